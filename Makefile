@@ -1,0 +1,56 @@
+# Two commands for everybody: `make demo` and `make test`. The rest is for those who change the code.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
+
+.PHONY: demo test lint bench soak lock licences clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/ready
+	$(BIN)/verzuimpoort demo $(ARGS)
+
+test: $(VENV)/ready-dev
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(VENV)/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/house
+	$(BIN)/python tests/house/test_rules.py
+
+bench: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/ready-dev
+	$(BIN)/python -m pytest -n auto -m soak $(ARGS)
+
+# Locked dependencies first, then the project itself without looking anything up.
+$(VENV)/ready: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/ready-dev: requirements-dev.lock $(VENV)/ready
+	$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "verzuimpoort heeft Python 3.11 of nieuwer nodig / needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "python3-venv ontbreekt / is missing: sudo apt install python3-venv"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# New versions: change pyproject.toml, then `make lock`.
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
+  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+lock: $(VENV)/bin/python
+	$(PIP) pip-tools
+	$(LOCK) --extra gateway --build-deps-for editable -o requirements.lock pyproject.toml
+	$(LOCK) --extra gateway --extra dev --build-deps-for editable -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""verzuimpoort: the hallway that joins the rooms to the outside."""
