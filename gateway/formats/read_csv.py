@@ -1,0 +1,67 @@
+"""CSV into a sheet: strict UTF-8 first, then cp1252; the delimiter is told by the known header."""
+
+import csv
+import io
+from collections.abc import Collection, Iterator
+
+from gateway.formats.sheet import MAX_CELL, Sheet, UnreadableFile, checked_rows
+
+DELIMITERS = ";,\t"
+csv.field_size_limit(MAX_CELL + 1)
+
+
+def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
+    """Text of a file and what has to be said about its encoding.
+
+    Nothing is guessed: UTF-8 with or without a byte-order mark, else Windows-1252, the code page of Dutch exports.
+    """
+    try:
+        return body.decode("utf-8-sig"), ()
+    except UnicodeDecodeError:
+        pass
+    try:
+        return body.decode("cp1252"), ("NOTE-CP1252",)
+    except UnicodeDecodeError as error:
+        raise UnreadableFile("FILE-ENCODING") from error
+
+
+def delimiter_of(first_line: str, known: Collection[str]) -> str:
+    """The delimiter that finds most of the known column names in the first line; `;` when none does."""
+
+    def found(delimiter: str) -> int:
+        names = {name.strip().strip('"').lower() for name in first_line.split(delimiter)}
+        return len(names & set(known))
+
+    return max(DELIMITERS, key=found)
+
+
+def read_csv(body: bytes, known: Collection[str]) -> Sheet:
+    """Read a delimited text file.
+
+    Args:
+        body: The file's bytes, at most 16 MB.
+        known: Lower-case names of the columns the reader expects; they decide the delimiter.
+
+    Raises:
+        UnreadableFile: empty, binary, of no readable encoding, badly quoted, or above a limit.
+    """
+    text, notes = decode(body)
+    if "\0" in text:
+        raise UnreadableFile("FILE-TYPE")
+    delimiter = delimiter_of(text.lstrip().split("\n", 1)[0], known)
+    return checked_rows(_numbered(text, delimiter), notes)
+
+
+def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    number = 1
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            rule = "FILE-CELL" if "field limit" in str(error) else "FILE-QUOTES"
+            raise UnreadableFile(rule, number) from error
+        yield number, row
+        number = reader.line_num + 1

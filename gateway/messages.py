@@ -1,0 +1,52 @@
+"""Everything a person reads, in Dutch and English, from the catalogues in `texts/`."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from gateway.outcome import Fault, GatewayError
+
+Language = Literal["nl", "en"]
+LANGUAGES: tuple[Language, ...] = ("nl", "en")
+_TEXTS = Path(__file__).parent / "texts"
+
+
+@cache
+def catalogue(name: str) -> Mapping[str, Mapping[str, str]]:
+    """All texts of a catalogue: key → language → text."""
+    return tomllib.loads((_TEXTS / f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def text(name: str, key: str, language: Language, **facts: str) -> str:
+    """One text with its public facts filled in.
+
+    Raises:
+        GatewayError: the catalogue has no such text: a fault of the product, not of its user.
+    """
+    try:
+        return catalogue(name)[key][language].format(**facts)
+    except KeyError as error:
+        raise GatewayError(f"no text {key} in {name}.toml, or a fact is missing: {error}") from error
+
+
+def rule_text(fault: Fault, language: Language) -> str:
+    """What is wrong and how to mend it."""
+    return text("rules", fault.rule, language, column=fault.column, where=fault.where).strip()
+
+
+def language_of(accept_language: str) -> Language:
+    """The language a client prefers by its Accept-Language header; Dutch unless English is asked for."""
+    wanted: list[tuple[float, Language]] = []
+    for part in accept_language.lower().split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        wanted += [(_weight(weight), language) for language in LANGUAGES if tag.split("-")[0] == language]
+    return max(wanted, key=lambda pair: pair[0])[1] if wanted else "nl"
+
+
+def _weight(text_of_weight: str) -> float:
+    try:
+        return float(text_of_weight or 1)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,49 @@
+"""Parse and check a file: one set of rules for the offline `check` and for the gateway.
+
+`parse` reads a file of any accepted form, finds all faults at once, and returns what the file says or the report.
+"""
+
+from gateway.formats.read_csv import read_csv
+from gateway.formats.read_xlsx import read_xlsx
+from gateway.formats.sheet import MAX_BYTES, Content, UnreadableFile, content_of
+from gateway.outcome import Fault, Report
+from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
+from gateway.records.document import read_document
+from gateway.records.expected import Expected, Parsed, Row
+from gateway.records.rows import records_of_document
+
+__all__ = ["Expected", "Parsed", "Row", "parse"]
+
+
+def parse(body: bytes, expected: Expected) -> Parsed | Report:
+    """Check a whole file against its contract.
+
+    Args:
+        body: The file as it was sent; told apart by content, not by name.
+        expected: The contract and what is known of the sender; what is not known is not checked and reported so.
+
+    Returns:
+        What the file says, or every fault in it; a file with one fault is refused whole.
+    """
+    try:
+        if not body.strip():
+            raise UnreadableFile("FILE-EMPTY")
+        if len(body) > MAX_BYTES:
+            raise UnreadableFile("FILE-SIZE")
+        parsed = _read(body, expected)
+    except UnreadableFile as error:
+        return Report.of([error.fault])
+    return parsed if isinstance(parsed, Parsed) else Report.of(parsed)
+
+
+def _read(body: bytes, expected: Expected) -> Parsed | list[Fault]:
+    content = content_of(body)
+    if content is Content.JSON:
+        document = read_document(body)
+        if expected.contract.collection.form == "records":
+            return records_of_document(document, expected)
+        return counts_of_document(document, expected)
+    if expected.contract.collection.form == "records":
+        raise UnreadableFile("FILE-RECORDS-JSON")
+    sheet = read_xlsx(body) if content is Content.XLSX else read_csv(body, COLUMNS)
+    return counts_of_sheet(sheet, expected)

@@ -1,0 +1,60 @@
+"""Strict JSON: no NaN, no duplicate keys, exact decimals, bounded depth."""
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import NoReturn, TypeAlias
+
+from gateway.formats.sheet import UnreadableFile
+from gateway.outcome import Fault
+from gateway.records.expected import Expected
+
+Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | Decimal | bool | None"
+
+
+def read_document(body: bytes) -> Mapping[str, Json]:
+    """Read one JSON object; numbers with a point become exact `Decimal`s.
+
+    Raises:
+        UnreadableFile: not JSON, not UTF-8, not an object, NaN or Infinity, a key twice in one object, nested too deep.
+    """
+    try:
+        document = json.loads(
+            body.decode("utf-8-sig"),
+            parse_float=Decimal,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+        )
+    except json.JSONDecodeError as error:
+        raise UnreadableFile("JSON-SYNTAX", error.lineno) from error
+    except UnicodeDecodeError as error:
+        raise UnreadableFile("FILE-ENCODING") from error
+    except (RecursionError, ValueError) as error:  # ValueError: an integer of more digits than Python converts
+        raise UnreadableFile("JSON-SYNTAX") from error
+    if not isinstance(document, dict):
+        raise UnreadableFile("JSON-OBJECT")
+    return document
+
+
+def check_head(document: Mapping[str, Json], expected: Expected, fields: frozenset[str]) -> list[Fault]:
+    """Faults in the fields around the data: none missing, none unknown, and about the right site and period."""
+    faults = [Fault("JSON-FIELD-MISSING", column=name) for name in sorted(fields - document.keys())]
+    faults += [Fault("JSON-FIELD-UNKNOWN") for _ in document.keys() - fields]
+    about = {"collection": expected.contract.collection.id, "site": expected.site, "period": expected.period}
+    faults += [
+        Fault(f"JSON-{name.upper()}", column=name)
+        for name, wanted in about.items()
+        if name in document and wanted is not None and document[name] != wanted
+    ]
+    return faults
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise UnreadableFile("JSON-DUPLICATE-KEY")
+    return unique
+
+
+def _refuse_constant(_name: str) -> NoReturn:
+    raise UnreadableFile("JSON-NUMBER")

@@ -1,0 +1,22 @@
+"""Raw identifiers in a file: whoever sends one is stopped at the door, and nothing of the file is kept."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from gateway.formats.sheet import column_letter
+from gateway.outcome import Fault
+from pseudonymisation.number import looks_raw, personal_header
+
+
+def raw_cells(rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Fault]:
+    """A fault for each cell that is, as a whole, a number passing an 11-test."""
+    for number, cells in rows:
+        for index, cell in enumerate(cells):
+            if looks_raw(cell):
+                yield Fault("RAW-NUMBER", number, column_letter(index))
+
+
+def raw_headings(header: Sequence[str]) -> Iterator[Fault]:
+    """A fault for each heading that announces a name, birth date, address or number; the heading is not repeated."""
+    for index, heading in enumerate(header):
+        if personal_header(heading) is not None:
+            yield Fault("RAW-COLUMN", 1, column_letter(index))

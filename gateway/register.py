@@ -1,0 +1,206 @@
+"""The register: parties, and what holds of a site on a date.
+
+Facts carry `[valid_from, valid_to)`; a change closes the old facts and opens new ones, so that every release can be
+explained with the register of its reference date.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import Session, col, select
+
+from gateway.outcome import Fault, GatewayError
+from gateway.store import Agreement, Mandate, Party, SiteFacts
+
+SECTORS = ("po", "so", "vo", "vso")
+KINDS = (
+    "site", "board", "gemeente", "swv", "minister", "supplier", "youth_health_care", "attendance_officer",
+    "inspectorate", "researcher", "doctor", "province", "operator", "other",
+)  # fmt: skip
+_FORMS = {
+    "site": re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}"),
+    "gemeente": re.compile(r"GM[0-9]{4}"),
+    "swv": re.compile(r"(PO|VO)[0-9]{4}"),
+}
+_OTHER = re.compile(r"ORG-[A-Z0-9][A-Z0-9-]{0,30}")
+
+
+@dataclass(frozen=True, slots=True)
+class SiteEntry:
+    """A site to be registered, with the facts that hold from a date on."""
+
+    code: str
+    name: str
+    sector: str
+    subdivisions: tuple[str, ...]
+    board: str
+    gemeente: str
+    swv: str | None
+    pupils: int | None
+    funded: bool = True
+
+    def facts(self, valid_from: date) -> SiteFacts:
+        """The row that holds from a date on."""
+        return SiteFacts(
+            site=self.code,
+            valid_from=valid_from,
+            sector=self.sector,
+            subdivisions=" ".join(self.subdivisions),
+            board=self.board,
+            gemeente=self.gemeente,
+            swv=self.swv,
+            pupils=self.pupils,
+            funded=self.funded,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What an import did, in numbers of sites and parties."""
+
+    added: int
+    changed: int
+    unchanged: int
+    parties: int
+
+
+def party_fault(code: str, kind: str) -> str | None:
+    """The rule that a party's code breaks, if any."""
+    if kind not in KINDS:
+        return "PARTY-KIND"
+    form = _FORMS.get(kind, _OTHER)
+    return None if form.fullmatch(code) else "PARTY-CODE"
+
+
+def kind_of_code(code: str) -> str | None:
+    """What kind of region or site a code names by its form; None for other organisations."""
+    return next((kind for kind, form in _FORMS.items() if form.fullmatch(code)), None)
+
+
+def holding_on(day: date, *, model: type[SiteFacts | Agreement | Mandate]) -> ColumnElement[bool]:
+    """The condition that a dated row holds on a day."""
+    return (col(model.valid_from) <= day) & or_(col(model.valid_to).is_(None), col(model.valid_to) > day)
+
+
+def site_facts(session: Session, site: str, day: date) -> SiteFacts | None:
+    """What holds of a site on a day, or None when it is not registered then."""
+    return session.exec(select(SiteFacts).where(SiteFacts.site == site, holding_on(day, model=SiteFacts))).first()
+
+
+def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
+    """All sites registered on a day, by code; `where` narrows by a column, e.g. `gemeente="GM0344"`."""
+    query = select(SiteFacts).where(holding_on(day, model=SiteFacts)).order_by(SiteFacts.site)
+    for name, value in where.items():
+        query = query.where(getattr(SiteFacts, name) == value)
+    return session.exec(query).all()
+
+
+def has_agreement(session: Session, site: str, day: date) -> bool:
+    """Whether a processor agreement of the site holds on a day (AVG art. 28)."""
+    query = select(Agreement.id).where(Agreement.site == site, holding_on(day, model=Agreement))
+    return session.exec(query).first() is not None
+
+
+def mandate(session: Session, supplier: str, site: str, day: date) -> Mandate | None:
+    """The mandate under which a supplier may act for a site on a day."""
+    query = select(Mandate).where(Mandate.supplier == supplier, Mandate.site == site, holding_on(day, model=Mandate))
+    return session.exec(query).first()
+
+
+def add_parties(session: Session, parties: Iterable[tuple[str, str, str]]) -> int:
+    """Register parties (code, kind, name) that are not there yet; returns how many were new.
+
+    Raises:
+        GatewayError: a code that does not fit its kind; callers check with `party_fault` first.
+    """
+    wanted = {code: (kind, name) for code, kind, name in parties}
+    for code, (kind, _) in wanted.items():
+        if party_fault(code, kind) is not None:
+            raise GatewayError(f"not a code of a {kind}")
+    known = set(session.exec(select(Party.code)).all())
+    fresh = [Party(code=code, kind=kind, name=name) for code, (kind, name) in wanted.items() if code not in known]
+    session.add_all(fresh)
+    session.flush()
+    return len(fresh)
+
+
+def register_sites(session: Session, entries: Sequence[SiteEntry], valid_from: date) -> Changes | list[Fault]:
+    """Register sites, or close their old facts and open new ones where something changed.
+
+    Boards, gemeenten and SWVs that a site names are registered with it.
+
+    Returns:
+        What changed, or the faults; then nothing is changed.
+    """
+    current = {facts.site: facts for facts in sites_on(session, valid_from)}
+    faults = [
+        Fault(rule, where=entry.code)
+        for entry in entries
+        if (rule := _entry_fault(entry, current.get(entry.code))) is not None
+    ]
+    if faults:
+        return faults
+    parties = add_parties(session, _named(entries))
+    added = changed = 0
+    for entry in entries:
+        old, new = current.get(entry.code), entry.facts(valid_from)
+        if old is not None and _same(old, new):
+            continue
+        if old is None:
+            added += 1
+        else:
+            changed += 1
+            if old.valid_from == valid_from:
+                session.delete(old)
+                session.flush()
+            else:
+                old.valid_to = valid_from
+        session.add(new)
+    session.flush()
+    return Changes(added, changed, len(entries) - added - changed, parties)
+
+
+def end_site(session: Session, site: str, day: date) -> bool:
+    """End a site's facts on a day; False when it was not registered then."""
+    facts = site_facts(session, site, day)
+    if facts is None:
+        return False
+    facts.valid_to = day
+    return True
+
+
+def names(session: Session, codes: Iterable[str]) -> Mapping[str, str]:
+    """Names of parties by code."""
+    wanted = list(codes)
+    rows = session.exec(select(Party.code, Party.name).where(col(Party.code).in_(wanted))).all()
+    return dict(rows)
+
+
+def _named(entries: Iterable[SiteEntry]) -> Iterable[tuple[str, str, str]]:
+    for entry in entries:
+        yield entry.code, "site", entry.name
+        yield entry.board, "board", entry.board
+        yield entry.gemeente, "gemeente", entry.gemeente
+        if entry.swv is not None:
+            yield entry.swv, "swv", entry.swv
+
+
+def _entry_fault(entry: SiteEntry, current: SiteFacts | None) -> str | None:
+    if party_fault(entry.code, "site") is not None:
+        return "SITE-CODE"
+    if entry.sector not in SECTORS:
+        return "SITE-SECTOR"
+    if current is not None and current.sector != entry.sector:
+        return "SITE-OTHER-SECTOR"
+    return None if entry.subdivisions else "SITE-SUBDIVISIONS"
+
+
+def _same(old: SiteFacts, new: SiteFacts) -> bool:
+    def facts(row: SiteFacts) -> dict[str, Any]:
+        return row.model_dump(exclude={"id", "valid_from", "valid_to"})
+
+    return facts(old) == facts(new)

@@ -1,0 +1,294 @@
+"""Everything the gateway keeps, as SQLModel tables; the audit log brings its own.
+
+Each column says in `info` what it holds: `public` facts, `operational` data, `personal` data of people who work with
+the gateway, `confidential` figures of a site, `pseudonymous` data of pupils, or a `secret`. Erasure follows from the
+table: see `gateway.retention`. A test fails on a column that does not say so.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field, MetaData, SQLModel
+
+SQLModel.metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def column(kind: str, **options: Any) -> Any:  # noqa: ANN401  SQLModel's Field is typed so
+    """A column that declares what kind of data it holds."""
+    return Field(sa_column_kwargs={"info": {"kind": kind}}, **options)
+
+
+class Party(SQLModel, table=True):
+    """An organisation or region with a code: site, board, gemeente, SWV, or another organisation."""
+
+    code: str = column("public", primary_key=True)
+    kind: str = column("public", index=True)
+    name: str = column("public")
+
+
+class SiteFacts(SQLModel, table=True):
+    """What holds of a site in [valid_from, valid_to)."""
+
+    __tablename__ = "site_facts"
+    __table_args__ = (UniqueConstraint("site", "valid_from"),)
+    id: int | None = column("operational", default=None, primary_key=True)
+    site: str = column("public", foreign_key="party.code")
+    valid_from: date = column("public")
+    valid_to: date | None = column("public", default=None)
+    sector: str = column("public")
+    subdivisions: str = column("public")  # codes joined by a space
+    board: str = column("public")
+    gemeente: str = column("public", index=True)
+    swv: str | None = column("public", default=None, index=True)
+    pupils: int | None = column("public", default=None)  # registered head-count; None where the source hides it
+    funded: bool = column("public", default=True)
+
+
+class Agreement(SQLModel, table=True):
+    """A processor agreement (AVG art. 28) between a site's controller and the gateway, in [valid_from, valid_to)."""
+
+    id: int | None = column("operational", default=None, primary_key=True)
+    site: str = column("public", foreign_key="party.code", index=True)
+    valid_from: date = column("public")
+    valid_to: date | None = column("public", default=None)
+
+
+class Mandate(SQLModel, table=True):
+    """Leave of a site for a supplier to act on its behalf, in [valid_from, valid_to)."""
+
+    id: int | None = column("operational", default=None, primary_key=True)
+    supplier: str = column("public", foreign_key="party.code", index=True)
+    site: str = column("public", foreign_key="party.code", index=True)
+    scope: str = column("public")  # actions joined by a space
+    valid_from: date = column("public")
+    valid_to: date | None = column("public", default=None)
+
+
+class PeriodState(StrEnum):
+    """A period takes deliveries while it is open."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Period(SQLModel, table=True):
+    """One delivery round of a table, e.g. `2026-2027-1`."""
+
+    __table_args__ = (UniqueConstraint("table_id", "code"),)
+    id: int | None = column("operational", default=None, primary_key=True)
+    table_id: str = column("public")
+    code: str = column("public")
+    reference_date: date = column("public")  # the register of this day holds for the whole period
+    deadline: date = column("public")
+    exercise: bool = column("public", default=False)
+    state: str = column("public", default=PeriodState.OPEN)
+
+
+class Reopening(SQLModel, table=True):
+    """A closed period that takes a late change of one site; it leads to a correction release."""
+
+    id: int | None = column("operational", default=None, primary_key=True)
+    period_id: int = column("operational", foreign_key="period.id", index=True)
+    site: str = column("public", foreign_key="party.code")
+    closed_at: datetime | None = column("operational", default=None)
+
+
+class SubmissionState(StrEnum):
+    """A submission counts at close only when confirmed; a newer confirmed one replaces it."""
+
+    RECEIVED = "received"
+    CONFIRMED = "confirmed"
+    REPLACED = "replaced"
+    WITHDRAWN = "withdrawn"
+
+
+class Submission(SQLModel, table=True):
+    """One version of what a site sent for a period."""
+
+    __table_args__ = (
+        UniqueConstraint("period_id", "site", "version"),
+        Index("ix_submission_delivery", "period_id", "state", "site"),
+    )
+    id: str = column("operational", primary_key=True)
+    period_id: int = column("operational", foreign_key="period.id")
+    site: str = column("public", foreign_key="party.code", index=True)
+    collection: str = column("public")
+    version: int = column("operational")
+    state: str = column("operational", default=SubmissionState.RECEIVED)
+    received_at: datetime = column("operational")
+    confirmed_at: datetime | None = column("operational", default=None)
+    sender: str = column("operational")  # the party that sent it: the site itself or its supplier
+    tag: bytes = column("secret")  # keyed tag of the bytes: recognises the same file, says nothing without the key
+    key_id: str = column("operational", default="")  # key of the pseudonym service
+    pid_key_id: str = column("operational", default="")  # key the pids of its rows were made with
+    entry_id: str = column("operational")  # audit entry of the receipt
+
+
+class Count(SQLModel, table=True):
+    """A leaf cell of a submission: the number of pupils, small ones included."""
+
+    __table_args__ = {"sqlite_with_rowid": False}
+    submission_id: str = column("operational", primary_key=True, foreign_key="submission.id")
+    subdivision: str = column("operational", primary_key=True)
+    kind: str = column("operational", primary_key=True)
+    band: str = column("operational", primary_key=True)
+    pupils: int = column("confidential")
+
+
+class Enrolment(SQLModel, table=True):
+    """One pseudonymous row of a submission; hours in 1/100 hour."""
+
+    __table_args__ = {"sqlite_with_rowid": False}
+    submission_id: str = column("operational", primary_key=True, foreign_key="submission.id")
+    pid: bytes = column("pseudonymous", primary_key=True)
+    key_id: str = column("operational")
+    subdivision: str = column("pseudonymous")
+    scheduled: int = column("pseudonymous")
+    hours: str = column("pseudonymous")  # hours missed by kind, in the order of the contract, joined by a space
+
+
+class Receipt(SQLModel, table=True):
+    """The signed receipt of an upload or download, with its nonce: private to its party, erasable."""
+
+    entry_id: str = column("operational", primary_key=True)
+    party: str = column("operational", index=True)
+    subject: str = column("operational", index=True)  # submission or release it is of
+    text: str = column("confidential")
+
+
+class Idempotency(SQLModel, table=True):
+    """The answer to a request that carried an idempotency key: the key as a keyed tag, erased after a day."""
+
+    __table_args__ = (Index("ix_idempotency_at", "at"),)
+    key_tag: bytes = column("secret", primary_key=True)
+    body_tag: bytes = column("secret")
+    submission_id: str = column("operational", foreign_key="submission.id")
+    at: datetime = column("operational")
+
+
+class ReleaseState(StrEnum):
+    """Built by one person, approved by another, then published; or rejected, or withdrawn after publication."""
+
+    BUILDING = "building"
+    FAILED = "failed"
+    BUILT = "built"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+
+
+class Release(SQLModel, table=True):
+    """One table for all recipients of a period."""
+
+    id: str = column("operational", primary_key=True)
+    period_id: int = column("operational", foreign_key="period.id", index=True)
+    purposes: str = column("public")  # ids joined by a space
+    state: str = column("operational", default=ReleaseState.BUILDING, index=True)
+    builder_id: int = column("personal", foreign_key="person.id")
+    built_at: datetime | None = column("operational", default=None)
+    published_at: datetime | None = column("operational", default=None)
+    corrects: str | None = column("operational", default=None, foreign_key="release.id")
+    certificate: str = column("public", default="")  # canonical JSON: totals per verdict, rule, attacker, versions
+    utility: str = column("operational", default="")  # JSON: share published per level and kind, for the approvers
+    seed: bytes = column("secret")
+    witnesses: bytes = column("confidential", default=b"")  # moves away from the truth: never leave the operator
+    nonce: bytes = column("secret", default=b"")
+    commitment: str = column("operational", default="")
+    failure: str = column("operational", default="")
+
+
+class ReleaseSlice(SQLModel, table=True):
+    """The rows of one area in a release: the stored bytes every download serves."""
+
+    __tablename__ = "release_slice"
+    __table_args__ = {"sqlite_with_rowid": False}
+    release_id: str = column("operational", primary_key=True, foreign_key="release.id")
+    level: str = column("public", primary_key=True)
+    area: str = column("public", primary_key=True)
+    sector: str = column("public", primary_key=True)
+    rows: bytes = column("public")
+
+
+class Approval(SQLModel, table=True):
+    """A person's verdict on a release that somebody else built; the reason is compulsory."""
+
+    id: int | None = column("operational", default=None, primary_key=True)
+    release_id: str = column("operational", foreign_key="release.id", index=True)
+    person_id: int = column("personal", foreign_key="person.id")
+    approved: bool = column("operational")
+    reason: str = column("personal")
+    at: datetime = column("operational")
+
+
+class Person(SQLModel, table=True):
+    """Somebody who works with the gateway: a label and a role at a party."""
+
+    id: int | None = column("operational", default=None, primary_key=True)
+    party: str = column("operational", foreign_key="party.code", index=True)
+    role: str = column("operational")
+    label: str = column("personal")
+
+
+class LoginLink(SQLModel, table=True):
+    """A one-time link; only the hash of its secret is kept."""
+
+    __tablename__ = "login_link"
+    secret_hash: bytes = column("secret", primary_key=True)
+    person_id: int = column("personal", foreign_key="person.id")
+    expires_at: datetime = column("operational")
+    used_at: datetime | None = column("operational", default=None)
+
+
+class WebSession(SQLModel, table=True):
+    """A person's session in a browser; only the hash of its secret is kept."""
+
+    __tablename__ = "web_session"
+    secret_hash: bytes = column("secret", primary_key=True)
+    person_id: int = column("personal", foreign_key="person.id", index=True)
+    csrf: str = column("secret")
+    started_at: datetime = column("operational")
+    seen_at: datetime = column("operational")
+
+
+class Token(SQLModel, table=True):
+    """A machine's credential: scoped, expiring, revocable; only the hash of its secret is kept."""
+
+    id: str = column("operational", primary_key=True)
+    secret_hash: bytes = column("secret", unique=True)
+    party: str = column("operational", foreign_key="party.code", index=True)
+    role: str = column("operational")
+    scopes: str = column("operational")  # actions joined by a space
+    expires_at: datetime = column("operational")
+    revoked_at: datetime | None = column("operational", default=None)
+
+
+class JobState(StrEnum):
+    """A job is waiting, leased to a worker, done, or failed for good."""
+
+    WAITING = "waiting"
+    LEASED = "leased"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class Job(SQLModel, table=True):
+    """Work for later, enqueued in the transaction of its cause."""
+
+    __table_args__ = (Index("ix_job_state_due", "state", "due_at"),)
+    id: int | None = column("operational", default=None, primary_key=True)
+    kind: str = column("operational")
+    subject: str = column("operational")
+    state: str = column("operational", default=JobState.WAITING)
+    attempts: int = column("operational", default=0)
+    due_at: datetime = column("operational")
+    leased_until: datetime | None = column("operational", default=None)
