@@ -1,0 +1,312 @@
+"""Keys with a name and a life: one JSON file for each key id, in a folder only its owner can enter.
+
+A key is 32 random bytes, never derived from another key: what is derived can be derived again after it was destroyed.
+It is stored wrapped by a key-encryption key that lives elsewhere (`kek`, `hsm`). Its life goes one way:
+pre-active → active → decrypt-only → destroyed. A destroyed key leaves its file without the secret, so that a restored
+backup cannot bring it back.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import KEY, NONCE, Kek
+from pseudonymisation.private_file import make_private_folder, read_private, replace_shredding, write_private
+from pseudonymisation.text64 import from_text, to_text
+
+if sys.platform != "win32":
+    import fcntl
+
+_TAG = 16
+_WRAPPED = NONCE + KEY + _TAG
+_SETTLED_NS = 2_000_000_000  # a folder untouched for this long shows every later change in its time stamp
+
+
+class KeyState(StrEnum):
+    """The four states; there is no way back."""
+
+    PRE_ACTIVE = "pre-active"
+    ACTIVE = "active"
+    DECRYPT_ONLY = "decrypt-only"
+    DESTROYED = "destroyed"
+
+
+class KeyRecord(BaseModel):
+    """One file of the keyring; holds no readable secret.
+
+    Attributes:
+        format: version of this form.
+        key_id: 16 hexadecimal digits, random.
+        purpose: what the key serves.
+        school_year: such as `2026-2027`; None for a key that outlives years (signing).
+        state: where in its life it is.
+        not_before: first day of validity, Europe/Amsterdam.
+        not_after: first day after it.
+        previous: key id of the leaked key whose pids this one re-keys (`rotation`), or None.
+        kek_id: which key-encryption key wraps it; None once destroyed.
+        wrapped: base64url of nonce ‖ ciphertext ‖ tag; None once destroyed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    format: Literal["verzuimpoort/key/v1"] = "verzuimpoort/key/v1"
+    key_id: str = Field(pattern="^[0-9a-f]{16}$")
+    purpose: str = Field(pattern="^[a-z0-9-]{1,64}$")
+    school_year: str | None = Field(pattern="^20[0-9]{2}-20[0-9]{2}$")
+    state: KeyState
+    not_before: date
+    not_after: date
+    previous: str | None = Field(default=None, pattern="^[0-9a-f]{16}$")
+    kek_id: str | None = None
+    wrapped: str | None = Field(default=None, repr=False)
+
+    @model_validator(mode="after")
+    def _destroyed_means_gone(self) -> Self:
+        gone = self.wrapped is None and self.kek_id is None
+        if gone is not (self.state is KeyState.DESTROYED):
+            raise ValueError("a destroyed key has no secret, and only a destroyed key has none")
+        return self
+
+    @property
+    def aad(self) -> bytes:
+        """What the wrapping binds the secret to, so that no file passes for another's."""
+        return f"nl-verzuim/key/v1\0{self.key_id}\0{self.purpose}\0{self.school_year or ''}".encode()
+
+    def valid_on(self, day: date) -> bool:
+        """Whether the day lies in `[not_before, not_after)`."""
+        return self.not_before <= day < self.not_after
+
+
+class Keyring:
+    """The keys in one folder.
+
+    Several processes may read; changes take a lock (on POSIX). Every change replaces one file whole.
+
+    Args:
+        folder: 0700; made if missing.
+        kek: what wraps the keys.
+
+    Raises:
+        KeyringError: the folder or a file is open to others, or a file is no key.
+    """
+
+    def __init__(self, folder: Path, kek: Kek) -> None:
+        self._folder = folder
+        self._kek = kek
+        self._seen: tuple[int, dict[str, KeyRecord]] | None = None
+        make_private_folder(folder)
+        self._load()
+
+    def records(self) -> list[KeyRecord]:
+        """Every key there is or was, by key id."""
+        return list(self._load().values())
+
+    def record(self, key_id: str) -> KeyRecord | None:
+        """The key with this id, or None."""
+        return self._load().get(key_id)
+
+    def active(self, purpose: str, school_year: str | None) -> KeyRecord | None:
+        """The one key in use for a purpose and school year, or None."""
+        for record in self._load().values():
+            if (record.purpose, record.school_year, record.state) == (purpose, school_year, KeyState.ACTIVE):
+                return record
+        return None
+
+    def secret(self, key_id: str) -> bytes:
+        """The 32 bytes of a key.
+
+        Raises:
+            KeyringError: unknown, destroyed, altered, or wrapped with a key-encryption key that is gone.
+        """
+        record = self._known(key_id)
+        try:
+            return self._unwrap(record)
+        except KeyringError:
+            # A destruction elsewhere may have re-wrapped the key between the reading of its file and of the KEK.
+            self._seen = None
+            if (again := self._known(key_id)) == record:
+                raise
+            return self._unwrap(again)
+
+    def chain(self, key_id: str) -> list[bytes]:
+        """The secrets that turn a pseudonym into a pid of this key, oldest first: one, or more after a leak.
+
+        Raises:
+            KeyringError: a key of the chain is unknown or destroyed.
+        """
+        secrets = [self.secret(key_id)]
+        record = self._known(key_id)
+        while record.previous is not None:
+            secrets.append(self.secret(record.previous))
+            record = self._known(record.previous)
+        return secrets[::-1]
+
+    def create(
+        self, purpose: str, school_year: str | None, *, not_before: date, not_after: date, previous: str | None = None
+    ) -> KeyRecord:
+        """A new random key, pre-active.
+
+        Raises:
+            KeyringError: `previous` is unknown.
+        """
+        with self._changing():
+            if previous is not None:
+                self._known(previous)
+            draft = KeyRecord.model_construct(
+                format="verzuimpoort/key/v1", key_id=os.urandom(8).hex(), purpose=purpose, school_year=school_year,
+                state=KeyState.PRE_ACTIVE, not_before=not_before, not_after=not_after, previous=previous,
+            )  # fmt: skip
+            record = KeyRecord.model_validate(self._wrapped(draft, os.urandom(KEY)))
+            self._store(record)
+            return record
+
+    def activate(self, key_id: str) -> KeyRecord:
+        """Bring a key into use; the active key of the same purpose and school year becomes decrypt-only.
+
+        Does nothing to a key that is active already. The old key goes first: a crash in between leaves no active key,
+        so that work stops instead of going on under the old one, and running this again mends it.
+
+        Raises:
+            KeyringError: unknown, or past its use.
+        """
+        with self._changing():
+            record = self._known(key_id)
+            if record.state not in (KeyState.PRE_ACTIVE, KeyState.ACTIVE):
+                raise KeyringError(f"key {key_id} is {record.state} and never becomes active again")
+            current = self.active(record.purpose, record.school_year)
+            if current is not None and current.key_id != key_id:
+                self._store(_with_state(current, KeyState.DECRYPT_ONLY))
+            return self._store(_with_state(record, KeyState.ACTIVE))
+
+    def retire(self, key_id: str) -> KeyRecord:
+        """Take a key out of use without destroying it: it becomes decrypt-only.
+
+        Raises:
+            KeyringError: unknown, not yet used, or destroyed.
+        """
+        with self._changing():
+            record = self._known(key_id)
+            if record.state not in (KeyState.ACTIVE, KeyState.DECRYPT_ONLY):
+                raise KeyringError(f"key {key_id} is {record.state} and cannot become decrypt-only")
+            return self._store(_with_state(record, KeyState.DECRYPT_ONLY))
+
+    def destroy(self, *key_ids: str) -> None:
+        """Make keys unreadable for ever, in every backup too.
+
+        Steps; each is durable before the next, and running this again after a crash completes it:
+
+        1. a new key-encryption key stands beside the old one;
+        2. every surviving key is wrapped with the new one;
+        3. each destroyed key's file is replaced by one without the secret;
+        4. the old key-encryption key is destroyed: from here on no copy of the destroyed keys opens.
+
+        Raises:
+            KeyringError: unknown, or an active key re-keys the pids of a destroyed one.
+        """
+        with self._changing():
+            doomed = {key_id: self._known(key_id) for key_id in key_ids}
+            survivors = [one for one in self.records() if one.wrapped is not None and one.key_id not in doomed]
+            for survivor in survivors:
+                if survivor.previous in doomed and survivor.state is KeyState.ACTIVE:
+                    raise KeyringError(f"key {survivor.previous} is still needed by active key {survivor.key_id}")
+            # 1.
+            self._kek.renew()
+            # 2.
+            for survivor in survivors:
+                self._store(KeyRecord.model_validate(self._wrapped(survivor, self._unwrap(survivor))))
+            # 3.
+            for record in doomed.values():
+                self._store(_tombstone(record), shredding=True)
+            # 4.
+            self._kek.retire()
+
+    def restore(self, backup: Sequence[KeyRecord]) -> list[str]:
+        """Take in the keys of a backup, without bringing back what was destroyed since.
+
+        A key destroyed here or in the backup is destroyed; a key known here stays as it is; a key missing here is
+        taken in if its key-encryption key still exists.
+
+        Returns:
+            The key ids that were refused: their key-encryption key is gone, so they were destroyed after the backup.
+        """
+        refused = []
+        with self._changing():
+            for record in backup:
+                known = self._load().get(record.key_id)
+                if record.state is KeyState.DESTROYED:
+                    self._store(record, shredding=known is not None)
+                elif known is None:
+                    try:
+                        self._unwrap(record)
+                    except KeyringError:
+                        refused.append(record.key_id)
+                    else:
+                        self._store(record)
+        return refused
+
+    def _known(self, key_id: str) -> KeyRecord:
+        record = self._load().get(key_id)
+        if record is None:
+            raise KeyringError(f"key {key_id} is not in this keyring")
+        return record
+
+    def _unwrap(self, record: KeyRecord) -> bytes:
+        if record.wrapped is None or record.kek_id is None:
+            raise KeyringError(f"key {record.key_id} is destroyed")
+        return self._kek.unwrap(record.kek_id, from_text(record.wrapped, _WRAPPED), record.aad)
+
+    def _wrapped(self, record: KeyRecord, secret: bytes) -> dict[str, object]:
+        kek_id, wrapped = self._kek.wrap(secret, record.aad)
+        return {**record.__dict__, "kek_id": kek_id, "wrapped": to_text(wrapped)}
+
+    def _store(self, record: KeyRecord, *, shredding: bool = False) -> KeyRecord:
+        write = replace_shredding if shredding else write_private
+        write(self._folder / f"{record.key_id}.json", record.model_dump_json(indent=1).encode())
+        self._seen = None
+        return record
+
+    def _load(self) -> dict[str, KeyRecord]:
+        """The files of the folder, read again whenever its time stamp changed or changed only a moment ago."""
+        stamp = self._folder.stat().st_mtime_ns
+        if self._seen is not None and self._seen[0] == stamp:
+            return self._seen[1]
+        records = {path.stem: _read(path) for path in sorted(self._folder.glob("*.json"))}
+        self._seen = (stamp, records) if abs(time.time_ns() - stamp) > _SETTLED_NS else None
+        return records
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._seen = None
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _read(path: Path) -> KeyRecord:
+    try:
+        record = KeyRecord.model_validate_json(read_private(path))
+    except ValidationError:
+        raise KeyringError(f"{path} is no key of this form") from None
+    if path.stem != record.key_id:
+        raise KeyringError(f"{path} holds the key of another name")
+    return record
+
+
+def _with_state(record: KeyRecord, state: KeyState) -> KeyRecord:
+    return record.model_copy(update={"state": state})
+
+
+def _tombstone(record: KeyRecord) -> KeyRecord:
+    return record.model_copy(update={"state": KeyState.DESTROYED, "kek_id": None, "wrapped": None})

@@ -1,0 +1,103 @@
+"""The pupil's number: nine digits that pass the eleven test, and how to recognise one where it must not be.
+
+Two kinds share one space and never collide, because their remainders differ: the citizen service number (BSN,
+remainder 0) and the education number (onderwijsnummer, remainder 5) of pupils without one.
+"""
+
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
+BSN_REMAINDER = 0
+EDUCATION_REMAINDER = 5
+EDUCATION_PREFIX = "10"
+
+_SEPARATORS = str.maketrans("", "", " .-")
+_DIGITS = re.compile(r"[0-9]{8,9}")
+_RAW = re.compile(r"[0-9][0-9 .-]{7,13}[0-9]")
+_WORDS = re.compile(r"[a-z]+")
+
+# Header words that announce a person; a header about an organisation ("naam school") is not one.
+_PERSONAL_WORDS = {
+    "name": {
+        "achternaam", "firstname", "lastname", "leerlingnaam", "naam", "name", "roepnaam", "surname",
+        "tussenvoegsel", "voorletters", "voornaam", "voornamen",
+    },
+    "birth_date": {"birthdate", "birthday", "dob", "gebdat", "geboortedatum", "geboren"},
+    "e_mail": {"email", "emailadres", "mail", "mailadres"},
+    "number": {"bsn", "burgerservicenummer", "onderwijsnummer", "pgn", "sofinummer"},
+}  # fmt: skip
+_PERSONAL_PHRASES = {"birth_date": ("datum geboorte", "date of birth", "birth date"), "e_mail": ("e mail",)}
+_ORGANISATION_WORDS = {"bestuur", "gemeente", "instelling", "organisatie", "school", "vestiging"}
+
+
+class NumberFlaw(StrEnum):
+    """Why a text is no pupil's number; the value is the rule code shown to the school."""
+
+    FORMAT = "NUMBER-FORMAT"
+    CHECK = "NUMBER-CHECK"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A valid number. Its digits stay out of `repr`, so that no log or traceback shows them.
+
+    Attributes:
+        digits: nine ASCII digits.
+        unusual: an education number (remainder 5) that does not start with 10; worth a warning, not a refusal,
+            because no primary source lists the prefixes.
+    """
+
+    digits: str = field(repr=False)
+    unusual: bool
+
+
+def remainder(digits: str) -> int:
+    """The weighted sum of nine digits modulo 11, weights 9 8 7 6 5 4 3 2 −1."""
+    return sum(weight * int(digit) for weight, digit in zip(WEIGHTS, digits, strict=True)) % 11
+
+
+def parse_number(text: str) -> Number | NumberFlaw:
+    """Read a number as a school writes it.
+
+    Spaces, dots and hyphens fall away; eight digits get the leading zero that a spreadsheet drops.
+
+    Args:
+        text: one cell; only ASCII digits count as digits.
+
+    Returns:
+        The number, or what is wrong with it.
+    """
+    digits = text.translate(_SEPARATORS)
+    if not _DIGITS.fullmatch(digits):
+        return NumberFlaw.FORMAT
+    digits = digits.zfill(9)
+    rest = remainder(digits)
+    if rest not in (BSN_REMAINDER, EDUCATION_REMAINDER) or digits == "000000000":
+        return NumberFlaw.CHECK
+    return Number(digits, unusual=rest == EDUCATION_REMAINDER and not digits.startswith(EDUCATION_PREFIX))
+
+
+def looks_raw(text: str) -> bool:
+    """Whether a whole cell or JSON string is nine digits (separators allowed) that pass an eleven test.
+
+    Nine digits exactly: an eight-digit cell is more often a date or a count than a number without its zero.
+    """
+    stripped = text.strip()
+    if not _RAW.fullmatch(stripped):
+        return False
+    digits = stripped.translate(_SEPARATORS)
+    return len(digits) == len(WEIGHTS) and isinstance(parse_number(digits), Number)
+
+
+def personal_header(header: str) -> str | None:
+    """What a column header announces: `name`, `birth_date`, `e_mail` or `number`; None if nothing personal."""
+    spaced = " ".join(_WORDS.findall(header.lower()))
+    words = set(spaced.split())
+    if words & _ORGANISATION_WORDS:
+        return None
+    for kind, personal in _PERSONAL_WORDS.items():
+        if words & personal or any(phrase in spaced for phrase in _PERSONAL_PHRASES.get(kind, ())):
+            return kind
+    return None

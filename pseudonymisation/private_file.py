@@ -1,0 +1,84 @@
+"""Files and folders that only their owner can read: 0600 and 0700 where the platform knows them.
+
+On Windows the mode bits mean little; there the folder of the user's profile is what keeps others out.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from pseudonymisation.errors import KeyringError
+
+FILE_MODE = 0o600
+FOLDER_MODE = 0o700
+_KNOWS_MODES = os.name == "posix"
+_WIDER = 0o077
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make the folder if it is missing, and refuse one that others can enter.
+
+    Raises:
+        KeyringError: the folder exists and is open to others.
+    """
+    folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    _refuse_wider(folder.stat(), folder, "0700")
+
+
+def read_private(path: Path) -> bytes:
+    """The bytes of a file that nobody else can read.
+
+    Raises:
+        KeyringError: the file is missing, or open to others.
+    """
+    try:
+        with path.open("rb") as file:
+            _refuse_wider(os.fstat(file.fileno()), path, "0600")
+            return file.read()
+    except FileNotFoundError:
+        raise KeyringError(f"{path} does not exist") from None
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Replace a file whole or not at all; the new one is on disk when this returns."""
+    fresh = path.with_name(f".{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        fresh.chmod(FILE_MODE)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    if _KNOWS_MODES:
+        _sync_folder(path.parent)
+
+
+def replace_shredding(path: Path, data: bytes) -> None:
+    """Replace a file and write zeros over the bytes it had.
+
+    The zeros are a courtesy, not the guarantee: a journal or a flash drive may keep copies. What makes a destroyed key
+    unreadable everywhere is that the key it was wrapped with is gone too (`keyring`). Windows cannot replace an open
+    file, so there the old bytes are left to the file system.
+    """
+    if not _KNOWS_MODES:
+        write_private(path, data)
+        return
+    with path.open("r+b") as old:
+        size = os.fstat(old.fileno()).st_size
+        write_private(path, data)
+        old.write(bytes(size))
+        old.flush()
+        os.fsync(old.fileno())
+
+
+def _refuse_wider(status: os.stat_result, path: Path, wanted: str) -> None:
+    if _KNOWS_MODES and stat.S_IMODE(status.st_mode) & _WIDER:
+        raise KeyringError(f"{path} is open to others: chmod {wanted} it")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

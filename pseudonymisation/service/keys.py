@@ -1,0 +1,58 @@
+"""The service's keys: one random seed for each school year, and the key it signs its key document with."""
+
+from datetime import date, datetime
+
+from pseudonymisation.domain import check_school_year, service_info
+from pseudonymisation.key_document import ServiceKey, write_key_document
+from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
+from pseudonymisation.oprf import public_key
+
+EVALUATION = "pseudonym-service"
+SIGNING = "pseudonym-service-signing"
+_FOREVER = date(9999, 12, 31)
+
+
+def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after: date) -> KeyRecord:
+    """The service's active key for a school year; made if there is none yet.
+
+    Args:
+        keyring: the service's own.
+        school_year: such as `2026-2027`.
+        not_before: first day on which it is used.
+        not_after: first day after that: late corrections end there.
+    """
+    check_school_year(school_year)
+    return _active_or_new(keyring, EVALUATION, school_year, not_before, not_after)
+
+
+def service_document(keyring: Keyring, operator: str, now: datetime) -> bytes:
+    """The signed public key document (`key_document`): the active key of each school year.
+
+    Args:
+        keyring: the service's own; gets a signing key if it has none.
+        operator: the party that runs the service.
+        now: UTC.
+    """
+    signing = _active_or_new(keyring, SIGNING, None, now.date(), _FOREVER)
+    keys = [
+        ServiceKey(
+            key_id=record.key_id,
+            school_year=record.school_year,
+            public_key=public_key(keyring.secret(record.key_id), service_info(record.school_year)),
+            not_before=record.not_before,
+            not_after=record.not_after,
+        )
+        for record in keyring.records()
+        if record.purpose == EVALUATION and record.state is KeyState.ACTIVE and record.school_year is not None
+    ]
+    return write_key_document(operator, now, keys, keyring.secret(signing.key_id))
+
+
+def _active_or_new(
+    keyring: Keyring, purpose: str, school_year: str | None, not_before: date, not_after: date
+) -> KeyRecord:
+    found = keyring.active(purpose, school_year)
+    if found is None:
+        made = keyring.create(purpose, school_year, not_before=not_before, not_after=not_after)
+        found = keyring.activate(made.key_id)
+    return found

@@ -1,0 +1,224 @@
+"""The service's database: answered batches, quotas and grants; SQLite or PostgreSQL.
+
+Holds no number, no blinded element and no pseudonym: of a batch it keeps a digest and the answer, which is random to
+everybody but the school that holds the blinds.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    delete,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from pseudonymisation.errors import PseudonymisationError
+from pseudonymisation.keyring import Keyring
+from pseudonymisation.service.quota import MAX_GRANT, GrantReason
+
+Append = Callable[[Connection, str, Mapping[str, Any]], None]
+"""Writes an audit entry on the connection of the act: event name, fields of strings and integers."""
+
+_metadata = MetaData()
+_batch = Table(
+    "service_batch",
+    _metadata,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("site", String(6), nullable=False),
+    Column("school_year", String(9), nullable=False, index=True),
+    Column("key_id", String(16), nullable=False),
+    Column("elements", Integer, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("answered_at", DateTime(timezone=True), nullable=False),
+)
+_quota = Table(
+    "service_quota",
+    _metadata,
+    Column("site", String(6), primary_key=True),
+    Column("school_year", String(9), primary_key=True),
+    Column("used", Integer, nullable=False),
+    Column("granted", Integer, nullable=False),
+)
+_grant = Table(
+    "service_grant",
+    _metadata,
+    Column("grant_id", Integer, primary_key=True),
+    Column("site", String(6), nullable=False),
+    Column("school_year", String(9), nullable=False),
+    Column("elements", Integer, nullable=False),
+    Column("reason", String(32), nullable=False),
+    Column("granted_at", DateTime(timezone=True), nullable=False),
+)
+_register = Table(
+    "service_register",
+    _metadata,
+    Column("only", Integer, primary_key=True),
+    Column("serial", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a site has used of its quota in a school year, and what was granted on top."""
+
+    used: int
+    granted: int
+
+
+def open_store(url: str) -> Engine:
+    """The engine of the service's database, with its tables.
+
+    Args:
+        url: SQLAlchemy URL, `sqlite:///service.sqlite` or `postgresql+psycopg://…`.
+    """
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    _metadata.create_all(engine)
+    return engine
+
+
+def reading(engine: Engine) -> Engine:
+    """The same engine for reading only: on SQLite it does not wait for a writer."""
+    return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def stored_answer(connection: Connection, digest: bytes) -> bytes | None:
+    """The answer to a batch that was answered before, or None."""
+    return connection.execute(select(_batch.c.answer).where(_batch.c.digest == digest)).scalar()
+
+
+def usage(connection: Connection, site: str, school_year: str) -> Usage:
+    """What is used and granted; zero for a site that never asked."""
+    wanted = (_quota.c.site == site, _quota.c.school_year == school_year)
+    row = connection.execute(select(_quota.c.used, _quota.c.granted).where(*wanted)).first()
+    return Usage(0, 0) if row is None else Usage(row.used, row.granted)
+
+
+def charge(connection: Connection, site: str, school_year: str, elements: int, base: int) -> bool:
+    """Take elements from a quota of `base` plus what was granted; False, and nothing taken, if that is too many.
+
+    One conditional update: two batches that race for the last elements cannot both have them.
+    """
+    _ensure_quota(connection, site, school_year)
+    enough = _quota.c.used + elements <= base + _quota.c.granted
+    wanted = (_quota.c.site == site, _quota.c.school_year == school_year)
+    done = connection.execute(update(_quota).where(*wanted, enough).values(used=_quota.c.used + elements))
+    return done.rowcount == 1
+
+
+def store_answer(
+    connection: Connection,
+    *,
+    digest: bytes,
+    site: str,
+    school_year: str,
+    key_id: str,
+    elements: int,
+    answer: bytes,
+    now: datetime,
+) -> bool:
+    """Keep an answer; False if the same batch was answered in the meantime."""
+    row = {
+        "digest": digest, "site": site, "school_year": school_year, "key_id": key_id, "elements": elements,
+        "answer": answer, "answered_at": now,
+    }  # fmt: skip
+    return _insert_new(connection, _batch, row)
+
+
+def register_serial(connection: Connection) -> int:
+    """The serial of the newest register this service worked with; 0 before the first."""
+    return connection.execute(select(_register.c.serial)).scalar() or 0
+
+
+def accept_register(connection: Connection, serial: int) -> bool:
+    """Note the serial of a newer register; False if another request did so already."""
+    _insert_new(connection, _register, {"only": 1, "serial": 0})
+    newer = connection.execute(update(_register).where(_register.c.serial < serial).values(serial=serial))
+    return newer.rowcount == 1
+
+
+def grant_quota(
+    engine: Engine,
+    append: Append,
+    *,
+    site: str,
+    school_year: str,
+    elements: int,
+    reason: GrantReason,
+    now: datetime,
+) -> Usage:
+    """Enlarge a site's quota for a school year, with its audit entry.
+
+    Args:
+        engine: from `open_store`.
+        append: writes the audit entry in the same transaction.
+        site: the site's code.
+        school_year: such as `2026-2027`.
+        elements: 1 to 10,000; more takes several grants, each with its entry.
+        reason: from the closed list.
+        now: UTC.
+
+    Raises:
+        PseudonymisationError: the number of elements is out of range.
+    """
+    if not 1 <= elements <= MAX_GRANT:
+        raise PseudonymisationError(f"one grant is 1 to {MAX_GRANT} elements")
+    with engine.begin() as connection:
+        _ensure_quota(connection, site, school_year)
+        wanted = (_quota.c.site == site, _quota.c.school_year == school_year)
+        connection.execute(update(_quota).where(*wanted).values(granted=_quota.c.granted + elements))
+        row = {"site": site, "school_year": school_year, "elements": elements, "reason": reason.value}
+        connection.execute(insert(_grant).values(**row, granted_at=now))
+        append(connection, "quota-granted", row)
+        return usage(connection, site, school_year)
+
+
+def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: str) -> None:
+    """End a school year: its answers are erased and its keys destroyed; quotas and grants stay for accountability.
+
+    The answers go first: running this again after a crash completes it.
+    """
+    with engine.begin() as connection:
+        connection.execute(delete(_batch).where(_batch.c.school_year == school_year))
+        append(connection, "school-year-closed", {"school_year": school_year})
+    doomed = [record.key_id for record in keyring.records() if record.school_year == school_year]
+    if doomed:
+        keyring.destroy(*doomed)
+
+
+def _ensure_quota(connection: Connection, site: str, school_year: str) -> None:
+    _insert_new(connection, _quota, {"site": site, "school_year": school_year, "used": 0, "granted": 0})
+
+
+def _insert_new(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return connection.execute(dialect.insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+
+
+def _prepare_sqlite(dbapi_connection: Any, _: object) -> None:  # noqa: ANN401  SQLAlchemy hands over the driver's own
+    dbapi_connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        dbapi_connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
