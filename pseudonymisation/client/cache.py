@@ -1,0 +1,116 @@
+"""The numbers that were converted already, per school year: a rerun or a correction costs no quota.
+
+    tag (16 bytes) = HMAC-SHA256(first half of cache.key, key_id ‖ 00 ‖ digits)[:16]
+    sealed         = nonce ‖ AES-256-GCM(second half of cache.key, y, aad = tag)
+
+No number is kept, not even encrypted: with the key one can ask whether a number is there, and read its pseudonym.
+"""
+
+import os
+import sqlite3
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from hmac import digest
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from pseudonymisation.client.messages import Refusal, refusal
+from pseudonymisation.domain import check_school_year
+from pseudonymisation.errors import PseudonymisationError
+from pseudonymisation.private_file import make_private_folder, read_private, write_private
+
+_KEY = 64
+_TAG = 16
+_NONCE = 12
+
+
+def open_cache(folder: Path, school_year: str) -> "Cache | Refusal":
+    """The cache of a school year, made if it is missing; caches of years before the previous one are erased.
+
+    Args:
+        folder: 0700, of this user.
+        school_year: such as `2026-2027`.
+
+    Raises:
+        KeyringError: the folder or the key file is open to others.
+    """
+    make_private_folder(folder)
+    path = folder / f"pseudonyms-{check_school_year(school_year)}.sqlite"
+    oldest = f"pseudonyms-{int(school_year[:4]) - 1}-{school_year[:4]}.sqlite"
+    for stale in folder.glob("pseudonyms-*.sqlite"):
+        if stale.name < oldest:
+            stale.unlink()
+    key_file = folder / "cache.key"
+    if not key_file.exists():
+        write_private(key_file, os.urandom(_KEY))
+    if not path.exists():
+        write_private(path, b"")
+    try:
+        return Cache(path, read_private(key_file))
+    except sqlite3.DatabaseError:
+        return refusal("cache-unreadable", file=path.name)
+
+
+class Cache:
+    """From number to pseudonym, on disk, encrypted; a context manager.
+
+    Args:
+        path: SQLite file.
+        key: 64 bytes.
+    """
+
+    def __init__(self, path: Path, key: bytes) -> None:
+        if len(key) != _KEY:
+            raise PseudonymisationError("the key of the cache is damaged: remove it together with the cache")
+        self._tags, self._aead = key[:32], AESGCM(key[32:])
+        self._database = sqlite3.connect(path, isolation_level=None)
+        try:
+            self._database.execute("PRAGMA secure_delete=ON")
+            self._database.execute(
+                "CREATE TABLE IF NOT EXISTS pseudonym (tag BLOB PRIMARY KEY, sealed BLOB NOT NULL) WITHOUT ROWID"
+            )
+        except sqlite3.DatabaseError:
+            self._database.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def get(self, key_id: str, numbers: Collection[str]) -> dict[str, bytes]:
+        """The pseudonyms that are known, by number; an entry that was tampered with counts as unknown."""
+        found = {}
+        for digits in numbers:
+            tag = self._tag(key_id, digits)
+            row = self._database.execute("SELECT sealed FROM pseudonym WHERE tag = ?", (tag,)).fetchone()
+            if row is not None and (y := self._open(tag, row[0])) is not None:
+                found[digits] = y
+        return found
+
+    def put(self, key_id: str, pseudonyms: Mapping[str, bytes]) -> None:
+        """Keep pseudonyms by number, all or none, on disk when this returns."""
+        rows = []
+        for digits, y in pseudonyms.items():
+            tag, nonce = self._tag(key_id, digits), os.urandom(_NONCE)
+            rows.append((tag, nonce + self._aead.encrypt(nonce, y, tag)))
+        with closing(self._database.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.executemany("INSERT OR REPLACE INTO pseudonym VALUES (?, ?)", rows)
+            cursor.execute("COMMIT")
+
+    def _tag(self, key_id: str, digits: str) -> bytes:
+        return digest(self._tags, f"{key_id}\0{digits}".encode(), "sha256")[:_TAG]
+
+    def _open(self, tag: bytes, sealed: bytes) -> bytes | None:
+        try:
+            return self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], tag)
+        except (InvalidTag, ValueError):
+            return None

@@ -1,0 +1,113 @@
+"""From the headings of a school package to the fields of a pupil's row.
+
+# --map FILE, all of it optional
+[columns]
+number = "Identificatie"          # heading in the export
+[subdivisions]
+"Groep 3" = "lower_years"         # value in the export = code
+[fixed]
+subdivision = "undivided"         # one value for every row: the column may be missing
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files
+from unicodedata import normalize
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pseudonymisation.client.messages import Fault, Refusal, fault, refusal
+
+FIELDS = ("number", "subdivision", "hours_scheduled", "hours_authorised", "hours_illness", "hours_unauthorised")
+
+_KNOWN: dict[str, dict[str, list[str]]] = tomllib.loads((files(__package__) / "columns.toml").read_text("utf-8"))
+_SIGNS = re.compile(r"[^a-z0-9]")
+
+
+class _MapForm(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    columns: dict[str, str] = {}
+    subdivisions: dict[str, str] = {}
+    fixed: dict[str, str] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMap:
+    """What a school adds to the known headings and values.
+
+    Attributes:
+        columns: field to heading; replaces the known headings of that field.
+        subdivisions: value in the export to subdivision code; adds to the known values.
+        fixed_subdivision: the subdivision of every row, or None.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    subdivisions: Mapping[str, str] = field(default_factory=dict)
+    fixed_subdivision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where each field stands in a row: field to positions, the first filled one counts; and the headings found."""
+
+    positions: Mapping[str, tuple[int, ...]]
+    headings: Mapping[str, str]
+
+
+def read_map(text: str) -> ColumnMap | Refusal:
+    """Read a `--map` file.
+
+    Args:
+        text: TOML.
+    """
+    try:
+        form = _MapForm.model_validate(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValidationError):
+        return refusal("map-unreadable")
+    if not form.columns.keys() <= set(FIELDS) or not form.fixed.keys() <= {"subdivision"}:
+        return refusal("map-unreadable")
+    return ColumnMap(form.columns, form.subdivisions, form.fixed.get("subdivision"))
+
+
+def find_columns(header: Sequence[str], chosen: ColumnMap) -> Columns | list[Fault]:
+    """Find every field in a heading row, or say which are missing or stand there twice.
+
+    A fault names the wanted field by its first Dutch heading, never what was found: a file without headings has a
+    pupil in its first row.
+    """
+    plain = [_plain(heading) for heading in header]
+    positions: dict[str, tuple[int, ...]] = {}
+    headings: dict[str, str] = {}
+    faults = []
+    for name in FIELDS:
+        if name == "subdivision" and chosen.fixed_subdivision is not None:
+            continue
+        wanted = [chosen.columns[name]] if name in chosen.columns else _KNOWN["columns"][name]
+        found = [[at for at, one in enumerate(plain) if one == _plain(word)] for word in dict.fromkeys(wanted)]
+        places = [at for several in found for at in several]
+        label = wanted[0] if name in chosen.columns else wanted[1]
+        if not places:
+            faults.append(fault(1, label, "COLUMN-MISSING"))
+        elif any(len(several) > 1 for several in found) or (len(places) > 1 and name != "number"):
+            faults.append(fault(1, label, "COLUMN-TWICE"))
+        else:
+            positions[name] = tuple(places)
+            headings[name] = header[places[0]].strip()
+    return faults or Columns(positions, headings)
+
+
+def subdivision_codes(chosen: ColumnMap) -> dict[str, str]:
+    """Every readable value of a subdivision, in plain form, with its code."""
+    known = {_plain(word): code for code, words in _KNOWN["subdivisions"].items() for word in words}
+    return known | {_plain(word): code for word, code in chosen.subdivisions.items()}
+
+
+def plain_value(text: str) -> str:
+    """A value as `subdivision_codes` lists it."""
+    return _plain(text)
+
+
+def _plain(text: str) -> str:
+    return _SIGNS.sub("", normalize("NFKD", text).casefold())
