@@ -1,0 +1,326 @@
+"""The only file that imports `cedarpy`: loads the law, refuses what is not sound, and decides, failing closed."""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+import cedarpy
+
+from policies import lint, refusal
+from policies.decision import Decision, Deny, Ground, NearMiss, Obligation, Permit, Reason, Version
+from policies.errors import BadPolicy, Fault, PolicyError
+from policies.parties import Caller
+from policies.purpose import PACKAGED, InForce, Purpose, Purposes, load_purposes
+from policies.question import Action, Request, caller_facts
+from policies.rule import Rule, from_form, statements
+from policies.sources import Text
+from policies.terms import OBLIGATIONS, terms
+from policies.things import plain
+from policies.vocabulary import Vocabulary, parse_vocabulary
+
+LOCAL = ZoneInfo("Europe/Amsterdam")
+
+
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """Everything one action needs, parsed once.
+
+    Attributes:
+        policies: the rules about this action.
+        probes: each condition of each permit as a permit of its own; on a refusal they say which ones held.
+        permits: the permits about this action.
+    """
+
+    policies: cedarpy.PolicySet
+    probes: cedarpy.PolicySet
+    permits: tuple[Rule, ...]
+
+
+class Engine:
+    """The law in force, ready to decide.
+
+    Attributes:
+        rules: all rules by id.
+        purposes: all purposes.
+        version: name and hash of everything that decides.
+    """
+
+    def __init__(
+        self,
+        rules: Iterable[Rule],
+        schema: cedarpy.Schema,
+        purposes: Purposes,
+        in_force: Mapping[str, InForce],
+        vocabulary: Vocabulary,
+        policy_id: str,
+    ) -> None:
+        self.rules = {rule.id: rule for rule in rules}
+        self.purposes = purposes
+        self.in_force = in_force
+        self.vocabulary = vocabulary
+        self.version = Version(policy_id, _hash(self.rules.values(), schema, purposes, in_force))
+        self._schema = schema
+        self._acts = {action: _act(action, self.rules.values()) for action in Action}
+        self._known = lru_cache(maxsize=4096)(self._parse_known)
+        self._grounds = {rule.id: _ground_of_rule(rule) for rule in self.rules.values()}
+        self._purpose_grounds = {key: tuple(_grounds_of_purpose(purpose)) for key, purpose in purposes.items()}
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        purposes: Iterable[Path] = (),
+        in_force: Iterable[InForce] = (),
+        folder: Path = PACKAGED,
+        policy_id: str = "verzuimpoort",
+    ) -> Self:
+        """Read, check and compile the law; nothing is loaded when anything is wrong.
+
+        1. Parse schema, purposes and every rule on its own, and check each rule against the schema: types, typos,
+           conditions that cannot be, optional attributes. A fault has a file and a line.
+        2. Check what the house asks of a rule: annotations, citations, words for every fact.
+        3. Check what the operator set in force.
+
+        Args:
+            purposes: further folders of purpose files, beside the packaged ones.
+            in_force: proposed purposes that are law for this operator.
+            folder: where `rules/`, `schema.cedarschema` and `vocabulary.toml` are.
+            policy_id: name of this set of policies in decisions and entries.
+
+        Raises:
+            BadPolicy: with file, line or key, and fix of every fault.
+        """
+        # 1
+        faults: list[Fault] = []
+        schema = _schema(folder / "schema.cedarschema")
+        known = load_purposes(purposes)
+        rules = [rule for path in sorted((folder / "rules").glob("*.cedar")) for rule in _rules(path, schema, faults)]
+        # 2
+        vocabulary = parse_vocabulary((folder / "vocabulary.toml").read_text(encoding="utf-8"))
+        faults += lint.rule_faults(rules, known.sources, vocabulary)
+        # 3
+        words = tuple(in_force)
+        faults += lint.in_force_faults(words, known)
+        if faults:
+            raise BadPolicy(faults)
+        set_in_force = {word.purpose: word for word in words}
+        return cls(rules, schema, known, set_in_force, vocabulary, policy_id)
+
+    def decide(self, request: Request, *, at: dt.datetime) -> Decision:
+        """Whether the act may be done at this moment, with grounds; every purpose named must allow it.
+
+        Args:
+            request: who wants to do what, with which thing, for which purposes.
+            at: the moment, with a time zone; rules see the day in Europe/Amsterdam.
+
+        Returns:
+            `Permit`, or the `Deny` of the first purpose that does not allow it. A failing engine denies.
+
+        Raises:
+            PolicyError: `at` has no time zone.
+        """
+        if at.tzinfo is None:
+            raise PolicyError("the moment of a decision needs a time zone")
+        if any(purpose not in self.purposes for purpose in request.purposes):
+            return self._deny(request, Reason.UNKNOWN_PURPOSE, why=(refusal.UNKNOWN_PURPOSE,))
+        today = at.astimezone(LOCAL).date()
+        grounds: list[Ground] = []
+        obligations: list[Obligation] = []
+        for purpose in request.purposes:
+            decided = self._decide(request, self.purposes[purpose], today)
+            if isinstance(decided, Deny):
+                return decided
+            grounds += decided
+            obligations += _obligations(self.rules, decided, self.purposes[purpose])
+        return Permit(request.action, request.purposes, tuple(dict.fromkeys(grounds)), self.version, tuple(obligations))
+
+    def _decide(self, request: Request, purpose: Purpose, today: dt.date) -> Deny | tuple[Ground, ...]:
+        """The grounds on which one purpose permits, or the refusal.
+
+        Cedar skips a rule that errs, a forbid too, and then answers Allow: only an answer without errors counts.
+        """
+        act = self._acts[request.action]
+        try:
+            entities = self._entities(request, purpose)
+        except ValueError:  # its text repeats the facts: it goes nowhere
+            return self._deny(request, Reason.FAULT, why=(refusal.FAULT,))
+        question = _question(request, today)
+        answer = _ask(question, entities, act.policies, self._schema)
+        if answer is None:
+            return self._deny(request, Reason.FAULT, why=(refusal.FAULT,))
+        if answer.allowed:
+            return self._all_grounds(answer.rules, purpose)
+        refused = refusal.refuse(
+            forbids=[self.rules[rule] for rule in answer.rules],
+            permits=act.permits,
+            held=lambda: _held(_ask(question, entities, act.probes, self._schema)),
+            vocabulary=self.vocabulary,
+        )
+        return self._deny(
+            request,
+            refused.reason,
+            why=refused.why + refusal.of_purpose(purpose, refused.reason),
+            grounds=self._all_grounds(refused.rules, purpose),
+            near=refused.near,
+        )
+
+    def _entities(self, request: Request, purpose: Purpose) -> cedarpy.Entities:
+        """Caller and purpose, parsed once for each pair, and the thing asked about.
+
+        Raises:
+            ValueError: a fact does not fit the schema.
+        """
+        thing = _entity(request.thing.TYPE, "thing", request.thing.facts())
+        return self._known(request.caller, purpose.id).with_added_json_str(f"[{thing}]", self._schema)
+
+    def _parse_known(self, caller: Caller, purpose: str) -> cedarpy.Entities:
+        known = terms(self.purposes[purpose], self.in_force.get(purpose))
+        pair = f"[{_entity('Caller', 'caller', caller_facts(caller))},{_entity('Purpose', 'purpose', known)}]"
+        return cedarpy.Entities.from_json_str(pair, self._schema)
+
+    def _all_grounds(self, rules: Iterable[str], purpose: Purpose) -> tuple[Ground, ...]:
+        return (*(self._grounds[rule] for rule in rules), *self._purpose_grounds[purpose.id])
+
+    def _deny(
+        self,
+        request: Request,
+        reason: Reason,
+        *,
+        why: tuple[Text, ...],
+        grounds: tuple[Ground, ...] = (),
+        near: NearMiss | None = None,
+    ) -> Deny:
+        return Deny(request.action, request.purposes, grounds, self.version, reason, why, near)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What Cedar found: allowed or not, and the ids of the deciding rules in the order of the files."""
+
+    allowed: bool
+    rules: tuple[str, ...]
+
+
+def _ask(
+    question: dict[str, Any], entities: cedarpy.Entities, policies: cedarpy.PolicySet, schema: cedarpy.Schema
+) -> _Answer | None:
+    """Put one question to Cedar; nothing when it erred in any way, whose own words repeat the facts and go nowhere."""
+    result = cedarpy.is_authorized(question, policies, entities, schema)
+    if result.diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
+        return None
+    return _Answer(result.allowed is True, tuple(result.diagnostics.reasons))
+
+
+def _held(answer: _Answer | None) -> frozenset[str]:
+    """Conditions of permits that held; none where the probe erred, so that nobody counts as entitled by accident."""
+    return frozenset() if answer is None else frozenset(answer.rules)
+
+
+def _entity(kind: str, name: str, facts: Mapping[str, object]) -> str:
+    return json.dumps({"uid": {"type": kind, "id": name}, "attrs": facts, "parents": []})
+
+
+def _question(request: Request, today: dt.date) -> dict[str, Any]:
+    """The request in Cedar's form; caller, thing and purpose go under names that say nothing."""
+    return {
+        "principal": {"type": "Caller", "id": "caller"},
+        "action": {"type": "Action", "id": request.action.value},
+        "resource": {"type": request.thing.TYPE, "id": "thing"},
+        "context": {
+            "today": plain(today),
+            "action": request.action.value,
+            "collection": request.collection,
+            "purpose": {"type": "Purpose", "id": "purpose"},
+            "two_operators": request.setup.two_operators,
+            "unsafe_single_operator": request.setup.unsafe_single_operator,
+        },
+    }
+
+
+def _schema(path: Path) -> cedarpy.Schema:
+    try:
+        return cedarpy.Schema.from_str(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadPolicy([Fault(path.name, "file", str(error), "Correct the schema")]) from None
+
+
+def _rules(path: Path, schema: cedarpy.Schema, faults: list[Fault]) -> Iterator[Rule]:
+    """The rules of one file, each parsed and validated on its own, for Cedar's messages name no line."""
+    for line, text in statements(path.read_text(encoding="utf-8")):
+        try:
+            forms = json.loads(cedarpy.policies_to_json_str(text))
+        except ValueError as error:
+            faults.append(Fault(path.name, f"line {line}", str(error), "Correct the rule that starts here"))
+            continue
+        if forms["templates"] or len(forms["staticPolicies"]) != 1:
+            faults.append(Fault(path.name, f"line {line}", "not one whole rule", "Templates are not used here"))
+            continue
+        checked = cedarpy.validate_policies(text, schema)
+        faults += (
+            Fault(path.name, f"line {line}", wrong.error, "Correct the rule that starts here")
+            for wrong in checked.errors
+        )
+        yield from_form(next(iter(forms["staticPolicies"].values())), file=path.name, line=line)
+
+
+def _act(action: Action, rules: Iterable[Rule]) -> _Act:
+    about = [rule for rule in rules if rule.applies_to(action.value)]
+    permits = tuple(rule for rule in about if rule.effect == "permit")
+    anything = {"op": "All"}
+    probes = {
+        refusal.probe(rule, number): {
+            "effect": "permit",
+            "principal": anything,
+            "action": anything,
+            "resource": anything,
+            "conditions": [{"kind": "when", "body": condition}],
+        }
+        for rule in permits
+        for number, condition in enumerate(rule.conditions)
+    }
+    return _Act(_policy_set({rule.id: rule.form for rule in about}), _policy_set(probes), permits)
+
+
+def _policy_set(forms: Mapping[str, Mapping[str, Any]]) -> cedarpy.PolicySet:
+    return cedarpy.PolicySet.from_json_str(json.dumps({"templates": {}, "staticPolicies": forms, "templateLinks": []}))
+
+
+def _ground_of_rule(rule: Rule) -> Ground:
+    said = rule.annotations
+    return Ground(rule.id, said["legal_basis"], said["source"], said["status"], rule.explanation)
+
+
+def _grounds_of_purpose(purpose: Purpose) -> Iterator[Ground]:
+    for cited in purpose.legal_basis:
+        yield Ground(f"purpose:{purpose.id}", cited.article.nl, cited.reference, purpose.status.value, cited.article)
+
+
+def _obligations(rules: Mapping[str, Rule], grounds: Iterable[Ground], purpose: Purpose) -> Iterator[Obligation]:
+    names = dict.fromkeys(name for g in grounds if g.rule in rules for name in rules[g.rule].obliges)
+    for name in names:
+        value = OBLIGATIONS[name](purpose)
+        if value is not None:
+            yield Obligation(purpose.id, name, value)
+
+
+def _hash(rules: Iterable[Rule], schema: cedarpy.Schema, purposes: Purposes, in_force: Mapping[str, InForce]) -> str:
+    """SHA-256 over everything that decides, in canonical form: layout and comments change nothing, meaning does."""
+    whole = {
+        "rules": {rule.id: rule.form for rule in rules},
+        "schema": str(schema),
+        "purposes": {key: purpose.model_dump() for key, purpose in purposes.items()},
+        "sources": {key: source.model_dump() for key, source in purposes.sources.items()},
+        "in_force": {key: word.model_dump() for key, word in in_force.items()},
+    }
+    text = json.dumps(whole, sort_keys=True, separators=(",", ":"), default=_canonical)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object) -> object:
+    return sorted(map(str, value)) if isinstance(value, frozenset) else str(value)
