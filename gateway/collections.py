@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.outcome import GatewayError
+from policies.purpose import DataCategory
 
 TOTAL = "total"
 CONTRACTS = Path(__file__).parent / "contracts"
@@ -75,6 +76,7 @@ class Collection(_Strict):
     """One data contract.
 
     Attributes:
+        data: Categories of data a delivery holds, in the words of the policies.
         counted_as: The collection whose table it fills; a site delivers to a table once per period, in either form.
         subdivisions: Sector → subdivisions a site of that sector can offer.
     """
@@ -84,6 +86,7 @@ class Collection(_Strict):
     counted_as: str
     title: Mapping[Literal["nl", "en"], str]
     cadence: Literal["quarter", "year"] = "quarter"
+    data: frozenset[DataCategory] = Field(min_length=1)
     subdivisions: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     kinds: Kinds | None = None
     bands: Bands | None = None

@@ -1,0 +1,158 @@
+"""What every act of the gateway works with, composed once in `app`: how it asks the law and leaves its trace."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from audit.entry import Actor, Entry, Policy
+from audit.entry import Vocabulary as AuditVocabulary
+from audit.events import Decision as Outcome
+from audit.events import Role as AuditRole
+from audit.log import Appended, Log
+from audit.note import Signer
+from audit.receipt import equality_tag
+from gateway.collections import Contracts
+from gateway.database import reading, writing
+from gateway.messages import catalogue
+from gateway.settings import Home, Settings
+from policies.decision import Decision, Deny
+from policies.engine import Engine as PolicyEngine
+from policies.parties import Caller, Kind, Role
+from policies.question import Action, Request, Setup
+from policies.things import Thing
+from pseudonymisation.keyring import Keyring
+
+LOCAL = ZoneInfo("Europe/Amsterdam")
+
+
+def wall_clock() -> datetime:
+    """The present moment in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """One gateway, composed: what `receive`, `publish` and the other acts get as their first argument.
+
+    Attributes:
+        tag_key: Key of the tags by which equal bytes are recognised.
+        clock: Tells the moment; tests replace it.
+        random: Makes n unpredictable bytes; tests replace it.
+    """
+
+    home: Home
+    settings: Settings
+    database: Engine
+    law: PolicyEngine
+    contracts: Contracts
+    log: Log
+    keyring: Keyring
+    receipts: Signer
+    tag_key: bytes = field(repr=False)
+    clock: Callable[[], datetime] = wall_clock
+    random: Callable[[int], bytes] = os.urandom
+
+    @property
+    def today(self) -> date:
+        """The day it is in Europe/Amsterdam."""
+        return self.clock().astimezone(LOCAL).date()
+
+    @property
+    def setup(self) -> Setup:
+        """How gateway and pseudonym service are run, in the words of the policies."""
+        return Setup(
+            two_operators=self.settings.operator != self.settings.service_operator,
+            unsafe_single_operator=self.settings.unsafe_single_operator,
+        )
+
+    def decide(
+        self, caller: Caller, action: Action, thing: Thing, purposes: tuple[str, ...], collection: str = ""
+    ) -> Decision:
+        """Ask the law, at this moment and for this set-up."""
+        request = Request(caller, action, thing, purposes, collection, self.setup)
+        return self.law.decide(request, at=self.clock())
+
+    def tag(self, *parts: bytes) -> bytes:
+        """A keyed tag over parts: equal input, equal tag; without the key it says nothing."""
+        framed = b"".join(len(part).to_bytes(8) + part for part in parts)
+        return equality_tag(self.tag_key, framed)
+
+    def new_id(self) -> str:
+        """A random identifier: 32 hexadecimal digits."""
+        return self.random(16).hex()
+
+    def append(self, session: Session, entry: Entry, decision: Decision | None = None) -> Appended:
+        """Log an act in the transaction it happens in.
+
+        Args:
+            session: The transaction of the act.
+            entry: What was done. Rules it names are those of a file; its outcome stands where it is not a permit: a
+                file with faults is a denial although the law permitted it.
+            decision: What the law said: adds rules, policy version and, for a single purpose, legal basis.
+        """
+        return self.log.append(session.connection(), entry if decision is None else self._grounded(entry, decision))
+
+    def log_refusal(self, entry: Entry, decision: Deny) -> None:
+        """Log a refusal in a transaction of its own, so that no rollback removes it."""
+        with writing(self.database) as session:
+            self.append(session, entry, decision)
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A read-only transaction on this gateway's database."""
+        return reading(self.database)
+
+    def writing(self) -> AbstractContextManager[Session]:
+        """A writing transaction on this gateway's database."""
+        return writing(self.database)
+
+    def _grounded(self, entry: Entry, decision: Decision) -> Entry:
+        single = self.law.purposes.by_id.get(decision.purposes[0]) if len(decision.purposes) == 1 else None
+        return replace(
+            entry,
+            rules=(*decision.rules, *entry.rules),
+            policy=Policy(decision.policy.id, bytes.fromhex(decision.policy.sha256)),
+            decision=entry.decision if entry.decision is not Outcome.PERMIT else Outcome(decision.verdict),
+            purpose=single.id if single else None,
+            basis=single.legal_basis[0].reference if single else None,
+        )
+
+
+_AUDIT_ROLE = {
+    Kind.SITE: AuditRole.SCHOOL,
+    Kind.BOARD: AuditRole.SCHOOL,
+    Kind.SUPPLIER: AuditRole.SUPPLIER,
+    Kind.YOUTH_HEALTH_CARE: AuditRole.YOUTH_HEALTH_CARE,
+    Kind.OPERATOR: AuditRole.OPERATOR,
+}
+_OFFICERS = {
+    Role.OPERATOR: AuditRole.OPERATOR,
+    Role.PRIVACY_OFFICER: AuditRole.PRIVACY_OFFICER,
+    Role.CONTROLLER_OFFICER: AuditRole.CONTROLLER_OFFICER,
+}
+
+
+def actor_of(caller: Caller) -> Actor:
+    """Organisation and role of a caller for the log; never the person."""
+    if caller.party.kind is Kind.PUBLIC:
+        return Actor(AuditRole.PUBLIC)
+    role = _OFFICERS.get(caller.role) or _AUDIT_ROLE.get(caller.party.kind, AuditRole.RECIPIENT)
+    return Actor(role, caller.party.code)
+
+
+def vocabulary(settings: Settings, law: PolicyEngine, contracts: Contracts) -> AuditVocabulary:
+    """The words that entries of this gateway may use: those of its law, contracts and rules of files."""
+    purposes = law.purposes.values()
+    return AuditVocabulary(
+        operator=settings.operator,
+        purposes=frozenset(purpose.id for purpose in purposes),
+        bases=frozenset(citation.reference for purpose in purposes for citation in purpose.legal_basis),
+        policies=frozenset({law.version.id}),
+        rules=frozenset(law.rules) | frozenset(catalogue("rules")),
+        names=frozenset(law.purposes) | frozenset(contracts) | frozenset({law.version.id, "gateway"}),
+    )

@@ -1,0 +1,204 @@
+"""Who is calling: tokens of machines, one-time login links and browser sessions of people, and their party.
+
+Secrets are 32 random bytes; only their SHA-256 is stored, and comparison takes constant time. What a caller may do is
+not decided here but by the policies.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlmodel import Session
+
+from gateway.outcome import GatewayError
+from gateway.register import mandate, site_facts
+from gateway.store import LoginLink, Party, Person, SiteFacts, Token, WebSession
+from policies.parties import Caller, Kind, Mandate, Role
+from policies.parties import Party as PolicyParty
+
+LINK_LIFE = timedelta(hours=1)
+IDLE = timedelta(minutes=15)
+ABSOLUTE = timedelta(hours=8)
+ROLES = ("school", "recipient", "operator", "privacy-officer", "controller-officer")
+SCOPES = ("submit", "download", "consent", "audit", "all")
+_TOKEN = re.compile(r"vp_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A caller whose credential was valid.
+
+    Attributes:
+        party: Code of the party the credential belongs to.
+        role: Role of the person, or `machine`.
+        person: Row of the person, None for a machine.
+        scopes: What a machine's token may be used for; empty for people.
+    """
+
+    party: str
+    role: str
+    person: int | None = None
+    scopes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A new browser session: its secret for the cookie, which is not stored here."""
+
+    secret: str
+    identity: Identity
+
+
+def issue_token(session: Session, party: str, *, scopes: Iterable[str], expires_at: datetime) -> tuple[str, str]:
+    """Make a token for a machine of a party; returns its id and the token, which is shown once and never again."""
+    token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    session.add(
+        Token(
+            id=token_id,
+            secret_hash=_digest(secret),
+            party=party,
+            role="machine",
+            scopes=" ".join(sorted(scopes)),
+            expires_at=expires_at,
+        )
+    )
+    return token_id, f"vp_{token_id}_{secret}"
+
+
+def revoke_token(session: Session, token_id: str, now: datetime) -> Token | None:
+    """Revoke a token at once; None when there is no such token or it was revoked before."""
+    token = session.get(Token, token_id)
+    if token is None or token.revoked_at is not None:
+        return None
+    token.revoked_at = now
+    return token
+
+
+def identify_token(session: Session, text: str, now: datetime) -> Identity | None:
+    """The machine behind a token; None when it is malformed, unknown, expired or revoked, without saying which."""
+    match = _TOKEN.fullmatch(text)
+    token = session.get(Token, match[1]) if match else None
+    given = _digest(match[2] if match else "")
+    stored = token.secret_hash if token is not None else bytes(32)
+    if not hmac.compare_digest(given, stored) or token is None:
+        return None
+    if token.revoked_at is not None or token.expires_at <= now:
+        return None
+    return Identity(token.party, token.role, scopes=frozenset(token.scopes.split()))
+
+
+def add_person(session: Session, party: str, role: str, label: str) -> Person:
+    """Register somebody who works with the gateway.
+
+    Raises:
+        GatewayError: no such role; the command line and the pages offer only those there are.
+    """
+    if role not in ROLES:
+        raise GatewayError("no such role")
+    person = Person(party=party, role=role, label=label)
+    session.add(person)
+    session.flush()
+    return person
+
+
+def issue_link(session: Session, person: Person, now: datetime) -> str:
+    """A one-time secret with which a person opens a session within the hour."""
+    if person.id is None:
+        raise GatewayError("a person without a row cannot log in")
+    secret = secrets.token_urlsafe(32)
+    session.add(LoginLink(secret_hash=_digest(secret), person_id=person.id, expires_at=now + LINK_LIFE))
+    return secret
+
+
+def link_is_open(session: Session, secret: str, now: datetime) -> bool:
+    """Whether a login link can still be used; looking does not use it up."""
+    link = session.get(LoginLink, _digest(secret))
+    return link is not None and link.used_at is None and link.expires_at > now
+
+
+def open_session(session: Session, secret: str, now: datetime) -> Opened | None:
+    """Use up a login link and open a browser session; None when the link is unknown, used or expired."""
+    if not link_is_open(session, secret, now):
+        return None
+    link = session.get_one(LoginLink, _digest(secret))
+    link.used_at = now
+    person = session.get_one(Person, link.person_id)
+    cookie = secrets.token_urlsafe(32)
+    session.add(
+        WebSession(
+            secret_hash=_digest(cookie),
+            person_id=link.person_id,
+            csrf=secrets.token_urlsafe(32),
+            started_at=now,
+            seen_at=now,
+        )
+    )
+    return Opened(cookie, _identity(person))
+
+
+def identify_session(session: Session, cookie: str, now: datetime) -> tuple[Identity, WebSession] | None:
+    """The person behind a session cookie, or None: unknown, idle for 15 minutes, or older than eight hours."""
+    row = session.get(WebSession, _digest(cookie))
+    if row is None or row.seen_at + IDLE <= now or row.started_at + ABSOLUTE <= now:
+        return None
+    return _identity(session.get_one(Person, row.person_id)), row
+
+
+def close_session(session: Session, cookie: str) -> None:
+    """End a browser session."""
+    row = session.get(WebSession, _digest(cookie))
+    if row is not None:
+        session.delete(row)
+
+
+def caller_of(session: Session, identity: Identity, day: date, *, on_behalf_of: str | None = None) -> Caller:
+    """What the policies know of a caller.
+
+    Args:
+        session: Where to read the register.
+        identity: Whose credential was shown.
+        day: Day of the request, Europe/Amsterdam.
+        on_behalf_of: The site a supplier acts for, where that is not the caller itself.
+    """
+    own = policy_party(session, identity.party, day)
+    if on_behalf_of is None or on_behalf_of == identity.party:
+        return Caller(own, Role(identity.role))
+    row = mandate(session, identity.party, on_behalf_of, day)
+    given = None
+    if row is not None:
+        actions, _, collections = row.scope.partition("|")
+        given = Mandate(
+            giver=row.site,
+            holder=row.supplier,
+            valid_from=row.valid_from,
+            valid_until=row.valid_to or date.max,
+            actions=frozenset(actions.split()),
+            collections=frozenset(collections.split()),
+        )
+    return Caller(own, Role(identity.role), policy_party(session, on_behalf_of, day), given)
+
+
+def policy_party(session: Session, code: str, day: date) -> PolicyParty:
+    """A party as the policies see it on a day; one that nobody registered is a party of no rights."""
+    party = session.get(Party, code)
+    if party is None:
+        return PolicyParty(code, Kind.OTHER, registered=False)
+    if party.kind != Kind.SITE:
+        return PolicyParty(code, Kind(party.kind))
+    facts: SiteFacts | None = site_facts(session, code, day)
+    if facts is None:
+        return PolicyParty(code, Kind.SITE, registered=False)
+    return PolicyParty(code, Kind.SITE, sectors=frozenset({facts.sector}), funded=facts.funded)
+
+
+def _identity(person: Person) -> Identity:
+    return Identity(person.party, person.role, person.id)
+
+
+def _digest(secret: str) -> bytes:
+    """A plain hash suffices: the secret has 256 bits, so there is nothing to search."""
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,45 @@
+"""Periods: when a table is asked for, and until when a site may change what it sent."""
+
+import re
+from datetime import date
+
+from sqlmodel import Session, col, select
+
+from gateway.collections import Contract
+from gateway.store import Period, PeriodState, Reopening
+
+_QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
+_YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
+
+
+def period_fault(code: str, contract: Contract) -> str | None:
+    """The rule a period's code breaks: four deliveries a year, or a whole school year for a yearly collection."""
+    form = _YEAR if contract.collection.cadence == "year" else _QUARTER
+    match = form.fullmatch(code)
+    return None if match and int(match[2]) == int(match[1]) + 1 else "PERIOD-CODE"
+
+
+def school_year(code: str) -> str:
+    """The school year of a period: its first nine characters."""
+    return code[:9]
+
+
+def last_day(school_year_code: str) -> date:
+    """31 July, the last day of a school year."""
+    return date(int(school_year_code[5:]), 7, 31)
+
+
+def find_period(session: Session, table: str, code: str, *, lock: bool = False) -> Period | None:
+    """A period of a table; `lock` keeps it from being closed until the transaction ends."""
+    query = select(Period).where(Period.table_id == table, Period.code == code)
+    return session.exec(query.with_for_update(read=True) if lock else query).first()
+
+
+def takes(session: Session, period: Period, site: str) -> bool:
+    """Whether a site may deliver: the period is open, or was reopened for this site."""
+    if period.state == PeriodState.OPEN:
+        return True
+    reopened = select(Reopening.id).where(
+        Reopening.period_id == period.id, Reopening.site == site, col(Reopening.closed_at).is_(None)
+    )
+    return session.exec(reopened).first() is not None

@@ -1,0 +1,339 @@
+"""Receive one submission: who may, what it says, and one transaction that holds the rows, the counts and the entry.
+
+The pseudonym y of a pupil ends here: what is stored is the pid.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import insert
+from sqlmodel import Session, col, select
+
+from audit.entry import Actor, Entry, Object
+from audit.events import Decision as Outcome
+from audit.events import Event
+from audit.receipt import NONCE_BYTES, commit, issue
+from gateway.collections import Contract
+from gateway.context import Gateway, actor_of
+from gateway.identity import Identity, caller_of
+from gateway.outcome import Refused, Report
+from gateway.periods import find_period, school_year, takes
+from gateway.records import Expected, Parsed, Row, parse
+from gateway.records.expected import Cell
+from gateway.register import has_agreement, site_facts
+from gateway.store import Count, Enrolment, Idempotency, Period, Receipt, SiteFacts, Submission, SubmissionState
+from policies.decision import Decision, Deny, Reason
+from policies.parties import Caller, Kind
+from policies.question import Action
+from policies.things import Delivery
+from pseudonymisation.domain import Domain
+from pseudonymisation.pseudonym import pids_through
+
+CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file on its way in, and what its sender says it is."""
+
+    collection: str
+    site: str
+    period: str
+    body: bytes
+    idempotency_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A submission that is in the database and in the log.
+
+    Attributes:
+        created: False when the same bytes were there already.
+        counts: The site's own leaf counts, for its eyes only.
+        notes: Codes of what was tolerated, e.g. another encoding.
+    """
+
+    submission: Submission
+    receipt: str
+    created: bool
+    counts: Mapping[Cell, int]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A dry run without faults: nothing is stored but the entry that it was done."""
+
+    counts: Mapping[Cell, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """What a delivery is about, looked up once: the caller, the contract, the period and the site's facts."""
+
+    caller: Caller
+    contract: Contract
+    period: Period
+    facts: SiteFacts | None
+    thing: Delivery
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, for the log."""
+        return actor_of(self.caller)
+
+
+def look_up(
+    gateway: Gateway, session: Session, identity: Identity, *, collection: str, site: str, period: str
+) -> Matter | Refused:
+    """Everything the law and the rules need to know about a delivery.
+
+    A site that nobody registered looks exactly like somebody else's site.
+    """
+    contract = gateway.contracts.get(collection)
+    if contract is None:
+        return Refused("unknown-collection")
+    found = find_period(session, contract.table, period)
+    if found is None:
+        return Refused("unknown-period")
+    caller = caller_of(session, identity, gateway.today, on_behalf_of=site)
+    facts = site_facts(session, site, found.reference_date)
+    thing = Delivery(
+        party=site if facts else "",
+        sector=facts.sector if facts else "",
+        data=contract.collection.data,
+        period_open=takes(session, found, site),
+        exercise=found.exercise,
+        agreement=has_agreement(session, site, gateway.today),
+    )
+    return Matter(caller, contract, found, facts, thing)
+
+
+def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
+    """What the law says about an act on this delivery, for every purpose that takes such data from a site."""
+    collection = matter.contract.collection.id
+    purposes = gateway.law.purposes.accepting(collection, Kind.SITE, matter.thing.data)
+    return gateway.decide(matter.caller, action, matter.thing, purposes or ("",), collection)
+
+
+def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
+    """Log a refusal of the law and say what the caller may know of it."""
+    gateway.log_refusal(Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code), decision)
+    return refused_by(decision)
+
+
+def refused_by(decision: Deny) -> Refused:
+    """The problem a denial becomes: what is unknown and what is not yours look the same."""
+    if decision.reason is Reason.NOT_FOUND:
+        return Refused("not-found")
+    if decision.reason is Reason.FAULT:
+        return Refused("policy-fault")
+    return Refused("period-closed" if decision.rules == ("period-open",) else "forbidden", decision=decision)
+
+
+def receive(
+    gateway: Gateway, identity: Identity, upload: Upload, *, dry_run: bool = False
+) -> Received | Checked | Refused:
+    """Receive a file, or check it without storing it.
+
+    Steps: (1) look up what it is about; (2) ask the law; (3) read the file, all faults at once; (4) a dry run ends
+    here; (5) in one transaction: same key or same bytes as before end in the receipt of before, anything else in a new
+    version with its counts, rows, receipt and audit entry.
+
+    Returns:
+        What was received or checked, or why not; a refusal is logged in a transaction of its own.
+    """
+    with gateway.reading() as session:  # (1)
+        matter = look_up(
+            gateway, session, identity, collection=upload.collection, site=upload.site, period=upload.period
+        )
+    if isinstance(matter, Refused):
+        return matter
+    decision = decide_on(gateway, matter, Action.CHECK if dry_run else Action.SUBMIT)  # (2)
+    if isinstance(decision, Deny):
+        return refuse(gateway, matter, decision)
+    parsed = parse(upload.body, _expected(matter))  # (3)
+    if isinstance(parsed, Report):
+        _log_faults(gateway, matter, decision, parsed)
+        return Refused("faults-in-file", report=parsed)
+    if dry_run:  # (4)
+        with gateway.writing() as session:
+            gateway.append(session, _entry(Event.SUBMISSION_CHECKED, matter), decision)
+        return Checked(parsed.counts, parsed.notes)
+    rows = _with_pids(gateway, matter, parsed)
+    if isinstance(rows, Refused):
+        return rows
+    with gateway.writing() as session:  # (5)
+        return _Storing(gateway, session, matter, decision, upload).store(parsed, rows)
+
+
+def _entry(event: Event, matter: Matter, **more: object) -> Entry:
+    base = Entry(event=event, actor=matter.actor, party=matter.caller.acting.code, period=matter.period.code)
+    return replace(base, **more)  # type: ignore[arg-type]  # fields of Entry, checked by Entry itself
+
+
+def _expected(matter: Matter) -> Expected:
+    facts = matter.facts
+    return Expected(
+        matter.contract,
+        site=matter.caller.acting.code,
+        period=matter.period.code,
+        sector=facts.sector if facts else None,
+        offered=tuple(facts.subdivisions.split()) if facts else None,
+    )
+
+
+def _log_faults(gateway: Gateway, matter: Matter, decision: Decision, report: Report) -> None:
+    """A file with faults is logged with the rules it broke: no places, no numbers of faults."""
+    with gateway.writing() as session:
+        entry = _entry(Event.SUBMISSION_REFUSED, matter, rules=tuple(sorted(report.totals)), decision=Outcome.DENY)
+        gateway.append(session, entry, decision)
+
+
+def _with_pids(gateway: Gateway, matter: Matter, parsed: Parsed) -> tuple[str, list[bytes]] | Refused:
+    """Key id and pids of the rows; y goes no further than this function."""
+    if not parsed.rows:
+        return "", []
+    purpose = gateway.law.purposes.accepting(matter.contract.collection.id, Kind.SITE, matter.thing.data)[0]
+    domain = Domain(purpose, school_year(matter.period.code))
+    key = gateway.keyring.active(purpose, domain.school_year)
+    if key is None:
+        return Refused("key-missing")
+    return key.key_id, pids_through(gateway.keyring.chain(key.key_id), domain, (row.pseudonym for row in parsed.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Storing:
+    """The one transaction of a submission."""
+
+    gateway: Gateway
+    session: Session
+    matter: Matter
+    decision: Decision
+    upload: Upload
+
+    def store(self, parsed: Parsed, rows: tuple[str, list[bytes]]) -> Received | Refused:
+        """Keep the file's counts and rows as a new version, unless it is there already."""
+        site, period_id = self.upload.site, self.matter.period.id
+        period = find_period(self.session, self.matter.contract.table, self.upload.period, lock=True)
+        self.session.exec(select(SiteFacts.id).where(SiteFacts.site == site).with_for_update()).all()
+        if period is None or not takes(self.session, period, site):
+            return Refused("period-closed")
+        before = self._repeated()
+        if before is not None:
+            return before
+        tag = self.gateway.tag(b"content", self.upload.collection.encode(), self.upload.body)
+        versions = self.session.exec(
+            select(Submission)
+            .where(Submission.period_id == period_id, Submission.site == site)
+            .order_by(col(Submission.version).desc())
+        ).all()
+        current = next((row for row in versions if row.state in CURRENT), None)
+        if current is not None and current.tag == tag:
+            return self._again(current)
+        return self._new(tag, versions[0].version + 1 if versions else 1, parsed, rows)
+
+    def _repeated(self) -> Received | Refused | None:
+        """The answer to an idempotency key that was used before: the same for the same bytes, a conflict for others."""
+        if not self.upload.idempotency_key:
+            return None
+        key = self._key_tag()
+        used = self.session.get(Idempotency, key)
+        if used is None:
+            return None
+        if used.body_tag != self._body_tag():
+            return Refused("idempotency-conflict")
+        return self._again(self.session.get_one(Submission, used.submission_id))
+
+    def _again(self, submission: Submission) -> Received:
+        receipt = self.session.get_one(Receipt, submission.entry_id)
+        return Received(submission, receipt.text, created=False, counts=counts_of(self.session, submission.id))
+
+    def _new(self, tag: bytes, version: int, parsed: Parsed, rows: tuple[str, list[bytes]]) -> Received:
+        gateway, session = self.gateway, self.session
+        submission_id, nonce, now = gateway.new_id(), gateway.random(NONCE_BYTES), gateway.clock()
+        about = Object(f"submission:{submission_id}", commit(nonce, self.upload.body))
+        appended = gateway.append(session, _entry(Event.SUBMISSION_RECEIVED, self.matter, object=about), self.decision)
+        submission = Submission(
+            id=submission_id,
+            period_id=self.matter.period.id or 0,
+            site=self.upload.site,
+            collection=self.upload.collection,
+            version=version,
+            received_at=now,
+            sender=self.matter.caller.party.code,
+            tag=tag,
+            key_id=parsed.key_id,
+            pid_key_id=rows[0],
+            entry_id=appended.entry_id,
+        )
+        session.add(submission)
+        session.flush()
+        session.execute(insert(Count), _count_rows(submission_id, parsed.counts))
+        if parsed.rows:
+            session.execute(insert(Enrolment), _enrolment_rows(submission_id, rows, parsed.rows))
+        receipt = issue(
+            gateway.receipts,
+            kind="submission",
+            entry=appended.data,
+            made=milliseconds(now),
+            nonce=nonce,
+            details={"version": version, "counts": _as_details(parsed.counts), "key": parsed.key_id},
+        )
+        session.add(Receipt(entry_id=appended.entry_id, party=self.upload.site, subject=submission_id, text=receipt))
+        if self.upload.idempotency_key:
+            session.add(
+                Idempotency(key_tag=self._key_tag(), body_tag=self._body_tag(), submission_id=submission_id, at=now)
+            )
+        return Received(submission, receipt, created=True, counts=parsed.counts, notes=parsed.notes)
+
+    def _key_tag(self) -> bytes:
+        return self.gateway.tag(
+            b"idempotency", self.matter.caller.party.code.encode(), self.upload.idempotency_key.encode()
+        )
+
+    def _body_tag(self) -> bytes:
+        about = (self.upload.collection, self.upload.site, self.upload.period)
+        return self.gateway.tag(b"body", *(part.encode() for part in about), self.upload.body)
+
+
+def counts_of(session: Session, submission_id: str) -> dict[Cell, int]:
+    """The leaf counts of a submission; only for its own site."""
+    query = select(Count).where(Count.submission_id == submission_id)
+    return {(row.subdivision, row.kind, row.band): row.pupils for row in session.exec(query)}
+
+
+def milliseconds(moment: datetime) -> int:
+    """A moment as milliseconds since 1970 UTC."""
+    return int(moment.timestamp() * 1000)
+
+
+def _count_rows(submission_id: str, counts: Mapping[Cell, int]) -> list[dict[str, object]]:
+    return [
+        {"submission_id": submission_id, "subdivision": s, "kind": k, "band": b, "pupils": n}
+        for (s, k, b), n in counts.items()
+    ]
+
+
+def _enrolment_rows(
+    submission_id: str, pids: tuple[str, list[bytes]], rows: tuple[Row, ...]
+) -> list[dict[str, object]]:
+    """Rows in the order of their pids, which is the order of the table: nothing of the file's order is kept."""
+    key_id, made = pids
+    return [
+        {
+            "submission_id": submission_id,
+            "pid": pid,
+            "key_id": key_id,
+            "subdivision": row.subdivision,
+            "scheduled": row.scheduled,
+            "hours": " ".join(map(str, row.hours)),
+        }
+        for pid, row in sorted(zip(made, rows, strict=True), key=lambda pair: pair[0])
+    ]
+
+
+def _as_details(counts: Mapping[Cell, int]) -> dict[str, int]:
+    return {"/".join(cell): pupils for cell, pupils in counts.items()}

@@ -1,0 +1,123 @@
+"""Delivered counts to the confidential table of one sector, with the regions they add up to.
+
+Only confirmed submissions count. The table is confidential: it goes to `publish` and nowhere else.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import pandas as pd
+from sqlalchemy import select
+from sqlmodel import Session, col
+
+from gateway.collections import TOTAL, Contract
+from gateway.register import sites_on
+from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
+
+COUNTRY = "NL"
+LEVELS = ("site", "gemeente", "swv", "country")
+
+
+@dataclass(frozen=True)
+class SectorTable:
+    """The delivered counts of one sector in one period. Confidential.
+
+    Attributes:
+        counts: Columns site, subdivision, kind, band, pupils; one row per delivered leaf cell.
+        sites: Columns site, gemeente, swv, country, board; one row per site that delivered.
+        subdivisions: Columns subdivision, total.
+        bands: Columns band, the names of band margins' levels, total.
+        structural_zeros: Columns site, subdivision: what a site does not offer.
+        delivered: (level, area) → sites that delivered; `expected` → sites that are asked to.
+    """
+
+    sector: str
+    counts: pd.DataFrame = field(repr=False)
+    sites: pd.DataFrame
+    subdivisions: pd.DataFrame
+    bands: pd.DataFrame
+    structural_zeros: pd.DataFrame
+    delivered: Mapping[tuple[str, str], int]
+    expected: Mapping[tuple[str, str], int]
+
+    @property
+    def has_swv(self) -> bool:
+        """Whether any site belongs to an SWV; without one there is no such level."""
+        return bool(self.sites["swv"].notna().any())
+
+
+def tabulate(session: Session, period: Period, contract: Contract) -> list[SectorTable]:
+    """The tables of all sectors from which at least one site delivered, in the order of the contract."""
+    asked = [facts for facts in sites_on(session, period.reference_date) if facts.funded]
+    counts = _delivered_counts(session, period)
+    tables = []
+    for sector in contract.subdivisions:
+        of_sector = [facts for facts in asked if facts.sector == sector]
+        codes = {facts.site for facts in of_sector}
+        mine = counts[counts["site"].isin(codes)].reset_index(drop=True)
+        if not mine.empty:
+            tables.append(_sector_table(sector, contract, of_sector, mine))
+    return tables
+
+
+def own_counts(session: Session, period: Period, site: str) -> pd.DataFrame:
+    """The delivered counts of one site, for that site alone: columns subdivision, kind, band, pupils."""
+    counts = _delivered_counts(session, period, site)
+    return counts.drop(columns="site")
+
+
+def areas_of(facts: SiteFacts) -> Mapping[str, str | None]:
+    """The area of each level that a site belongs to; None where it belongs to no SWV."""
+    return {"site": facts.site, "gemeente": facts.gemeente, "swv": facts.swv, "country": COUNTRY}
+
+
+def band_levels(contract: Contract) -> pd.DataFrame:
+    """The bands as a hierarchy: leaf band, `half` where the contract has margins, total."""
+    frame = pd.DataFrame({"band": list(contract.bands.upper)})
+    if contract.bands.margins:
+        half = {band: margin for margin, bands in contract.bands.margins.items() for band in bands}
+        frame["half"] = frame["band"].map(half)
+    frame[TOTAL] = TOTAL
+    return frame
+
+
+def _delivered_counts(session: Session, period: Period, site: str | None = None) -> pd.DataFrame:
+    query = (
+        select(col(Submission.site), col(Count.subdivision), col(Count.kind), col(Count.band), col(Count.pupils))
+        .join(Count, col(Count.submission_id) == Submission.id)
+        .where(col(Submission.period_id) == period.id, col(Submission.state) == SubmissionState.CONFIRMED)
+    )
+    if site is not None:
+        query = query.where(col(Submission.site) == site)
+    rows = session.execute(query).all()
+    return pd.DataFrame(rows, columns=["site", "subdivision", "kind", "band", "pupils"])
+
+
+def _sector_table(sector: str, contract: Contract, asked: Sequence[SiteFacts], counts: pd.DataFrame) -> SectorTable:
+    offered = contract.subdivisions[sector]
+    there = set(counts["site"])
+    delivered = [facts for facts in asked if facts.site in there]
+    sites = pd.DataFrame([{**areas_of(facts), "board": facts.board} for facts in delivered])
+    has = counts[["site", "subdivision"]].drop_duplicates().itertuples(index=False, name=None)
+    pairs = set(has)
+    missing = [pair for pair in product(sites["site"], offered) if pair not in pairs]
+    return SectorTable(
+        sector=sector,
+        counts=counts,
+        sites=sites,
+        subdivisions=pd.DataFrame({"subdivision": offered, TOTAL: TOTAL}),
+        bands=band_levels(contract),
+        structural_zeros=pd.DataFrame(missing, columns=["site", "subdivision"]),
+        delivered=_per_area(delivered),
+        expected=_per_area(asked),
+    )
+
+
+def _per_area(sites: Sequence[SiteFacts]) -> dict[tuple[str, str], int]:
+    found: dict[tuple[str, str], int] = {}
+    for facts in sites:
+        for level, area in areas_of(facts).items():
+            if area is not None:
+                found[level, area] = found.get((level, area), 0) + 1
+    return found
