@@ -168,6 +168,14 @@ class Keyring:
             self._store(record)
             return record
 
+    def open(self, purpose: str, school_year: str | None, *, not_before: date, not_after: date) -> KeyRecord:
+        """The active key of a purpose and school year; a new one, active at once, if there is none."""
+        found = self.active(purpose, school_year)
+        if found is None:
+            made = self.create(purpose, school_year, not_before=not_before, not_after=not_after)
+            found = self.activate(made.key_id)
+        return found
+
     def activate(self, key_id: str) -> KeyRecord:
         """Bring a key into use; the active key of the same purpose and school year becomes decrypt-only.
 

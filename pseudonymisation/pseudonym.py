@@ -4,7 +4,7 @@
 purpose and school year. At 2.4 million pupils the chance that any two pids coincide is below 1e-26.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from hmac import digest
 
@@ -47,21 +47,23 @@ def pids(key: bytes, domain: Domain, ys: Iterable[bytes]) -> list[bytes]:
     Raises:
         MalformedError: a key or a pseudonym of another length.
     """
-    return _keyed(key, domain.prefix(PID_LABEL), ys, PSEUDONYM)
+    return list(map(_keyed(key, domain.prefix(PID_LABEL), PSEUDONYM), ys))
 
 
-def rekeyed(key: bytes, domain: Domain, old: Iterable[bytes]) -> list[bytes]:
-    """New pids from stored ones, after a leak of the key that made them; no school is asked.
+def rekeyer(key: bytes, domain: Domain) -> Callable[[bytes], bytes]:
+    """The function from a stored pid to its successor, after a leak of the key that made it; no school is asked.
 
     Args:
         key: the new K of this domain, 32 random bytes.
         domain: purpose and school year.
-        old: pids of 16 bytes.
+
+    Returns:
+        A function from 16 to 16 bytes; it raises MalformedError for another length.
 
     Raises:
-        MalformedError: a key or a pid of another length.
+        MalformedError: a key of another length.
     """
-    return _keyed(key, domain.prefix(REKEY_LABEL), old, PID)
+    return _keyed(key, domain.prefix(REKEY_LABEL), PID)
 
 
 def pids_through(keys: Sequence[bytes], domain: Domain, ys: Iterable[bytes]) -> list[bytes]:
@@ -79,7 +81,7 @@ def pids_through(keys: Sequence[bytes], domain: Domain, ys: Iterable[bytes]) -> 
         raise MalformedError("a chain of keys has at least one key")
     made = pids(keys[0], domain, ys)
     for key in keys[1:]:
-        made = rekeyed(key, domain, made)
+        made = list(map(rekeyer(key, domain), made))
     return made
 
 
@@ -110,19 +112,20 @@ def _check_key(key: bytes) -> None:
         raise MalformedError("a key has exactly 32 bytes")
 
 
-def _keyed(key: bytes, prefix: bytes, values: Iterable[bytes], size: int) -> list[bytes]:
+def _keyed(key: bytes, prefix: bytes, size: int) -> Callable[[bytes], bytes]:
     """HMAC-SHA256 (RFC 2104) of `prefix ‖ value`, cut to 16 bytes, with both hash states made once for all values."""
     _check_key(key)
     padded = key.ljust(_BLOCK, b"\0")
     inner = sha256(padded.translate(_INNER) + prefix).copy
     outer = sha256(padded.translate(_OUTER)).copy
-    made = []
-    for value in values:
+
+    def one(value: bytes) -> bytes:
         if len(value) != size:
             raise MalformedError(f"expected exactly {size} bytes")
         first = inner()
         first.update(value)
         second = outer()
         second.update(first.digest())
-        made.append(second.digest()[:PID])
-    return made
+        return second.digest()[:PID]
+
+    return one

@@ -22,7 +22,7 @@ def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after
         not_after: first day after that: late corrections end there.
     """
     check_school_year(school_year)
-    return _active_or_new(keyring, EVALUATION, school_year, not_before, not_after)
+    return keyring.open(EVALUATION, school_year, not_before=not_before, not_after=not_after)
 
 
 def service_document(keyring: Keyring, operator: str, now: datetime) -> bytes:
@@ -33,7 +33,7 @@ def service_document(keyring: Keyring, operator: str, now: datetime) -> bytes:
         operator: the party that runs the service.
         now: UTC.
     """
-    signing = _active_or_new(keyring, SIGNING, None, now.date(), _FOREVER)
+    signing = keyring.open(SIGNING, None, not_before=now.date(), not_after=_FOREVER)
     keys = [
         ServiceKey(
             key_id=record.key_id,
@@ -46,13 +46,3 @@ def service_document(keyring: Keyring, operator: str, now: datetime) -> bytes:
         if record.purpose == EVALUATION and record.state is KeyState.ACTIVE and record.school_year is not None
     ]
     return write_key_document(operator, now, keys, keyring.secret(signing.key_id))
-
-
-def _active_or_new(
-    keyring: Keyring, purpose: str, school_year: str | None, not_before: date, not_after: date
-) -> KeyRecord:
-    found = keyring.active(purpose, school_year)
-    if found is None:
-        made = keyring.create(purpose, school_year, not_before=not_before, not_after=not_after)
-        found = keyring.activate(made.key_id)
-    return found

@@ -87,7 +87,7 @@ def open_store(url: str) -> Engine:
     Args:
         url: SQLAlchemy URL, `sqlite:///service.sqlite` or `postgresql+psycopg://…`.
     """
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)

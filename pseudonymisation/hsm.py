@@ -1,0 +1,128 @@
+"""Key-encryption keys in a PKCS#11 token: AES-256, sensitive, not extractable. Needs the extra `pkcs11`.
+
+The keys of the keyring stay wrapped in their files and are opened inside the token; what the token never shows is the
+key-encryption key, so a stolen disk opens nothing. (A token that computes every pid itself is possible but thirty
+times slower, and no token in common use can compute the oblivious function.)
+"""
+
+import os
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol, cast
+
+import pkcs11
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error
+from pkcs11.mechanisms import GCMParams
+
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import KEY, NONCE
+
+_LABEL = "verzuimpoort-kek-"
+_TAG_BITS = 128
+_SECRET_KEYS: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.SECRET_KEY}
+
+
+class _AesKey(Protocol):
+    """What python-pkcs11 adds to a key at run time, from what the token allows."""
+
+    label: str
+
+    def encrypt(self, data: bytes, *, mechanism: Mechanism, mechanism_param: GCMParams) -> bytes: ...
+    def decrypt(self, data: bytes, *, mechanism: Mechanism, mechanism_param: GCMParams) -> bytes: ...
+    def destroy(self) -> None: ...
+
+
+class Pkcs11Kek:
+    """See `Kek`. The current key is the one with the highest number in its label.
+
+    One session, used by one thread at a time: tokens differ in what they allow beyond that.
+
+    Args:
+        module: the PKCS#11 library of the token.
+        token: label of the token.
+        pin: of the user; from a private file, never from a command line.
+
+    Raises:
+        KeyringError: no such token, a wrong PIN, or no key-encryption key in it (`create`).
+    """
+
+    def __init__(self, module: Path, token: str, pin: str) -> None:
+        self._lock = Lock()
+        try:
+            self._session = pkcs11.lib(str(module)).get_token(token_label=token).open(rw=True, user_pin=pin)
+        except PKCS11Error:
+            raise KeyringError(f"the token {token} cannot be opened: check the module, the label and the PIN") from None
+
+    def create(self) -> None:
+        """The first key-encryption key.
+
+        Raises:
+            KeyringError: there is one already.
+        """
+        with self._lock:
+            if self._keys():
+                raise KeyringError("the token has a key-encryption key already")
+            self._generate(1)
+
+    def wrap(self, secret: bytes, aad: bytes) -> tuple[str, bytes]:
+        """See `Kek`."""
+        nonce = os.urandom(NONCE)
+        with self._lock:
+            number, key = self._current()
+            sealed = key.encrypt(secret, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad, _TAG_BITS))
+        return _name(number), nonce + sealed
+
+    def unwrap(self, kek_id: str, wrapped: bytes, aad: bytes) -> bytes:
+        """See `Kek`."""
+        parameters = GCMParams(wrapped[:NONCE], aad, _TAG_BITS)
+        with self._lock:
+            for number, key in self._keys():
+                if _name(number) == kek_id:
+                    try:
+                        return bytes(
+                            key.decrypt(wrapped[NONCE:], mechanism=Mechanism.AES_GCM, mechanism_param=parameters)
+                        )
+                    except PKCS11Error:
+                        raise KeyringError("a wrapped key was altered or belongs to another key id") from None
+        raise KeyringError(f"the key-encryption key {kek_id} is gone: what it wrapped is destroyed")
+
+    def renew(self) -> None:
+        """See `Kek`."""
+        with self._lock:
+            keys = self._keys()
+            if len(keys) == 1:
+                self._generate(keys[0][0] + 1)
+
+    def retire(self) -> None:
+        """See `Kek`."""
+        with self._lock:
+            for _, key in self._keys()[:-1]:
+                key.destroy()
+
+    def close(self) -> None:
+        """End the session."""
+        self._session.close()
+
+    def _keys(self) -> list[tuple[int, _AesKey]]:
+        objects = [cast("_AesKey", one) for one in self._session.get_objects(_SECRET_KEYS)]
+        ours = [(int(one.label.removeprefix(_LABEL)), one) for one in objects if one.label.startswith(_LABEL)]
+        return sorted(ours, key=lambda pair: pair[0])
+
+    def _current(self) -> tuple[int, _AesKey]:
+        keys = self._keys()
+        if not keys:
+            raise KeyringError("the token has no key-encryption key: create one first")
+        return keys[-1]
+
+    def _generate(self, number: int) -> None:
+        self._session.generate_key(
+            KeyType.AES,
+            KEY * 8,
+            label=_name(number),
+            store=True,
+            template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
+        )
+
+
+def _name(number: int) -> str:
+    return f"{_LABEL}{number:06d}"

@@ -1,0 +1,84 @@
+"""Key-encryption keys in a file: wrapping, renewal, and the end of the old one."""
+
+from pathlib import Path
+
+import pytest
+
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import FileKek
+
+SECRET, AAD = b"s" * 32, b"key 1"
+
+
+@pytest.fixture
+def kek(tmp_path: Path) -> FileKek:
+    """A new file with one key-encryption key."""
+    return FileKek.create(tmp_path / "kek.json")
+
+
+def test_wrapped_secrets_open_again(kek: FileKek) -> None:
+    """What was wrapped comes back, and two wrappings of one secret look different."""
+    one, two = kek.wrap(SECRET, AAD), kek.wrap(SECRET, AAD)
+    assert kek.unwrap(*one, AAD) == kek.unwrap(*two, AAD) == SECRET
+    assert one[1] != two[1]
+
+
+def test_other_bytes_do_not_open(kek: FileKek) -> None:
+    """A changed byte, another associated text or a short input is one clear error."""
+    kek_id, wrapped = kek.wrap(SECRET, AAD)
+    altered = bytes([wrapped[0] ^ 1]) + wrapped[1:]
+    for bad, aad in ((altered, AAD), (wrapped, b"key 2"), (b"", AAD), (wrapped[:20], AAD)):
+        with pytest.raises(KeyringError):
+            kek.unwrap(kek_id, bad, aad)
+
+
+def test_renewal_keeps_the_old_until_it_is_retired(kek: FileKek) -> None:
+    """Between renew and retire both open; after it only the new one does."""
+    old = kek.wrap(SECRET, AAD)
+    kek.renew()
+    new = kek.wrap(SECRET, AAD)
+    assert old[0] != new[0]
+    assert kek.unwrap(*old, AAD) == kek.unwrap(*new, AAD) == SECRET
+    kek.retire()
+    assert kek.unwrap(*new, AAD) == SECRET
+    with pytest.raises(KeyringError, match="gone"):
+        kek.unwrap(*old, AAD)
+
+
+def test_renewal_twice_is_renewal_once(kek: FileKek) -> None:
+    """Running it again after a crash does not lose the key that half of the keyring is wrapped with."""
+    old = kek.wrap(SECRET, AAD)
+    kek.renew()
+    new = kek.wrap(SECRET, AAD)
+    kek.renew()
+    assert kek.unwrap(*old, AAD) == kek.unwrap(*new, AAD) == SECRET
+
+
+def test_an_existing_file_is_never_overwritten(kek: FileKek, tmp_path: Path) -> None:
+    """Creating over an existing file would make every key unreadable."""
+    with pytest.raises(KeyringError, match="not overwritten"):
+        FileKek.create(tmp_path / "kek.json")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"format": "verzuimpoort/kek/v1", "keks": []}'])
+def test_a_damaged_file_stops_the_start(tmp_path: Path, content: str) -> None:
+    """A file without a key-encryption key is said to be none."""
+    path = tmp_path / "kek.json"
+    path.touch(0o600)
+    path.write_text(content)
+    with pytest.raises(KeyringError, match="no file of key-encryption keys"):
+        FileKek(path)
+
+
+def test_a_missing_file_is_said(tmp_path: Path) -> None:
+    """No file, no keys, and the message says which file."""
+    with pytest.raises(KeyringError, match=r"kek\.json does not exist"):
+        FileKek(tmp_path / "kek.json")
+
+
+def test_the_old_bytes_are_overwritten(kek: FileKek, tmp_path: Path) -> None:
+    """Retiring writes zeros over the file that held the old key, as an open descriptor of it shows."""
+    kek.renew()
+    with (tmp_path / "kek.json").open("rb") as before:
+        kek.retire()
+        assert set(before.read()) == {0}

@@ -1,0 +1,282 @@
+"""The life of keys: states, files, wrapping, and a destruction that reaches every backup."""
+
+import json
+import stat
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from shutil import copytree
+from threading import Thread
+
+import pytest
+
+from pseudonymisation import kek as kek_module
+from pseudonymisation import keyring as module
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import FileKek
+from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
+
+PURPOSE, YEAR = "absence-statistics", "2026-2027"
+SPAN = {"not_before": date(2026, 8, 1), "not_after": date(2027, 9, 1)}
+
+
+class StoppedError(Exception):
+    """The machine stopped here."""
+
+
+@pytest.fixture
+def kek(tmp_path: Path) -> FileKek:
+    """A key-encryption key in its own folder."""
+    return FileKek.create(tmp_path / "kek" / "kek.json")
+
+
+@pytest.fixture
+def keyring(tmp_path: Path, kek: FileKek) -> Keyring:
+    """An empty keyring."""
+    return Keyring(tmp_path / "keys", kek)
+
+
+def made(keyring: Keyring, purpose: str = PURPOSE) -> KeyRecord:
+    """A new key of the year."""
+    return keyring.create(purpose, YEAR, **SPAN)
+
+
+def test_a_new_key_is_random_and_pre_active(keyring: Keyring) -> None:
+    """Two new keys have different ids and different secrets of 32 bytes."""
+    one, two = made(keyring), made(keyring)
+    assert (one.state, len(keyring.secret(one.key_id))) == (KeyState.PRE_ACTIVE, 32)
+    assert one.key_id != two.key_id
+    assert keyring.secret(one.key_id) != keyring.secret(two.key_id)
+
+
+def test_one_key_is_active_at_a_time(keyring: Keyring) -> None:
+    """Activating a key makes the one before it decrypt-only."""
+    one, two = made(keyring), made(keyring)
+    keyring.activate(one.key_id)
+    keyring.activate(two.key_id)
+    assert [(record.key_id, record.state) for record in keyring.records()] == sorted(
+        [(one.key_id, KeyState.DECRYPT_ONLY), (two.key_id, KeyState.ACTIVE)]
+    )
+
+
+def test_purposes_and_years_have_their_own_active_key(keyring: Keyring) -> None:
+    """A key of another purpose does not stand in for a missing one."""
+    keyring.activate(made(keyring).key_id)
+    assert keyring.active("care-with-consent", YEAR) is None
+    assert keyring.active(PURPOSE, "2027-2028") is None
+    assert keyring.active(PURPOSE, YEAR) is not None
+
+
+def test_open_makes_a_key_once(keyring: Keyring) -> None:
+    """Opening a year again gives the same key."""
+    assert keyring.open(PURPOSE, YEAR, **SPAN) == keyring.open(PURPOSE, YEAR, **SPAN)
+
+
+def test_life_goes_one_way(keyring: Keyring) -> None:
+    """Neither a decrypt-only nor a destroyed key becomes active, and a key that never was in use does not retire."""
+    one, two, three = made(keyring), made(keyring), made(keyring)
+    keyring.activate(one.key_id)
+    keyring.retire(one.key_id)
+    keyring.destroy(two.key_id)
+    for forbidden in (
+        lambda: keyring.activate(one.key_id),
+        lambda: keyring.activate(two.key_id),
+        lambda: keyring.retire(two.key_id),
+        lambda: keyring.retire(three.key_id),
+    ):
+        with pytest.raises(KeyringError):
+            forbidden()
+
+
+def test_validity_is_half_open(keyring: Keyring) -> None:
+    """Valid from the first day up to, not including, the last."""
+    record = made(keyring)
+    days = [date(2026, 7, 31), date(2026, 8, 1), date(2027, 8, 31), date(2027, 9, 1)]
+    assert [record.valid_on(day) for day in days] == [False, True, True, False]
+
+
+def test_files_are_private(keyring: Keyring, tmp_path: Path) -> None:
+    """The folder is 0700, every file in it 0600, and so is the file of the key-encryption key."""
+    made(keyring)
+    assert stat.S_IMODE((tmp_path / "keys").stat().st_mode) == 0o700
+    files = [*(tmp_path / "keys").iterdir(), tmp_path / "kek" / "kek.json"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+
+
+@pytest.mark.parametrize(("name", "mode"), [("keys", 0o750), ("keys/*.json", 0o640), ("kek/kek.json", 0o604)])
+def test_wider_files_stop_the_start(keyring: Keyring, tmp_path: Path, name: str, mode: int) -> None:
+    """A folder or file that others can read is refused, with the command that mends it."""
+    made(keyring)
+    next(tmp_path.glob(name)).chmod(mode)
+    with pytest.raises(KeyringError, match="chmod"):
+        Keyring(tmp_path / "keys", FileKek(tmp_path / "kek" / "kek.json")).records()
+
+
+def test_no_secret_in_repr_or_file(keyring: Keyring, tmp_path: Path) -> None:
+    """Neither `repr` nor the file shows the secret, and the wrapped form stays out of `repr` too."""
+    record = made(keyring)
+    secret = keyring.secret(record.key_id)
+    content = (tmp_path / "keys" / f"{record.key_id}.json").read_text()
+    assert secret.hex() not in content
+    assert record.wrapped is not None
+    assert record.wrapped not in repr(record)
+
+
+def test_a_wrapped_key_fits_its_own_file_only(keyring: Keyring, tmp_path: Path) -> None:
+    """The secret of one key pasted into the file of another is refused: the wrapping binds id, purpose and year."""
+    one, two = made(keyring), made(keyring, "care-with-consent")
+    for field, value in (("wrapped", one.wrapped), ("purpose", PURPOSE), ("school_year", "2027-2028")):
+        path = tmp_path / "keys" / f"{two.key_id}.json"
+        original = path.read_text()
+        path.write_text(json.dumps(json.loads(original) | {field: value}))
+        with pytest.raises(KeyringError, match="altered"):
+            Keyring(tmp_path / "keys", keyring._kek).secret(two.key_id)
+        path.write_text(original)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"key_id": 1}'])
+def test_a_file_that_is_no_key_stops_the_start(keyring: Keyring, kek: FileKek, tmp_path: Path, content: str) -> None:
+    """A damaged file is said, not skipped: a missing key would silently give pupils new pids."""
+    path = tmp_path / "keys" / "0123456789abcdef.json"
+    path.touch(0o600)
+    path.write_text(content)
+    with pytest.raises(KeyringError, match="no key of this form"):
+        Keyring(tmp_path / "keys", kek)
+
+
+def test_a_file_under_another_name_stops_the_start(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
+    """A key copied to another id is refused."""
+    record = made(keyring)
+    (tmp_path / "keys" / f"{record.key_id}.json").rename(tmp_path / "keys" / "0123456789abcdef.json")
+    with pytest.raises(KeyringError, match="another name"):
+        Keyring(tmp_path / "keys", kek)
+
+
+def test_an_unknown_key_is_an_error(keyring: Keyring) -> None:
+    """Asking for a key that is not there never gives another one."""
+    assert keyring.record("0123456789abcdef") is None
+    with pytest.raises(KeyringError):
+        keyring.secret("0123456789abcdef")
+
+
+def test_changes_of_another_process_are_seen(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
+    """A keyring that is open sees at once what another one does in the same folder."""
+    other = Keyring(tmp_path / "keys", kek)
+    for _ in range(20):
+        record = made(other)
+        assert keyring.record(record.key_id) == record
+        other.activate(record.key_id)
+        assert keyring.active(PURPOSE, YEAR) == other.active(PURPOSE, YEAR)
+
+
+def test_destroyed_keys_leave_a_name_without_secret(keyring: Keyring) -> None:
+    """After destruction the record is there, its secret is not, and the other keys still open."""
+    one, two = made(keyring), made(keyring)
+    kept = keyring.secret(two.key_id)
+    keyring.destroy(one.key_id)
+    record = keyring.record(one.key_id)
+    assert record is not None
+    assert (record.state, record.wrapped, record.kek_id) == (KeyState.DESTROYED, None, None)
+    with pytest.raises(KeyringError):
+        keyring.secret(one.key_id)
+    assert keyring.secret(two.key_id) == kept
+
+
+def test_an_old_copy_of_a_destroyed_key_no_longer_opens(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
+    """A backup of the whole keyring from before, opened with what survives, gives no key at all."""
+    one, two = made(keyring), made(keyring)
+    copytree(tmp_path / "keys", tmp_path / "backup")
+    keyring.destroy(one.key_id)
+    backup = Keyring(tmp_path / "backup", kek)
+    for key_id in (one.key_id, two.key_id):
+        with pytest.raises(KeyringError, match="gone"):
+            backup.secret(key_id)
+
+
+def test_restore_does_not_bring_back_the_dead(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
+    """From a backup come the keys that still open; what was destroyed since stays destroyed or is refused."""
+    dead, alive = made(keyring), made(keyring)
+    before = keyring.records()
+    keyring.destroy(dead.key_id)
+    assert keyring.restore(before) == []
+    states = {record.key_id: record.state for record in keyring.records()}
+    assert states == {dead.key_id: KeyState.DESTROYED, alive.key_id: KeyState.PRE_ACTIVE}
+    empty = Keyring(tmp_path / "new", kek)
+    assert empty.restore(before) == sorted([dead.key_id, alive.key_id])
+    assert empty.restore(keyring.records()) == []
+    assert empty.secret(alive.key_id) == keyring.secret(alive.key_id)
+
+
+def test_restore_takes_over_a_destruction(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
+    """A key that the backup knows as destroyed is destroyed here too."""
+    record = made(keyring)
+    copytree(tmp_path / "keys", tmp_path / "elsewhere")
+    elsewhere = Keyring(tmp_path / "elsewhere", kek)
+    keyring.destroy(record.key_id)
+    assert elsewhere.restore(keyring.records()) == []
+    assert elsewhere.record(record.key_id) == keyring.record(record.key_id)
+
+
+def test_an_active_key_keeps_what_it_stands_on(keyring: Keyring) -> None:
+    """A leaked key that deliveries still pass through cannot be destroyed by mistake."""
+    leaked = made(keyring)
+    successor = keyring.create(PURPOSE, YEAR, **SPAN, previous=leaked.key_id)
+    keyring.activate(successor.key_id)
+    with pytest.raises(KeyringError, match="still needed"):
+        keyring.destroy(leaked.key_id)
+    assert len(keyring.chain(successor.key_id)) == 2
+
+
+@pytest.mark.parametrize("writes", range(1, 6))
+def test_a_destruction_that_stops_anywhere_is_completed_by_the_next(
+    keyring: Keyring, kek: FileKek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """Stopped after any number of writes, every surviving key still opens, and running it again finishes it."""
+    doomed, survivors = made(keyring), [made(keyring), made(keyring)]
+    secrets = [keyring.secret(one.key_id) for one in survivors]
+    copytree(tmp_path / "keys", tmp_path / "backup")
+    with monkeypatch.context() as patch:
+        stop_after(patch, writes)
+        with pytest.raises(StoppedError):
+            keyring.destroy(doomed.key_id)
+    again = Keyring(tmp_path / "keys", FileKek(tmp_path / "kek" / "kek.json"))
+    assert [again.secret(one.key_id) for one in survivors] == secrets
+    again.destroy(doomed.key_id)
+    assert [again.secret(one.key_id) for one in survivors] == secrets
+    with pytest.raises(KeyringError):
+        again.secret(doomed.key_id)
+    with pytest.raises(KeyringError):
+        Keyring(tmp_path / "backup", kek).secret(doomed.key_id)
+
+
+def stop_after(patch: pytest.MonkeyPatch, writes: int) -> None:
+    """Let the machine stop just before the write with this number: 1 KEK, 2 survivors, 1 tombstone, 1 KEK."""
+    left = iter(range(writes - 1))
+
+    def counted(real: Callable[..., None]) -> Callable[..., None]:
+        def write(path: Path, data: bytes) -> None:
+            if next(left, None) is None:
+                raise StoppedError
+            real(path, data)
+
+        return write
+
+    for name in ("write_private", "replace_shredding"):
+        for where in (module, kek_module):
+            patch.setattr(where, name, counted(getattr(where, name)))
+
+
+def test_readers_never_stumble_over_a_destruction(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
+    """While another process destroys keys, a surviving key opens at every moment."""
+    survivor = made(keyring)
+    secret = keyring.secret(survivor.key_id)
+    doomed = [made(keyring).key_id for _ in range(10)]
+    seen: list[bool] = []
+    reader = Keyring(tmp_path / "keys", kek)
+    writer = Thread(target=lambda: [keyring.destroy(one) for one in doomed])
+    writer.start()
+    while writer.is_alive():
+        seen.append(reader.secret(survivor.key_id) == secret)
+    writer.join()
+    assert all(seen)
+    assert reader.secret(survivor.key_id) == secret

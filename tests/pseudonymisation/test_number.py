@@ -1,0 +1,144 @@
+"""Which numbers are numbers, and how one is recognised where it must not be."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pseudonymisation.number import (
+    EDUCATION_REMAINDER,
+    Number,
+    NumberFlaw,
+    looks_raw,
+    parse_number,
+    personal_header,
+    remainder,
+)
+
+
+@pytest.fixture(scope="module")
+def vectors(shared: Path) -> dict[str, list[str]]:
+    """Made-up Dutch numbers, checked with another implementation."""
+    return json.loads((shared / "vectors/pseudonymisation/dutch_numbers.json").read_text())
+
+
+def with_remainder(prefix: str, wanted: int) -> str | None:
+    """Eight digits and the check digit that gives the remainder, if there is one."""
+    return next((digits for last in range(10) if remainder(digits := f"{prefix}{last}") == wanted), None)
+
+
+valid_numbers = (
+    st.tuples(st.from_regex("[0-9]{8}", fullmatch=True), st.sampled_from([0, 5]))
+    .map(lambda pair: with_remainder(*pair))
+    .filter(lambda digits: digits is not None and digits != "000000000")
+)
+
+
+def test_citizen_service_numbers(vectors: dict[str, list[str]]) -> None:
+    """Every number of the reference list with remainder 0 is valid and not unusual."""
+    assert [parse_number(one) for one in vectors["valid_bsn_remainder_0"]] == [
+        Number(one, unusual=False) for one in vectors["valid_bsn_remainder_0"]
+    ]
+
+
+def test_education_numbers(vectors: dict[str, list[str]]) -> None:
+    """Remainder 5 with the prefix 10 is valid; without it, valid and unusual."""
+    usual, unusual = vectors["valid_onderwijsnummer_remainder_5_prefix_10"], vectors["remainder_5_without_prefix_10"]
+    assert all(parse_number(one) == Number(one, unusual=False) for one in usual)
+    assert all(parse_number(one) == Number(one, unusual=True) for one in unusual)
+
+
+def test_invalid_numbers(vectors: dict[str, list[str]]) -> None:
+    """Another remainder, or only zeros, fails the check.
+
+    One entry of the reference list, 100252333, is no education number but has remainder 0: by the rule it is a BSN.
+    """
+    passed = [one for one in vectors["invalid"] if parse_number(one) is not NumberFlaw.CHECK]
+    assert passed == ["100252333"]
+    assert remainder("100252333") == 0
+
+
+def test_normal_form(vectors: dict[str, list[str]]) -> None:
+    """Spaces, dots and hyphens fall away and eight digits get their zero back; all else is no number."""
+    assert all(parse_number(text) == Number(digits, unusual=False) for text, digits in vectors["normalise"])
+    assert {parse_number(text) for text in vectors["reject_format"]} == {NumberFlaw.FORMAT}
+
+
+@pytest.mark.parametrize("text", ["1112223334", "1112223", "111222333.0", "1.11222333E8", "²22222222", "111\t222333"])
+def test_traps_of_spreadsheets(text: str) -> None:
+    """What a spreadsheet makes of a number is refused, not repaired by guessing."""
+    assert parse_number(text) is NumberFlaw.FORMAT
+
+
+@given(st.from_regex("[0-9]{8}", fullmatch=True))
+def test_circulating_snippet_is_not_copied(prefix: str) -> None:
+    """An education number may end in 6 to 9, where a snippet that circulates (sum mod 11 = last + 5) refuses it."""
+    digits = with_remainder(prefix, EDUCATION_REMAINDER)
+    if digits is not None:
+        assert isinstance(parse_number(digits), Number)
+
+
+@given(valid_numbers, st.integers(0, 8), st.integers(1, 9))
+def test_one_wrong_digit_never_gives_the_same_kind(digits: str, place: int, shift: int) -> None:
+    """Changing one digit changes the remainder: a BSN with a typing error is never another BSN."""
+    wrong = digits[:place] + str((int(digits[place]) + shift) % 10) + digits[place + 1 :]
+    assert remainder(wrong) != remainder(digits)
+
+
+@given(st.text(alphabet="0123456789 .-", max_size=14))
+def test_recognised_exactly_when_valid(text: str) -> None:
+    """A cell looks raw if, without its separators, it is nine digits that make a valid number."""
+    digits = "".join(character for character in text.strip() if character.isdigit())
+    starts_and_ends_with_digit = text.strip()[:1].isdigit() and text.strip()[-1:].isdigit()
+    valid = len(digits) == 9 and isinstance(parse_number(digits), Number)
+    assert looks_raw(text) == (valid and starts_and_ends_with_digit)
+
+
+@given(valid_numbers)
+def test_every_number_is_recognised(digits: str) -> None:
+    """However a school writes a number, a cell with it is recognised."""
+    forms = [
+        digits,
+        f" {digits} ",
+        f"{digits[:4]}.{digits[4:6]}.{digits[6:]}",
+        f"{digits[:3]} {digits[3:6]} {digits[6:]}",
+    ]
+    assert all(looks_raw(form) for form in forms)
+
+
+@pytest.mark.parametrize("text", ["", "12,50", "00AB00", "2026-2027-1", "GM0344", "lower_years", "x" * 86, "20260801"])
+def test_ordinary_cells_are_not_numbers(text: str) -> None:
+    """Hours, codes, periods, dates and pseudonyms pass."""
+    assert not looks_raw(text)
+
+
+def test_digits_stay_out_of_logs() -> None:
+    """A number shows no digit in `repr`, the form in which values reach logs and tracebacks."""
+    assert "1" not in repr(parse_number("111222333"))
+
+
+@pytest.mark.parametrize(
+    ("header", "kind"),
+    [
+        ("Naam", "name"),
+        ("Naam leerling", "name"),
+        ("leerling_naam", "name"),
+        ("Achternaam", "name"),
+        ("Geboortedatum", "birth_date"),
+        ("datum geboorte", "birth_date"),
+        ("E-mail ouder", "e_mail"),
+        ("emailadres", "e_mail"),
+        ("BSN", "number"),
+        ("onderwijsnummer", "number"),
+        ("Naam school", None),
+        ("vestiging_naam", None),
+        ("pseudonym", None),
+        ("hours_scheduled", None),
+        ("subdivision", None),
+    ],
+)
+def test_headings_that_announce_a_person(header: str, kind: str | None) -> None:
+    """Headings for name, birth date, e-mail and number are recognised; those about an organisation are not."""
+    assert personal_header(header) == kind
