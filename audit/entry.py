@@ -1,0 +1,311 @@
+"""One entry of the log as a value that cannot hold personal data: codes, identifiers, commitments and closed lists."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from audit import leaf
+from audit.errors import EntryError
+from audit.events import SHAPES, Decision, Event, Role
+
+VERSION: Final = 1
+HASH_BYTES: Final = 32
+
+_ORGANISATION: Final = re.compile(
+    r"[0-9]{2}[A-Z]{2}(?:[0-9]{2})?|GM[0-9]{4}|(?:PO|VO)[0-9]{4}|ORG-[A-Z0-9](?:[A-Z0-9-]{0,30}[A-Z0-9])?"
+)
+_PERIOD: Final = re.compile(r"(20[0-9]{2})-(20[0-9]{2})(?:-[1-4])?")
+# A random identifier: a UUID, 16 to 32 bytes in lower-case hexadecimal, or a ULID.
+_OPAQUE: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?:[0-9a-f]{2}){16,32}|[0-7][0-9A-HJKMNP-TV-Z]{25}"
+)
+_SERIAL: Final = re.compile(r"[0-9]{1,4}")
+_HEX: Final = re.compile(r"[0-9a-f]*")
+
+KINDS: Final = frozenset({
+    "submission", "release", "party", "period", "mandate", "agreement", "token", "link", "session", "consent",
+    "notice", "record", "access", "table", "certificate", "purpose", "policy", "register", "key", "quota", "batch",
+    "account", "backup", "run", "review", "export", "request", "setting", "witness", "log", "entry", "service",
+})  # fmt: skip
+"""What an entry may be about: the first part of an object's id."""
+
+_NUMBERED: Final = frozenset({"key", "policy", "purpose", "log", "account", "setting", "register"})
+OWN_NAMES: Final = frozenset({"audit"})
+"""Names that every vocabulary has: the log's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acted: an organisation in a role, never a person. The public has no organisation."""
+
+    role: Role
+    organisation: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _are(Role, self.role):
+            raise EntryError("actor", "must have a role of the closed list")
+        if (self.organisation is None) is not (self.role is Role.PUBLIC):
+            raise EntryError("actor", "names an organisation, unless it is the public")
+        _demand(self.organisation, _is_organisation, "actor", _ORGANISATION_RULE)
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """What was acted upon: `kind:identifier`, and a commitment to its bytes made with a nonce (`receipt.commit`).
+
+    The identifier is a random one, an organisation, a period, or a name of the vocabulary with an optional period
+    and a serial number of at most four digits: `submission:<32 hex>`, `key:statutory-counts/2026-2027/1`.
+    """
+
+    id: str
+    commitment: bytes | None = None
+
+    def __post_init__(self) -> None:
+        _demand(self.id, _is_text, "object", "must be text")
+        kind, _, identifier = self.id.partition(":")
+        if kind not in KINDS or not identifier:
+            raise EntryError("object", "must be `kind:identifier` with a kind of the closed list")
+        _demand(self.commitment, _is_hash, "object", "has a commitment of 32 bytes")
+
+    def is_opaque(self) -> bool:
+        """Whether the identifier is a random one, which says nothing by itself."""
+        return _OPAQUE.fullmatch(self.id.partition(":")[2]) is not None
+
+    def name(self) -> str | None:
+        """The part of the identifier that must stand in the vocabulary; None for a random one, a party or period."""
+        kind, _, identifier = self.id.partition(":")
+        if self.is_opaque() or _is_organisation(identifier) or _is_period(identifier):
+            return None
+        name, *rest = identifier.split("/")
+        if rest and _is_period(rest[0]):
+            del rest[0]
+        if len(rest) > (kind in _NUMBERED) or any(not _SERIAL.fullmatch(part) for part in rest):
+            raise EntryError("object", "has a random identifier, a party, a period, or `name/period/serial`")
+        return name
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The version of the rules that decided: its id and the SHA-256 of its text (public, so a plain hash)."""
+
+    id: str
+    sha256: bytes
+
+    def __post_init__(self) -> None:
+        _demand(self.sha256, _is_hash, "policy", "has a SHA-256 of 32 bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """The activity in the register of processing (AVG article 30): its URI and the version of the register."""
+
+    uri: str
+    version: str
+
+    def __post_init__(self) -> None:
+        for part in (self.uri, self.version):
+            _demand(part, _is_text, "activity", "has a URI and a version of printable ASCII")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What happened, decided before it is logged; the log adds time, salt and trace ids.
+
+    Attributes:
+        event: What was done, of the closed list; it fixes which other fields may be there.
+        actor: Organisation and role that acted.
+        decision: Outcome.
+        rules: Ids of the rules that decided or were broken, e.g. `COUNT-TOTAL`.
+        policy: Version of the policy that decided.
+        purpose: Purpose the data serve.
+        basis: Article of law.
+        activity: Line in the register of processing.
+        party: Organisation the act is about, where that is not the actor.
+        recipient: Organisation that receives.
+        period: `2026-2027-1`, or a school year.
+        object: What was acted upon.
+        subjects_root: Salted, padded root over the data subjects concerned (`subjects.Subjects`).
+        cause: Leaf hash of the entry that led to this one, or that this one corrects.
+        amount: Millionths of rho; for the privacy budget only.
+    """
+
+    event: Event
+    actor: Actor
+    decision: Decision = Decision.PERMIT
+    rules: tuple[str, ...] = ()
+    policy: Policy | None = None
+    purpose: str | None = None
+    basis: str | None = None
+    activity: Activity | None = None
+    party: str | None = None
+    recipient: str | None = None
+    period: str | None = None
+    object: Object | None = None
+    subjects_root: bytes | None = None
+    cause: bytes | None = None
+    amount: int | None = None
+
+    def __post_init__(self) -> None:
+        if not _are(Event, self.event) or not _are(Decision, self.decision):
+            raise EntryError("event", "and `decision` must be of the closed lists")
+        shape = SHAPES[self.event]
+        carried = {name for name in _OPTIONAL if getattr(self, name) not in (None, ())}
+        for name in sorted(carried - shape.fields):
+            raise EntryError(name, f"may not be logged with event {self.event}")
+        for name in sorted(shape.required - carried):
+            raise EntryError(name, f"is required for event {self.event}")
+        for name in ("purpose", "basis"):
+            _demand(getattr(self, name), _is_text, name, "must be text")
+        if not _are(tuple, self.rules) or not all(map(_is_text, self.rules)):
+            raise EntryError("rules", "must be a tuple of rule ids")
+        if shape.unlinkable and self.object and not self.object.is_opaque():
+            raise EntryError("object", f"of event {self.event} must have a random identifier")
+        _demand(self.party, _is_organisation, "party", _ORGANISATION_RULE)
+        _demand(self.recipient, _is_organisation, "recipient", _ORGANISATION_RULE)
+        _demand(self.period, _is_period, "period", "must be a period such as 2026-2027-1, or a school year")
+        _demand(self.subjects_root, _is_hash, "subjects_root", "must be a root hash of 32 bytes")
+        _demand(self.cause, _is_hash, "cause", "must be the leaf hash of an entry, 32 bytes")
+        _demand(self.amount, _is_amount, "amount", "must be a whole number of millionths of rho, 0 or more")
+
+
+_OPTIONAL: Final = ("rules", "policy", "purpose", "basis", "activity", "party", "recipient", "period", "object",
+                    "subjects_root", "cause", "amount")  # fmt: skip
+_ORGANISATION_RULE: Final = "must be the code of a party: 00AB00, 00AB, GM0344, PO2505, VO2505 or ORG-…"
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The closed lists that words in an entry must come from: read from the policies and contracts in force.
+
+    Attributes:
+        operator: Organisation that runs this log; it stands as actor in entries that may not name the site.
+        purposes: Purpose ids.
+        bases: Legal bases as the purpose files spell them.
+        activities: Lines of the register of processing in force.
+        policies: Ids of policy sets.
+        rules: Ids of rules that can decide or be broken.
+        names: Names an object's id may use: purposes, collections, key families, jobs, tables.
+    """
+
+    operator: str
+    purposes: frozenset[str] = frozenset()
+    bases: frozenset[str] = frozenset()
+    activities: frozenset[Activity] = frozenset()
+    policies: frozenset[str] = frozenset()
+    rules: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+
+    def demand(self, entry: Entry) -> None:
+        """Refuse an entry with a word that is not in the closed lists."""
+        words: tuple[tuple[str, object, frozenset[object]], ...] = (
+            ("purpose", entry.purpose, self.purposes),
+            ("basis", entry.basis, self.bases),
+            ("policy", entry.policy and entry.policy.id, self.policies),
+            ("activity", entry.activity, self.activities),
+            ("object", entry.object and entry.object.name(), self.names | OWN_NAMES),
+        )
+        for name, word, known in words:
+            if word is not None and word not in known:
+                raise EntryError(name, _UNKNOWN)
+        if not self.rules.issuperset(entry.rules):
+            raise EntryError("rules", _UNKNOWN)
+        if SHAPES[entry.event].unlinkable and entry.actor.organisation != self.operator:
+            raise EntryError("actor", f"of event {entry.event} must be the operator: it may not name a site")
+
+
+_UNKNOWN: Final = "must be a word of the log's vocabulary: add it to the purpose, policy or contract file it comes from"
+
+
+def encode(entry: Entry, *, salt: bytes, ts: int, trace_id: str, span_id: str, parent_span_id: str | None) -> bytes:
+    """The exact bytes that are stored and hashed.
+
+    Args:
+        entry: What happened.
+        salt: 16 random bytes, so that the public leaf hash says nothing.
+        ts: Milliseconds since 1970 UTC.
+        trace_id: 32 hexadecimal digits (W3C Trace Context).
+        span_id: 16 hexadecimal digits.
+        parent_span_id: 16 hexadecimal digits, or None at the root of a trace.
+
+    Raises:
+        EntryError: An id has a wrong form, or the entry is longer than 4 KiB.
+    """
+    for name, value, digits in (
+        ("trace_id", trace_id, 32),
+        ("span_id", span_id, 16),
+        ("parent_span_id", parent_span_id or span_id, 16),
+    ):
+        if len(value) != digits or not _HEX.fullmatch(value):
+            raise EntryError(name, f"must be {digits} lower-case hexadecimal digits")
+    fields = _plain(entry) | {
+        "v": VERSION,
+        "salt": salt.hex(),
+        "ts": ts,
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "parent_span_id": parent_span_id,
+    }
+    data = leaf.encode(_present(**fields))
+    if len(data) > leaf.MAX_BYTES:
+        raise EntryError("rules", f"make the entry longer than {leaf.MAX_BYTES} bytes")
+    return data
+
+
+def _plain(entry: Entry) -> dict[str, leaf.Value | None]:
+    fields: dict[str, leaf.Value | None] = {
+        "event": entry.event,
+        "decision": entry.decision,
+        "actor": _present(role=entry.actor.role, organisation=entry.actor.organisation),
+        "rules": entry.rules or None,
+        "purpose": entry.purpose,
+        "basis": entry.basis,
+        "party": entry.party,
+        "recipient": entry.recipient,
+        "period": entry.period,
+        "subjects_root": entry.subjects_root.hex() if entry.subjects_root else None,
+        "cause": entry.cause.hex() if entry.cause else None,
+        "amount": entry.amount,
+    }
+    if entry.policy:
+        fields["policy"] = {"id": entry.policy.id, "sha256": entry.policy.sha256.hex()}
+    if entry.activity:
+        fields["activity"] = {"uri": entry.activity.uri, "version": entry.activity.version}
+    if entry.object:
+        commitment = entry.object.commitment
+        fields["object"] = _present(id=entry.object.id, commitment=commitment.hex() if commitment else None)
+    return fields
+
+
+def _present(**fields: leaf.Value | None) -> dict[str, leaf.Value]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _demand(value: object, holds: Callable[[object], bool], name: str, rule: str) -> None:
+    if value is not None and not holds(value):
+        raise EntryError(name, rule)
+
+
+def _are(kind: type, *values: object) -> bool:
+    return all(isinstance(value, kind) for value in values)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable()
+
+
+def _is_organisation(value: object) -> bool:
+    return isinstance(value, str) and _ORGANISATION.fullmatch(value) is not None
+
+
+def _is_period(value: object) -> bool:
+    match = _PERIOD.fullmatch(value) if isinstance(value, str) else None
+    return match is not None and int(match[2]) == int(match[1]) + 1
+
+
+def _is_hash(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == HASH_BYTES
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= leaf.MAX_INTEGER

@@ -1,0 +1,39 @@
+"""What can go wrong in this room; the hallway turns these into responses."""
+
+
+class AuditError(Exception):
+    """Base of every exception of the audit room."""
+
+
+class EntryError(AuditError):
+    """An entry holds something that may not be logged; names the field and the rule, never the value.
+
+    Attributes:
+        field: Name of the field as it stands in the entry, e.g. `purpose` or `object`.
+        rule: What that field demands, and so how to mend it.
+    """
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"audit entry refused: field `{field}` {rule}")
+        self.field = field
+        self.rule = rule
+
+
+class NoteError(AuditError):
+    """A signed note, key, checkpoint, receipt or policy file is malformed or not signed by a known key."""
+
+
+class ProofError(AuditError):
+    """An inclusion or consistency proof does not hold."""
+
+
+class NotLoggedError(AuditError):
+    """The log asked for, or an index or size in it, does not exist (yet)."""
+
+
+class LogClosedError(AuditError):
+    """The log has its final checkpoint; a new log with a new origin continues it."""
+
+
+class LogBrokenError(AuditError):
+    """Stored entries, nodes and checkpoints contradict each other: stop, sign nothing, and investigate."""

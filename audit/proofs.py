@@ -1,0 +1,173 @@
+"""Read the log: its state, its checkpoints, and proofs made from stored nodes, one look-up each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from audit.errors import NotLoggedError
+from audit.merkle import consistency_ranges, cover, fold, inclusion_ranges, position
+from audit.note import Key
+from audit.schema import CHECKPOINT, CLOSING, COSIGNATURE, ENTRY, LOG, NODE
+from audit.tlog_proof import Proof
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """One log of the chain of yearly logs.
+
+    Attributes:
+        log: Its number: 1, 2, …
+        origin: Its name in every checkpoint.
+        key: Key that signs its checkpoints.
+        size: Entries with an index.
+        keep_until: None while it is open; then the moment from which its entries may be erased.
+    """
+
+    log: int
+    origin: str
+    key: Key
+    size: int
+    keep_until: int | None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has had its last entry."""
+        return self.keep_until is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry stands: the number of the log and the leaf index."""
+
+    log: int
+    index: int
+
+
+def logs(connection: Connection) -> list[LogState]:
+    """Every log, oldest first; only the last one can be open."""
+    last = select(func.max(ENTRY.c.idx)).where(ENTRY.c.log == LOG.c.log).scalar_subquery()
+    rows = connection.execute(
+        select(LOG.c.log, LOG.c.origin, LOG.c.key, func.coalesce(CLOSING.c.size, last + 1, 0), CLOSING.c.keep_until)
+        .outerjoin(CLOSING, CLOSING.c.log == LOG.c.log)
+        .order_by(LOG.c.log)
+    )
+    return [LogState(log, origin, Key.parse(key), size, until) for log, origin, key, size, until in rows]
+
+
+def locate(connection: Connection, leaf: bytes) -> Place:
+    """Where the entry with this leaf hash stands.
+
+    Raises:
+        NotLoggedError: It has no index (yet); the sequencer gives it one within a second.
+    """
+    row = connection.execute(select(ENTRY.c.log, ENTRY.c.idx).where(ENTRY.c.hash == leaf)).one_or_none()
+    if row is None:
+        raise NotLoggedError("this entry has no index yet")
+    return Place(row[0], row[1])
+
+
+def checkpoint(connection: Connection, log: int, *, at_least: int = 0) -> tuple[int, str]:
+    """Size and signed text of the latest checkpoint of a log that a witness cosigned, else of the latest.
+
+    Args:
+        connection: Where to read.
+        log: Number of the log.
+        at_least: Size it must have reached.
+
+    Raises:
+        NotLoggedError: There is none of that size (yet).
+    """
+    for table in (COSIGNATURE, CHECKPOINT):
+        size = connection.scalar(select(func.max(table.c.size)).where(table.c.log == log, table.c.size >= at_least))
+        if size is not None:
+            return size, signed_note(connection, log, size)
+    raise NotLoggedError("there is no checkpoint of that size yet")
+
+
+def signed_size(connection: Connection, log: int) -> int:
+    """Size of the latest checkpoint of a log, 0 if there is none."""
+    return connection.scalar(select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log == log)) or 0
+
+
+def signed_note(connection: Connection, log: int, size: int) -> str:
+    """The signed checkpoint of exactly this size, with the cosignatures it has.
+
+    Raises:
+        NotLoggedError: There is none.
+    """
+    note = connection.scalar(select(CHECKPOINT.c.note).where(CHECKPOINT.c.log == log, CHECKPOINT.c.size == size))
+    if note is None:
+        raise NotLoggedError("there is no checkpoint of that size")
+    lines = connection.scalars(
+        select(COSIGNATURE.c.line)
+        .where(COSIGNATURE.c.log == log, COSIGNATURE.c.size == size)
+        .order_by(COSIGNATURE.c.witness)
+    )
+    return "".join((note, *lines))
+
+
+def inclusion(connection: Connection, place: Place, size: int) -> list[bytes]:
+    """The inclusion proof of an entry in the tree of `size` entries.
+
+    Raises:
+        ProofError: The entry is not in a tree of that size.
+        NotLoggedError: The log has not reached that size.
+    """
+    return hashes(connection, place.log, inclusion_ranges(place.index, size))
+
+
+def consistency(connection: Connection, log: int, old: int, new: int) -> list[bytes]:
+    """The proof that the tree of `new` entries only appended to the tree of `old` entries, 0 < old <= new.
+
+    Raises:
+        ProofError: The sizes are out of order.
+        NotLoggedError: The log has not reached that size.
+    """
+    return hashes(connection, log, consistency_ranges(old, new))
+
+
+def root(connection: Connection, log: int, size: int) -> bytes:
+    """Root hash of the first `size` entries.
+
+    Raises:
+        NotLoggedError: The log has not reached that size.
+    """
+    return hashes(connection, log, [(0, size)])[0]
+
+
+def hashes(connection: Connection, log: int, ranges: Sequence[tuple[int, int]]) -> list[bytes]:
+    """Hash of each range of leaves, folded from the perfect subtrees that cover it.
+
+    Raises:
+        NotLoggedError: A node is not stored: the log has not reached that size, or its retention has ended.
+    """
+    covers = [[position(node) for node in cover(start, end)] for start, end in ranges]
+    found = nodes(connection, log, [each for positions in covers for each in positions])
+    return [fold([found[each] for each in positions]) for positions in covers]
+
+
+def nodes(connection: Connection, log: int, positions: Sequence[int]) -> dict[int, bytes]:
+    """Stored nodes by position.
+
+    Raises:
+        NotLoggedError: One of them is not there.
+    """
+    rows = connection.execute(
+        select(NODE.c.position, NODE.c.hash).where(NODE.c.log == log, NODE.c.position.in_(positions))
+    )
+    found = {place: bytes(value) for place, value in rows}
+    if len(found) != len(set(positions)):
+        raise NotLoggedError("the log does not hold a tree of that size")
+    return found
+
+
+def prove(connection: Connection, leaf: bytes) -> Proof:
+    """The proof that the entry with this leaf hash is in the log, with the best checkpoint there is in it.
+
+    Raises:
+        NotLoggedError: The entry has no index yet, or no signed checkpoint holds it yet.
+    """
+    place = locate(connection, leaf)
+    size, note = checkpoint(connection, place.log, at_least=place.index + 1)
+    return Proof(place.index, inclusion(connection, place, size), note)

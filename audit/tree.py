@@ -1,0 +1,71 @@
+"""Grow the stored tree by the entries that wait, and recount it from what was signed."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from audit.checkpoint import Checkpoint
+from audit.errors import LogBrokenError, NotLoggedError
+from audit.merkle import Edge, cover, leaf_hash, position, stored
+from audit.proofs import nodes
+from audit.schema import ENTRY, INDEX, MARK, NODE, PENDING
+from audit.timeline import index_rows
+
+
+def waiting(connection: Connection, limit: int, only: bytes | None = None) -> Sequence[Row[int, bytes]]:
+    """The first entries in the waiting room, or one particular entry."""
+    query = select(PENDING.c.id, PENDING.c.data).order_by(PENDING.c.id).limit(limit)
+    return connection.execute(query if only is None else query.where(PENDING.c.data == only)).all()
+
+
+def grow(connection: Connection, log: int, size: int, waiting: Sequence[Row[int, bytes]]) -> int:
+    """Give waiting entries the indexes from `size` on; returns how many."""
+    if not waiting:
+        return 0
+    leaves = [leaf_hash(data) for _, data in waiting]
+    peaks = [position(node) for node in cover(0, size)]
+    found = nodes(connection, log, peaks)
+    fresh = Edge(size, [found[each] for each in peaks]).extend(leaves)
+    index, marks = index_rows(log, size, [data for _, data in waiting])
+    connection.execute(
+        insert(ENTRY),
+        [
+            {"log": log, "idx": idx, "hash": leaf, "source": source, "data": data}
+            for idx, (leaf, (source, data)) in enumerate(zip(leaves, waiting, strict=True), start=size)
+        ],
+    )
+    connection.execute(
+        insert(NODE),
+        [{"log": log, "position": place, "hash": each} for place, each in enumerate(fresh, start=stored(size))],
+    )
+    connection.execute(insert(INDEX), index)
+    if marks:
+        connection.execute(insert(MARK), marks)
+    connection.execute(delete(PENDING).where(PENDING.c.id.in_([source for source, _ in waiting])))
+    return len(waiting)
+
+
+def recount(connection: Connection, log: int, signed: Checkpoint) -> Edge:
+    """The right edge, from the last signed root and the bytes of the entries since: stored hashes alone prove nothing.
+
+    Raises:
+        LogBrokenError: Stored nodes do not give the signed root, or do not fit the entries since.
+    """
+    peaks = [position(node) for node in cover(0, signed.size)]
+    try:
+        found = nodes(connection, log, peaks)
+    except NotLoggedError:
+        raise LogBrokenError(f"log {log} lost nodes of its signed tree of {signed.size} entries") from None
+    edge = Edge(signed.size, [found[each] for each in peaks])
+    if edge.root() != signed.root:
+        raise LogBrokenError(f"log {log} does not have the root it signed at size {signed.size}")
+    entries = connection.execute(
+        select(ENTRY.c.idx, ENTRY.c.data).where(ENTRY.c.log == log, ENTRY.c.idx >= signed.size).order_by(ENTRY.c.idx)
+    ).all()
+    fresh = edge.extend(leaf_hash(data) for _, data in entries)
+    kept = connection.scalars(
+        select(NODE.c.hash).where(NODE.c.log == log, NODE.c.position >= stored(signed.size)).order_by(NODE.c.position)
+    ).all()
+    if [idx for idx, _ in entries] != list(range(signed.size, edge.size)) or fresh != [bytes(each) for each in kept]:
+        raise LogBrokenError(f"log {log} has entries after {signed.size} that do not fit its stored nodes")
+    return edge
