@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    literal,
     select,
     update,
 )
@@ -210,7 +211,8 @@ def _ensure_quota(connection: Connection, site: str, school_year: str) -> None:
 
 def _insert_new(connection: Connection, table: Table, row: Mapping[str, object]) -> bool:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    return connection.execute(dialect.insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+    statement = dialect.insert(table).values(**row).on_conflict_do_nothing().returning(literal(1))
+    return connection.execute(statement).first() is not None
 
 
 def _prepare_sqlite(dbapi_connection: Any, _: object) -> None:  # noqa: ANN401  SQLAlchemy hands over the driver's own

@@ -88,6 +88,7 @@ class World:
     now: datetime = datetime(2026, 10, 1, 12, tzinfo=UTC)
     identify: Callable[[Mapping[str, Any]], str | None] | None = None
     _open: list[AbstractContextManager[Any] | httpx.Client] = field(default_factory=list)
+    _pools: list[Executor] = field(default_factory=list)
 
     @cached_property
     def engine(self) -> Engine:
@@ -123,8 +124,12 @@ class World:
             clock=lambda: self.now,
             operator="ORG-DIENST",
             identify=self.identify,
-            pool=self.pool,
+            pool=self._pool,
         )
+
+    def _pool(self) -> Executor:
+        self._pools.append(self.pool())
+        return self._pools[-1]
 
     @cached_property
     def portal(self) -> BlockingPortal:
@@ -196,6 +201,8 @@ class World:
     def __exit__(self, *_: object) -> None:
         for one in reversed(self._open):
             one.__exit__(None, None, None)
+        for pool in self._pools:
+            pool.shutdown()
         self.engine.dispose()
 
 
