@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
-from zoneinfo import ZoneInfo
 
 import cedarpy
 
 from policies import lint, refusal
+from policies.days import local_day
 from policies.decision import Decision, Deny, Ground, NearMiss, Obligation, Permit, Reason, Version
-from policies.errors import BadPolicy, Fault, PolicyError
+from policies.errors import BadPolicy, Fault
 from policies.parties import Caller
 from policies.purpose import PACKAGED, InForce, Purpose, Purposes, load_purposes
 from policies.question import Action, Request, caller_facts
@@ -23,8 +23,6 @@ from policies.sources import Text
 from policies.terms import OBLIGATIONS, terms
 from policies.things import plain
 from policies.vocabulary import Vocabulary, parse_vocabulary
-
-LOCAL = ZoneInfo("Europe/Amsterdam")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +51,7 @@ class Engine:
 
     def __init__(
         self,
+        *,
         rules: Iterable[Rule],
         schema: cedarpy.Schema,
         purposes: Purposes,
@@ -66,6 +65,7 @@ class Engine:
         self.vocabulary = vocabulary
         self.version = Version(policy_id, _hash(self.rules.values(), schema, purposes, in_force))
         self._schema = schema
+        self._place = {rule: place for place, rule in enumerate(self.rules)}
         self._acts = {action: _act(action, self.rules.values()) for action in Action}
         self._known = lru_cache(maxsize=4096)(self._parse_known)
         self._grounds = {rule.id: _ground_of_rule(rule) for rule in self.rules.values()}
@@ -109,8 +109,14 @@ class Engine:
         faults += lint.in_force_faults(words, known)
         if faults:
             raise BadPolicy(faults)
-        set_in_force = {word.purpose: word for word in words}
-        return cls(rules, schema, known, set_in_force, vocabulary, policy_id)
+        return cls(
+            rules=rules,
+            schema=schema,
+            purposes=known,
+            in_force={word.purpose: word for word in words},
+            vocabulary=vocabulary,
+            policy_id=policy_id,
+        )
 
     def decide(self, request: Request, *, at: dt.datetime) -> Decision:
         """Whether the act may be done at this moment, with grounds; every purpose named must allow it.
@@ -125,11 +131,9 @@ class Engine:
         Raises:
             PolicyError: `at` has no time zone.
         """
-        if at.tzinfo is None:
-            raise PolicyError("the moment of a decision needs a time zone")
+        today = local_day(at)
         if any(purpose not in self.purposes for purpose in request.purposes):
             return self._deny(request, Reason.UNKNOWN_PURPOSE, why=(refusal.UNKNOWN_PURPOSE,))
-        today = at.astimezone(LOCAL).date()
         grounds: list[Ground] = []
         obligations: list[Obligation] = []
         for purpose in request.purposes:
@@ -155,9 +159,9 @@ class Engine:
         if answer is None:
             return self._deny(request, Reason.FAULT, why=(refusal.FAULT,))
         if answer.allowed:
-            return self._all_grounds(answer.rules, purpose)
+            return self._all_grounds(self._in_order(answer.rules), purpose)
         refused = refusal.refuse(
-            forbids=[self.rules[rule] for rule in answer.rules],
+            forbids=[self.rules[rule] for rule in self._in_order(answer.rules)],
             permits=act.permits,
             held=lambda: _held(_ask(question, entities, act.probes, self._schema)),
             vocabulary=self.vocabulary,
@@ -184,6 +188,9 @@ class Engine:
         pair = f"[{_entity('Caller', 'caller', caller_facts(caller))},{_entity('Purpose', 'purpose', known)}]"
         return cedarpy.Entities.from_json_str(pair, self._schema)
 
+    def _in_order(self, rules: Iterable[str]) -> list[str]:
+        return sorted(rules, key=self._place.__getitem__)
+
     def _all_grounds(self, rules: Iterable[str], purpose: Purpose) -> tuple[Ground, ...]:
         return (*(self._grounds[rule] for rule in rules), *self._purpose_grounds[purpose.id])
 
@@ -201,10 +208,10 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What Cedar found: allowed or not, and the ids of the deciding rules in the order of the files."""
+    """What Cedar found: allowed or not, and the ids of the deciding rules, which come in no fixed order."""
 
     allowed: bool
-    rules: tuple[str, ...]
+    rules: frozenset[str]
 
 
 def _ask(
@@ -214,12 +221,12 @@ def _ask(
     result = cedarpy.is_authorized(question, policies, entities, schema)
     if result.diagnostics.errors or result.decision is cedarpy.Decision.NoDecision:
         return None
-    return _Answer(result.allowed is True, tuple(result.diagnostics.reasons))
+    return _Answer(result.allowed is True, frozenset(result.diagnostics.reasons))
 
 
 def _held(answer: _Answer | None) -> frozenset[str]:
     """Conditions of permits that held; none where the probe erred, so that nobody counts as entitled by accident."""
-    return frozenset() if answer is None else frozenset(answer.rules)
+    return frozenset() if answer is None else answer.rules
 
 
 def _entity(kind: str, name: str, facts: Mapping[str, object]) -> str:

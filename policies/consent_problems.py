@@ -1,0 +1,143 @@
+"""What keeps an event from being appended to a consent: each problem a value with its remedy, all found at once."""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from policies.consent import (
+    CONFIRMS,
+    REQUIRED,
+    Asked,
+    Confirmed,
+    Event,
+    Given,
+    Giver,
+    Narrowed,
+    Signature,
+    Terms,
+    fold,
+    possible_events,
+)
+from policies.days import end_of_school_year, local_day
+from policies.purpose import Purpose
+from policies.sources import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an event cannot be taken: a stable code and a sentence with the remedy, in both languages."""
+
+    code: str
+    text: Text
+
+
+def problems_of(events: Sequence[Event], new: Event, *, purpose: Purpose, now: dt.datetime) -> tuple[Problem, ...]:
+    """Everything that keeps `new` from being appended; empty when it may be.
+
+    Args:
+        events: the stored history.
+        new: the event to append; its moment is the moment of receipt.
+        purpose: the purpose the consent is for.
+        now: the moment of the check.
+    """
+    state = fold(events, now)
+    today = local_day(now)
+    found: list[str] = []
+    if new.at > now or (state.last is not None and new.at < state.last):
+        found.append("clock")
+    if new.event not in possible_events(state):
+        found.append("not-now")
+    elif isinstance(new, Asked):
+        found += _wrong_terms(new.terms, purpose, today)
+    elif isinstance(new, Given) and state.terms is not None:
+        found += _wrong_signatures(state.terms, new.signatures, today)
+    elif isinstance(new, Confirmed):
+        found += ["giver-pupil"] * (new.signature.giver is not Giver.PUPIL) + _wrong_dates((new.signature,), today)
+    elif isinstance(new, Narrowed) and state.terms is not None:
+        narrower = new.scope and new.scope <= state.terms.scope and new.last_day <= state.terms.last_day
+        found += [] if narrower else ["not-narrower"]
+    return tuple(Problem(code, PROBLEMS[code]) for code in dict.fromkeys(found))
+
+
+def _wrong_terms(terms: Terms, purpose: Purpose, today: dt.date) -> Iterator[str]:
+    if terms.purpose != purpose.id or terms.recipient_is not in purpose.recipients:
+        yield "recipient"
+    if not terms.scope or not terms.scope <= purpose.data:
+        yield "scope"
+    if not today <= terms.last_day <= end_of_school_year(today):
+        yield "last-day"
+    if not terms.first_day <= terms.last_day:
+        yield "first-day"
+    if terms.older_on is not None and not (
+        terms.age_group in CONFIRMS and max(today, terms.first_day) < terms.older_on <= terms.last_day
+    ):
+        yield "older-on"
+
+
+def _wrong_signatures(terms: Terms, signatures: Sequence[Signature], today: dt.date) -> Iterator[str]:
+    givers = {signature.giver for signature in signatures}
+    required = REQUIRED[terms.age_group]
+    yield from (f"giver-{giver.value}" for giver in sorted(required - givers))
+    if givers - required or sum(signature.giver is Giver.PUPIL for signature in signatures) > 1:
+        yield "giver-extra"
+    if today > terms.last_day:
+        yield "last-day"
+    if terms.older_on is not None and today >= terms.older_on:
+        yield "older-on"
+    yield from _wrong_dates(signatures, today)
+
+
+def _wrong_dates(signatures: Iterable[Signature], today: dt.date) -> list[str]:
+    return ["signature-date"] if any(signature.date > today for signature in signatures) else []
+
+
+PROBLEMS: Mapping[str, Text] = {
+    "clock": Text(
+        nl="Het moment ligt in de toekomst of vóór de vorige gebeurtenis: controleer de klok.",
+        en="The moment lies in the future or before the previous event: check the clock.",
+    ),
+    "not-now": Text(
+        nl="Deze gebeurtenis kan nu niet: bekijk de toestand van de toestemming.",
+        en="This event is not possible now: look at the state of the consent.",
+    ),
+    "recipient": Text(
+        nl="De ontvanger hoort niet bij dit doel: noem een partij die het doel als ontvanger kent.",
+        en="The recipient does not belong to this purpose: name a party that the purpose has as recipient.",
+    ),
+    "scope": Text(
+        nl="Niet gezegd is voor welke gegevens, of ze horen niet bij dit doel: noem ten minste één soort van het doel.",
+        en="It is not said for which data, or they are not of this purpose: name at least one category of the purpose.",
+    ),
+    "last-day": Text(
+        nl="De laatste dag moet vandaag of later zijn, en uiterlijk 31 juli van dit schooljaar.",
+        en="The last day must be today or later, and at the latest 31 July of this school year.",
+    ),
+    "first-day": Text(
+        nl="De eerste dag ligt na de laatste: kies een eerdere eerste dag.",
+        en="The first day lies after the last: choose an earlier first day.",
+    ),
+    "older-on": Text(
+        nl="De dag waarop de leerling twaalf of zestien wordt klopt niet met de leeftijdsgroep: vraag het opnieuw.",
+        en="The day on which the pupil turns twelve or sixteen does not fit the age group: ask again.",
+    ),
+    "giver-parent": Text(
+        nl="De toestemming van een ouder ontbreekt: onder de twaalf, en tot zestien naast de leerling, is die nodig.",
+        en="The consent of a parent is missing: it is needed below twelve, and up to sixteen beside the pupil's.",
+    ),
+    "giver-pupil": Text(
+        nl="De toestemming van de leerling zelf ontbreekt: vanaf twaalf jaar is die nodig.",
+        en="The consent of the pupil is missing: from twelve years on it is needed.",
+    ),
+    "giver-extra": Text(
+        nl="Er is meer vastgelegd dan nodig: laat weg wie op deze leeftijd niet hoeft toe te stemmen.",
+        en="More is recorded than needed: leave out whoever need not consent at this age.",
+    ),
+    "signature-date": Text(
+        nl="Een handtekening is van een dag die nog moet komen: controleer de datum.",
+        en="A signature is of a day that is still to come: check the date.",
+    ),
+    "not-narrower": Text(
+        nl="Dit is niet minder dan wat geldt: vraag voor meer gegevens of een latere dag opnieuw toestemming.",
+        en="This is not less than what holds: for more data or a later day ask for consent again.",
+    ),
+}

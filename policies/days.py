@@ -1,0 +1,25 @@
+"""Days as Dutch law counts them: a moment becomes a day in Europe/Amsterdam, a school year ends on 31 July."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
+
+from policies.errors import PolicyError
+
+LOCAL = ZoneInfo("Europe/Amsterdam")
+FIRST_MONTH = 8
+
+
+def local_day(moment: dt.datetime) -> dt.date:
+    """The day a moment belongs to.
+
+    Raises:
+        PolicyError: the moment has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise PolicyError("a moment needs a time zone")
+    return moment.astimezone(LOCAL).date()
+
+
+def end_of_school_year(day: dt.date) -> dt.date:
+    """The last day, 31 July, of the school year that a day falls in; school years start on 1 August."""
+    return dt.date(day.year + (day.month >= FIRST_MONTH), 7, 31)
