@@ -67,7 +67,7 @@ def export_rows(digits: Sequence[str]) -> Iterator[tuple[int, tuple[str, ...]]]:
     """One row of a school's export for each number."""
     for index, number in enumerate(digits):
         subdivision = "onderbouw" if index % 2 else "bovenbouw"
-        yield index + 2, (number, subdivision, "200", f"{index % 50},5", f"{index % 40}", "1.25")
+        yield index + 2, (number, subdivision, "200", f"{index % 50},5", f"{index % 50 // 2}", "1.25")
 
 
 @dataclass
