@@ -1,18 +1,21 @@
 """One way to open the database and one way to change it, on SQLite and on PostgreSQL alike."""
 
-import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
+from gateway.outcome import GatewayError
+
 BUSY_SECONDS = 30
 _READ_ONLY = "verzuimpoort_read_only"
+_WRITER = "verzuimpoort_writer"
 
 
 def database_url(file: Path) -> str:
@@ -31,9 +34,8 @@ def open_database(url: str) -> Engine:
         url: `sqlite:///FILE` or a PostgreSQL URL; the driver is chosen here.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, json_serializer=json.dumps, connect_args={"timeout": BUSY_SECONDS})
-        event.listen(engine, "connect", _set_up_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        _guard_sqlite(engine)
         return engine
     url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
     return create_engine(
@@ -63,12 +65,32 @@ def reading(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+def _guard_sqlite(engine: Engine) -> None:
+    """One writer at a time in this process, waiting in line instead of polling SQLite's lock.
+
+    The lock is given back when the connection returns to the pool, which is after its commit, whatever happened.
+    """
+    lock = threading.Lock()
+
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get(_READ_ONLY, False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        if not lock.acquire(timeout=BUSY_SECONDS):
+            raise GatewayError("the database is busy: another writer did not finish in time")
+        connection.info[_WRITER] = True
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    def give_back(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        if record.info.pop(_WRITER, False):
+            lock.release()
+
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", begin)
+    event.listen(engine.pool, "checkin", give_back)
+
+
 def _set_up_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # transactions begin in `_begin_sqlite`
+    connection.isolation_level = None  # transactions begin in `_guard_sqlite`
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Any) -> None:  # noqa: ANN401  SQLAlchemy hands in its own Connection
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 from audit.entry import Entry, Object
 from audit.errors import NotLoggedError
 from audit.events import Event
-from audit.proofs import tlog_proof
+from audit.proofs import prove
 from audit.receipt import issue, with_proof
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of
@@ -95,7 +95,7 @@ def receipt_of(gateway: Gateway, identity: Identity, submission_id: str) -> str 
     with gateway.reading() as session:
         receipt = session.get_one(Receipt, found.submission.entry_id)
         try:
-            proof = tlog_proof(session.connection(), bytes.fromhex(receipt.entry_id))
+            proof = prove(session.connection(), bytes.fromhex(receipt.entry_id))
         except NotLoggedError:
             return Refused("proof-follows", retry_after=PROOF_WITHIN)
         return with_proof(receipt.text, proof)

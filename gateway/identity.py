@@ -25,7 +25,7 @@ IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=8)
 ROLES = ("school", "recipient", "operator", "privacy-officer", "controller-officer")
 SCOPES = ("submit", "download", "consent", "audit", "all")
-_TOKEN = re.compile(r"vp_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
+_TOKEN = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Opened:
 
 def issue_token(session: Session, party: str, *, scopes: Iterable[str], expires_at: datetime) -> tuple[str, str]:
     """Make a token for a machine of a party; returns its id and the token, which is shown once and never again."""
-    token_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
+    token_id, secret = secrets.token_hex(16), secrets.token_urlsafe(32)
     session.add(
         Token(
             id=token_id,

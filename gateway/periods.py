@@ -10,6 +10,7 @@ from gateway.store import Period, PeriodState, Reopening
 
 _QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
 _YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
+_FIRST_MONTH = 8
 
 
 def period_fault(code: str, contract: Contract) -> str | None:
@@ -43,3 +44,9 @@ def takes(session: Session, period: Period, site: str) -> bool:
         Reopening.period_id == period.id, Reopening.site == site, col(Reopening.closed_at).is_(None)
     )
     return session.exec(reopened).first() is not None
+
+
+def school_year_on(day: date) -> str:
+    """The school year a day lies in: from 1 August to 31 July."""
+    first = day.year if day.month >= _FIRST_MONTH else day.year - 1
+    return f"{first}-{first + 1}"

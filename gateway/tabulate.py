@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from gateway.collections import TOTAL, Contract
+from gateway.records.expected import Cell
 from gateway.register import sites_on
 from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
 
@@ -61,10 +62,10 @@ def tabulate(session: Session, period: Period, contract: Contract) -> list[Secto
     return tables
 
 
-def own_counts(session: Session, period: Period, site: str) -> pd.DataFrame:
-    """The delivered counts of one site, for that site alone: columns subdivision, kind, band, pupils."""
-    counts = _delivered_counts(session, period, site)
-    return counts.drop(columns="site")
+def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:
+    """The delivered leaf counts of one site, for that site alone."""
+    counts = _delivered_counts(session, period, site).drop(columns="site")
+    return {(subdivision, kind, band): n for subdivision, kind, band, n in counts.itertuples(index=False, name=None)}
 
 
 def areas_of(facts: SiteFacts) -> Mapping[str, str | None]:

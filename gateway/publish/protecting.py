@@ -1,5 +1,7 @@
-"""From the confidential table of a sector to the rows that may leave: the obligations of the purposes become the
-arguments of `disclosure.protect`, here and nowhere else."""
+"""From the confidential table of a sector to the rows that may leave.
+
+Here and nowhere else do the obligations of the purposes become the arguments of `disclosure.protect`.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -99,7 +101,7 @@ def slices(period: str, table: SectorTable, contract: Contract, plan: ReleasePla
                 lists[level] += [(subdivision, str(kind), band) for kind in line["kind"]]
     order = {cell: place for place, cell in enumerate(_reading_order(table, contract))}
     return [
-        Slice(level, area, table.sector, tuple(_rows(period, table, level, area, cells, figures)))
+        Slice(level, area, table.sector, tuple(_rows(period, table, (level, area), cells, figures)))
         for (level, area) in sorted(table.expected, key=lambda pair: (LEVELS.index(pair[0]), pair[1]))
         if (cells := sorted(set(lists[level]), key=lambda cell: order[cell]))
     ]
@@ -117,12 +119,12 @@ def _figures(frame: pd.DataFrame) -> dict[tuple[str, ...], tuple[str, str]]:
 def _rows(
     period: str,
     table: SectorTable,
-    level: str,
-    area: str,
+    place: tuple[str, str],
     cells: Sequence[tuple[str, str, str]],
     figures: Mapping[tuple[str, ...], tuple[str, str]],
 ) -> Iterator[TableRow]:
-    delivered = table.delivered.get((level, area), 0)
+    level, area = place
+    delivered = table.delivered.get(place, 0)
     absent = CellStatus.NOT_APPLICABLE if delivered else CellStatus.NOT_DELIVERED
     for subdivision, kind, band in cells:
         status, pupils = figures.get((level, area, subdivision, kind, band), (absent.value, ""))
@@ -142,7 +144,7 @@ def _rows(
             lower="",
             upper="",
             sites_delivered=str(delivered),
-            sites_expected=str(table.expected[level, area]),
+            sites_expected=str(table.expected[place]),
         )
 
 

@@ -1,0 +1,140 @@
+"""The composition root: opens keys, law, contracts and database, and hands them to everything else as one value."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from audit.guards import create
+from audit.log import Log
+from audit.note import Signer
+from audit.sequencer import Sequencer
+from gateway.collections import load_contracts
+from gateway.context import Gateway, vocabulary
+from gateway.database import open_database
+from gateway.identity import add_person, issue_link
+from gateway.periods import school_year_on
+from gateway.register import add_parties
+from gateway.settings import Home, Settings, read_settings, write_settings
+from gateway.store import Person
+from policies.engine import Engine as PolicyEngine
+from policies.purpose import DataCategory
+from pseudonymisation.kek import FileKek
+from pseudonymisation.keyring import Keyring
+from pseudonymisation.private_file import make_private_folder, read_private, write_private
+
+SEED = 32
+_RECEIPTS, _LOG, _TAGS, _KEK, _RING = "receipts.key", "log.key", "tags.key", "kek.json", "ring"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPerson:
+    """The first operator of a new deployment, and the secret of the login link."""
+
+    person: Person
+    secret: str
+
+
+def open_gateway(where: Home) -> Gateway:
+    """Open an existing deployment.
+
+    Raises:
+        SettingsError: the settings are missing or wrong.
+        BadPolicy: a rule or purpose is wrong; says where.
+        CollectionError: a contract is wrong.
+        KeyringError: a key is missing or open to others.
+    """
+    settings = read_settings(where)
+    law = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force)
+    contracts = load_contracts(*settings.collections)
+    return Gateway(
+        home=where,
+        settings=settings,
+        database=open_database(where.database),
+        law=law,
+        contracts=contracts,
+        log=Log(vocabulary(settings, law, contracts)),
+        keyring=Keyring(where.keys / _RING, FileKek(where.keys / _KEK)),
+        receipts=Signer(f"{settings.log_name}/receipts", read_private(where.keys / _RECEIPTS)),
+        tag_key=read_private(where.keys / _TAGS),
+    )
+
+
+def create_deployment(where: Home, settings: Settings) -> Gateway:
+    """Make data folder, settings, keys and database where they are missing, and open the deployment.
+
+    What is there already is left alone, so that a second run goes on with it.
+    """
+    make_private_folder(where.folder)
+    write_settings(where, settings)
+    make_private_folder(where.keys)
+    for name in (_RECEIPTS, _LOG, _TAGS):
+        if not (where.keys / name).exists():
+            write_private(where.keys / name, os.urandom(SEED))
+    if not (where.keys / _KEK).exists():
+        FileKek.create(where.keys / _KEK)
+    gateway = open_gateway(where)
+    migrate(gateway.database)
+    with gateway.writing() as session:
+        _own_parties(session, gateway.settings)
+    return gateway
+
+
+def migrate(engine: Engine) -> None:
+    """Bring a database to the newest revision, in one transaction; the audit room makes its own tables and guards."""
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "head")
+        create(connection)
+
+
+def sequencer(gateway: Gateway) -> Sequencer:
+    """The sequencer of this school year's log: the only thing that holds the log's signing key."""
+    origin = f"{gateway.settings.log_name}/{school_year_on(gateway.today)}"
+    return Sequencer(gateway.database, gateway.log, Signer(origin, read_private(gateway.home.keys / _LOG)))
+
+
+def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
+    """Register the first persons of the operator and give each a one-time login link."""
+    made = []
+    with gateway.writing() as session:
+        for label in labels:
+            person = add_person(session, gateway.settings.operator, "operator", label)
+            made.append(FirstPerson(person, issue_link(session, person, gateway.clock())))
+    return made
+
+
+def ensure_keys(gateway: Gateway, school_year: str) -> None:
+    """Make sure that every purpose that takes rows has an active key for a school year."""
+    year = int(school_year[:4])
+    for purpose in gateway.law.purposes.values():
+        takes_rows = DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
+        if takes_rows and gateway.keyring.active(purpose.id, school_year) is None:
+            record = gateway.keyring.create(
+                purpose.id, school_year, not_before=date(year, 8, 1), not_after=date(year + 2, 1, 1)
+            )
+            gateway.keyring.activate(record.key_id)
+
+
+def _own_parties(session: Session, settings: Settings) -> None:
+    """Register the operators of gateway and pseudonym service: nobody may act who is not in the register."""
+    add_parties(
+        session,
+        [
+            (settings.operator, "operator", "Verzuimpoort"),
+            (settings.service_operator, "operator", "Pseudoniemendienst"),
+        ],
+    )
+
+
+def _config(connection: object) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config

@@ -1,0 +1,1 @@
+"""The API under `/v1`, by the NL GOV API Design Rules, and what every response has."""

@@ -1,0 +1,53 @@
+"""The API as one application under `/v1`, with its own error handling and OpenAPI document."""
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from gateway.context import Gateway
+from gateway.http import audit, public, releases, submissions
+from gateway.http.callers import NotAllowed
+from gateway.http.edge import API_VERSION
+from gateway.http.problems import problem
+from gateway.outcome import Refused
+
+_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
+
+
+def create_api(gateway: Gateway) -> FastAPI:
+    """The API of a gateway."""
+    api = FastAPI(
+        title="Verzuimpoort",
+        version=API_VERSION,
+        contact={"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": "beheer@verzuimpoort.example"},
+        servers=[{"url": f"{gateway.settings.base_url}/v1"}],
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    api.state.gateway = gateway
+    for part in (submissions, releases, audit, public):
+        api.include_router(part.router)
+    api.add_exception_handler(NotAllowed, _not_allowed)
+    api.add_exception_handler(HTTPException, _http)
+    api.add_exception_handler(RequestValidationError, _invalid)
+    return api
+
+
+def _not_allowed(request: Request, error: Exception) -> Response:
+    refused = error.refused if isinstance(error, NotAllowed) else Refused("internal")
+    headers = {"WWW-Authenticate": "Bearer"} if refused.code == "unauthenticated" else None
+    return problem(request, refused, headers)
+
+
+def _http(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = error.headers if isinstance(error, HTTPException) else None
+    return problem(request, Refused(_CODES.get(status, "invalid-request")), headers)
+
+
+def _invalid(request: Request, error: Exception) -> Response:
+    """All faults of a malformed request at once: where and what, never the value that was sent."""
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    fields = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['type']}" for fault in faults)
+    return problem(request, Refused("invalid-request", facts={"fields": fields}))

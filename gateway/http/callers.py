@@ -1,0 +1,91 @@
+"""Who is calling over HTTP: a bearer token, or the session cookie of a browser with its CSRF token on every change."""
+
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from gateway.context import Gateway
+from gateway.identity import Identity, identify_session, identify_token
+from gateway.outcome import Refused
+from gateway.store import WebSession
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER = "x-csrf-token"
+
+
+_TOUCH_SECONDS = 30
+
+
+class NotAllowed(Exception):  # noqa: N818  carries an outcome out of a dependency to the one place that answers it
+    """A request that ends before its act, with the problem it becomes."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.code)
+        self.refused = refused
+
+
+async def gateway_of(request: Request) -> Gateway:
+    """The gateway this application was made for; a coroutine, so that it costs no thread."""
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+TheGateway = Annotated[Gateway, Depends(gateway_of)]
+
+
+def cookie_name(*, secure: bool) -> str:
+    """`__Host-` binds the cookie to this host and to TLS; on the demo's plain http that prefix is not possible."""
+    return "__Host-verzuimpoort" if secure else "verzuimpoort"
+
+
+def session_of(request: Request, gateway: Gateway) -> tuple[Identity, WebSession] | None:
+    """The person behind the session cookie, and the session; using it keeps it alive."""
+    cookie = request.cookies.get(cookie_name(secure=gateway.settings.secure))
+    if cookie is None:
+        return None
+    now = gateway.clock()
+    with gateway.reading() as session:
+        found = identify_session(session, cookie, now)
+    if found is not None and (now - found[1].seen_at).total_seconds() > _TOUCH_SECONDS:
+        with gateway.writing() as session:
+            row = session.merge(found[1])
+            row.seen_at = now
+    return found
+
+
+def optional_identity(request: Request, gateway: TheGateway) -> Identity | None:
+    """The caller, or None for the public. A wrong token is refused, never taken for the public."""
+    authorization = request.headers.get("authorization")
+    if authorization is not None:
+        scheme, _, token = authorization.partition(" ")
+        with gateway.reading() as session:
+            identity = identify_token(session, token.strip(), gateway.clock())
+        if scheme.lower() != "bearer" or identity is None:
+            raise NotAllowed(Refused("unauthenticated"))
+        return identity
+    found = session_of(request, gateway)
+    if found is None:
+        return None
+    identity, web = found
+    given = request.headers.get(CSRF_HEADER, "")
+    if request.method not in SAFE and not hmac.compare_digest(given.encode(), web.csrf.encode()):
+        raise NotAllowed(Refused("csrf"))
+    return identity
+
+
+def identity(caller: Annotated[Identity | None, Depends(optional_identity)]) -> Identity:
+    """The caller; who is nobody is asked to log in."""
+    if caller is None:
+        raise NotAllowed(Refused("unauthenticated"))
+    return caller
+
+
+def demand_scope(caller: Identity, scope: str) -> None:
+    """Stop a machine whose token was not made for this; people have no scopes but their role."""
+    if caller.person is None and not caller.scopes & {scope, "all"}:
+        raise NotAllowed(Refused("scope"))
+
+
+Somebody = Annotated[Identity, Depends(identity)]
+Anybody = Annotated[Identity | None, Depends(optional_identity)]

@@ -1,0 +1,93 @@
+"""The outermost layer, in plain ASGI: what every response has, unhandled errors too, and how large a body may be."""
+
+import logging
+import os
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.formats.sheet import MAX_BYTES
+from gateway.http.problems import problem
+from gateway.outcome import Refused
+
+API_VERSION = "1.0.0"
+_BODY_ROOM = 4096
+_logger = logging.getLogger(__name__)
+
+_ALWAYS = {
+    "api-version": API_VERSION,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_API_CSP = "default-src 'none'; frame-ancestors 'none'"
+_PAGE_CSP = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Edge:
+    """Wraps the whole application: also around its own error handling."""
+
+    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+        self._app = app
+        self._secure = secure
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request; everything but HTTP passes untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["trace"] = os.urandom(16).hex()
+        answer = _Answer(send, self._headers(scope["path"]))
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            _logger.exception("unhandled error, trace %s", scope["state"]["trace"])
+            if not answer.started:
+                response = problem(Request(scope), Refused("internal"))
+                await response(scope, receive, answer.send)
+
+    def _headers(self, path: str) -> Mapping[str, str]:
+        api = path.startswith(("/v1", "/health"))
+        headers = _ALWAYS | {"content-security-policy": _API_CSP if api else _PAGE_CSP, "cache-control": "no-store"}
+        if self._secure:
+            headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
+        if path == "/v1/openapi.json":
+            headers["access-control-allow-origin"] = "*"
+        return headers
+
+
+class _Answer:
+    """Adds the headers to the start of a response; what the application set itself stays."""
+
+    def __init__(self, send: Send, headers: Mapping[str, str]) -> None:
+        self._send = send
+        self._headers = headers
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            own = {name.lower() for name, _ in message.get("headers", [])}
+            added = [(n.encode(), v.encode()) for n, v in self._headers.items() if n.encode() not in own]
+            message = {**message, "headers": [*message.get("headers", []), *added]}
+        await self._send(message)
+
+
+async def read_body(request: Request) -> bytes | Refused:
+    """The body of an upload, read as a stream: one byte above the limit ends it."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > MAX_BYTES:
+        return Refused("too-large")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            return Refused("too-large")
+    return bytes(body)

@@ -1,0 +1,136 @@
+"""Shapes of the API's JSON bodies: field names in camelCase, as the design rules ask."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from gateway.collections import TOTAL
+from gateway.deliveries import Seen
+from gateway.publish.downloading import Listed
+from gateway.receive import Received
+from gateway.store import Submission
+
+
+class Body(BaseModel):
+    """A body of the API; an unknown field in a request is refused."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class CountBody(Body):
+    """One leaf count of the caller's own site."""
+
+    subdivision: str
+    kind: str
+    band: str
+    pupils: int = Field(ge=0)
+
+
+class SubmissionBody(Body):
+    """A submission as its own site sees it."""
+
+    id: str
+    collection: str
+    site: str
+    period: str
+    version: int
+    state: str
+    received_at: datetime
+    confirmed_at: datetime | None
+    counts: list[CountBody]
+    receipt: str | None = None
+    notes: list[str] = []
+
+    @classmethod
+    def of(cls, submission: Submission, period: str, seen: Seen | Received) -> Self:
+        """The body of a submission."""
+        return cls(
+            id=submission.id,
+            collection=submission.collection,
+            site=submission.site,
+            period=period,
+            version=submission.version,
+            state=str(submission.state),
+            received_at=submission.received_at,
+            confirmed_at=submission.confirmed_at,
+            counts=[CountBody(subdivision=s, kind=k, band=b, pupils=n) for (s, k, b), n in sorted(seen.counts.items())],
+            receipt=seen.receipt if isinstance(seen, Received) else None,
+            notes=list(seen.notes) if isinstance(seen, Received) else [],
+        )
+
+
+class CheckedBody(Body):
+    """A dry run without faults."""
+
+    pupils: int
+    notes: list[str]
+
+
+class SubmissionItem(Body):
+    """A submission in a list, without its counts."""
+
+    id: str
+    collection: str
+    period: str
+    version: int
+    state: str
+    received_at: datetime
+    confirmed_at: datetime | None
+
+    @classmethod
+    def of(cls, submission: Submission, period: str) -> Self:
+        """The item of a submission."""
+        fields = cls.model_fields.keys() - {"period"}
+        return cls(period=period, **{name: getattr(submission, name) for name in fields})
+
+
+class ReleaseItem(Body):
+    """A release in the catalogue."""
+
+    id: str
+    collection: str
+    period: str
+    exercise: bool
+    state: str
+    purposes: list[str]
+    published_at: datetime | None
+
+    @classmethod
+    def of(cls, listed: Listed) -> Self:
+        """The item of a release."""
+        return cls(
+            id=listed.release.id,
+            collection=listed.period.table_id,
+            period=listed.period.code,
+            exercise=listed.period.exercise,
+            state=str(listed.release.state),
+            purposes=listed.release.purposes.split(),
+            published_at=listed.release.published_at,
+        )
+
+
+class BuildBody(Body):
+    """What to build."""
+
+    collection: str
+    period: str
+
+
+class ReasonBody(Body):
+    """Why: compulsory for publication and withdrawal."""
+
+    reason: str = Field(min_length=1, max_length=2_000)
+
+
+class ApprovalBody(ReasonBody):
+    """A verdict on a release that somebody else built."""
+
+    approved: bool
+
+
+def head_count(seen: dict[tuple[str, str, str], int]) -> int:
+    """Pupils in a file: the total of its first kind."""
+    kind = next(iter(seen), ("", TOTAL, ""))[1]
+    return sum(pupils for (_, of_kind, _), pupils in seen.items() if of_kind == kind)

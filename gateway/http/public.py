@@ -1,0 +1,62 @@
+"""What anybody may see: purposes, contracts, problem pages, health."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlmodel import text as sql
+
+from gateway.http.callers import TheGateway
+from gateway.http.problems import language
+
+router = APIRouter(tags=["public"])
+health = APIRouter(tags=["health"])
+
+
+@router.get("/purposes", operation_id="listPurposes")
+def purposes(request: Request, gateway: TheGateway) -> list[dict[str, Any]]:
+    """Every purpose with its status in law, its grounds, and why it is switched off where it is."""
+    wanted = language(request)
+    in_force = gateway.law.in_force
+    return [
+        {
+            "id": purpose.id,
+            "title": getattr(purpose.title, wanted),
+            "status": purpose.status.value,
+            "inForceFrom": str(in_force[purpose.id].from_date) if purpose.id in in_force else None,
+            "legalBasis": [getattr(cited.article, wanted) for cited in purpose.legal_basis],
+            "reason": getattr(purpose.reason, wanted) if purpose.reason else None,
+        }
+        for purpose in gateway.law.purposes.values()
+    ]
+
+
+@router.get("/collections", operation_id="listCollections")
+def collections(request: Request, gateway: TheGateway) -> list[dict[str, Any]]:
+    """Every data contract: its kinds, bands and subdivisions."""
+    wanted = language(request)
+    return [
+        {
+            "id": contract.collection.id,
+            "title": contract.collection.title[wanted],
+            "form": contract.collection.form,
+            "countedAs": contract.table,
+            "kinds": list(contract.kinds.members),
+            "bands": list(contract.bands.upper),
+            "subdivisions": {sector: list(codes) for sector, codes in contract.subdivisions.items()},
+        }
+        for contract in gateway.contracts.values()
+    ]
+
+
+@health.get("/health/live", include_in_schema=False)
+async def live() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+@health.get("/health/ready", include_in_schema=False)
+def ready(gateway: TheGateway) -> Response:
+    """The database answers too, and can be read."""
+    with gateway.reading() as session:
+        session.connection().execute(sql("SELECT 1"))
+    return Response('{"status":"ok"}', media_type="application/json")

@@ -1,0 +1,95 @@
+"""`/v1/releases`: build, four eyes, publication, and each recipient's own slice."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from gateway.formats.write import Format
+from gateway.http.callers import Anybody, Somebody, TheGateway, demand_scope
+from gateway.http.models import ApprovalBody, BuildBody, ReasonBody, ReleaseItem
+from gateway.http.problems import problem
+from gateway.outcome import Refused
+from gateway.publish import building, deciding, downloading
+from gateway.publish.downloading import Download
+from gateway.store import Release
+
+router = APIRouter(tags=["releases"])
+Level = Annotated[str | None, Query(pattern="^(site|gemeente|swv|country)$")]
+
+
+@router.get("/releases", operation_id="listReleases")
+def list_releases(gateway: TheGateway, caller: Anybody) -> list[ReleaseItem]:
+    """Releases the caller may know of, newest first."""
+    return [ReleaseItem.of(listed) for listed in downloading.catalogue(gateway, caller)]
+
+
+@router.post("/releases", status_code=202, operation_id="buildRelease")
+def build_release(request: Request, gateway: TheGateway, caller: Somebody, body: BuildBody) -> Response:
+    """Build a release of a closed period; a worker does it, and another person approves it."""
+    return _moved(request, building.request_build(gateway, caller, body.collection, body.period), 202)
+
+
+@router.post("/releases/{release_id}/approvals", status_code=201, operation_id="approveRelease")
+def approve(request: Request, gateway: TheGateway, caller: Somebody, release_id: str, body: ApprovalBody) -> Response:
+    """Approve or reject a release that somebody else built, with a reason."""
+    outcome = deciding.review(gateway, caller, release_id, approved=body.approved, reason=body.reason)
+    return _moved(request, outcome, 201)
+
+
+@router.post("/releases/{release_id}/publication", status_code=201, operation_id="publishRelease")
+def publish(request: Request, gateway: TheGateway, caller: Somebody, release_id: str, body: ReasonBody) -> Response:
+    """Publish an approved release."""
+    return _moved(request, deciding.publish(gateway, caller, release_id, reason=body.reason), 201)
+
+
+@router.post("/releases/{release_id}/withdrawal", status_code=201, operation_id="withdrawRelease")
+def withdraw(request: Request, gateway: TheGateway, caller: Somebody, release_id: str, body: ReasonBody) -> Response:
+    """Withdraw a published release."""
+    return _moved(request, deciding.withdraw_release(gateway, caller, release_id, reason=body.reason), 201)
+
+
+@router.get("/releases/{release_id}/table", operation_id="downloadTable")
+def table(  # noqa: PLR0917  FastAPI passes parameters by name
+    request: Request,
+    gateway: TheGateway,
+    caller: Anybody,
+    release_id: str,
+    table_format: Annotated[Format, Query(alias="format")] = Format.CSV,
+    level: Level = None,
+) -> Response:
+    """The caller's own slice; a site gets its own figures, unsuppressed."""
+    if caller is not None:
+        demand_scope(caller, "download")
+    outcome = downloading.download(gateway, caller, release_id, table_format, level=level)
+    return problem(request, outcome) if isinstance(outcome, Refused) else file_response(outcome, release_id)
+
+
+@router.get("/releases/{release_id}/certificate", operation_id="readCertificate")
+def certificate(request: Request, gateway: TheGateway, caller: Anybody, release_id: str) -> Response:
+    """The signed statement of what the judge found in this release: totals only."""
+    outcome = downloading.read_certificate(gateway, caller, release_id)
+    return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
+
+
+@router.get("/receipts/{entry_id}", operation_id="readDownloadReceipt")
+def receipt(request: Request, gateway: TheGateway, caller: Somebody, entry_id: str) -> Response:
+    """The receipt of one of the caller's own uploads or downloads."""
+    outcome = downloading.receipt_of_entry(gateway, caller, entry_id)
+    return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
+
+
+def file_response(download: Download, name: str) -> Response:
+    """A download with its tag and a link to its receipt."""
+    headers = {
+        "ETag": f'"{download.etag}"',
+        "Link": f'</v1/receipts/{download.entry_id}>; rel="receipt"',
+        "Content-Disposition": f'attachment; filename="{name}.{download.form.value}"',
+    }
+    return Response(download.body, 200, headers, download.form.media_type)
+
+
+def _moved(request: Request, outcome: Release | Refused, status: int) -> Response:
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    body = f'{{"id":"{outcome.id}","state":"{outcome.state}"}}'
+    return Response(body, status, {"Location": f"/v1/releases/{outcome.id}"}, "application/json")

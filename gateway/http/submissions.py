@@ -1,0 +1,107 @@
+"""`/v1/submissions`: deliver, confirm, withdraw, read back."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from gateway import deliveries
+from gateway.http.callers import Somebody, TheGateway, demand_scope
+from gateway.http.edge import read_body
+from gateway.http.models import CheckedBody, SubmissionBody, SubmissionItem, head_count
+from gateway.http.problems import problem
+from gateway.outcome import Refused
+from gateway.receive import Checked, Upload, receive
+
+router = APIRouter(tags=["submissions"])
+Code = Annotated[str, Query(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9-]+$")]
+Key = Annotated[str, Header(max_length=200)]
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            media: {"schema": {"type": "string", "format": "binary"}}
+            for media in (
+                "text/csv",
+                "application/json",
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            )
+        },
+    }
+}
+
+
+@router.post("/submissions", status_code=201, response_model=SubmissionBody, operation_id="submit", openapi_extra=_BODY)
+async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
+    request: Request,
+    gateway: TheGateway,
+    caller: Somebody,
+    collection: Code,
+    party: Code,
+    period: Code,
+    dry_run: Annotated[bool, Query(alias="dryRun")] = False,
+    idempotency_key: Key = "",
+) -> Response:
+    """Deliver a file, or check it with `dryRun=true`. 201 with a signed receipt; 200 for the same bytes again."""
+    demand_scope(caller, "submit")
+    body = await read_body(request)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    upload = Upload(collection, party, period, body, idempotency_key)
+    outcome = await run_in_threadpool(receive, gateway, caller, upload, dry_run=dry_run)
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    if isinstance(outcome, Checked):
+        return _json(CheckedBody(pupils=head_count(dict(outcome.counts)), notes=list(outcome.notes)), 200)
+    made = SubmissionBody.of(outcome.submission, period, outcome)
+    location = {"Location": f"/v1/submissions/{outcome.submission.id}"}
+    return _json(made, 201 if outcome.created else 200, location)
+
+
+@router.get("/submissions", operation_id="listSubmissions")
+def list_submissions(
+    gateway: TheGateway, caller: Somebody, period: Annotated[str | None, Query(max_length=11)] = None
+) -> list[SubmissionItem]:
+    """All submissions of the caller's own site, newest first."""
+    return [SubmissionItem.of(*row) for row in deliveries.own_submissions(gateway, caller, period)]
+
+
+@router.get("/submissions/{submission_id}", response_model=SubmissionBody, operation_id="readSubmission")
+def read_submission(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
+    """One submission of the caller's own site, with its counts."""
+    return _seen(request, deliveries.read(gateway, caller, submission_id))
+
+
+@router.get("/submissions/{submission_id}/receipt", operation_id="readReceipt")
+def read_receipt(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
+    """The signed receipt with the proof that its entry is in the log; 503 until the log holds it."""
+    receipt = deliveries.receipt_of(gateway, caller, submission_id)
+    return problem(request, receipt) if isinstance(receipt, Refused) else Response(receipt, media_type="text/plain")
+
+
+@router.post(
+    "/submissions/{submission_id}/confirmation", response_model=SubmissionBody, operation_id="confirmSubmission"
+)
+def confirm(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
+    """Confirm the counts: they are the site's delivery from now on."""
+    demand_scope(caller, "submit")
+    return _seen(request, deliveries.confirm(gateway, caller, submission_id))
+
+
+@router.post(
+    "/submissions/{submission_id}/withdrawal", response_model=SubmissionBody, operation_id="withdrawSubmission"
+)
+def withdraw(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
+    """Withdraw a wrong delivery; its pseudonymous rows are erased."""
+    demand_scope(caller, "submit")
+    return _seen(request, deliveries.withdraw(gateway, caller, submission_id))
+
+
+def _seen(request: Request, outcome: deliveries.Seen | Refused) -> Response:
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    return _json(SubmissionBody.of(outcome.submission, outcome.period, outcome), 200)
+
+
+def _json(body: SubmissionBody | CheckedBody, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(body.model_dump_json(by_alias=True), status, headers, "application/json")

@@ -1,0 +1,90 @@
+"""Work for later: enqueued in the transaction of its cause, leased to one worker, done again after a crash.
+
+A handler must be idempotent: after a lease runs out another worker starts the job from the beginning.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlmodel import Session, col, or_, select
+
+from gateway.context import Gateway
+from gateway.store import Job, JobState
+
+LEASE = timedelta(minutes=15)
+ATTEMPTS = 5
+PAUSE_SECONDS = 0.2
+_logger = logging.getLogger(__name__)
+
+Handler = Callable[[Gateway, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A kind of job: what to do with its subject, and what to do when it failed for good."""
+
+    do: Handler
+    give_up: Handler
+
+
+def enqueue(session: Session, gateway: Gateway, kind: str, subject: str) -> None:
+    """Put a job in the queue, in the transaction of its cause."""
+    session.add(Job(kind=kind, subject=subject, due_at=gateway.clock()))
+
+
+def run_one(gateway: Gateway, work: Mapping[str, Work]) -> bool:
+    """Claim one job that is due and do it; False when there is none.
+
+    A job that fails is tried again later, each time after a longer pause; after five attempts it has failed for good.
+    """
+    claimed = _claim(gateway)
+    if claimed is None:
+        return False
+    kind = work[claimed.kind]
+    try:
+        kind.do(gateway, claimed.subject)
+    except Exception:
+        _logger.exception("job %s failed, attempt %d", claimed.kind, claimed.attempts)
+        if claimed.attempts >= ATTEMPTS:
+            kind.give_up(gateway, claimed.subject)
+        _settle(gateway, claimed, JobState.FAILED if claimed.attempts >= ATTEMPTS else JobState.WAITING)
+        return True
+    _settle(gateway, claimed, JobState.DONE)
+    return True
+
+
+def run_until(gateway: Gateway, work: Mapping[str, Work], stop: threading.Event) -> None:
+    """Work until told to stop; looks again after a short pause when there is nothing to do."""
+    while not stop.is_set():
+        if not run_one(gateway, work):
+            stop.wait(PAUSE_SECONDS)
+
+
+def _claim(gateway: Gateway) -> Job | None:
+    """The oldest job that is due and not leased, leased to this worker."""
+    now = gateway.clock()
+    with gateway.writing() as session:
+        free = or_(col(Job.leased_until).is_(None), col(Job.leased_until) <= now)
+        open_states = col(Job.state).in_([JobState.WAITING, JobState.LEASED])
+        query = (
+            select(Job)
+            .where(open_states, Job.due_at <= now, free)
+            .order_by(col(Job.due_at), col(Job.id))
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        job = session.exec(query).first()
+        if job is not None:
+            job.state, job.leased_until, job.attempts = JobState.LEASED, now + LEASE, job.attempts + 1
+        return job
+
+
+def _settle(gateway: Gateway, claimed: Job, state: JobState) -> None:
+    with gateway.writing() as session:
+        job = session.get_one(Job, claimed.id)
+        job.state, job.leased_until = state, None
+        if state == JobState.WAITING:
+            job.due_at = gateway.clock() + timedelta(seconds=2**claimed.attempts)

@@ -1,0 +1,234 @@
+"""What the operator does: register, periods, agreements, mandates, credentials. Each act asks the law and is logged."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TypeVar
+
+from sqlmodel import Session, col, select
+
+from audit.entry import Actor, Entry, Object
+from audit.events import Event
+from gateway.context import Gateway, actor_of
+from gateway.identity import (
+    Identity,
+    add_person,
+    caller_of,
+    issue_link,
+    issue_token,
+    revoke_token,
+)
+from gateway.outcome import Fault, Refused, Report
+from gateway.periods import find_period, period_fault
+from gateway.receive import refused_by
+from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
+from gateway.store import Agreement, Mandate, Party, Period, PeriodState, Reopening, SiteFacts
+from policies.decision import Decision, Deny
+from policies.question import Action
+from policies.things import Installation
+
+PURPOSE = "operation"
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The operator at work: an identity whose every act is decided and logged.
+
+    Attributes:
+        identity: A person of the operator, or the operator's command line (no person).
+    """
+
+    gateway: Gateway
+    identity: Identity
+
+    def open_period(
+        self, table: str, code: str, *, reference_date: date, deadline: date, exercise: bool
+    ) -> Period | Refused:
+        """Open a period of a table; a real one needs two operators, or the word `unsafe` in the settings."""
+        contract = self.gateway.contracts.get(table)
+        if contract is None or contract.table != table:
+            return Refused("unknown-collection")
+        fault = period_fault(code, contract)
+        if fault is not None:
+            return Refused("faults-in-request", report=Report.of([Fault(fault)]))
+
+        def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
+            if find_period(session, table, code) is not None:
+                return Refused("period-exists")
+            period = Period(
+                table_id=table, code=code, reference_date=reference_date, deadline=deadline, exercise=exercise
+            )
+            session.add(period)
+            session.flush()
+            self.gateway.append(session, Entry(event=Event.PERIOD_OPENED, actor=actor, period=code), decision)
+            return period
+
+        return self._act(Action.MANAGE_PERIODS, act, exercise=exercise)
+
+    def close_period(self, table: str, code: str) -> Period | Refused:
+        """Close a period: from now on the last confirmed version of each site is its delivery."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
+            period = find_period(session, table, code)
+            if period is None:
+                return Refused("unknown-period")
+            session.refresh(period, with_for_update=True)
+            period.state = PeriodState.CLOSED
+            for row in session.exec(select(Reopening).where(Reopening.period_id == period.id)):
+                row.closed_at = row.closed_at or self.gateway.clock()
+            self.gateway.append(session, Entry(event=Event.PERIOD_CLOSED, actor=actor, period=code), decision)
+            return period
+
+        return self._act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
+
+    def reopen_for(self, table: str, code: str, site: str) -> Period | Refused:
+        """Reopen a closed period for one site; what it sends then leads to a correction release."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
+            period = find_period(session, table, code)
+            if period is None or period.id is None:
+                return Refused("unknown-period")
+            if session.get(Party, site) is None:
+                return Refused("unknown-party")
+            session.add(Reopening(period_id=period.id, site=site))
+            entry = Entry(event=Event.PERIOD_REOPENED, actor=actor, period=code, party=site)
+            self.gateway.append(session, entry, decision)
+            return period
+
+        return self._act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
+
+    def add_party(self, code: str, kind: str, name: str) -> bool | Refused:
+        """Register a party that is not a site; False when it was there already."""
+        fault = party_fault(code, kind)
+        if fault is not None:
+            return Refused("faults-in-request", report=Report.of([Fault(fault)]))
+
+        def act(session: Session, actor: Actor, decision: Decision) -> bool:
+            if not add_parties(session, [(code, kind, name)]):
+                return False
+            self.gateway.append(session, Entry(event=Event.PARTY_ADDED, actor=actor, party=code), decision)
+            return True
+
+        return self._act(Action.MANAGE_REGISTER, act)
+
+    def register(
+        self, sites: Sequence[SiteEntry], parties: Sequence[tuple[str, str, str]], valid_from: date
+    ) -> Changes | Refused:
+        """Register sites and parties from a list, in one transaction; one wrong line refuses the whole list."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> Changes | Refused:
+            add_parties(session, parties)
+            changes = register_sites(session, sites, valid_from)
+            if isinstance(changes, list):
+                return Refused("faults-in-request", report=Report.of(changes))
+            entry = Entry(event=Event.PARTY_CHANGED, actor=actor, party=self.gateway.settings.operator)
+            self.gateway.append(session, entry, decision)
+            return changes
+
+        return self._act(Action.MANAGE_REGISTER, act)
+
+    def register_agreements(self, sites: Sequence[str], valid_from: date) -> int | Refused:
+        """Register processor agreements of sites (AVG art. 28); returns how many are new."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
+            known = set(session.exec(select(SiteFacts.site)).all())
+            if not known.issuperset(sites):
+                return Refused("unknown-party")
+            has = set(session.exec(select(Agreement.site).where(col(Agreement.valid_to).is_(None))).all())
+            fresh = [site for site in sites if site not in has]
+            for site in fresh:
+                session.add(Agreement(site=site, valid_from=valid_from))
+                entry = Entry(event=Event.AGREEMENT_REGISTERED, actor=actor, party=site)
+                self.gateway.append(session, entry, decision)
+            return len(fresh)
+
+        return self._act(Action.MANAGE_REGISTER, act)
+
+    def grant_mandate(
+        self,
+        supplier: str,
+        site: str,
+        *,
+        actions: Sequence[str],
+        collections: Sequence[str],
+        valid_from: date,
+        valid_to: date,
+    ) -> Mandate | Refused:
+        """Register a mandate of a site for a supplier, with its scope and dates."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> Mandate | Refused:
+            if session.get(Party, supplier) is None or session.get(Party, site) is None:
+                return Refused("unknown-party")
+            scope = f"{' '.join(actions)}|{' '.join(collections)}"
+            row = Mandate(supplier=supplier, site=site, scope=scope, valid_from=valid_from, valid_to=valid_to)
+            session.add(row)
+            entry = Entry(event=Event.MANDATE_GRANTED, actor=actor, party=site, recipient=supplier)
+            self.gateway.append(session, entry, decision)
+            return row
+
+        return self._act(Action.MANAGE_ACCESS, act)
+
+    def issue_token(self, party: str, *, scopes: Sequence[str], expires_at: datetime) -> str | Refused:
+        """Make a token for a machine of a party; it is returned once and never shown again."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
+            if session.get(Party, party) is None:
+                return Refused("unknown-party")
+            token_id, token = issue_token(session, party, scopes=scopes, expires_at=expires_at)
+            self.gateway.append(session, _credential(Event.TOKEN_ISSUED, actor, party, f"token:{token_id}"), decision)
+            return token
+
+        return self._act(Action.MANAGE_ACCESS, act)
+
+    def revoke_token(self, token_id: str) -> bool | Refused:
+        """Revoke a token at once; False when there is no such token."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> bool:
+            token = revoke_token(session, token_id, self.gateway.clock())
+            if token is None:
+                return False
+            entry = _credential(Event.TOKEN_REVOKED, actor, token.party, f"token:{token_id}")
+            self.gateway.append(session, entry, decision)
+            return True
+
+        return self._act(Action.MANAGE_ACCESS, act)
+
+    def invite(self, party: str, role: str, label: str) -> str | Refused:
+        """Register a person of a party and make a one-time login link; returns the link's secret."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
+            if session.get(Party, party) is None:
+                return Refused("unknown-party")
+            secret = issue_link(session, add_person(session, party, role, label), self.gateway.clock())
+            entry = _credential(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
+            self.gateway.append(session, entry, decision)
+            return secret
+
+        return self._act(Action.MANAGE_ACCESS, act)
+
+    def _act(
+        self, action: Action, act: Callable[[Session, Actor, Decision], Result | Refused], *, exercise: bool = False
+    ) -> Result | Refused:
+        """Ask the law, then act and log in one transaction; a refusal has its own."""
+        with self.gateway.reading() as session:
+            caller = caller_of(session, self.identity, self.gateway.today)
+        decision = self.gateway.decide(caller, action, Installation(exercise=exercise), (PURPOSE,))
+        actor = actor_of(caller)
+        if isinstance(decision, Deny):
+            self.gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+            return refused_by(decision)
+        with self.gateway.writing() as session:
+            result = act(session, actor, decision)
+            if isinstance(result, Refused):
+                session.rollback()
+            return result
+
+    def _is_exercise(self, table: str, code: str) -> bool:
+        with self.gateway.reading() as session:
+            period = find_period(session, table, code)
+            return period is not None and period.exercise
+
+
+def _credential(event: Event, actor: Actor, party: str, about: str) -> Entry:
+    return Entry(event=event, actor=actor, party=party, object=Object(about))

@@ -1,0 +1,230 @@
+"""Build a release: asked for by a person of the operator, done by a worker, for all recipients at once."""
+
+import json
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from sqlmodel import Session, col, select
+
+from audit.entry import Entry, Object
+from audit.events import Decision as Outcome
+from audit.events import Event
+from audit.receipt import NONCE_BYTES, commit
+from gateway.collections import Contract
+from gateway.context import Gateway, actor_of
+from gateway.identity import Identity, caller_of
+from gateway.jobs import enqueue
+from gateway.outcome import GatewayError, Refused
+from gateway.periods import find_period
+from gateway.publish.protecting import Slice, protect_sector, slices
+from gateway.receive import refused_by
+from gateway.store import Period, PeriodState, Person, Release, ReleaseSlice, ReleaseState
+from gateway.table import encode_rows
+from gateway.tabulate import SectorTable, tabulate
+from policies.decision import Decision, Deny, Permit
+from policies.parties import Caller
+from policies.question import Action
+from policies.release import ReleasePlan
+from policies.things import Release as ReleaseThing
+
+JOB = "build-release"
+SEED = 32
+_LIVE = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED, ReleaseState.PUBLISHED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """What protecting all sectors gave; the witnesses are confidential."""
+
+    slices: list[Slice]
+    certificate: dict[str, object]
+    utility: dict[str, object]
+    witnesses: bytes = field(repr=False)
+
+
+def request_build(gateway: Gateway, identity: Identity, collection: str, period_code: str) -> Release | Refused:
+    """Ask for a release of a closed period; a worker builds it.
+
+    It serves every purpose that lets tables of this collection out and that the law allows today.
+    """
+    if identity.person is None:
+        return Refused("person-needed")
+    contract = gateway.contracts.get(collection)
+    if contract is None:
+        return Refused("unknown-collection")
+    with gateway.reading() as session:
+        period = find_period(session, contract.table, period_code)
+        if period is None:
+            return Refused("unknown-period")
+        caller = caller_of(session, identity, gateway.today)
+    decision = _decide(gateway, caller, contract, period)
+    if isinstance(decision, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code), decision)
+        return refused_by(decision)
+    with gateway.writing() as session:
+        period = session.get_one(Period, period.id, with_for_update=True)
+        if period.state != PeriodState.CLOSED:
+            return Refused("period-open")
+        if session.exec(
+            select(Release.id).where(Release.period_id == period.id, col(Release.state).in_(_LIVE))
+        ).first():
+            return Refused("release-exists")
+        release = Release(
+            id=gateway.new_id(),
+            period_id=period.id or 0,
+            purposes=" ".join(decision.purposes),
+            builder_id=identity.person,
+            seed=gateway.random(SEED),
+        )
+        session.add(release)
+        enqueue(session, gateway, JOB, release.id)
+        return release
+
+
+def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -> None:
+    """Build a release that was asked for; doing it twice gives the same bytes.
+
+    Steps: (1) tabulate what was delivered; (2) protect each sector for all recipients together, and have the judge try
+    it; (3) in one transaction: the slices, the certificate, and the entry that commits to these bytes.
+    """
+    with gateway.reading() as session:  # (1)
+        release = session.get_one(Release, release_id)
+        period = session.get_one(Period, release.period_id)
+        contract = gateway.contracts[period.table_id]
+        tables = tabulate(session, period, contract)
+    if release.state != ReleaseState.BUILDING:
+        return
+    plan = gateway.law.purposes.plan(release.purposes.split())
+    built = _protect_all(period.code, tables, contract, plan, seed=release.seed, executor=executor)  # (2)
+    with gateway.writing() as session:  # (3)
+        _store(gateway, session, release_id, built)
+
+
+def give_up(gateway: Gateway, release_id: str) -> None:
+    """Mark a release that could not be built; the period can be built again."""
+    with gateway.writing() as session:
+        release = session.get_one(Release, release_id)
+        release.state, release.failure = ReleaseState.FAILED, "build-failed"
+        gateway.append(session, _entry(gateway, session, release, Event.RELEASE_REFUSED, Outcome.ERROR))
+
+
+def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: bool | int) -> ReleaseThing:
+    """A release as the law sees it."""
+    facts: dict[str, bool | int] = {
+        "published": release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN),
+        "withdrawn": release.state == ReleaseState.WITHDRAWN,
+        "exercise": period.exercise,
+        "attacker_failed": attacker_failed(release),
+        "minimum": plan.minimum,
+        "zeros_are_small": plan.zeros_are_small,
+        "complements": plan.complements,
+    }
+    return ReleaseThing(**(facts | more))  # type: ignore[arg-type]  # each fact has the type of its field
+
+
+def attacker_failed(release: Release) -> bool:
+    """Whether the judge found nothing exact and nothing narrowed in these bytes."""
+    if not release.certificate:
+        return False
+    verdict = json.loads(release.certificate)["attacker"]
+    return bool(verdict["exact"] == 0 and verdict["narrowed"] == 0)
+
+
+def canonical_bytes(parts: list[ReleaseSlice]) -> bytes:
+    """The bytes a release is committed to: its slices by level, area and sector."""
+    ordered = sorted(parts, key=lambda part: (part.level, part.area, part.sector))
+    return b"".join(part.rows for part in ordered)
+
+
+def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period) -> Decision:
+    """The permit for all purposes the law allows today, or the first refusal."""
+    refusal: Deny | None = None
+    allowed = []
+    for purpose in gateway.law.purposes.releasing(contract.table):
+        plan = gateway.law.purposes.plan([purpose])
+        thing = ReleaseThing(
+            exercise=period.exercise,
+            minimum=plan.minimum,
+            zeros_are_small=plan.zeros_are_small,
+            complements=plan.complements,
+        )
+        decided = gateway.decide(caller, Action.BUILD_RELEASE, thing, (purpose,), contract.table)
+        if isinstance(decided, Permit):
+            allowed.append(purpose)
+        elif refusal is None:
+            refusal = decided
+    if not allowed:
+        if refusal is None:
+            raise GatewayError("no purpose lets tables of this collection out: add one to the purpose files")
+        return refusal
+    plan = gateway.law.purposes.plan(allowed)
+    thing = release_thing(Release(id="", period_id=0, purposes="", builder_id=0, seed=b""), period, plan)
+    return gateway.decide(caller, Action.BUILD_RELEASE, thing, tuple(allowed), contract.table)
+
+
+def _protect_all(
+    period: str,
+    tables: list[SectorTable],
+    contract: Contract,
+    plan: ReleasePlan,
+    *,
+    seed: bytes,
+    executor: Executor | None,
+) -> _Built:
+    made: list[Slice] = []
+    certificates: dict[str, dict[str, object]] = {}
+    utility: dict[str, object] = {}
+    witnesses: dict[str, object] = {}
+    for table in tables:
+        protected = protect_sector(table, contract, plan, seed=seed + table.sector.encode(), executor=executor)
+        made += slices(period, table, contract, plan, protected.frame)
+        certificates[table.sector] = protected.certificate
+    return _Built(made, _certificate(certificates, plan), utility, json.dumps(witnesses).encode())
+
+
+def _certificate(sectors: dict[str, dict[str, object]], plan: ReleasePlan) -> dict[str, object]:
+    """Totals over all sectors, and each sector's own: nothing per cell."""
+    verdicts = [certificate["attacker"] for certificate in sectors.values()]
+    total = {
+        verdict: sum(found[verdict] for found in verdicts if isinstance(found, dict))
+        for verdict in ("exact", "narrowed", "safe")
+    }
+    return {"purposes": list(plan.purposes), "attacker": total, "sectors": sectors}
+
+
+def _store(gateway: Gateway, session: Session, release_id: str, built: _Built) -> None:
+    release = session.get_one(Release, release_id, with_for_update=True)
+    if release.state != ReleaseState.BUILDING:
+        return
+    parts = [
+        ReleaseSlice(
+            release_id=release_id, level=part.level, area=part.area, sector=part.sector, rows=encode_rows(part.rows)
+        )
+        for part in built.slices
+    ]
+    session.add_all(parts)
+    release.certificate = json.dumps(built.certificate, sort_keys=True)
+    release.utility = json.dumps(built.utility, sort_keys=True)
+    release.witnesses = built.witnesses
+    release.nonce = gateway.random(NONCE_BYTES)
+    release.commitment = commit(release.nonce, canonical_bytes(parts)).hex()
+    release.built_at = gateway.clock()
+    release.state = ReleaseState.BUILT if attacker_failed(release) else ReleaseState.FAILED
+    if release.state == ReleaseState.BUILT:
+        gateway.append(session, _entry(gateway, session, release, Event.RELEASE_BUILT, Outcome.PERMIT))
+    else:
+        release.failure = "attacker-succeeded"
+        gateway.append(session, _entry(gateway, session, release, Event.RELEASE_REFUSED, Outcome.ERROR))
+
+
+def _entry(gateway: Gateway, session: Session, release: Release, event: Event, outcome: Outcome) -> Entry:
+    builder = session.get_one(Person, release.builder_id)
+    caller = caller_of(session, Identity(builder.party, builder.role, builder.id), gateway.today)
+    commitment = bytes.fromhex(release.commitment) if release.commitment else None
+    return Entry(
+        event=event,
+        actor=actor_of(caller),
+        decision=outcome,
+        period=session.get_one(Period, release.period_id).code,
+        object=Object(f"release:{release.id}", commitment),
+    )

@@ -1,0 +1,132 @@
+"""Four eyes on a release: approved or rejected by another person than its builder, published, withdrawn; always why."""
+
+from dataclasses import dataclass
+
+from sqlmodel import Session, select
+
+from audit.entry import Entry, Object
+from audit.events import Event
+from gateway.context import Gateway, actor_of
+from gateway.identity import Identity, caller_of
+from gateway.outcome import Refused
+from gateway.publish.building import release_thing
+from gateway.receive import refused_by
+from gateway.store import Approval, Period, Release, ReleaseState
+from policies.decision import Decision, Deny
+from policies.parties import Caller
+from policies.question import Action
+from policies.release import ReleasePlan
+
+_ACTIONS = {
+    Event.RELEASE_APPROVED: Action.APPROVE_RELEASE,
+    Event.RELEASE_REJECTED: Action.APPROVE_RELEASE,
+    Event.RELEASE_PUBLISHED: Action.PUBLISH_RELEASE,
+    Event.RELEASE_WITHDRAWN: Action.WITHDRAW_RELEASE,
+}
+_FROM = {
+    Event.RELEASE_APPROVED: (ReleaseState.BUILT,),
+    Event.RELEASE_REJECTED: (ReleaseState.BUILT,),
+    Event.RELEASE_PUBLISHED: (ReleaseState.APPROVED,),
+    Event.RELEASE_WITHDRAWN: (ReleaseState.PUBLISHED,),
+}
+MAX_REASON = 2_000
+
+
+def review(gateway: Gateway, identity: Identity, release_id: str, *, approved: bool, reason: str) -> Release | Refused:
+    """Approve or reject a release that somebody else built."""
+    event = Event.RELEASE_APPROVED if approved else Event.RELEASE_REJECTED
+    return _act(gateway, identity, release_id, event, reason)
+
+
+def publish(gateway: Gateway, identity: Identity, release_id: str, *, reason: str) -> Release | Refused:
+    """Publish an approved release: from now on its recipients can download their slices of these very bytes."""
+    return _act(gateway, identity, release_id, Event.RELEASE_PUBLISHED, reason)
+
+
+def withdraw_release(gateway: Gateway, identity: Identity, release_id: str, *, reason: str) -> Release | Refused:
+    """Withdraw a published release: no more downloads; what was downloaded stays in the log."""
+    return _act(gateway, identity, release_id, Event.RELEASE_WITHDRAWN, reason)
+
+
+def _act(gateway: Gateway, identity: Identity, release_id: str, event: Event, reason: str) -> Release | Refused:
+    """Ask the law with the facts of this moment, then act and log in the same transaction."""
+    reason = reason.strip()[:MAX_REASON]
+    with gateway.reading() as session:
+        asked = _ask(gateway, session, identity, release_id, event=event, reason=reason)
+    if isinstance(asked, Refused):
+        return asked
+    if isinstance(asked.decision, Deny):
+        gateway.log_refusal(
+            Entry(event=Event.REQUEST_REFUSED, actor=actor_of(asked.caller), object=Object(f"release:{release_id}")),
+            asked.decision,
+        )
+        return refused_by(asked.decision)
+    with gateway.writing() as session:
+        release = session.get_one(Release, release_id, with_for_update=True)
+        again = _ask(gateway, session, identity, release_id, event=event, reason=reason)
+        if isinstance(again, Refused) or isinstance(again.decision, Deny) or release.state not in _FROM[event]:
+            return Refused("release-state", facts={"state": release.state})
+        _change(gateway, session, release, again, event=event, person=identity.person or 0, reason=reason)
+        period = session.get_one(Period, release.period_id)
+        entry = Entry(
+            event=event,
+            actor=actor_of(again.caller),
+            period=period.code,
+            object=Object(f"release:{release.id}", bytes.fromhex(release.commitment)),
+        )
+        gateway.append(session, entry, again.decision)
+        return release
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the law said about an act on a release, with the facts it was told."""
+
+    caller: Caller
+    plan: ReleasePlan
+    approvals: int
+    decision: Decision
+
+
+def _ask(
+    gateway: Gateway, session: Session, identity: Identity, release_id: str, *, event: Event, reason: str
+) -> _Asked | Refused:
+    release = session.get(Release, release_id)
+    caller = caller_of(session, identity, gateway.today)
+    if release is None or identity.person is None:
+        return Refused("not-found" if release is None else "person-needed")
+    period = session.get_one(Period, release.period_id)
+    plan = gateway.law.purposes.plan(release.purposes.split())
+    approvers = set(
+        session.exec(
+            select(Approval.person_id).where(Approval.release_id == release_id, Approval.approved == True)  # noqa: E712  SQL
+        )
+    )
+    thing = release_thing(
+        release,
+        period,
+        plan,
+        built_by_caller=release.builder_id == identity.person,
+        approved_by_caller=identity.person in approvers,
+        approvals=len(approvers - {release.builder_id}),
+        reasoned=bool(reason),
+    )
+    decision = gateway.decide(caller, _ACTIONS[event], thing, plan.purposes, period.table_id)
+    return _Asked(caller, plan, len(approvers), decision)
+
+
+def _change(
+    gateway: Gateway, session: Session, release: Release, asked: _Asked, *, event: Event, person: int, reason: str
+) -> None:
+    now = gateway.clock()
+    if event in (Event.RELEASE_APPROVED, Event.RELEASE_REJECTED):
+        approved = event is Event.RELEASE_APPROVED
+        session.add(Approval(release_id=release.id, person_id=person, approved=approved, reason=reason, at=now))
+        if not approved:
+            release.state = ReleaseState.REJECTED
+        elif asked.approvals + 1 >= asked.plan.approvals:
+            release.state = ReleaseState.APPROVED
+    elif event is Event.RELEASE_PUBLISHED:
+        release.state, release.published_at = ReleaseState.PUBLISHED, now
+    else:
+        release.state = ReleaseState.WITHDRAWN

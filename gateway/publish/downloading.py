@@ -1,0 +1,288 @@
+"""What recipients get: their slice of the stored bytes, each download with its own entry and receipt."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from sqlmodel import Session, col, select
+
+from audit.entry import Entry, Object
+from audit.errors import NotLoggedError
+from audit.events import Event
+from audit.proofs import prove
+from audit.receipt import NONCE_BYTES, commit, issue, with_proof
+from audit.tlog_proof import Proof
+from gateway.context import Gateway, actor_of
+from gateway.formats.write import Format, write_table
+from gateway.identity import Identity, caller_of
+from gateway.outcome import Refused
+from gateway.periods import find_period
+from gateway.publish.building import release_thing
+from gateway.publish.own import own_rows
+from gateway.receive import milliseconds, refused_by
+from gateway.register import kind_of_code, site_facts, sites_on
+from gateway.store import Period, Receipt, Release, ReleaseSlice, ReleaseState, SiteFacts
+from gateway.table import encode_rows
+from gateway.tabulate import COUNTRY, LEVELS, own_counts
+from policies.decision import Decision, Deny, Permit
+from policies.parties import ANYBODY, Caller, Kind
+from policies.question import Action
+from policies.things import Area, OwnTable
+from policies.things import Slice as SliceThing
+
+PROOF_SECONDS = 5.0
+_LOOK_AGAIN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file for one recipient, its receipt and the tag by which the same content is recognised."""
+
+    body: bytes
+    form: Format
+    receipt: str
+    entry_id: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A release in the catalogue."""
+
+    release: Release
+    period: Period
+
+
+def caller_or_anybody(gateway: Gateway, session: Session, identity: Identity | None) -> Caller:
+    """The caller, or the public."""
+    return ANYBODY if identity is None else caller_of(session, identity, gateway.today)
+
+
+def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
+    """Releases the caller may know of, newest first; looking at the catalogue is not logged."""
+    with gateway.reading() as session:
+        caller = caller_or_anybody(gateway, session, identity)
+        query = select(Release, Period).join(Period).order_by(col(Release.built_at).desc())
+        found = []
+        for release, period in session.exec(query):
+            decided = _decide_on_release(gateway, caller, release, period, Action.READ_RELEASE)
+            if isinstance(decided, Permit):
+                found.append(Listed(release, period))
+        return found
+
+
+def rows_for(gateway: Gateway, identity: Identity | None, release_id: str, level: str | None = None) -> bytes | Refused:
+    """The caller's slice as CSV lines, for showing it on a page; the page logs it through `download`."""
+    with gateway.reading() as session:
+        found = _slice_of(gateway, session, identity, release_id, level)
+        return found if isinstance(found, Refused) else found.rows
+
+
+def download(
+    gateway: Gateway, identity: Identity | None, release_id: str, form: Format, *, level: str | None = None
+) -> Download | Refused:
+    """Hand a recipient its slice; a site gets its own figures, unsuppressed.
+
+    Steps: (1) which areas are the caller's by the register of the period, and does the law allow them; (2) the file
+    from the stored bytes; (3) entry and receipt in one transaction; (4) wait until a signed checkpoint holds the entry.
+    """
+    with gateway.reading() as session:  # (1)
+        release = session.get(Release, release_id)
+        period = session.get(Period, release.period_id) if release else None
+        of_site = identity is not None and kind_of_code(identity.party) == Kind.SITE
+        found = None if of_site else _slice_of(gateway, session, identity, release_id, level)
+    if identity is not None and of_site:
+        return own_table(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
+    if found is None or isinstance(found, Refused):
+        return found or Refused("not-found")
+    body = write_table(found.rows, form, found.about)  # (2)
+    recipient = found.caller.acting.code
+    entry = Entry(
+        event=Event.RELEASE_DOWNLOADED,
+        actor=actor_of(found.caller),
+        recipient=recipient or gateway.settings.operator,
+        period=found.period.code,
+        object=Object(f"release:{release_id}"),
+    )
+    return _hand_out(gateway, entry, found.decision, body, form, party=recipient)
+
+
+def own_table(
+    gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format
+) -> Download | Refused:
+    """A site's own delivered figures, small counts included: the only way a confidential table leaves."""
+    contract = gateway.contracts.get(collection)
+    if contract is None:
+        return Refused("unknown-collection")
+    with gateway.reading() as session:
+        period = find_period(session, contract.table, period_code)
+        if period is None:
+            return Refused("unknown-period")
+        caller = caller_of(session, identity, gateway.today)
+        thing = OwnTable(party=identity.party if caller.acting.kind is Kind.SITE else "")
+        decision = gateway.decide(caller, Action.READ_OWN_TABLE, thing, ("own-school",), collection)
+        facts = site_facts(session, identity.party, period.reference_date)
+        counts = own_counts(session, period, identity.party)
+    if isinstance(decision, Deny) or facts is None:
+        if isinstance(decision, Deny):
+            gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
+        return refused_by(decision) if isinstance(decision, Deny) else Refused("not-found")
+    rows = encode_rows(own_rows(period.code, facts, contract, counts))
+    body = write_table(rows, form, {"period": period.code, "area": identity.party})
+    entry = Entry(
+        event=Event.OWN_TABLE_DOWNLOADED,
+        actor=actor_of(caller),
+        recipient=identity.party,
+        period=period.code,
+        object=Object(f"table:{contract.table}/{period.code}"),
+    )
+    return _hand_out(gateway, entry, decision, body, form, party=identity.party)
+
+
+def read_certificate(gateway: Gateway, identity: Identity | None, release_id: str) -> str | Refused:
+    """The signed statement of what the judge found: totals only."""
+    with gateway.reading() as session:
+        release = session.get(Release, release_id)
+        if release is None:
+            return Refused("not-found")
+        period = session.get_one(Period, release.period_id)
+        caller = caller_or_anybody(gateway, session, identity)
+    decision = _decide_on_release(gateway, caller, release, period, Action.READ_CERTIFICATE)
+    if isinstance(decision, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
+        return refused_by(decision)
+    return str(gateway.receipts.sign(release.certificate + "\n"))
+
+
+def receipt_of_entry(gateway: Gateway, identity: Identity, entry_id: str) -> str | Refused:
+    """The receipt of an upload or download of the caller's own party, with its proof."""
+    with gateway.reading() as session:
+        receipt = session.get(Receipt, entry_id)
+    if receipt is None or receipt.party != identity.party:
+        return Refused("not-found")
+    proof = await_proof(gateway, entry_id)
+    return Refused("proof-follows", retry_after=1) if proof is None else with_proof(receipt.text, proof)
+
+
+def await_proof(gateway: Gateway, entry_id: str) -> Proof | None:
+    """The proof that an entry is in a signed checkpoint, waited for at most five seconds."""
+    end = time.monotonic() + PROOF_SECONDS
+    while True:
+        with gateway.reading() as session:
+            try:
+                return prove(session.connection(), bytes.fromhex(entry_id))
+            except NotLoggedError:
+                if time.monotonic() > end:
+                    return None
+        time.sleep(_LOOK_AGAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A caller's slice of a release, and the decision that opens it."""
+
+    caller: Caller
+    decision: Decision
+    period: Period
+    rows: bytes
+    about: dict[str, str]
+
+
+def _slice_of(
+    gateway: Gateway, session: Session, identity: Identity | None, release_id: str, level: str | None
+) -> _Found | Refused:
+    caller = caller_or_anybody(gateway, session, identity)
+    release = session.get(Release, release_id)
+    if release is None:
+        return Refused("not-found")
+    period = session.get_one(Period, release.period_id)
+    purposes = _purposes(gateway, caller, period)
+    published = release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
+    allowed: list[tuple[str, str, str]] = []
+    decisions: dict[tuple[str, Area], Decision] = {}
+    for place, relation in _areas(session, caller, period):
+        if (place[0], relation) not in decisions:
+            thing = SliceThing(
+                published=published,
+                withdrawn=release.state == ReleaseState.WITHDRAWN,
+                level=place[0],
+                area=relation,
+            )
+            decisions[place[0], relation] = gateway.decide(
+                caller, Action.DOWNLOAD_RELEASE, thing, purposes, period.table_id
+            )
+        if isinstance(decisions[place[0], relation], Permit) and level in (None, place[0]):
+            allowed.append(place)
+    permits = [decision for decision in decisions.values() if isinstance(decision, Permit)]
+    if not permits:
+        return _refuse(gateway, caller, next(iter(decisions.values())))
+    rows = _stored(session, release_id, allowed)
+    return _Found(caller, permits[0], period, rows, {"period": period.code, "release": release_id})
+
+
+def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:
+    """What the law says about reading of a release: the purpose meant for this kind of party, else the public one."""
+    purposes = _purposes(gateway, caller, period)
+    thing = release_thing(release, period, gateway.law.purposes.plan(release.purposes.split()))
+    return gateway.decide(caller, action, thing, purposes, period.table_id)
+
+
+def _purposes(gateway: Gateway, caller: Caller, period: Period) -> tuple[str, ...]:
+    """Purposes that let tables out to this kind of party, else to the public; an empty name where there is none."""
+    releasing = gateway.law.purposes.releasing
+    return releasing(period.table_id, caller.acting.kind) or releasing(period.table_id, Kind.PUBLIC) or ("",)
+
+
+def _refuse(gateway: Gateway, caller: Caller, decision: Decision) -> Refused:
+    if not isinstance(decision, Deny):
+        return Refused("not-found")
+    gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
+    return refused_by(decision)
+
+
+def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[tuple[str, str, str], Area]]:
+    """(level, area, sector) of everything that is the caller's by the register of the period, and how it relates."""
+    party = caller.acting
+    mine: Sequence[SiteFacts] = ()
+    if party.kind in (Kind.GEMEENTE, Kind.SWV):
+        mine = sites_on(session, period.reference_date, **{party.kind.value: party.code})
+    sectors = sorted({facts.sector for facts in mine})
+    yield from (((party.kind.value, party.code, sector), Area.OWN) for sector in sectors)
+    yield from ((("site", facts.site, facts.sector), Area.OWN_SITE) for facts in mine)
+    everywhere = sectors if party.kind is Kind.SWV else ("po", "so", "vo", "vso")
+    yield from ((("country", COUNTRY, sector), Area.COUNTRY) for sector in everywhere)
+
+
+def _stored(session: Session, release_id: str, places: Sequence[tuple[str, str, str]]) -> bytes:
+    """The stored lines of these places, in the order of levels and areas."""
+    wanted = set(places)
+    levels = {place[0] for place in wanted}
+    query = select(ReleaseSlice).where(ReleaseSlice.release_id == release_id, col(ReleaseSlice.level).in_(levels))
+    parts = [part for part in session.exec(query) if (part.level, part.area, part.sector) in wanted]
+    parts.sort(key=lambda part: (-LEVELS.index(part.level), part.sector, part.area))
+    return b"".join(part.rows for part in parts)
+
+
+def _hand_out(
+    gateway: Gateway, entry: Entry, decision: Decision, body: bytes, form: Format, *, party: str
+) -> Download | Refused:
+    """Log that these bytes go to this recipient, and let them go once a signed checkpoint holds the entry."""
+    nonce = gateway.random(NONCE_BYTES)
+    about = Object(entry.object.id if entry.object else "", commit(nonce, body))
+    with gateway.writing() as session:
+        appended = gateway.append(session, replace(entry, object=about), decision)
+        receipt = issue(
+            gateway.receipts,
+            kind="download",
+            entry=appended.data,
+            made=milliseconds(gateway.clock()),
+            nonce=nonce,
+            details={"format": form.value},
+        )
+        if party:
+            session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
+    proof = await_proof(gateway, appended.entry_id)
+    if proof is None:
+        return Refused("log-behind", retry_after=5)
+    etag = gateway.tag(b"etag", body).hex()[:32]
+    return Download(body, form, with_proof(receipt, proof), appended.entry_id, etag)
