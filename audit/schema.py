@@ -132,6 +132,7 @@ INDEX = Table(
     Index(None, "event", "log", "idx"),
     Index(None, "decision", "log", "idx"),
     Index(None, "recipient", "log", "idx"),
+    Index(None, "period", "log", "idx"),
     Index(None, "purpose", "log", "idx"),
     Index(None, "object", "log", "idx"),
     sqlite_strict=True,
@@ -140,7 +141,12 @@ INDEX = Table(
 MARK = Table(
     "audit_mark",
     METADATA,
-    Column("word", Text, primary_key=True, comment="organisation that is actor, party or recipient; or id of a rule"),
+    Column(
+        "word",
+        Text,
+        primary_key=True,
+        comment="`party:` and an organisation that is actor, party or recipient; `rule:` and an id",
+    ),
     Column("log", _NUMBER, primary_key=True, autoincrement=False),
     Column("idx", _NUMBER, primary_key=True, autoincrement=False),
     sqlite_strict=True,

@@ -2,12 +2,127 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, FromClause, func, select, tuple_
+
+from audit.leaf import MAX_INTEGER
+from audit.proofs import Place
+from audit.schema import ENTRY, INDEX, MARK
 
 UNREADABLE: Final = "unreadable"
 """Event under which bytes that are no entry can be found: somebody wrote past the log's own writer."""
 
 _COLUMNS: Final = ("event", "decision", "recipient", "period", "purpose", "basis")
+_ASKED: Final = (*_COLUMNS, "object")
+_PARTY: Final = "party:"
+_RULE: Final = "rule:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which entries; every part that is given must hold.
+
+    Attributes:
+        viewer: Only entries in which this organisation is actor, party or recipient: the scope of its officer.
+        organisation: The same, as a question.
+        rule: Id of a rule that decided or was broken.
+        event: Event.
+        decision: Outcome.
+        recipient: Organisation that receives.
+        period: Period or school year.
+        purpose: Purpose id.
+        basis: Legal basis.
+        object: Id of what was acted upon.
+        since: Milliseconds since 1970 UTC, inclusive.
+        until: Milliseconds since 1970 UTC, exclusive.
+    """
+
+    viewer: str | None = None
+    organisation: str | None = None
+    rule: str | None = None
+    event: str | None = None
+    decision: str | None = None
+    recipient: str | None = None
+    period: str | None = None
+    purpose: str | None = None
+    basis: str | None = None
+    object: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry and where it stands."""
+
+    place: Place
+    data: bytes
+
+    def fields(self) -> dict[str, Any]:
+        """What the entry says; bytes that are no entry say that they are unreadable."""
+        if _searchable(self.data)[0]["event"] == UNREADABLE:
+            blank = {"ts": 0, "trace_id": "", "span_id": "", "event": UNREADABLE, "decision": "error"}
+            return blank | {"actor": {"role": UNREADABLE}}
+        entry: dict[str, Any] = json.loads(self.data)
+        return entry
+
+
+Column = Literal["event", "decision", "recipient", "period", "purpose", "rule"]
+
+
+def find(connection: Connection, wanted: Filter, *, before: Place | None = None, limit: int = 50) -> list[Found]:
+    """The latest entries that fit, newest first; `before` continues below the last one of the previous page."""
+    source, holds, order = _fitting(wanted)
+    if before:
+        holds.append(tuple_(order.log, order.idx) < (before.log, before.index))
+    page = select(order.log, order.idx).select_from(source).where(*holds)
+    page = page.order_by(order.log.desc(), order.idx.desc()).limit(limit)
+    there = page.subquery()
+    rows = connection.execute(
+        select(ENTRY.c.log, ENTRY.c.idx, ENTRY.c.data)
+        .join(there, (ENTRY.c.log == there.c.log) & (ENTRY.c.idx == there.c.idx))
+        .order_by(ENTRY.c.log.desc(), ENTRY.c.idx.desc())
+    )
+    return [Found(Place(log, idx), data) for log, idx, data in rows]
+
+
+def tally(connection: Connection, wanted: Filter, by: Column) -> dict[str, int]:
+    """How many entries fit, per value of a column: acts of organisations, never anything counted from pupils."""
+    source, holds, _ = _fitting(wanted)
+    column: ColumnElement[Any] = INDEX.c[by] if by != "rule" else MARK.c.word
+    if by == "rule":
+        source = source.join(MARK, (MARK.c.log == INDEX.c.log) & (MARK.c.idx == INDEX.c.idx))
+        holds.append(MARK.c.word.between(_RULE, f"{_RULE}~"))
+    rows = connection.execute(
+        select(column, func.count()).select_from(source).where(*holds, column.is_not(None)).group_by(column)
+    )
+    return {value.removeprefix(_RULE): count for value, count in sorted(rows.tuples())}
+
+
+class _Order(NamedTuple):
+    log: ColumnElement[int]
+    idx: ColumnElement[int]
+
+
+def _fitting(wanted: Filter) -> tuple[FromClause, list[ColumnElement[bool]], _Order]:
+    """Tables, conditions, and the columns whose order an index gives for nothing."""
+    source: FromClause = INDEX
+    order = _Order(INDEX.c.log, INDEX.c.idx)
+    words = [f"{_PARTY}{each}" for each in (wanted.viewer, wanted.organisation) if each]
+    holds: list[ColumnElement[bool]] = []
+    for word in words + ([f"{_RULE}{wanted.rule}"] if wanted.rule else []):
+        mark = MARK.alias()
+        source = source.join(mark, (mark.c.log == INDEX.c.log) & (mark.c.idx == INDEX.c.idx))
+        holds.append(mark.c.word == word)
+        order = _Order(mark.c.log, mark.c.idx)
+    holds += [INDEX.c[name] == value for name in _ASKED if (value := getattr(wanted, name)) is not None]
+    if wanted.since is not None:
+        holds.append(INDEX.c.ts >= wanted.since)
+    if wanted.until is not None:
+        holds.append(INDEX.c.ts < wanted.until)
+    return source, holds, order
 
 
 def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -21,14 +136,21 @@ def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[dic
 
 
 def _searchable(data: bytes) -> tuple[dict[str, Any], list[str]]:
+    """Columns and words of an entry; bytes that are no entry must not be able to stop the sequencer."""
     try:
         entry = json.loads(data)
-        organisation = entry["actor"].get("organisation")
-        columns = {name: entry.get(name) for name in _COLUMNS}
-        columns |= {"ts": entry["ts"], "organisation": organisation, "object": entry.get("object", {}).get("id")}
+        organisation, about = entry["actor"].get("organisation"), entry.get("object", {})
+        columns = {name: entry.get(name) for name in _COLUMNS} | {
+            "organisation": organisation,
+            "object": about.get("id"),
+        }
         parties = {organisation, entry.get("party"), entry.get("recipient")} - {None}
-        words = sorted({*parties, *entry.get("rules", ())})
+        words = [_PARTY + each for each in parties] + [_RULE + each for each in {*entry.get("rules", ())}]
+        texts = [entry["event"], entry["decision"], *words, *(each for each in columns.values() if each is not None)]
+        is_entry = all(each.isascii() and each.isprintable() for each in texts) and 0 <= entry["ts"] <= MAX_INTEGER
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        is_entry = False
+    if not is_entry:
         nothing = dict.fromkeys((*_COLUMNS, "organisation", "object"))
         return nothing | {"ts": 0, "event": UNREADABLE, "decision": UNREADABLE}, []
-    return columns, words
+    return columns | {"ts": int(entry["ts"])}, words

@@ -1,0 +1,100 @@
+"""Ask witnesses to cosign the latest checkpoint (client of C2SP tlog-witness)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import httpx
+from sqlalchemy import Connection, Engine, func, insert, select
+
+from audit.checkpoint import Checkpoint, verify_cosignature
+from audit.continuation import Continuation
+from audit.errors import AuditError, NoteError
+from audit.note import Signature, parse_note, parse_signatures
+from audit.proofs import consistency, signed_size
+from audit.quorum import Witness
+from audit.schema import CHECKPOINT, COSIGNATURE
+
+_OK: Final = 200
+_CONFLICT: Final = 409
+_UNPROVEN: Final = 422
+
+
+class Answer(StrEnum):
+    """What came of asking a witness."""
+
+    COSIGNED = "cosigned"
+    """It cosigned; the line is stored."""
+    UP_TO_DATE = "up-to-date"
+    """It cosigned this checkpoint before."""
+    ALARM = "alarm"
+    """It saw another past or a longer log under our key: the log was rolled back or split. Stop and investigate."""
+    REFUSED = "refused"
+    """It does not know this log or its key, or answered something else than a cosignature."""
+    UNREACHABLE = "unreachable"
+    """No answer; try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    log: int
+    size: int
+    note: str
+    cosigned: int
+
+    def since(self, engine: Engine, old: int) -> bytes:
+        """What to send to a witness that cosigned `old` entries."""
+        with engine.connect() as connection:
+            proof = consistency(connection, self.log, old, self.size) if old else []
+        return str(Continuation(old, proof, self.note)).encode()
+
+
+def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client) -> Answer:
+    """Ask one witness for its line under the latest checkpoint of a log, and store it.
+
+    1. Take the latest checkpoint, and the size this witness cosigned last.
+    2. Send both with the consistency proof between them.
+    3. If it remembers another size (409), send the proof from that size, once.
+    4. Verify its line before storing it.
+
+    No transaction is open while the witness thinks.
+    """
+    with engine.connect() as connection:  # 1
+        head = _head(connection, log, witness)
+    if head.size == head.cosigned:
+        return Answer.UP_TO_DATE
+    url = f"{(witness.url or '').rstrip('/')}/add-checkpoint"
+    try:
+        reply = client.post(url, content=head.since(engine, head.cosigned))  # 2
+        theirs = reply.text.strip()
+        if reply.status_code == _CONFLICT and theirs.isdecimal():  # 3
+            if int(theirs) > head.size:
+                return Answer.ALARM
+            reply = client.post(url, content=head.since(engine, int(theirs)))
+    except httpx.HTTPError:
+        return Answer.UNREACHABLE
+    if reply.status_code != _OK:
+        return Answer.ALARM if reply.status_code == _UNPROVEN else Answer.REFUSED
+    try:
+        line = _line_of(reply.text, witness, Checkpoint.parse(parse_note(head.note).text))  # 4
+    except AuditError:
+        return Answer.REFUSED
+    with engine.begin() as connection:
+        row = {"log": log, "size": head.size, "witness": str(witness.key), "line": str(line)}
+        connection.execute(insert(COSIGNATURE).values(row))
+    return Answer.COSIGNED
+
+
+def _head(connection: Connection, log: int, witness: Witness) -> _Head:
+    size = signed_size(connection, log)
+    note = connection.scalar(select(CHECKPOINT.c.note).where(CHECKPOINT.c.log == log, CHECKPOINT.c.size == size))
+    mine = (COSIGNATURE.c.log == log) & (COSIGNATURE.c.witness == str(witness.key))
+    return _Head(log, size, note or "", connection.scalar(select(func.max(COSIGNATURE.c.size)).where(mine)) or 0)
+
+
+def _line_of(reply: str, witness: Witness, checkpoint: Checkpoint) -> Signature:
+    for line in parse_signatures(reply):
+        if line.is_by(witness.key):
+            verify_cosignature(witness.key, line, checkpoint)
+            return line
+    raise NoteError("the witness's answer has no line of its key")

@@ -1,0 +1,206 @@
+"""Take the log out: a bundle anybody can check, a selection with its proofs, Logboek Dataverwerkingen, CSV."""
+
+import csv
+import inspect
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+from sqlalchemy import Connection, func, select
+
+from audit import verify
+from audit.errors import NotLoggedError
+from audit.merkle import leaf_hash
+from audit.note import encode_base64
+from audit.proofs import Place, checkpoint, inclusion, signed_note
+from audit.schema import CHECKPOINT, ENTRY
+from audit.timeline import Filter, Found, find
+
+PAGE: Final = 5_000
+NOT_COMPLETE: Final = (
+    "Deze selectie bewijst dat de regels erin in het logboek staan. Zij bewijst niet dat er geen andere zijn.\n"
+    "This selection proves that the entries in it are in the log. It does not prove that there are no others.\n"
+)
+_STATUS: Final = {"permit": "Ok", "deny": "Unset", "error": "Error"}
+"""Logboek Dataverwerkingen: a refusal is a normal outcome, not an error of the system."""
+_THIRTY_DAYS: Final = 30 * 86_400_000
+
+CSV_COLUMNS: Final = (
+    "index", "time", "event", "decision", "role", "organisation", "party", "recipient", "period", "purpose", "basis",
+    "activity", "policy", "rules", "object", "commitment", "cause", "trace_id", "span_id", "leaf",
+)  # fmt: skip
+
+
+def write_bundle(
+    connection: Connection,
+    log: int,
+    out: IO[bytes],
+    *,
+    policy: str,
+    receipts: Iterable[str] = (),
+    compress: bool = True,
+) -> int:
+    """Write the whole log up to its best checkpoint as a bundle for `audit.verify`; returns the number of entries.
+
+    Args:
+        connection: Where to read; one snapshot of a growing log is enough, for entries only come after.
+        log: Number of the log.
+        out: Where the zip file goes.
+        policy: Text of the policy file: keys and quorum.
+        receipts: Receipts with their proofs, to be checked along.
+        compress: A third of the size, at the price of a second per million entries when it is checked.
+
+    Raises:
+        NotLoggedError: The log has no checkpoint yet.
+    """
+    size, last = checkpoint(connection, log, at_least=1)
+    with zipfile.ZipFile(out, "w") as bundle:
+        for name, text in (
+            ("policy.txt", policy),
+            *((f"checkpoints/{at:019d}", note) for at, note in _milestones(connection, log, size)),
+            (f"checkpoints/{size:019d}", last),
+            *((f"receipts/{number:06d}", receipt) for number, receipt in enumerate(receipts)),
+        ):
+            bundle.writestr(_member(name), text)
+        with bundle.open(_member("entries.jsonl", compress=compress), "w", force_zip64=True) as lines:
+            for page in _pages(connection, log, size):
+                lines.write(b"".join(data + b"\n" for data, _ in page))
+        with bundle.open(_member("hashes"), "w", force_zip64=True) as hashes:
+            for page in _pages(connection, log, size):
+                hashes.write(b"".join(leaf for _, leaf in page))
+    return size
+
+
+def write_selection(connection: Connection, log: int, wanted: Filter, out: IO[bytes], *, policy: str) -> int:
+    """Write the entries of one log that fit, each with its proof, as a bundle; returns how many.
+
+    Raises:
+        NotLoggedError: The log has no checkpoint yet.
+    """
+    size, last = checkpoint(connection, log, at_least=1)
+    places, lines = [], []
+    for found in select_all(connection, wanted):
+        if found.place.log == log and found.place.index < size:
+            path = [encode_base64(each) for each in inclusion(connection, found.place, size)]
+            places.append(json.dumps({"index": found.place.index, "path": path}))
+            lines.append(found.data)
+    with zipfile.ZipFile(out, "w") as bundle:
+        bundle.writestr(_member("LEESMIJ.txt"), NOT_COMPLETE)
+        bundle.writestr(_member("policy.txt"), policy)
+        bundle.writestr(_member(f"checkpoints/{size:019d}"), last)
+        bundle.writestr(_member("entries.jsonl", compress=True), b"".join(line + b"\n" for line in lines))
+        bundle.writestr(_member("proofs.jsonl", compress=True), "".join(f"{place}\n" for place in places))
+    return len(lines)
+
+
+def select_all(connection: Connection, wanted: Filter) -> Iterator[Found]:
+    """Every entry that fits, newest first, a page at a time."""
+    before: Place | None = None
+    while page := find(connection, wanted, before=before, limit=PAGE):
+        yield from page
+        before = page[-1].place
+
+
+def ldv_records(entries: Iterable[Found], *, resource: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Entries as records of Logboek Dataverwerkingen (Logius): every mandatory field, and ours under `verzuimpoort.`.
+
+    An entry is a moment, so start and end are the same. A line per data subject is not given here: the subjects stay
+    in a side table, and what stands in their place is the root that commits to them.
+
+    Args:
+        entries: What to show.
+        resource: Names the system, e.g. `{"name": "verzuimpoort", "version": "1.0"}`.
+    """
+    for found in entries:
+        entry = found.fields()
+        moment, root = _moment(entry["ts"]), entry.get("subjects_root", "")
+        record = {
+            "trace_id": entry["trace_id"],
+            "span_id": entry["span_id"],
+            "status": _STATUS[entry["decision"]],
+            "name": entry["event"],
+            "start_time": moment,
+            "end_time": moment,
+            "resource": {"attributes": dict(resource)},
+            "attributes": {
+                "dpl.core.processing_activity_id": entry.get("activity", {}).get("uri", ""),
+                "dpl.core.data_subject_id": root,
+                "dpl.core.data_subject_id_type": "subjects_root" if root else "",
+            }
+            | {f"verzuimpoort.{name}": value for name, value in _flat(entry)},
+        }
+        yield record | ({"parent_span_id": entry["parent_span_id"]} if "parent_span_id" in entry else {})
+
+
+def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
+    """Entries as CSV with `;`, a line each; columns in `CSV_COLUMNS`. Every value is a code, so none is a formula."""
+    rows = csv.writer(out, delimiter=";", lineterminator="\n")
+    rows.writerow(CSV_COLUMNS)
+    for found in entries:
+        entry = found.fields()
+        actor, about = entry["actor"], entry.get("object", {})
+        known = entry | {
+            "index": found.place.index,
+            "time": _moment(entry["ts"]),
+            "role": actor["role"],
+            "organisation": actor.get("organisation"),
+            "activity": entry.get("activity", {}).get("uri"),
+            "policy": entry.get("policy", {}).get("id"),
+            "rules": " ".join(entry.get("rules", ())),
+            "object": about.get("id"),
+            "commitment": about.get("commitment"),
+            "leaf": leaf_hash(found.data).hex(),
+        }
+        rows.writerow([known.get(column, "") for column in CSV_COLUMNS])
+
+
+def verifier_archive() -> bytes:
+    """`audit.verify` as a zipapp: `python verify.pyz BUNDLE.zip` runs it where nothing of this product is installed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(_member("__main__.py", compress=True), inspect.getsource(verify))
+    return b"#!/usr/bin/env python3\n" + out.getvalue()
+
+
+def _moment(ts: int) -> str:
+    return datetime.fromtimestamp(ts / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _member(name: str, *, compress: bool = False) -> zipfile.ZipInfo:
+    """A file in a zip without a date, so that equal content has equal bytes."""
+    member = zipfile.ZipInfo(name)
+    member.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    return member
+
+
+def _flat(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The fields that Logboek Dataverwerkingen has no name for: who, for whom, on which ground, under which policy."""
+    for name in ("decision", "actor", "party", "recipient", "purpose", "basis", "period", "rules", "policy", "object"):
+        if isinstance(value := entry.get(name), dict):
+            yield from ((f"{name}.{part}", each) for part, each in value.items())
+        elif value is not None:
+            yield name, value
+
+
+def _milestones(connection: Connection, log: int, size: int) -> Iterator[tuple[int, str]]:
+    """The last checkpoint of each thirty days, as proof of what the log was then."""
+    earlier = (CHECKPOINT.c.log == log) & (CHECKPOINT.c.size < size)
+    sizes = select(func.max(CHECKPOINT.c.size)).where(earlier).group_by(CHECKPOINT.c.made // _THIRTY_DAYS)
+    for at in sorted(connection.scalars(sizes)):
+        yield at, signed_note(connection, log, at)
+
+
+def _pages(connection: Connection, log: int, size: int) -> Iterator[list[tuple[bytes, bytes]]]:
+    for first in range(0, size, PAGE):
+        last = min(first + PAGE, size) - 1
+        rows = connection.execute(
+            select(ENTRY.c.data, ENTRY.c.hash)
+            .where(ENTRY.c.log == log, ENTRY.c.idx.between(first, last))
+            .order_by(ENTRY.c.idx)
+        ).all()
+        if len(rows) != last - first + 1:
+            raise NotLoggedError("the log does not hold these entries any more: their retention has ended")
+        yield [(bytes(data), bytes(leaf)) for data, leaf in rows]

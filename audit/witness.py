@@ -1,0 +1,201 @@
+"""A witness: remembers the latest checkpoint of each log it knows and cosigns only what continues it.
+
+    python -m audit.witness --name witness.example.nl/w1 --logs logs.txt --key witness.key --state witness.db
+
+Another organisation runs this; that is its whole worth. It needs no database server and no web framework: the light
+installation suffices, because the standard library serves the two calls of C2SP tlog-witness. Put a web server with
+TLS before it. `logs.txt` is a policy file with a `log <vkey>` line for each log; the key file is made at the first
+start and its verifier key printed.
+"""
+
+import argparse
+import os
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from audit.checkpoint import Checkpoint, Cosigner, Signed, open_checkpoint
+from audit.continuation import Continuation, verify_continues
+from audit.errors import NoteError, ProofError
+from audit.merkle import EMPTY_ROOT
+from audit.note import Key, parse_note
+from audit.quorum import parse_policy
+
+SEED_BYTES: Final = 32
+MAX_BODY: Final = 65_536
+SECONDS_A_REQUEST: Final = 10
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS seen (origin TEXT PRIMARY KEY, hash TEXT UNIQUE NOT NULL, size INTEGER NOT NULL,
+  root BLOB NOT NULL, note TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS contradiction (at INTEGER NOT NULL, origin TEXT NOT NULL, request TEXT NOT NULL) STRICT;
+"""
+
+
+class Answer(NamedTuple):
+    """An HTTP answer: status, body, and its type."""
+
+    status: int
+    body: str = ""
+    kind: str = "text/plain; charset=utf-8"
+
+
+class Witness:
+    """The rules of a witness; each call is one transaction on its own SQLite file.
+
+    Args:
+        path: The state, made if it is missing.
+        cosigner: Name and key of this witness.
+        logs: Keys of the logs it knows.
+    """
+
+    def __init__(self, path: Path, cosigner: Cosigner, logs: tuple[Key, ...]) -> None:
+        self._path, self._cosigner, self._logs = path, cosigner, logs
+        with closing(self._open()) as state:
+            state.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
+
+    def add_checkpoint(self, body: str, now: int) -> Answer:
+        """Cosign a checkpoint if it continues the one cosigned last.
+
+        1. The log is known, and signed the checkpoint.
+        2. The old size is not above the new one, and is the size cosigned last.
+        3. The tree continues the one cosigned last.
+        4. Remember it durably, in the same transaction as 2; only then answer.
+
+        A checkpoint with a good signature that contradicts what was seen is kept: it proves what the log did.
+
+        Args:
+            body: `old <size>`, consistency proof, signed checkpoint.
+            now: Seconds since 1970 UTC.
+        """
+        try:
+            request = Continuation.parse(body)
+            claimed = parse_note(request.checkpoint).text.partition("\n")[0]
+        except NoteError:
+            return Answer(400)
+        if all(key.name != claimed for key in self._logs):  # 1
+            return Answer(404)
+        try:
+            new = open_checkpoint(request.checkpoint, self._logs)
+        except NoteError:
+            return Answer(403)
+        with closing(self._open()) as state:
+            state.execute("BEGIN IMMEDIATE")
+            answer = self._judge(state, request, new, now)
+            state.execute("COMMIT")  # 4
+        return answer
+
+    def _judge(self, state: sqlite3.Connection, request: Continuation, new: Signed, now: int) -> Answer:
+        tree = new.checkpoint
+        row = state.execute("SELECT size, root FROM seen WHERE origin = ?", (tree.origin,)).fetchone()
+        last = Checkpoint(tree.origin, *row) if row else Checkpoint(tree.origin, 0, EMPTY_ROOT)
+        if request.old > tree.size:  # 2
+            return Answer(400)
+        if request.old != last.size:
+            return Answer(409, f"{last.size}\n", "text/x.tlog.size")
+        try:
+            verify_continues(last, tree, request.proof)  # 3
+        except ProofError:
+            state.execute("INSERT INTO contradiction VALUES (?, ?, ?)", (now, tree.origin, str(request)))
+            return Answer(422)
+        line = str(self._cosigner.cosign(tree, now))
+        by_log = "".join(str(each) for each in new.note.signatures if each.is_by(new.by))
+        note = f"{tree.text()}\n{by_log}{line}"
+        state.execute(
+            "INSERT INTO seen VALUES (?, ?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE"
+            " SET size = excluded.size, root = excluded.root, note = excluded.note",
+            (tree.origin, sha256(tree.origin.encode()).hexdigest(), tree.size, tree.root, note),
+        )
+        return Answer(200, line)
+
+    def latest(self, origin_hash: str) -> Answer:
+        """The checkpoint cosigned last for the log whose origin has this SHA-256, in hexadecimal."""
+        with closing(self._open()) as state:
+            row = state.execute("SELECT note FROM seen WHERE hash = ?", (origin_hash,)).fetchone()
+        return Answer(200, row[0]) if row else Answer(404)
+
+    def _open(self) -> sqlite3.Connection:
+        state = sqlite3.connect(self._path, timeout=SECONDS_A_REQUEST, isolation_level=None)
+        state.execute("PRAGMA synchronous = FULL")
+        return state
+
+
+def serve(witness: Witness, address: tuple[str, int]) -> ThreadingHTTPServer:
+    """A server bound to an address (port 0: any free one); call `serve_forever` on it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = SECONDS_A_REQUEST
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            length = self.headers.get("Content-Length", "")
+            if not length.isdecimal() or int(length) > MAX_BODY:
+                self.close_connection = True
+                self._say(Answer(413))
+                return
+            body = self.rfile.read(int(length))
+            if self.path != "/add-checkpoint":
+                self._say(Answer(404))
+                return
+            try:
+                self._say(witness.add_checkpoint(body.decode(), int(time.time())))
+            except UnicodeDecodeError:
+                self._say(Answer(400))
+
+        def do_GET(self) -> None:
+            origin_hash, _, rest = self.path.removeprefix("/").partition("/")
+            self._say(witness.latest(origin_hash) if rest == "checkpoint" else Answer(404))
+
+        def _say(self, answer: Answer) -> None:
+            data = answer.body.encode()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.kind)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            """Addresses of callers are nobody's business."""
+
+    return ThreadingHTTPServer(address, Handler)
+
+
+def load_cosigner(name: str, path: Path) -> Cosigner:
+    """The witness's key from its file; made, readable by its owner only, if it is missing."""
+    if not path.exists():
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(os.urandom(SEED_BYTES))
+    return Cosigner(name, path.read_bytes())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a witness until it is stopped."""
+    parser = argparse.ArgumentParser(prog="witness", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--name", required=True, help="name of this witness, e.g. witness.example.nl/w1")
+    for option, text in (("logs", "policy file with a line per log"), ("key", "key file"), ("state", "SQLite file")):
+        parser.add_argument(f"--{option}", type=Path, required=True, help=text)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8081)
+    given = parser.parse_args(arguments)
+    try:
+        logs = parse_policy(given.logs.read_text("utf-8")).logs
+        cosigner = load_cosigner(given.name, given.key)
+    except (OSError, ValueError, NoteError) as error:
+        print(f"witness: {error}", file=sys.stderr)  # noqa: T201  a program says why it stops
+        return 2
+    server = serve(Witness(given.state, cosigner, logs), (given.host, given.port))
+    print(f"{cosigner.key}\nhttp://{given.host}:{server.server_port}", flush=True)  # noqa: T201  its address card
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        server.server_close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
