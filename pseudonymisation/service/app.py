@@ -95,7 +95,7 @@ def create_service(
 
     app = FastAPI(
         title="Pseudoniemendienst", version="1.0.0", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
-        lifespan=lifespan,
+        redirect_slashes=False, lifespan=lifespan,
     )  # fmt: skip
     _add_evaluations(app, desk, crowd)
     _add_reading(app, engine, lambda: service_document(keyring, operator, clock()))
@@ -175,7 +175,9 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def refused(request: Request, error: HTTPException) -> Response:
         problem = Problem(codes.get(error.status_code, "malformed"))
-        return response(problem, english=wants_english(request.headers.get("accept-language")))
+        answer = response(problem, english=wants_english(request.headers.get("accept-language")))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(Exception)
     def broken(request: Request, _: Exception) -> Response:
