@@ -147,8 +147,10 @@ class Entry:
     amount: int | None = None
 
     def __post_init__(self) -> None:
-        if not _are(Event, self.event) or not _are(Decision, self.decision):
-            raise EntryError("event", "and `decision` must be of the closed lists")
+        if not _are(Event, self.event):
+            raise EntryError("event", "must be of the closed list")
+        if not _are(Decision, self.decision):
+            raise EntryError("decision", "must be permit, deny or error")
         shape = SHAPES[self.event]
         carried = {name for name in _OPTIONAL if getattr(self, name) not in (None, ())}
         for name in sorted(carried - shape.fields):

@@ -41,9 +41,10 @@ def write_bundle(
     *,
     policy: str,
     receipts: Iterable[str] = (),
+    at_least: int = 1,
     compress: bool = True,
 ) -> int:
-    """Write the whole log up to its best checkpoint as a bundle for `audit.verify`; returns the number of entries.
+    """Write the whole log as a bundle for `audit.verify`, up to its latest cosigned checkpoint; returns its size.
 
     Args:
         connection: Where to read; one snapshot of a growing log is enough, for entries only come after.
@@ -51,12 +52,13 @@ def write_bundle(
         out: Where the zip file goes.
         policy: Text of the policy file: keys and quorum.
         receipts: Receipts with their proofs, to be checked along.
+        at_least: Size the checkpoint must have; a recent one may have no cosignatures yet.
         compress: A third of the size, at the price of a second per million entries when it is checked.
 
     Raises:
         NotLoggedError: The log has no checkpoint yet.
     """
-    size, last = checkpoint(connection, log, at_least=1)
+    size, last = checkpoint(connection, log, at_least=at_least, cosigned=True)
     with zipfile.ZipFile(out, "w") as bundle:
         for name, text in (
             ("policy.txt", policy),
@@ -80,7 +82,7 @@ def write_selection(connection: Connection, log: int, wanted: Filter, out: IO[by
     Raises:
         NotLoggedError: The log has no checkpoint yet.
     """
-    size, last = checkpoint(connection, log, at_least=1)
+    size, last = checkpoint(connection, log, at_least=1, cosigned=True)
     places, lines = [], []
     for found in select_all(connection, wanted):
         if found.place.log == log and found.place.index < size:

@@ -41,7 +41,7 @@ _IS_CLOSED: Final = "EXISTS (SELECT 1 FROM audit_closing WHERE log = NEW.log)"
 
 _COSIGNED: Final = "SELECT 1 FROM audit_cosignature WHERE log = NEW.log AND size = NEW.size AND witness = NEW.witness"
 _SIGNED: Final = "SELECT 1 FROM audit_checkpoint WHERE log = NEW.log AND size = NEW.size"
-_ENTERED: Final = "SELECT 1 FROM audit_entry WHERE hash = NEW.hash OR source = NEW.source"
+_ENTERED: Final = "SELECT 1 FROM audit_entry WHERE source = NEW.source"
 
 _SMALL_RULES: Final = (
     (LOG, "EXISTS (SELECT 1 FROM audit_log WHERE log = NEW.log OR origin = NEW.origin)", "is there already"),

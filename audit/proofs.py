@@ -56,29 +56,31 @@ def logs(connection: Connection) -> list[LogState]:
 
 
 def locate(connection: Connection, leaf: bytes) -> Place:
-    """Where the entry with this leaf hash stands.
+    """Where the entry with this leaf hash stands; should somebody have written its bytes again, the first place.
 
     Raises:
         NotLoggedError: It has no index (yet); the sequencer gives it one within a second.
     """
-    row = connection.execute(select(ENTRY.c.log, ENTRY.c.idx).where(ENTRY.c.hash == leaf)).one_or_none()
+    query = select(ENTRY.c.log, ENTRY.c.idx).where(ENTRY.c.hash == leaf).order_by(ENTRY.c.log, ENTRY.c.idx)
+    row = connection.execute(query.limit(1)).one_or_none()
     if row is None:
         raise NotLoggedError("this entry has no index yet")
     return Place(row[0], row[1])
 
 
-def checkpoint(connection: Connection, log: int, *, at_least: int = 0) -> tuple[int, str]:
-    """Size and signed text of the latest checkpoint of a log that a witness cosigned, else of the latest.
+def checkpoint(connection: Connection, log: int, *, at_least: int = 0, cosigned: bool = False) -> tuple[int, str]:
+    """Size and signed text of the latest checkpoint of a log, with the cosignatures it has by now.
 
     Args:
         connection: Where to read.
         log: Number of the log.
         at_least: Size it must have reached.
+        cosigned: Rather an earlier one that a witness cosigned, if that has reached the size.
 
     Raises:
         NotLoggedError: There is none of that size (yet).
     """
-    for table in (COSIGNATURE, CHECKPOINT):
+    for table in (COSIGNATURE, CHECKPOINT) if cosigned else (CHECKPOINT,):
         size = connection.scalar(select(func.max(table.c.size)).where(table.c.log == log, table.c.size >= at_least))
         if size is not None:
             return size, signed_note(connection, log, size)
@@ -169,5 +171,5 @@ def prove(connection: Connection, leaf: bytes) -> Proof:
         NotLoggedError: The entry has no index yet, or no signed checkpoint holds it yet.
     """
     place = locate(connection, leaf)
-    size, note = checkpoint(connection, place.log, at_least=place.index + 1)
+    size, note = checkpoint(connection, place.log, at_least=place.index + 1, cosigned=True)
     return Proof(place.index, inclusion(connection, place, size), note)

@@ -77,7 +77,7 @@ ENTRY = Table(
     METADATA,
     Column("log", _NUMBER, primary_key=True, autoincrement=False),
     Column("idx", _NUMBER, primary_key=True, autoincrement=False, comment="leaf index, from 0, without gaps"),
-    Column("hash", LargeBinary, nullable=False, unique=True, comment="leaf hash of the data, public"),
+    Column("hash", LargeBinary, nullable=False, index=True, comment="leaf hash of the data, public"),
     Column("source", _NUMBER, nullable=False, unique=True, comment="id in the waiting room: no entry enters twice"),
     Column("data", LargeBinary, nullable=False, comment="exact bytes; privacy officers only"),
     *_bytes_of_an_entry(),

