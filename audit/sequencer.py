@@ -28,7 +28,7 @@ from audit.log import Appended, Log
 from audit.merkle import EMPTY_ROOT
 from audit.note import Signer, parse_note
 from audit.proofs import LogState, logs, signed_note, signed_size
-from audit.schema import CHECKPOINT, CLOSING, INDEX, LOG
+from audit.schema import CHECKPOINT, CLOSING, LOG
 from audit.tree import grow, recount, waiting
 
 ADVISORY_LOCK: Final = 0x7665727A_75696D31
@@ -166,9 +166,7 @@ class Sequencer:
         return LogState(log, mine.name, mine, size, None)
 
     def _beat(self, connection: Connection, state: LogState, now: int) -> None:
-        last = connection.scalar(
-            select(INDEX.c.ts).where(INDEX.c.log == state.log).order_by(INDEX.c.idx.desc()).limit(1)
-        )
+        last = connection.scalar(select(func.max(CHECKPOINT.c.made)).where(CHECKPOINT.c.log == state.log))
         if last is not None and now - last >= self._heartbeat:
             self._say(connection, now, Event.LOG_HEARTBEAT, state.log)
 
