@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from alembic import command
@@ -24,7 +23,6 @@ from gateway.register import add_parties
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
 from policies.engine import Engine as PolicyEngine
-from policies.purpose import DataCategory
 from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
@@ -52,15 +50,15 @@ def open_gateway(where: Home) -> Gateway:
         KeyringError: a key is missing or open to others.
     """
     settings = read_settings(where)
-    law = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force)
+    engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force)
     contracts = load_contracts(*settings.collections)
     return Gateway(
         home=where,
         settings=settings,
         database=open_database(where.database),
-        law=law,
+        engine=engine,
         contracts=contracts,
-        log=Log(vocabulary(settings, law, contracts)),
+        log=Log(vocabulary(settings, engine.law, contracts)),
         keyring=Keyring(where.keys / _RING, FileKek(where.keys / _KEK)),
         receipts=Signer(f"{settings.log_name}/receipts", read_private(where.keys / _RECEIPTS)),
         tag_key=read_private(where.keys / _TAGS),
@@ -108,18 +106,6 @@ def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
             person = add_person(session, gateway.settings.operator, "operator", label)
             made.append(FirstPerson(person, issue_link(session, person, gateway.clock())))
     return made
-
-
-def ensure_keys(gateway: Gateway, school_year: str) -> None:
-    """Make sure that every purpose that takes rows has an active key for a school year."""
-    year = int(school_year[:4])
-    for purpose in gateway.law.purposes.values():
-        takes_rows = DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
-        if takes_rows and gateway.keyring.active(purpose.id, school_year) is None:
-            record = gateway.keyring.create(
-                purpose.id, school_year, not_before=date(year, 8, 1), not_after=date(year + 2, 1, 1)
-            )
-            gateway.keyring.activate(record.key_id)
 
 
 def _own_parties(session: Session, settings: Settings) -> None:

@@ -23,6 +23,7 @@ from gateway.messages import catalogue
 from gateway.settings import Home, Settings
 from policies.decision import Decision, Deny
 from policies.engine import Engine as PolicyEngine
+from policies.law import Law
 from policies.parties import Caller, Kind, Role
 from policies.question import Action, Request, Setup
 from policies.things import Thing
@@ -49,7 +50,7 @@ class Gateway:
     home: Home
     settings: Settings
     database: Engine
-    law: PolicyEngine
+    engine: PolicyEngine
     contracts: Contracts
     log: Log
     keyring: Keyring
@@ -57,6 +58,11 @@ class Gateway:
     tag_key: bytes = field(repr=False)
     clock: Callable[[], datetime] = wall_clock
     random: Callable[[int], bytes] = os.urandom
+
+    @property
+    def law(self) -> Law:
+        """The rules and purposes in force here."""
+        return self.engine.law
 
     @property
     def today(self) -> date:
@@ -76,7 +82,7 @@ class Gateway:
     ) -> Decision:
         """Ask the law, at this moment and for this set-up."""
         request = Request(caller, action, thing, purposes, collection, self.setup)
-        return self.law.decide(request, at=self.clock())
+        return self.engine.decide(request, at=self.clock())
 
     def tag(self, *parts: bytes) -> bytes:
         """A keyed tag over parts: equal input, equal tag; without the key it says nothing."""
@@ -145,7 +151,7 @@ def actor_of(caller: Caller) -> Actor:
     return Actor(role, caller.party.code)
 
 
-def vocabulary(settings: Settings, law: PolicyEngine, contracts: Contracts) -> AuditVocabulary:
+def vocabulary(settings: Settings, law: Law, contracts: Contracts) -> AuditVocabulary:
     """The words that entries of this gateway may use: those of its law, contracts and rules of files."""
     purposes = law.purposes.values()
     return AuditVocabulary(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from gateway.formats.sheet import Sheet
 from gateway.outcome import Fault
+from gateway.register import SiteEntry
 
 SITE = re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}")
 LIST_COLUMNS = frozenset({"gemeente_code", "gemeente", "vestiging", "vestigings_id", "municipality_code"})
@@ -17,24 +18,10 @@ _VO_COLUMNS = {"PRO": "pro", "VMBO": "vmbo", "MAVO": "vmbo", "HAVO": "havo", "VW
 
 
 @dataclass(frozen=True, slots=True)
-class ListedSite:
-    """A site as a list has it; `pupils` is None where the list hides or lacks the head-count."""
-
-    code: str
-    name: str
-    sector: str
-    subdivisions: tuple[str, ...]
-    board: str
-    gemeente: str
-    swv: str | None
-    pupils: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class Listing:
     """What a list says: sites, and names of gemeenten by code."""
 
-    sites: tuple[ListedSite, ...]
+    sites: tuple[SiteEntry, ...]
     gemeenten: Mapping[str, str]
 
 
@@ -51,7 +38,7 @@ def read_listing(sheet: Sheet) -> Listing | list[Fault]:
     else:
         return [Fault("LIST-UNKNOWN", 1)]
     faults: list[Fault] = []
-    sites: list[ListedSite] = []
+    sites: list[SiteEntry] = []
     names: dict[str, str] = {}
     for number, cells in sheet.rows:
         row = _cells(columns, cells)
@@ -77,8 +64,8 @@ def _cells(columns: Mapping[str, int], cells: tuple[str, ...]) -> dict[str, str]
     return {name: cells[index] if index < len(cells) else "" for name, index in columns.items()}
 
 
-def _po_site(row: Mapping[str, str], pupils: str) -> tuple[ListedSite, str]:
-    site = ListedSite(
+def _po_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
+    site = SiteEntry(
         code=row["vestiging"],
         name=row["name"],
         sector="po",
@@ -91,10 +78,10 @@ def _po_site(row: Mapping[str, str], pupils: str) -> tuple[ListedSite, str]:
     return site, row["gemeente"]
 
 
-def _vo_site(row: Mapping[str, str], pupils: str) -> tuple[ListedSite, str]:
+def _vo_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
     """VO lists have no board column: the BRIN is the board."""
     offered = dict.fromkeys(code for name, code in _VO_COLUMNS.items() if row.get(name) == "True")
-    site = ListedSite(
+    site = SiteEntry(
         code=row["vestigings_id"],
         name=row["school_name"],
         sector="vo",
@@ -111,7 +98,7 @@ def _gemeente(code: str) -> str:
     return f"GM{code.removesuffix('.0').zfill(4)}"
 
 
-def _faults(site: ListedSite, number: int) -> Iterator[Fault]:
+def _faults(site: SiteEntry, number: int) -> Iterator[Fault]:
     if not SITE.fullmatch(site.code):
         yield Fault("SITE-CODE", number)
     if not re.fullmatch(r"GM[0-9]{4}", site.gemeente):

@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.outcome import Fault, GatewayError
 
@@ -14,8 +14,8 @@ _TEXTS = Path(__file__).parent / "texts"
 
 
 @cache
-def catalogue(name: str) -> Mapping[str, Mapping[str, str]]:
-    """All texts of a catalogue: key → language → text."""
+def catalogue(name: str) -> Mapping[str, Mapping[str, Any]]:
+    """All texts of a catalogue: key → language → text; problems have a title, a detail and a status."""
     return tomllib.loads((_TEXTS / f"{name}.toml").read_text(encoding="utf-8"))
 
 
@@ -26,7 +26,7 @@ def text(name: str, key: str, language: Language, **facts: str) -> str:
         GatewayError: the catalogue has no such text: a fault of the product, not of its user.
     """
     try:
-        return catalogue(name)[key][language].format(**facts)
+        return str(catalogue(name)[key][language]).format(**facts)
     except KeyError as error:
         raise GatewayError(f"no text {key} in {name}.toml, or a fact is missing: {error}") from error
 
@@ -34,6 +34,13 @@ def text(name: str, key: str, language: Language, **facts: str) -> str:
 def rule_text(fault: Fault, language: Language) -> str:
     """What is wrong and how to mend it."""
     return text("rules", fault.rule, language, column=fault.column, where=fault.where).strip()
+
+
+def problem_text(code: str, language: Language) -> tuple[str, str]:
+    """Title of a problem and what to do next; an unknown code is a fault of the product and reads as one."""
+    problems = catalogue("problems")
+    entry = problems.get(code, problems["internal"])
+    return entry["title"][language], entry["detail"][language]
 
 
 def language_of(accept_language: str) -> Language:

@@ -19,11 +19,12 @@ from gateway.identity import (
     revoke_token,
 )
 from gateway.outcome import Fault, Refused, Report
-from gateway.periods import find_period, period_fault
+from gateway.periods import find_period, first_day, last_use, period_fault, school_year
 from gateway.receive import refused_by
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
 from gateway.store import Agreement, Mandate, Party, Period, PeriodState, Reopening, SiteFacts
 from policies.decision import Decision, Deny
+from policies.purpose import DataCategory
 from policies.question import Action
 from policies.things import Installation
 
@@ -168,6 +169,24 @@ class Desk:
             return row
 
         return self._act(Action.MANAGE_ACCESS, act)
+
+    def create_keys(self, period: str) -> int | Refused:
+        """Make the missing keys of a period's school year, one per purpose that takes rows; returns how many."""
+        year = school_year(period)
+
+        def act(session: Session, actor: Actor, decision: Decision) -> int:
+            made = 0
+            for purpose in self.gateway.law.purposes.values():
+                takes_rows = DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections
+                if not takes_rows or purpose.status.off or self.gateway.keyring.active(purpose.id, year) is not None:
+                    continue
+                self.gateway.keyring.open(purpose.id, year, not_before=first_day(year), not_after=last_use(year))
+                about = Object(f"key:{purpose.id}/{year}")
+                self.gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
+                made += 1
+            return made
+
+        return self._act(Action.MANAGE_KEYS, act)
 
     def issue_token(self, party: str, *, scopes: Sequence[str], expires_at: datetime) -> str | Refused:
         """Make a token for a machine of a party; it is returned once and never shown again."""

@@ -1,7 +1,7 @@
 """Periods: when a table is asked for, and until when a site may change what it sent."""
 
 import re
-from datetime import date
+from datetime import date, timedelta
 
 from sqlmodel import Session, col, select
 
@@ -25,9 +25,19 @@ def school_year(code: str) -> str:
     return code[:9]
 
 
-def last_day(school_year_code: str) -> date:
+def first_day(year: str) -> date:
+    """1 August, the first day of a school year."""
+    return date(int(year[:4]), _FIRST_MONTH, 1)
+
+
+def last_day(year: str) -> date:
     """31 July, the last day of a school year."""
-    return date(int(school_year_code[5:]), 7, 31)
+    return first_day(year).replace(year=int(year[5:])) - timedelta(days=1)
+
+
+def last_use(year: str) -> date:
+    """The first day on which keys of a school year are no longer used: late corrections end there, on 1 January."""
+    return date(int(year[5:]) + 1, 1, 1)
 
 
 def find_period(session: Session, table: str, code: str, *, lock: bool = False) -> Period | None:

@@ -1,0 +1,38 @@
+"""The command line: what a school, the operator, a recipient and a privacy officer type.
+
+Exit codes: 0 done, 1 refused or in error, 2 wrong usage. Commands import what they need when they run, so that the
+school's client works in the small base install.
+"""
+
+import sys
+
+from gateway.cli import operator, reading, school, server
+from gateway.cli.common import app
+from gateway.outcome import GatewayError
+
+_ONLY_IN_EXTRA = {"alembic", "cedarpy", "fastapi", "highspy", "numpy", "pandas", "sqlalchemy", "sqlmodel", "uvicorn"}
+
+for part in (*operator.groups, *reading.groups):
+    app.add_typer(part)
+
+
+def main() -> None:
+    """Run the command line; a known error is one clear line, never a traceback."""
+    from pseudonymisation.errors import PseudonymisationError
+
+    try:
+        app()
+    except (GatewayError, PseudonymisationError) as error:
+        _fail(str(error))
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] not in _ONLY_IN_EXTRA:
+            raise
+        _fail("dit commando hoort bij de poort zelf / belongs to the gateway: pip install 'verzuimpoort[gateway]'")
+
+
+def _fail(message: str) -> None:
+    sys.stderr.write(f"verzuimpoort: {message}\n")
+    sys.exit(1)
+
+
+__all__ = ["main", "school", "server"]

@@ -1,0 +1,109 @@
+"""What every command shares: options, how a refusal reads, and where the deployment is."""
+
+import json
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+
+import typer
+
+from gateway.messages import Language, problem_text, rule_text
+from gateway.outcome import Refused, Report
+from gateway.settings import TOKEN_VARIABLE, home
+
+if TYPE_CHECKING:
+    from gateway.context import Gateway
+    from gateway.operate import Desk
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+Result = TypeVar("Result")
+
+Data = Annotated[Path | None, typer.Option("--data", help="Gegevensmap / data folder (VERZUIMPOORT_DATA).")]
+Json = Annotated[bool, typer.Option("--json", help="Uitvoer voor een programma / machine output.")]
+Lang = Annotated[str, typer.Option("--lang", help="nl of/or en.", envvar="VERZUIMPOORT_LANGUAGE")]
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+Output = Annotated[Path, typer.Option("-o", "--output", dir_okay=False, help="Uitvoerbestand / output file.")]
+TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Bestand (0600) met het token / file with token.")]
+GatewayUrl = Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
+
+
+def language(lang: str) -> Language:
+    """The language asked for; Dutch unless it is English."""
+    return "en" if lang == "en" else "nl"
+
+
+def say(line: str) -> None:
+    """One line to the user."""
+    sys.stdout.write(f"{line}\n")
+
+
+def say_error(line: str) -> None:
+    """One line to the user about what went wrong."""
+    sys.stderr.write(f"{line}\n")
+
+
+def say_json(value: object) -> None:
+    """A value for a program."""
+    say(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def done(outcome: Result | Refused, lang: str = "nl") -> Result:
+    """The result of an act; a refusal is said, with rule, article and how to go on, and ends with exit 1."""
+    if isinstance(outcome, Refused):
+        refuse(outcome, lang)
+    return outcome
+
+
+def refuse(refused: Refused, lang: str = "nl") -> NoReturn:
+    """Say what was refused, why and how to go on; exit 1."""
+    wanted = language(lang)
+    title, detail = problem_text(refused.code, wanted)
+    say_error(f"{title}. {detail}")
+    if refused.report is not None:
+        say_report(refused.report, wanted)
+    decision: Any = refused.decision
+    for sentence in decision.why if decision is not None else ():
+        say_error(f"  {getattr(sentence, wanted)}")
+    for ground in decision.grounds if decision is not None else ():
+        say_error(f"  [{ground.rule}] {ground.legal_basis} ({ground.source})")
+    raise typer.Exit(1)
+
+
+def say_report(report: Report, wanted: Language) -> None:
+    """Every fault by its place, and how many there are of a rule where not all are shown."""
+    for fault in report.faults:
+        place = " ".join(part for part in (f"rij {fault.row}" if fault.row else "", fault.column) if part)
+        say_error(f"  {f'{place}: ' if place else ''}{rule_text(fault, wanted)} [{fault.rule}]")
+    for rule, total in report.totals.items():
+        if total > sum(fault.rule == rule for fault in report.faults):
+            say_error(f"  [{rule}] {total}×")
+
+
+def deployment(data: Path | None) -> "Gateway":
+    """The deployment in the data folder."""
+    from gateway.app import open_gateway
+
+    return open_gateway(home(data))
+
+
+def desk(data: Path | None) -> "Desk":
+    """The operator's desk: whoever can read the keys in the data folder acts for the operator."""
+    from gateway.identity import Identity
+    from gateway.operate import Desk
+
+    gateway = deployment(data)
+    return Desk(gateway, Identity(gateway.settings.operator, "operator"))
+
+
+def secret_token(file: Path | None) -> str:
+    """A token from the environment or from a file that only its owner can read; never from the command line."""
+    if file is None:
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        if not token:
+            raise typer.BadParameter(f"geef --token-file of zet {TOKEN_VARIABLE} / give --token-file or set it")
+        return token
+    if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        raise typer.BadParameter(f"{file} is leesbaar voor anderen / open to others: chmod 0600 {file}")
+    return file.read_text(encoding="utf-8").strip()

@@ -1,0 +1,224 @@
+"""At the operator: register, periods, credentials, releases. The acts themselves are in `gateway.operate`."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.common import Data, File, Json, Lang, app, deployment, desk, done, language, say, say_json
+from gateway.messages import text
+from gateway.outcome import Refused, Report
+
+party = typer.Typer(name="party", no_args_is_help=True, help="Register: partijen / parties.")
+period = typer.Typer(name="period", no_args_is_help=True, help="Meetperioden / periods.")
+token = typer.Typer(name="token", no_args_is_help=True, help="Tokens van programma's / tokens of machines.")
+release = typer.Typer(name="release", no_args_is_help=True, help="Uitleveringen / releases.")
+mandate = typer.Typer(name="mandate", no_args_is_help=True, help="Mandaten van leveranciers / supplier mandates.")
+agreement = typer.Typer(name="agreement", no_args_is_help=True, help="Verwerkersovereenkomsten / agreements.")
+quota = typer.Typer(name="quota", no_args_is_help=True, help="Quotum van de pseudoniemdienst / quota.")
+key = typer.Typer(name="key", no_args_is_help=True, help="Sleutels / keys.")
+groups = (party, period, token, release, mandate, agreement, quota, key)
+
+Table = Annotated[str, typer.Option("--collection")]
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
+From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Geldig vanaf / valid from.")]
+DEFAULT_TABLE = "absence-counts"
+
+
+@party.command("add")
+def party_add(code: str, kind: str, name: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Neem een organisatie op in het register / register an organisation."""
+    done(desk(data).add_party(code, kind, name), lang)
+
+
+@party.command("list")
+def party_list(data: Data = None, kind: str | None = None, as_json: Json = False) -> None:
+    """Toon de partijen in het register / list the parties."""
+    from sqlmodel import select
+
+    from gateway.store import Party
+
+    with deployment(data).reading() as session:
+        rows = [(row.code, row.kind, row.name) for row in session.exec(select(Party)) if kind in (None, row.kind)]
+    if as_json:
+        say_json([dict(zip(("code", "kind", "name"), row, strict=True)) for row in sorted(rows)])
+        return
+    for row in sorted(rows):
+        say("\t".join(row))
+
+
+@party.command("import")
+def party_import(file: File, data: Data = None, valid_from: From = None, lang: Lang = "nl") -> None:
+    """Lees een DUO-lijst van vestigingen of gemeenten in / import a DUO list of sites or gemeenten."""
+    from gateway.duo import LIST_COLUMNS, read_listing
+    from gateway.formats.read_csv import read_csv
+
+    listing = read_listing(read_csv(file.read_bytes(), LIST_COLUMNS))
+    if isinstance(listing, list):
+        done(Refused("faults-in-file", report=Report.of(listing)), lang)
+        return
+    at = desk(data)
+    names = [(code, "gemeente", name) for code, name in listing.gemeenten.items()]
+    changes = done(at.register(listing.sites, names, _day(valid_from, at.gateway.today)), lang)
+    counts = {"added": changes.added, "changed": changes.changed, "unchanged": changes.unchanged}
+    say(text("cli", "imported", language(lang), **{name: str(value) for name, value in counts.items()}))
+
+
+@period.command("open")
+def period_open(
+    code: str,
+    reference_date: Day,
+    deadline: Day,
+    collection: Table = DEFAULT_TABLE,
+    exercise: Annotated[bool, typer.Option("--exercise", help="Oefening / exercise.")] = False,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Open een meetperiode / open a period; makes the keys of its school year where they are missing."""
+    at = desk(data)
+    opened = at.open_period(
+        collection, code, reference_date=reference_date.date(), deadline=deadline.date(), exercise=exercise
+    )
+    done(opened, lang)
+    done(at.create_keys(code), lang)
+
+
+@period.command("close")
+def period_close(code: str, collection: Table = DEFAULT_TABLE, data: Data = None, lang: Lang = "nl") -> None:
+    """Sluit een meetperiode / close a period."""
+    done(desk(data).close_period(collection, code), lang)
+
+
+@period.command("reopen-for")
+def period_reopen(
+    site: str, code: str, collection: Table = DEFAULT_TABLE, data: Data = None, lang: Lang = "nl"
+) -> None:
+    """Heropen een periode voor één vestiging / reopen a period for one site."""
+    done(desk(data).reopen_for(collection, code, site), lang)
+
+
+@token.command("issue")
+def token_issue(
+    code: str,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="submit, download, consent, audit, all.")] = None,
+    days: int = 365,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Maak een token voor een programma van een partij / issue a token for a party's machine."""
+    at = desk(data)
+    expires = at.gateway.clock() + timedelta(days=days)
+    made = done(at.issue_token(code, scopes=scope or ["submit", "download"], expires_at=expires), lang)
+    say(text("cli", "token", language(lang), token=made))
+
+
+@token.command("revoke")
+def token_revoke(token_id: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Trek een token in / revoke a token."""
+    if not done(desk(data).revoke_token(token_id), lang):
+        done(Refused("not-found"), lang)
+
+
+@app.command("login-link")
+def login_link(
+    code: str,
+    role: Annotated[str, typer.Option("--role", help="school, recipient, operator, privacy-officer, …")],
+    label: Annotated[str, typer.Option("--label", help="Wie / who.")] = "",
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Maak een aanmeldlink voor één keer / make a one-time login link."""
+    at = desk(data)
+    secret = done(at.invite(code, role, label or role), lang)
+    say(text("cli", "link", language(lang), url=f"{at.gateway.settings.base_url}/login/{secret}"))
+
+
+@mandate.command("grant")
+def mandate_grant(
+    supplier: str,
+    site: str,
+    until: Day,
+    action: Annotated[list[str] | None, typer.Option("--action")] = None,
+    collection: Annotated[list[str] | None, typer.Option("--collection")] = None,
+    valid_from: From = None,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Leg vast dat een leverancier namens een vestiging mag handelen / register a supplier's mandate."""
+    at = desk(data)
+    granted = at.grant_mandate(
+        supplier,
+        site,
+        actions=action or ["submit", "check", "confirm", "read-submission"],
+        collections=collection or sorted(at.gateway.contracts),
+        valid_from=_day(valid_from, at.gateway.today),
+        valid_to=until.date(),
+    )
+    done(granted, lang)
+
+
+@agreement.command("register")
+def agreement_register(site: list[str], valid_from: From = None, data: Data = None, lang: Lang = "nl") -> None:
+    """Leg verwerkersovereenkomsten vast / register processor agreements (AVG art. 28)."""
+    at = desk(data)
+    done(at.register_agreements(site, _day(valid_from, at.gateway.today)), lang)
+
+
+@key.command("create")
+def key_create(school_year: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Maak de ontbrekende sleutels van een schooljaar / make a school year's missing keys."""
+    done(desk(data).create_keys(school_year), lang)
+
+
+@release.command("show")
+def release_show(data: Data = None, as_json: Json = False) -> None:
+    """Toon de uitleveringen / list the releases."""
+    from gateway.identity import Identity
+    from gateway.publish.downloading import catalogue
+
+    gateway = deployment(data)
+    listed = catalogue(gateway, Identity(gateway.settings.operator, "operator"))
+    rows = [
+        {
+            "id": one.release.id,
+            "period": one.period.code,
+            "state": str(one.release.state),
+            "purposes": one.release.purposes,
+        }
+        for one in listed
+    ]
+    if as_json:
+        say_json(rows)
+        return
+    for row in rows:
+        say("\t".join(row.values()))
+
+
+@quota.command("grant")
+def quota_grant(
+    site: str,
+    elements: int,
+    reason: Annotated[str, typer.Option("--reason", help="Reden uit de vaste lijst / reason from the list.")],
+    folder: Annotated[Path, typer.Option("--folder", help="Map van de pseudoniemdienst / service folder.")],
+    school_year: Annotated[str, typer.Option("--school-year")],
+) -> None:
+    """Verruim het quotum van een vestiging bij de pseudoniemdienst / enlarge a site's quota."""
+    from gateway.context import wall_clock
+    from gateway.pseudonyms import open_service
+    from pseudonymisation.service import GrantReason, grant_quota
+
+    service = open_service(folder)
+    grant_quota(
+        service.engine,
+        service.append,
+        site=site,
+        school_year=school_year,
+        elements=elements,
+        reason=GrantReason(reason),
+        now=wall_clock(),
+    )
+
+
+def _day(given: datetime | None, today: date) -> date:
+    return given.date() if given else today

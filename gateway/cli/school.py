@@ -1,0 +1,197 @@
+"""At a school: check, pseudonymise, submit. Works in the base install."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import httpx
+import typer
+
+from gateway.cli.common import (
+    File,
+    GatewayUrl,
+    Json,
+    Lang,
+    Output,
+    TokenFile,
+    app,
+    language,
+    say,
+    say_error,
+    say_json,
+    say_report,
+    secret_token,
+)
+from gateway.collections import Contract, load_contracts
+from gateway.formats.read_csv import read_csv
+from gateway.formats.read_xlsx import read_xlsx
+from gateway.formats.sheet import Content, UnreadableFile, content_of
+from gateway.messages import text
+from gateway.outcome import Report
+from gateway.records import Expected, parse
+from gateway.records.template import offered_in
+
+if TYPE_CHECKING:
+    from pseudonymisation.client import Refusal
+
+CollectionName = Annotated[str, typer.Option("--collection", help="absence-counts, absence-records, …")]
+Site = Annotated[str, typer.Option("--site", help="Vestiging / site, 00AB00.")]
+PeriodCode = Annotated[str, typer.Option("--period", help="2026-2027-1.")]
+SECONDS = 60.0
+
+
+@app.command()
+def check(
+    file: File,
+    collection: CollectionName,
+    template: Annotated[Path | None, typer.Option("--template", help="Sjabloon van de vestiging / template.")] = None,
+    sector: Annotated[str | None, typer.Option("--sector", help="po, so, vo, vso.")] = None,
+    as_json: Json = False,
+    lang: Lang = "nl",
+) -> None:
+    """Controleer een bestand met de regels van de poort, zonder verbinding / check a file offline."""
+    wanted = language(lang)
+    offered = offered_in(template.read_bytes()) if template else None
+    outcome = parse(file.read_bytes(), Expected(_contract(collection), sector=sector, offered=offered))
+    faults = outcome if isinstance(outcome, Report) else Report((), {})
+    if as_json:
+        unchecked = [] if isinstance(outcome, Report) else list(outcome.unchecked)
+        say_json({"faults": [asdict(one) for one in faults.faults], "totals": faults.totals, "unchecked": unchecked})
+    elif isinstance(outcome, Report):
+        say_report(outcome, wanted)
+    else:
+        say(text("cli", "check-good", wanted))
+        for rule in outcome.unchecked:
+            say(text("cli", "check-unchecked", wanted, rule=rule))
+    raise typer.Exit(1 if faults.totals else 0)
+
+
+@app.command()
+def pseudonymise(
+    export: File,
+    site: Site,
+    period: PeriodCode,
+    service: Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")],
+    service_key: Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")],
+    output: Output,
+    mapping: Annotated[Path | None, typer.Option("--map", exists=True, help="Kolommen / columns (TOML).")] = None,
+    cache: Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")] = None,
+    token_file: TokenFile = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Alleen uit het geheugen / from the cache.")] = False,
+    lang: Lang = "nl",
+) -> None:
+    """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet."""
+    from pseudonymisation import client
+
+    key = client.pinned_key(service_key.read_bytes(), period)
+    if isinstance(key, client.Refusal):
+        _refuse(key, lang)
+    chosen = client.read_map(mapping.read_text(encoding="utf-8")) if mapping else None
+    if isinstance(chosen, client.Refusal):
+        _refuse(chosen, lang)
+    bands = [client.Band(name, upper) for name, upper in _contract("absence-records").bands.upper.items()]
+    try:
+        body = export.read_bytes()
+        sheet = read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ())
+    except UnreadableFile as error:
+        say_report(Report.of([error.fault]), language(lang))
+        raise typer.Exit(1) from error
+    kept = client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year)
+    if isinstance(kept, client.Refusal):
+        _refuse(kept, lang)
+    with (
+        _service(service, token_file, offline=offline) as http,
+        typer.progressbar(length=len(sheet.rows), label=site) as bar,
+    ):
+        made = client.pseudonymise(
+            sheet.header,
+            sheet.rows,
+            site=site,
+            period=period,
+            source=client.OfflineSource(key) if offline else client.ServiceSource(http, key, period),
+            cache=kept,
+            bands=bands,
+            output=output,
+            chosen=chosen,
+            progress=lambda known, _: bar.update(known - bar.pos),
+        )
+    if isinstance(made, client.Refusal):
+        _refuse(made, lang)
+    for warning in made.warnings:
+        say_error(f"  rij {warning.row}: {getattr(warning, language(lang))}")
+    say(text("cli", "pseudonymised", language(lang), file=str(made.path), records=str(made.records)))
+
+
+@app.command()
+def submit(
+    file: File,
+    gateway: GatewayUrl,
+    output: Output,
+    collection: Annotated[str | None, typer.Option("--collection")] = None,
+    site: Annotated[str | None, typer.Option("--site")] = None,
+    period: Annotated[str | None, typer.Option("--period")] = None,
+    confirm: Annotated[bool, typer.Option("--confirm", help="Bevestig de tellingen meteen / confirm at once.")] = False,
+    token_file: TokenFile = None,
+    lang: Lang = "nl",
+) -> None:
+    """Lever een bestand aan en bewaar het ontvangstbewijs / submit a file and keep the receipt."""
+    body = file.read_bytes()
+    about = _about(body, collection=collection, party=site, period=period)
+    headers = {"Authorization": f"Bearer {secret_token(token_file)}", "Accept-Language": lang}
+    with httpx.Client(base_url=gateway, headers=headers, timeout=SECONDS) as http:
+        answer = http.post("/v1/submissions", params=about, content=body)
+        expect(answer, httpx.codes.CREATED, httpx.codes.OK)
+        made = answer.json()
+        output.write_text(made["receipt"], encoding="utf-8")
+        output.chmod(0o600)
+        say(text("cli", "submitted", language(lang), id=made["id"], receipt=str(output)))
+        if confirm:
+            expect(http.post(f"/v1/submissions/{made['id']}/confirmation"), httpx.codes.OK)
+            say(text("cli", "confirmed", language(lang)))
+
+
+def _contract(collection: str) -> Contract:
+    contracts = load_contracts()
+    if collection not in contracts:
+        raise typer.BadParameter(f"onbekende uitvraag / unknown collection: {', '.join(contracts)}")
+    return contracts[collection]
+
+
+def _service(url: str, token_file: Path | None, *, offline: bool) -> httpx.Client:
+    token = "" if offline else secret_token(token_file)
+    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
+
+
+def _about(body: bytes, **given: str | None) -> dict[str, str]:
+    """Collection, site and period: as given, else as a JSON document says."""
+    if content_of(body) is Content.JSON:
+        document = json.loads(body)
+        named = {"collection": "collection", "party": "site", "period": "period"}
+        given = {name: value or document.get(named[name]) for name, value in given.items()}
+    missing = [name for name, value in given.items() if not value]
+    if missing:
+        raise typer.BadParameter(f"geef ook / also give: {', '.join(missing)}")
+    return {name: str(value) for name, value in given.items()}
+
+
+def expect(answer: httpx.Response, *good: int) -> None:
+    """Say a problem the way the gateway worded it, and stop."""
+    if answer.status_code in good:
+        return
+    problem = answer.json()
+    say_error(f"{problem.get('title', '')}. {problem.get('detail', '')}")
+    for error in problem.get("errors", ()):
+        place = " ".join(str(part) for part in (error["row"] or "", error["column"]) if part)
+        say_error(f"  {f'{place}: ' if place else ''}{error['message']} [{error['rule']}]")
+    for reason in problem.get("decision", {}).get("reasons", ()):
+        say_error(f"  {reason}")
+    raise typer.Exit(1)
+
+
+def _refuse(refusal: "Refusal", lang: str) -> NoReturn:
+    say_error(getattr(refusal, language(lang)))
+    for fault in refusal.faults:
+        place = " ".join(part for part in (f"rij {fault.row}" if fault.row else "", fault.column) if part)
+        say_error(f"  {f'{place}: ' if place else ''}{getattr(fault, language(lang))} [{fault.rule}]")
+    raise typer.Exit(1)

@@ -1,0 +1,95 @@
+"""Running the gateway: init, serve, worker, pseudonym-service, migrate, demo."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.common import Data, Json, Lang, app, language, say, say_error, say_json
+from gateway.messages import text
+from gateway.settings import Settings, home
+
+Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
+Host = Annotated[str, typer.Option("--host")]
+DEMO_FOLDER = Path("data")
+
+
+@app.command()
+def init(data: Data = None, lang: Lang = "nl") -> None:
+    """Maak gegevensmap, sleutels en de eerste beheerders / make data folder, keys and the first operators."""
+    from gateway.app import create_deployment, first_links
+
+    gateway = create_deployment(home(data), Settings())
+    for first in first_links(gateway, ("beheerder 1", "beheerder 2")):
+        url = f"{gateway.settings.base_url}/login/{first.secret}"
+        say(text("cli", "link-for", language(lang), label=first.person.label, url=url))
+
+
+@app.command()
+def serve(data: Data = None, port: Port = 8000, host: Host = "127.0.0.1") -> None:
+    """Draai de poort: API en pagina's / run API and pages. The log is sequenced by `worker`."""
+    from gateway.running import run_server
+
+    run_server(home(data), host=host, port=port)
+
+
+@app.command()
+def worker(data: Data = None) -> None:
+    """Draai het werk op de achtergrond en het logboek / run jobs and the log's sequencer."""
+    from gateway.running import run_worker
+
+    run_worker(home(data))
+
+
+@app.command("pseudonym-service")
+def pseudonym_service(
+    folder: Annotated[Path, typer.Option("--folder", exists=True, file_okay=False, help="Map / folder.")],
+    port: Port = 8001,
+    host: Host = "127.0.0.1",
+) -> None:
+    """Draai de pseudoniemdienst, met eigen map, sleutels en logboek / run the pseudonym service."""
+    from gateway.running import run_pseudonym_service
+
+    run_pseudonym_service(folder, host=host, port=port)
+
+
+@app.command()
+def migrate(data: Data = None) -> None:
+    """Breng de database bij / bring the database to the newest revision."""
+    from gateway.app import migrate as to_newest
+    from gateway.database import open_database
+
+    to_newest(open_database(home(data).database))
+
+
+@app.command()
+def demo(
+    port: Port = 8000,
+    data: Data = None,
+    sites: Annotated[int, typer.Option("--sites", min=10, max=500)] = 60,
+    seed: Annotated[int, typer.Option("--seed", min=0)] = 1,
+    once: Annotated[bool, typer.Option("--once", help="Zonder server: doe het werk en stop / no server.")] = False,
+    as_json: Json = False,
+    lang: Lang = "nl",
+) -> None:
+    """Alles in één commando: een verzonnen regio van aanlevering tot uitlevering / everything, embedded."""
+    from gateway import demo as whole
+    from gateway.running import free_port, port_is_free
+
+    if once:
+        summary = whole.run_once(data, sites=sites, seed=seed, progress=say_error if not as_json else _silent)
+        (say_json if as_json else _say_summary)(summary)
+        return
+    if not port_is_free(port):
+        say_error(text("cli", "port-taken", language(lang), port=str(port), free=str(free_port())))
+        raise typer.Exit(1)
+    whole.run_and_serve(data or DEMO_FOLDER, port=port, sites=sites, seed=seed, say=say, language=language(lang))
+
+
+def _silent(_: str) -> None:
+    """Nothing: a program reads the summary only."""
+
+
+def _say_summary(summary: dict[str, object]) -> None:
+    for name, value in summary.items():
+        say(f"{name}: {value}")

@@ -1,0 +1,103 @@
+"""Everything in one command: an invented region, from the schools' deliveries to a published release."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.app import create_deployment
+from gateway.asgi import create_app
+from gateway.context import Gateway
+from gateway.database import database_url
+from gateway.demo import people
+from gateway.demo.deliveries import deliver_all
+from gateway.demo.releasing import download_all, open_the_period, release_it, verify_the_log
+from gateway.demo.service import Service, pseudonym_service
+from gateway.messages import Language, text
+from gateway.running import background, serve
+from gateway.settings import Home, Settings, home
+from gateway.synthetic.region import Region, make_region
+
+Say = Callable[[str], None]
+
+
+def run_once(data: Path | None, *, sites: int, seed: int, progress: Say) -> Mapping[str, object]:
+    """The whole job without a server; returns its summary. Without a data folder nothing is left behind."""
+    if data is not None:
+        return _job(home(data), sites=sites, seed=seed, progress=progress)
+    with tempfile.TemporaryDirectory(prefix="verzuimpoort-") as folder:
+        inside = Path(folder) / "data"
+        return _job(Home(inside, database_url(inside / "gateway.sqlite")), sites=sites, seed=seed, progress=progress)
+
+
+def run_and_serve(data: Path, *, port: int, sites: int, seed: int, say: Say, language: Language) -> None:
+    """The same job, then pages, API, worker and pseudonym service until told to stop. Old data is gone on with."""
+    where = home(data)
+    gateway = _deployment(where, port)
+    with pseudonym_service(gateway) as service, background(gateway, threading.Event()):
+        if not people.is_loaded(gateway):
+            _run(_Stage(gateway, make_region(sites, seed), service, seed, say))
+        for label, secret in people.login_links(gateway):
+            say(text("cli", "link-for", language, label=label, url=f"{gateway.settings.base_url}/login/{secret}"))
+        say(text("cli", "running", language, url=gateway.settings.base_url))
+        serve(create_app(gateway), host="127.0.0.1", port=port)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What a run of the job works with."""
+
+    gateway: Gateway
+    region: Region
+    service: Service
+    seed: int
+    progress: Say
+
+
+def _job(where: Home, *, sites: int, seed: int, progress: Say) -> Mapping[str, object]:
+    gateway = _deployment(where, 8000)
+    with pseudonym_service(gateway) as service, background(gateway, threading.Event()):
+        return _run(_Stage(gateway, make_region(sites, seed), service, seed, progress))
+
+
+def _deployment(where: Home, port: int) -> Gateway:
+    settings = Settings(base_url=f"http://127.0.0.1:{port}", in_force=people.IN_FORCE)
+    return create_deployment(where, settings)
+
+
+def _run(stage: _Stage) -> Mapping[str, object]:
+    """The main job.
+
+    Steps: (1) the register and an exercise period; (2) every school delivers, with faults, corrections and
+    confirmations; (3) the period is closed, a release built, approved by another person and published; (4) every
+    recipient downloads its slice; (5) the log is exported and verified by the stand-alone verifier.
+    """
+    began = time.monotonic()
+    gateway, say = stage.gateway, stage.progress
+    say("register …")
+    period = open_the_period(gateway, stage.region)  # (1)
+    stage.service.register(gateway, stage.region)
+    say("aanleveringen …")
+    delivered = deliver_all(gateway, stage.region, stage.service, period=period, seed=stage.seed)  # (2)
+    say("uitlevering …")
+    released = release_it(gateway, period)  # (3)
+    say("downloads …")
+    downloads = download_all(gateway, stage.region, released.release_id)  # (4)
+    say("logboek …")
+    log = verify_the_log(gateway)  # (5)
+    return {
+        "sites": len(stage.region.sites),
+        "submissions": delivered.submissions,
+        "refused": delivered.refused,
+        "records": delivered.records,
+        "released_cells": released.cells,
+        "published_cells": released.published,
+        "suppressed_cells": released.suppressed,
+        "attacker": released.attacker,
+        "downloads": downloads,
+        "audit_entries": log.entries,
+        "audit_verified": log.verified,
+        "seconds": round(time.monotonic() - began, 1),
+    }

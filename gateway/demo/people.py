@@ -1,0 +1,61 @@
+"""Who takes part in the demo, and how they log in."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import TypeVar
+
+from sqlmodel import select
+
+from gateway.context import Gateway
+from gateway.identity import Identity
+from gateway.operate import Desk
+from gateway.outcome import GatewayError, Refused
+from gateway.store import Party, Release, ReleaseState
+from policies.purpose import InForce
+
+Done = TypeVar("Done")
+MINISTER = "ORG-MINISTER"
+_CITATION = "Oefening: wetsvoorstel 36663 is hier niet in werking / exercise: the bill is not in force"
+IN_FORCE = tuple(
+    InForce(purpose=purpose, from_date=date(2025, 8, 1), citation=_CITATION)
+    for purpose in ("statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture")
+)
+
+
+def operator_of(gateway: Gateway, person: int | None = None) -> Identity:
+    """The operator: a person, or its command line."""
+    return Identity(gateway.settings.operator, "operator", person)
+
+
+def must(outcome: Done | Refused) -> Done:
+    """The result of an act that the demo knows to be allowed."""
+    if isinstance(outcome, Refused):
+        raise GatewayError(
+            f"the demo was refused: {outcome.code} {outcome.facts} {outcome.report or outcome.decision or ''}"
+        )
+    return outcome
+
+
+def is_loaded(gateway: Gateway) -> bool:
+    """Whether an earlier run got as far as a published release."""
+    with gateway.reading() as session:
+        return session.exec(select(Release.id).where(Release.state == ReleaseState.PUBLISHED)).first() is not None
+
+
+def login_links(gateway: Gateway) -> Iterator[tuple[str, str]]:
+    """A fresh one-time link for each audience: two operators, because nobody approves an own build."""
+    desk = Desk(gateway, operator_of(gateway))
+    with gateway.reading() as session:
+        codes = sorted((row.kind, row.code) for row in session.exec(select(Party)))
+    first = dict(reversed(codes))
+    audiences = (
+        ("operator (bouwt / builds)", gateway.settings.operator, "operator"),
+        ("operator (keurt goed / approves)", gateway.settings.operator, "operator"),
+        ("school", first["site"], "school"),
+        ("samenwerkingsverband / SWV", first["swv"], "recipient"),
+        ("gemeente", first["gemeente"], "recipient"),
+        ("privacy officer (FG) van de minister / of the controller", MINISTER, "controller-officer"),
+        ("privacy officer (FG) van het SWV / of the SWV", first["swv"], "privacy-officer"),
+    )
+    for label, party, role in audiences:
+        yield label, must(desk.invite(party, role, label))

@@ -1,0 +1,75 @@
+"""The pseudonym service of the demo: a process of its own on this machine, with its own folder, keys and log."""
+
+import secrets
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+from gateway.context import Gateway
+from gateway.outcome import GatewayError
+from gateway.pseudonyms import create_service_folder, export_service_register, register_public_key
+from gateway.running import free_port
+from gateway.synthetic.region import Region
+
+START_SECONDS = 30.0
+_REGISTER = "register.json"
+
+
+@dataclass
+class Service:
+    """The running service, and the tokens its sites were given."""
+
+    url: str
+    serial: int = 1
+    tokens: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def register(self, gateway: Gateway, region: Region) -> None:
+        """Give every site a token and export the register with their hashes."""
+        self.tokens = {site.code: secrets.token_urlsafe(32) for site in region.sites}
+        self.serial += 1
+        export_service_register(gateway, gateway.home.service / _REGISTER, self.tokens, serial=self.serial)
+
+    def client(self, site: str) -> httpx.Client:
+        """A client of the service with a site's credential."""
+        headers = {"Authorization": f"Bearer {self.tokens[site]}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=START_SECONDS)
+
+    def key_document(self) -> bytes:
+        """The signed document of public keys."""
+        return httpx.get(f"{self.url}/v1/keys", timeout=START_SECONDS).raise_for_status().content
+
+
+@contextmanager
+def pseudonym_service(gateway: Gateway) -> Iterator[Service]:
+    """Run the service as a process for as long as the block runs."""
+    folder = gateway.home.service
+    create_service_folder(folder, operator=gateway.settings.service_operator, gateway_key=register_public_key(gateway))
+    serial = int(time.time())
+    export_service_register(gateway, folder / _REGISTER, {}, serial=serial)
+    port = free_port()
+    command = [sys.executable, "-m", "gateway.cli", "pseudonym-service", "--folder", str(folder), "--port", str(port)]
+    process = subprocess.Popen(command)  # noqa: S603  our own program with our own arguments
+    try:
+        service = Service(f"http://127.0.0.1:{port}", serial)
+        _await(service, process)
+        yield service
+    finally:
+        process.terminate()
+        process.wait(timeout=START_SECONDS)
+
+
+def _await(service: Service, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            httpx.get(f"{service.url}/health/ready", timeout=1.0).raise_for_status()
+        except httpx.HTTPError:
+            time.sleep(0.05)
+        else:
+            return
+    raise GatewayError("the pseudonym service did not start: see its messages above")

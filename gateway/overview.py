@@ -1,0 +1,270 @@
+"""What people look over: periods, who delivered, who takes part, what was decided. Facts of the register and of acts;
+no count of pupils is read here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func
+from sqlmodel import Session, col, or_, select
+
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.periods import takes
+from gateway.register import names, site_facts, sites_on
+from gateway.store import (
+    Approval,
+    Job,
+    JobState,
+    Party,
+    Period,
+    PeriodState,
+    Person,
+    Receipt,
+    Release,
+    ReleaseState,
+    Reopening,
+    SiteFacts,
+    Submission,
+    SubmissionState,
+    Token,
+)
+
+DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
+PAGE = 200
+
+
+def name_and_label(session: Session, identity: Identity) -> tuple[str, str]:
+    """Name of a caller's party and the label of the person."""
+    party = session.get(Party, identity.party)
+    person = session.get(Person, identity.person) if identity.person is not None else None
+    return party.name if party else identity.party, person.label if person else ""
+
+
+def only_exercises(session: Session) -> bool:
+    """Whether there are periods and all of them are exercises: then nothing here is real."""
+    kinds = set(session.exec(select(Period.exercise).distinct()).all())
+    return kinds == {True}
+
+
+def periods(session: Session) -> Sequence[Period]:
+    """Every period, the newest first."""
+    return session.exec(select(Period).order_by(col(Period.code).desc(), Period.table_id)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the deliveries of a period are, in numbers of sites.
+
+    Attributes:
+        expected: Sites that are asked to deliver.
+        delivered: Of these, sites with a confirmed delivery.
+        received: Of these, sites that sent something and did not confirm it yet.
+    """
+
+    expected: int
+    delivered: int
+    received: int
+
+    @property
+    def missing(self) -> int:
+        """Sites that sent nothing."""
+        return self.expected - self.delivered - self.received
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where one site stands in a period.
+
+    Attributes:
+        state: `delivered`, `received` (sent, not confirmed) or `missing`.
+        newest: The newest version it sent, whatever became of it.
+        reopened: The closed period takes a late change of this site.
+    """
+
+    facts: SiteFacts
+    name: str
+    state: str
+    newest: Submission | None
+    reopened: bool
+
+
+def deliveries(session: Session, period: Period) -> list[Delivery]:
+    """Where every site that is asked to deliver stands, by code."""
+    asked = [facts for facts in sites_on(session, period.reference_date) if facts.funded]
+    called = names_of_kind(session, "site")
+    sent = select(Submission).where(Submission.period_id == period.id).order_by(col(Submission.version))
+    versions: dict[str, list[Submission]] = {}
+    for row in session.exec(sent):
+        versions.setdefault(row.site, []).append(row)
+    late = select(Reopening.site).where(Reopening.period_id == period.id, col(Reopening.closed_at).is_(None))
+    reopened = set(session.exec(late).all())
+    return [
+        Delivery(
+            facts,
+            called.get(facts.site, facts.site),
+            _state(versions.get(facts.site, ())),
+            versions.get(facts.site, [None])[-1],
+            facts.site in reopened,
+        )
+        for facts in asked
+    ]
+
+
+def progress(found: Sequence[Delivery]) -> Progress:
+    """The deliveries of a period in three numbers."""
+    states = [each.state for each in found]
+    return Progress(len(states), states.count(DELIVERED), states.count(RECEIVED))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPeriod:
+    """A period as one site sees it.
+
+    Attributes:
+        takes: The site may deliver now.
+        versions: What it sent, the newest first.
+    """
+
+    period: Period
+    takes: bool
+    versions: Sequence[Submission]
+
+    @property
+    def current(self) -> Submission | None:
+        """The version that waits for confirmation or was confirmed; the newest of them."""
+        live = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
+        return next((row for row in self.versions if row.state in live), None)
+
+    @property
+    def confirmed(self) -> Submission | None:
+        """The version that counts."""
+        return next((row for row in self.versions if row.state == SubmissionState.CONFIRMED), None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the newest version was received and not confirmed yet."""
+        return self.current is not None and self.current.state == SubmissionState.RECEIVED
+
+
+def own_periods(session: Session, site: str) -> list[OwnPeriod]:
+    """Every period with what a site sent for it, the newest period first."""
+    sent: dict[int, list[Submission]] = {}
+    for row in session.exec(select(Submission).where(Submission.site == site).order_by(col(Submission.version).desc())):
+        sent.setdefault(row.period_id, []).append(row)
+    return [
+        OwnPeriod(period, takes(session, period, site), sent.get(period.id or 0, ())) for period in periods(session)
+    ]
+
+
+def own_site(session: Session, site: str, day: date) -> SiteFacts | None:
+    """What the register knows of a site on a day."""
+    return site_facts(session, site, day)
+
+
+def names_of_kind(session: Session, kind: str) -> Mapping[str, str]:
+    """Names by code of all parties of a kind."""
+    return dict(session.exec(select(Party.code, Party.name).where(Party.kind == kind)).all())
+
+
+def area_names(session: Session, codes: Sequence[str]) -> Mapping[str, str]:
+    """Names of the areas and sites of a table, by code."""
+    return names(session, sorted(set(codes)))
+
+
+def find_parties(session: Session, words: str, kind: str) -> Sequence[Party]:
+    """The first 200 parties whose code or name contains the words, of one kind or of all."""
+    query = select(Party).order_by(Party.kind, Party.name).limit(PAGE)
+    if kind:
+        query = query.where(Party.kind == kind)
+    if words:
+        query = query.where(
+            or_(col(Party.name).icontains(words, autoescape=True), col(Party.code).icontains(words, autoescape=True))
+        )
+    return session.exec(query).all()
+
+
+def parties_by_kind(session: Session) -> Mapping[str, int]:
+    """How many parties of each kind there are."""
+    return dict(session.exec(select(Party.kind, func.count()).group_by(Party.kind).order_by(Party.kind)).all())
+
+
+def people_of(session: Session, party: str) -> Sequence[Person]:
+    """Persons with a login at a party."""
+    return session.exec(select(Person).where(Person.party == party).order_by(Person.role, Person.label)).all()
+
+
+def tokens_of(session: Session, party: str) -> Sequence[Token]:
+    """Tokens of a party's machines; their secrets are not kept."""
+    return session.exec(select(Token).where(Token.party == party).order_by(col(Token.expires_at).desc())).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What a person of the operator may see of a release's review.
+
+    Attributes:
+        builder: Label of who built it.
+        built_by_viewer: The viewer built it, so cannot approve it.
+        verdicts: Verdicts with the label of who gave them; before a decision only the viewer's own.
+        hidden: Verdicts of others that stay hidden until the decision.
+    """
+
+    builder: str
+    built_by_viewer: bool
+    verdicts: Sequence[tuple[Approval, str]]
+    hidden: int
+
+    def given_by(self, person: int | None) -> bool:
+        """Whether a person gave a verdict already."""
+        return any(verdict.person_id == person for verdict, _ in self.verdicts)
+
+
+def reviewed(session: Session, release: Release, viewer: int | None, *, blind: bool) -> Reviewed:
+    """The review of a release as one person may see it: blind, nobody reads another's verdict before the decision."""
+    rows = session.exec(
+        select(Approval, Person.label)
+        .join(Person, col(Person.id) == Approval.person_id)
+        .where(Approval.release_id == release.id)
+        .order_by(col(Approval.at))
+    ).all()
+    undecided = blind and release.state == ReleaseState.BUILT
+    shown = [(row, label) for row, label in rows if not undecided or row.person_id == viewer]
+    return Reviewed(
+        session.get_one(Person, release.builder_id).label,
+        release.builder_id == viewer,
+        shown,
+        len(rows) - len(shown),
+    )
+
+
+def find_release(session: Session, release_id: str) -> tuple[Release, Period] | Refused:
+    """A release and its period."""
+    release = session.get(Release, release_id)
+    if release is None:
+        return Refused("not-found")
+    return release, session.get_one(Period, release.period_id)
+
+
+def receipts_of(session: Session, party: str, subject: str, limit: int = 20) -> Sequence[Receipt]:
+    """The receipts a party holds of a submission or release, at most `limit`."""
+    query = select(Receipt).where(Receipt.party == party, Receipt.subject == subject).limit(limit)
+    return session.exec(query).all()
+
+
+def open_jobs(session: Session) -> Sequence[Job]:
+    """Work that waits, runs or failed."""
+    return session.exec(select(Job).where(Job.state != JobState.DONE).order_by(col(Job.due_at)).limit(PAGE)).all()
+
+
+def open_periods(session: Session) -> Sequence[Period]:
+    """Periods that take deliveries, by their deadline."""
+    return session.exec(select(Period).where(Period.state == PeriodState.OPEN).order_by(col(Period.deadline))).all()
+
+
+def _state(versions: Sequence[Submission]) -> str:
+    states = {row.state for row in versions}
+    if SubmissionState.CONFIRMED in states:
+        return DELIVERED
+    return RECEIVED if SubmissionState.RECEIVED in states else MISSING

@@ -1,0 +1,28 @@
+"""The template a site fills in: every row it has to deliver, the number of pupils left empty."""
+
+from collections.abc import Iterable
+
+from gateway.collections import Contract
+from gateway.formats.read_csv import read_csv
+from gateway.formats.read_xlsx import read_xlsx
+from gateway.formats.sheet import Content, UnreadableFile, content_of
+from gateway.records.counts import COLUMNS
+
+
+def template_rows(contract: Contract, subdivisions: Iterable[str]) -> list[tuple[str, ...]]:
+    """The header and one row per cell, in the order of the contract."""
+    return [COLUMNS, *((*cell, "") for cell in contract.cells(subdivisions))]
+
+
+def offered_in(template: bytes) -> tuple[str, ...]:
+    """The subdivisions a site offers, as its template lists them.
+
+    Raises:
+        UnreadableFile: not a template.
+    """
+    sheet = read_xlsx(template) if content_of(template) is Content.XLSX else read_csv(template, COLUMNS)
+    names = [name.lower() for name in sheet.header]
+    if COLUMNS[0] not in names:
+        raise UnreadableFile("COLUMN-MISSING", 1, COLUMNS[0])
+    place = names.index(COLUMNS[0])
+    return tuple(dict.fromkeys(cells[place] for _, cells in sheet.rows if len(cells) > place and cells[place]))

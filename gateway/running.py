@@ -1,0 +1,97 @@
+"""Processes: the server, the worker with the log's sequencer, the pseudonym service; and how they are told to stop."""
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from gateway.app import open_gateway, sequencer
+from gateway.asgi import create_app
+from gateway.context import Gateway
+from gateway.jobs import Work, run_until
+from gateway.pseudonyms import open_service
+from gateway.publish import building
+from gateway.settings import Home
+
+WORK: Mapping[str, Work] = {building.JOB: Work(building.build, building.give_up)}
+_LOOPBACK = "127.0.0.1"
+
+
+def run_server(where: Home, *, host: str, port: int) -> None:
+    """Serve API and pages until told to stop."""
+    serve(create_app(open_gateway(where)), host=host, port=port)
+
+
+def run_worker(where: Home) -> None:
+    """Run jobs and sequence the log until told to stop."""
+    gateway = open_gateway(where)
+    stop = threading.Event()
+
+    def told(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, told)
+    with background(gateway, stop):
+        stop.wait()
+
+
+def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
+    """Serve the pseudonym service, and sequence its own log, until told to stop."""
+    service = open_service(folder)
+    stop = threading.Event()
+    thread = threading.Thread(target=service.sequencer.run, args=(stop,), name="sequencer", daemon=True)
+    thread.start()
+    serve(service.app, host=host, port=port)
+    stop.set()
+    thread.join()
+
+
+def serve(app: ASGIApp, *, host: str, port: int) -> None:
+    """Run an ASGI application until told to stop; paths are not logged, for a login link is a secret."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False, date_header=True)
+
+
+@contextmanager
+def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
+    """Worker and sequencer of this gateway as threads, for as long as the block runs."""
+    sequencing = sequencer(gateway)
+    threads = [
+        threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
+        threading.Thread(target=sequencing.run, args=(stop,), name="sequencer", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on this port of the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_LOOPBACK, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((_LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+        return port
