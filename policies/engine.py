@@ -3,26 +3,32 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import cedarpy
+from pydantic import ValidationError
 
 from policies import lint, refusal
 from policies.days import local_day
 from policies.decision import Decision, Deny, Ground, NearMiss, Obligation, Permit, Reason, Version
+from policies.dpia import assessment_faults, parse_assessment
 from policies.errors import BadPolicy, Fault
-from policies.parties import Caller
+from policies.law import Law
+from policies.parties import ANYBODY, Caller
 from policies.purpose import PACKAGED, InForce, Purpose, Purposes, load_purposes
 from policies.question import Action, Request, caller_facts
 from policies.rule import Rule, from_form, statements
 from policies.sources import Text
 from policies.terms import OBLIGATIONS, terms
-from policies.things import plain
-from policies.vocabulary import Vocabulary, parse_vocabulary
+from policies.things import Installation, plain
+from policies.vocabulary import parse_vocabulary
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +50,21 @@ class Engine:
     """The law in force, ready to decide.
 
     Attributes:
-        rules: all rules by id.
-        purposes: all purposes.
-        version: name and hash of everything that decides.
+        law: everything that was loaded.
+        rules: all rules by id; `purposes` all purposes; `version` name and hash of what decides.
     """
 
-    def __init__(
-        self,
-        *,
-        rules: Iterable[Rule],
-        schema: cedarpy.Schema,
-        purposes: Purposes,
-        in_force: Mapping[str, InForce],
-        vocabulary: Vocabulary,
-        policy_id: str,
-    ) -> None:
-        self.rules = {rule.id: rule for rule in rules}
-        self.purposes = purposes
-        self.in_force = in_force
-        self.vocabulary = vocabulary
-        self.version = Version(policy_id, _hash(self.rules.values(), schema, purposes, in_force))
+    def __init__(self, law: Law, schema: cedarpy.Schema) -> None:
+        self.law = law
+        self.rules = law.rules
+        self.purposes = law.purposes
+        self.version = law.version
         self._schema = schema
-        self._place = {rule: place for place, rule in enumerate(self.rules)}
-        self._acts = {action: _act(action, self.rules.values()) for action in Action}
+        self._place = {rule: place for place, rule in enumerate(law.rules)}
+        self._acts = {action: _act(action, law.rules.values()) for action in Action}
         self._known = lru_cache(maxsize=4096)(self._parse_known)
-        self._grounds = {rule.id: _ground_of_rule(rule) for rule in self.rules.values()}
-        self._purpose_grounds = {key: tuple(_grounds_of_purpose(purpose)) for key, purpose in purposes.items()}
+        self._grounds = {rule.id: _ground_of_rule(rule) for rule in law.rules.values()}
+        self._purpose_grounds = {key: tuple(_grounds_of_purpose(purpose)) for key, purpose in law.purposes.items()}
 
     @classmethod
     def load(
@@ -100,23 +95,21 @@ class Engine:
         faults: list[Fault] = []
         schema = _schema(folder / "schema.cedarschema")
         known = load_purposes(purposes)
-        rules = [rule for path in sorted((folder / "rules").glob("*.cedar")) for rule in _rules(path, schema, faults)]
+        read = [rule for path in sorted((folder / "rules").glob("*.cedar")) for rule in _rules(path, schema, faults)]
+        rules = {rule.id: rule for rule in read}
         # 2
-        vocabulary = parse_vocabulary((folder / "vocabulary.toml").read_text(encoding="utf-8"))
-        faults += lint.rule_faults(rules, known.sources, vocabulary)
+        vocabulary = _parsed(folder / "vocabulary.toml", parse_vocabulary)
+        assessment = _parsed(folder / "dpia.toml", parse_assessment)
+        faults += lint.rule_faults(read, known.sources, vocabulary)
+        faults += assessment_faults(assessment, rules)
         # 3
         words = tuple(in_force)
         faults += lint.in_force_faults(words, known)
         if faults:
             raise BadPolicy(faults)
-        return cls(
-            rules=rules,
-            schema=schema,
-            purposes=known,
-            in_force={word.purpose: word for word in words},
-            vocabulary=vocabulary,
-            policy_id=policy_id,
-        )
+        chosen = {word.purpose: word for word in words}
+        version = Version(policy_id, _hash(rules, schema, known, chosen))
+        return cls(Law(rules, known, chosen, vocabulary, assessment, version), schema)
 
     def decide(self, request: Request, *, at: dt.datetime) -> Decision:
         """Whether the act may be done at this moment, with grounds; every purpose named must allow it.
@@ -144,6 +137,14 @@ class Engine:
             obligations += _obligations(self.rules, decided, self.purposes[purpose])
         return Permit(request.action, request.purposes, tuple(dict.fromkeys(grounds)), self.version, tuple(obligations))
 
+    def standing(self, at: dt.datetime) -> dict[str, Decision]:
+        """What the law says about each purpose at a moment, whoever asks: a permit where it works, else why not.
+
+        The question is that of the one act anybody may do, so that only what stands above every act can refuse it.
+        """
+        act, thing = Action.READ_REGISTER_OF_PROCESSING, Installation()
+        return {key: self.decide(Request(ANYBODY, act, thing, (key,)), at=at) for key in self.purposes}
+
     def _decide(self, request: Request, purpose: Purpose, today: dt.date) -> Deny | tuple[Ground, ...]:
         """The grounds on which one purpose permits, or the refusal.
 
@@ -164,7 +165,7 @@ class Engine:
             forbids=[self.rules[rule] for rule in self._in_order(answer.rules)],
             permits=act.permits,
             held=lambda: _held(_ask(question, entities, act.probes, self._schema)),
-            vocabulary=self.vocabulary,
+            vocabulary=self.law.vocabulary,
         )
         return self._deny(
             request,
@@ -184,7 +185,7 @@ class Engine:
         return self._known(request.caller, purpose.id).with_added_json_str(f"[{thing}]", self._schema)
 
     def _parse_known(self, caller: Caller, purpose: str) -> cedarpy.Entities:
-        known = terms(self.purposes[purpose], self.in_force.get(purpose))
+        known = terms(self.purposes[purpose], self.law.in_force.get(purpose))
         pair = f"[{_entity('Caller', 'caller', caller_facts(caller))},{_entity('Purpose', 'purpose', known)}]"
         return cedarpy.Entities.from_json_str(pair, self._schema)
 
@@ -257,6 +258,13 @@ def _schema(path: Path) -> cedarpy.Schema:
         raise BadPolicy([Fault(path.name, "file", str(error), "Correct the schema")]) from None
 
 
+def _parsed(path: Path, parse: Callable[[str], _T]) -> _T:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise BadPolicy([Fault(path.name, "file", str(error), "Correct it at that place")]) from None
+
+
 def _rules(path: Path, schema: cedarpy.Schema, faults: list[Fault]) -> Iterator[Rule]:
     """The rules of one file, each parsed and validated on its own, for Cedar's messages name no line."""
     for line, text in statements(path.read_text(encoding="utf-8")):
@@ -316,10 +324,12 @@ def _obligations(rules: Mapping[str, Rule], grounds: Iterable[Ground], purpose: 
             yield Obligation(purpose.id, name, value)
 
 
-def _hash(rules: Iterable[Rule], schema: cedarpy.Schema, purposes: Purposes, in_force: Mapping[str, InForce]) -> str:
+def _hash(
+    rules: Mapping[str, Rule], schema: cedarpy.Schema, purposes: Purposes, in_force: Mapping[str, InForce]
+) -> str:
     """SHA-256 over everything that decides, in canonical form: layout and comments change nothing, meaning does."""
     whole = {
-        "rules": {rule.id: rule.form for rule in rules},
+        "rules": {key: rule.form for key, rule in rules.items()},
         "schema": str(schema),
         "purposes": {key: purpose.model_dump() for key, purpose in purposes.items()},
         "sources": {key: source.model_dump() for key, source in purposes.sources.items()},

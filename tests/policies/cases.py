@@ -16,7 +16,7 @@ from policies.question import Setup
 from policies.things import Area, Consent, Hypothesis, OwnTable, Records
 from tests.policies.world import (
     CONSENT, DELIVERY, EVERYBODY, EXERCISE, INSTALLATION, JGZ, MADE_UP, OTHER_SITE, OWN_TABLE, PUBLISHED, READY, RECORD,
-    RECORDS, ROWS_DELIVERY, SLICE, Case, case_data,
+    RECORDS, ROWS_DELIVERY, SLICE, TWO, Case, case_data,
 )  # fmt: skip
 
 COUNTS, ROWS, CONSENTED = "absence-counts", "absence-records", "consented-records"
@@ -68,12 +68,20 @@ DELIVERIES = [
     delivery("3 a supplier with a mandate", "supplier", DELIVERY, PERMIT, DELIVER),
     delivery("3 a supplier on the last day", "supplier", DELIVERY, PERMIT, DELIVER, day="2027-07-31"),
     delivery("3 a supplier the day after", "supplier", DELIVERY, FORBIDDEN, "mandate-covers-this", day="2027-08-01"),
+    delivery("3 a supplier on the first day", "supplier", DELIVERY, PERMIT, DELIVER, day="2026-08-01"),
     delivery("3 a supplier the day before", "supplier", DELIVERY, FORBIDDEN, "purpose-only-proposed", "mandate-covers-this", day="2026-07-31"),
     delivery("3 a supplier confirms without being allowed", "supplier", DELIVERY, FORBIDDEN, "mandate-covers-this", action=A.CONFIRM),
     delivery("3 a supplier with another collection", "supplier", ROWS_DELIVERY, FORBIDDEN, "mandate-covers-this", purpose="counting-for-school", collection=ROWS),
     delivery("3 a supplier without mandate", "supplier without mandate", DELIVERY, NOT_FOUND, "mandate-registered"),
+    delivery("3 a supplier with another's mandate", "supplier with another's mandate", DELIVERY, NOT_FOUND, "mandate-registered"),
+    delivery("3 a supplier with a competitor's mandate", "supplier with a competitor's mandate", DELIVERY, NOT_FOUND, "mandate-registered"),
     delivery("3 a supplier in its own name", "supplier for itself", DELIVERY, NOT_FOUND, "not-your-school"),
     delivery("3 a school posing as operator", "school posing as operator", DELIVERY, FORBIDDEN, "role-fits-party"),
+    delivery("3 an swv posing as school", "swv posing as school", replace(DELIVERY, party="PO2505"), FORBIDDEN, "role-fits-party", "sector-of-the-school"),
+    delivery("3 on the last day of a purpose", "school", DELIVERY, PERMIT, DELIVER, purpose="test-limited", day="2026-11-01"),
+    delivery("3 on the first day after a purpose", "school", DELIVERY, FORBIDDEN, "purpose-out-of-date", purpose="test-limited"),
+    delivery("3 on the first day of a purpose", "school", DELIVERY, PERMIT, DELIVER, purpose="test-limited", day="2026-09-01"),
+    delivery("3 on the day before a purpose", "school", DELIVERY, FORBIDDEN, "purpose-out-of-date", purpose="test-limited", day="2026-08-31"),
     delivery("3 a real period, two operators", "school", replace(DELIVERY, exercise=False), PERMIT, DELIVER),
     delivery("3 a real period, one operator", "school", replace(DELIVERY, exercise=False), FORBIDDEN, "real-period-needs-two-operators", setup=Setup()),
     delivery("3 a real period, one operator, accepted", "school", replace(DELIVERY, exercise=False), PERMIT, DELIVER, setup=Setup(unsafe_single_operator=True)),
@@ -86,6 +94,14 @@ DELIVERIES = [
     delivery("1 rows with hours of illness", "school", replace(ROWS_DELIVERY, data=ROWS_DELIVERY.data | {Data.ILLNESS_HOURS}), FORBIDDEN, "health-only-with-consent", "only-what-the-purpose-lists", purpose="counting-for-school", collection=ROWS),
     delivery("10 the seven grounds", "school", replace(DELIVERY, data=frozenset({Data.ARTICLE_11_COUNTS})), FORBIDDEN, "purpose-refused", "only-illness-apart", purpose="article-11-grounds"),
     delivery("10 the seven grounds as statutory counts", "school", replace(DELIVERY, data=frozenset({Data.ARTICLE_11_COUNTS})), FORBIDDEN, "only-what-the-purpose-lists", "only-illness-apart"),
+    *(
+        delivery(f"10 the seven grounds, {action.value}", "school", replace(DELIVERY, data=frozenset({Data.ARTICLE_11_COUNTS})), FORBIDDEN, "only-what-the-purpose-lists", "only-illness-apart", action=action)
+        for action in (A.CHECK, A.CONFIRM)
+    ),
+    *(
+        delivery(f"11 suspensions, {action.value}", "school", replace(DELIVERY, data=frozenset({Data.SUSPENSION_COUNTS})), FORBIDDEN, "only-what-the-purpose-lists", "suspensions-undecided", action=action)
+        for action in (A.CHECK, A.CONFIRM)
+    ),
     delivery("10 illness apart", "school", replace(DELIVERY, data=frozenset({Data.ILLNESS_COUNTS})), PERMIT, DELIVER),
     delivery("11 suspensions and removals", "school", replace(DELIVERY, data=frozenset({Data.SUSPENSION_COUNTS})), FORBIDDEN, "purpose-undecided", "suspensions-undecided", purpose="suspension-counts"),
     delivery("11 suspensions as statutory counts", "school", replace(DELIVERY, data=frozenset({Data.SUSPENSION_COUNTS})), FORBIDDEN, "only-what-the-purpose-lists", "suspensions-undecided"),
@@ -96,6 +112,19 @@ DELIVERIES = [
     delivery("34 under its own purpose", "school on Saba", replace(DELIVERY, party="00GH00"), FORBIDDEN, "purpose-undecided", "only-what-the-purpose-lists", "caribbean-not-yet", purpose="caribbean-netherlands"),
     delivery("35 mbo", "mbo school", replace(DELIVERY, party="00IJ00", sector="mbo"), FORBIDDEN, "mbo-undecided"),
     delivery("35 under its own purpose", "mbo school", replace(DELIVERY, party="00IJ00", sector="mbo"), FORBIDDEN, "purpose-undecided", "only-what-the-purpose-lists", "mbo-undecided", purpose="mbo"),
+    *(
+        delivery(f"{flow} {action.value}", who, thing, FORBIDDEN, rule, action=action, purpose=purpose, collection=collection, setup=setup)
+        for action in (A.CHECK, A.CONFIRM)
+        for flow, who, thing, rule, purpose, collection, setup in (
+            ("3 period closed,", "school", replace(DELIVERY, period_open=False), "period-open", "statutory-counts", COUNTS, TWO),
+            ("3 wrong sector,", "school", replace(DELIVERY, sector="vo"), "sector-of-the-school", "statutory-counts", COUNTS, TWO),
+            ("3 one operator,", "school", replace(DELIVERY, exercise=False), "real-period-needs-two-operators", "statutory-counts", COUNTS, Setup()),
+            ("1 no agreement,", "school", replace(ROWS_DELIVERY, agreement=False), "rows-need-processor-agreement", "counting-for-school", ROWS, TWO),
+            ("33 unfunded,", "unfunded school", replace(DELIVERY, party="00EF00"), "funded-schools-only", "statutory-counts", COUNTS, TWO),
+            ("34 Saba,", "school on Saba", replace(DELIVERY, party="00GH00"), "caribbean-not-yet", "statutory-counts", COUNTS, TWO),
+            ("35 mbo,", "mbo school", replace(DELIVERY, party="00IJ00", sector="mbo"), "mbo-undecided", "statutory-counts", COUNTS, TWO),
+        )
+    ),
     row("7 a school reads its own table", "school", A.READ_OWN_TABLE, OWN_TABLE, "own-school", PERMIT, "read-own-table"),
     row("7 its program reads it", "school's program", A.READ_OWN_TABLE, OWN_TABLE, "own-school", PERMIT, "read-own-table"),
     row("7 another school's table", "other school", A.READ_OWN_TABLE, OWN_TABLE, "own-school", NOT_FOUND, "not-your-school"),
@@ -114,6 +143,13 @@ RELEASES = [
     row("4 a school builds", "school", A.BUILD_RELEASE, BUILT, PLAN, NO_PERMIT),
     row("4 an swv builds", "swv", A.BUILD_RELEASE, BUILT, PLAN, NO_PERMIT),
     row("4 a school's program builds", "school's program", A.BUILD_RELEASE, BUILT, PLAN, NO_PERMIT),
+    row("4 the operator's privacy officer builds", "operator's privacy officer", A.BUILD_RELEASE, BUILT, PLAN, NO_PERMIT),
+    row("4 a table from five for a purpose that asks ten", "operator", A.BUILD_RELEASE, BUILT, "test-strict-tables", FORBIDDEN, "counts-from-five"),
+    row("4 a table from ten for a purpose that asks ten", "operator", A.BUILD_RELEASE, replace(BUILT, minimum=10), "test-strict-tables", PERMIT, "build-release"),
+    row("4 a table from four for a purpose that forgot to ask", "operator", A.BUILD_RELEASE, replace(BUILT, minimum=4), "test-bare-tables", FORBIDDEN, "counts-from-five"),
+    row("4 a table from five for that purpose", "operator", A.BUILD_RELEASE, BUILT, "test-bare-tables", PERMIT, "build-release"),
+    row("4 one approval where two are asked", "operator", A.PUBLISH_RELEASE, replace(READY, minimum=10), "test-strict-tables", FORBIDDEN, "enough-approvals"),
+    row("4 two approvals where two are asked", "operator", A.PUBLISH_RELEASE, replace(READY, minimum=10, approvals=2), "test-strict-tables", PERMIT, "decide-on-release"),
     row("4 building for a purpose without tables", "operator", A.BUILD_RELEASE, BUILT, "operation", NO_PERMIT),
     row("4 building for a refused purpose", "operator", A.BUILD_RELEASE, BUILT, "provinces", FORBIDDEN, "purpose-refused"),
     row("4 five is shown", "operator", A.BUILD_RELEASE, replace(BUILT, minimum=5), PLAN, PERMIT, "build-release"),
@@ -144,6 +180,7 @@ RELEASES = [
     row("4 an swv sees a release", "swv", A.READ_RELEASE, PUBLISHED, PLAN, PERMIT, "see-published-release"),
     row("4 an swv sees an unpublished one", "swv", A.READ_RELEASE, READY, PLAN, NOT_FOUND, "published-only"),
     row("4 the operator sees it", "operator", A.READ_RELEASE, READY, PLAN, PERMIT, "operator-reviews"),
+    row("4 the operator reads the certificate", "operator", A.READ_CERTIFICATE, READY, PLAN, PERMIT, "operator-reviews"),
     row("4 an swv reads the certificate", "swv", A.READ_CERTIFICATE, PUBLISHED, PLAN, PERMIT, "see-published-release"),
     row("4 of an unpublished one", "swv", A.READ_CERTIFICATE, READY, PLAN, NOT_FOUND, "published-only"),
     row("4 a privacy officer reads the certificate", "school's privacy officer", A.READ_CERTIFICATE, PUBLISHED, PLAN, PERMIT, "certificate-for-officers"),
@@ -151,6 +188,7 @@ RELEASES = [
     row("4 an officer, unpublished", "school's privacy officer", A.READ_CERTIFICATE, READY, PLAN, NOT_FOUND, "published-only"),
     row("4 a school reads the certificate of an swv", "school", A.READ_CERTIFICATE, PUBLISHED, PLAN, NO_PERMIT),
     row("4 an swv downloads itself", "swv", A.DOWNLOAD_RELEASE, SLICE, PLAN, PERMIT, "download-own-slice"),
+    row("4 its program downloads", "swv's program", A.DOWNLOAD_RELEASE, SLICE, PLAN, PERMIT, "download-own-slice"),
     row("4 an swv downloads its sites", "swv", A.DOWNLOAD_RELEASE, replace(SLICE, level="site", area=Area.OWN_SITE), PLAN, PERMIT, "download-own-slice"),
     row("4 an swv downloads the country", "swv", A.DOWNLOAD_RELEASE, replace(SLICE, level="country", area=Area.COUNTRY), PLAN, PERMIT, "download-own-slice"),
     row("4 an swv downloads another swv", "swv", A.DOWNLOAD_RELEASE, replace(SLICE, area=Area.FOREIGN), PLAN, NOT_FOUND, "not-your-area"),
@@ -186,6 +224,9 @@ RELEASES = [
     row("36 a researcher asks for rows", "researcher", A.REQUEST_DATA, case_data(Kind.RESEARCHER, Data.ABSENCE_ROWS), "research", FORBIDDEN, "purpose-undecided", "no-flow-to-researchers"),
     row("36 a researcher downloads", "researcher", A.DOWNLOAD_RELEASE, SLICE, PLAN, FORBIDDEN, "no-flow-to-researchers"),
     row("36 a researcher sees a release", "researcher", A.READ_RELEASE, PUBLISHED, PLAN, FORBIDDEN, "no-flow-to-researchers"),
+    row("36 a researcher reads a certificate", "researcher", A.READ_CERTIFICATE, PUBLISHED, PLAN, FORBIDDEN, "no-flow-to-researchers"),
+    row("a province sees a release", "province", A.READ_RELEASE, PUBLISHED, PLAN, FORBIDDEN, "no-flow-to-provinces"),
+    row("a province reads a certificate", "province", A.READ_CERTIFICATE, PUBLISHED, PLAN, FORBIDDEN, "no-flow-to-provinces"),
     row("36 what is public is public", "researcher", A.READ_RELEASE, PUBLISHED, "national-picture", PERMIT, "see-published-release"),
     row("a province asks for tables", "province", A.REQUEST_DATA, case_data(Kind.PROVINCE, Data.PROTECTED_TABLES), "provinces", FORBIDDEN, "purpose-refused", "no-flow-to-provinces"),
     row("a province downloads", "province", A.DOWNLOAD_RELEASE, SLICE, PLAN, FORBIDDEN, "no-flow-to-provinces"),
@@ -227,7 +268,10 @@ CONSENTS = [
     row("19 under another purpose", "school", A.REGISTER_CONSENT, CONSENT, "own-school", FORBIDDEN, "consent-names-a-recipient-of-the-purpose"),
     row("19 the school reads it", "school", A.READ_CONSENT, CONSENT, CARE, PERMIT, "keep-consent"),
     row("19 the school's program reads it", "school's program", A.READ_CONSENT, CONSENT, CARE, PERMIT, "keep-consent"),
+    row("19 the school's program reads it for another purpose", "school's program", A.READ_CONSENT, CONSENT, "own-school", NO_PERMIT),
     row("19 the named recipient reads it", "youth health care", A.READ_CONSENT, CONSENT, CARE, PERMIT, "named-recipient-knows-consent"),
+    row("19 the recipient's program reads it", "youth health care's program", A.READ_CONSENT, CONSENT, CARE, PERMIT, "named-recipient-knows-consent"),
+    row("19 the recipient's officer reads it", "youth health care's privacy officer", A.READ_CONSENT, CONSENT, CARE, NO_PERMIT),
     row("19 another recipient reads it", "other youth health care", A.READ_CONSENT, CONSENT, CARE, NOT_FOUND, "consent-known-to-you"),
     row("19 another school reads it", "other school", A.READ_CONSENT, CONSENT, CARE, NOT_FOUND, "consent-known-to-you"),
     row("19 a consent that does not exist", "school", A.READ_CONSENT, Consent(""), CARE, NOT_FOUND, "consent-known-to-you"),
@@ -259,6 +303,10 @@ CONSENTS = [
     row("19 to a gemeente that consent names", "school", A.SUBMIT_CONSENTED_RECORD, replace(RECORD, recipient="GM0344", recipient_is=Kind.GEMEENTE, consent_recipient="GM0344"), CARE, FORBIDDEN, "consented-data-of-this-purpose"),
     row("26 to an swv that consent names", "school", A.SUBMIT_CONSENTED_RECORD, replace(RECORD, recipient="PO2505", recipient_is=Kind.SWV, consent_recipient="PO2505"), CARE, FORBIDDEN, "swv-no-personal-data", "consented-data-of-this-purpose"),
     row("19 its privacy officer sends it", "school's privacy officer", A.SUBMIT_CONSENTED_RECORD, RECORD, CARE, NO_PERMIT),
+    row("19 a gemeente sends a record", "gemeente's program", A.SUBMIT_CONSENTED_RECORD, replace(RECORD, party="GM0344", consent_party="GM0344"), CARE, NO_PERMIT),
+    row("19 the recipient's program reads the record", "youth health care's program", A.READ_CONSENTED_RECORD, RECORD, CARE, PERMIT, "receive-consented-record"),
+    row("19 the recipient's officer reads the record", "youth health care's privacy officer", A.READ_CONSENTED_RECORD, RECORD, CARE, NO_PERMIT),
+    row("19 a gemeente whose code a record bears", "gemeente", A.READ_CONSENTED_RECORD, replace(RECORD, recipient="GM0344", consent_recipient="GM0344"), CARE, NO_PERMIT),
     row("19 under another purpose", "school", A.SUBMIT_CONSENTED_RECORD, RECORD, "statutory-counts", FORBIDDEN, "consented-data-of-this-purpose"),
     row("19 the recipient reads it", "youth health care", A.READ_CONSENTED_RECORD, RECORD, CARE, PERMIT, "receive-consented-record"),
     row("19 the recipient, after withdrawal", "youth health care", A.READ_CONSENTED_RECORD, replace(RECORD, consent_state="withdrawn"), CARE, FORBIDDEN, "consent-must-hold"),
@@ -293,6 +341,7 @@ OFFICE = [
         )
     ),
     row("the register is public", "public", A.READ_REGISTER_OF_PROCESSING, INSTALLATION, ACCOUNT, PERMIT, "register-is-public"),
+    row("a board asks about a made-up case", "board", A.ASK_DECISION, MADE_UP, ACCOUNT, PERMIT, "ask-about-yourself"),
     row("asking about a made-up case", "swv", A.ASK_DECISION, MADE_UP, ACCOUNT, PERMIT, "ask-about-yourself"),
     row("asking about oneself", "swv", A.ASK_DECISION, Hypothesis("PO2505"), ACCOUNT, PERMIT, "ask-about-yourself"),
     row("asking about another", "swv", A.ASK_DECISION, Hypothesis("00AB00"), ACCOUNT, NOT_FOUND, "not-about-another"),

@@ -1,8 +1,9 @@
 """A small world to ask questions in: named parties, things in good order, days, and the law as the demo sets it in force."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from policies.engine import Engine
@@ -13,6 +14,7 @@ from policies.things import (
     Area, CaseData, Consent, ConsentedRecord, Delivery, Hypothesis, Installation, OwnTable, Records, Release, Slice, Thing,
 )  # fmt: skip
 
+DEPLOYMENT = Path(__file__).parent / "deployment"
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 START = dt.date(2026, 8, 1)
 PROPOSED = ("statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture")
@@ -25,8 +27,8 @@ ILLNESS = frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE})
 
 @cache
 def law() -> Engine:
-    """The packaged law with the demo's purposes in force from 1 August 2026."""
-    return Engine.load(in_force=DEMO)
+    """The packaged law with the demo's purposes in force from 1 August 2026, and three purposes of a deployment."""
+    return Engine.load(purposes=[DEPLOYMENT], in_force=DEMO)
 
 
 def noon(day: str) -> dt.datetime:
@@ -63,8 +65,17 @@ CALLERS = {
     "supplier": Caller(SUPPLIER, Role.MACHINE, on_behalf_of=SITE, mandate=MANDATE),
     "supplier without mandate": Caller(SUPPLIER, Role.MACHINE, on_behalf_of=SITE),
     "supplier for itself": Caller(SUPPLIER, Role.MACHINE),
+    "supplier with another's mandate": Caller(
+        SUPPLIER, Role.MACHINE, on_behalf_of=SITE, mandate=replace(MANDATE, giver=OTHER_SITE.code)
+    ),
+    "supplier with a competitor's mandate": Caller(
+        SUPPLIER, Role.MACHINE, on_behalf_of=SITE, mandate=replace(MANDATE, holder="ORG-ANDER")
+    ),
     "board": Caller(Party("41234", Kind.BOARD), Role.SCHOOL),
     "swv": Caller(SWV, Role.RECIPIENT),
+    "swv's program": Caller(SWV, Role.MACHINE),
+    "swv posing as school": Caller(SWV, Role.SCHOOL),
+    "gemeente's program": Caller(Party("GM0344", Kind.GEMEENTE), Role.MACHINE),
     "gemeente": Caller(Party("GM0344", Kind.GEMEENTE), Role.RECIPIENT),
     "minister": Caller(Party("ORG-OCW", Kind.MINISTER), Role.RECIPIENT),
     "public": ANYBODY,
@@ -74,9 +85,12 @@ CALLERS = {
     "attendance officer": Caller(Party("ORG-LPA", Kind.ATTENDANCE_OFFICER), Role.RECIPIENT),
     "doctor": Caller(Party("ORG-ARTS", Kind.DOCTOR), Role.RECIPIENT),
     "youth health care": Caller(JGZ, Role.RECIPIENT),
+    "youth health care's program": Caller(JGZ, Role.MACHINE),
+    "youth health care's privacy officer": Caller(JGZ, Role.PRIVACY_OFFICER),
     "other youth health care": Caller(Party("ORG-JGZ2", Kind.YOUTH_HEALTH_CARE), Role.RECIPIENT),
     "operator": Caller(Party("ORG-BEHEER", Kind.OPERATOR), Role.OPERATOR),
     "operator's program": Caller(Party("ORG-BEHEER", Kind.OPERATOR), Role.MACHINE),
+    "operator's privacy officer": Caller(Party("ORG-BEHEER", Kind.OPERATOR), Role.PRIVACY_OFFICER),
     "school's privacy officer": Caller(SITE, Role.PRIVACY_OFFICER),
     "swv's privacy officer": Caller(SWV, Role.PRIVACY_OFFICER),
     "minister's privacy officer": Caller(Party("ORG-OCW", Kind.MINISTER), Role.CONTROLLER_OFFICER),
