@@ -1,10 +1,11 @@
 """Bytes as text: base64url without padding (RFC 4648 section 5), in its one canonical form."""
 
-from base64 import b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 
 from pseudonymisation.errors import MalformedError
 
-_TO_STANDARD = str.maketrans("-_+/=", "+/***")
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/***")
 
 
 def to_text(data: bytes) -> str:
@@ -20,7 +21,8 @@ def from_text(text: str, length: int) -> bytes:
             texts are never one value.
     """
     try:
-        data = b64decode(text.translate(_TO_STANDARD) + "=" * (-len(text) % 4), validate=True)
+        standard = text.encode("ascii").translate(_TO_STANDARD) + b"=" * (-len(text) % 4)
+        data = a2b_base64(standard, strict_mode=True)
     except ValueError:
         raise MalformedError("not base64url without padding") from None
     if len(data) != length or to_text(data) != text:

@@ -31,6 +31,7 @@ from pseudonymisation.service.quota import base_quota
 from pseudonymisation.service.register import Register, RegisteredSite
 from pseudonymisation.service.store import (
     Append,
+    Usage,
     accept_register,
     charge,
     reading,
@@ -61,6 +62,10 @@ class Batch:
     digest: bytes
     base: int
 
+    def left(self, spent: Usage) -> int:
+        """What is left of the quota; below zero if a new register made it smaller."""
+        return self.base + spent.granted - spent.used
+
     def fields(self) -> dict[str, Any]:
         """What the audit entry says: who, under which key, how many, and a digest of the blinded batch."""
         return {
@@ -81,9 +86,19 @@ class Answer:
     remaining: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
-    """What an evaluation needs besides the request."""
+    """What an evaluation needs besides the request.
+
+    Attributes:
+        engine: the service's database.
+        keyring: its keys.
+        registers: the register as it stands now.
+        append: writes an audit entry on the connection of the act.
+        clock: UTC.
+        identify: from an ASGI scope to a site's code.
+        accepted_serial: of the register this process worked with last.
+    """
 
     engine: Engine
     keyring: Keyring
@@ -91,6 +106,7 @@ class Desk:
     append: Append
     clock: Callable[[], datetime]
     identify: Identify
+    accepted_serial: int = 0
 
     def prepare(self, scope: Mapping[str, Any], body: bytes, *, english: bool) -> Batch | Answer | Problem:
         """Steps 1 to 5."""
@@ -106,53 +122,50 @@ class Desk:
         batch = self._batch(site, body, today, english=english)
         if isinstance(batch, Problem):
             return self._refuse(site.site, batch)
-        with reading(self.engine).connect() as connection:
-            # 4.
-            answer = stored_answer(connection, batch.digest)
-            spent = usage(connection, batch.site, batch.school_year)
-        left = batch.base + spent.granted - spent.used
-        if answer is not None:
-            return self._repeat(batch, answer, left)
-        # 5.
-        if len(batch.elements) > left:
-            return self._refuse(batch.site, _exhausted(batch, left))
-        return batch
+        # 4. and 5.
+        return self._known(batch) or batch
 
     def conclude(self, batch: Batch, answer: bytes) -> Answer | Problem:
-        """Step 7."""
+        """Step 7; if another request was faster with the same batch or the last of the quota, steps 4 and 5 again."""
         with self.engine.begin() as connection:
-            kept = store_answer(
+            spent = charge(connection, batch.site, batch.school_year, len(batch.elements), batch.base)
+            if spent is not None and store_answer(
                 connection, digest=batch.digest, site=batch.site, school_year=batch.school_year, key_id=batch.key_id,
                 elements=len(batch.elements), answer=answer, now=self.clock(),
-            )  # fmt: skip
-            charged = kept and charge(connection, batch.site, batch.school_year, len(batch.elements), batch.base)
-            if charged:
+            ):  # fmt: skip
                 self.append(connection, "evaluation-answered", batch.fields())
-            else:
-                connection.rollback()
-        with reading(self.engine).connect() as connection:
-            spent = usage(connection, batch.site, batch.school_year)
-            stored = stored_answer(connection, batch.digest)
-        left = batch.base + spent.granted - spent.used
-        if charged:
-            return Answer(batch.key_id, answer, left)
-        if stored is not None:
-            return self._repeat(batch, stored, left)
-        return self._refuse(batch.site, _exhausted(batch, left))
+                return Answer(batch.key_id, answer, batch.left(spent))
+            connection.rollback()
+        return self._known(batch) or Problem("busy", {"retry_after": 1})
 
     def refuse_element(self, batch: Batch, index: int, *, english: bool) -> Problem:
         """Step 6 met bytes that are no element."""
         return self._refuse(batch.site, no_element(index, english=english))
 
     def _accepted(self, register: Register) -> bool:
+        """Never back to an older register, not even after a restart."""
+        if register.serial == self.accepted_serial:
+            return True
+        with self.engine.begin() as connection:
+            if accept_register(connection, register.serial):
+                self.append(connection, "register-loaded", {"serial": register.serial, "operator": register.operator})
+            accepted = register_serial(connection) == register.serial
+        if accepted:
+            self.accepted_serial = register.serial
+        return accepted
+
+    def _known(self, batch: Batch) -> Answer | Problem | None:
         with reading(self.engine).connect() as connection:
-            known = register_serial(connection)
-        if register.serial > known:
-            with self.engine.begin() as connection:
-                if accept_register(connection, register.serial):
-                    fields = {"serial": register.serial, "operator": register.operator}
-                    self.append(connection, "register-loaded", fields)
-        return register.serial >= known
+            # 4.
+            answer = stored_answer(connection, batch.digest)
+            left = batch.left(usage(connection, batch.site, batch.school_year))
+        if answer is not None:
+            return self._repeat(batch, answer, left)
+        # 5.
+        if len(batch.elements) > left:
+            asked = {"remaining": max(left, 0), "asked": len(batch.elements)}
+            return self._refuse(batch.site, Problem("quota-exhausted", asked))
+        return None
 
     def _batch(self, site: RegisteredSite, body: bytes, today: date, *, english: bool) -> Batch | Problem:
         try:
@@ -203,7 +216,3 @@ def _unfit(record: KeyRecord, period: str, today: date) -> Problem | None:
     except MalformedError:
         fits = False
     return None if fits else Problem("period-outside-key", {"school_year": record.school_year or ""})
-
-
-def _exhausted(batch: Batch, left: int) -> Problem:
-    return Problem("quota-exhausted", {"remaining": max(left, 0), "asked": len(batch.elements)})

@@ -19,6 +19,8 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    and_,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -73,6 +75,19 @@ _register = Table(
     Column("serial", Integer, nullable=False),
 )
 
+# The statements of every request, built once.
+_OF = and_(_quota.c.site == bindparam("of_site"), _quota.c.school_year == bindparam("of_year"))
+_STORED = select(_batch.c.answer).where(_batch.c.digest == bindparam("digest"))
+_USAGE = select(_quota.c.used, _quota.c.granted).where(_OF)
+_ELEMENTS = bindparam("elements", type_=Integer)
+_CHARGE = (
+    update(_quota)
+    .where(_OF, _quota.c.used + _ELEMENTS <= bindparam("base", type_=Integer) + _quota.c.granted)
+    .values(used=_quota.c.used + _ELEMENTS)
+    .returning(_quota.c.used, _quota.c.granted)
+)
+_ENLARGE = update(_quota).where(_OF).values(granted=_quota.c.granted + _ELEMENTS)
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
@@ -103,26 +118,29 @@ def reading(engine: Engine) -> Engine:
 
 def stored_answer(connection: Connection, digest: bytes) -> bytes | None:
     """The answer to a batch that was answered before, or None."""
-    return connection.execute(select(_batch.c.answer).where(_batch.c.digest == digest)).scalar()
+    return connection.execute(_STORED, {"digest": digest}).scalar()
 
 
 def usage(connection: Connection, site: str, school_year: str) -> Usage:
     """What is used and granted; zero for a site that never asked."""
-    wanted = (_quota.c.site == site, _quota.c.school_year == school_year)
-    row = connection.execute(select(_quota.c.used, _quota.c.granted).where(*wanted)).first()
+    row = connection.execute(_USAGE, {"of_site": site, "of_year": school_year}).first()
     return Usage(0, 0) if row is None else Usage(row.used, row.granted)
 
 
-def charge(connection: Connection, site: str, school_year: str, elements: int, base: int) -> bool:
-    """Take elements from a quota of `base` plus what was granted; False, and nothing taken, if that is too many.
+def charge(connection: Connection, site: str, school_year: str, elements: int, base: int) -> Usage | None:
+    """Take elements from a quota of `base` plus what was granted.
 
     One conditional update: two batches that race for the last elements cannot both have them.
+
+    Returns:
+        The usage with them; None, and nothing taken, if they are too many.
     """
-    _ensure_quota(connection, site, school_year)
-    enough = _quota.c.used + elements <= base + _quota.c.granted
-    wanted = (_quota.c.site == site, _quota.c.school_year == school_year)
-    done = connection.execute(update(_quota).where(*wanted, enough).values(used=_quota.c.used + elements))
-    return done.rowcount == 1
+    values = {"of_site": site, "of_year": school_year, "elements": elements, "base": base}
+    row = connection.execute(_CHARGE, values).first()
+    if row is None:  # too many, or the first batch of the year
+        _ensure_quota(connection, site, school_year)
+        row = connection.execute(_CHARGE, values).first()
+    return None if row is None else Usage(row.used, row.granted)
 
 
 def store_answer(
@@ -184,8 +202,7 @@ def grant_quota(
         raise PseudonymisationError(f"one grant is 1 to {MAX_GRANT} elements")
     with engine.begin() as connection:
         _ensure_quota(connection, site, school_year)
-        wanted = (_quota.c.site == site, _quota.c.school_year == school_year)
-        connection.execute(update(_quota).where(*wanted).values(granted=_quota.c.granted + elements))
+        connection.execute(_ENLARGE, {"of_site": site, "of_year": school_year, "elements": elements})
         row = {"site": site, "school_year": school_year, "elements": elements, "reason": reason.value}
         connection.execute(insert(_grant).values(**row, granted_at=now))
         append(connection, "quota-granted", row)

@@ -36,7 +36,7 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 class Machine(httpx.HTTPTransport):
-    """Carries requests to the service's process; pulls the plug during some of them, and restarts it when asked to wait."""
+    """Carries requests to the service's process; pulls the plug during some; restarts it when asked to wait."""
 
     def __init__(self, world: World, stack: ExitStack, fatal: dict[int, float]) -> None:
         super().__init__()
