@@ -6,7 +6,7 @@ school, to recognise its pupils, then fails the proof.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -44,7 +44,6 @@ class KeyDocument:
     """What the service publishes: its operator (a registered party), and at most one key for each school year."""
 
     operator: str
-    issued: datetime
     keys: tuple[ServiceKey, ...]
     signer: bytes
 
@@ -66,16 +65,14 @@ class _KeyForm(BaseModel):
 class _DocumentForm(BaseModel):
     model_config = _STRICT
     operator: str
-    issued: datetime
     keys: tuple[_KeyForm, ...]
 
 
-def write_key_document(operator: str, issued: datetime, keys: Sequence[ServiceKey], secret: bytes) -> bytes:
+def write_key_document(operator: str, keys: Sequence[ServiceKey], secret: bytes) -> bytes:
     """The signed document.
 
     Args:
         operator: the party that runs the service.
-        issued: UTC.
         keys: at most one for each school year.
         secret: Ed25519 seed of the service, 32 bytes.
     """
@@ -89,7 +86,7 @@ def write_key_document(operator: str, issued: datetime, keys: Sequence[ServiceKe
         )
         for key in keys
     )
-    form = _DocumentForm(operator=operator, issued=issued, keys=forms)
+    form = _DocumentForm(operator=operator, keys=forms)
     return sign_document(KIND, form.model_dump(mode="json"), secret)
 
 
@@ -112,7 +109,7 @@ def read_key_document(data: bytes, signer: bytes | None = None) -> KeyDocument:
         raise SignatureError("the key document is signed but not of the form this version knows") from None
     if len({key.school_year for key in keys}) != len(keys):
         raise SignatureError("the key document has two keys for one school year")
-    return KeyDocument(form.operator, form.issued, keys, trusted)
+    return KeyDocument(form.operator, keys, trusted)
 
 
 def _service_key(form: _KeyForm) -> ServiceKey:

@@ -29,6 +29,7 @@ from pseudonymisation.private_file import write_private
 from pseudonymisation.pseudonym import pseudonym_text
 
 BATCH = 50
+Progress = Callable[[int, int], None]
 _SITE = re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}")
 
 
@@ -51,7 +52,7 @@ class Delivery:
     warnings: tuple[Fault, ...]
 
 
-def pseudonymise(
+def pseudonymise(  # long: a front door names its arguments one by one
     header: Sequence[str],
     rows: Iterable[tuple[int, Sequence[str]]],
     *,
@@ -63,7 +64,7 @@ def pseudonymise(
     output: Path,
     chosen: ColumnMap | None = None,
     offered: Collection[str] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Delivery | Refusal:
     """Make the document of a site and period; see the steps above.
 
@@ -86,24 +87,12 @@ def pseudonymise(
     checked = check_rows(header, rows, chosen=chosen or ColumnMap(), offered=offered)
     if checked.faults:
         return refusal("faults", checked.faults, count=len(checked.faults))
-    # 2.
+    # 2. and 3.
     numbers = [pupil.number.digits for pupil in checked.pupils]
     known = cache.get(source.key_id, numbers)
-    kept = len(known)
-    # 3.
-    wanted = [digits for digits in numbers if digits not in known]
-    for start in range(0, len(wanted), BATCH):
-        if progress is not None:
-            progress(len(known), len(numbers))
-        batch = wanted[start : start + BATCH]
-        made = source.evaluate([number_input(digits) for digits in batch], missing=len(wanted) - start)
-        if isinstance(made, Refusal):
-            return made
-        fresh = dict(zip(batch, made, strict=True))
-        cache.put(source.key_id, fresh)
-        known |= fresh
-    if progress is not None:
-        progress(len(known), len(numbers))
+    asked = len(numbers) - len(known)
+    if (problem := _complete(known, numbers, source, cache, progress)) is not None:
+        return problem
     # 4. and 5.
     document = {
         "collection": "absence-records",
@@ -114,7 +103,26 @@ def pseudonymise(
         "illness_counts": illness_counts(checked.pupils, bands, offered),
     }
     write_private(output, json.dumps(document, separators=(",", ":")).encode() + b"\n")
-    return Delivery(output, len(numbers), len(wanted), kept, checked.warnings)
+    return Delivery(output, len(numbers), asked, len(numbers) - asked, checked.warnings)
+
+
+def _complete(
+    known: dict[str, bytes], numbers: Sequence[str], source: Source, cache: Cache, progress: Progress | None
+) -> Refusal | None:
+    """Step 3: add the pseudonyms that are missing to those that are known."""
+    tell = progress or (lambda *_: None)
+    wanted = [digits for digits in numbers if digits not in known]
+    for start in range(0, len(wanted), BATCH):
+        tell(len(known), len(numbers))
+        batch = wanted[start : start + BATCH]
+        made = source.evaluate([number_input(digits) for digits in batch], missing=len(wanted) - start)
+        if isinstance(made, Refusal):
+            return made
+        fresh = dict(zip(batch, made, strict=True))
+        cache.put(source.key_id, fresh)
+        known |= fresh
+    tell(len(known), len(numbers))
+    return None
 
 
 def _misnamed(site: str, period: str) -> Refusal | None:

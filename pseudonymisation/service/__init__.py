@@ -15,7 +15,7 @@ from pseudonymisation.service.register import (
     load_register,
 )
 from pseudonymisation.service.store import close_year, grant_quota, open_store
-from pseudonymisation.service.workers import worker_pool
+from pseudonymisation.workers import worker_pool
 
 __all__ = [
     "Credential",

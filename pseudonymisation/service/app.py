@@ -15,16 +15,17 @@ from sqlalchemy import Engine
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
+from pseudonymisation.errors import MalformedError
 from pseudonymisation.keyring import Keyring
-from pseudonymisation.oprf import ELEMENT, MAX_BATCH, PROOF
+from pseudonymisation.oprf import ELEMENT, MAX_BATCH, PROOF, evaluate
 from pseudonymisation.service.evaluation import Answer, Batch, Desk, Identify, amsterdam_day
 from pseudonymisation.service.keys import service_document
 from pseudonymisation.service.problems import HEADERS, Problem, response, wants_english
 from pseudonymisation.service.register import Register, bearer_token
 from pseudonymisation.service.store import Append
-from pseudonymisation.service.workers import evaluate_or_index, worker_pool
 from pseudonymisation.text64 import to_text
 from pseudonymisation.wire import EvaluationAnswer, EvaluationRequest
+from pseudonymisation.workers import worker_pool
 
 MAX_BODY = 300_000
 MAX_WAITING = 64
@@ -40,14 +41,18 @@ class _Crowd:
         self._pool = pool()
         self._waiting = 0
 
-    async def evaluate(self, batch: Batch) -> bytes | int | Problem:
-        """Proof and elements; or the index of what is no element; or busy."""
+    def warm_up(self) -> None:
+        """Start a worker before the first school waits for it."""
+        self._pool.submit(int)
+
+    async def evaluate(self, batch: Batch) -> bytes | Problem:
+        """Proof and elements, or busy; MalformedError if something is no element."""
         if self._waiting >= MAX_WAITING:
             return Problem("busy", {"retry_after": 1})
         self._waiting += 1
         pool = self._pool
         try:
-            work = pool.submit(evaluate_or_index, batch.seed, batch.info, batch.elements)
+            work = pool.submit(evaluate, batch.seed, batch.info, batch.elements)
             return await asyncio.wrap_future(work)
         except BrokenExecutor:
             _log.warning("a worker process died; the pool is made anew")
@@ -90,6 +95,7 @@ def create_service(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        crowd.warm_up()
         yield
         crowd.close()
 
@@ -98,7 +104,7 @@ def create_service(
         redirect_slashes=False, lifespan=lifespan,
     )  # fmt: skip
     _add_evaluations(app, desk, crowd)
-    _add_reading(app, engine, lambda: service_document(keyring, operator, clock()))
+    _add_reading(app, engine, lambda: service_document(keyring, operator))
     _add_errors(app)
     return app
 
@@ -123,12 +129,11 @@ async def _evaluate(request: Request, desk: Desk, crowd: _Crowd, *, english: boo
     prepared = await run_sync(lambda: desk.prepare(request.scope, body, english=english))
     if not isinstance(prepared, Batch):
         return prepared
-    done = await crowd.evaluate(prepared)
-    if isinstance(done, Problem):
-        return done
-    if isinstance(done, int):
-        return await run_sync(lambda: desk.refuse_element(prepared, done, english=english))
-    return await run_sync(desk.conclude, prepared, done)
+    try:
+        done = await crowd.evaluate(prepared)
+    except MalformedError:
+        return await run_sync(lambda: desk.refuse_elements(prepared, english=english))
+    return done if isinstance(done, Problem) else await run_sync(desk.conclude, prepared, done)
 
 
 async def _read(request: Request) -> bytes | None:

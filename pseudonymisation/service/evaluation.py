@@ -24,7 +24,7 @@ from sqlalchemy import Engine
 from pseudonymisation.domain import school_year_of, service_info
 from pseudonymisation.errors import MalformedError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
-from pseudonymisation.oprf import ELEMENT
+from pseudonymisation.oprf import ELEMENT, is_element
 from pseudonymisation.service.keys import EVALUATION
 from pseudonymisation.service.problems import Problem, malformed, no_element
 from pseudonymisation.service.quota import base_quota
@@ -138,9 +138,10 @@ class Desk:
             connection.rollback()
         return self._known(batch) or Problem("busy", {"retry_after": 1})
 
-    def refuse_element(self, batch: Batch, index: int, *, english: bool) -> Problem:
-        """Step 6 met bytes that are no element."""
-        return self._refuse(batch.site, no_element(index, english=english))
+    def refuse_elements(self, batch: Batch, *, english: bool) -> Problem:
+        """Step 6 met bytes that are no element: say which."""
+        wrong = [index for index, element in enumerate(batch.elements) if not is_element(element)]
+        return self._refuse(batch.site, no_element(wrong, english=english))
 
     def _accepted(self, register: Register) -> bool:
         """Never back to an older register, not even after a restart."""
@@ -182,7 +183,7 @@ class Desk:
             try:
                 elements.append(from_text(text, ELEMENT))
             except MalformedError:
-                return no_element(index, english=english)
+                return no_element([index], english=english)
         school_year = school_year_of(request.period)
         return Batch(
             site=site.site, school_year=school_year, key_id=record.key_id, seed=self.keyring.secret(record.key_id),

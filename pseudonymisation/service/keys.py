@@ -1,6 +1,6 @@
 """The service's keys: one random seed for each school year, and the key it signs its key document with."""
 
-from datetime import date, datetime
+from datetime import date
 
 from pseudonymisation.domain import check_school_year, service_info
 from pseudonymisation.key_document import ServiceKey, write_key_document
@@ -9,7 +9,7 @@ from pseudonymisation.oprf import public_key
 
 EVALUATION = "pseudonym-service"
 SIGNING = "pseudonym-service-signing"
-_FOREVER = date(9999, 12, 31)
+_ALWAYS = {"not_before": date(2000, 1, 1), "not_after": date(9999, 12, 31)}
 
 
 def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after: date) -> KeyRecord:
@@ -25,15 +25,16 @@ def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after
     return keyring.open(EVALUATION, school_year, not_before=not_before, not_after=not_after)
 
 
-def service_document(keyring: Keyring, operator: str, now: datetime) -> bytes:
+def service_document(keyring: Keyring, operator: str) -> bytes:
     """The signed public key document (`key_document`): the active key of each school year.
+
+    The same keys give the same bytes, so that its published hash says whether a school has the file everybody has.
 
     Args:
         keyring: the service's own; gets a signing key if it has none.
         operator: the party that runs the service.
-        now: UTC.
     """
-    signing = keyring.open(SIGNING, None, not_before=now.date(), not_after=_FOREVER)
+    signing = keyring.open(SIGNING, None, **_ALWAYS)
     keys = [
         ServiceKey(
             key_id=record.key_id,
@@ -45,4 +46,4 @@ def service_document(keyring: Keyring, operator: str, now: datetime) -> bytes:
         for record in keyring.records()
         if record.purpose == EVALUATION and record.state is KeyState.ACTIVE and record.school_year is not None
     ]
-    return write_key_document(operator, now, keys, keyring.secret(signing.key_id))
+    return write_key_document(operator, keys, keyring.secret(signing.key_id))

@@ -1,7 +1,7 @@
 """Refusals as values, and as problem documents (RFC 9457) in Dutch or English."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -53,12 +53,11 @@ def malformed(error: ValidationError, *, english: bool) -> Problem:
     return Problem("malformed", errors=tuple(_fault(one["loc"], one["type"], english) for one in found[:MAX_ERRORS]))
 
 
-def no_element(index: int, *, english: bool) -> Problem:
-    """An element of the right length that is no element of the group; `index` counts from 0."""
+def no_element(places: Sequence[int], *, english: bool) -> Problem:
+    """Texts that are no element of the group, by their places, which count from 0."""
     message = "this is no element of ristretto255" if english else "dit is geen element van ristretto255"
-    return Problem(
-        "malformed", errors=({"row": index + 1, "column": "blinded", "rule": "ELEMENT", "message": message},)
-    )
+    fault = {"column": "blinded", "rule": "ELEMENT", "message": message}
+    return Problem("malformed", errors=tuple({"row": place + 1, **fault} for place in places[:MAX_ERRORS]))
 
 
 def response(problem: Problem, *, english: bool) -> JSONResponse:

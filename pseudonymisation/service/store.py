@@ -7,6 +7,7 @@ everybody but the school that holds the blinds.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pseudonymisation.errors import PseudonymisationError
 from pseudonymisation.keyring import Keyring
+from pseudonymisation.private_file import write_private
 from pseudonymisation.service.quota import MAX_GRANT, GrantReason
 
 Append = Callable[[Connection, str, Mapping[str, Any]], None]
@@ -98,13 +100,15 @@ class Usage:
 
 
 def open_store(url: str) -> Engine:
-    """The engine of the service's database, with its tables.
+    """The engine of the service's database, with its tables; a new SQLite file is readable by its owner only.
 
     Args:
         url: SQLAlchemy URL, `sqlite:///service.sqlite` or `postgresql+psycopg://…`.
     """
     engine = create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
+        if engine.url.database and not Path(engine.url.database).exists():
+            write_private(Path(engine.url.database), b"")
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
     _metadata.create_all(engine)

@@ -1,16 +1,12 @@
 """Worker processes that evaluate: the library holds the interpreter lock, so a thread would stop every other request.
 
-A worker gets the seed with each batch and keeps nothing.
+A worker gets the seed with each batch and keeps nothing. It imports this file and the wrapper, not the whole service.
 """
 
 import multiprocessing
 import os
-from collections.abc import Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from threading import Thread
-
-from pseudonymisation.errors import MalformedError
-from pseudonymisation.oprf import evaluate, is_element
 
 
 def worker_pool(workers: int = 1) -> Executor:
@@ -33,11 +29,3 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     Thread(target=follow, daemon=True).start()
-
-
-def evaluate_or_index(seed: bytes, info: bytes, elements: Sequence[bytes]) -> bytes | int:
-    """Proof and evaluated elements; or the index of the first that is no element of the group."""
-    try:
-        return evaluate(seed, info, elements)
-    except MalformedError:
-        return next(index for index, element in enumerate(elements) if not is_element(element))
