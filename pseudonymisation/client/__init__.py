@@ -5,7 +5,9 @@ Needs the base install only, on Windows too.
 
 from pseudonymisation.client.bands import Band
 from pseudonymisation.client.cache import open_cache
-from pseudonymisation.client.delivery import Delivery, pseudonymise
+from pseudonymisation.client.changes import change_numbers
+from pseudonymisation.client.delivery import pseudonymise
+from pseudonymisation.client.lookup import Delivery
 from pseudonymisation.client.mapping import ColumnMap, read_map
 from pseudonymisation.client.messages import Fault, Refusal
 from pseudonymisation.client.source import OfflineSource, ServiceSource, pinned_key, unsafe_local_source
@@ -18,6 +20,7 @@ __all__ = [
     "OfflineSource",
     "Refusal",
     "ServiceSource",
+    "change_numbers",
     "open_cache",
     "pinned_key",
     "pseudonymise",

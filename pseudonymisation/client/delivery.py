@@ -12,44 +12,18 @@ What the caller still owes: the document holds pseudonyms, so send it over TLS a
 """
 
 import json
-import re
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from pseudonymisation.client.bands import Band, illness_counts
 from pseudonymisation.client.cache import Cache
+from pseudonymisation.client.lookup import Delivery, Progress, misnamed, pseudonyms_of
 from pseudonymisation.client.mapping import ColumnMap
-from pseudonymisation.client.messages import Fault, Refusal, refusal
+from pseudonymisation.client.messages import Refusal, refusal
 from pseudonymisation.client.rows import PupilRow, check_rows
 from pseudonymisation.client.source import Source
-from pseudonymisation.domain import number_input, school_year_of
-from pseudonymisation.errors import MalformedError
 from pseudonymisation.private_file import write_private
 from pseudonymisation.pseudonym import pseudonym_text
-
-BATCH = 50
-Progress = Callable[[int, int], None]
-_SITE = re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}")
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A document that was written.
-
-    Attributes:
-        path: where.
-        records: pupils in it.
-        asked: how many the service converted just now, at the cost of quota.
-        kept: how many were known already.
-        warnings: rows to look at; they are in the document.
-    """
-
-    path: Path
-    records: int
-    asked: int
-    kept: int
-    warnings: tuple[Fault, ...]
 
 
 def pseudonymise(  # long: a front door names its arguments one by one
@@ -81,7 +55,7 @@ def pseudonymise(  # long: a front door names its arguments one by one
         offered: subdivision codes the site offers; None if unknown here.
         progress: called with pseudonyms known and wanted.
     """
-    if (problem := _misnamed(site, period)) is not None:
+    if (problem := misnamed(site, period)) is not None:
         return problem
     # 1.
     checked = check_rows(header, rows, chosen=chosen or ColumnMap(), offered=offered)
@@ -89,49 +63,22 @@ def pseudonymise(  # long: a front door names its arguments one by one
         return refusal("faults", checked.faults, count=len(checked.faults))
     # 2. and 3.
     numbers = [pupil.number.digits for pupil in checked.pupils]
-    known = cache.get(source.key_id, numbers)
-    asked = len(numbers) - len(known)
-    if (problem := _complete(known, numbers, source, cache, progress)) is not None:
-        return problem
+    found = pseudonyms_of(numbers, source, cache, progress)
+    if isinstance(found, Refusal):
+        return found
     # 4. and 5.
     document = {
         "collection": "absence-records",
         "site": site,
         "period": period,
         "key_id": source.key_id,
-        "records": sorted((_record(pupil, known) for pupil in checked.pupils), key=lambda one: str(one["pseudonym"])),
+        "records": sorted(
+            (_record(pupil, found.pseudonyms) for pupil in checked.pupils), key=lambda one: str(one["pseudonym"])
+        ),
         "illness_counts": illness_counts(checked.pupils, bands, offered),
     }
     write_private(output, json.dumps(document, separators=(",", ":")).encode() + b"\n")
-    return Delivery(output, len(numbers), asked, len(numbers) - asked, checked.warnings)
-
-
-def _complete(
-    known: dict[str, bytes], numbers: Sequence[str], source: Source, cache: Cache, progress: Progress | None
-) -> Refusal | None:
-    """Step 3: add the pseudonyms that are missing to those that are known."""
-    tell = progress or (lambda *_: None)
-    wanted = [digits for digits in numbers if digits not in known]
-    for start in range(0, len(wanted), BATCH):
-        tell(len(known), len(numbers))
-        batch = wanted[start : start + BATCH]
-        made = source.evaluate([number_input(digits) for digits in batch], missing=len(wanted) - start)
-        if isinstance(made, Refusal):
-            return made
-        fresh = dict(zip(batch, made, strict=True))
-        cache.put(source.key_id, fresh)
-        known |= fresh
-    tell(len(known), len(numbers))
-    return None
-
-
-def _misnamed(site: str, period: str) -> Refusal | None:
-    if not _SITE.fullmatch(site):
-        return refusal("site")
-    try:
-        return refusal("period") if school_year_of(period) == period else None
-    except MalformedError:
-        return refusal("period")
+    return Delivery(output, len(numbers), found.asked, len(numbers) - found.asked, checked.warnings)
 
 
 def _record(pupil: PupilRow, known: dict[str, bytes]) -> dict[str, str | int | float]:

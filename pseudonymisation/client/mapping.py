@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pseudonymisation.client.messages import Fault, Refusal, fault, refusal
 
 FIELDS = ("number", "subdivision", "hours_scheduled", "hours_authorised", "hours_illness", "hours_unauthorised")
+CHANGE_FIELDS = ("number_old", "number_new")
 
 _KNOWN: dict[str, dict[str, list[str]]] = tomllib.loads((files(__package__) / "columns.toml").read_text("utf-8"))
 _SIGNS = re.compile(r"[^a-z0-9]")
@@ -55,6 +56,10 @@ class Columns:
     positions: Mapping[str, tuple[int, ...]]
     headings: Mapping[str, str]
 
+    def cell(self, cells: Sequence[str], name: str) -> str:
+        """The text of a field in a row; empty where the row is too short."""
+        return next((text for at in self.positions[name] if at < len(cells) and (text := cells[at].strip())), "")
+
 
 def read_map(text: str) -> ColumnMap | Refusal:
     """Read a `--map` file.
@@ -66,13 +71,13 @@ def read_map(text: str) -> ColumnMap | Refusal:
         form = _MapForm.model_validate(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, ValidationError):
         return refusal("map-unreadable")
-    if not form.columns.keys() <= set(FIELDS) or not form.fixed.keys() <= {"subdivision"}:
+    if not form.columns.keys() <= {*FIELDS, *CHANGE_FIELDS} or not form.fixed.keys() <= {"subdivision"}:
         return refusal("map-unreadable")
     return ColumnMap(form.columns, form.subdivisions, form.fixed.get("subdivision"))
 
 
-def find_columns(header: Sequence[str], chosen: ColumnMap) -> Columns | list[Fault]:
-    """Find every field in a heading row, or say which are missing or stand there twice.
+def find_columns(header: Sequence[str], chosen: ColumnMap, fields: Sequence[str] = FIELDS) -> Columns | list[Fault]:
+    """Find the fields in a heading row, or say which are missing or stand there twice.
 
     A fault names the wanted field by its first Dutch heading, never what was found: a file without headings has a
     pupil in its first row.
@@ -81,7 +86,7 @@ def find_columns(header: Sequence[str], chosen: ColumnMap) -> Columns | list[Fau
     positions: dict[str, tuple[int, ...]] = {}
     headings: dict[str, str] = {}
     faults = []
-    for name in FIELDS:
+    for name in fields:
         if name == "subdivision" and chosen.fixed_subdivision is not None:
             continue
         wanted = [chosen.columns[name]] if name in chosen.columns else _KNOWN["columns"][name]

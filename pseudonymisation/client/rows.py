@@ -97,18 +97,14 @@ class _Reader:
     def read(self, row: int, cells: Sequence[str]) -> None:
         self.count += 1
         before = len(self.faults)
-        number = self._number(row, self._cell(cells, "number"))
+        number = self._number(row, self._columns.cell(cells, "number"))
         subdivision = self._subdivision(row, cells)
-        hours = [self._hours(row, name, self._cell(cells, name)) for name in _HOUR_FIELDS]
+        hours = [self._hours(row, name, self._columns.cell(cells, name)) for name in _HOUR_FIELDS]
         known = [one for one in hours if one is not None]
         if len(known) == len(_HOUR_FIELDS):
             self._balance(row, *known)
         if len(self.faults) == before and number is not None and subdivision is not None:
             self.pupils.append(PupilRow(number, subdivision, *known))
-
-    def _cell(self, cells: Sequence[str], name: str) -> str:
-        places = self._columns.positions[name]
-        return next((text for at in places if at < len(cells) and (text := cells[at].strip())), "")
 
     def _wrong(self, row: int, name: str, rule: str, **facts: int) -> None:
         self.faults.append(fault(row, self._columns.headings.get(name, name), rule, **facts))
@@ -127,7 +123,7 @@ class _Reader:
         return number
 
     def _subdivision(self, row: int, cells: Sequence[str]) -> str | None:
-        text = self._fixed or self._cell(cells, "subdivision")
+        text = self._fixed or self._columns.cell(cells, "subdivision")
         code = self._codes.get(plain_value(text))
         if code is None or (self._offered is not None and code not in self._offered):
             self._wrong(row, "subdivision", "SUBDIVISION" if text else "CELL-EMPTY")

@@ -1,0 +1,81 @@
+"""From numbers to pseudonyms: what is kept first, then the service, in batches of 50 that are each kept at once.
+
+A blind cannot be stored, so a run that is killed loses the batch it was in; 50 is what that may cost of the quota.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pseudonymisation.client.cache import Cache
+from pseudonymisation.client.messages import Fault, Refusal, refusal
+from pseudonymisation.client.source import Source
+from pseudonymisation.domain import number_input, school_year_of
+from pseudonymisation.errors import MalformedError
+
+BATCH = 50
+Progress = Callable[[int, int], None]
+_SITE = re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A document that was written.
+
+    Attributes:
+        path: where.
+        records: pupils in it.
+        asked: how many numbers the service converted just now, at the cost of quota.
+        kept: how many were known already.
+        warnings: rows to look at; they are in the document.
+    """
+
+    path: Path
+    records: int
+    asked: int
+    kept: int
+    warnings: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The pseudonyms by number, not shown in `repr`, and how many were asked."""
+
+    pseudonyms: dict[str, bytes] = field(repr=False)
+    asked: int
+
+
+def pseudonyms_of(numbers: Sequence[str], source: Source, cache: Cache, progress: Progress | None) -> Found | Refusal:
+    """The pseudonym of every number.
+
+    Args:
+        numbers: nine digits each, all different.
+        source: where new pseudonyms come from.
+        cache: of the school year.
+        progress: called with pseudonyms known and wanted.
+    """
+    tell = progress or (lambda *_: None)
+    known = cache.get(source.key_id, numbers)
+    wanted = [digits for digits in numbers if digits not in known]
+    for start in range(0, len(wanted), BATCH):
+        tell(len(known), len(numbers))
+        batch = wanted[start : start + BATCH]
+        made = source.evaluate([number_input(digits) for digits in batch], missing=len(wanted) - start)
+        if isinstance(made, Refusal):
+            return made
+        fresh = dict(zip(batch, made, strict=True))
+        cache.put(source.key_id, fresh)
+        known |= fresh
+    tell(len(known), len(numbers))
+    return Found(known, len(wanted))
+
+
+def misnamed(site: str, period: str) -> Refusal | None:
+    """Why a site or period cannot be one, if so."""
+    if not _SITE.fullmatch(site):
+        return refusal("site")
+    try:
+        return refusal("period") if school_year_of(period) == period else None
+    except MalformedError:
+        return refusal("period")
