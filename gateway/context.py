@@ -160,5 +160,7 @@ def vocabulary(settings: Settings, law: Law, contracts: Contracts) -> AuditVocab
         bases=frozenset(citation.reference for purpose in purposes for citation in purpose.legal_basis),
         policies=frozenset({law.version.id}),
         rules=frozenset(law.rules) | frozenset(catalogue("rules")),
-        names=frozenset(law.purposes) | frozenset(contracts) | frozenset({law.version.id, "gateway"}),
+        names=frozenset(law.purposes)
+        | frozenset(contracts)
+        | frozenset({law.version.id, "gateway", "pseudonym-service"}),
     )

@@ -22,13 +22,23 @@ from gateway.periods import find_period, school_year, takes
 from gateway.records import Expected, Parsed, Row, parse
 from gateway.records.expected import Cell
 from gateway.register import has_agreement, site_facts
-from gateway.store import Count, Enrolment, Idempotency, Period, Receipt, SiteFacts, Submission, SubmissionState
+from gateway.store import (
+    Count,
+    Enrolment,
+    Idempotency,
+    Period,
+    Receipt,
+    ServiceKey,
+    SiteFacts,
+    Submission,
+    SubmissionState,
+)
 from policies.decision import Decision, Deny, Reason
 from policies.parties import Caller, Kind
 from policies.question import Action
 from policies.things import Delivery
 from pseudonymisation.domain import Domain
-from pseudonymisation.pseudonym import pids_through
+from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, pids_through
 
 CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 
@@ -71,13 +81,19 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What a delivery is about, looked up once: the caller, the contract, the period and the site's facts."""
+    """What a delivery is about, looked up once.
+
+    Attributes:
+        facts: What holds of the site on the period's reference date; None when it is not registered then.
+        keys: Ids of the pseudonym service's keys that rows of this period may be made with.
+    """
 
     caller: Caller
     contract: Contract
     period: Period
     facts: SiteFacts | None
     thing: Delivery
+    keys: frozenset[str] = frozenset()
 
     @property
     def actor(self) -> Actor:
@@ -108,7 +124,13 @@ def look_up(
         exercise=found.exercise,
         agreement=has_agreement(session, site, gateway.today),
     )
-    return Matter(caller, contract, found, facts, thing)
+    return Matter(caller, contract, found, facts, thing, _keys_for(session, found))
+
+
+def _keys_for(session: Session, period: Period) -> frozenset[str]:
+    """The pinned keys of the period's school year; an exercise also takes rows made with a local key."""
+    query = select(ServiceKey.key_id).where(ServiceKey.school_year == school_year(period.code))
+    return frozenset(session.exec(query)) | (frozenset({UNSAFE_KEYED_LOCAL}) if period.exercise else frozenset())
 
 
 def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
@@ -182,6 +204,7 @@ def _expected(matter: Matter) -> Expected:
         period=matter.period.code,
         sector=facts.sector if facts else None,
         offered=tuple(facts.subdivisions.split()) if facts else None,
+        keys=matter.keys,
     )
 
 

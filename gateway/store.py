@@ -156,6 +156,16 @@ class Enrolment(SQLModel, table=True):
     hours: str = column("pseudonymous")  # hours missed by kind, in the order of the contract, joined by a space
 
 
+class ServiceKey(SQLModel, table=True):
+    """A public key of the pseudonym service that this gateway has pinned, with the signed document it came in."""
+
+    __tablename__ = "service_key"
+    key_id: str = column("public", primary_key=True)
+    school_year: str = column("public", index=True)
+    document: str = column("public")
+    pinned_at: datetime = column("operational")
+
+
 class Receipt(SQLModel, table=True):
     """The signed receipt of an upload or download, with its nonce: private to its party, erasable."""
 

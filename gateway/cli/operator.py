@@ -171,6 +171,12 @@ def key_create(school_year: str, data: Data = None, lang: Lang = "nl") -> None:
     done(desk(data).create_keys(school_year), lang)
 
 
+@key.command("pin")
+def key_pin(document: File, data: Data = None, lang: Lang = "nl") -> None:
+    """Leg de openbare sleutels van de pseudoniemdienst vast / pin the pseudonym service's public keys."""
+    done(desk(data).pin_service_keys(document.read_bytes()), lang)
+
+
 @release.command("show")
 def release_show(data: Data = None, as_json: Json = False) -> None:
     """Toon de uitleveringen / list the releases."""

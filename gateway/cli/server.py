@@ -1,5 +1,6 @@
 """Running the gateway: init, serve, worker, pseudonym-service, migrate, demo."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -73,23 +74,23 @@ def demo(
     lang: Lang = "nl",
 ) -> None:
     """Alles in één commando: een verzonnen regio van aanlevering tot uitlevering / everything, embedded."""
-    from gateway import demo as whole
+    from gateway.demo import run_and_serve, run_once
     from gateway.running import free_port, port_is_free
 
     if once:
-        summary = whole.run_once(data, sites=sites, seed=seed, progress=say_error if not as_json else _silent)
+        summary = run_once(data, sites=sites, seed=seed, progress=say_error if not as_json else _silent)
         (say_json if as_json else _say_summary)(summary)
         return
     if not port_is_free(port):
         say_error(text("cli", "port-taken", language(lang), port=str(port), free=str(free_port())))
         raise typer.Exit(1)
-    whole.run_and_serve(data or DEMO_FOLDER, port=port, sites=sites, seed=seed, say=say, language=language(lang))
+    run_and_serve(data or DEMO_FOLDER, port=port, sites=sites, seed=seed, say=say, language=language(lang))
 
 
 def _silent(_: str) -> None:
     """Nothing: a program reads the summary only."""
 
 
-def _say_summary(summary: dict[str, object]) -> None:
+def _say_summary(summary: Mapping[str, object]) -> None:
     for name, value in summary.items():
         say(f"{name}: {value}")

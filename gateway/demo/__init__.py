@@ -77,7 +77,7 @@ def _run(stage: _Stage) -> Mapping[str, object]:
     began = time.monotonic()
     gateway, say = stage.gateway, stage.progress
     say("register …")
-    period = open_the_period(gateway, stage.region)  # (1)
+    period = open_the_period(gateway, stage.region, stage.service.key_document())  # (1)
     stage.service.register(gateway, stage.region)
     say("aanleveringen …")
     delivered = deliver_all(gateway, stage.region, stage.service, period=period, seed=stage.seed)  # (2)

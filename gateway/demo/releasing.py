@@ -49,8 +49,8 @@ class Verified:
     verified: bool
 
 
-def open_the_period(gateway: Gateway, region: Region) -> str:
-    """Register the region from the first day of the school year and open its first period as an exercise."""
+def open_the_period(gateway: Gateway, region: Region, key_document: bytes) -> str:
+    """Register the region from the first day of the school year, open its first period as an exercise, pin the keys."""
     desk = Desk(gateway, operator_of(gateway))
     year = school_year_on(gateway.today)
     sites = [
@@ -70,6 +70,7 @@ def open_the_period(gateway: Gateway, region: Region) -> str:
         )
     )
     must(desk.create_keys(period))
+    must(desk.pin_service_keys(key_document))
     return period
 
 

@@ -3,10 +3,12 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from sqlmodel import select
 from sqlmodel import text as sql
 
 from gateway.http.callers import TheGateway
 from gateway.http.problems import language
+from gateway.store import ServiceKey
 
 router = APIRouter(tags=["public"])
 health = APIRouter(tags=["health"])
@@ -46,6 +48,14 @@ def collections(request: Request, gateway: TheGateway) -> list[dict[str, Any]]:
         }
         for contract in gateway.contracts.values()
     ]
+
+
+@router.get("/service-keys", operation_id="readServiceKeys")
+def service_keys(gateway: TheGateway) -> list[dict[str, str]]:
+    """The pinned public keys of the pseudonym service, with the signed document a school keeps as `--service-key`."""
+    with gateway.reading() as session:
+        rows = session.exec(select(ServiceKey).order_by(ServiceKey.school_year)).all()
+    return [{"keyId": row.key_id, "schoolYear": row.school_year, "document": row.document} for row in rows]
 
 
 @health.get("/health/live", include_in_schema=False)

@@ -62,6 +62,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_receipt_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "service_key",
+        sa.Column("key_id", sqltypes.AutoString(), nullable=False),
+        sa.Column("school_year", sqltypes.AutoString(), nullable=False),
+        sa.Column("document", sqltypes.AutoString(), nullable=False),
+        sa.Column("pinned_at", sqltypes.UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_service_key")),
+    )
+    with op.batch_alter_table("service_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_service_key_school_year"), ["school_year"], unique=False)
+
+    op.create_table(
         "agreement",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("site", sqltypes.AutoString(), nullable=False),
