@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from gateway.context import Gateway
-from gateway.http.api import create_api
+from gateway.http.api import create_api, unhandled
 from gateway.http.edge import Edge
 from gateway.http.public import health
 from gateway.web.site import create_pages
@@ -14,6 +14,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     """Compose API, health checks and pages, with the layer that every response passes on the outside."""
     site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     site.state.gateway = gateway
+    site.add_exception_handler(Exception, unhandled)
     site.include_router(health)
     site.mount("/v1", create_api(gateway))
     site.mount("/", create_pages(gateway))

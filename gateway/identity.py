@@ -153,6 +153,7 @@ def close_session(session: Session, cookie: str) -> None:
     row = session.get(WebSession, _digest(cookie))
     if row is not None:
         session.delete(row)
+        session.flush()
 
 
 def caller_of(session: Session, identity: Identity, day: date, *, on_behalf_of: str | None = None) -> Caller:

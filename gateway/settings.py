@@ -39,6 +39,7 @@ class Settings(BaseModel):
         operator: Code of the party that runs this gateway.
         service_operator: Code of the party that runs the pseudonym service.
         unsafe_single_operator: Both are one party and real periods are wanted all the same.
+        contact: E-mail address for questions and reports, on the pages and in `security.txt`.
         log_name: Name of the audit log in its checkpoints; the school year is put behind it.
         purposes: Folders of further purpose files.
         collections: Folders of further contract files.
@@ -51,6 +52,7 @@ class Settings(BaseModel):
     operator: str = Field(default="ORG-POORT", pattern=r"^ORG-[A-Z0-9-]+$")
     service_operator: str = Field(default="ORG-POORT", pattern=r"^ORG-[A-Z0-9-]+$")
     unsafe_single_operator: bool = False
+    contact: str = Field(default="beheer@verzuimpoort.example", pattern=r"^[^@\s]+@[^@\s]+$")
     log_name: str = Field(default="verzuimpoort.example/audit", pattern=r"^[a-z0-9.-]+(/[a-z0-9.-]+)*$")
     purposes: tuple[Path, ...] = ()
     collections: tuple[Path, ...] = ()

@@ -7,6 +7,7 @@ from starlette.exceptions import HTTPException
 from gateway.context import Gateway
 from gateway.http import audit, public, releases, submissions
 from gateway.http.callers import NotAllowed
+from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION
 from gateway.http.problems import problem
 from gateway.outcome import Refused
@@ -19,7 +20,6 @@ def create_api(gateway: Gateway) -> FastAPI:
     api = FastAPI(
         title="Verzuimpoort",
         version=API_VERSION,
-        contact={"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": "beheer@verzuimpoort.example"},
         servers=[{"url": f"{gateway.settings.base_url}/v1"}],
         docs_url=None,
         redoc_url=None,
@@ -28,10 +28,18 @@ def create_api(gateway: Gateway) -> FastAPI:
     api.state.gateway = gateway
     for part in (submissions, releases, audit, public):
         api.include_router(part.router)
+    contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
+    publish_document(api, contact=contact)
+    api.add_exception_handler(Exception, unhandled)
     api.add_exception_handler(NotAllowed, _not_allowed)
     api.add_exception_handler(HTTPException, _http)
     api.add_exception_handler(RequestValidationError, _invalid)
     return api
+
+
+def unhandled(request: Request, _error: Exception) -> Response:
+    """The answer to an error nobody expected; it is logged at the edge, with the trace that this answer names."""
+    return problem(request, Refused("internal"))
 
 
 def _not_allowed(request: Request, error: Exception) -> Response:

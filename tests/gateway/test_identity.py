@@ -1,0 +1,120 @@
+"""Credentials: what opens a door, and that everything else looks the same from outside."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from gateway.identity import (
+    ABSOLUTE,
+    IDLE,
+    LINK_LIFE,
+    add_person,
+    caller_of,
+    close_session,
+    identify_session,
+    identify_token,
+    issue_link,
+    issue_token,
+    open_session,
+    revoke_token,
+)
+from gateway.outcome import GatewayError
+from gateway.store import LoginLink, Token, WebSession
+from policies.parties import Kind
+
+from .conftest import NOW, World
+
+
+def test_a_token_identifies_its_party(world: World) -> None:
+    """A fresh token gives party, role and scopes; only its hash is stored."""
+    code = world.region.sites[0].code
+    with world.gateway.writing() as session:
+        _, token = issue_token(session, code, scopes=["submit"], expires_at=NOW + timedelta(days=1))
+        identity = identify_token(session, token, NOW)
+        stored = session.exec(select(Token)).one()
+    assert identity is not None
+    assert (identity.party, identity.role, identity.scopes) == (code, "machine", {"submit"})
+    assert token.split("_")[2].encode() not in stored.secret_hash
+
+
+def test_a_token_ends(world: World) -> None:
+    """Expired, revoked, malformed and unknown tokens all give nothing."""
+    with world.gateway.writing() as session:
+        code = world.region.sites[0].code
+        _, expired = issue_token(session, code, scopes=["submit"], expires_at=NOW)
+        token_id, revoked = issue_token(session, code, scopes=["submit"], expires_at=NOW + timedelta(days=1))
+        revoke_token(session, token_id, NOW)
+        guesses = [expired, revoked, "", "vp_x", revoked[:-1], f"vp_{'0' * 32}_{'A' * 43}"]
+        assert [identify_token(session, guess, NOW) for guess in guesses] == [None] * len(guesses)
+
+
+def test_a_link_opens_one_session(world: World) -> None:
+    """A login link works once."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.region.sites[0].code, "school", "secretaris")
+        secret = issue_link(session, person, NOW)
+        opened = open_session(session, secret, NOW)
+        assert opened is not None
+        assert open_session(session, secret, NOW) is None
+        found = identify_session(session, opened.secret, NOW)
+    assert found is not None
+    assert found[0] == opened.identity
+
+
+def test_a_link_expires(world: World) -> None:
+    """After an hour a link opens nothing."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.region.sites[0].code, "school", "secretaris")
+        secret = issue_link(session, person, NOW)
+        assert open_session(session, secret, NOW + LINK_LIFE) is None
+
+
+@pytest.mark.parametrize("idle", [IDLE, ABSOLUTE])
+def test_a_session_ends_by_itself(world: World, idle: timedelta) -> None:
+    """Fifteen minutes of silence, or eight hours in all, end a session."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.region.sites[0].code, "school", "secretaris")
+        opened = open_session(session, issue_link(session, person, NOW), NOW)
+        assert opened is not None
+        row = session.exec(select(WebSession)).one()
+        row.seen_at = NOW + idle - IDLE
+        assert identify_session(session, opened.secret, NOW + idle) is None
+
+
+def test_logging_out_ends_the_session(world: World) -> None:
+    """A closed session identifies nobody."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.region.sites[0].code, "school", "secretaris")
+        opened = open_session(session, issue_link(session, person, NOW), NOW)
+        assert opened is not None
+        close_session(session, opened.secret)
+        assert identify_session(session, opened.secret, NOW) is None
+
+
+def test_no_secret_is_stored(world: World) -> None:
+    """Of links and sessions only hashes of 32 bytes are in the database."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.region.sites[0].code, "school", "secretaris")
+        secret = issue_link(session, person, NOW)
+        opened = open_session(session, secret, NOW)
+        assert opened is not None
+        kept = [session.exec(select(LoginLink)).one().secret_hash, session.exec(select(WebSession)).one().secret_hash]
+    assert all(len(each) == 32 for each in kept)
+    assert secret.encode() not in kept
+    assert opened.secret.encode() not in kept
+
+
+def test_there_is_no_other_role(world: World) -> None:
+    """A person has one of the roles of the house."""
+    with world.gateway.writing() as session, pytest.raises(GatewayError):
+        add_person(session, world.region.sites[0].code, "admin", "x")
+
+
+def test_a_caller_has_the_facts_of_its_party(world: World) -> None:
+    """A site's caller carries its sector; a party nobody registered has no rights to offer."""
+    with world.gateway.reading() as session:
+        site = caller_of(session, world.site(0), NOW.date())
+        stranger = caller_of(session, world.site(0), NOW.date().replace(year=2020))
+    assert (site.party.kind, site.party.sectors) == (Kind.SITE, {world.region.sites[0].sector})
+    assert not stranger.party.registered

@@ -1,0 +1,266 @@
+"""One submission: who may send what, what is kept, and what the log says of it."""
+
+import json
+
+import pytest
+from sqlmodel import select
+
+from audit.quorum import parse_policy
+from audit.receipt import Verdict, verify_receipt
+from audit.schema import PENDING
+from gateway.deliveries import Seen, confirm, own_submissions, read, receipt_of, withdraw
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.oversight import policy_text
+from gateway.receive import Checked, Received, Upload, receive
+from gateway.store import Count, Enrolment, Idempotency, Submission
+from gateway.synthetic.pupils import draw_pupils, local_pseudonym
+from policies.decision import Deny
+
+from .conftest import PERIOD, TABLE, World
+
+
+def upload(world: World, index: int = 0, body: bytes | None = None, **changes: str) -> Upload:
+    about = {"collection": TABLE, "site": world.region.sites[index].code, "period": PERIOD} | changes
+    return Upload(
+        about["collection"], about["site"], about["period"], body or world.counts(index), about.get("key", "")
+    )
+
+
+def received(world: World, index: int = 0, **options: object) -> Received:
+    outcome = receive(world.gateway, world.site(index), upload(world, index, **options))  # type: ignore[arg-type]
+    assert isinstance(outcome, Received)
+    return outcome
+
+
+def entries(world: World) -> list[dict[str, object]]:
+    """What waits for the sequencer, as dicts."""
+    with world.gateway.reading() as session:
+        return [json.loads(row.data) for row in session.connection().execute(select(PENDING)).all()]
+
+
+def records(world: World, index: int) -> bytes:
+    """A document of records with local pseudonyms, as an exercise may have."""
+    site = world.region.sites[index]
+    pupils = draw_pupils(site, index=index, period=1, seed=1)
+    contract = world.gateway.contracts["absence-records"]
+    from gateway.synthetic.pupils import count  # noqa: PLC0415  beside its only use
+
+    rows = [
+        {
+            "pseudonym": local_pseudonym(number, b"k" * 32),
+            "subdivision": pupils.subdivisions[pupils.subdivision[i]],
+            "hours_scheduled": int(pupils.scheduled[i]) / 100,
+            "hours_authorised": int(pupils.authorised[i]) / 100,
+            "hours_unauthorised": int(pupils.unauthorised[i]) / 100,
+        }
+        for i, number in enumerate(pupils.numbers.tolist())
+    ]
+    illness = [{"subdivision": s, "band": b, "pupils": n} for s, _, b, n in count(pupils, contract, ["illness"])]
+    about = {"collection": "absence-records", "site": site.code, "period": PERIOD, "key_id": "unsafe-keyed-local"}
+    return json.dumps(about | {"records": rows, "illness_counts": illness}).encode()
+
+
+def test_counts_entry_and_receipt_stand_in_one_transaction(world: World) -> None:
+    """A delivery leaves its counts, one entry with the site and period, and a receipt that fits the file."""
+    made = received(world)
+    with world.gateway.reading() as session:
+        assert len(session.exec(select(Count)).all()) == len(made.counts)
+    entry = entries(world)[-1]
+    assert (entry["event"], entry["party"], entry["period"]) == ("submission.received", made.submission.site, PERIOD)
+    world.sequence()
+    checked = verify_receipt(made.receipt, parse_policy(policy_text(world.gateway)), world.counts(0))
+    assert checked.verdict is Verdict.PROMISED
+
+
+def test_the_receipt_is_proven_once_the_log_holds_it(world: World) -> None:
+    """Before the sequencer ran the receipt is promised with a retry; after it, proven, and for no other file."""
+    made = received(world)
+    early = receipt_of(world.gateway, world.site(0), made.submission.id)
+    assert isinstance(early, Refused)
+    assert early.retry_after == 1
+    world.sequence()
+    receipt = receipt_of(world.gateway, world.site(0), made.submission.id)
+    policy = parse_policy(policy_text(world.gateway))
+    assert verify_receipt(str(receipt), policy, world.counts(0)).verdict is Verdict.PROVEN
+    assert verify_receipt(str(receipt), policy, world.counts(1)).verdict is Verdict.OTHER_FILE
+
+
+def test_the_same_bytes_again_give_the_same_receipt(world: World) -> None:
+    """A repeated file is recognised by a keyed tag and makes no new version."""
+    first, second = received(world), received(world)
+    assert (second.created, second.receipt) == (False, first.receipt)
+
+
+def test_other_bytes_make_a_new_version(world: World) -> None:
+    """A changed file is version 2 and leaves version 1 in place until it is confirmed."""
+    received(world)
+    assert received(world, body=world.counts(0, period=2)).submission.version == 2
+
+
+def test_an_idempotency_key_belongs_to_its_bytes(world: World) -> None:
+    """The same key with the same bytes answers the same; with other bytes it is a conflict and nothing changes."""
+    first = received(world, key="k")
+    assert received(world, key="k").submission.id == first.submission.id
+    changed = receive(world.gateway, world.site(0), upload(world, body=world.counts(0, period=2), key="k"))
+    assert isinstance(changed, Refused)
+    assert changed.code == "idempotency-conflict"
+    with world.gateway.reading() as session:
+        assert len(session.exec(select(Submission)).all()) == 1
+
+
+def test_idempotency_keys_of_two_parties_do_not_meet(world: World) -> None:
+    """Each party has keys of its own, kept as a keyed tag."""
+    received(world, 0, key="k")
+    assert received(world, 1, key="k").created
+    with world.gateway.reading() as session:
+        assert {len(row.key_tag) for row in session.exec(select(Idempotency))} == {32}
+
+
+def test_a_file_with_a_fault_leaves_only_its_refusal(world: World) -> None:
+    """Nothing of a wrong file is kept; the log names the broken rule and no number of faults."""
+    outcome = receive(world.gateway, world.site(0), upload(world, body=world.counts(0) + b"x;y;z;1\n"))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "faults-in-file"
+    with world.gateway.reading() as session:
+        assert session.exec(select(Submission)).all() == []
+    entry = entries(world)[-1]
+    assert (entry["event"], entry["decision"]) == ("submission.refused", "deny")
+    assert "CODE-SUBDIVISION" in entry["rules"]
+
+
+def test_a_dry_run_stores_nothing_and_is_logged(world: World) -> None:
+    """Checking leaves an entry and no submission."""
+    outcome = receive(world.gateway, world.site(0), upload(world), dry_run=True)
+    assert isinstance(outcome, Checked)
+    with world.gateway.reading() as session:
+        assert session.exec(select(Submission)).all() == []
+    assert entries(world)[-1]["event"] == "submission.checked"
+
+
+@pytest.mark.parametrize("site", ["00AA00", None])
+def test_an_unknown_site_and_somebody_elses_look_the_same(world: World, site: str | None) -> None:
+    """Delivering for another site or for none gives one and the same refusal."""
+    other = site or world.region.sites[1].code
+    outcome = receive(world.gateway, world.site(0), upload(world, site=other))
+    assert outcome == Refused("not-found")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [({"collection": "x"}, "unknown-collection"), ({"period": "2026-2027-4"}, "unknown-period")],
+)
+def test_unknown_names_are_said(world: World, change: dict[str, str], code: str) -> None:
+    """Collections and periods are public: a wrong name is called wrong."""
+    assert receive(world.gateway, world.site(0), upload(world, **change)) == Refused(code)
+
+
+def test_a_refusal_by_law_names_rule_and_article(world: World) -> None:
+    """A closed period refuses by the rule `period-open`, with its citation, and is logged as a denial."""
+    world.desk.close_period(TABLE, PERIOD)
+    outcome = receive(world.gateway, world.site(0), upload(world))
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "period-closed"
+    assert isinstance(outcome.decision, Deny)
+    assert all(ground.legal_basis and ground.source for ground in outcome.decision.grounds)
+    assert (entries(world)[-1]["decision"], entries(world)[-1]["rules"]) == ("deny", ["period-open"])
+
+
+def test_a_recipient_delivers_nothing(world: World) -> None:
+    """An SWV that tries to deliver for a site is told there is no such thing."""
+    swv = Identity(next(iter(world.region.swvs)), "machine")
+    assert receive(world.gateway, swv, upload(world)) == Refused("not-found")
+
+
+def test_a_supplier_delivers_under_a_mandate_only(world: World) -> None:
+    """Without a mandate the site does not exist for a supplier; with one, within scope and dates, it delivers."""
+    world.desk.add_party("ORG-LAS", "supplier", "Leverancier")
+    supplier = Identity("ORG-LAS", "machine")
+    assert receive(world.gateway, supplier, upload(world)) == Refused("not-found")
+    today = world.gateway.today
+    world.desk.grant_mandate(
+        "ORG-LAS",
+        world.region.sites[0].code,
+        actions=["submit"],
+        collections=[TABLE],
+        valid_from=today,
+        valid_to=today.replace(year=2027),
+    )
+    made = receive(world.gateway, supplier, upload(world))
+    assert isinstance(made, Received)
+    assert made.submission.sender == "ORG-LAS"
+    assert isinstance(confirm(world.gateway, supplier, made.submission.id), Refused)
+
+
+def test_records_become_pids_and_counts(world: World) -> None:
+    """Of a document of records the counts and one pid per pupil are kept, and no pseudonym."""
+    made = received(world, body=records(world, 0), collection="absence-records")
+    site = world.region.sites[0]
+    with world.gateway.reading() as session:
+        rows = session.exec(select(Enrolment)).all()
+    assert len({row.pid for row in rows}) == len(rows) == site.pupils
+    assert {len(row.pid) for row in rows} == {16}
+    assert made.counts == received(world, body=world.counts(0)).counts
+
+
+def test_confirming_makes_the_delivery_and_replaces_the_one_before(world: World) -> None:
+    """The confirmed version counts; the earlier one is replaced and its pseudonymous rows are gone."""
+    first = received(world, body=records(world, 0), collection="absence-records")
+    assert isinstance(confirm(world.gateway, world.site(0), first.submission.id), Seen)
+    second = received(world, body=world.counts(0, period=2))
+    assert isinstance(confirm(world.gateway, world.site(0), second.submission.id), Seen)
+    states = {row.version: row.state for row, _ in own_submissions(world.gateway, world.site(0))}
+    assert states == {1: "replaced", 2: "confirmed"}
+    with world.gateway.reading() as session:
+        assert session.exec(select(Enrolment)).all() == []
+
+
+def test_only_the_newest_version_is_confirmed(world: World) -> None:
+    """Confirming an older version is refused; confirming twice changes nothing and logs nothing more."""
+    old, new = received(world), received(world, body=world.counts(0, period=2))
+    assert confirm(world.gateway, world.site(0), old.submission.id) == Refused("not-current")
+    confirm(world.gateway, world.site(0), new.submission.id)
+    before = len(entries(world))
+    assert isinstance(confirm(world.gateway, world.site(0), new.submission.id), Seen)
+    assert len(entries(world)) == before
+
+
+def test_withdrawing_leaves_no_delivery(world: World) -> None:
+    """A withdrawn submission counts no more and cannot be withdrawn again; a new one can be delivered."""
+    made = received(world)
+    confirm(world.gateway, world.site(0), made.submission.id)
+    assert isinstance(withdraw(world.gateway, world.site(0), made.submission.id), Seen)
+    assert withdraw(world.gateway, world.site(0), made.submission.id) == Refused("not-current")
+    assert received(world).submission.version == 2
+
+
+def test_a_submission_exists_for_its_own_site_only(world: World) -> None:
+    """Somebody else's submission and an unknown one read alike."""
+    made = received(world)
+    assert read(world.gateway, world.site(1), made.submission.id) == Refused("not-found")
+    assert read(world.gateway, world.site(1), "0" * 32) == Refused("not-found")
+    assert isinstance(read(world.gateway, world.site(0), made.submission.id), Seen)
+
+
+def test_a_reopened_period_takes_one_site(world: World) -> None:
+    """After closing, only the site the period was reopened for can deliver."""
+    world.desk.close_period(TABLE, PERIOD)
+    world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code)
+    assert isinstance(receive(world.gateway, world.site(0), upload(world, 0)), Received)
+    refused = receive(world.gateway, world.site(1), upload(world, 1))
+    assert isinstance(refused, Refused)
+    assert refused.code == "period-closed"
+
+
+def test_rows_need_a_processor_agreement(world: World) -> None:
+    """Records of a site without a registered agreement are refused with article 28; counts are not."""
+    from gateway.store import Agreement  # noqa: PLC0415  beside its only use
+
+    with world.gateway.writing() as session:
+        for row in session.exec(select(Agreement).where(Agreement.site == world.region.sites[0].code)):
+            session.delete(row)
+    outcome = receive(world.gateway, world.site(0), upload(world, body=records(world, 0), collection="absence-records"))
+    assert isinstance(outcome, Refused)
+    assert isinstance(outcome.decision, Deny)
+    assert "rows-need-processor-agreement" in outcome.decision.rules
+    assert received(world).created

@@ -1,0 +1,383 @@
+"""Every rule of a file: what breaks it, where the fault is placed, and that nothing of the cell is repeated."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+
+import openpyxl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.collections import load_contracts
+from gateway.formats.sheet import MAX_BYTES, MAX_ROWS
+from gateway.messages import LANGUAGES, catalogue, rule_text
+from gateway.outcome import Fault, Report
+from gateway.records import Expected, Parsed, parse
+from gateway.records.template import offered_in, template_rows
+
+CONTRACTS = load_contracts()
+COUNTS = Expected(CONTRACTS["absence-counts"], sector="so", offered=("undivided",))
+RECORDS = Expected(
+    CONTRACTS["absence-records"],
+    site="00AB00",
+    period="2026-2027-1",
+    sector="so",
+    offered=("undivided",),
+    keys=frozenset({"k1"}),
+)
+GOOD = {
+    ("authorised", "upto5"): 20, ("authorised", "5to10"): 6, ("authorised", "10to20"): 3, ("authorised", "above20"): 1,
+    ("illness", "upto5"): 23, ("illness", "5to10"): 5, ("illness", "10to20"): 2, ("illness", "above20"): 0,
+    ("unauthorised", "upto5"): 29, ("unauthorised", "5to10"): 1, ("unauthorised", "10to20"): 0,
+    ("unauthorised", "above20"): 0,
+    ("all", "upto5"): 19, ("all", "5to10"): 7, ("all", "10to20"): 3, ("all", "above20"): 1,
+}  # fmt: skip
+BSN = "111222333"
+
+
+def rows(**changes: object) -> list[list[str]]:
+    """A good sheet as rows of cells, header first; `kind_band=value` changes one cell."""
+    values = {key: str(changes.get("_".join(key), value)) for key, value in GOOD.items()}
+    return [
+        ["subdivision", "kind", "band", "pupils"],
+        *(["undivided", kind, band, value] for (kind, band), value in values.items()),
+    ]
+
+
+def as_csv(table: list[list[str]], delimiter: str = ";") -> bytes:
+    return "\n".join(delimiter.join(row) for row in table).encode()
+
+
+def as_xlsx(table: list[list[object]]) -> bytes:
+    book = openpyxl.Workbook()
+    for row in table:
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def faults(body: bytes, expected: Expected = COUNTS) -> list[Fault]:
+    outcome = parse(body, expected)
+    assert isinstance(outcome, Report)
+    return list(outcome.faults)
+
+
+def broken(body: bytes, expected: Expected = COUNTS) -> set[str]:
+    return {fault.rule for fault in faults(body, expected)}
+
+
+def test_a_good_file_says_what_it_holds() -> None:
+    """A complete file of one subdivision becomes its sixteen leaf counts."""
+    parsed = parse(as_csv(rows()), COUNTS)
+    assert isinstance(parsed, Parsed)
+    assert parsed.counts == {("undivided", *key): value for key, value in GOOD.items()}
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_the_header_tells_the_delimiter(delimiter: str) -> None:
+    """Semicolon, comma and tab give the same counts."""
+    assert parse(as_csv(rows(), delimiter), COUNTS) == parse(as_csv(rows()), COUNTS)
+
+
+def test_xlsx_and_csv_give_the_same_counts() -> None:
+    """A workbook with numbers as numbers reads like the text file."""
+    table = [[int(cell) if cell.isdigit() else cell for cell in row] for row in rows()]
+    parsed = parse(as_xlsx(table), COUNTS)
+    assert isinstance(parsed, Parsed)
+    assert parsed.counts == parse(as_csv(rows()), COUNTS).counts
+
+
+def test_windows_text_is_read_and_said_so() -> None:
+    """cp1252 is accepted with a note; a byte-order mark before UTF-8 is not noticed at all."""
+    table = rows()
+    table[0].append("é")
+    assert "COLUMN-UNKNOWN" in broken(as_csv(table).decode().encode("cp1252"))
+    assert parse(b"\xef\xbb\xbf" + as_csv(rows()), COUNTS).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"all_upto5": "-1"}, "COUNT-WHOLE"),
+        ({"all_upto5": "12,5"}, "COUNT-WHOLE"),
+        ({"all_upto5": "1e3"}, "COUNT-WHOLE"),
+        ({"all_upto5": "٣"}, "COUNT-WHOLE"),
+        ({"all_upto5": ""}, "COUNT-EMPTY"),
+        ({"all_upto5": "100001"}, "COUNT-LARGE"),
+        ({"all_upto5": BSN}, "RAW-NUMBER"),
+        ({"all_upto5": "20"}, "COUNT-TOTAL"),
+        ({"illness_10to20": "5", "illness_5to10": "2"}, "COUNT-ORDER"),
+        ({"all_10to20": "11", "all_upto5": "11"}, "COUNT-ORDER"),
+    ],
+)
+def test_a_wrong_count_breaks_its_rule(change: dict[str, str], rule: str) -> None:
+    """Each kind of wrong number is named by its own rule."""
+    assert rule in broken(as_csv(rows(**change)))
+
+
+@pytest.mark.parametrize(
+    ("edit", "rule"),
+    [
+        (lambda table: table[0].__setitem__(3, "aantal"), "COLUMN-MISSING"),
+        (lambda table: [row.append("x") for row in table], "COLUMN-UNKNOWN"),
+        (lambda table: [row.append(row[3]) for row in table], "COLUMN-DUPLICATE"),
+        (
+            lambda table: [row.append(cell) for row, cell in zip(table, ["Achternaam", *"x" * 16], strict=True)],
+            "RAW-COLUMN",
+        ),
+        (lambda table: table[5].append("7"), "ROW-CELLS"),
+        (lambda table: table.append(table[-1]), "ROW-DUPLICATE"),
+        (lambda table: table.pop(), "ROW-MISSING"),
+        (lambda table: table[3].__setitem__(0, "bovenbouw"), "CODE-SUBDIVISION"),
+        (lambda table: table[3].__setitem__(0, "havo"), "CODE-SUBDIVISION"),
+        (lambda table: table[3].__setitem__(1, "ziekte"), "CODE-KIND"),
+        (lambda table: table[3].__setitem__(2, "lt5"), "CODE-BAND"),
+        (lambda table: table[3].__setitem__(2, "above10"), "CODE-MARGIN"),
+        (lambda table: table[3].__setitem__(2, "total"), "CODE-MARGIN"),
+    ],
+)
+def test_a_wrong_sheet_breaks_its_rule(edit: Callable[[list[list[str]]], object], rule: str) -> None:
+    """Each kind of wrong column, row or code is named by its own rule."""
+    table = rows()
+    edit(table)
+    assert rule in broken(as_csv(table))
+
+
+def test_a_subdivision_must_be_offered() -> None:
+    """A subdivision of the sector that this site does not offer is refused by its own rule."""
+    expected = replace(COUNTS, sector="vo", offered=("havo",))
+    assert "SUBDIVISION-OFFERED" in broken(as_csv(rows()), expected)
+
+
+def test_what_is_not_known_is_not_checked_and_said_so() -> None:
+    """Offline the offered subdivisions are unknown: the file passes and the rule is listed as not checked."""
+    parsed = parse(as_csv(rows()), replace(COUNTS, sector=None, offered=None))
+    assert isinstance(parsed, Parsed)
+    assert parsed.unchecked == ("SUBDIVISION-OFFERED",)
+
+
+def test_a_template_tells_what_is_offered() -> None:
+    """The subdivisions read back from a template are those it was made for."""
+    table = template_rows(CONTRACTS["absence-counts"], ("havo", "vwo"))
+    assert offered_in(as_csv([list(row) for row in table])) == ("havo", "vwo")
+
+
+def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
+    """Three wrong rows give three faults at their rows."""
+    table = rows(authorised_upto5="x", illness_upto5="-3", all_upto5="")
+    assert [(fault.row, fault.rule) for fault in faults(as_csv(table))] == [
+        (2, "COUNT-WHOLE"),
+        (6, "COUNT-WHOLE"),
+        (14, "COUNT-EMPTY"),
+    ]
+
+
+def test_a_report_holds_a_hundred_of_each_rule_and_their_number() -> None:
+    """Of 300 duplicate rows a hundred are listed and all are counted."""
+    table = rows()
+    outcome = parse(as_csv(table + table[-1:] * 300), COUNTS)
+    assert isinstance(outcome, Report)
+    assert len(outcome.faults) == 100
+    assert outcome.totals == {"ROW-DUPLICATE": 300}
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        (b"", "FILE-EMPTY"),
+        (b"  \n ", "FILE-EMPTY"),
+        (b"x" * (MAX_BYTES + 1), "FILE-SIZE"),
+        (b"\x00\x01\x02\x03", "FILE-TYPE"),
+        (b"subdivision|kind|band|pupils\nundivided|all|upto5|3", "FILE-DELIMITER"),
+        (b'subdivision;kind;band;pupils\n"undivided";"all"x;upto5;3', "FILE-QUOTES"),
+        (as_csv([["subdivision"], *[["x"]] * (MAX_ROWS + 1)]), "FILE-ROWS"),
+        (b"\n" * 200_000 + b"x", "FILE-ROWS"),
+        (b";" * 300 + b"x", "FILE-COLUMNS"),
+        (b"subdivision;kind;band;pupils\n" + b"y" * 70_000, "FILE-CELL"),
+        (b"PK\x03\x04 but no zip", "FILE-XLSX"),
+        (b'{"collection": "absence-counts", "site": "00AB00", "period": "2026-2027-1"}', "JSON-FIELD-MISSING"),
+        (b'{"counts": NaN}', "JSON-NUMBER"),
+        (b'{"counts": [}', "JSON-SYNTAX"),
+        (b'{"counts": [], "counts": []}', "JSON-DUPLICATE-KEY"),
+        (b"[" * 100_000, "JSON-SYNTAX"),
+        (b'["counts"]', "JSON-OBJECT"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(body: bytes, rule: str) -> None:
+    """Empty, too large, binary, damaged, too deep: each has one clear reason."""
+    assert rule in broken(body)
+
+
+def zipped(**parts: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in parts.items():
+            archive.writestr(name.replace("__", "/"), data)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        (zipped(**{"[Content_Types].xml": b"x", "xl__sheet.xml": b"0" * 150_000_000}), "FILE-XLSX-BOMB"),
+        (zipped(**{"[Content_Types].xml": b"x", "xl__vbaProject.bin": b"x"}), "FILE-XLSX-MACRO"),
+        (zipped(**{"[Content_Types].xml": b"x", "xl__externalLinks__externalLink1.xml": b"x"}), "FILE-XLSX-LINK"),
+        (zipped(readme=b"x"), "FILE-XLSX"),
+        (zipped(**{"[Content_Types].xml": b"<!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>"}), "FILE-XLSX"),
+    ],
+)
+def test_a_dangerous_workbook_is_not_opened(body: bytes, rule: str) -> None:
+    """Bombs, macros, links and entities are refused before or instead of being parsed."""
+    assert broken(body) == {rule}
+
+
+def record(letter: str = "A", **changes: object) -> dict[str, object]:
+    return {
+        "pseudonym": letter * 85 + "A",
+        "subdivision": "undivided",
+        "hours_scheduled": 235,
+        "hours_authorised": 12.5,
+        "hours_unauthorised": 0,
+    } | changes
+
+
+def document(records: list[object] | None = None, **changes: object) -> bytes:
+    illness = [{"subdivision": "undivided", "band": band, "pupils": n} for band, n in
+               (("upto5", 1), ("5to10", 0), ("10to20", 0), ("above20", 0))]  # fmt: skip
+    whole: dict[str, object] = {
+        "collection": "absence-records",
+        "site": "00AB00",
+        "period": "2026-2027-1",
+        "key_id": "k1",
+        "records": [record()] if records is None else records,
+        "illness_counts": illness,
+    }
+    return json.dumps(whole | changes).encode()
+
+
+def test_records_are_counted_at_receipt() -> None:
+    """12.5 of 235 hours is 5.3 %: band 5to10 authorised and in all, upto5 unauthorised; illness arrives counted."""
+    parsed = parse(document(), RECORDS)
+    assert isinstance(parsed, Parsed)
+    assert {cell[1:] for cell, n in parsed.counts.items() if n} == {
+        ("authorised", "5to10"),
+        ("unauthorised", "upto5"),
+        ("all", "5to10"),
+        ("illness", "upto5"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("hours", "band"),
+    [(5, "upto5"), (5.01, "5to10"), (10, "5to10"), (10.01, "10to20"), (20, "10to20"), (20.01, "above20")],
+)
+def test_bands_end_inclusive_and_compare_exactly(hours: float, band: str) -> None:
+    """Of 100 scheduled hours exactly 5, 10 and 20 still belong to the lower band; one hundredth more does not."""
+    body = document([record(hours_scheduled=100, hours_authorised=hours)], illness_counts=[])
+    outcome = parse(body, replace(RECORDS, offered=None))
+    assert isinstance(outcome, Report)  # illness is missing, which is all that is wrong
+    assert {fault.rule for fault in outcome.faults} == {"ROW-MISSING"}
+    assert CONTRACTS["absence-records"].band_of(round(hours * 100), 10_000) == band
+
+
+@pytest.mark.parametrize(
+    ("records", "rule"),
+    [
+        ([record(), record()], "PSEUDONYM-DUPLICATE"),
+        ([record(pseudonym="A" * 86 + "=")], "PSEUDONYM-FORM"),
+        ([record(pseudonym="A" * 85 + "B")], "PSEUDONYM-FORM"),
+        ([record(pseudonym=BSN)], "RAW-NUMBER"),
+        ([record(subdivision=BSN)], "RAW-NUMBER"),
+        ([record(hours_authorised=1.005)], "HOURS-FORM"),
+        ([record(hours_authorised=-1)], "HOURS-FORM"),
+        ([record(hours_authorised="3")], "HOURS-FORM"),
+        ([record(hours_authorised=True)], "HOURS-FORM"),
+        ([record(hours_scheduled=0, hours_authorised=0)], "HOURS-SCHEDULED"),
+        ([record(hours_authorised=200, hours_unauthorised=36)], "HOURS-SUM"),
+        ([record(hours_illness=3)], "HEALTH-FIELD"),
+        ([record(opmerking="x")], "JSON-FIELD-UNKNOWN"),
+        ([{"pseudonym": "A" * 86}], "JSON-FIELD-MISSING"),
+        (["x"], "JSON-ENTRY"),
+        ([record(subdivision="pro")], "CODE-SUBDIVISION"),
+    ],
+)
+def test_a_wrong_record_breaks_its_rule(records: list[object], rule: str) -> None:
+    """Each kind of wrong record is named by its own rule."""
+    assert rule in broken(document(records), RECORDS)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"site": "00AC00"}, "JSON-SITE"),
+        ({"period": "2026-2027-2"}, "JSON-PERIOD"),
+        ({"collection": "absence-counts"}, "JSON-COLLECTION"),
+        ({"key_id": "other"}, "KEY-UNKNOWN"),
+        ({"key_id": 7}, "KEY-FORM"),
+        ({"records": {}}, "JSON-LIST"),
+        ({"illness_counts": None}, "JSON-LIST"),
+        ({"note": "x"}, "JSON-FIELD-UNKNOWN"),
+        ({"illness_counts": [{"subdivision": "undivided", "band": "upto5", "pupils": 2.5}]}, "COUNT-WHOLE"),
+        ({"illness_counts": [{"subdivision": "undivided", "band": "above10", "pupils": 0}]}, "CODE-BAND"),
+    ],
+)
+def test_a_wrong_head_breaks_its_rule(change: dict[str, object], rule: str) -> None:
+    """A document about another site, period or key, or with a malformed part, is refused."""
+    assert rule in broken(document(**change), RECORDS)
+
+
+def test_illness_above_authorised_is_refused() -> None:
+    """More pupils ill above a bound than absent with leave above it cannot be."""
+    illness = [{"subdivision": "undivided", "band": band, "pupils": n} for band, n in
+               (("upto5", 0), ("5to10", 0), ("10to20", 1), ("above20", 0))]  # fmt: skip
+    assert broken(document(illness_counts=illness), RECORDS) == {"COUNT-ORDER"}
+
+
+def test_records_do_not_come_as_csv() -> None:
+    """An export with pupils in it is not what this collection takes."""
+    assert broken(b"pseudonym;subdivision\n", RECORDS) == {"FILE-RECORDS-JSON"}
+
+
+def test_every_rule_has_its_text_in_both_languages() -> None:
+    """No rule is without a mend, and every text fills in with the facts a fault has."""
+    for rule in catalogue("rules"):
+        fault = Fault(rule, 3, "pupils", "undivided · all · upto5")
+        assert all(len(rule_text(fault, language)) > 20 for language in LANGUAGES)
+
+
+SECRETS = st.text(st.characters(codec="utf-8", exclude_characters='\r\n;,\t"\x00'), min_size=4, max_size=40)
+
+
+@given(SECRETS, st.integers(0, 3))
+def test_no_fault_repeats_a_cell(secret: str, column: int) -> None:
+    """Whatever stands in a cell, the report does not contain it."""
+    table = rows()
+    table[4][column] = f"{secret}Jansen{secret}"
+    outcome = parse(as_csv(table), COUNTS)
+    assert isinstance(outcome, Report)
+    told = " ".join(rule_text(fault, "nl") + fault.column + fault.where for fault in outcome.faults)
+    assert "Jansen" not in told
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_give_a_value(body: bytes) -> None:
+    """No input makes the parser raise: it is a good file or a report."""
+    for expected in (COUNTS, RECORDS):
+        assert isinstance(parse(body, expected), Parsed | Report)
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(
+        ["collection", "site", "period", "key_id", "records", "illness_counts", "counts", "pseudonym", "subdivision",
+         "hours_scheduled", "hours_authorised", "hours_unauthorised", "band", "pupils", "kind"]), inner, max_size=6),
+    max_leaves=30,
+))  # fmt: skip
+def test_any_json_gives_a_value(value: object) -> None:
+    """No JSON document makes the parser raise."""
+    for expected in (COUNTS, RECORDS):
+        assert isinstance(parse(json.dumps(value).encode(), expected), Parsed | Report)

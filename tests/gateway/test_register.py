@@ -1,0 +1,129 @@
+"""The register: what holds of a site on a date, and lists as DUO publishes them."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from gateway.duo import LIST_COLUMNS, Listing, head_count, read_listing
+from gateway.formats.read_csv import read_csv
+from gateway.register import Changes, SiteEntry, party_fault, register_sites, site_facts, sites_on
+from gateway.store import Party
+
+from .conftest import World
+
+SITE = SiteEntry("91BB01", "De Proef", "po", ("lower_years",), "ORG-1", "GM9001", None, 100)
+FIRST, LATER = date(2026, 8, 1), date(2027, 1, 1)
+
+
+def test_facts_hold_from_a_date_to_a_date(world: World) -> None:
+    """A change closes the old facts on the day the new ones begin; both can be asked for later."""
+    with world.gateway.writing() as session:
+        register_sites(session, [SITE], FIRST)
+        assert register_sites(session, [replace(SITE, swv="PO9901")], LATER) == Changes(0, 1, 0, 0)
+        before, after = (site_facts(session, SITE.code, day) for day in (date(2026, 12, 31), LATER))
+    assert before is not None
+    assert after is not None
+    assert (before.swv, after.swv) == (None, "PO9901")
+
+
+def test_registering_the_same_again_changes_nothing(world: World) -> None:
+    """An import that is run twice leaves one row."""
+    with world.gateway.writing() as session:
+        register_sites(session, [SITE], FIRST)
+        assert register_sites(session, [SITE], LATER) == Changes(0, 0, 1, 0)
+
+
+def test_a_site_that_is_not_there_yet_has_no_facts(world: World) -> None:
+    """Before its first day a site does not exist."""
+    with world.gateway.writing() as session:
+        register_sites(session, [SITE], LATER)
+        assert site_facts(session, SITE.code, FIRST) is None
+
+
+def test_a_site_keeps_its_sector(world: World) -> None:
+    """A site that would change sector is refused, and with it the whole list."""
+    with world.gateway.writing() as session:
+        register_sites(session, [SITE], FIRST)
+        other = replace(SITE, code="91BB02")
+        outcome = register_sites(session, [other, replace(SITE, sector="vo")], LATER)
+        assert isinstance(outcome, list)
+        assert [(fault.rule, fault.where) for fault in outcome] == [("SITE-OTHER-SECTOR", SITE.code)]
+        assert site_facts(session, other.code, LATER) is None
+
+
+def test_what_a_site_names_is_registered_with_it(world: World) -> None:
+    """Board, gemeente and SWV of a site become parties."""
+    with world.gateway.writing() as session:
+        register_sites(session, [replace(SITE, gemeente="GM0001", swv="PO0001")], FIRST)
+        codes = set(session.exec(select(Party.code)))
+    assert {"91BB01", "ORG-1", "GM0001", "PO0001"} <= codes
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "rule"),
+    [
+        ("00AB00", "site", None),
+        ("00AB0", "site", "PARTY-CODE"),
+        ("GM344", "gemeente", "PARTY-CODE"),
+        ("PO2505", "swv", None),
+        ("SO2505", "swv", "PARTY-CODE"),
+        ("ORG-X", "supplier", None),
+        ("X", "supplier", "PARTY-CODE"),
+        ("ORG-X", "school", "PARTY-KIND"),
+    ],
+)
+def test_codes_have_forms(code: str, kind: str, rule: str | None) -> None:
+    """Each kind of party has a form of code."""
+    assert party_fault(code, kind) == rule
+
+
+@pytest.mark.parametrize(("text", "count"), [("33", 33), ("33.0", 33), ("", None), ("<5", None), ("-1", None)])
+def test_a_hidden_head_count_is_not_known(text: str, count: int | None) -> None:
+    """`<5` and a blank are not numbers; they never become 0, 2 or 5."""
+    assert head_count(text) == count
+
+
+@pytest.mark.parametrize(
+    ("name", "sites", "unknown", "without_swv"),
+    [("nl_po_sites_2026", 6_122, 31, 6), ("nl_vo_sites_2025_est", 1_620, 242, 0), ("nl_gemeenten_2026", 0, 0, 0)],
+)
+def test_real_lists_are_read(shared: Path, name: str, sites: int, unknown: int, without_swv: int) -> None:
+    """The public lists give every site, with hidden head-counts and missing SWVs as not known."""
+    listing = read_listing(read_csv((shared / "data" / f"{name}.csv").read_bytes(), LIST_COLUMNS))
+    assert isinstance(listing, Listing)
+    assert len(listing.sites) == sites
+    assert sum(site.pupils is None for site in listing.sites) == unknown
+    assert sum(site.swv is None for site in listing.sites) == without_swv
+    assert len(listing.gemeenten) >= 287
+
+
+def test_a_real_list_is_registered(world: World, shared: Path) -> None:
+    """Six thousand sites are registered in one transaction."""
+    listing = read_listing(read_csv((shared / "data" / "nl_po_sites_2026.csv").read_bytes(), LIST_COLUMNS))
+    assert isinstance(listing, Listing)
+    outcome = world.desk.register(listing.sites, [], FIRST)
+    assert isinstance(outcome, Changes)
+    assert outcome.added == 6_122
+    with world.gateway.reading() as session:
+        assert len(sites_on(session, LATER, gemeente="GM0344")) > 50
+
+
+def test_a_wrong_list_names_its_rows() -> None:
+    """An unknown header is one fault; wrong codes are named by row."""
+    assert [fault.rule for fault in _faults(b"a;b\n1;2\n")] == ["LIST-UNKNOWN"]
+    header = "vestiging,po_swv,gemeente_code,gemeente,board,name,pupils_2025\n"
+    body = f"{header}00AB00,PO2505,0344,UTRECHT,1,x,10\n0AB00,PO25,344x,UTRECHT,1,x,10\n".encode()
+    assert [(fault.row, fault.rule) for fault in _faults(body)] == [
+        (3, "SITE-CODE"),
+        (3, "GEMEENTE-CODE"),
+        (3, "SWV-CODE"),
+    ]
+
+
+def _faults(body: bytes) -> list[object]:
+    outcome = read_listing(read_csv(body, LIST_COLUMNS))
+    assert isinstance(outcome, list)
+    return list(outcome)
