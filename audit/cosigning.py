@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, func, insert, select
 from audit.checkpoint import Checkpoint, verify_cosignature
 from audit.continuation import Continuation
 from audit.errors import AuditError, NoteError
+from audit.lead import take_lead
 from audit.note import Signature, parse_note, parse_signatures
 from audit.proofs import consistency, signed_size
 from audit.quorum import Witness
@@ -80,8 +81,10 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
     except AuditError:
         return Answer.REFUSED
     with engine.begin() as connection:
-        row = {"log": log, "size": head.size, "witness": str(witness.key), "line": str(line)}
-        connection.execute(insert(COSIGNATURE).values(row))
+        take_lead(connection, wait=True)
+        if _head(connection, log, witness).cosigned < head.size:  # another process may have asked meanwhile
+            row = {"log": log, "size": head.size, "witness": str(witness.key), "line": str(line)}
+            connection.execute(insert(COSIGNATURE).values(row))
     return Answer.COSIGNED
 
 

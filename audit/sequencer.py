@@ -15,23 +15,21 @@ import logging
 import threading
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.entry import Actor, Entry, Object
-from audit.errors import AuditError, LogClosedError, NotLoggedError
+from audit.errors import LogClosedError, NotLoggedError
 from audit.events import Event, Role
+from audit.lead import take_lead
 from audit.log import Appended, Log
 from audit.merkle import EMPTY_ROOT
 from audit.note import Signer, parse_note
 from audit.proofs import LogState, logs, signed_note, signed_size
 from audit.schema import CHECKPOINT, CLOSING, LOG
 from audit.tree import grow, recount, waiting
-
-ADVISORY_LOCK: Final = 0x7665727A_75696D31
 
 _logger = logging.getLogger(__name__)
 
@@ -90,7 +88,7 @@ class Sequencer:
             LogClosedError: The log of this origin is closed, or another origin's log is open.
         """
         with self._engine.begin() as connection:
-            if not _take_lead(connection):  # 1
+            if not take_lead(connection):  # 1
                 return Step(leader=False)
             state, count = self._open(connection, now), 0  # 2
             if not state.is_closed:
@@ -113,13 +111,9 @@ class Sequencer:
 
         Returns:
             The final checkpoint.
-
-        Raises:
-            AuditError: Another process has the lead at this moment.
         """
         with self._engine.begin() as connection:
-            if not _take_lead(connection):
-                raise AuditError("another process is sequencing at this moment: try again")
+            take_lead(connection, wait=True)
             state = self._open(connection, now)
             size = state.size
             while count := grow(connection, state.log, size, waiting(connection, self._batch)):
@@ -166,7 +160,9 @@ class Sequencer:
         return LogState(log, mine.name, mine, size, None)
 
     def _beat(self, connection: Connection, state: LogState, now: int) -> None:
-        last = connection.scalar(select(func.max(CHECKPOINT.c.made)).where(CHECKPOINT.c.log == state.log))
+        last = connection.scalar(
+            select(CHECKPOINT.c.made).where(CHECKPOINT.c.log == state.log).order_by(CHECKPOINT.c.size.desc()).limit(1)
+        )
         if last is not None and now - last >= self._heartbeat:
             self._say(connection, now, Event.LOG_HEARTBEAT, state.log)
 
@@ -180,8 +176,7 @@ class Sequencer:
     def _publish(self, state: LogState, now: int) -> str | None:
         """Recount what is committed but not signed, sign it, store the checkpoint."""
         with self._engine.begin() as connection:
-            if not _take_lead(connection):
-                return None
+            take_lead(connection, wait=True)
             size = signed_size(connection, state.log)
             if size:
                 signed = open_checkpoint(signed_note(connection, state.log, size), [self._signer.key]).checkpoint
@@ -194,12 +189,6 @@ class Sequencer:
             fresh = str(self._signer.sign(text))
             connection.execute(insert(CHECKPOINT).values(log=state.log, size=edge.size, note=fresh, made=now))
             return fresh
-
-
-def _take_lead(connection: Connection) -> bool:
-    if connection.dialect.name != "postgresql":
-        return True
-    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(ADVISORY_LOCK))))
 
 
 def _end_of(connection: Connection, closed: LogState) -> bytes:

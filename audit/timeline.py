@@ -98,7 +98,7 @@ def tally(connection: Connection, wanted: Filter, by: Column) -> dict[str, int]:
     rows = connection.execute(
         select(column, func.count()).select_from(source).where(*holds, column.is_not(None)).group_by(column)
     )
-    return {value.removeprefix(_RULE): count for value, count in sorted(rows.tuples())}
+    return {value.removeprefix(_RULE): count for value, count in sorted(map(tuple, rows))}
 
 
 class _Order(NamedTuple):

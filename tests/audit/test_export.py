@@ -1,0 +1,160 @@
+"""What leaves the log: bundles that verify, selections that say what they are, LDV records, CSV."""
+
+import csv
+import io
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from audit.checkpoint import Cosigner
+from audit.entry import Object
+from audit.errors import NotLoggedError
+from audit.events import Decision
+from audit.export import (
+    CSV_COLUMNS,
+    NOT_COMPLETE,
+    ldv_records,
+    select_all,
+    verifier_archive,
+    write_bundle,
+    write_csv,
+    write_selection,
+)
+from audit.note import Signer
+from audit.proofs import prove
+from audit.receipt import commit, issue, with_proof
+from audit.timeline import Filter
+from audit.verify import Policy, Verdict, check_bundle
+from tests.audit.world import ACTIVITY, DAY, MORNING, SITE, World, entry, signer
+
+RECEIPTS = Signer("verzuimpoort.example/receipts", bytes([9]) * 32)
+WITNESS = Cosigner("witness.example/w1", bytes([8]) * 32)
+POLICY = f"log {signer().key}\nreceipt {RECEIPTS.key}\nwitness w {WITNESS.key}\nquorum none\n"
+
+
+def _bundle(world: World, **options: object) -> zipfile.ZipFile:
+    out = io.BytesIO()
+    world.read(lambda c: write_bundle(c, 1, out, policy=POLICY, **options))  # type: ignore[arg-type]  # mixed values
+    return zipfile.ZipFile(out)
+
+
+@pytest.mark.parametrize("compress", [True, False])
+def test_a_bundle_of_the_whole_log_verifies(world: World, compress: bool) -> None:
+    """Months of checkpoints, a receipt, every entry: the stand-alone verifier counts all of it again."""
+    made = world.append(entry(object=Object(f"submission:{0:032x}", commit(bytes(32), b"file"))))[0]
+    for _ in range(3):
+        world.now += 31 * DAY
+        world.grow(5)
+    receipt = with_proof(
+        issue(RECEIPTS, kind="submission", entry=made.data, made=MORNING, nonce=bytes(32), details={}),
+        world.read(lambda c: prove(c, made.leaf)),
+    )
+    bundle = _bundle(world, receipts=[receipt], compress=compress)
+    verdict = check_bundle(bundle, Policy(POLICY), [])
+    assert (verdict.entries, verdict.whole, verdict.receipts, verdict.tree.size) == (19, True, 1, 19)
+    assert len([name for name in bundle.namelist() if name.startswith("checkpoints/")]) == 3
+
+
+def test_equal_content_gives_equal_bytes(world: World) -> None:
+    """Two bundles of one log are the same file."""
+    world.grow(5)
+    first, second = io.BytesIO(), io.BytesIO()
+    for out in (first, second):
+        world.read(lambda c, out=out: write_bundle(c, 1, out, policy=POLICY))
+    assert first.getvalue() == second.getvalue()
+
+
+def test_a_selection_proves_each_entry_and_says_that_it_is_not_complete(world: World) -> None:
+    """Only the refused ones, each with its proof; the sentence stands in the file and in the verdict."""
+    world.grow(9)
+    world.append(entry(decision=Decision.DENY), entry(), entry(decision=Decision.DENY))
+    world.step()
+    out = io.BytesIO()
+    assert world.read(lambda c: write_selection(c, 1, Filter(decision="deny"), out, policy=POLICY)) == 2
+    bundle = zipfile.ZipFile(out)
+    verdict = check_bundle(bundle, Policy(POLICY), [])
+    assert (verdict.entries, verdict.whole) == (2, False)
+    assert bundle.read("LEESMIJ.txt").decode() == NOT_COMPLETE
+
+
+def test_nothing_is_exported_before_something_is_signed(world: World) -> None:
+    """Without a checkpoint there is no bundle and no selection."""
+    world.append(entry())
+    for write in (write_bundle, lambda c, log, out, policy: write_selection(c, log, Filter(), out, policy=policy)):
+        with pytest.raises(NotLoggedError):
+            world.read(lambda c, write=write: write(c, 1, io.BytesIO(), policy=POLICY))
+
+
+def test_an_ldv_record_has_every_mandatory_field(small_world: World) -> None:
+    """Trace, span, status, name, times, attributes with the activity in the register; a refusal is no error."""
+    small_world.append(
+        entry(subjects_root=bytes(32)), entry(decision=Decision.DENY, activity=None), entry(decision=Decision.ERROR)
+    )
+    small_world.step()
+    found = small_world.read(lambda c: list(select_all(c, Filter(organisation=SITE))))
+    error, refused, good = ldv_records(found, resource={"name": "verzuimpoort", "version": "1"})
+    assert [each["status"] for each in (good, refused, error)] == ["Ok", "Unset", "Error"]
+    for record in (good, refused, error):
+        assert {"trace_id", "span_id", "status", "name", "start_time", "end_time", "resource", "attributes"} <= set(
+            record
+        )
+        assert (len(record["trace_id"]), len(record["span_id"]), record["start_time"]) == (
+            32,
+            16,
+            "2026-11-23T08:00:00.000Z",
+        )
+        assert {
+            f"dpl.core.{name}" for name in ("processing_activity_id", "data_subject_id", "data_subject_id_type")
+        } <= set(record["attributes"])
+    assert good["attributes"]["dpl.core.processing_activity_id"] == ACTIVITY.uri
+    assert good["attributes"]["dpl.core.data_subject_id_type"] == "subjects_root"
+    assert good["attributes"]["verzuimpoort.policy.id"] == "flows"
+    assert good["attributes"]["verzuimpoort.actor.organisation"] == SITE
+
+
+def test_csv_has_a_line_per_entry_and_no_formula(small_world: World) -> None:
+    """Headings, codes, one line each; no value starts with a character that a spreadsheet would run."""
+    small_world.append(entry(rules=("COUNT-TOTAL", "COUNT-ORDER"), cause=bytes(32)))
+    small_world.step()
+    out = io.StringIO()
+    small_world.read(lambda c: write_csv(select_all(c, Filter()), out))
+    rows = list(csv.DictReader(io.StringIO(out.getvalue()), delimiter=";"))
+    assert [row["event"] for row in rows] == ["submission.received", "log.opened"]
+    assert rows[0]["rules"] == "COUNT-TOTAL COUNT-ORDER"
+    assert list(rows[0]) == list(CSV_COLUMNS)
+    assert not [value for row in rows for value in row.values() if value and value[0] in "=+-@\t\r"]
+
+
+def test_the_verifier_runs_where_nothing_of_this_product_is_installed(small_world: World, tmp_path: Path) -> None:
+    """One file, the bare interpreter, no site packages: it verifies a bundle and finds a changed one."""
+    small_world.grow(20)
+    archive, good, bad, policy = (tmp_path / name for name in ("verify.pyz", "good.zip", "bad.zip", "policy.txt"))
+    archive.write_bytes(verifier_archive())
+    policy.write_text(POLICY)
+    with good.open("wb") as out:
+        small_world.read(lambda c: write_bundle(c, 1, out, policy=POLICY, compress=False))
+    _rewrite(good, bad, lambda lines: [*lines[:7], lines[7].replace(b"permit", b"denied"), *lines[8:]])
+    run = [sys.executable, "-I", "-S", str(archive), "--policy", str(policy)]
+    fine = subprocess.run([*run, str(good)], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (fine.returncode, fine.stderr) == (0, "")
+    assert "Gecontroleerd t/m regel 20, ondertekend door verzuimpoort.example/audit/2026-2027" in fine.stdout
+    wrong = subprocess.run([*run, str(bad), "--lang", "en"], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (wrong.returncode, wrong.stdout) == (1, "NOT IN ORDER: entry 7 was changed [changed]\n")
+
+
+def _rewrite(source: Path, target: Path, change: Callable[[list[bytes]], list[bytes]]) -> None:
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            lines = data.splitlines(keepends=True)
+            new.writestr(name, b"".join(change(lines)) if name == "entries.jsonl" else data)
+
+
+def test_a_verdict_is_a_value(small_world: World) -> None:
+    """The product reads the verdict, not its text."""
+    small_world.grow(1)
+    assert isinstance(check_bundle(_bundle(small_world), Policy(POLICY), []), Verdict)

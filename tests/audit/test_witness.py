@@ -1,0 +1,249 @@
+"""A witness and its client: what is cosigned, what is refused, and two processes that talk over HTTP."""
+
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+from audit.checkpoint import Checkpoint, Cosigner, open_checkpoint
+from audit.continuation import Continuation
+from audit.cosigning import Answer, ask_witness
+from audit.merkle import Edge, consistency_ranges, cover, fold, leaf_hash, position, root_of
+from audit.note import Key
+from audit.proofs import checkpoint, prove
+from audit.quorum import Witness as Known
+from audit.quorum import parse_policy
+from audit.witness import MAX_BODY, Witness, load_cosigner, main, serve
+from tests.audit.world import ORIGIN, World, entry, signer
+
+COSIGNER = Cosigner("witness.example/w1", bytes([8]) * 32)
+STRANGER = Cosigner("witness.example/w1", bytes(32))
+NOW = 1_795_420_900
+LEAVES = [leaf_hash(str(number).encode()) for number in range(20)]
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Witness:
+    """A witness that knows the log."""
+    return Witness(tmp_path / "witness.db", COSIGNER, (signer().key,))
+
+
+def _request(old: int, new: int, leaves: list[bytes] = LEAVES, *, origin: str = ORIGIN, seed: int = 1) -> str:
+    kept = Edge().extend(leaves[:new])
+    ranges = consistency_ranges(old, new) if 0 < old <= new else []
+    proof = [fold([kept[position(node)] for node in cover(*each)]) for each in ranges]
+    tree = Checkpoint(origin, new, root_of(leaves[:new]))
+    return str(Continuation(old, proof, str(signer(origin, seed).sign(tree.text()))))
+
+
+@contextmanager
+def _served(witness: Witness) -> Iterator[str]:
+    server = serve(witness, ("127.0.0.1", 0))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_witness_cosigns_what_continues_what_it_saw(witness: Witness) -> None:
+    """The first time without a proof, later with one; the line holds for the checkpoint and has its time."""
+    for old, new in ((0, 3), (3, 8), (8, 8)):
+        answer = witness.add_checkpoint(_request(old, new), NOW)
+        assert answer.status == 200
+        note = Continuation.parse(_request(old, new)).checkpoint + answer.body
+        assert open_checkpoint(note, [signer().key], [COSIGNER.key]).cosigned == ((COSIGNER.key, NOW),)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("nonsense", 400),
+        ("old 3\n\nno note", 400),
+        (_request(9, 8), 400),
+        (_request(0, 8, origin="unknown.example"), 404),
+        (_request(3, 8, seed=2), 403),
+        (_request(3, 8).replace("\n8\n", "\n9\n"), 403),
+        (_request(0, 8), 409),
+        (_request(4, 8), 409),
+        (_request(3, 8, [bytes(32), *LEAVES[1:]]), 422),
+        (_request(3, 3, [bytes(32), *LEAVES[1:]]), 422),
+        (_request(3, 8).replace("old 3\n", "old 3\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n"), 422),
+    ],
+)
+def test_everything_else_is_refused_as_the_protocol_says_and_changes_nothing(
+    witness: Witness, body: str, status: int
+) -> None:
+    """Malformed 400, unknown log 404, wrong signature 403, another size 409, another past 422."""
+    witness.add_checkpoint(_request(0, 3), NOW)
+    answer = witness.add_checkpoint(body, NOW)
+    assert answer.status == status
+    assert (answer.body, answer.kind) == (("3\n", "text/x.tlog.size") if status == 409 else ("", answer.kind))
+    assert witness.add_checkpoint(_request(3, 8), NOW).status == 200
+
+
+def test_a_contradiction_is_kept_as_proof(witness: Witness, tmp_path: Path) -> None:
+    """Two checkpoints of one log that cannot both be true, each signed by it: that is what the witness keeps."""
+    witness.add_checkpoint(_request(0, 3), NOW)
+    forged = _request(3, 8, [bytes(32), *LEAVES[1:]])
+    witness.add_checkpoint(forged, NOW)
+    with sqlite3.connect(tmp_path / "witness.db") as state:
+        assert state.execute("SELECT at, origin, request FROM contradiction").fetchall() == [(NOW, ORIGIN, forged)]
+    state.close()
+
+
+def test_a_witness_remembers_across_a_restart(witness: Witness, tmp_path: Path) -> None:
+    """What was cosigned is on disk before the answer: the next process goes on from there."""
+    witness.add_checkpoint(_request(0, 3), NOW)
+    again = Witness(tmp_path / "witness.db", COSIGNER, (signer().key,))
+    assert again.add_checkpoint(_request(0, 3), NOW).status == 409
+    assert again.add_checkpoint(_request(3, 4), NOW).status == 200
+
+
+def test_the_known_request_is_cosigned(shared: Path, tmp_path: Path) -> None:
+    """The request of the vectors, made from another implementation's log: first old 0, then from 7 to 15."""
+    folder = shared / "vectors/audit"
+    body = json.loads((folder / "cosignatures_and_receipts.json").read_text())["derived_add_checkpoint_body"]
+    small = json.loads((folder / "small_log_16_checkpoints.json").read_text())
+    witness = Witness(tmp_path / "witness.db", COSIGNER, (Key.parse(small["vkey"]),))
+    first = str(Continuation(0, [], small["checkpoints"][7]))
+    assert [witness.add_checkpoint(each, NOW).status for each in (body, first, body)] == [409, 200, 200]
+
+
+def test_a_log_gets_its_cosignature_over_http_and_receipts_carry_it(world: World, witness: Witness) -> None:
+    """Ask, store, ask again; the proof of an entry then satisfies a quorum of that witness."""
+    made = world.grow(5)[0]
+    with _served(witness) as url, httpx.Client() as client:
+        known = Known("w", COSIGNER.key, url + "/")
+        assert ask_witness(world.engine, 1, known, client) is Answer.COSIGNED
+        assert ask_witness(world.engine, 1, known, client) is Answer.UP_TO_DATE
+        world.grow(3)
+        assert ask_witness(world.engine, 1, known, client) is Answer.COSIGNED
+        served = client.get(f"{url}/{sha256(ORIGIN.encode()).hexdigest()}/checkpoint")
+    assert served.text == world.read(lambda c: checkpoint(c, 1))[1]
+    policy = parse_policy(f"log {world.key}\nwitness w {COSIGNER.key}\nquorum w\n")
+    tree = world.read(lambda c: prove(c, made.leaf)).verify(made.leaf, policy)
+    assert policy.is_met({key for key, _ in tree.cosigned})
+
+
+def test_proofs_rather_use_a_checkpoint_that_was_cosigned(world: World, witness: Witness) -> None:
+    """While the latest has no cosignature yet, an entry is proven in the one before it; a later entry is not."""
+    early = world.grow(5)[0]
+    with _served(witness) as url, httpx.Client() as client:
+        ask_witness(world.engine, 1, Known("w", COSIGNER.key, url), client)
+    late = world.grow(2)[0]
+    policy = parse_policy(f"log {world.key}\nwitness w {COSIGNER.key}\nquorum w\n")
+    trees = [world.read(lambda c, leaf=each.leaf: prove(c, leaf)).verify(each.leaf, policy) for each in (early, late)]
+    assert [(tree.checkpoint.size, len(tree.cosigned)) for tree in trees] == [(6, 1), (8, 0)]
+
+
+def test_a_witness_that_forgot_is_brought_up_to_date(world: World, tmp_path: Path) -> None:
+    """A new witness under the old key knows nothing: it answers 409, and gets the proof from the start."""
+    world.grow(5)
+    for name in ("first.db", "second.db"):
+        with _served(Witness(tmp_path / name, COSIGNER, (world.key,))) as url, httpx.Client() as client:
+            assert ask_witness(world.engine, 1, Known("w", COSIGNER.key, url), client) is Answer.COSIGNED
+        world.grow(2)
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        (httpx.Response(404), Answer.REFUSED),
+        (httpx.Response(403), Answer.REFUSED),
+        (httpx.Response(500), Answer.REFUSED),
+        (httpx.Response(422), Answer.ALARM),
+        (httpx.Response(409, text="900\n"), Answer.ALARM),
+        (httpx.Response(409, text="none"), Answer.REFUSED),
+        (httpx.Response(200, text="fine"), Answer.REFUSED),
+        (httpx.Response(200, text=str(STRANGER.cosign(Checkpoint(ORIGIN, 3, LEAVES[0]), NOW))), Answer.REFUSED),
+        (httpx.Response(200, text=str(COSIGNER.cosign(Checkpoint(ORIGIN, 3, LEAVES[0]), NOW))), Answer.REFUSED),
+        (httpx.ConnectError("no route"), Answer.UNREACHABLE),
+    ],
+)  # fmt: skip
+def test_what_a_witness_answers_is_a_value_and_nothing_false_is_stored(
+    small_world: World, reply: httpx.Response | httpx.HTTPError, answer: Answer
+) -> None:
+    """A refusal, an alarm, silence, a line of a stranger, a line about another tree: no cosignature is kept."""
+
+    def handle(_: httpx.Request) -> httpx.Response:
+        if isinstance(reply, httpx.HTTPError):
+            raise reply
+        return reply
+
+    small_world.grow(2)
+    before = small_world.read(lambda c: checkpoint(c, 1))
+    with httpx.Client(transport=httpx.MockTransport(handle)) as client:
+        known = Known("w", COSIGNER.key, "https://witness.example")
+        assert ask_witness(small_world.engine, 1, known, client) is answer
+    assert small_world.read(lambda c: checkpoint(c, 1)) == before
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "status"),
+    [
+        ("POST", "/add-checkpoint", b"\xff", 400),
+        ("POST", "/add-checkpoint", b"x" * (MAX_BODY + 1), 413),
+        ("POST", "/other", b"", 404),
+        ("GET", "/" + "0" * 64 + "/checkpoint", b"", 404),
+        ("GET", "/", b"", 404),
+    ],
+)
+def test_the_server_refuses_what_it_does_not_serve(
+    witness: Witness, method: str, path: str, content: bytes, status: int
+) -> None:
+    """Bytes that are no text, too much, another call, an unknown log."""
+    with _served(witness) as url, httpx.Client() as client:
+        assert client.request(method, url + path, content=content).status_code == status
+
+
+def test_another_organisation_runs_a_witness_with_one_command(world: World, tmp_path: Path) -> None:
+    """The program makes its key, readable by its owner only, prints its vkey and address, and cosigns."""
+    logs, key = tmp_path / "logs.txt", tmp_path / "witness.key"
+    logs.write_text(f"log {world.key}\nquorum none\n")
+    run = [sys.executable, "-m", "audit.witness", "--name", "witness.example/w1", "--port", "0"]
+    files = ["--logs", str(logs), "--key", str(key), "--state", str(tmp_path / "witness.db")]
+    world.grow(2)
+    with subprocess.Popen([*run, *files], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        vkey, url = process.stdout.readline().strip(), process.stdout.readline().strip()
+        try:
+            with httpx.Client() as client:
+                assert ask_witness(world.engine, 1, Known("w", Key.parse(vkey), url), client) is Answer.COSIGNED
+        finally:
+            process.terminate()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert load_cosigner("witness.example/w1", key).key == Key.parse(vkey)
+
+
+def test_a_witness_without_a_good_list_of_logs_does_not_start(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The fault is told on one line; no key is made."""
+    logs, key = tmp_path / "logs.txt", tmp_path / "witness.key"
+    logs.write_text("log nonsense\n")
+    files = ["--logs", str(logs), "--key", str(key), "--state", str(tmp_path / "witness.db")]
+    assert main(["--name", "w", *files]) == 2
+    assert "line 1" in capsys.readouterr().err
+    assert not os.path.lexists(key)
+
+
+def test_an_entry_that_waits_is_not_yet_shown_to_a_witness(small_world: World) -> None:
+    """Only signed checkpoints are sent: with none there is nothing to ask."""
+    small_world.append(entry())
+    with httpx.Client() as client:
+        known = Known("w", COSIGNER.key, "https://witness.example")
+        assert ask_witness(small_world.engine, 1, known, client) is Answer.UP_TO_DATE
