@@ -12,9 +12,9 @@ from audit.continuation import Continuation
 from audit.errors import AuditError, NoteError
 from audit.lead import take_lead
 from audit.note import Signature, parse_note, parse_signatures
-from audit.proofs import consistency, signed_size
+from audit.proofs import consistency, log_note, signed_size
 from audit.quorum import Witness
-from audit.schema import CHECKPOINT, COSIGNATURE
+from audit.schema import COSIGNATURE
 
 _OK: Final = 200
 _CONFLICT: Final = 409
@@ -90,9 +90,9 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
 
 def _head(connection: Connection, log: int, witness: Witness) -> _Head:
     size = signed_size(connection, log)
-    note = connection.scalar(select(CHECKPOINT.c.note).where(CHECKPOINT.c.log == log, CHECKPOINT.c.size == size))
+    note = log_note(connection, log, size) if size else ""
     mine = (COSIGNATURE.c.log == log) & (COSIGNATURE.c.witness == str(witness.key))
-    return _Head(log, size, note or "", connection.scalar(select(func.max(COSIGNATURE.c.size)).where(mine)) or 0)
+    return _Head(log, size, note, connection.scalar(select(func.max(COSIGNATURE.c.size)).where(mine)) or 0)
 
 
 def _line_of(reply: str, witness: Witness, checkpoint: Checkpoint) -> Signature:

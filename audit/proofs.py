@@ -92,8 +92,8 @@ def signed_size(connection: Connection, log: int) -> int:
     return connection.scalar(select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log == log)) or 0
 
 
-def signed_note(connection: Connection, log: int, size: int) -> str:
-    """The signed checkpoint of exactly this size, with the cosignatures it has.
+def log_note(connection: Connection, log: int, size: int) -> str:
+    """The checkpoint of exactly this size with the log's own signature only.
 
     Raises:
         NotLoggedError: There is none.
@@ -101,6 +101,16 @@ def signed_note(connection: Connection, log: int, size: int) -> str:
     note = connection.scalar(select(CHECKPOINT.c.note).where(CHECKPOINT.c.log == log, CHECKPOINT.c.size == size))
     if note is None:
         raise NotLoggedError("there is no checkpoint of that size")
+    return str(note)
+
+
+def signed_note(connection: Connection, log: int, size: int) -> str:
+    """The checkpoint of exactly this size, with the cosignatures it has.
+
+    Raises:
+        NotLoggedError: There is none.
+    """
+    note = log_note(connection, log, size)
     lines = connection.scalars(
         select(COSIGNATURE.c.line)
         .where(COSIGNATURE.c.log == log, COSIGNATURE.c.size == size)

@@ -27,7 +27,7 @@ from audit.lead import take_lead
 from audit.log import Appended, Log
 from audit.merkle import EMPTY_ROOT
 from audit.note import Signer, parse_note
-from audit.proofs import LogState, logs, signed_note, signed_size
+from audit.proofs import LogState, log_note, logs, signed_note, signed_size
 from audit.schema import CHECKPOINT, CLOSING, LOG
 from audit.tree import grow, recount, waiting
 
@@ -179,7 +179,7 @@ class Sequencer:
             take_lead(connection, wait=True)
             size = signed_size(connection, state.log)
             if size:
-                signed = open_checkpoint(signed_note(connection, state.log, size), [self._signer.key]).checkpoint
+                signed = open_checkpoint(log_note(connection, state.log, size), [self._signer.key]).checkpoint
             else:
                 signed = Checkpoint(state.origin, 0, EMPTY_ROOT)
             edge = recount(connection, state.log, signed)
@@ -194,7 +194,7 @@ class Sequencer:
 def _end_of(connection: Connection, closed: LogState) -> bytes:
     """SHA-256 of the text of a closed log's final checkpoint, which is public; the next log holds on to it."""
     try:
-        note = signed_note(connection, closed.log, closed.size)
+        note = log_note(connection, closed.log, closed.size)
     except NotLoggedError:
         raise LogClosedError(f"log {closed.origin} lacks its final checkpoint: finish it with its own key") from None
     return sha256(parse_note(note).text.encode()).digest()

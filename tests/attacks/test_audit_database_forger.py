@@ -59,7 +59,7 @@ SQLITE = [
     "REPLACE INTO audit_log SELECT 2, origin, key FROM audit_log",
     "REPLACE INTO audit_index (log, idx, ts, event, decision) SELECT log, idx, ts, 'x', decision FROM audit_index",
     "REPLACE INTO audit_pending SELECT id, x'7b7d' FROM audit_pending",
-    "INSERT INTO audit_pending SELECT id, data FROM audit_pending WHERE 1 ON CONFLICT (id) DO UPDATE SET data = x'7b7d'",
+    "INSERT INTO audit_pending SELECT id, data FROM audit_pending WHERE 1 ON CONFLICT (id) DO UPDATE SET id = 9",
     "UPDATE OR REPLACE audit_entry SET idx = 1 WHERE idx = 2",
     "INSERT INTO audit_pending (data) VALUES (x'7b0a7d')",
     "INSERT INTO audit_pending (data) VALUES (zeroblob(4097))",
