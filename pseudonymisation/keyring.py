@@ -20,7 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import KEY, NONCE, Kek
-from pseudonymisation.private_file import make_private_folder, read_private, replace_shredding, write_private
+from pseudonymisation.private_file import (
+    make_private_folder,
+    read_private,
+    replace_shredding,
+    write_private,
+    write_private_files,
+)
 from pseudonymisation.text64 import from_text, to_text
 
 if sys.platform != "win32":
@@ -228,8 +234,8 @@ class Keyring:
             # 1.
             self._kek.renew()
             # 2.
-            for survivor in survivors:
-                self._store(KeyRecord.model_validate(self._wrapped(survivor, self._unwrap(survivor))))
+            rewrapped = [KeyRecord.model_validate(self._wrapped(one, self._unwrap(one))) for one in survivors]
+            write_private_files({self._path(one): _dump(one) for one in rewrapped})
             # 3.
             for record in doomed.values():
                 self._store(_tombstone(record), shredding=True)
@@ -277,9 +283,12 @@ class Keyring:
 
     def _store(self, record: KeyRecord, *, shredding: bool = False) -> KeyRecord:
         write = replace_shredding if shredding else write_private
-        write(self._folder / f"{record.key_id}.json", record.model_dump_json(indent=1).encode())
+        write(self._path(record), _dump(record))
         self._seen = None
         return record
+
+    def _path(self, record: KeyRecord) -> Path:
+        return self._folder / f"{record.key_id}.json"
 
     def _load(self) -> dict[str, KeyRecord]:
         """The files of the folder, read again whenever its time stamp changed or changed only a moment ago."""
@@ -310,6 +319,10 @@ def _read(path: Path) -> KeyRecord:
     if path.stem != record.key_id:
         raise KeyringError(f"{path} holds the key of another name")
     return record
+
+
+def _dump(record: KeyRecord) -> bytes:
+    return record.model_dump_json(indent=1).encode()
 
 
 def _with_state(record: KeyRecord, state: KeyState) -> KeyRecord:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import BrokenExecutor, Executor
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from anyio.to_thread import run_sync
@@ -29,6 +30,12 @@ from pseudonymisation.workers import worker_pool
 
 MAX_BODY = 300_000
 MAX_WAITING = 64
+_QUIET: dict[str, Any] = {
+    "openapi_url": "/v1/openapi.json",
+    "docs_url": None,
+    "redoc_url": None,
+    "redirect_slashes": False,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -89,7 +96,7 @@ def create_service(
         identify: from an ASGI scope to a site's code; bearer tokens of the register by default.
         pool: makes the executor that evaluates; called again if its processes die.
     """
-    by_token: Identify = lambda scope: _by_token(scope, registers(), clock())  # noqa: E731  a default, named for its type
+    by_token = partial(_by_token, registers, clock)
     desk = Desk(engine, keyring, registers, append, clock, identify or by_token)
     crowd = _Crowd(pool)
 
@@ -99,10 +106,7 @@ def create_service(
         yield
         crowd.close()
 
-    app = FastAPI(
-        title="Pseudoniemendienst", version="1.0.0", openapi_url="/v1/openapi.json", docs_url=None, redoc_url=None,
-        redirect_slashes=False, lifespan=lifespan,
-    )  # fmt: skip
+    app = FastAPI(title="Pseudoniemendienst", version="1.0.0", lifespan=lifespan, **_QUIET)
     _add_evaluations(app, desk, crowd)
     _add_reading(app, engine, lambda: service_document(keyring, operator))
     _add_errors(app)
@@ -189,6 +193,6 @@ def _add_errors(app: FastAPI) -> None:
         return response(Problem("internal"), english=wants_english(request.headers.get("accept-language")))
 
 
-def _by_token(scope: Mapping[str, Any], register: Register, now: datetime) -> str | None:
+def _by_token(registers: Callable[[], Register], clock: Callable[[], datetime], scope: Mapping[str, Any]) -> str | None:
     token = bearer_token(Headers(scope=dict(scope)).get("authorization"))
-    return register.holder(token, amsterdam_day(now)) if token is not None else None
+    return registers().holder(token, amsterdam_day(clock())) if token is not None else None

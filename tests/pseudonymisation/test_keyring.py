@@ -2,7 +2,6 @@
 
 import json
 import stat
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from shutil import copytree
@@ -10,8 +9,6 @@ from threading import Thread
 
 import pytest
 
-from pseudonymisation import kek as kek_module
-from pseudonymisation import keyring as module
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
@@ -250,20 +247,15 @@ def test_a_destruction_that_stops_anywhere_is_completed_by_the_next(
 
 
 def stop_after(patch: pytest.MonkeyPatch, writes: int) -> None:
-    """Let the machine stop just before the write with this number: 1 KEK, 2 survivors, 1 tombstone, 1 KEK."""
-    left = iter(range(writes - 1))
+    """Let the machine stop just before a file takes its place: 1 KEK, 2 survivors, 1 tombstone, 1 KEK."""
+    left, real = iter(range(writes - 1)), Path.replace
 
-    def counted(real: Callable[..., None]) -> Callable[..., None]:
-        def write(path: Path, data: bytes) -> None:
-            if next(left, None) is None:
-                raise StoppedError
-            real(path, data)
+    def replace(path: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise StoppedError
+        return real(path, target)
 
-        return write
-
-    for name in ("write_private", "replace_shredding"):
-        for where in (module, kek_module):
-            patch.setattr(where, name, counted(getattr(where, name)))
+    patch.setattr(Path, "replace", replace)
 
 
 def test_readers_never_stumble_over_a_destruction(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
