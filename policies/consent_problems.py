@@ -109,8 +109,8 @@ PROBLEMS: Mapping[str, Text] = {
         en="It is not said for which data, or they are not of this purpose: name at least one category of the purpose.",
     ),
     "last-day": Text(
-        nl="De laatste dag moet vandaag of later zijn, en uiterlijk 31 juli van dit schooljaar.",
-        en="The last day must be today or later, and at the latest 31 July of this school year.",
+        nl="De laatste dag past niet: kies vandaag of later, en uiterlijk 31 juli van dit schooljaar.",
+        en="The last day does not fit: choose today or later, and at the latest 31 July of this school year.",
     ),
     "first-day": Text(
         nl="De eerste dag ligt na de laatste: kies een eerdere eerste dag.",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from policies.changes import changes
 from policies.register import Json
@@ -13,7 +13,7 @@ Language = Literal["nl", "en"]
 
 _PAGES = Environment(
     loader=PackageLoader("policies", "pages"),
-    autoescape=True,
+    autoescape=select_autoescape(default=True, disabled_extensions=("txt",)),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -34,6 +34,11 @@ def changes_page(before: Json, after: Json, language: Language = "nl") -> str:
     """What changed between two versions of the register, their hashes and days left out."""
     found = list(changes(_content(before), _content(after)))
     return _page("changes.html", after, language, before=before, changes=found, shown=_shown)
+
+
+def explanation(document: Json, language: Language = "nl") -> str:
+    """The law of one day as plain text, for a terminal: every purpose with its standing, every rule as a sentence."""
+    return _page("explanation.txt", document, language)
 
 
 def receipt_page(receipt: Json, withdraw_at: str, language: Language = "nl") -> str:

@@ -28,6 +28,11 @@ class Fault:
         return f"{self.file}: {self.where}: {self.what}. {self.fix}"
 
 
+def sentence(text: str) -> str:
+    """The text with a capital letter at its beginning; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
+
+
 class BadPolicy(PolicyError):  # noqa: N818  the name says what the files are, as in "refuses to start on bad policy"
     """The policy files cannot be used; every fault found is listed, and nothing is loaded."""
 

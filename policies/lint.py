@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from policies.errors import Fault
+from policies.errors import Fault, sentence
 from policies.parties import Kind, Role
 from policies.purpose import DataCategory, InForce, Purposes, Status
 from policies.question import Action
@@ -111,4 +111,4 @@ def _words(rule: Rule, vocabulary: Vocabulary) -> Iterator[Fault]:
         rule_sentence(rule, vocabulary)
     except Unspeakable as error:
         what, _, fix = str(error).partition(": ")
-        yield _at(rule, what, fix.capitalize())
+        yield _at(rule, what, sentence(fix))

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from policies.errors import BadPolicy, Fault, PolicyError
+from policies.errors import BadPolicy, Fault, PolicyError, sentence
 from policies.parties import Kind
 from policies.release import Conflict, Release, ReleasePlan, Served, merge
 from policies.sources import Citation, Filled, Key, Source, Sources, Strict, Text
@@ -130,6 +130,10 @@ class Purpose(Strict):
             raise ValueError(f"a purpose that is {self.status.value} says why: add reason.nl and reason.en")
         if not self.status.off and self.reason is not None:
             raise ValueError("a reason belongs to a purpose that is switched off: remove it or change status")
+        if self.release is not None and self.data != {DataCategory.PROTECTED_TABLES}:
+            raise ValueError('a release lets out protected tables only: write data = ["protected_tables"]')
+        if not self.status.off and Kind.SWV in self.recipients and any(category.personal for category in self.data):
+            raise ValueError("a school partnership gets no personal data: remove swv from recipients or those categories")
         if not self.status.off and self.outside is None and self.retention is None:
             raise ValueError("no retention: add [retention] with days, after and decided_by")
         return self
@@ -268,7 +272,7 @@ def _explained(file: str, detail: dict[str, object]) -> Fault:
     what = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "value_error":
         what, _, fix = what.partition(": ")
-        return Fault(file, key, what, fix.capitalize() or "See the README of this room")
+        return Fault(file, key, what, sentence(fix) or "See the README of this room")
     if detail["type"] == "extra_forbidden":
         near = difflib.get_close_matches(key.split(".")[-1], _KEYS, n=1)
         return Fault(file, key, "unknown key", f"Did you mean {near[0]}?" if near else "Remove it")
@@ -313,5 +317,5 @@ def _conflicts(purposes: Iterable[Purpose]) -> list[Fault]:
             )
         except Conflict as error:
             what, _, fix = str(error).partition(": ")
-            faults.append(Fault(f"collection {collection}", "release", what, fix.capitalize()))
+            faults.append(Fault(f"collection {collection}", "release", what, sentence(fix)))
     return faults

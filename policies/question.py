@@ -132,6 +132,7 @@ def caller_facts(caller: Caller) -> dict[str, object]:
         "caribbean": acting.caribbean,
         "registered": acting.registered and caller.party.registered,
         "speaker": caller.party.code,
+        "speaker_kind": caller.party.kind,
         "for_another": caller.on_behalf_of is not None,
         "mandate": {
             "giver": mandate.giver,

@@ -3,10 +3,12 @@
 It names no pupil: the school joins it to its own evidence. A receipt is a copy of the record and changes nothing.
 """
 
-from policies.consent import Signature, Stage, State
+from policies.consent import Signature, Stage, State, Terms
 from policies.errors import PolicyError
 from policies.law import Law
+from policies.purpose import Purpose
 from policies.register import Json
+from policies.vocabulary import Vocabulary
 
 SCHEMA = "https://w3id.org/dpv/schema/iso-27560#receipt-full"
 _CONTEXT = {
@@ -19,7 +21,7 @@ _STATUS = {
     Stage.ASKED: "dpv:ConsentRequested",
     Stage.REFUSED: "dpv:ConsentRefused",
     Stage.GIVEN: "dpv:ConsentGiven",
-    Stage.UNCONFIRMED: "dpv:ConsentInvalidated",
+    Stage.UNCONFIRMED: "dpv:ConsentRequestDeferred",
     Stage.WITHDRAWN: "dpv:ConsentWithdrawn",
     Stage.EXPIRED: "dpv:ConsentExpired",
 }
@@ -45,7 +47,6 @@ def receipt(
     if terms is None or state.last is None:
         raise PolicyError("a receipt is about a consent that was asked")
     purpose = law.purposes[terms.purpose]
-    words = law.vocabulary
     return {
         "@context": _CONTEXT,
         "@type": "dpv:ConsentReceipt",
@@ -57,34 +58,31 @@ def receipt(
             "dct:identifier": consent,
             "dpv:hasConsentStatus": _STATUS[state.stage],
             "dpv:hasDataController": [site, terms.recipient],
-            "dpv:hasDataProcessor": {"nl": purpose.processor.nl, "en": purpose.processor.en}
-            if purpose.processor
-            else None,
+            "dpv:hasDataProcessor": purpose.processor.model_dump() if purpose.processor else None,
             "dpv:hasJurisdiction": "loc:NL",
             "dpv:hasApplicableLaw": "eu-gdpr:GDPR",
             "dpv:hasLegalBasis": "eu-gdpr:A9-2-a",
             "dpv:hasNotice": {"dct:identifier": terms.notice, "dct:language": terms.language},
-            "dpv:hasProcess": {
-                "dpv:hasPurpose": {"dct:identifier": purpose.id, "nl": purpose.title.nl, "en": purpose.title.en},
-                "dpv:hasPersonalData": [
-                    {
-                        "dct:identifier": data.value,
-                        "nl": words.value(data.value).nl,
-                        "en": words.value(data.value).en,
-                        "@type": "dpv:SpecialCategoryPersonalData" if data.health else "dpv:PersonalData",
-                    }
-                    for data in sorted(terms.scope)
-                ],
-                "dpv:hasRecipient": terms.recipient,
-                "dpv:hasDuration": {"first_day": terms.first_day.isoformat(), "last_day": terms.last_day.isoformat()},
-                "dpv:hasStorageCondition": {
-                    "dpv:StorageDeletion": "on withdrawal or after the last day, by destroying the key"
-                },
-                "dpv:hasRight": ["eu-gdpr:A7-3", "eu-gdpr:A15", "eu-gdpr:A16", "eu-gdpr:A17", "eu-gdpr:A77"],
-            },
-            "dpv:isIndicatedBy": [
-                {"role": s.giver.value, "date": s.date.isoformat(), "evidence": s.evidence} for s in signatures
-            ],
+            "dpv:hasProcess": _process(terms, purpose, law.vocabulary),
+            "dpv:isIndicatedBy": [signature.model_dump(mode="json") for signature in signatures],
             "dpv:hasWithdrawal": {"dct:identifier": withdraw_at},
         },
+    }
+
+
+def _process(terms: Terms, purpose: Purpose, words: Vocabulary) -> Json:
+    return {
+        "dpv:hasPurpose": {"dct:identifier": purpose.id, **purpose.title.model_dump()},
+        "dpv:hasPersonalData": [
+            {
+                "@type": "dpv:SpecialCategoryPersonalData" if data.health else "dpv:PersonalData",
+                "dct:identifier": data.value,
+                **words.value(data.value).model_dump(),
+            }
+            for data in sorted(terms.scope)
+        ],
+        "dpv:hasRecipient": terms.recipient,
+        "dpv:hasDuration": {"first_day": terms.first_day.isoformat(), "last_day": terms.last_day.isoformat()},
+        "dpv:hasStorageCondition": {"dpv:StorageDeletion": "key destroyed on withdrawal or after the last day"},
+        "dpv:hasRight": ["eu-gdpr:A7-3", "eu-gdpr:A15", "eu-gdpr:A16", "eu-gdpr:A17", "eu-gdpr:A77"],
     }

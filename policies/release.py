@@ -102,7 +102,7 @@ class Release(Strict):
         if missing := {sector for line in self.show for sector in line.sectors} - set(named):
             raise ValueError(f"no method for sector {', '.join(sorted(missing))}: add it under [[release.method]]")
         if self.min_denominator < self.minimum:
-            raise ValueError("min_denominator is below minimum: a row that small shows nothing; raise it")
+            raise ValueError("min_denominator is below minimum: raise it, for a row that small shows nothing")
         if self.noise is None and any(choice.method == "dp" for choice in self.method):
             raise ValueError("method dp needs a budget: add [release.noise], or choose method exact")
         return self

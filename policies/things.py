@@ -5,6 +5,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import ConfigDict
+
 from policies.errors import PolicyError
 from policies.parties import Kind
 from policies.purpose import NEVER, DataCategory
@@ -27,9 +29,10 @@ class WrongQuestion(PolicyError):  # noqa: N818  the outcome's name
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """What an action is about. Three facts stand on every thing, so that one rule can forbid for all of them."""
+    """What an action is about. Four facts stand on every thing, so that one rule can forbid for all of them."""
 
     TYPE: ClassVar[str]
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     @property
     def personal(self) -> bool:

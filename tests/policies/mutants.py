@@ -4,6 +4,7 @@
 """
 
 import copy
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,7 +43,15 @@ class Mutant:
 
 
 def mutants() -> Iterator[Mutant]:
-    """Every mutant of every rule."""
+    """Every mutant of every rule; a change that occurs twice in a condition is numbered."""
+    seen: Counter[str] = Counter()
+    for mutant in _mutants():
+        seen[mutant.name] += 1
+        again = seen[mutant.name]
+        yield mutant if again == 1 else replace(mutant, change=f"{mutant.change} ({again})")
+
+
+def _mutants() -> Iterator[Mutant]:
     for rule in law().rules.values():
         yield Mutant(rule.id, "removed", None)
         original = copy.deepcopy(dict(rule.form))

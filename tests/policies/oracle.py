@@ -47,6 +47,8 @@ def caller_may_speak(request: Request, today: dt.date) -> bool:
         return False
     if caller.on_behalf_of is None:
         return True
+    if caller.party.kind not in {Kind.SUPPLIER, Kind.BOARD}:
+        return False
     mandate = caller.mandate
     return (
         mandate is not None
@@ -66,7 +68,8 @@ def role_fits(caller: Caller) -> bool:
 
 def no_person_to_an_swv(request: Request) -> bool:
     """A school partnership neither gets nor gives data of a pupil."""
-    return not (request.thing.personal and "swv" in {request.caller.acting.kind.value, request.thing.recipient_kind})
+    hands = {request.caller.party.kind.value, request.caller.acting.kind.value, request.thing.recipient_kind}
+    return not (request.thing.personal and "swv" in hands)
 
 
 def health_only_under_consent(request: Request) -> bool:

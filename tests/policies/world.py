@@ -64,6 +64,21 @@ CALLERS = {
     "closed school": Caller(Party(SITE.code, Kind.SITE, registered=False, sectors=SITE.sectors), Role.SCHOOL),
     "supplier": Caller(SUPPLIER, Role.MACHINE, on_behalf_of=SITE, mandate=MANDATE),
     "supplier without mandate": Caller(SUPPLIER, Role.MACHINE, on_behalf_of=SITE),
+    "swv with a mandate": Caller(
+        SWV,
+        Role.MACHINE,
+        on_behalf_of=SITE,
+        mandate=replace(MANDATE, holder=SWV.code, actions=frozenset(Action), collections=frozenset({"absence-records"})),
+    ),
+    "board with a mandate": Caller(
+        Party("41234", Kind.BOARD), Role.SCHOOL, on_behalf_of=SITE, mandate=replace(MANDATE, holder="41234")
+    ),
+    "supplier of an swv": Caller(
+        SUPPLIER,
+        Role.MACHINE,
+        on_behalf_of=SWV,
+        mandate=replace(MANDATE, giver=SWV.code, actions=frozenset(Action), collections=frozenset({"", "absence-counts"})),
+    ),
     "supplier for itself": Caller(SUPPLIER, Role.MACHINE),
     "supplier with another's mandate": Caller(
         SUPPLIER, Role.MACHINE, on_behalf_of=SITE, mandate=replace(MANDATE, giver=OTHER_SITE.code)

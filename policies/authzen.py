@@ -1,0 +1,166 @@
+"""What-if questions in the shape of the OpenID AuthZEN Authorization API 1.0, and decisions as its answers.
+
+Every fact of the thing comes from the asker: nothing is looked up, so nothing about another party can be learnt.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from policies.decision import Decision, Deny, Ground, Permit
+from policies.errors import PolicyError
+from policies.parties import Caller, Kind, Party, Role
+from policies.question import ABOUT, Action, Request, Setup
+from policies.sources import Key, Strict, Text
+from policies.things import Thing
+
+HYPOTHETICAL = "hypothetical"
+
+
+class _Properties(Strict):
+    role: Role
+    sectors: frozenset[str] = frozenset()
+    funded: bool = True
+    caribbean: bool = False
+
+
+class _Subject(Strict):
+    type: Kind
+    id: str = HYPOTHETICAL
+    properties: _Properties
+
+
+class _Act(Strict):
+    name: Action
+
+
+class _Resource(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    type: str
+    id: str = HYPOTHETICAL
+    properties: dict[str, Any] = {}
+
+
+class _Context(Strict):
+    purposes: Annotated[tuple[Key, ...], Field(min_length=1, max_length=10)]
+    collection: str = ""
+    at: AwareDatetime | None = None
+
+
+class _Body(Strict):
+    subject: _Subject | None = None
+    action: _Act
+    resource: _Resource
+    context: _Context
+
+
+class BadQuestion(PolicyError):  # noqa: N818  the outcome's name
+    """The body is not a question; `faults` holds key and remedy of each fault, and no value."""
+
+    def __init__(self, faults: tuple[tuple[str, str], ...]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{key}: {what}" for key, what in faults))
+
+
+@dataclass(frozen=True, slots=True)
+class WhatIf:
+    """A question about what would be decided.
+
+    Attributes:
+        request: the question itself.
+        at: the moment asked about; none means now.
+        others: codes of parties it mentions that are neither the asker nor made up: it must not be answered then.
+    """
+
+    request: Request
+    at: AwareDatetime | None
+    others: tuple[str, ...]
+
+
+def what_if(body: bytes, asker: Caller, setup: Setup) -> WhatIf:
+    """Read an AuthZEN evaluation request; without a subject it is about the asker itself.
+
+    Args:
+        body: JSON; `resource.type` is the name of a thing and `resource.properties` its facts, `context.purposes` ids.
+        asker: who asks, with its own facts.
+        setup: how this gateway is set up.
+
+    Raises:
+        BadQuestion: with every fault.
+    """
+    try:
+        asked = _Body.model_validate_json(body)
+        kind = ABOUT[asked.action.name]
+        if asked.resource.type != kind.TYPE:
+            raise BadQuestion((("resource.type", f"{asked.action.name.value} is about {kind.TYPE}: write that"),))
+        thing = _thing(kind, asked.resource.properties)
+    except ValidationError as error:
+        raise BadQuestion(tuple(_fault(dict(detail)) for detail in error.errors(include_url=False))) from None
+    subject = asked.subject
+    caller = asker if subject is None or subject.id == asker.acting.code else _made_up(subject)
+    request = Request(caller, asked.action.name, thing, asked.context.purposes, asked.context.collection, setup)
+    mentioned = {subject.id if subject else "", asked.resource.id, *_owners(thing)}
+    others = mentioned - {"", HYPOTHETICAL, asker.acting.code}
+    return WhatIf(request, asked.context.at, tuple(sorted(others)))
+
+
+def _thing(kind: type[Thing], properties: Mapping[str, Any]) -> Thing:
+    return TypeAdapter(kind).validate_json(json.dumps(properties))
+
+
+def _made_up(subject: _Subject) -> Caller:
+    facts = subject.properties
+    party = Party(subject.id, subject.type, sectors=facts.sectors, funded=facts.funded, caribbean=facts.caribbean)
+    return Caller(party, facts.role)
+
+
+def _owners(thing: Thing) -> set[str]:
+    """Codes of the parties whose thing it is; a recipient may be anybody."""
+    return {str(getattr(thing, name, "")) for name in ("party", "consent_party")}
+
+
+def _fault(detail: Mapping[str, Any]) -> tuple[str, str]:
+    return ".".join(map(str, detail["loc"])) or "body", str(detail["msg"])
+
+
+def answer(decision: Decision) -> dict[str, object]:
+    """A decision as an AuthZEN evaluation response, with its grounds in the context."""
+    context: dict[str, object] = {
+        "purposes": list(decision.purposes),
+        "rules": list(decision.rules),
+        "grounds": [_ground(ground) for ground in decision.grounds],
+        "policy": {"id": decision.policy.id, "sha256": decision.policy.sha256},
+    }
+    if isinstance(decision, Permit):
+        context["obligations"] = [
+            {"purpose": asked.purpose, "name": asked.name, "value": asked.value} for asked in decision.obligations
+        ]
+    else:
+        context |= _refusal(decision)
+    return {"decision": isinstance(decision, Permit), "context": context}
+
+
+def _refusal(decision: Deny) -> dict[str, object]:
+    near = decision.near
+    return {
+        "reason": decision.reason.value,
+        "reason_user": _both(decision.why),
+        "near": None if near is None else {"rule": near.rule, "missing": [text.model_dump() for text in near.missing]},
+    }
+
+
+def _ground(ground: Ground) -> dict[str, object]:
+    return {
+        "rule": ground.rule,
+        "legal_basis": ground.legal_basis,
+        "source": ground.source,
+        "status": ground.status,
+        "explanation": ground.explanation.model_dump(),
+    }
+
+
+def _both(texts: tuple[Text, ...]) -> dict[str, str]:
+    return {"nl": " ".join(text.nl for text in texts), "en": " ".join(text.en for text in texts)}

@@ -1,0 +1,40 @@
+"""Days of Dutch law."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.days import end_of_school_year, local_day
+from policies.errors import PolicyError
+
+
+@pytest.mark.parametrize(
+    ("day", "end"),
+    [("2026-08-01", "2027-07-31"), ("2026-07-31", "2026-07-31"), ("2027-01-01", "2027-07-31"), ("2026-12-31", "2027-07-31")],
+)  # fmt: skip
+def test_a_school_year_ends_on_31_july(day: str, end: str) -> None:
+    """It begins on 1 August."""
+    assert end_of_school_year(dt.date.fromisoformat(day)) == dt.date.fromisoformat(end)
+
+
+@given(st.dates(dt.date(1990, 1, 1), dt.date(2100, 1, 1)))
+def test_the_end_lies_within_a_year(day: dt.date) -> None:
+    """Never before the day, never a year or more after it."""
+    assert 0 <= (end_of_school_year(day) - day).days < 366
+
+
+@pytest.mark.parametrize(
+    ("moment", "day"),
+    [("2026-10-24T22:00:00+00:00", "2026-10-25"), ("2026-10-25T22:59:59+00:00", "2026-10-25"), ("2026-10-25T23:00:00+00:00", "2026-10-26")],
+)  # fmt: skip
+def test_the_day_the_clock_goes_back_has_25_hours(moment: str, day: str) -> None:
+    """Midnight follows summer and winter time."""
+    assert local_day(dt.datetime.fromisoformat(moment)) == dt.date.fromisoformat(day)
+
+
+def test_a_moment_without_zone_has_no_day() -> None:
+    """Guessing would move midnight."""
+    with pytest.raises(PolicyError, match="time zone"):
+        local_day(dt.datetime(2026, 1, 1))  # noqa: DTZ001  that is the point

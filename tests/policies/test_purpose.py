@@ -1,0 +1,168 @@
+"""Purpose files: what is packaged, and every way to get one wrong with file, key and remedy."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from policies.errors import BadPolicy
+from policies.parties import Kind
+from policies.purpose import PACKAGED, DataCategory, Status, UnknownPurpose, load_purposes
+from policies.release import Conflict
+from tests.policies.world import COUNTS, DEPLOYMENT, ROWS
+
+PURPOSES = load_purposes()
+STRICT = (DEPLOYMENT / "test-strict-tables.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "key", "remedy"),
+    [
+        ("minimum = 10", "minimum = 4", "release.minimum", "Correct this value"),
+        ("minimum = 10", 'minimum = "10"', "release.minimum", "Correct this value"),
+        ("minimum = 10", "minimum = 10.5", "release.minimum", "Correct this value"),
+        ("minimum = 10", "minimun = 10", "release.minimun", "Did you mean minimum?"),
+        ("minimum = 10\n", "", "release.minimum", "Add it"),
+        ("minimum = 10", "minimum = 30", "release", "Raise it"),
+        ("zeros_are_small = true", "zeros_are_small = false", "release.zeros_are_small", "Correct this value"),
+        ("complements = true", "complements = false", "release.complements", "Correct this value"),
+        ("days = 1\n", "", "retention.days", "Add it"),
+        ("days = 1", "days = -1", "retention.days", "Correct this value"),
+        ('[retention]\ndays = 1\nafter = "receipt"', "[x]\ndays = 1", "x", "Remove it"),
+        ("approvals = 2", "approvals = 0", "four_eyes.approvals", "Correct this value"),
+        ('band = "half"', 'band = "halve"', "release.show.0.band", "Correct this value"),
+        ('site = "swv"', 'site = "province"', "release.show.0.site", "Correct this value"),
+        ('kinds = ["all"]', "kinds = []", "release.show.0.kinds", "Correct this value"),
+        ('method = "dp"', 'method = "rounding"', "release.method.0.method", "Correct this value"),
+        ('sectors = ["po"]\nmethod', 'sectors = ["vo"]\nmethod', "release", "Add it under [[release.method]]"),
+        ("per_period = 100000", "per_period = 300000", "release.noise", "Lower it"),
+        ("per_school_year = 400000", "per_school_year = 2000000", "release.noise", "Lower it"),
+        ("per_school_year = 400000", "per_school_year = 399999", "release.noise", "Lower per_period or raise"),
+        ("per_release = 100000", "per_release = 100001", "release.noise", "Lower per_release"),
+        ("swv = 60", "swv = 61", "release.noise", "See the README"),
+        ('status = "in_force"', 'status = "inforce"', "status", "Correct this value"),
+        ('status = "in_force"', 'status = "refused"', "file", "Add reason.nl"),
+        ('status = "in_force"', 'status = "in_force"\nreason = { nl = "n", en = "e" }', "file", "Remove it"),
+        ('recipients = ["swv"]', 'recipients = ["SWV"]', "recipients.0", "Correct this value"),
+        ('data = ["protected_tables"]', 'data = ["tables"]', "data.0", "Correct this value"),
+        ('data = ["protected_tables"]', 'data = ["protected_tables", "absence_rows"]', "file", "Write data ="),
+        ('source = "test-source"', 'source = "no-source"', "legal_basis", "Add it to sources.toml"),
+        ('id = "test-strict-tables"', 'id = "test-other"', "id", "Call the file test-other.toml"),
+        ("valid_from = 2025-08-01", "valid_from = 2025-08-01\nvalid_until = 2025-08-01", "file", "See the README"),
+        ("valid_from = 2025-08-01", "valid_from = 2025-13-01", "file", "Correct the text"),
+        ("[four_eyes]", "[four_eyes", "file", "Correct the text"),
+    ],
+)  # fmt: skip
+def test_a_wrong_file_is_refused_with_key_and_remedy(
+    tmp_path: Path, was: str, becomes: str, key: str, remedy: str
+) -> None:
+    """One change to a good file: nothing loads, and the fault names file, key and what to do."""
+    assert was in STRICT
+    shutil.copy(DEPLOYMENT / "sources.toml", tmp_path)
+    (tmp_path / "test-strict-tables.toml").write_text(STRICT.replace(was, becomes, 1), encoding="utf-8")
+    with pytest.raises(BadPolicy) as refused:
+        load_purposes([tmp_path])
+    assert {fault.file for fault in refused.value.faults} == {"test-strict-tables.toml"}
+    assert any(fault.where == key and remedy in fault.fix for fault in refused.value.faults)
+
+
+def test_all_faults_of_all_files_come_at_once(tmp_path: Path) -> None:
+    """Two bad files, three faults."""
+    (tmp_path / "a.toml").write_text(STRICT.replace("minimum = 10", "minimum = 4").replace("days = 1", "days = -1"))
+    (tmp_path / "b.toml").write_text("= ")
+    with pytest.raises(BadPolicy) as refused:
+        load_purposes([tmp_path])
+    assert [(fault.file, fault.where) for fault in refused.value.faults] == [
+        ("a.toml", "retention.days"), ("a.toml", "release.minimum"), ("b.toml", "file"),
+    ]  # fmt: skip
+
+
+def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
+    """A mistyped path never means "no purposes"."""
+    with pytest.raises(BadPolicy, match="does not exist"):
+        load_purposes([tmp_path / "nowhere"])
+
+
+def test_an_id_may_not_be_used_twice(tmp_path: Path) -> None:
+    """A deployment cannot replace a packaged purpose in silence."""
+    shutil.copy(PACKAGED / "purposes" / "research.toml", tmp_path)
+    with pytest.raises(BadPolicy, match="defined twice"):
+        load_purposes([tmp_path])
+
+
+def test_two_methods_for_one_sector_of_one_collection_are_refused_at_load(tmp_path: Path) -> None:
+    """A deployment's purpose with noise on a collection that is released exactly contradicts it."""
+    shutil.copy(DEPLOYMENT / "sources.toml", tmp_path)
+    text = STRICT.replace('collections = ["test-tables"]', 'collections = ["absence-counts"]')
+    (tmp_path / "test-strict-tables.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadPolicy, match="sector po has method exact in .* and dp in test-strict-tables"):
+        load_purposes([tmp_path])
+
+
+def test_a_deployment_adds_purposes_without_touching_the_product() -> None:
+    """Its own folder brings purposes and their sources."""
+    purposes = load_purposes([DEPLOYMENT])
+    assert set(purposes) - set(PURPOSES) == {"test-limited", "test-bare-tables", "test-strict-tables"}
+    assert purposes.plan(["test-strict-tables"]).publish("po") == [
+        {"site": "swv", "subdivision": "total", "band": "half", "kind": ["all"]}
+    ]
+
+
+def test_what_is_switched_off_says_why() -> None:
+    """Twelve packaged purposes are undecided or refused, each with a reason in both languages."""
+    off = {purpose.id for purpose in PURPOSES.values() if purpose.status.off}
+    assert off == {
+        "article-11-grounds", "authorised-absence-attendance-officer", "caribbean-netherlands", "doctor-to-swv", "inspection",
+        "mbo", "named-absence-swv", "provinces", "research", "resolution-approach", "suspension-counts", "unfunded-schools",
+    }  # fmt: skip
+    assert all(PURPOSES[key].reason for key in off)
+
+
+def test_what_works_says_how_long_it_keeps_and_who_decided() -> None:
+    """The retention periods of the design."""
+    kept = {p.id: (p.retention.days, p.retention.after) for p in PURPOSES.values() if p.retention}
+    assert kept["counting-for-school"] == (30, "school_year")
+    assert kept["statutory-counts"] == (400, "period")
+    assert kept["care-with-consent"] == (0, "consent_end")
+    assert all(p.retention or p.status.off or p.outside for p in PURPOSES.values())
+
+
+def test_tables_are_built_on_the_bill_and_need_the_operators_word() -> None:
+    """Every purpose that lets tables out is proposed, not in force."""
+    assert {p.status for p in PURPOSES.values() if p.release} == {Status.PROPOSED}
+
+
+@pytest.mark.parametrize(
+    ("collection", "data", "purposes"),
+    [
+        ("absence-counts", COUNTS, ("statutory-counts",)),
+        ("absence-records", ROWS, ("counting-for-school",)),
+        ("absence-records", COUNTS, ("statutory-counts",)),
+        ("absence-counts", {DataCategory.SUSPENSION_COUNTS}, ("suspension-counts",)),
+        ("absence-counts", {DataCategory.ABSENCE_ROWS}, ()),
+        ("other", COUNTS, ()),
+    ],
+)
+def test_a_delivery_finds_its_purpose(collection: str, data: set[DataCategory], purposes: tuple[str, ...]) -> None:
+    """Collection, sender and data lead to the purpose that takes them."""
+    assert PURPOSES.accepting(collection, Kind.SITE, data) == purposes
+
+
+def test_a_release_finds_its_purposes() -> None:
+    """Three purposes share one release; each recipient has its own."""
+    assert PURPOSES.releasing("absence-counts") == ("absence-insight-gemeente", "absence-insight-swv", "national-picture")
+    assert PURPOSES.releasing("absence-counts", Kind.SWV) == ("absence-insight-swv",)
+    assert PURPOSES.releasing("absence-counts", Kind.PROVINCE) == ()
+
+
+def test_an_unknown_purpose_is_an_error_without_its_name() -> None:
+    """What was asked for is not repeated."""
+    with pytest.raises(UnknownPurpose) as unknown:
+        PURPOSES["pupil-123456782"]
+    assert "123456782" not in str(unknown.value)
+
+
+def test_a_purpose_without_tables_cannot_be_released() -> None:
+    """Counting for the school never becomes a release."""
+    with pytest.raises(Conflict, match="counting-for-school lets no table out"):
+        PURPOSES.plan(["counting-for-school"])
