@@ -32,6 +32,7 @@ from gateway.store import (
     SiteFacts,
     Submission,
     SubmissionState,
+    table_of,
 )
 from policies.decision import Decision, Deny, Reason
 from policies.parties import Caller, Kind
@@ -294,9 +295,10 @@ class _Storing:
         )
         session.add(submission)
         session.flush()
-        session.execute(insert(Count), _count_rows(submission_id, parsed.counts))
+        connection = session.connection()
+        connection.execute(insert(table_of(Count)), _count_rows(submission_id, parsed.counts))
         if parsed.rows:
-            session.execute(insert(Enrolment), _enrolment_rows(submission_id, rows, parsed.rows))
+            connection.execute(insert(table_of(Enrolment)), _enrolment_rows(submission_id, rows, parsed.rows))
         receipt = issue(
             gateway.receipts,
             kind="submission",

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,15 +19,25 @@ from gateway.context import Gateway
 from gateway.jobs import Work, run_until
 from gateway.pseudonyms import open_service
 from gateway.publish import building
-from gateway.settings import Home
+from gateway.settings import Home, hand_on, home
 
 WORK: Mapping[str, Work] = {building.JOB: Work(building.build, building.give_up)}
+SERVER: Mapping[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
 _LOOPBACK = "127.0.0.1"
 
 
-def run_server(where: Home, *, host: str, port: int) -> None:
-    """Serve API and pages until told to stop."""
-    serve(create_app(open_gateway(where)), host=host, port=port)
+def run_server(where: Home, *, host: str, port: int, workers: int = 1) -> None:
+    """Serve API and pages until told to stop, in one process or in several on the same database."""
+    if workers == 1:
+        serve(create_app(open_gateway(where)), host=host, port=port)
+        return
+    hand_on(where)
+    uvicorn.run("gateway.running:app_from_environment", factory=True, workers=workers, host=host, port=port, **SERVER)
+
+
+def app_from_environment() -> ASGIApp:
+    """The application of the deployment that the environment names: what each of several server processes runs."""
+    return create_app(open_gateway(home(None)))
 
 
 def run_worker(where: Home) -> None:
@@ -57,7 +68,7 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
 def serve(app: ASGIApp, *, host: str, port: int) -> None:
     """Run an ASGI application until told to stop; paths are not logged, for a login link is a secret."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False, server_header=False, date_header=True)
+    uvicorn.run(app, host=host, port=port, **SERVER)
 
 
 @contextmanager

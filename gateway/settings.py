@@ -101,6 +101,11 @@ def home(data: Path | None) -> Home:
     return Home(folder.absolute(), url)
 
 
+def hand_on(where: Home) -> None:
+    """Name the deployment in the environment, for processes that this one starts."""
+    os.environ[DATA_VARIABLE], os.environ[DATABASE_VARIABLE] = str(where.folder), where.database
+
+
 def read_settings(where: Home) -> Settings:
     """Read `gateway.toml`; relative folders in it count from the folder it stands in.
 

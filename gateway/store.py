@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, Table, UniqueConstraint
 from sqlmodel import Field, MetaData, SQLModel
 
 SQLModel.metadata = MetaData(
@@ -302,3 +302,8 @@ class Job(SQLModel, table=True):
     attempts: int = column("operational", default=0)
     due_at: datetime = column("operational")
     leased_until: datetime | None = column("operational", default=None)
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The plain table of a model, for statements over many rows that need no objects."""
+    return model.__table__  # type: ignore[attr-defined,no-any-return]  # set by SQLModel for `table=True`

@@ -27,11 +27,16 @@ def init(data: Data = None, lang: Lang = "nl") -> None:
 
 
 @app.command()
-def serve(data: Data = None, port: Port = 8000, host: Host = "127.0.0.1") -> None:
+def serve(
+    data: Data = None,
+    port: Port = 8000,
+    host: Host = "127.0.0.1",
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64)] = 1,
+) -> None:
     """Draai de poort: API en pagina's / run API and pages. The log is sequenced by `worker`."""
     from gateway.running import run_server
 
-    run_server(home(data), host=host, port=port)
+    run_server(home(data), host=host, port=port, workers=workers)
 
 
 @app.command()

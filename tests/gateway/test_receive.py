@@ -14,7 +14,8 @@ from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.store import Count, Enrolment, Idempotency, Submission
-from gateway.synthetic.pupils import draw_pupils, local_pseudonym
+from gateway.synthetic.export import records_document
+from gateway.synthetic.pupils import draw_pupils
 from policies.decision import Deny
 
 from .conftest import PERIOD, TABLE, World
@@ -43,22 +44,7 @@ def records(world: World, index: int) -> bytes:
     """A document of records with local pseudonyms, as an exercise may have."""
     site = world.region.sites[index]
     pupils = draw_pupils(site, index=index, period=1, seed=1)
-    contract = world.gateway.contracts["absence-records"]
-    from gateway.synthetic.pupils import count  # noqa: PLC0415  beside its only use
-
-    rows = [
-        {
-            "pseudonym": local_pseudonym(number, b"k" * 32),
-            "subdivision": pupils.subdivisions[pupils.subdivision[i]],
-            "hours_scheduled": int(pupils.scheduled[i]) / 100,
-            "hours_authorised": int(pupils.authorised[i]) / 100,
-            "hours_unauthorised": int(pupils.unauthorised[i]) / 100,
-        }
-        for i, number in enumerate(pupils.numbers.tolist())
-    ]
-    illness = [{"subdivision": s, "band": b, "pupils": n} for s, _, b, n in count(pupils, contract, ["illness"])]
-    about = {"collection": "absence-records", "site": site.code, "period": PERIOD, "key_id": "unsafe-keyed-local"}
-    return json.dumps(about | {"records": rows, "illness_counts": illness}).encode()
+    return records_document(pupils, world.gateway.contracts["absence-records"], site=site.code, period=PERIOD)
 
 
 def test_counts_entry_and_receipt_stand_in_one_transaction(world: World) -> None:

@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from decimal import Decimal
 
 import openpyxl
 import pytest
@@ -16,6 +17,7 @@ from gateway.formats.sheet import MAX_BYTES, MAX_ROWS
 from gateway.messages import LANGUAGES, catalogue, rule_text
 from gateway.outcome import Fault, Report
 from gateway.records import Expected, Parsed, parse
+from gateway.records.rows import accept, explain
 from gateway.records.template import offered_in, template_rows
 
 CONTRACTS = load_contracts()
@@ -381,3 +383,35 @@ def test_any_json_gives_a_value(value: object) -> None:
     """No JSON document makes the parser raise."""
     for expected in (COUNTS, RECORDS):
         assert isinstance(parse(json.dumps(value).encode(), expected), Parsed | Report)
+
+
+HOURS = st.one_of(st.integers(-1, 300), st.sampled_from([0.25, 12.5, 7.001, True, None, "3"]))
+ENTRY = st.fixed_dictionaries(
+    {
+        "pseudonym": st.sampled_from(["A" * 86, "B" * 85 + "Q", "C" * 85 + "g", "-" * 85 + "w", "D" * 86, 7]),
+        "subdivision": st.sampled_from(["undivided", "undivided", "undivided", "havo", 1]),
+        "hours_scheduled": st.one_of(st.integers(200, 300), HOURS),
+        "hours_authorised": st.one_of(st.integers(0, 20), HOURS),
+        "hours_unauthorised": st.one_of(st.integers(0, 20), HOURS),
+    },
+    optional={"extra": st.none()},
+)
+
+
+@given(st.lists(ENTRY, max_size=4))
+def test_what_the_fast_way_accepts_the_slow_way_accepts_alike(entries: list[dict[str, object]]) -> None:
+    """A document accepted whole has no faults when it is explained record by record, and the very same rows."""
+    body = json.loads(json.dumps(entries), parse_float=Decimal)
+    form = RECORDS.contract.collection.records
+    assert form is not None
+    fast = accept(body, RECORDS, form)
+    slow, found = explain(body, RECORDS, form)
+    assert fast is None if found else fast in (slow, None)
+
+
+def test_a_clean_document_takes_the_fast_way() -> None:
+    """The fast way is really taken for a document without faults."""
+    form = RECORDS.contract.collection.records
+    assert form is not None
+    entries = json.loads(json.dumps([record("A"), record("B")]), parse_float=Decimal)
+    assert accept(entries, RECORDS, form) == explain(entries, RECORDS, form)[0]
