@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from pseudonymisation.client.messages import Refusal, refusal
 from pseudonymisation.domain import check_school_year
-from pseudonymisation.errors import PseudonymisationError
+from pseudonymisation.errors import KeyringError, MalformedError
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
 
 _KEY = 64
@@ -32,26 +32,24 @@ def open_cache(folder: Path, school_year: str) -> "Cache | Refusal":
     """The cache of a school year, made if it is missing; caches of years before the previous one are erased.
 
     Args:
-        folder: 0700, of this user.
+        folder: 0700, of this user; made if missing.
         school_year: such as `2026-2027`.
-
-    Raises:
-        KeyringError: the folder or the key file is open to others.
     """
-    make_private_folder(folder)
     path = folder / f"pseudonyms-{check_school_year(school_year)}.sqlite"
     oldest = f"pseudonyms-{int(school_year[:4]) - 1}-{school_year[:4]}.sqlite"
-    for stale in folder.glob("pseudonyms-*.sqlite"):
-        if stale.name < oldest:
-            stale.unlink()
     key_file = folder / "cache.key"
-    if not key_file.exists():
-        write_private(key_file, os.urandom(_KEY))
-    if not path.exists():
-        write_private(path, b"")
     try:
+        make_private_folder(folder)
+        for stale in folder.glob("pseudonyms-*.sqlite"):
+            if stale.name < oldest:
+                stale.unlink()
+        for file, content in ((key_file, os.urandom(_KEY)), (path, b"")):
+            if not file.exists():
+                write_private(file, content)
         return Cache(path, read_private(key_file))
-    except sqlite3.DatabaseError:
+    except (KeyringError, OSError):
+        return refusal("cache-not-private", folder=str(folder))
+    except (MalformedError, sqlite3.DatabaseError):
         return refusal("cache-unreadable", file=path.name)
 
 
@@ -61,11 +59,15 @@ class Cache:
     Args:
         path: SQLite file.
         key: 64 bytes.
+
+    Raises:
+        MalformedError: a key of another length.
+        sqlite3.DatabaseError: the file is no database.
     """
 
     def __init__(self, path: Path, key: bytes) -> None:
         if len(key) != _KEY:
-            raise PseudonymisationError("the key of the cache is damaged: remove it together with the cache")
+            raise MalformedError("the key of the cache has exactly 64 bytes")
         self._tags, self._aead = key[:32], AESGCM(key[32:])
         self._database = sqlite3.connect(path, isolation_level=None)
         try:

@@ -7,17 +7,15 @@ A pupil without a citizen service number starts with an education number and may
 document the gateway would take the two for two pupils.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pseudonymisation.client.cache import Cache
-from pseudonymisation.client.lookup import Delivery, misnamed, pseudonyms_of
+from pseudonymisation.client.lookup import Delivery, misnamed, pseudonyms_of, write_document
 from pseudonymisation.client.mapping import CHANGE_FIELDS, ColumnMap, Columns, find_columns
 from pseudonymisation.client.messages import Fault, Refusal, fault, refusal
 from pseudonymisation.client.source import Source
 from pseudonymisation.number import Number, parse_number
-from pseudonymisation.private_file import write_private
 from pseudonymisation.pseudonym import pseudonym_text
 
 
@@ -53,7 +51,8 @@ def change_numbers(
         "key_id": source.key_id,
         "changes": [{"old": old, "new": new} for old, new in sorted(made)],
     }
-    write_private(output, json.dumps(document, separators=(",", ":")).encode() + b"\n")
+    if (problem := write_document(output, document)) is not None:
+        return problem
     return Delivery(output, len(pairs), found.asked, 2 * len(pairs) - found.asked, ())
 
 

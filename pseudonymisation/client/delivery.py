@@ -11,18 +11,16 @@ Steps; a run that stops anywhere is simply run again:
 What the caller still owes: the document holds pseudonyms, so send it over TLS and delete it when it is delivered.
 """
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from pseudonymisation.client.bands import Band, illness_counts
 from pseudonymisation.client.cache import Cache
-from pseudonymisation.client.lookup import Delivery, Progress, misnamed, pseudonyms_of
+from pseudonymisation.client.lookup import Delivery, Progress, misnamed, pseudonyms_of, write_document
 from pseudonymisation.client.mapping import ColumnMap
 from pseudonymisation.client.messages import Refusal, refusal
 from pseudonymisation.client.rows import PupilRow, check_rows
 from pseudonymisation.client.source import Source
-from pseudonymisation.private_file import write_private
 from pseudonymisation.pseudonym import pseudonym_text
 
 
@@ -77,7 +75,8 @@ def pseudonymise(  # long: a front door names its arguments one by one
         ),
         "illness_counts": illness_counts(checked.pupils, bands, offered),
     }
-    write_private(output, json.dumps(document, separators=(",", ":")).encode() + b"\n")
+    if (problem := write_document(output, document)) is not None:
+        return problem
     return Delivery(output, len(numbers), found.asked, len(numbers) - found.asked, checked.warnings)
 
 

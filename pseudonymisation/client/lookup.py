@@ -3,8 +3,9 @@
 A blind cannot be stored, so a run that is killed loses the batch it was in; 50 is what that may cost of the quota.
 """
 
+import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from pseudonymisation.client.messages import Fault, Refusal, refusal
 from pseudonymisation.client.source import Source
 from pseudonymisation.domain import number_input, school_year_of
 from pseudonymisation.errors import MalformedError
+from pseudonymisation.private_file import write_private
 
 BATCH = 50
 Progress = Callable[[int, int], None]
@@ -79,3 +81,12 @@ def misnamed(site: str, period: str) -> Refusal | None:
         return refusal("period") if school_year_of(period) == period else None
     except MalformedError:
         return refusal("period")
+
+
+def write_document(path: Path, document: Mapping[str, object]) -> Refusal | None:
+    """Write a document whole, readable by this user only; or why that is not possible."""
+    try:
+        write_private(path, json.dumps(document, separators=(",", ":")).encode() + b"\n")
+    except OSError:
+        return refusal("output-unwritable", file=path.name)
+    return None

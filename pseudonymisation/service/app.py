@@ -12,7 +12,8 @@ from typing import Any
 from anyio.to_thread import run_sync
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
@@ -174,7 +175,8 @@ def _add_reading(app: FastAPI, engine: Engine, document: Callable[[], bytes]) ->
     @app.get("/health/ready")
     def ready() -> Response:
         """The database answers too."""
-        with engine.connect():
+        with engine.connect() as connection:
+            connection.execute(select(1))
             return JSONResponse({"status": "ok"}, 200, HEADERS)
 
 
@@ -187,6 +189,12 @@ def _add_errors(app: FastAPI) -> None:
         answer = response(problem, english=wants_english(request.headers.get("accept-language")))
         answer.headers.update(error.headers or {})
         return answer
+
+    @app.exception_handler(OperationalError)
+    def without_database(request: Request, error: OperationalError) -> Response:
+        _log.warning("the database does not answer: %s", type(error.orig).__name__)
+        problem = Problem("busy", {"retry_after": 1})
+        return response(problem, english=wants_english(request.headers.get("accept-language")))
 
     @app.exception_handler(Exception)
     def broken(request: Request, _: Exception) -> Response:

@@ -22,7 +22,7 @@ from pydantic import ValidationError
 from sqlalchemy import Engine
 
 from pseudonymisation.domain import school_year_of, service_info
-from pseudonymisation.errors import MalformedError
+from pseudonymisation.errors import MalformedError, SignatureError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 from pseudonymisation.oprf import ELEMENT, is_element
 from pseudonymisation.service.keys import EVALUATION
@@ -112,8 +112,8 @@ class Desk:
         """Steps 1 to 5."""
         today = amsterdam_day(self.clock())
         # 1.
-        register = self.registers()
-        if today >= register.expires or not self._accepted(register):
+        register = self._register(today)
+        if register is None:
             return Problem("register-outdated", {"retry_after": 60})
         site = register.site(self.identify(scope) or "", today)
         if site is None:
@@ -142,6 +142,14 @@ class Desk:
         """Step 6 met bytes that are no element: say which."""
         wrong = [index for index, element in enumerate(batch.elements) if not is_element(element)]
         return self._refuse(batch.site, no_element(wrong, english=english))
+
+    def _register(self, today: date) -> Register | None:
+        """The register, if it is there whole, signed, in date and none older than one that was used."""
+        try:
+            register = self.registers()
+        except (SignatureError, OSError):
+            return None
+        return register if today < register.expires and self._accepted(register) else None
 
     def _accepted(self, register: Register) -> bool:
         """Never back to an older register, not even after a restart."""

@@ -2,7 +2,7 @@
 
 import json
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
@@ -30,11 +30,12 @@ DIGITS = numbers(120)
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Cache:
+def cache(tmp_path: Path) -> Iterator[Cache]:
     """A new cache of the year."""
     made = open_cache(tmp_path / "school", YEAR)
     assert isinstance(made, Cache)
-    return made
+    with made:
+        yield made
 
 
 def run(
@@ -181,6 +182,15 @@ def test_a_wrong_site_or_period_is_refused_first(world: World, cache: Cache, cha
     outcome = run(world, cache, **change)
     assert isinstance(outcome, Refusal)
     assert outcome.code == code
+
+
+def test_a_place_that_cannot_be_written_is_said(world: World, cache: Cache) -> None:
+    """If the file cannot be written the school is told, and the converted numbers are kept."""
+    (world.folder / "submission.json").mkdir()
+    outcome = run(world, cache)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "output-unwritable"
+    assert len(cache.get(world.key.key_id, DIGITS)) == 120
 
 
 def scripted(

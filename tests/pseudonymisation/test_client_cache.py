@@ -6,13 +6,11 @@ import stat
 from multiprocessing import get_context
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudonymisation.client.cache import Cache, open_cache
 from pseudonymisation.client.messages import Refusal
-from pseudonymisation.errors import KeyringError, PseudonymisationError
 from tests.pseudonymisation.world import YEAR, numbers
 
 KEY_ID = "0123456789abcdef"
@@ -48,8 +46,9 @@ def test_files_are_private(tmp_path: Path) -> None:
         files = list((tmp_path / "cache").iterdir())
         assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
     (tmp_path / "cache").chmod(0o755)
-    with pytest.raises(KeyringError, match="chmod"):
-        open_cache(tmp_path / "cache", YEAR)
+    outcome = open_cache(tmp_path / "cache", YEAR)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "cache-not-private"
 
 
 def test_holds_neither_number_nor_pseudonym(tmp_path: Path) -> None:
@@ -102,11 +101,20 @@ def test_a_damaged_cache_is_said_and_kept(tmp_path: Path) -> None:
 
 
 def test_a_damaged_key_is_said(tmp_path: Path) -> None:
-    """A key file cut short is an error, not a new key."""
+    """A key file cut short is a refusal, not a new key."""
     opened(tmp_path / "cache").__exit__(None, None, None)
     (tmp_path / "cache" / "cache.key").write_bytes(b"short")
-    with pytest.raises(PseudonymisationError, match="damaged"):
-        open_cache(tmp_path / "cache", YEAR)
+    outcome = open_cache(tmp_path / "cache", YEAR)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "cache-unreadable"
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    """A file where the folder should be is a refusal with its name, not a traceback."""
+    (tmp_path / "cache").write_text("")
+    outcome = open_cache(tmp_path / "cache", YEAR)
+    assert isinstance(outcome, Refusal)
+    assert str(tmp_path / "cache") in outcome.nl
 
 
 def test_years_long_past_are_erased(tmp_path: Path) -> None:

@@ -320,3 +320,42 @@ def test_worker_processes_evaluate(tmp_path: Path) -> None:
     """With real worker processes the answer is the same."""
     with World(tmp_path, pool=lambda: worker_pool(1)) as made:
         assert ask(made, made.request(20)).json()["remaining"] == 125
+
+
+def test_a_register_that_is_gone_or_damaged_gives_no_access(world: World) -> None:
+    """Half a register, or none, is answered with 503 until it is whole again."""
+    body, path = world.request(), world.folder / "register.json"
+    assert world.registers
+    whole = path.read_bytes()
+    for broken in (whole[:-20], b"", whole.replace(b"00AB00", b"00AB01")):
+        path.write_bytes(broken)
+        assert problem(ask(world, body)) == (503, "register-outdated")
+    path.unlink()
+    assert problem(ask(world, body)) == (503, "register-outdated")
+    path.write_bytes(whole)
+    assert ask(world, body).status_code == 200
+
+
+def test_a_database_that_is_gone_for_a_moment_is_waited_for(anywhere: World) -> None:
+    """While the database does not answer the service says 503; afterwards everything goes on."""
+    body, http = anywhere.request(), anywhere.http()
+    if anywhere.engine.dialect.name == "postgresql":
+        with anywhere.engine.connect() as connection:
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+            )
+    else:
+        with anywhere.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE service_quota RENAME TO service_away"))
+        assert problem(http.post("/v1/evaluations", json=body)) == (503, "busy")
+        with anywhere.engine.begin() as connection:
+            connection.execute(text("ALTER TABLE service_away RENAME TO service_quota"))
+    answers = [http.post("/v1/evaluations", json=body).status_code for _ in range(2)]
+    assert answers in ([503, 200], [200, 200])
+
+
+def test_the_database_file_is_private(world: World) -> None:
+    """On SQLite only the owner reads the database."""
+    ask(world, world.request())
+    modes = {path.name: path.stat().st_mode & 0o777 for path in world.folder.glob("service.sqlite*")}
+    assert set(modes.values()) == {0o600}
