@@ -1,0 +1,105 @@
+"""What the operator does: every act decided, logged, and undone whole when it is refused."""
+
+import json
+from datetime import date, timedelta
+
+import pytest
+from sqlmodel import select
+
+from audit.schema import PENDING
+from gateway.identity import Identity
+from gateway.operate import Desk
+from gateway.outcome import Refused
+from gateway.store import Party, Period
+from policies.decision import Deny
+from pseudonymisation.keyring import KeyState
+
+from .conftest import PERIOD, TABLE, World
+
+DAYS = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 11, 30)}
+
+
+def events(world: World) -> list[str]:
+    with world.gateway.reading() as session:
+        rows = session.connection().execute(select(PENDING).order_by(PENDING.c.id)).all()
+    return [json.loads(row.data)["event"] for row in rows]
+
+
+def test_a_period_is_opened_once(world: World) -> None:
+    """A second opening of the same period is refused."""
+    outcome = world.desk.open_period(TABLE, PERIOD, exercise=True, **DAYS)
+    assert outcome == Refused("period-exists")
+
+
+def test_a_real_period_needs_two_operators(world: World) -> None:
+    """Where gateway and pseudonym service have one operator, only exercises are opened, and the law says why."""
+    outcome = world.desk.open_period(TABLE, "2026-2027-2", exercise=False, **DAYS)
+    assert isinstance(outcome, Refused)
+    assert isinstance(outcome.decision, Deny)
+    assert outcome.decision.rules == ("no-real-period-with-one-operator",)
+
+
+@pytest.mark.parametrize("code", ["2026-2027", "2026-2028-1", "2026-2027-5", "x"])
+def test_a_period_has_a_form(world: World, code: str) -> None:
+    """Four periods in two consecutive years; anything else is refused with its mend."""
+    outcome = world.desk.open_period(TABLE, code, exercise=True, **DAYS)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "faults-in-request"
+
+
+def test_closing_ends_reopenings(world: World) -> None:
+    """A period that was reopened for a site and is closed again takes nothing any more."""
+    world.desk.close_period(TABLE, PERIOD)
+    world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code)
+    world.desk.close_period(TABLE, PERIOD)
+    assert events(world)[-3:] == ["period.closed", "period.reopened", "period.closed"]
+
+
+def test_every_act_leaves_its_entry(world: World) -> None:
+    """Party, agreement, mandate, token, link and key each stand in the log with their event."""
+    today = world.gateway.today
+    world.desk.add_party("ORG-LAS", "supplier", "Leverancier")
+    world.desk.grant_mandate(
+        "ORG-LAS", world.region.sites[0].code, actions=["submit"], collections=[TABLE], valid_from=today,
+        valid_to=today + timedelta(days=1),
+    )  # fmt: skip
+    world.desk.issue_token("ORG-LAS", scopes=["submit"], expires_at=world.gateway.clock() + timedelta(days=1))
+    world.desk.invite("ORG-LAS", "privacy-officer", "x")
+    assert events(world)[-4:] == ["party.added", "mandate.granted", "token.issued", "link.issued"]
+    assert {"agreement.registered", "period.opened", "key.created"} <= set(events(world))
+
+
+def test_keys_are_made_once(world: World) -> None:
+    """The key of a purpose and year is made when the first period opens and not again."""
+    assert world.desk.create_keys(PERIOD) == 0
+    assert world.desk.create_keys("2027-2028-1") == 1
+    key = world.gateway.keyring.active("counting-for-school", "2027-2028")
+    assert key is not None
+    assert key.state is KeyState.ACTIVE
+
+
+def test_a_wrong_list_changes_nothing(world: World) -> None:
+    """One wrong line refuses a whole import, its parties included."""
+    from gateway.register import SiteEntry  # noqa: PLC0415  beside its only use
+
+    wrong = SiteEntry("x", "x", "po", ("undivided",), "ORG-1", "GM0001", None, 1)
+    outcome = world.desk.register([wrong], [("GM0002", "gemeente", "Nergens")], date(2026, 8, 1))
+    assert isinstance(outcome, Refused)
+    with world.gateway.reading() as session:
+        assert session.get(Party, "GM0002") is None
+
+
+def test_nobody_else_sits_at_the_desk(world: World) -> None:
+    """A school that tries an act of the operator is refused by law, and the refusal is logged."""
+    desk = Desk(world.gateway, world.site(0))
+    outcome = desk.open_period(TABLE, "2026-2027-3", exercise=True, **DAYS)
+    assert isinstance(outcome, Refused)
+    assert events(world)[-1] == "request.refused"
+    with world.gateway.reading() as session:
+        assert session.exec(select(Period).where(Period.code == "2026-2027-3")).first() is None
+
+
+def test_an_operator_of_another_party_is_none(world: World) -> None:
+    """The role of operator goes with the operator's party only."""
+    desk = Desk(world.gateway, Identity(world.region.sites[0].code, "operator"))
+    assert isinstance(desk.close_period(TABLE, PERIOD), Refused)
