@@ -18,18 +18,16 @@ _DIGITS = re.compile(r"[0-9]{8,9}")
 _RAW = re.compile(r"[0-9][0-9 .-]{7,13}[0-9]")
 _WORDS = re.compile(r"[a-z]+")
 
-# Header words that announce a person; a header about an organisation ("naam school") is not one.
-_PERSONAL_WORDS = {
-    "name": {
-        "achternaam", "firstname", "lastname", "leerlingnaam", "naam", "name", "roepnaam", "surname",
-        "tussenvoegsel", "voorletters", "voornaam", "voornamen",
-    },
-    "birth_date": {"birthdate", "birthday", "dob", "gebdat", "geboortedatum", "geboren"},
-    "e_mail": {"email", "emailadres", "mail", "mailadres"},
-    "number": {"bsn", "burgerservicenummer", "onderwijsnummer", "pgn", "sofinummer"},
+# Words of a heading that announce a person, and phrases; one about an organisation ("naam school") does not.
+_PERSONAL = {
+    "name": {"firstname", "lastname", "name", "surname", "tussenvoegsel", "voorletters", "voornamen"},
+    "birth_date": {"birthdate", "birthday", "date of birth", "datum geboorte", "dob", "geb datum", "gebdat", "gebdatum",
+                   "geboortedatum", "geboren", "birth date"},
+    "e_mail": {"e mail", "email", "emailadres", "mail", "mailadres"},
+    "number": {"bsn", "burgerservicenummer", "onderwijsnummer", "persoonsgebonden nummer", "pgn", "sofinummer"},
 }  # fmt: skip
-_PERSONAL_PHRASES = {"birth_date": ("datum geboorte", "date of birth", "birth date"), "e_mail": ("e mail",)}
-_ORGANISATION_WORDS = {"bestuur", "gemeente", "instelling", "organisatie", "school", "vestiging"}
+_NAME_ENDING = "naam"
+_ORGANISATIONS = ("bestuur", "gemeente", "instelling", "organisatie", "school", "vestiging")
 
 
 class NumberFlaw(StrEnum):
@@ -94,10 +92,9 @@ def looks_raw(text: str) -> bool:
 def personal_header(header: str) -> str | None:
     """What a column header announces: `name`, `birth_date`, `e_mail` or `number`; None if nothing personal."""
     spaced = " ".join(_WORDS.findall(header.lower()))
-    words = set(spaced.split())
-    if words & _ORGANISATION_WORDS:
+    if any(word in spaced for word in _ORGANISATIONS):
         return None
-    for kind, personal in _PERSONAL_WORDS.items():
-        if words & personal or any(phrase in spaced for phrase in _PERSONAL_PHRASES.get(kind, ())):
+    for kind, phrases in _PERSONAL.items():
+        if any(f" {phrase} " in f" {spaced} " for phrase in phrases):
             return kind
-    return None
+    return "name" if any(word.endswith(_NAME_ENDING) for word in spaced.split()) else None

@@ -14,6 +14,7 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _KNOWS_MODES = os.name == "posix"
 _WIDER = 0o077
+_BINARY = getattr(os, "O_BINARY", 0)  # on Windows a descriptor is in text mode otherwise, and changes line ends
 
 
 def make_private_folder(folder: Path) -> None:
@@ -52,7 +53,7 @@ def write_private_files(contents: Mapping[Path, bytes]) -> None:
     """
     fresh = {path: path.with_name(f".{path.name}.new") for path in contents}
     for path, data in contents.items():
-        descriptor = os.open(fresh[path], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+        descriptor = os.open(fresh[path], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
             fresh[path].chmod(FILE_MODE)
             file.write(data)

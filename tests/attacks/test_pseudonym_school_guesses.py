@@ -207,6 +207,16 @@ def test_one_grant_is_bounded(world: World, elements: int) -> None:
         )
 
 
+@pytest.mark.parametrize("elements", [1, 10_000])
+def test_the_bounds_of_a_grant_are_allowed(world: World, elements: int) -> None:
+    """One element and ten thousand are grants."""
+    reason = GrantReason.PUPILS_ARRIVED
+    made = grant_quota(
+        world.engine, append, site=SITE, school_year=YEAR, elements=elements, reason=reason, now=world.now
+    )
+    assert made.granted == elements
+
+
 def test_a_token_of_another_site_pays_from_that_site(world: World) -> None:
     """Whoever uses a stolen token uses up the quota of its owner, no more."""
     headers = {"Authorization": f"Bearer {token_of(OTHER)}"}
