@@ -30,7 +30,7 @@ KINDS: Final = frozenset({
 })  # fmt: skip
 """What an entry may be about: the first part of an object's id."""
 
-_NUMBERED: Final = frozenset({"key", "policy", "purpose", "log", "account", "setting", "register"})
+_NUMBERED_BY: Final = {"key": "key", "policy": "policy", "purpose": "purpose", "log": "log", "budget": "account"}
 OWN_NAMES: Final = frozenset({"audit"})
 """Names that every vocabulary has: the log's own."""
 
@@ -74,15 +74,21 @@ class Object:
 
     def name(self) -> str | None:
         """The part of the identifier that must stand in the vocabulary; None for a random one, a party or period."""
-        kind, _, identifier = self.id.partition(":")
+        identifier = self.id.partition(":")[2]
         if self.is_opaque() or _is_organisation(identifier) or _is_period(identifier):
             return None
         name, *rest = identifier.split("/")
         if rest and _is_period(rest[0]):
             del rest[0]
-        if len(rest) > (kind in _NUMBERED) or any(not _SERIAL.fullmatch(part) for part in rest):
+        if len(rest) > 1 or any(not _SERIAL.fullmatch(part) for part in rest):
             raise EntryError("object", "has a random identifier, a party, a period, or `name/period/serial`")
         return name
+
+    def is_numbered_for(self, event: Event) -> bool:
+        """Whether this event may give the object a serial number: that of a key for a key's, and so on."""
+        kind, _, identifier = self.id.partition(":")
+        serial = _SERIAL.fullmatch(identifier.rpartition("/")[2])
+        return not serial or kind == _NUMBERED_BY.get(event.partition(".")[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +169,8 @@ class Entry:
             raise EntryError("rules", "must be a tuple of rule ids")
         if shape.unlinkable and self.object and not self.object.is_opaque():
             raise EntryError("object", f"of event {self.event} must have a random identifier")
+        if self.object and not self.object.is_numbered_for(self.event):
+            raise EntryError("object", f"may not carry a number with event {self.event}")
         _demand(self.party, _is_organisation, "party", _ORGANISATION_RULE)
         _demand(self.recipient, _is_organisation, "recipient", _ORGANISATION_RULE)
         _demand(self.period, _is_period, "period", "must be a period such as 2026-2027-1, or a school year")

@@ -33,13 +33,14 @@ class Bundle:
     hashes: list[bytes]
     notes: dict[int, str]
     receipt: str
+    ending: bytes = b""  # after the last newline: nothing, unless somebody flipped that newline
 
     def zipped(self) -> zipfile.ZipFile:
         """The bundle as a zip file."""
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as made:
             made.writestr("policy.txt", POLICY)
-            made.writestr("entries.jsonl", b"".join(line + b"\n" for line in self.lines))
+            made.writestr("entries.jsonl", b"".join(line + b"\n" for line in self.lines) + self.ending)
             made.writestr("hashes", b"".join(self.hashes))
             for size, note in self.notes.items():
                 made.writestr(f"checkpoints/{size:019d}", note)

@@ -107,7 +107,7 @@ def test_an_object_is_named_by_a_random_id_a_code_or_a_word_of_the_vocabulary(id
     "identifier",
     [f"submission:{UUID}", "submission:" + "0f" * 16, "release:" + "0f" * 32, "submission:01JD8X0000000000000000000Z",
      f"party:{SITE}", "party:GM0344", "period:2026-2027-1", "period:2026-2027", "table:absence-counts/2026-2027-1",
-     "key:statutory-counts/2026-2027/3", "purpose:statutory-counts", "log:audit/1"],
+     "key:statutory-counts/2026-2027", "purpose:statutory-counts"],
 )  # fmt: skip
 def test_the_ids_this_product_makes_are_accepted(identifier: str) -> None:
     """UUIDs, 16 to 32 random bytes, ULIDs, party and period codes, and names of the vocabulary with a serial."""
@@ -127,6 +127,22 @@ def test_a_word_outside_the_vocabulary_is_refused(field: str, value: object) -> 
     with pytest.raises(EntryError, match="vocabulary") as caught:
         VOCABULARY.demand(entry(**{field: value}))
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("event", "identifier"),
+    [
+        (Event.KEY_ROTATED, "key:statutory-counts/2026-2027/3"),
+        (Event.LOG_CLOSED, "log:audit/1"),
+        (Event.BUDGET_SPENT, "account:statutory-counts/2026-2027/2"),
+    ],
+)
+def test_a_serial_number_goes_with_the_event_that_gives_it(event: Event, identifier: str) -> None:
+    """A key's number with a key's event; anywhere else it could be a count of pupils and is refused."""
+    more = {"amount": 1} if event is Event.BUDGET_SPENT else {}
+    VOCABULARY.demand(Entry(event=event, actor=Actor(Role.GATEWAY, OPERATOR), object=Object(identifier), **more))
+    with pytest.raises(EntryError, match="may not carry a number"):
+        entry(object=Object(identifier))
 
 
 def test_an_event_must_have_what_it_requires() -> None:
