@@ -1,13 +1,11 @@
 """What privacy officers do with the log: look, take it out, have it checked. Looking is itself logged."""
 
-from collections.abc import Sequence
 from typing import IO
 
 from audit.entry import Entry
 from audit.events import Event
 from audit.export import write_bundle
 from audit.proofs import logs
-from audit.timeline import Filter, Found, find
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
@@ -42,18 +40,6 @@ def may(gateway: Gateway, identity: Identity, action: Action) -> tuple[Caller, D
 def scope_of(identity: Identity) -> str:
     """Whose entries an officer sees: those of the own organisation; empty, all, for the controller's officer."""
     return "" if identity.role == "controller-officer" else identity.party
-
-
-def entries(gateway: Gateway, identity: Identity, wanted: Filter, *, limit: int = 50) -> Sequence[Found] | Refused:
-    """The newest entries that fit a filter and are the officer's to see; the look is logged."""
-    allowed = may(gateway, identity, Action.READ_AUDIT)
-    if isinstance(allowed, Refused):
-        return allowed
-    caller, decision = allowed
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.AUDIT_VIEWED, actor=actor_of(caller)), decision)
-    with gateway.reading() as session:
-        return find(session.connection(), wanted, limit=limit)
 
 
 def export(gateway: Gateway, identity: Identity, out: IO[bytes]) -> int | Refused:

@@ -1,0 +1,16 @@
+"""Every benchmark, one table each: `python -m benchmarks [name …]`."""
+
+import platform
+import runpy
+import sys
+
+NAMES = ("delivery", "disclosure", "pseudonymisation", "policies", "audit")
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or list(NAMES)
+    sys.argv = sys.argv[:1]
+    print(f"Python {platform.python_version()} on {platform.machine()}, {platform.system()} {platform.release()}\n")
+    for name in wanted:
+        print(f"## {name}\n")
+        runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        print()
