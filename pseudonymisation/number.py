@@ -15,7 +15,8 @@ EDUCATION_PREFIX = "10"
 
 _SEPARATORS = str.maketrans("", "", " .-")
 _DIGITS = re.compile(r"[0-9]{8,9}")
-_RAW = re.compile(r"[0-9][0-9 .-]{7,13}[0-9]")
+_RAW = re.compile(r"([0-9][0-9 .-]{7,13}[0-9])(?:[.,]0{1,2})?")
+_ADDED_ZEROS = re.compile(r"[.,]0{1,2}$")
 _WORDS = re.compile(r"[a-z]+")
 
 # Words of a heading that announce a person, and phrases; one about an organisation ("naam school") does not.
@@ -78,14 +79,17 @@ def parse_number(text: str) -> Number | NumberFlaw:
 
 
 def looks_raw(text: str) -> bool:
-    """Whether a whole cell or JSON string is nine digits (separators allowed) that pass an eleven test.
+    """Whether a whole cell or JSON string is nine digits that pass an eleven test.
 
-    Nine digits exactly: an eight-digit cell is more often a date or a count than a number without its zero.
+    Separators are allowed, and the `.0` that a spreadsheet adds. Nine digits exactly: an eight-digit cell is more often
+    a date or a count than a number without its zero.
     """
     stripped = text.strip()
     if not _RAW.fullmatch(stripped):
         return False
     digits = stripped.translate(_SEPARATORS)
+    if len(digits) != len(WEIGHTS):
+        digits = _ADDED_ZEROS.sub("", stripped).translate(_SEPARATORS)
     return len(digits) == len(WEIGHTS) and isinstance(parse_number(digits), Number)
 
 

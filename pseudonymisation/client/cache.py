@@ -9,7 +9,6 @@ No number is kept, not even encrypted: with the key one can ask whether a number
 import os
 import sqlite3
 from collections.abc import Collection, Mapping
-from contextlib import closing
 from hmac import digest
 from pathlib import Path
 from types import TracebackType
@@ -68,6 +67,7 @@ class Cache:
     def __init__(self, path: Path, key: bytes) -> None:
         if len(key) != _KEY:
             raise MalformedError("the key of the cache has exactly 64 bytes")
+        self.name = path.name
         self._tags, self._aead = key[:32], AESGCM(key[32:])
         self._database = sqlite3.connect(path, isolation_level=None)
         try:
@@ -103,10 +103,9 @@ class Cache:
         for digits, y in pseudonyms.items():
             tag, nonce = self._tag(key_id, digits), os.urandom(_NONCE)
             rows.append((tag, nonce + self._aead.encrypt(nonce, y, tag)))
-        with closing(self._database.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            cursor.executemany("INSERT OR REPLACE INTO pseudonym VALUES (?, ?)", rows)
-            cursor.execute("COMMIT")
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.executemany("INSERT OR REPLACE INTO pseudonym VALUES (?, ?)", rows)
 
     def _tag(self, key_id: str, digits: str) -> bytes:
         return digest(self._tags, f"{key_id}\0{digits}".encode(), "sha256")[:_TAG]

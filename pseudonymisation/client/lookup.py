@@ -5,6 +5,7 @@ A blind cannot be stored, so a run that is killed loses the batch it was in; 50 
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,7 +50,7 @@ class Found:
 
 
 def pseudonyms_of(numbers: Sequence[str], source: Source, cache: Cache, progress: Progress | None) -> Found | Refusal:
-    """The pseudonym of every number.
+    """The pseudonym of every number; a disk that is full or a cache in use is a refusal.
 
     Args:
         numbers: nine digits each, all different.
@@ -57,7 +58,13 @@ def pseudonyms_of(numbers: Sequence[str], source: Source, cache: Cache, progress
         cache: of the school year.
         progress: called with pseudonyms known and wanted.
     """
-    tell = progress or (lambda *_: None)
+    try:
+        return _complete(numbers, source, cache, progress or (lambda *_: None))
+    except sqlite3.Error:
+        return refusal("cache-failed", file=cache.name)
+
+
+def _complete(numbers: Sequence[str], source: Source, cache: Cache, tell: Progress) -> Found | Refusal:
     known = cache.get(source.key_id, numbers)
     wanted = [digits for digits in numbers if digits not in known]
     for start in range(0, len(wanted), BATCH):

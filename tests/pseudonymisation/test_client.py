@@ -193,6 +193,16 @@ def test_a_place_that_cannot_be_written_is_said(world: World, cache: Cache) -> N
     assert len(cache.get(world.key.key_id, DIGITS)) == 120
 
 
+def test_a_cache_that_fails_half_way_is_said(world: World, cache: Cache) -> None:
+    """A disk that fills up ends the run with a sentence, not a traceback; the service charges each batch once."""
+    cache._database.execute("CREATE TRIGGER full BEFORE INSERT ON pseudonym BEGIN SELECT RAISE(FAIL, 'full'); END")
+    outcome = run(world, cache)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "cache-failed"
+    cache._database.execute("DROP TRIGGER full")
+    assert isinstance(run(world, cache, numbers(90)), Delivery)
+
+
 def scripted(
     world: World, *answers: httpx.Response | Exception
 ) -> tuple[ServiceSource, list[httpx.Request], list[float]]:

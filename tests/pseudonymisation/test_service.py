@@ -104,6 +104,11 @@ def test_a_grant_makes_room_and_is_logged(anywhere: World) -> None:
     assert (granted.used, granted.granted) == (145, 10)
     fields = {"site": SITE, "school_year": YEAR, "elements": 10, "reason": "cache-lost"}
     assert anywhere.entries()[-1] == ("quota-granted", fields)
+    with anywhere.engine.connect() as connection:
+        kept = (
+            connection.execute(text("SELECT site, school_year, elements, reason FROM service_grant")).mappings().all()
+        )
+    assert kept == [fields]
     assert ask(anywhere, anywhere.request(10)).json()["remaining"] == 0
 
 
