@@ -74,14 +74,14 @@ def open_the_period(gateway: Gateway, region: Region, key_document: bytes) -> st
     return period
 
 
-def release_it(gateway: Gateway, period: str) -> Released:
+def release_it(gateway: Gateway, period: str, table: str = TABLE) -> Released:
     """Close, build, approve by another person, publish."""
-    must(Desk(gateway, operator_of(gateway)).close_period(TABLE, period))
+    must(Desk(gateway, operator_of(gateway)).close_period(table, period))
     with gateway.writing() as session:
         builder, approver = (
             add_person(session, gateway.settings.operator, "operator", label).id for label in ("bouwer", "beoordelaar")
         )
-    release_id = must(request_build(gateway, operator_of(gateway, builder), TABLE, period)).id
+    release_id = must(request_build(gateway, operator_of(gateway, builder), table, period)).id
     while run_one(gateway, WORK):
         pass
     must(review(gateway, operator_of(gateway, approver), release_id, approved=True, reason="Oefening nagekeken."))

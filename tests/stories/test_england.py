@@ -1,0 +1,121 @@
+"""Real figures through the real gateway: 1,101 English schools, their authorities and region.
+
+Contract and purposes are data files beside this test; no product code knows them. The outcome is printed with `-s`.
+"""
+
+import csv
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from disclosure import attack
+from gateway.app import create_deployment
+from gateway.context import Gateway
+from gateway.database import database_url
+from gateway.deliveries import confirm
+from gateway.demo.people import must, operator_of
+from gateway.demo.releasing import release_it
+from gateway.formats.write import Format
+from gateway.identity import Identity
+from gateway.operate import Desk
+from gateway.publish.downloading import download
+from gateway.publish.protecting import dimensions
+from gateway.receive import Received, Upload, receive
+from gateway.register import SiteEntry
+from gateway.running import background
+from gateway.settings import Home, Settings
+from gateway.table import TableRow, decode_rows
+from gateway.tabulate import tabulate
+
+HERE = Path(__file__).parent / "england"
+SECTORS = {"State-funded primary": "po", "State-funded secondary": "vo", "Special": "so"}
+TABLE, PERIOD, DAY = "persistent-absence", "2018-2019", date(2018, 10, 1)
+
+
+@dataclass(frozen=True)
+class School:
+    """One English school in our codes."""
+
+    code: str
+    sector: str
+    gemeente: str
+    enrolled: int
+    absent: int
+
+
+def schools(file: Path) -> Iterator[School]:
+    """Schools of the real file: site = school, gemeente = local authority."""
+    authorities: dict[str, str] = {}
+    with file.open(newline="") as source:
+        for index, row in enumerate(csv.DictReader(source)):
+            gemeente = authorities.setdefault(row["new_la_code"], f"GM{len(authorities) + 1:04}")
+            letters = chr(ord("A") + index // 100 // 26) + chr(ord("A") + index // 100 % 26)
+            yield School(
+                f"70{letters}{index % 100:02}",
+                SECTORS[row["school_type"]],
+                gemeente,
+                int(row["enrolments"]),
+                int(row["enrolments_pa_10_exact"]),
+            )
+
+
+@pytest.fixture(scope="module")
+def england(shared: Path) -> list[School]:
+    """The schools of the North East of England in 2018/19."""
+    return list(schools(shared / "data" / "uk_dfe_absence_school_201819_dev.csv"))
+
+
+def deployment(folder: Path, england: list[School]) -> Gateway:
+    settings = Settings(purposes=(HERE / "purposes",), collections=(HERE / "collections",))
+    gateway = create_deployment(Home(folder, database_url(folder / "gateway.sqlite")), settings)
+    desk = Desk(gateway, operator_of(gateway))
+    entries = [
+        SiteEntry(s.code, s.code, s.sector, ("undivided",), f"ORG-{s.code}", s.gemeente, None, s.enrolled)
+        for s in england
+    ]
+    must(desk.register(entries, [], date(2018, 8, 1)))
+    # The register of parties and the own-school purpose hold today; the figures are of 2018.
+    must(desk.open_period(TABLE, PERIOD, reference_date=DAY, deadline=DAY, exercise=True))
+    return gateway
+
+
+def deliver(gateway: Gateway, school: School) -> None:
+    counts = f"undivided;all;upto10;{school.enrolled - school.absent}\nundivided;all;above10;{school.absent}\n"
+    upload = Upload(TABLE, school.code, PERIOD, f"subdivision;kind;band;pupils\n{counts}".encode())
+    received = receive(gateway, Identity(school.code, "machine"), upload)
+    assert isinstance(received, Received)
+    must(confirm(gateway, Identity(school.code, "machine"), received.submission.id))
+
+
+def slice_of(gateway: Gateway, release_id: str, identity: Identity | None) -> list[TableRow]:
+    body = must(download(gateway, identity, release_id, Format.CSV)).body
+    return list(decode_rows(body.split(b"\r\n", 1)[1]))
+
+
+def test_no_school_with_nought_to_four_can_be_read_or_derived(england: list[School], tmp_path: Path) -> None:
+    """All authorities pool what they received with the public table, and learn no small count, exactly or narrowed."""
+    began = time.monotonic()
+    gateway = deployment(tmp_path / "data", england)
+    with background(gateway, __import__("threading").Event()):
+        for school in england:
+            deliver(gateway, school)
+        released = release_it(gateway, PERIOD, TABLE)
+        everyone = [Identity(code, "machine") for code in sorted({school.gemeente for school in england})]
+        pooled = {row for identity in (*everyone, None) for row in slice_of(gateway, released.release_id, identity)}
+    small = {school.code for school in england if school.absent < 5}
+    shown = {row.area: row.pupils for row in pooled if row.level == "site" and row.band == "above10"}
+    assert len(small) == 117
+    assert not [code for code in small if shown[code]]
+    exact, narrowed, suppressed = attacked(gateway, pooled, england)
+    assert (exact, narrowed) == (0, 0)
+    cells = len(pooled)
+    published = sum(row.status == "published" for row in pooled)
+    print(  # noqa: T201  the figures of the closing note
+        f"\n{cells} cells, {published} published, {suppressed} suppressed, {exact} exact, {narrowed} narrowed, "
+        f"{time.monotonic() - began:.0f} s"
+    )
