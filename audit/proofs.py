@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select
 from audit.errors import NotLoggedError
 from audit.merkle import consistency_ranges, cover, fold, inclusion_ranges, position
 from audit.note import Key
-from audit.schema import CHECKPOINT, CLOSING, COSIGNATURE, ENTRY, LOG, NODE
+from audit.schema import CHECKPOINT, CLOSING, COSIGNATURE, ENTRY, LOG
 from audit.tlog_proof import Proof
 
 
@@ -160,14 +160,18 @@ def hashes(connection: Connection, log: int, ranges: Sequence[tuple[int, int]]) 
 
 
 def nodes(connection: Connection, log: int, positions: Sequence[int]) -> dict[int, bytes]:
-    """Stored nodes by position.
+    """Stored nodes by position, in one look-up.
 
     Raises:
         NotLoggedError: One of them is not there.
     """
-    rows = connection.execute(
-        select(NODE.c.position, NODE.c.hash).where(NODE.c.log == log, NODE.c.position.in_(positions))
-    )
+    if connection.dialect.name == "postgresql":
+        look_up = "SELECT position, hash FROM audit_node WHERE log = %s AND position = ANY(%s)"
+        rows = connection.exec_driver_sql(look_up, (log, list(positions)))
+    else:
+        marks = ",".join("?" * len(positions))
+        look_up = f"SELECT position, hash FROM audit_node WHERE log = ? AND position IN ({marks})"  # noqa: S608  marks
+        rows = connection.exec_driver_sql(look_up, (log, *positions))
     found = {place: bytes(value) for place, value in rows}
     if len(found) != len(set(positions)):
         raise NotLoggedError("the log does not hold a tree of that size")

@@ -122,7 +122,6 @@ INDEX = Table(
     Column("ts", _NUMBER, nullable=False),
     Column("event", Text, nullable=False),
     Column("decision", Text, nullable=False),
-    Column("organisation", Text, comment="of the actor"),
     Column("recipient", Text),
     Column("period", Text),
     Column("purpose", Text),

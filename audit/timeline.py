@@ -125,13 +125,13 @@ def _fitting(wanted: Filter) -> tuple[FromClause, list[ColumnElement[bool]], _Or
     return source, holds, order
 
 
-def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows of `audit_index` and `audit_mark` for entries with the indexes from `first` on."""
+def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Rows of `audit_index` and `audit_mark` for entries with the indexes from `first` on, in the order of columns."""
     index, marks = [], []
     for idx, data in enumerate(entries, start=first):
         columns, words = _searchable(data)
-        index.append({"log": log, "idx": idx} | columns)
-        marks += [{"word": word, "log": log, "idx": idx} for word in words]
+        index.append((log, idx, *(columns[column.name] for column in INDEX.columns[2:])))
+        marks += [(word, log, idx) for word in words]
     return index, marks
 
 
@@ -139,18 +139,13 @@ def _searchable(data: bytes) -> tuple[dict[str, Any], list[str]]:
     """Columns and words of an entry; bytes that are no entry must not be able to stop the sequencer."""
     try:
         entry = json.loads(data)
-        organisation, about = entry["actor"].get("organisation"), entry.get("object", {})
-        columns = {name: entry.get(name) for name in _COLUMNS} | {
-            "organisation": organisation,
-            "object": about.get("id"),
-        }
-        parties = {organisation, entry.get("party"), entry.get("recipient")} - {None}
+        parties = {entry["actor"].get("organisation"), entry.get("party"), entry.get("recipient")} - {None}
         words = [_PARTY + each for each in parties] + [_RULE + each for each in {*entry.get("rules", ())}]
+        columns = {name: entry.get(name) for name in _COLUMNS} | {"object": entry.get("object", {}).get("id")}
         texts = [entry["event"], entry["decision"], *words, *(each for each in columns.values() if each is not None)]
         is_entry = all(each.isascii() and each.isprintable() for each in texts) and 0 <= entry["ts"] <= MAX_INTEGER
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         is_entry = False
     if not is_entry:
-        nothing = dict.fromkeys((*_COLUMNS, "organisation", "object"))
-        return nothing | {"ts": 0, "event": UNREADABLE, "decision": UNREADABLE}, []
+        return dict.fromkeys(_ASKED) | {"ts": 0, "event": UNREADABLE, "decision": UNREADABLE}, []
     return columns | {"ts": int(entry["ts"])}, words
