@@ -1,6 +1,7 @@
 """The life of keys: states, files, wrapping, and a destruction that reaches every backup."""
 
 import json
+import os
 import stat
 from datetime import date
 from pathlib import Path
@@ -107,6 +108,17 @@ def test_wider_files_stop_the_start(keyring: Keyring, tmp_path: Path, name: str,
     next(tmp_path.glob(name)).chmod(mode)
     with pytest.raises(KeyringError, match="chmod"):
         Keyring(tmp_path / "keys", FileKek(tmp_path / "kek" / "kek.json")).records()
+
+
+def test_changes_use_up_no_descriptors(keyring: Keyring) -> None:
+    """A process that changes keys for years does not run out of open files."""
+    before = os.dup(0)
+    os.close(before)
+    for _ in range(5):
+        keyring.destroy(made(keyring).key_id)
+    after = os.dup(0)
+    os.close(after)
+    assert after == before
 
 
 def test_no_secret_in_repr_or_file(keyring: Keyring, tmp_path: Path) -> None:

@@ -99,6 +99,20 @@ def test_stderr_works_again_after_a_panic(capfd: pytest.CaptureFixture[str]) -> 
     assert capfd.readouterr().err == "heard"
 
 
+def test_refusals_use_up_no_descriptors() -> None:
+    """A service that cheats a thousand times does not exhaust the files a process may have open."""
+    blinding = blind([b"a"])
+    answer = evaluate(OTHER_SEED, INFO, blinding.elements)
+    before = os.dup(0)
+    os.close(before)
+    for _ in range(20):
+        with pytest.raises(ProofError):
+            finalise(blinding, answer, PUBLIC)
+    after = os.dup(0)
+    os.close(after)
+    assert after == before
+
+
 @given(st.integers(0, PROOF + 3 * ELEMENT - 1), st.integers(1, 255))
 def test_any_altered_byte_is_refused(place: int, change: int) -> None:
     """A proof or element with one changed byte fails, wherever the byte is."""
