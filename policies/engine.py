@@ -6,7 +6,7 @@ import json
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -21,19 +21,21 @@ from policies.errors import BadPolicy, Fault
 from policies.law import Law
 from policies.parties import ANYBODY, Caller
 from policies.purpose import PACKAGED, InForce, Purpose, Purposes, load_purposes
-from policies.question import Action, Request, caller_facts
+from policies.question import NO_MANDATE, Action, Request, caller_facts, mandate_facts
 from policies.rule import Rule, from_form, statements
 from policies.sources import Text
 from policies.terms import OBLIGATIONS, terms
 from policies.things import Installation, plain
 from policies.vocabulary import parse_vocabulary
 
+CALLERS_KEPT = 512  # about 23 kB each
+
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class _Act:
-    """Everything one action needs, parsed once.
+    """Everything one action needs, compiled at its first question.
 
     Attributes:
         policies: the rules about this action.
@@ -61,8 +63,9 @@ class Engine:
         self.version = law.version
         self._schema = schema
         self._place = {rule: place for place, rule in enumerate(law.rules)}
-        self._acts = {action: _act(action, law.rules.values()) for action in Action}
-        self._known = lru_cache(maxsize=4096)(self._parse_known)
+        self._act = cache(lambda action: _act(action, law.rules.values()))
+        self._what_for = cache(self._parse_what_for)
+        self._who = lru_cache(CALLERS_KEPT)(self._parse_who)
         self._grounds = {rule.id: _ground_of_rule(rule) for rule in law.rules.values()}
         self._purpose_grounds = {key: tuple(_grounds_of_purpose(purpose)) for key, purpose in law.purposes.items()}
 
@@ -150,7 +153,7 @@ class Engine:
 
         Cedar skips a rule that errs, a forbid too, and then answers Allow: only an answer without errors counts.
         """
-        act = self._acts[request.action]
+        act = self._act(request.action)
         try:
             entities = self._entities(request, purpose)
         except ValueError:  # its text repeats the facts: it goes nowhere
@@ -176,18 +179,24 @@ class Engine:
         )
 
     def _entities(self, request: Request, purpose: Purpose) -> cedarpy.Entities:
-        """Caller and purpose, parsed once for each pair, and the thing asked about.
+        """Caller, mandate, purpose and thing; adding the thing checks all of them against the schema.
 
         Raises:
             ValueError: a fact does not fit the schema.
         """
-        thing = _entity(request.thing.TYPE, "thing", request.thing.facts())
-        return self._known(request.caller, purpose.id).with_added_json_str(f"[{thing}]", self._schema)
+        thing = _entities((request.thing.TYPE, "thing", request.thing.facts()))
+        return self._who(request.caller, purpose.id).with_added_json_str(thing, self._schema)
 
-    def _parse_known(self, caller: Caller, purpose: str) -> cedarpy.Entities:
+    def _parse_who(self, caller: Caller, purpose: str) -> cedarpy.Entities:
+        who = [("Caller", "caller", caller_facts(caller))]
+        if caller.mandate is not None:
+            who.append(("Mandate", "given", mandate_facts(caller.mandate)))
+        return self._what_for(purpose).with_added_json_str(_entities(*who))
+
+    def _parse_what_for(self, purpose: str) -> cedarpy.Entities:
         known = terms(self.purposes[purpose], self.law.in_force.get(purpose))
-        pair = f"[{_entity('Caller', 'caller', caller_facts(caller))},{_entity('Purpose', 'purpose', known)}]"
-        return cedarpy.Entities.from_json_str(pair, self._schema)
+        none = ("Mandate", "none", mandate_facts(NO_MANDATE))
+        return cedarpy.Entities.from_json_str(_entities(("Purpose", "purpose", known), none), self._schema)
 
     def _in_order(self, rules: Iterable[str]) -> list[str]:
         return sorted(rules, key=self._place.__getitem__)
@@ -230,8 +239,11 @@ def _held(answer: _Answer | None) -> frozenset[str]:
     return frozenset() if answer is None else answer.rules
 
 
-def _entity(kind: str, name: str, facts: Mapping[str, object]) -> str:
-    return json.dumps({"uid": {"type": kind, "id": name}, "attrs": facts, "parents": []})
+def _entities(*named: tuple[str, str, Mapping[str, object]]) -> str:
+    """Entities in Cedar's form, from their type, name and facts."""
+    return json.dumps(
+        [{"uid": {"type": kind, "id": name}, "attrs": facts, "parents": []} for kind, name, facts in named]
+    )
 
 
 def _question(request: Request, today: dt.date) -> dict[str, Any]:

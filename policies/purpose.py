@@ -133,7 +133,9 @@ class Purpose(Strict):
         if self.release is not None and self.data != {DataCategory.PROTECTED_TABLES}:
             raise ValueError('a release lets out protected tables only: write data = ["protected_tables"]')
         if not self.status.off and Kind.SWV in self.recipients and any(category.personal for category in self.data):
-            raise ValueError("a school partnership gets no personal data: remove swv from recipients or those categories")
+            raise ValueError(
+                "a school partnership gets no personal data: remove swv from recipients or those categories"
+            )
         if not self.status.off and self.outside is None and self.retention is None:
             raise ValueError("no retention: add [retention] with days, after and decided_by")
         return self

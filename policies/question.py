@@ -122,7 +122,7 @@ class Request:
 
 def caller_facts(caller: Caller) -> dict[str, object]:
     """What rules may read of the caller: facts of the party acted for, and who speaks for it."""
-    acting, mandate = caller.acting, caller.mandate or _NO_MANDATE
+    acting = caller.acting
     return {
         "party": acting.code,
         "kind": acting.kind,
@@ -134,15 +134,20 @@ def caller_facts(caller: Caller) -> dict[str, object]:
         "speaker": caller.party.code,
         "speaker_kind": caller.party.kind,
         "for_another": caller.on_behalf_of is not None,
-        "mandate": {
-            "giver": mandate.giver,
-            "holder": mandate.holder,
-            "valid_from": things.plain(mandate.valid_from),
-            "valid_until": things.plain(mandate.valid_until),
-            "actions": sorted(mandate.actions),
-            "collections": sorted(mandate.collections),
-        },
+        "mandate": {"__entity": {"type": "Mandate", "id": "none" if caller.mandate is None else "given"}},
     }
 
 
-_NO_MANDATE = Mandate("", "", NEVER, NEVER, frozenset(), frozenset())
+def mandate_facts(mandate: Mandate) -> dict[str, object]:
+    """What rules may read of a mandate."""
+    return {
+        "giver": mandate.giver,
+        "holder": mandate.holder,
+        "valid_from": things.plain(mandate.valid_from),
+        "valid_until": things.plain(mandate.valid_until),
+        "actions": sorted(mandate.actions),
+        "collections": sorted(mandate.collections),
+    }
+
+
+NO_MANDATE = Mandate("", "", NEVER, NEVER, frozenset(), frozenset())

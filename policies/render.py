@@ -58,7 +58,11 @@ def condition(expression: Expression, vocabulary: Vocabulary, *, negated: bool =
         return _comparison(operator, operands, vocabulary, negated=negated)
     if operator in {"contains", "containsAll"}:
         return _membership(operator, operands, vocabulary, negated=negated)
-    raise Unspeakable(f"no sentence for the construction {operator}: write it with && || ! == < contains")
+    raise _no_sentence(operator)
+
+
+def _no_sentence(operator: str) -> Unspeakable:
+    return Unspeakable(f"no sentence for the construction {operator}: write it with && || ! == < contains")
 
 
 def _both(make: Callable[[Callable[[Text], str]], str]) -> Text:
@@ -186,6 +190,8 @@ def _operand(expression: Expression, vocabulary: Vocabulary) -> Text:
 
 def _words(expression: Expression, vocabulary: Vocabulary) -> FactWords:
     path = path_of(expression)
+    if not path:
+        raise _no_sentence(next(iter(expression)))
     if path not in vocabulary.facts:
-        raise Unspeakable(f"no words for {path or 'this construction'}: add it under [facts] in vocabulary.toml")
+        raise Unspeakable(f"no words for {path}: add it under [facts] in vocabulary.toml")
     return vocabulary.facts[path]

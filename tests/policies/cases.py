@@ -3,7 +3,7 @@
 Names begin with the number of the flow in the map of data flows, where they have one.
 """
 
-# ruff: noqa: E501, ANN001, ANN002, ANN003, ANN202  a table is read by its rows
+# ruff: noqa: E501, ANN001, ANN002, ANN003, ANN201, N817, PLR0917  a table is read by its rows
 # fmt: off
 
 import datetime as dt
@@ -13,11 +13,26 @@ from policies.parties import Kind
 from policies.purpose import DataCategory as Data
 from policies.question import Action as A
 from policies.question import Setup
-from policies.things import Area, Consent, Hypothesis, OwnTable, Records
+from policies.things import Area, Consent, Hypothesis, OwnTable
 from tests.policies.world import (
-    CONSENT, DELIVERY, EVERYBODY, EXERCISE, INSTALLATION, JGZ, MADE_UP, OTHER_SITE, OWN_TABLE, PUBLISHED, READY, RECORD,
-    RECORDS, ROWS_DELIVERY, SLICE, TWO, Case, case_data,
-)  # fmt: skip
+    CONSENT,
+    DELIVERY,
+    EVERYBODY,
+    EXERCISE,
+    INSTALLATION,
+    MADE_UP,
+    OTHER_SITE,
+    OWN_TABLE,
+    PUBLISHED,
+    READY,
+    RECORD,
+    RECORDS,
+    ROWS_DELIVERY,
+    SLICE,
+    TWO,
+    Case,
+    case_data,
+)
 
 COUNTS, ROWS, CONSENTED = "absence-counts", "absence-records", "consented-records"
 NAMED, ILLNESS_NAMED, MEDICAL = Data.NAMED_ABSENCE, Data.NAMED_AUTHORISED_ABSENCE, Data.MEDICAL_FACTS

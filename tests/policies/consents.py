@@ -4,8 +4,21 @@ import datetime as dt
 from collections.abc import Sequence
 
 from policies.consent import (
-    AgeGroup, Asked, Confirmed, Event, Expired, Given, Giver, Narrowed, Refused, Signature, State, Terms, Withdrawn, fold,
-)  # fmt: skip
+    AgeGroup,
+    Asked,
+    Confirmed,
+    Event,
+    Expired,
+    Given,
+    Giver,
+    Narrowed,
+    Refused,
+    Signature,
+    State,
+    Terms,
+    Withdrawn,
+    fold,
+)
 from policies.consent_problems import problems_of
 from policies.parties import Kind
 from tests.policies.world import AMSTERDAM, ILLNESS, JGZ, law
@@ -56,12 +69,16 @@ def withdrawn(day: str, by: Giver = Giver.PARENT) -> Withdrawn:
 
 def narrowed(day: str, scope: frozenset[str] = frozenset({"case_reference"}), last_day: str = "2027-03-01") -> Narrowed:
     """Less."""
-    return Narrowed.model_validate({"at": moment(day), "scope": scope, "last_day": dt.date.fromisoformat(last_day)}, strict=False)
+    return Narrowed.model_validate(
+        {"at": moment(day), "scope": scope, "last_day": dt.date.fromisoformat(last_day)}, strict=False
+    )
 
 
 def confirmed(day: str, age: int = 16, giver: Giver = Giver.PUPIL) -> Confirmed:
     """The pupil, older now, agrees."""
-    return Confirmed.model_validate({"event": f"confirmed-{age}", "at": moment(day), "signature": signed(giver, day=day)[0]})
+    return Confirmed.model_validate(
+        {"event": f"confirmed-{age}", "at": moment(day), "signature": signed(giver, day=day)[0]}
+    )
 
 
 def expired(day: str) -> Expired:

@@ -1,4 +1,4 @@
-"""The enumerated world: every caller, act, purpose and day, with each thing in good order and with each fault in turn."""
+"""The enumerated world: every caller, act, purpose and day, each thing in good order and with each fault in turn."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -8,15 +8,45 @@ from policies.parties import Kind
 from policies.purpose import DataCategory as Data
 from policies.question import ABOUT, Action, Request, Setup
 from policies.things import (
-    Area, CaseData, Consent, ConsentedRecord, Delivery, Hypothesis, Installation, OwnTable, Records, Release, Slice, Thing,
-)  # fmt: skip
+    Area,
+    CaseData,
+    Consent,
+    ConsentedRecord,
+    Delivery,
+    Hypothesis,
+    Installation,
+    OwnTable,
+    Records,
+    Release,
+    Slice,
+    Thing,
+)
 from tests.policies.world import (
-    CALLERS, CONSENT, DELIVERY, PUBLISHED, READY, RECORD, ROWS_DELIVERY, SITE, SLICE, TWO, law,
-)  # fmt: skip
+    CALLERS,
+    CONSENT,
+    DELIVERY,
+    PUBLISHED,
+    READY,
+    RECORD,
+    ROWS_DELIVERY,
+    SITE,
+    SLICE,
+    TWO,
+    law,
+)
 
 DAYS = tuple(
     dt.date.fromisoformat(day)
-    for day in ("2025-07-31", "2026-07-31", "2026-08-01", "2026-09-01", "2026-11-02", "2027-03-01", "2027-03-02", "2027-08-01")
+    for day in (
+        "2025-07-31",
+        "2026-07-31",
+        "2026-08-01",
+        "2026-09-01",
+        "2026-11-02",
+        "2027-03-01",
+        "2027-03-02",
+        "2027-08-01",
+    )
 )
 ORDINARY = dt.date(2026, 11, 2)
 
@@ -44,8 +74,14 @@ THINGS: dict[type[Thing], tuple[Thing, ...]] = {
             replace(base, **{name: not getattr(base, name)})  # type: ignore[arg-type]  # one yes-or-no fact turned round
             for base in (READY, replace(READY, published=True))
             for name in (
-                "withdrawn", "exercise", "built_by_caller", "approved_by_caller", "attacker_failed", "zeros_are_small",
-                "complements", "reasoned",
+                "withdrawn",
+                "exercise",
+                "built_by_caller",
+                "approved_by_caller",
+                "attacker_failed",
+                "zeros_are_small",
+                "complements",
+                "reasoned",
             )
         ),
         *(replace(READY, approvals=number) for number in (0, 2)),
@@ -113,8 +149,7 @@ SETUPS = (TWO, Setup(), Setup(unsafe_single_operator=True))
 
 
 def requests(actions: frozenset[Action] = frozenset(Action)) -> Iterator[tuple[Request, dt.date]]:
-    """Every caller × act × thing for the usual purposes on an ordinary day; then, with the first thing, every purpose,
-    every day, every set-up and every collection."""
+    """Every caller × act × thing for the usual purposes; with the first things every purpose, day and set-up too."""
     for action in sorted(actions):
         kind = ABOUT[action]
         things, collection = THINGS[kind], COLLECTION.get(kind, "")
@@ -122,10 +157,14 @@ def requests(actions: frozenset[Action] = frozenset(Action)) -> Iterator[tuple[R
             for purpose in USUAL[kind]:
                 for thing in things:
                     rows = isinstance(thing, Delivery) and Data.ABSENCE_ROWS in thing.data
-                    yield Request(caller, action, thing, (purpose,), "absence-records" if rows else collection, TWO), ORDINARY
+                    yield (
+                        Request(caller, action, thing, (purpose,), "absence-records" if rows else collection, TWO),
+                        ORDINARY,
+                    )
             for thing in things[:2]:
                 yield from (
-                    (Request(caller, action, thing, (purpose,), collection, TWO), ORDINARY) for purpose in law().purposes
+                    (Request(caller, action, thing, (purpose,), collection, TWO), ORDINARY)
+                    for purpose in law().purposes
                 )
                 yield from (
                     (Request(caller, action, thing, (purpose,), collection, TWO), day)

@@ -1,4 +1,4 @@
-"""What may happen, written a second time from the design page and not from the rules: the judge of the enumerated world.
+"""What may happen, written again from the design page and not from the rules: the judge of the enumerated world.
 
 Every function returns whether the act may be done; they share no code with the engine, and read only typed values.
 """
@@ -8,11 +8,20 @@ from collections.abc import Callable, Mapping
 
 from policies.parties import Caller, Kind, Role
 from policies.purpose import Purpose, Status
-from policies.question import Action as A
-from policies.question import Request
+from policies.question import Action, Request
 from policies.things import (
-    Area, CaseData, Consent, ConsentedRecord, Delivery, Hypothesis, Installation, OwnTable, Records, Release, Slice,
-)  # fmt: skip
+    Area,
+    CaseData,
+    Consent,
+    ConsentedRecord,
+    Delivery,
+    Hypothesis,
+    Installation,
+    OwnTable,
+    Records,
+    Release,
+    Slice,
+)
 from tests.policies.world import PROPOSED, START
 
 SPEAKS_FOR_SITE = {Role.SCHOOL, Role.MACHINE}
@@ -92,7 +101,7 @@ def delivering(request: Request, purpose: Purpose, _: dt.date) -> bool:
         and caller.kind in purpose.senders
         and thing.period_open
     )
-    if request.action is A.WITHDRAW_SUBMISSION:
+    if request.action is Action.WITHDRAW_SUBMISSION:
         return ordinary
     return (
         ordinary
@@ -145,9 +154,7 @@ def building(request: Request, purpose: Purpose, _: dt.date) -> bool:
     """The operator or its program."""
     assert isinstance(request.thing, Release)
     caller = request.caller
-    is_operator = caller.role is Role.OPERATOR or (
-        caller.role is Role.MACHINE and caller.acting.kind is Kind.OPERATOR
-    )
+    is_operator = caller.role is Role.OPERATOR or (caller.role is Role.MACHINE and caller.acting.kind is Kind.OPERATOR)
     return is_operator and has_tables(purpose) and from_five(request.thing, purpose)
 
 
@@ -155,9 +162,7 @@ def approving(request: Request, purpose: Purpose, _: dt.date) -> bool:
     """Another person of the operator, once, with a reason, after the attacker failed."""
     thing = request.thing
     assert isinstance(thing, Release)
-    return (
-        ready_to_leave(request, thing, purpose) and not thing.built_by_caller and not thing.approved_by_caller
-    )
+    return ready_to_leave(request, thing, purpose) and not thing.built_by_caller and not thing.approved_by_caller
 
 
 def publishing(request: Request, purpose: Purpose, _: dt.date) -> bool:
@@ -194,7 +199,9 @@ def seeing_release(request: Request, purpose: Purpose, _: dt.date) -> bool:
     """Recipients and the public what is published; the operator always; officers the certificate."""
     thing, caller = request.thing, request.caller
     assert isinstance(thing, Release)
-    officer = caller.role in {Role.PRIVACY_OFFICER, Role.CONTROLLER_OFFICER} and request.action is A.READ_CERTIFICATE
+    officer = (
+        caller.role in {Role.PRIVACY_OFFICER, Role.CONTROLLER_OFFICER} and request.action is Action.READ_CERTIFICATE
+    )
     audience = caller.acting.kind in purpose.recipients or Kind.PUBLIC in purpose.recipients or officer
     seen = caller.role is Role.OPERATOR or (thing.published and audience)
     return seen and not_more_than_public(request, purpose)
@@ -231,7 +238,7 @@ def keeping_consent(request: Request, purpose: Purpose, today: dt.date) -> bool:
     holder = (
         caller.role in SPEAKS_FOR_SITE and caller.acting.code == thing.party and caller.acting.kind in purpose.senders
     )
-    if request.action is not A.REGISTER_CONSENT:
+    if request.action is not Action.REGISTER_CONSENT:
         return holder
     return (
         holder and thing.complete and thing.recipient_is in purpose.recipients and today <= thing.until <= thing.latest
@@ -323,43 +330,43 @@ def managing(request: Request, purpose: Purpose, _: dt.date) -> bool:
     """Persons of the operator; its program may only erase; a real period asks for two operators."""
     caller, thing = request.caller, request.thing
     assert isinstance(thing, Installation)
-    if request.action is A.RUN_RETENTION and caller.role is Role.MACHINE and caller.acting.kind is Kind.OPERATOR:
+    if request.action is Action.RUN_RETENTION and caller.role is Role.MACHINE and caller.acting.kind is Kind.OPERATOR:
         return True
-    hands = request.action is not A.MANAGE_PERIODS or two_hands(request, exercise=thing.exercise)
+    hands = request.action is not Action.MANAGE_PERIODS or two_hands(request, exercise=thing.exercise)
     return caller.role is Role.OPERATOR and hands
 
 
-BY_ACTION: Mapping[A, Callable[[Request, Purpose, dt.date], bool]] = {
-    A.SUBMIT: delivering,
-    A.CHECK: delivering,
-    A.CONFIRM: delivering,
-    A.WITHDRAW_SUBMISSION: delivering,
-    A.READ_SUBMISSION: reading_delivery,
-    A.READ_OWN_TABLE: reading_own_table,
-    A.BUILD_RELEASE: building,
-    A.APPROVE_RELEASE: approving,
-    A.PUBLISH_RELEASE: publishing,
-    A.WITHDRAW_RELEASE: withdrawing_release,
-    A.READ_RELEASE: seeing_release,
-    A.READ_CERTIFICATE: seeing_release,
-    A.DOWNLOAD_RELEASE: downloading,
-    A.REQUEST_DATA: never,
-    A.SEND_DATA: never,
-    A.REGISTER_CONSENT: keeping_consent,
-    A.WITHDRAW_CONSENT: keeping_consent,
-    A.READ_CONSENT: knowing_consent,
-    A.ANSWER_NOTICE: named_in_consent,
-    A.SUBMIT_CONSENTED_RECORD: sending_record,
-    A.READ_CONSENTED_RECORD: receiving_record,
-    A.REQUEST_ACCESS: asking_access,
-    A.READ_AUDIT: checking_trail,
-    A.EXPORT_AUDIT: checking_trail,
-    A.REVIEW_AUDIT: checking_trail,
-    A.READ_REGISTER_OF_PROCESSING: anybody,
-    A.ASK_DECISION: about_yourself,
-    A.MANAGE_REGISTER: managing,
-    A.MANAGE_PERIODS: managing,
-    A.MANAGE_KEYS: managing,
-    A.MANAGE_ACCESS: managing,
-    A.RUN_RETENTION: managing,
+BY_ACTION: Mapping[Action, Callable[[Request, Purpose, dt.date], bool]] = {
+    Action.SUBMIT: delivering,
+    Action.CHECK: delivering,
+    Action.CONFIRM: delivering,
+    Action.WITHDRAW_SUBMISSION: delivering,
+    Action.READ_SUBMISSION: reading_delivery,
+    Action.READ_OWN_TABLE: reading_own_table,
+    Action.BUILD_RELEASE: building,
+    Action.APPROVE_RELEASE: approving,
+    Action.PUBLISH_RELEASE: publishing,
+    Action.WITHDRAW_RELEASE: withdrawing_release,
+    Action.READ_RELEASE: seeing_release,
+    Action.READ_CERTIFICATE: seeing_release,
+    Action.DOWNLOAD_RELEASE: downloading,
+    Action.REQUEST_DATA: never,
+    Action.SEND_DATA: never,
+    Action.REGISTER_CONSENT: keeping_consent,
+    Action.WITHDRAW_CONSENT: keeping_consent,
+    Action.READ_CONSENT: knowing_consent,
+    Action.ANSWER_NOTICE: named_in_consent,
+    Action.SUBMIT_CONSENTED_RECORD: sending_record,
+    Action.READ_CONSENTED_RECORD: receiving_record,
+    Action.REQUEST_ACCESS: asking_access,
+    Action.READ_AUDIT: checking_trail,
+    Action.EXPORT_AUDIT: checking_trail,
+    Action.REVIEW_AUDIT: checking_trail,
+    Action.READ_REGISTER_OF_PROCESSING: anybody,
+    Action.ASK_DECISION: about_yourself,
+    Action.MANAGE_REGISTER: managing,
+    Action.MANAGE_PERIODS: managing,
+    Action.MANAGE_KEYS: managing,
+    Action.MANAGE_ACCESS: managing,
+    Action.RUN_RETENTION: managing,
 }

@@ -1,5 +1,7 @@
 """What-if questions in AuthZEN's shape."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 import json
 from typing import Any
 
@@ -35,8 +37,18 @@ def ask(body: object, who: str = "school") -> dict[str, Any]:
 def test_a_question_about_oneself_uses_ones_own_facts() -> None:
     """Without a subject, or with the own code, the register's facts count and not those of the body."""
     assert ask(SUBMIT)["decision"] is True
-    posing = {**SUBMIT, "subject": {"type": "site", "id": "00EF00", "properties": {"role": "school", "sectors": ["po"], "funded": True}}}
-    assert what_if(json.dumps(posing).encode(), CALLERS["unfunded school"], TWO).request.caller == CALLERS["unfunded school"]
+    posing = {
+        **SUBMIT,
+        "subject": {
+            "type": "site",
+            "id": "00EF00",
+            "properties": {"role": "school", "sectors": ["po"], "funded": True},
+        },
+    }
+    assert (
+        what_if(json.dumps(posing).encode(), CALLERS["unfunded school"], TWO).request.caller
+        == CALLERS["unfunded school"]
+    )
 
 
 def test_a_made_up_case_is_answered_for_anybody() -> None:
@@ -71,7 +83,12 @@ def test_a_permit_answers_with_grounds_and_obligations() -> None:
 
 def test_a_refusal_answers_with_sentences_and_the_near_miss() -> None:
     """Decision false, a reason, both languages."""
-    context = ask({**DOWNLOAD, "resource": {"type": "Slice", "properties": {"published": True, "level": "gemeente", "area": "own"}}})["context"]
+    context = ask(
+        {
+            **DOWNLOAD,
+            "resource": {"type": "Slice", "properties": {"published": True, "level": "gemeente", "area": "own"}},
+        }
+    )["context"]
     assert context["reason"] == "no-permit"
     assert context["near"]["rule"] == "download-own-slice"
     assert set(context["reason_user"]) == {"nl", "en"}

@@ -1,5 +1,7 @@
 """Consent: events on the left, what holds on a day on the right."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 import datetime as dt
 import json
 from collections.abc import Sequence
@@ -10,7 +12,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from policies.consent import (
-    EVENTS, AgeGroup, BrokenHistory, Event, Giver, Signature, Stage, commitment, fold, record_under,
+    EVENTS,
+    AgeGroup,
+    BrokenHistory,
+    Event,
+    Giver,
+    Signature,
+    Stage,
+    commitment,
+    fold,
+    record_under,
 )  # fmt: skip
 from policies.consent_problems import PROBLEMS, problems_of
 from policies.decision import Permit
@@ -19,7 +30,19 @@ from policies.parties import Kind
 from policies.purpose import DataCategory
 from policies.question import Action, Request
 from tests.policies.consents import (
-    EVIDENCE, PURPOSE, asked, codes, confirmed, expired, given, moment, narrowed, refused, state, terms, withdrawn,
+    EVIDENCE,
+    PURPOSE,
+    asked,
+    codes,
+    confirmed,
+    expired,
+    given,
+    moment,
+    narrowed,
+    refused,
+    state,
+    terms,
+    withdrawn,
 )  # fmt: skip
 from tests.policies.world import CALLERS, ILLNESS, JGZ, SITE, law
 
@@ -164,8 +187,7 @@ EVENT = st.one_of(
 
 @having(st.lists(EVENT, max_size=12))
 def test_what_passed_the_checks_always_folds(offered: list[Event]) -> None:
-    """Any stream of events, each taken only without problems: the history folds on every day, an end is final, and
-    nothing holds after the last day."""
+    """Any events, each taken only without problems: the history folds, an end is final, nothing holds too long."""
     events: list[Event] = []
     for event in sorted(offered, key=lambda event: event.at):
         before = fold(events, event.at)
@@ -236,5 +258,7 @@ def test_evidence_is_committed_with_a_nonce() -> None:
 def test_a_consent_is_put_to_the_rules_as_it_is_now(events: Sequence[Event], day: str, permitted: bool) -> None:
     """From events to decision: only what holds today lets a record through."""
     thing = record_under(state(events, day), party=SITE.code, owner=SITE.code, recipient=JGZ, data=ILLNESS, sealed=True)
-    asking = Request(CALLERS["school"], Action.SUBMIT_CONSENTED_RECORD, thing, ("care-with-consent",), "consented-records")
+    asking = Request(
+        CALLERS["school"], Action.SUBMIT_CONSENTED_RECORD, thing, ("care-with-consent",), "consented-records"
+    )
     assert isinstance(law().decide(asking, at=moment(day)), Permit) == permitted

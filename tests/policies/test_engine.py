@@ -1,5 +1,7 @@
 """The engine: what it refuses to start with, and that it permits only on an answer without any error."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 import datetime as dt
 import json
 import shutil
@@ -295,5 +297,9 @@ def test_every_kind_of_party_can_ask(kind: Kind) -> None:
 def test_a_decision_can_be_written_to_an_entry() -> None:
     """Verdict, rules and version are plain text."""
     decision = law().decide(SUBMIT, at=noon("2026-11-02"))
-    entry = {"decision": decision.verdict, "rules": decision.rules, "policy": [decision.policy.id, decision.policy.sha256]}
+    entry = {
+        "decision": decision.verdict,
+        "rules": decision.rules,
+        "policy": [decision.policy.id, decision.policy.sha256],
+    }
     assert json.loads(json.dumps(entry))["decision"] == "permit"

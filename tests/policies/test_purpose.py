@@ -1,5 +1,7 @@
 """Purpose files: what is packaged, and every way to get one wrong with file, key and remedy."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 import shutil
 from pathlib import Path
 
@@ -95,7 +97,7 @@ def test_two_methods_for_one_sector_of_one_collection_are_refused_at_load(tmp_pa
     shutil.copy(DEPLOYMENT / "sources.toml", tmp_path)
     text = STRICT.replace('collections = ["test-tables"]', 'collections = ["absence-counts"]')
     (tmp_path / "test-strict-tables.toml").write_text(text, encoding="utf-8")
-    with pytest.raises(BadPolicy, match="sector po has method exact in .* and dp in test-strict-tables"):
+    with pytest.raises(BadPolicy, match=r"sector po has method exact in .* and dp in test-strict-tables"):
         load_purposes([tmp_path])
 
 
@@ -150,7 +152,11 @@ def test_a_delivery_finds_its_purpose(collection: str, data: set[DataCategory], 
 
 def test_a_release_finds_its_purposes() -> None:
     """Three purposes share one release; each recipient has its own."""
-    assert PURPOSES.releasing("absence-counts") == ("absence-insight-gemeente", "absence-insight-swv", "national-picture")
+    assert PURPOSES.releasing("absence-counts") == (
+        "absence-insight-gemeente",
+        "absence-insight-swv",
+        "national-picture",
+    )
     assert PURPOSES.releasing("absence-counts", Kind.SWV) == ("absence-insight-swv",)
     assert PURPOSES.releasing("absence-counts", Kind.PROVINCE) == ()
 

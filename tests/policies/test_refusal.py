@@ -1,5 +1,7 @@
 """What a refused caller is told, and what it is not."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 from dataclasses import replace
 
 import pytest

@@ -1,5 +1,7 @@
 """The register of processing, made from the files in force."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 import datetime as dt
 import json
 from typing import Any
@@ -7,13 +9,13 @@ from typing import Any
 import pytest
 
 from policies.changes import Change, changes
-from policies.documents import changes_page, explanation, parents_page, receipt_page, register_page
+from policies.consent import Giver, State
+from policies.documents import Language, changes_page, explanation, parents_page, receipt_page, register_page
 from policies.dpia import Measured
 from policies.errors import PolicyError
 from policies.receipt import receipt
 from policies.register import Json, digest, register_document
 from tests.policies.consents import asked, given, signed, state, withdrawn
-from policies.consent import Giver, State
 from tests.policies.world import law, noon
 
 DAY = noon("2026-11-02")
@@ -126,7 +128,7 @@ def test_a_page_of_changes_names_what_came_and_went() -> None:
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
-def test_pages_are_whole_in_both_languages(language: Any) -> None:
+def test_pages_are_whole_in_both_languages(language: Language) -> None:
     """Every purpose and rule is on the register, every plain sentence on the parents' page."""
     page, parents = register_page(NOW, language), parents_page(NOW, language)
     assert f'<html lang="{language}">' in page

@@ -1,5 +1,7 @@
 """What may be shown: the measured default list, and several purposes as one release."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 from dataclasses import replace
 
 import pytest
@@ -80,7 +82,11 @@ def release(minimum: int = 5, denominator: int = 17, method: str = "exact", nois
     )  # fmt: skip
 
 
-@given(st.lists(st.tuples(st.integers(5, 30), st.integers(30, 60), st.integers(1, 3), st.booleans()), min_size=1, max_size=5))
+@given(
+    st.lists(
+        st.tuples(st.integers(5, 30), st.integers(30, 60), st.integers(1, 3), st.booleans()), min_size=1, max_size=5
+    )
+)
 def test_a_release_keeps_the_strictest_of_all_its_purposes(terms: list[tuple[int, int, int, bool]]) -> None:
     """Whatever purposes it serves, in any order: highest minimum, denominator and approvals, blind if one asks for it."""
     served = [

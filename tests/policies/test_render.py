@@ -1,5 +1,7 @@
 """Sentences made from a rule's own structure."""
 
+# ruff: noqa: E501, ISC004  a table is read by its rows
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ from policies.rule import attributes, conjuncts, path_of, statements
 from tests.policies.world import law
 
 RULE = 'permit (principal, action, resource) when { resource.party == "a;b // c \\" d" };'
-SPACE = st.sampled_from(["", " ", "\n", "\n\n", "// note; with \"marks\n", "\t// x\n"])
+SPACE = st.sampled_from(["", " ", "\n", "\n\n", '// note; with "marks\n', "\t// x\n"])
 
 
 @given(st.lists(SPACE, min_size=1, max_size=6), SPACE)
@@ -27,7 +27,7 @@ def test_statements_are_found_whatever_stands_between_them(gaps: list[str], end:
 def test_nothing_of_a_text_is_lost(text: str) -> None:
     """Whatever is not space or comment ends up in a statement, so that Cedar sees it."""
     together = "".join(part for _, part in statements(text))
-    marks = [mark for mark in text if mark in '{}()=&|']
+    marks = [mark for mark in text if mark in "{}()=&|"]
     assert all(mark in together or "//" in text for mark in marks)
 
 

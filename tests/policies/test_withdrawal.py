@@ -1,5 +1,7 @@
 """What a withdrawal sets going."""
 
+# ruff: noqa: E501  a table is read by its rows
+
 import datetime as dt
 
 import pytest
@@ -19,7 +21,17 @@ def test_the_recipient_gets_a_notice_that_must_be_answered() -> None:
     document = sent.document()
     assert document["answer_by"] == "2026-10-15"
     assert document["at"] == "2026-10-01T09:00:00.000+02:00"
-    assert set(document) == {"type", "consent", "recipient", "event", "cause", "at", "answer_by", "legal_basis", "request"}
+    assert set(document) == {
+        "type",
+        "consent",
+        "recipient",
+        "event",
+        "cause",
+        "at",
+        "answer_by",
+        "legal_basis",
+        "request",
+    }
 
 
 def test_an_expiry_is_told_as_well() -> None:

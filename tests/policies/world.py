@@ -1,4 +1,4 @@
-"""A small world to ask questions in: named parties, things in good order, days, and the law as the demo sets it in force."""
+"""A small world to ask in: named parties, things in good order, days, and the law as the demo sets it in force."""
 
 import datetime as dt
 from dataclasses import dataclass, replace
@@ -11,8 +11,19 @@ from policies.parties import ANYBODY, Caller, Kind, Mandate, Party, Role
 from policies.purpose import DataCategory, InForce
 from policies.question import Action, Request, Setup
 from policies.things import (
-    Area, CaseData, Consent, ConsentedRecord, Delivery, Hypothesis, Installation, OwnTable, Records, Release, Slice, Thing,
-)  # fmt: skip
+    Area,
+    CaseData,
+    Consent,
+    ConsentedRecord,
+    Delivery,
+    Hypothesis,
+    Installation,
+    OwnTable,
+    Records,
+    Release,
+    Slice,
+    Thing,
+)
 
 DEPLOYMENT = Path(__file__).parent / "deployment"
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -68,7 +79,9 @@ CALLERS = {
         SWV,
         Role.MACHINE,
         on_behalf_of=SITE,
-        mandate=replace(MANDATE, holder=SWV.code, actions=frozenset(Action), collections=frozenset({"absence-records"})),
+        mandate=replace(
+            MANDATE, holder=SWV.code, actions=frozenset(Action), collections=frozenset({"absence-records"})
+        ),
     ),
     "board with a mandate": Caller(
         Party("41234", Kind.BOARD), Role.SCHOOL, on_behalf_of=SITE, mandate=replace(MANDATE, holder="41234")
@@ -77,7 +90,9 @@ CALLERS = {
         SUPPLIER,
         Role.MACHINE,
         on_behalf_of=SWV,
-        mandate=replace(MANDATE, giver=SWV.code, actions=frozenset(Action), collections=frozenset({"", "absence-counts"})),
+        mandate=replace(
+            MANDATE, giver=SWV.code, actions=frozenset(Action), collections=frozenset({"", "absence-counts"})
+        ),
     ),
     "supplier for itself": Caller(SUPPLIER, Role.MACHINE),
     "supplier with another's mandate": Caller(
