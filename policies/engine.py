@@ -53,13 +53,15 @@ class Engine:
 
     Attributes:
         law: everything that was loaded.
-        rules: all rules by id; `purposes` all purposes; `version` name and hash of what decides.
+        rules: all rules by id; `purposes` all purposes; `in_force` what the operator set in force, by purpose.
+        version: name and hash of what decides.
     """
 
     def __init__(self, law: Law, schema: cedarpy.Schema) -> None:
         self.law = law
         self.rules = law.rules
         self.purposes = law.purposes
+        self.in_force = law.in_force
         self.version = law.version
         self._schema = schema
         self._place = {rule: place for place, rule in enumerate(law.rules)}
@@ -80,16 +82,15 @@ class Engine:
     ) -> Self:
         """Read, check and compile the law; nothing is loaded when anything is wrong.
 
-        1. Parse schema, purposes and every rule on its own, and check each rule against the schema: types, typos,
-           conditions that cannot be, optional attributes. A fault has a file and a line.
+        1. Parse schema, purposes and every rule, and check each rule against the schema: types, typos, optional facts.
         2. Check what the house asks of a rule: annotations, citations, words for every fact.
         3. Check what the operator set in force.
 
         Args:
             purposes: further folders of purpose files, beside the packaged ones.
             in_force: proposed purposes that are law for this operator.
-            folder: where `rules/`, `schema.cedarschema` and `vocabulary.toml` are.
-            policy_id: name of this set of policies in decisions and entries.
+            folder: where `rules/`, the schema, the vocabulary and the assessment are.
+            policy_id: name of this set of policies in entries.
 
         Raises:
             BadPolicy: with file, line or key, and fix of every fault.
@@ -103,16 +104,14 @@ class Engine:
         # 2
         vocabulary = _parsed(folder / "vocabulary.toml", parse_vocabulary)
         assessment = _parsed(folder / "dpia.toml", parse_assessment)
-        faults += lint.rule_faults(read, known.sources, vocabulary)
-        faults += assessment_faults(assessment, rules)
+        faults += [*lint.rule_faults(read, known.sources, vocabulary), *assessment_faults(assessment, rules)]
         # 3
-        words = tuple(in_force)
-        faults += lint.in_force_faults(words, known)
+        faults += lint.in_force_faults(words := tuple(in_force), known)
         if faults:
             raise BadPolicy(faults)
         chosen = {word.purpose: word for word in words}
-        version = Version(policy_id, _hash(rules, schema, known, chosen))
-        return cls(Law(rules, known, chosen, vocabulary, assessment, version), schema)
+        digest = _hash(rules, schema, known, chosen)
+        return cls(Law(rules, known, chosen, vocabulary, assessment, Version(policy_id, digest)), schema)
 
     def decide(self, request: Request, *, at: dt.datetime) -> Decision:
         """Whether the act may be done at this moment, with grounds; every purpose named must allow it.

@@ -43,10 +43,8 @@ def receipt(
     Raises:
         PolicyError: nothing was asked, so there is nothing to receive a receipt for.
     """
-    terms = state.terms
-    if terms is None or state.last is None:
+    if state.terms is None or state.last is None:
         raise PolicyError("a receipt is about a consent that was asked")
-    purpose = law.purposes[terms.purpose]
     return {
         "@context": _CONTEXT,
         "@type": "dpv:ConsentReceipt",
@@ -57,16 +55,23 @@ def receipt(
             "@type": "dpv:ConsentRecord",
             "dct:identifier": consent,
             "dpv:hasConsentStatus": _STATUS[state.stage],
-            "dpv:hasDataController": [site, terms.recipient],
-            "dpv:hasDataProcessor": purpose.processor.model_dump() if purpose.processor else None,
-            "dpv:hasJurisdiction": "loc:NL",
-            "dpv:hasApplicableLaw": "eu-gdpr:GDPR",
-            "dpv:hasLegalBasis": "eu-gdpr:A9-2-a",
-            "dpv:hasNotice": {"dct:identifier": terms.notice, "dct:language": terms.language},
-            "dpv:hasProcess": _process(terms, purpose, law.vocabulary),
+            **_parties_and_terms(site, state.terms, law),
             "dpv:isIndicatedBy": [signature.model_dump(mode="json") for signature in signatures],
             "dpv:hasWithdrawal": {"dct:identifier": withdraw_at},
         },
+    }
+
+
+def _parties_and_terms(site: str, terms: Terms, law: Law) -> Json:
+    purpose = law.purposes[terms.purpose]
+    return {
+        "dpv:hasDataController": [site, terms.recipient],
+        "dpv:hasDataProcessor": purpose.processor.model_dump() if purpose.processor else None,
+        "dpv:hasJurisdiction": "loc:NL",
+        "dpv:hasApplicableLaw": "eu-gdpr:GDPR",
+        "dpv:hasLegalBasis": "eu-gdpr:A9-2-a",
+        "dpv:hasNotice": {"dct:identifier": terms.notice, "dct:language": terms.language},
+        "dpv:hasProcess": _process(terms, purpose, law.vocabulary),
     }
 
 

@@ -356,6 +356,8 @@ OFFICE = [
             ("school's privacy officer", EVERYBODY, NOT_FOUND, "not-your-records"),
             ("minister's privacy officer", EVERYBODY, PERMIT, "check-every-trail"),
             ("minister's privacy officer", RECORDS, PERMIT, "check-every-trail"),
+            ("operator's controller officer", EVERYBODY, PERMIT, "check-every-trail"),
+            ("school posing as controller's officer", EVERYBODY, FORBIDDEN, "role-fits-party"),
             ("school", RECORDS, NO_PERMIT),
             ("operator", EVERYBODY, NOT_FOUND, "not-your-records"),
         )

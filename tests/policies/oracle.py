@@ -69,9 +69,11 @@ def caller_may_speak(request: Request, today: dt.date) -> bool:
 
 
 def role_fits(caller: Caller) -> bool:
-    """Operators are operators, schools are schools."""
+    """Operators are operators, schools are schools, and the controller's officer is of the minister or the operator."""
     if caller.role is Role.OPERATOR:
         return caller.acting.kind is Kind.OPERATOR
+    if caller.role is Role.CONTROLLER_OFFICER:
+        return caller.acting.kind in {Kind.MINISTER, Kind.OPERATOR}
     return caller.role is not Role.SCHOOL or caller.acting.kind in {Kind.SITE, Kind.BOARD}
 
 

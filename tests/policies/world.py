@@ -124,6 +124,8 @@ CALLERS = {
     "school's privacy officer": Caller(SITE, Role.PRIVACY_OFFICER),
     "swv's privacy officer": Caller(SWV, Role.PRIVACY_OFFICER),
     "minister's privacy officer": Caller(Party("ORG-OCW", Kind.MINISTER), Role.CONTROLLER_OFFICER),
+    "operator's controller officer": Caller(Party("ORG-BEHEER", Kind.OPERATOR), Role.CONTROLLER_OFFICER),
+    "school posing as controller's officer": Caller(SITE, Role.CONTROLLER_OFFICER),
     "school posing as operator": Caller(SITE, Role.OPERATOR),
 }
 
