@@ -20,13 +20,12 @@ import httpx
 
 from gateway.app import create_deployment
 from gateway.context import Gateway
-from gateway.database import database_url
 from gateway.demo.people import IN_FORCE, must, operator_of
 from gateway.operate import Desk
 from gateway.records import Expected, Parsed, parse
 from gateway.register import SiteEntry
 from gateway.running import free_port
-from gateway.settings import Home, Settings
+from gateway.settings import Home, Settings, database_url
 from gateway.synthetic.export import counts_csv, records_document
 from gateway.synthetic.pupils import draw_pupils
 from gateway.synthetic.region import Region, codes, make_region
@@ -116,9 +115,8 @@ def main(sites: int = 500) -> None:
             for process in processes:
                 process.terminate()
                 process.wait()
-    print(
-        f"| delivery over HTTP, {sites} sites, {CONNECTIONS} connections, {os.cpu_count()} cores | files/s | p50 ms | p95 ms | check alone, files/s |"
-    )
+    print(f"Delivery over HTTP: {sites} sites, {CONNECTIONS} connections, {os.cpu_count()} cores.\n")
+    print("| form | files/s | p50 ms | p95 ms | check alone, files/s |")
     print("|---|---|---|---|---|")
     for name, seconds, times, alone in rows:
         p95 = statistics.quantiles(times, n=20)[-1] * 1000

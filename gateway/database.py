@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -16,11 +15,6 @@ from gateway.outcome import GatewayError
 BUSY_SECONDS = 30
 _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
-
-
-def database_url(file: Path) -> str:
-    """URL of the embedded default: a SQLite file."""
-    return f"sqlite:///{file}"
 
 
 def open_database(url: str) -> Engine:

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.database import database_url
 from gateway.outcome import GatewayError
 from policies.purpose import InForce
 
@@ -86,6 +85,11 @@ class Home:
     def settings_file(self) -> Path:
         """The file `Settings` come from."""
         return self.folder / _FILE
+
+
+def database_url(file: Path) -> str:
+    """URL of the embedded default: a SQLite file."""
+    return f"sqlite:///{file}"
 
 
 def home(data: Path | None) -> Home:

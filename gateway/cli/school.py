@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import httpx
 import typer
@@ -26,7 +26,7 @@ from gateway.cli.common import (
 from gateway.collections import Contract, load_contracts
 from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
-from gateway.formats.sheet import Content, UnreadableFile, content_of
+from gateway.formats.sheet import Content, Sheet, UnreadableFile, content_of
 from gateway.messages import text
 from gateway.outcome import Report
 from gateway.records import Expected, parse
@@ -39,6 +39,7 @@ CollectionName = Annotated[str, typer.Option("--collection", help="absence-count
 Site = Annotated[str, typer.Option("--site", help="Vestiging / site, 00AB00.")]
 PeriodCode = Annotated[str, typer.Option("--period", help="2026-2027-1.")]
 SECONDS = 60.0
+Made = TypeVar("Made")
 
 
 @app.command()
@@ -84,22 +85,8 @@ def pseudonymise(
     """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet."""
     from pseudonymisation import client
 
-    key = client.pinned_key(service_key.read_bytes(), period)
-    if isinstance(key, client.Refusal):
-        _refuse(key, lang)
-    chosen = client.read_map(mapping.read_text(encoding="utf-8")) if mapping else None
-    if isinstance(chosen, client.Refusal):
-        _refuse(chosen, lang)
-    bands = [client.Band(name, upper) for name, upper in _contract("absence-records").bands.upper.items()]
-    try:
-        body = export.read_bytes()
-        sheet = read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ())
-    except UnreadableFile as error:
-        say_report(Report.of([error.fault]), language(lang))
-        raise typer.Exit(1) from error
-    kept = client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year)
-    if isinstance(kept, client.Refusal):
-        _refuse(kept, lang)
+    key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
+    sheet = _sheet(export, lang)
     with (
         _service(service, token_file, offline=offline) as http,
         typer.progressbar(length=len(sheet.rows), label=site) as bar,
@@ -110,17 +97,16 @@ def pseudonymise(
             site=site,
             period=period,
             source=client.OfflineSource(key) if offline else client.ServiceSource(http, key, period),
-            cache=kept,
-            bands=bands,
+            cache=_done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang),
+            bands=[client.Band(name, upper) for name, upper in _contract("absence-records").bands.upper.items()],
             output=output,
-            chosen=chosen,
+            chosen=_done(client.read_map(mapping.read_text(encoding="utf-8")), lang) if mapping else None,
             progress=lambda known, _: bar.update(known - bar.pos),
         )
-    if isinstance(made, client.Refusal):
-        _refuse(made, lang)
-    for warning in made.warnings:
+    delivery = _done(made, lang)
+    for warning in delivery.warnings:
         say_error(f"  rij {warning.row}: {getattr(warning, language(lang))}")
-    say(text("cli", "pseudonymised", language(lang), file=str(made.path), records=str(made.records)))
+    say(text("cli", "pseudonymised", language(lang), file=str(output), records=str(delivery.records)))
 
 
 @app.command()
@@ -189,9 +175,24 @@ def expect(answer: httpx.Response, *good: int) -> None:
     raise typer.Exit(1)
 
 
-def _refuse(refusal: "Refusal", lang: str) -> NoReturn:
-    say_error(getattr(refusal, language(lang)))
-    for fault in refusal.faults:
+def _sheet(export: Path, lang: str) -> Sheet:
+    """The export as a sheet; one that cannot be read is said, and ends with exit 1."""
+    body = export.read_bytes()
+    try:
+        return read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ())
+    except UnreadableFile as error:
+        say_report(Report.of([error.fault]), language(lang))
+        raise typer.Exit(1) from error
+
+
+def _done(outcome: "Made | Refusal", lang: str) -> "Made":
+    """The result of a step of the client; a refusal is said, with every fault and its mend, and ends with exit 1."""
+    from pseudonymisation.client import Refusal
+
+    if not isinstance(outcome, Refusal):
+        return outcome
+    say_error(getattr(outcome, language(lang)))
+    for fault in outcome.faults:
         place = " ".join(part for part in (f"rij {fault.row}" if fault.row else "", fault.column) if part)
         say_error(f"  {f'{place}: ' if place else ''}{getattr(fault, language(lang))} [{fault.rule}]")
     raise typer.Exit(1)

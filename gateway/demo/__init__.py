@@ -10,14 +10,13 @@ from pathlib import Path
 from gateway.app import create_deployment
 from gateway.asgi import create_app
 from gateway.context import Gateway
-from gateway.database import database_url
 from gateway.demo import people
 from gateway.demo.deliveries import deliver_all
 from gateway.demo.releasing import download_all, open_the_period, release_it, verify_the_log
 from gateway.demo.service import Service, pseudonym_service
 from gateway.messages import Language, text
 from gateway.running import background, serve
-from gateway.settings import Home, Settings, home
+from gateway.settings import Home, Settings, database_url, home
 from gateway.synthetic.region import Region, make_region
 
 Say = Callable[[str], None]

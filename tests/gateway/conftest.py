@@ -15,13 +15,12 @@ from audit.log import Log
 from gateway.app import create_deployment, sequencer
 from gateway.asgi import create_app
 from gateway.context import Gateway, wall_clock
-from gateway.database import database_url
 from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.register import SiteEntry
 from gateway.running import background, free_port
-from gateway.settings import Home, Settings
+from gateway.settings import Home, Settings, database_url
 from gateway.synthetic.export import counts_csv
 from gateway.synthetic.pupils import draw_pupils
 from gateway.synthetic.region import Region, codes, make_region

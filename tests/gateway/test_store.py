@@ -12,7 +12,8 @@ from sqlmodel import SQLModel, select
 
 import gateway.store
 from gateway.app import _config, migrate
-from gateway.database import database_url, open_database, reading, writing
+from gateway.database import open_database, reading, writing
+from gateway.settings import database_url
 from gateway.store import Party
 
 KINDS = {"public", "operational", "personal", "confidential", "pseudonymous", "secret"}

@@ -21,23 +21,12 @@ EDGE = {
     "audit": {"log", "sequencer", "verify", "witness"},
     "disclosure": set(),
     "gateway": {
-        "app",
-        "backup",
-        "collections",
-        "messages",
-        "cli",
-        "demo",
-        "http",
-        "jobs",
-        "publish",
-        "receive",
-        "settings",
-        "store",
-        "web",
+        "app", "backup", "cli", "collections", "context", "demo", "http", "identity", "jobs", "messages", "pseudonyms",
+        "publish", "receive", "settings", "store", "web",
     },
     "policies": {"engine", "purpose"},
-    "pseudonymisation": {"client", "keyring", "service"},
-}
+    "pseudonymisation": {"client", "hsm", "kek", "keyring", "service"},
+}  # fmt: skip
 IMPURE = {
     "open", "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns",
     "os.urandom", "os.environ", "uuid.uuid4", "uuid.uuid1",

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from disclosure import attack
 from gateway.app import create_deployment
 from gateway.context import Gateway
-from gateway.database import database_url
 from gateway.deliveries import confirm
 from gateway.demo.people import must, operator_of
 from gateway.demo.releasing import release_it
@@ -24,13 +21,11 @@ from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.publish.downloading import download
-from gateway.publish.protecting import dimensions
 from gateway.receive import Received, Upload, receive
 from gateway.register import SiteEntry
 from gateway.running import background
-from gateway.settings import Home, Settings
+from gateway.settings import Home, Settings, database_url
 from gateway.table import TableRow, decode_rows
-from gateway.tabulate import tabulate
 
 HERE = Path(__file__).parent / "england"
 SECTORS = {"State-funded primary": "po", "State-funded secondary": "vo", "Special": "so"}
