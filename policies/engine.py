@@ -16,17 +16,18 @@ from pydantic import ValidationError
 from policies import lint, refusal
 from policies.days import local_day
 from policies.decision import Decision, Deny, Ground, NearMiss, Obligation, Permit, Reason, Version
-from policies.dpia import assessment_faults, parse_assessment
+from policies.dpia import Assessment, assessment_faults, parse_assessment
 from policies.errors import BadPolicy, Fault
 from policies.law import Law
 from policies.parties import ANYBODY, Caller
 from policies.purpose import PACKAGED, InForce, Purpose, Purposes, load_purposes
 from policies.question import NO_MANDATE, Action, Request, caller_facts, mandate_facts
+from policies.release import Method, Sector
 from policies.rule import Rule, from_form, statements
 from policies.sources import Text
 from policies.terms import OBLIGATIONS, terms
 from policies.things import Installation, plain
-from policies.vocabulary import parse_vocabulary
+from policies.vocabulary import Vocabulary, parse_vocabulary
 
 CALLERS_KEPT = 512  # about 23 kB each
 
@@ -77,20 +78,21 @@ class Engine:
         *,
         purposes: Iterable[Path] = (),
         in_force: Iterable[InForce] = (),
+        methods: Mapping[Sector, Method] | None = None,
         folder: Path = PACKAGED,
         policy_id: str = "verzuimpoort",
     ) -> Self:
         """Read, check and compile the law; nothing is loaded when anything is wrong.
 
         1. Parse schema, purposes and every rule, and check each rule against the schema: types, typos, optional facts.
-        2. Check what the house asks of a rule: annotations, citations, words for every fact.
-        3. Check what the operator set in force.
+        2. Check what the house asks of a rule (annotations, citations, words), and what the operator set in force.
 
         Args:
             purposes: further folders of purpose files, beside the packaged ones.
             in_force: proposed purposes that are law for this operator.
+            methods: exact or dp, for the sectors where it is not as the purpose files say.
             folder: where `rules/`, the schema, the vocabulary and the assessment are.
-            policy_id: name of this set of policies in entries.
+            policy_id: name of this set of policies.
 
         Raises:
             BadPolicy: with file, line or key, and fix of every fault.
@@ -98,14 +100,12 @@ class Engine:
         # 1
         faults: list[Fault] = []
         schema = _schema(folder / "schema.cedarschema")
-        known = load_purposes(purposes)
+        known = load_purposes(purposes, methods)
         read = [rule for path in sorted((folder / "rules").glob("*.cedar")) for rule in _rules(path, schema, faults)]
         rules = {rule.id: rule for rule in read}
         # 2
-        vocabulary = _parsed(folder / "vocabulary.toml", parse_vocabulary)
-        assessment = _parsed(folder / "dpia.toml", parse_assessment)
+        vocabulary, assessment = _beside(folder)
         faults += [*lint.rule_faults(read, known.sources, vocabulary), *assessment_faults(assessment, rules)]
-        # 3
         faults += lint.in_force_faults(words := tuple(in_force), known)
         if faults:
             raise BadPolicy(faults)
@@ -267,6 +267,11 @@ def _schema(path: Path) -> cedarpy.Schema:
         return cedarpy.Schema.from_str(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadPolicy([Fault(path.name, "file", str(error), "Correct the schema")]) from None
+
+
+def _beside(folder: Path) -> tuple[Vocabulary, Assessment]:
+    vocabulary = _parsed(folder / "vocabulary.toml", parse_vocabulary)
+    return vocabulary, _parsed(folder / "dpia.toml", parse_assessment)
 
 
 def _parsed(path: Path, parse: Callable[[str], _T]) -> _T:

@@ -4,7 +4,7 @@ import datetime as dt
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from policies.errors import BadPolicy, Fault, PolicyError, sentence
 from policies.parties import Kind
-from policies.release import Conflict, Release, ReleasePlan, Served, merge
+from policies.release import Conflict, Method, Release, ReleasePlan, Sector, Served, merge
 from policies.sources import Citation, Filled, Key, Source, Sources, Strict, Text
 
 PACKAGED = Path(__file__).parent
@@ -200,6 +200,23 @@ class Purposes(Mapping[str, Purpose]):
             and (recipient is None or recipient in purpose.recipients)
         )
 
+    def contract_faults(self, contracts: Mapping[str, Collection[str]]) -> Iterator[Fault]:
+        """What purposes ask of collections that do not exist, or of kinds that a collection does not have.
+
+        Args:
+            contracts: id of each collection the gateway knows, and the kinds of its table (none where it has no table).
+        """
+        for purpose in self.by_id.values():
+            for name in sorted(purpose.collections - set(contracts)):
+                fix = f"Use one of {', '.join(sorted(contracts))}"
+                yield Fault(f"{purpose.id}.toml", "collections", f"no collection {name}", fix)
+            shown = {kind for line in (purpose.release.show if purpose.release else ()) for kind in line.kinds}
+            tables = [contracts[name] for name in purpose.collections if contracts.get(name)]
+            for kind in sorted(shown) if tables else ():
+                if not any(kind in kinds for kinds in tables):
+                    what = f"no collection of this purpose has kind {kind}"
+                    yield Fault(f"{purpose.id}.toml", "release.show", what, "Correct the kind or leave it out")
+
     def plan(self, purposes: Iterable[str]) -> ReleasePlan:
         """The terms of one release that serves these purposes.
 
@@ -217,13 +234,14 @@ def _release_of(purpose: Purpose) -> Release:
     return purpose.release
 
 
-def load_purposes(folders: Iterable[Path] = ()) -> Purposes:
+def load_purposes(folders: Iterable[Path] = (), methods: Mapping[Sector, Method] | None = None) -> Purposes:
     """Read the packaged purposes and those of further folders; a folder may bring its own `sources.toml`.
 
     Every `*.toml` of a folder is one purpose, named after its id; all faults of all files are reported at once.
 
     Args:
         folders: a deployment's own folders. A purpose id may not occur twice.
+        methods: the operator's choice of method for sectors, for every purpose alike.
 
     Raises:
         BadPolicy: with file, key and fix of every fault.
@@ -244,7 +262,7 @@ def load_purposes(folders: Iterable[Path] = ()) -> Purposes:
         if purpose is not None:
             faults += _twice(path, {purpose.id} & set(purposes))
             faults += _faults_of(path, purpose, sources)
-            purposes[purpose.id] = purpose
+            purposes[purpose.id] = _using(path, purpose, methods or {}, faults)
     faults += _conflicts(purposes.values())
     if faults:
         raise BadPolicy(faults)
@@ -304,6 +322,16 @@ def _faults_of(path: Path, purpose: Purpose, sources: Sources) -> list[Fault]:
     if purpose.id != path.stem:
         faults.append(Fault(path.name, "id", "differs from the name of the file", f"Call the file {purpose.id}.toml"))
     return faults
+
+
+def _using(path: Path, purpose: Purpose, methods: Mapping[Sector, Method], faults: list[Fault]) -> Purpose:
+    if purpose.release is None or not methods:
+        return purpose
+    try:
+        return purpose.model_copy(update={"release": purpose.release.using(methods)})
+    except ValidationError as error:
+        faults += (_explained(path.name, dict(detail)) for detail in error.errors(include_url=False))
+        return purpose
 
 
 def _conflicts(purposes: Iterable[Purpose]) -> list[Fault]:

@@ -1,5 +1,6 @@
 """What a purpose lets out: cells, threshold, method per sector, noise budget; and several purposes as one."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal, Self
@@ -111,6 +112,16 @@ class Release(Strict):
     def methods(self) -> dict[Sector, Method]:
         """The method of each sector."""
         return {sector: choice.method for choice in self.method for sector in choice.sectors}
+
+    def using(self, methods: Mapping[Sector, Method]) -> Self:
+        """The same release with another method for some of its sectors.
+
+        Raises:
+            pydantic.ValidationError: a sector would use dp without a budget.
+        """
+        chosen = {sector: methods.get(sector, method) for sector, method in self.methods.items()}
+        lines = [{"sectors": [sector], "method": method} for sector, method in chosen.items()]
+        return type(self).model_validate_json(json.dumps(self.model_dump(mode="json") | {"method": lines}))
 
     @property
     def levels(self) -> frozenset[Level]:

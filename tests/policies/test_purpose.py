@@ -110,6 +110,38 @@ def test_a_deployment_adds_purposes_without_touching_the_product() -> None:
     ]
 
 
+def test_the_operator_chooses_a_method_for_a_sector() -> None:
+    """For every purpose alike, so that one release keeps one method."""
+    purposes = load_purposes(methods={"vo": "dp"})
+    plan = purposes.plan(purposes.releasing("absence-counts"))
+    assert plan.methods == {"po": "exact", "so": "exact", "vo": "dp", "vso": "exact"}
+    assert plan.noise is not None
+    assert (plan.noise.per_period, plan.noise.per_school_year) == (125_000, 500_000)
+
+
+def test_a_method_that_needs_a_budget_is_refused_without_one(tmp_path: Path) -> None:
+    """With file and remedy."""
+    shutil.copy(DEPLOYMENT / "sources.toml", tmp_path)
+    text = STRICT.partition("[release.noise]")[0].replace('method = "dp"', 'method = "exact"')
+    (tmp_path / "test-strict-tables.toml").write_text(text, encoding="utf-8")
+    assert load_purposes([tmp_path])
+    with pytest.raises(BadPolicy, match=r"test-strict-tables.toml: .*method dp needs a budget"):
+        load_purposes([tmp_path], {"po": "dp"})
+
+
+def test_purposes_are_held_against_the_contracts_of_the_gateway() -> None:
+    """A collection nobody has, a kind its table has not: both would show nothing, in silence."""
+    kinds = {"all", "authorised", "illness", "unauthorised"}
+    contracts = {"absence-counts": kinds, "absence-records": frozenset(), "consented-records": frozenset()}
+    assert not list(PURPOSES.contract_faults(contracts))
+    fewer = list(PURPOSES.contract_faults(contracts | {"absence-counts": kinds - {"illness"}}))
+    assert {(fault.where, fault.what) for fault in fewer} == {
+        ("release.show", "no collection of this purpose has kind illness")
+    }
+    del contracts["consented-records"]
+    assert [fault.file for fault in PURPOSES.contract_faults(contracts)] == ["care-with-consent.toml"]
+
+
 def test_what_is_switched_off_says_why() -> None:
     """Twelve packaged purposes are undecided or refused, each with a reason in both languages."""
     off = {purpose.id for purpose in PURPOSES.values() if purpose.status.off}
