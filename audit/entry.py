@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from audit import leaf
 from audit.errors import EntryError
@@ -43,11 +43,11 @@ class Actor:
     organisation: str | None = None
 
     def __post_init__(self) -> None:
-        if not _are(Role, self.role):
-            raise EntryError("actor", "must have a role of the closed list")
+        _demand(self.role, _is_role, "actor", "must have a role of the closed list")
         if (self.organisation is None) is not (self.role is Role.PUBLIC):
             raise EntryError("actor", "names an organisation, unless it is the public")
-        _demand(self.organisation, _is_organisation, "actor", _ORGANISATION_RULE)
+        if self.organisation is not None:
+            _demand(self.organisation, _is_organisation, "actor", _ORGANISATION_RULE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ class Object:
         kind, _, identifier = self.id.partition(":")
         if kind not in KINDS or not identifier:
             raise EntryError("object", "must be `kind:identifier` with a kind of the closed list")
-        _demand(self.commitment, _is_hash, "object", "has a commitment of 32 bytes")
+        if self.commitment is not None:
+            _demand(self.commitment, _is_hash, "object", "has a commitment of 32 bytes")
 
     def is_opaque(self) -> bool:
         """Whether the identifier is a random one, which says nothing by itself."""
@@ -99,6 +100,7 @@ class Policy:
     sha256: bytes
 
     def __post_init__(self) -> None:
+        _demand(self.id, _is_text, "policy", "has an id of printable ASCII")
         _demand(self.sha256, _is_hash, "policy", "has a SHA-256 of 32 bytes")
 
 
@@ -153,35 +155,22 @@ class Entry:
     amount: int | None = None
 
     def __post_init__(self) -> None:
-        if not _are(Event, self.event):
-            raise EntryError("event", "must be of the closed list")
-        if not _are(Decision, self.decision):
-            raise EntryError("decision", "must be permit, deny or error")
-        shape = SHAPES[self.event]
+        for name, kinds in _KINDS_OF_VALUES:
+            if not isinstance(getattr(self, name), kinds):
+                raise EntryError(name, "must be a value of its own type, from the closed list where there is one")
+        shape, about = SHAPES[self.event], self.object
         carried = {name for name in _OPTIONAL if getattr(self, name) not in (None, ())}
         for name in sorted(carried - shape.fields):
             raise EntryError(name, f"may not be logged with event {self.event}")
         for name in sorted(shape.required - carried):
             raise EntryError(name, f"is required for event {self.event}")
-        for name in ("purpose", "basis"):
-            _demand(getattr(self, name), _is_text, name, "must be text")
-        if not _are(tuple, self.rules) or not all(map(_is_text, self.rules)):
-            raise EntryError("rules", "must be a tuple of rule ids")
-        if shape.unlinkable and self.object and not self.object.is_opaque():
+        for name, holds, rule in _FORMS:
+            if (value := getattr(self, name)) is not None:
+                _demand(value, holds, name, rule)
+        if about and shape.unlinkable and not about.is_opaque():
             raise EntryError("object", f"of event {self.event} must have a random identifier")
-        if self.object and not self.object.is_numbered_for(self.event):
+        if about and not about.is_numbered_for(self.event):
             raise EntryError("object", f"may not carry a number with event {self.event}")
-        _demand(self.party, _is_organisation, "party", _ORGANISATION_RULE)
-        _demand(self.recipient, _is_organisation, "recipient", _ORGANISATION_RULE)
-        _demand(self.period, _is_period, "period", "must be a period such as 2026-2027-1, or a school year")
-        _demand(self.subjects_root, _is_hash, "subjects_root", "must be a root hash of 32 bytes")
-        _demand(self.cause, _is_hash, "cause", "must be the leaf hash of an entry, 32 bytes")
-        _demand(self.amount, _is_amount, "amount", "must be a whole number of millionths of rho, 0 or more")
-
-
-_OPTIONAL: Final = ("rules", "policy", "purpose", "basis", "activity", "party", "recipient", "period", "object",
-                    "subjects_root", "cause", "amount")  # fmt: skip
-_ORGANISATION_RULE: Final = "must be the code of a party: 00AB00, 00AB, GM0344, PO2505, VO2505 or ORG-…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,43 +237,41 @@ def encode(entry: Entry, *, salt: bytes, ts: int, trace_id: str, span_id: str, p
     ):
         if len(value) != digits or not _HEX.fullmatch(value):
             raise EntryError(name, f"must be {digits} lower-case hexadecimal digits")
-    fields = _plain(entry) | {
-        "v": VERSION,
-        "salt": salt.hex(),
-        "ts": ts,
-        "trace_id": trace_id,
-        "span_id": span_id,
-        "parent_span_id": parent_span_id,
-    }
-    data = leaf.encode(_present(**fields))
+    data = leaf.encode(
+        _plain(entry)
+        | _present(v=VERSION, salt=salt.hex(), ts=ts, trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id)
+    )
     if len(data) > leaf.MAX_BYTES:
         raise EntryError("rules", f"make the entry longer than {leaf.MAX_BYTES} bytes")
     return data
 
 
-def _plain(entry: Entry) -> dict[str, leaf.Value | None]:
-    fields: dict[str, leaf.Value | None] = {
-        "event": entry.event,
-        "decision": entry.decision,
-        "actor": _present(role=entry.actor.role, organisation=entry.actor.organisation),
-        "rules": entry.rules or None,
-        "purpose": entry.purpose,
-        "basis": entry.basis,
-        "party": entry.party,
-        "recipient": entry.recipient,
-        "period": entry.period,
-        "subjects_root": entry.subjects_root.hex() if entry.subjects_root else None,
-        "cause": entry.cause.hex() if entry.cause else None,
-        "amount": entry.amount,
-    }
+def _plain(entry: Entry) -> dict[str, leaf.Value]:
+    fields = _present(
+        event=entry.event,
+        decision=entry.decision,
+        actor=_present(role=entry.actor.role, organisation=entry.actor.organisation),
+        rules=entry.rules or None,
+        purpose=entry.purpose,
+        basis=entry.basis,
+        party=entry.party,
+        recipient=entry.recipient,
+        period=entry.period,
+        subjects_root=_hex(entry.subjects_root),
+        cause=_hex(entry.cause),
+        amount=entry.amount,
+    )
     if entry.policy:
         fields["policy"] = {"id": entry.policy.id, "sha256": entry.policy.sha256.hex()}
     if entry.activity:
         fields["activity"] = {"uri": entry.activity.uri, "version": entry.activity.version}
     if entry.object:
-        commitment = entry.object.commitment
-        fields["object"] = _present(id=entry.object.id, commitment=commitment.hex() if commitment else None)
+        fields["object"] = _present(id=entry.object.id, commitment=_hex(entry.object.commitment))
     return fields
+
+
+def _hex(value: bytes | None) -> str | None:
+    return value.hex() if value else None
 
 
 def _present(**fields: leaf.Value | None) -> dict[str, leaf.Value]:
@@ -292,12 +279,12 @@ def _present(**fields: leaf.Value | None) -> dict[str, leaf.Value]:
 
 
 def _demand(value: object, holds: Callable[[object], bool], name: str, rule: str) -> None:
-    if value is not None and not holds(value):
+    if not holds(value):
         raise EntryError(name, rule)
 
 
-def _are(kind: type, *values: object) -> bool:
-    return all(isinstance(value, kind) for value in values)
+def _is_role(value: object) -> bool:
+    return isinstance(value, Role)
 
 
 def _is_text(value: object) -> bool:
@@ -319,3 +306,32 @@ def _is_hash(value: object) -> bool:
 
 def _is_amount(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= leaf.MAX_INTEGER
+
+
+def _are_texts(values: Any) -> bool:  # noqa: ANN401  a tuple of anything
+    return all(map(_is_text, values))
+
+
+_NONE: Final = type(None)
+_KINDS_OF_VALUES: Final[tuple[tuple[str, type | tuple[type, ...]], ...]] = (
+    ("event", Event),
+    ("decision", Decision),
+    ("actor", Actor),
+    ("rules", tuple),
+    ("policy", (Policy, _NONE)),
+    ("activity", (Activity, _NONE)),
+    ("object", (Object, _NONE)),
+)
+_ORGANISATION_RULE: Final = "must be the code of a party: 00AB00, 00AB, GM0344, PO2505, VO2505 or ORG-…"
+_FORMS: Final[tuple[tuple[str, Callable[[object], bool], str], ...]] = (
+    ("rules", _are_texts, "must be a tuple of rule ids"),
+    ("purpose", _is_text, "must be text"),
+    ("basis", _is_text, "must be text"),
+    ("party", _is_organisation, _ORGANISATION_RULE),
+    ("recipient", _is_organisation, _ORGANISATION_RULE),
+    ("period", _is_period, "must be a period such as 2026-2027-1, or a school year"),
+    ("subjects_root", _is_hash, "must be a root hash of 32 bytes"),
+    ("cause", _is_hash, "must be the leaf hash of an entry, 32 bytes"),
+    ("amount", _is_amount, "must be a whole number of millionths of rho, 0 or more"),
+)
+_OPTIONAL: Final = (*(name for name, _, _ in _FORMS), "policy", "activity", "object")

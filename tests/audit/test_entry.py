@@ -114,6 +114,25 @@ def test_the_ids_this_product_makes_are_accepted(identifier: str) -> None:
     VOCABULARY.demand(entry(object=Object(identifier)))
 
 
+def test_a_part_of_another_type_is_refused_by_name() -> None:
+    """A word where an actor, policy, activity or object belongs, or nothing where something must be."""
+    for field, value in (("actor", SITE), ("actor", None), ("policy", "flows"), ("activity", ACTIVITY.uri),
+                         ("object", "release:1"), ("rules", None), ("event", None), ("decision", None)):  # fmt: skip
+        with pytest.raises(EntryError) as caught:
+            entry(**{field: value})
+        assert caught.value.field == field
+    for make in (
+        lambda: Actor(None, SITE),
+        lambda: Object(None),
+        lambda: Object(f"party:{SITE}", "x"),
+        lambda: Policy(None, bytes(32)),
+        lambda: Policy("flows", None),
+        lambda: Activity(None, "3"),
+    ):
+        with pytest.raises(EntryError):
+            make()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
