@@ -1,6 +1,4 @@
-"""What people look over: periods, who delivered, who takes part, what was decided. Facts of the register and of acts;
-no count of pupils is read here.
-"""
+"""What people look over: periods, who delivered, who takes part, what was decided. No count of pupils is read here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -221,15 +219,15 @@ class Reviewed:
         return any(verdict.person_id == person for verdict, _ in self.verdicts)
 
 
-def reviewed(session: Session, release: Release, viewer: int | None, *, blind: bool) -> Reviewed:
-    """The review of a release as one person may see it: blind, nobody reads another's verdict before the decision."""
+def reviewed(session: Session, release: Release, viewer: int | None) -> Reviewed:
+    """The review of a release as one person may see it: nobody reads another's verdict before the decision."""
     rows = session.exec(
         select(Approval, Person.label)
         .join(Person, col(Person.id) == Approval.person_id)
         .where(Approval.release_id == release.id)
         .order_by(col(Approval.at))
     ).all()
-    undecided = blind and release.state == ReleaseState.BUILT
+    undecided = release.state == ReleaseState.BUILT
     shown = [(row, label) for row, label in rows if not undecided or row.person_id == viewer]
     return Reviewed(
         session.get_one(Person, release.builder_id).label,

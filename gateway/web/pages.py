@@ -1,30 +1,50 @@
-"""What every page shares: language, session, protection of forms, and the rendering of a template."""
+"""What every page shares: who looks, in which language, what the frame says, and the rendering of a template."""
 
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.datastructures import FormData
+from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse
 
-from gateway.context import LOCAL, Gateway
+from gateway import overview
+from gateway.context import Gateway
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body
 from gateway.identity import Identity
-from gateway.messages import LANGUAGES, Language, catalogue, rule_text, text
+from gateway.messages import Language, catalogue, problem_text
 from gateway.outcome import Fault, Refused
 from gateway.store import WebSession
+from gateway.web import words
+from gateway.web.assets import address
 from policies.decision import Deny
+from policies.purpose import Status
 
 LANGUAGE_COOKIE = "language"
 _HERE = Path(__file__).parent
-_MONTHS = ("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober",
-           "november", "december")  # fmt: skip
+
+HOME = {
+    "school": "/school",
+    "recipient": "/releases",
+    "operator": "/operator",
+    "privacy-officer": "/audit",
+    "controller-officer": "/audit",
+}
+_OFFICER = (("/audit", "timeline"), ("/audit/check", "check"), ("/audit/certificates", "certificates"))
+NAVIGATION: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "": (("/national", "national"), ("/definitions", "definitions"), ("/reading", "reading"), ("/law", "law")),
+    "school": (("/school", "school"), ("/school/history", "history"), ("/school/figures", "figures")),
+    "recipient": (("/releases", "releases"), ("/reading", "reading"), ("/differences", "differences")),
+    "operator": (("/operator", "periods"), ("/operator/releases", "builds"), ("/operator/parties", "parties")),
+    "privacy-officer": (*_OFFICER, ("/rules", "rules"), ("/register", "register")),
+    "controller-officer": (*_OFFICER, ("/rules", "rules"), ("/register", "register")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +60,17 @@ class Visitor:
         """The visitor's role; empty for the public."""
         return self.identity.role if self.identity else ""
 
+    @property
+    def known(self) -> Identity:
+        """The visitor's identity, on pages that only people with a session reach.
+
+        Raises:
+            LookupError: the page forgot its gate.
+        """
+        if self.identity is None:
+            raise LookupError("this page is not for the public: give its route a role")
+        return self.identity
+
 
 def gateway_of(request: Request) -> Gateway:
     """The gateway these pages belong to."""
@@ -49,40 +80,38 @@ def gateway_of(request: Request) -> Gateway:
 
 def visitor(request: Request) -> Visitor:
     """The visitor behind a request: the language of the cookie, Dutch by default, and the session if there is one."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "nl")
-    language: Language = "en" if chosen == "en" else "nl"
+    language: Language = "en" if request.cookies.get(LANGUAGE_COOKIE) == "en" else "nl"
     found = session_of(request, gateway_of(request))
     return Visitor(language, *found) if found else Visitor(language)
 
 
 def page(request: Request, who: Visitor, template: str, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401
-    """Render a template for a visitor."""
-    gateway = gateway_of(request)
+    """Render a template for a visitor.
+
+    Args:
+        request: What was asked.
+        who: For whom.
+        template: File in `templates/`.
+        status: HTTP status of the response.
+        values: What the template shows. `exercise` overrides what the frame says about the whole deployment.
+    """
     html = _ENVIRONMENT.get_template(template).render(
-        t=_translator(who.language),
-        code=_namer(who.language),
-        rule=lambda fault: rule_text(fault, who.language),
-        moment=lambda at: moment(at, who.language),
-        language=who.language,
-        languages=LANGUAGES,
-        visitor=who,
-        csrf=who.session.csrf if who.session else "",
-        path=request.url.path,
-        single_operator=gateway.settings.operator == gateway.settings.service_operator,
-        proposed=bool(gateway.law.in_force),
-        secure=gateway.settings.secure,
-        **values,
+        _frame(request, who) | _words(who.language, gateway_of(request)) | values
     )
     return HTMLResponse(html, status, {"Content-Language": who.language})
 
 
 def refusal(request: Request, who: Visitor, refused: Refused) -> HTMLResponse:
     """A refusal as a page: what, why, by which rule and article, and what to do next."""
-    problems: Mapping[str, Mapping[str, Any]] = catalogue("problems")
-    entry = problems.get(refused.code, problems["internal"])
+    entry = catalogue("problems").get(refused.code, catalogue("problems")["internal"])
+    title, detail = problem_text(refused.code, who.language)
     decision = decision_body(refused.decision, who.language) if isinstance(refused.decision, Deny) else None
-    values = {"entry": entry, "problem": refused.code, "refused": refused, "decision": decision}
-    return page(request, who, "problem.html", entry["status"], **values)
+    trace = getattr(request.state, "trace", "")
+    values = {"problem_title": title, "detail": detail, "refused": refused, "decision": decision, "trace": trace}
+    response = page(request, who, "problem.html", entry["status"], **values)
+    if refused.retry_after is not None:
+        response.headers["Retry-After"] = str(refused.retry_after)
+    return response
 
 
 def see_other(path: str) -> RedirectResponse:
@@ -90,64 +119,96 @@ def see_other(path: str) -> RedirectResponse:
     return RedirectResponse(path, 303)
 
 
-def form_is_ours(request: Request, who: Visitor, form: FormData) -> bool:
-    """Whether a form came from a page of this session: same origin, and the session's CSRF token."""
+def same_origin(request: Request) -> bool:
+    """Whether a form came from a page of this site, by what the browser says of it.
+
+    `Sec-Fetch-Site` decides: our pages send no referrer, which makes browsers send `Origin: null`. Only where a browser
+    does not know it, the origin must be this host.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
     origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        return False
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
-    given = form.get("csrf")
-    return (
-        who.session is not None
-        and isinstance(given, str)
-        and hmac.compare_digest(given.encode(), who.session.csrf.encode())
-    )
+    return origin is None or urlsplit(origin).netloc == request.headers.get("host")
 
 
-def moment(at: Any, language: Language) -> str:  # noqa: ANN401  a datetime, or None where it has not happened
-    """A moment in words, Europe/Amsterdam."""
-    if at is None:
-        return "–"
-    local = at.astimezone(LOCAL)
-    month = _MONTHS[local.month - 1] if language == "nl" else local.strftime("%B")
-    return f"{local.day} {month} {local.year} {local:%H:%M}"
+def token_fits(who: Visitor, given: str) -> bool:
+    """Whether a form carries the CSRF token of this session."""
+    return who.session is not None and hmac.compare_digest(given.encode(), who.session.csrf.encode())
 
 
-def demand(role: str) -> Callable[[Request], Visitor | Response]:
-    """A gate for pages of one role: the visitor, or the response that sends anybody else away."""
-
-    def check(request: Request) -> Visitor | Response:
-        who = visitor(request)
-        if who.identity is None:
-            return page(request, who, "login_needed.html", 401)
-        if who.role not in role.split():
-            return refusal(request, who, Refused("not-found"))
-        return who
-
-    return check
-
-
-def _translator(language: Language) -> Callable[..., str]:
-    return lambda key, **facts: text("pages", key, language, **facts)
-
-
-def _namer(language: Language) -> Callable[[str], str]:
-    """A code in words; a code of a deployment's own contract, which has no words here, as it is."""
-
-    def name(code: str) -> str:
-        return text("codes", code, language) if code in catalogue("codes") else code
-
-    return name
+def _frame(request: Request, who: Visitor) -> dict[str, Any]:
+    """What stands around every page: navigation, who is logged in, and what must be said everywhere."""
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        name, label = overview.name_and_label(session, who.identity) if who.identity else ("", "")
+        exercise = overview.only_exercises(session)
+    here = request.url.path
+    asked = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
+    return {
+        "visitor": who,
+        "party_name": name,
+        "person_label": label,
+        "navigation": NAVIGATION[who.role],
+        "home": HOME.get(who.role, "/"),
+        "path": here,
+        "back_here": quote(here + asked, safe=""),
+        "csrf": who.session.csrf if who.session else "",
+        "exercise": exercise,
+        "single_operator": gateway.settings.operator == gateway.settings.service_operator,
+        "proposed": any(purpose.status is Status.PROPOSED for purpose in gateway.law.purposes.values()),
+        "secure": gateway.settings.secure,
+    }
 
 
-def fault_place(fault: Fault) -> str:
-    """Where a fault is, for a table of faults: row and column."""
-    return " ".join(part for part in (str(fault.row) if fault.row else "", fault.column) if part)
+def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
+    """The functions with which templates speak one language."""
+
+    def purpose(name: str) -> str:
+        known = gateway.law.purposes.by_id.get(name)
+        return getattr(known.title, language) if known else name
+
+    def audited(column: str, value: str) -> str:
+        """A value of the log in words: events, outcomes and purposes have them, rules and codes do not."""
+        return {"event": lambda: t(f"event.{value}"), "decision": lambda: t(f"state.{value}"),
+                "purpose": lambda: purpose(value)}.get(column, lambda: value)()  # fmt: skip
+
+    def t(key: str, **facts: object) -> str:
+        return str(catalogue("pages")[key][language]).format(**facts)
+
+    def prose(key: str, **links: str) -> Markup:
+        """A text in which `[words](name)` becomes a link to the address given under that name."""
+        return words.linked(catalogue("pages")[key][language], links)
+
+    def day(value: date) -> str:
+        return words.day(value, language)
+
+    return {
+        "t": t,
+        "prose": prose,
+        "language": language,
+        "day": day,
+        "moment": lambda at: words.moment(at, language),
+        "number": lambda value: words.number(value, language),
+        "code": lambda value: words.named(value, language),
+        "short": lambda value: words.short(value, language),
+        "fault_text": lambda fault: words.fault_text(fault, language),
+        "rule_note": lambda rule: words.fault_text(Fault(rule), language),
+        "purpose": purpose,
+        "audited": audited,
+        "kept": lambda days, after: words.kept(days, after, language),
+        "pick": lambda both: both[language] if isinstance(both, Mapping) else getattr(both, language),
+    }
 
 
-_ENVIRONMENT = Environment(
-    loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-    lstrip_blocks=True,
-)  # fmt: skip
-_ENVIRONMENT.globals["fault_place"] = fault_place
+def _environment() -> Environment:
+    made = Environment(
+        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    helpers: Mapping[str, Callable[..., Any]] = {"asset": address, "fault_place": words.fault_place}
+    made.globals.update(helpers)
+    return made
+
+
+_ENVIRONMENT = _environment()

@@ -1,0 +1,227 @@
+"""The log as its officers read it: a page of the timeline, one entry with its proof in steps, checked by the verifier.
+
+Every look is itself an entry. What an officer may see at all is decided in `gateway.oversight`.
+"""
+
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlmodel import Session
+
+from audit import verify
+from audit.entry import Entry
+from audit.errors import AuditError
+from audit.events import Decision as Outcome
+from audit.events import Event
+from audit.export import write_bundle, write_selection
+from audit.merkle import inclusion_ranges, leaf_hash, node_hash
+from audit.proofs import Place, checkpoint, inclusion, locate, logs
+from audit.timeline import Column, Filter, Found, find, tally
+from gateway.context import Gateway, actor_of
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.oversight import may, policy_text, scope_of
+from policies.question import Action
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A page of entries, newest first.
+
+    Attributes:
+        found: The entries.
+        more: Where the next page begins, None when this was the last.
+        values: Column → the values that occur within the officer's scope, with how many entries have each.
+        size: Entries of the log in use.
+    """
+
+    found: Sequence[Found]
+    more: Place | None
+    values: Mapping[Column, Mapping[str, int]]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a proof: what is there already, joined with what the log gives for the entries beside it.
+
+    Attributes:
+        first: First entry that the neighbour's hash covers.
+        last: Last entry it covers.
+        left: The neighbour stands on the left.
+        neighbour: Its hash.
+        result: Hash of both together.
+    """
+
+    first: int
+    last: int
+    left: bool
+    neighbour: str
+    result: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """An entry, where it stands, and the way from its bytes to what the log signed."""
+
+    found: Found
+    fields: Mapping[str, Any]
+    leaf: str
+    steps: Sequence[Step]
+    size: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the stand-alone verifier says.
+
+    Attributes:
+        fault: Kind of fault, a key of `audit.verify.FAULTS`; empty when all is in order.
+        entry: Index of the first entry the fault touches, where it touches one.
+        entries: Entries that were checked.
+        signed_by: Name of the log that signed.
+    """
+
+    fault: str = ""
+    entry: int | None = None
+    entries: int = 0
+    signed_by: str = ""
+
+
+COLUMNS: tuple[Column, ...] = ("event", "decision", "recipient", "period", "purpose", "rule")
+
+
+def timeline(gateway: Gateway, identity: Identity, wanted: Filter, before: Place | None = None) -> Timeline | Refused:
+    """The newest entries that fit and are the officer's to see; looking is logged first."""
+    allowed = _look(gateway, identity, Action.READ_AUDIT, Event.AUDIT_VIEWED)
+    if allowed is not None:
+        return allowed
+    mine = replace(wanted, viewer=scope_of(identity) or None)
+    with gateway.reading() as session:
+        connection = session.connection()
+        found = find(connection, mine, before=before, limit=PAGE + 1)
+        values = {column: tally(connection, Filter(viewer=mine.viewer), column) for column in COLUMNS}
+        chain = logs(connection)
+    more = found[PAGE - 1].place if len(found) > PAGE else None
+    return Timeline(found[:PAGE], more, values, chain[-1].size if chain else 0)
+
+
+def entry(gateway: Gateway, identity: Identity, leaf: str) -> Proven | Refused:
+    """One entry with its proof; an entry of somebody else looks like one that is not there."""
+    allowed = _look(gateway, identity, Action.READ_AUDIT, Event.AUDIT_VIEWED)
+    if allowed is not None:
+        return allowed
+    try:
+        with gateway.reading() as session:
+            return _prove(session, identity, bytes.fromhex(leaf))
+    except (AuditError, ValueError):
+        return Refused("not-found")
+
+
+def check_entry(gateway: Gateway, identity: Identity, leaf: str) -> tuple[Proven, Verdict] | Refused:
+    """Have the stand-alone verifier, which shares no code with the log, check one entry's proof and signature."""
+    proven = entry(gateway, identity, leaf)
+    if isinstance(proven, Refused):
+        return proven
+    path = [bytes.fromhex(step.neighbour) for step in proven.steps]
+    try:
+        tree = verify.Tree.parse(proven.note, verify.Policy(policy_text(gateway)))
+        verify.prove(proven.found.place.index, leaf_hash(proven.found.data), path, tree)
+    except verify.Fault as fault:
+        verdict = Verdict(fault.kind, fault.index)
+    else:
+        verdict = Verdict(entries=1, signed_by=tree.origin)
+    _log_check(gateway, identity, verdict)
+    return proven, verdict
+
+
+def check_log(gateway: Gateway, identity: Identity) -> Verdict | Refused:
+    """Have the stand-alone verifier count every entry of the log in use into every root that was signed.
+
+    Nothing of the entries is shown, so an officer of one organisation may have the whole log checked.
+    """
+    allowed = may(gateway, identity, Action.READ_AUDIT)
+    if isinstance(allowed, Refused):
+        return allowed
+    bundle, policy = io.BytesIO(), policy_text(gateway)
+    try:
+        with gateway.reading() as session:
+            newest = logs(session.connection())[-1]
+            write_bundle(session.connection(), newest.log, bundle, policy=policy, compress=False)
+        with zipfile.ZipFile(bundle) as opened:
+            checked = verify.check_bundle(opened, verify.Policy(policy), [])
+    except verify.Fault as fault:
+        verdict = Verdict(fault.kind, fault.index)
+    except (AuditError, IndexError):
+        return Refused("log-behind", retry_after=1)
+    else:
+        verdict = Verdict(entries=checked.entries, signed_by=checked.tree.origin)
+    _log_check(gateway, identity, verdict)
+    return verdict
+
+
+def take_out(gateway: Gateway, identity: Identity) -> bytes | Refused:
+    """A bundle to keep and to check elsewhere: the whole log for the controller's officer, else the own entries."""
+    allowed = _look(gateway, identity, Action.EXPORT_AUDIT, Event.AUDIT_EXPORTED)
+    if allowed is not None:
+        return allowed
+    out, policy, scope = io.BytesIO(), policy_text(gateway), scope_of(identity)
+    try:
+        with gateway.reading() as session:
+            connection = session.connection()
+            newest = logs(connection)[-1]
+            if scope:
+                write_selection(connection, newest.log, Filter(viewer=scope), out, policy=policy)
+            else:
+                write_bundle(connection, newest.log, out, policy=policy)
+    except (AuditError, IndexError):
+        return Refused("log-behind", retry_after=1)
+    return out.getvalue()
+
+
+def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) -> Refused | None:
+    """Ask the law and log the look before anything is read."""
+    allowed = may(gateway, identity, action)
+    if isinstance(allowed, Refused):
+        return allowed
+    caller, decision = allowed
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=event, actor=actor_of(caller)), decision)
+    return None
+
+
+def _prove(session: Session, identity: Identity, leaf: bytes) -> Proven | Refused:
+    connection, scope = session.connection(), scope_of(identity)
+    place = locate(connection, leaf)
+    found = find(connection, Filter(viewer=scope or None), before=Place(place.log, place.index + 1), limit=1)
+    if not found or found[0].place != place:
+        return Refused("not-found")
+    size, note = checkpoint(connection, place.log, at_least=place.index + 1, cosigned=True)
+    path = inclusion(connection, place, size)
+    return Proven(found[0], found[0].fields(), leaf.hex(), _steps(leaf, place.index, size, path), size, note)
+
+
+def _steps(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> list[Step]:
+    """The proof as steps from the leaf upward (RFC 6962 section 2.1.1)."""
+    steps, have = [], leaf
+    for (start, end), neighbour in zip(inclusion_ranges(index, size), path, strict=True):
+        left = end <= index
+        have = node_hash(neighbour, have) if left else node_hash(have, neighbour)
+        steps.append(Step(start, end - 1, left, neighbour.hex(), have.hex()))
+    return steps
+
+
+def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict) -> None:
+    allowed = may(gateway, identity, Action.READ_AUDIT)
+    if isinstance(allowed, Refused):
+        return
+    caller, decision = allowed
+    outcome = Outcome.ERROR if verdict.fault else Outcome.PERMIT
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), decision=outcome), decision)

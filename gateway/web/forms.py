@@ -1,0 +1,125 @@
+"""Routes of pages and of forms: the gate of the role in front, and what a form must prove before it is believed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message
+
+from gateway.formats.sheet import MAX_BYTES
+from gateway.outcome import Refused
+from gateway.web.pages import Visitor, page, refusal, same_origin, token_fits, visitor
+
+EVERYBODY = ""
+_MAX_FIELDS = 500
+_MAX_FIELD_BYTES = 64_000
+_ENVELOPE = 64_000
+# What is above the limit is read and thrown away up to here: a browser shows an answer only when it has sent its form.
+_READ_ON = 4 * MAX_BYTES
+
+PageHandler = Callable[[Request, Visitor], Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a person filled in.
+
+    Attributes:
+        values: Fields of the form, white space around them removed.
+        file: Bytes of the chosen file, None when none was chosen.
+    """
+
+    values: Mapping[str, str]
+    file: bytes | None = field(default=None, repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        """A field; empty when the form did not have it."""
+        return self.values.get(name, "")
+
+
+FormHandler = Callable[[Request, Visitor, Form], Response]
+
+
+def show(path: str, roles: str, handler: PageHandler) -> Route:
+    """A page that people of these roles may open.
+
+    Args:
+        path: Its address.
+        roles: Roles joined by a space, or `EVERYBODY`.
+        handler: Makes the page.
+    """
+
+    def endpoint(request: Request) -> Response:
+        who = visitor(request)
+        return _closed(request, who, roles) or handler(request, who)
+
+    return Route(path, endpoint, methods=["GET"])
+
+
+def act(path: str, roles: str, handler: FormHandler) -> Route:
+    """A form that people of these roles may send from a page of this site.
+
+    Steps: (1) who is it, and may this role; (2) read the form under the limits of an upload; (3) it came from a page
+    of this site, and with a session it carries that session's token; (4) act.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        who = await run_in_threadpool(visitor, request)  # (1)
+        closed = await run_in_threadpool(_closed, request, who, roles)
+        if closed is not None:
+            return closed
+        form = await _read(request)  # (2)
+        if isinstance(form, Form) and not (same_origin(request) and (not roles or token_fits(who, form["csrf"]))):
+            form = Refused("csrf")  # (3)
+        if isinstance(form, Refused):
+            return await run_in_threadpool(refusal, request, who, form)
+        return await run_in_threadpool(handler, request, who, form)  # (4)
+
+    return Route(path, endpoint, methods=["POST"])
+
+
+def _closed(request: Request, who: Visitor, roles: str) -> Response | None:
+    """The answer to somebody for whom this page is not; None when it is."""
+    if not roles:
+        return None
+    if who.identity is None:
+        return page(request, who, "login_needed.html", 401)
+    return None if who.role in roles.split() else refusal(request, who, Refused("not-found"))
+
+
+class _TooLarge(Exception):  # noqa: N818  carries an outcome out of the form parser
+    """More bytes than an upload may have."""
+
+
+async def _read(request: Request) -> Form | Refused:
+    taken = 0
+
+    async def receive() -> Message:
+        nonlocal taken
+        message = await request.receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BYTES + _ENVELOPE:
+            raise _TooLarge
+        return message
+
+    limited = Request(request.scope, receive)
+    try:
+        async with limited.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as parts:
+            values = {name: value.strip() for name, value in parts.items() if isinstance(value, str)}
+            files = [value for value in parts.values() if isinstance(value, UploadFile) and value.filename]
+            return Form(values, await files[0].read() if files else None)
+    except _TooLarge:
+        await _throw_away(request, taken)
+        return Refused("too-large")
+
+
+async def _throw_away(request: Request, taken: int) -> None:
+    while taken < _READ_ON:
+        message = await request.receive()
+        taken += len(message.get("body", b"")) or 1
+        if not message.get("more_body", False):
+            return

@@ -1,0 +1,75 @@
+"""Opening and closing a session: a one-time link shows a button, the button uses the link up."""
+
+from sqlmodel import Session
+from starlette.requests import Request
+from starlette.responses import Response
+
+from audit.entry import Entry
+from audit.events import Event
+from gateway.context import Gateway, actor_of
+from gateway.http.callers import cookie_name
+from gateway.identity import ABSOLUTE, Identity, caller_of, close_session, link_is_open, open_session
+from gateway.web.forms import EVERYBODY, Form, act, show
+from gateway.web.pages import HOME, Visitor, gateway_of, page, see_other
+
+_ANYBODY_IN = " ".join(HOME)
+
+
+def how(request: Request, who: Visitor) -> Response:
+    """How to get in."""
+    return see_other(HOME[who.role]) if who.identity else page(request, who, "login_needed.html")
+
+
+def look(request: Request, who: Visitor) -> Response:
+    """What a link shows: a button. Looking, which mail scanners do, does not use it up."""
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        is_open = link_is_open(session, request.path_params["secret"], gateway.clock())
+    return page(request, who, "login.html") if is_open else page(request, who, "login_expired.html", 410)
+
+
+def enter(request: Request, who: Visitor, _form: Form) -> Response:
+    """Use the link up, open a session and go to the visitor's own pages."""
+    gateway = gateway_of(request)
+    with gateway.writing() as session:
+        opened = open_session(session, request.path_params["secret"], gateway.clock())
+        if opened is not None:
+            _append(gateway, session, opened.identity, Event.SESSION_OPENED)
+    if opened is None:
+        return page(request, who, "login_expired.html", 410)
+    response = see_other(HOME[opened.identity.role])
+    secure = gateway.settings.secure
+    response.set_cookie(
+        cookie_name(secure=secure),
+        opened.secret,
+        max_age=int(ABSOLUTE.total_seconds()),
+        secure=secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+def leave(request: Request, who: Visitor, _form: Form) -> Response:
+    """End the session."""
+    gateway = gateway_of(request)
+    name = cookie_name(secure=gateway.settings.secure)
+    with gateway.writing() as session:
+        close_session(session, request.cookies.get(name, ""))
+        _append(gateway, session, who.known, Event.SESSION_CLOSED)
+    response = see_other("/")
+    response.delete_cookie(name, secure=gateway.settings.secure, httponly=True, samesite="lax")
+    return response
+
+
+def _append(gateway: Gateway, session: Session, identity: Identity, event: Event) -> None:
+    """Log the organisation and its role; never the person."""
+    gateway.append(session, Entry(event=event, actor=actor_of(caller_of(session, identity, gateway.today))))
+
+
+ROUTES = [
+    show("/login", EVERYBODY, how),
+    show("/login/{secret}", EVERYBODY, look),
+    act("/login/{secret}", EVERYBODY, enter),
+    act("/logout", _ANYBODY_IN, leave),
+]

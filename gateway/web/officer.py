@@ -1,0 +1,188 @@
+"""Pages of privacy officers: the timeline, an entry with its proof, the check, certificates, the bundle to take out."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from audit.export import verifier_archive
+from audit.merkle import leaf_hash
+from audit.proofs import Place
+from audit.timeline import Filter
+from audit.verify import FAULTS
+from gateway import overview, trail
+from gateway.outcome import Refused
+from gateway.oversight import policy_text, scope_of
+from gateway.publish.downloading import catalogue, read_certificate
+from gateway.web.forms import Form, act, show
+from gateway.web.pages import Visitor, gateway_of, page, refusal
+
+ROLES = "privacy-officer controller-officer"
+_FILTERS = (*trail.COLUMNS, "organisation", "object")
+
+
+def timeline(request: Request, who: Visitor) -> Response:
+    """The newest entries under the filters of the address."""
+    gateway = gateway_of(request)
+    asked = {
+        name: request.query_params[name].strip() for name in _FILTERS if request.query_params.get(name, "").strip()
+    }
+    found = trail.timeline(
+        gateway, who.known, replace(Filter(), **asked), _place(request.query_params.get("before", ""))
+    )
+    if isinstance(found, Refused):
+        return refusal(request, who, found)
+    entries = [(each, _fields(each.fields())) for each in found.found]
+    with gateway.reading() as session:
+        names = overview.area_names(session, [code for _, fields in entries for code in _codes(fields)])
+    return page(
+        request,
+        who,
+        "audit.html",
+        found=found,
+        entries=[(fields, _moment(fields), leaf_hash(each.data).hex()) for each, fields in entries],
+        names=names,
+        asked=asked,
+        columns=trail.COLUMNS,
+        scope=scope_of(who.known),
+    )
+
+
+def entry(request: Request, who: Visitor) -> Response:
+    """One entry with its proof drawn as steps."""
+    proven = trail.entry(gateway_of(request), who.known, request.path_params["leaf"])
+    if isinstance(proven, Refused):
+        return refusal(request, who, proven)
+    return _entry(request, who, proven)
+
+
+def check_entry(request: Request, who: Visitor, _form: Form) -> Response:
+    """Have one entry checked, and say the verdict plainly."""
+    checked = trail.check_entry(gateway_of(request), who.known, request.path_params["leaf"])
+    if isinstance(checked, Refused):
+        return refusal(request, who, checked)
+    return _entry(request, who, *checked)
+
+
+def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.Verdict | None = None) -> Response:
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        names = overview.area_names(session, _codes(proven.fields))
+    rules = [gateway.law.rules[rule] for rule in proven.fields.get("rules", ()) if rule in gateway.law.rules]
+    return page(
+        request,
+        who,
+        "audit_entry.html",
+        proven=proven,
+        fields=_fields(proven.fields),
+        at=_moment(proven.fields),
+        names=names,
+        rules=rules,
+        text=json.dumps(proven.fields, indent=2, ensure_ascii=False),
+        verdict=verdict,
+        fault=FAULTS.get(verdict.fault) if verdict else None,
+    )
+
+
+def check(request: Request, who: Visitor) -> Response:
+    """How the log is checked, here and elsewhere."""
+    return page(request, who, "audit_check.html", verdict=None, fault=None, scope=scope_of(who.known))
+
+
+def run_check(request: Request, who: Visitor, _form: Form) -> Response:
+    """Have the whole log checked, and say the verdict plainly."""
+    verdict = trail.check_log(gateway_of(request), who.known)
+    if isinstance(verdict, Refused):
+        return refusal(request, who, verdict)
+    fault = FAULTS.get(verdict.fault)
+    return page(request, who, "audit_check.html", verdict=verdict, fault=fault, scope=scope_of(who.known))
+
+
+def bundle(request: Request, who: Visitor, _form: Form) -> Response:
+    """The bundle to keep: checked elsewhere, without this gateway."""
+    gateway = gateway_of(request)
+    taken = trail.take_out(gateway, who.known)
+    if isinstance(taken, Refused):
+        return refusal(request, who, taken)
+    return _file(taken, f"logboek-{gateway.today}.zip", "application/zip")
+
+
+def verifier(_request: Request, _who: Visitor) -> Response:
+    """The stand-alone verifier."""
+    return _file(verifier_archive(), "verify.pyz", "application/octet-stream")
+
+
+def policy(request: Request, _who: Visitor) -> Response:
+    """The keys to check with; public, like every key that only verifies."""
+    return PlainTextResponse(policy_text(gateway_of(request)))
+
+
+def certificates(request: Request, who: Visitor) -> Response:
+    """What the judge found in each published release."""
+    listed = catalogue(gateway_of(request), who.known)
+    found = [(each, json.loads(each.release.certificate or "{}")) for each in listed]
+    return page(request, who, "audit_certificates.html", found=found)
+
+
+def certificate(request: Request, who: Visitor) -> Response:
+    """The signed statement of one release."""
+    wanted = request.path_params["release"]
+    signed = read_certificate(gateway_of(request), who.known, wanted)
+    if isinstance(signed, Refused):
+        return refusal(request, who, signed)
+    return _file(signed.encode(), f"verklaring-{wanted[:12]}.txt", "text/plain; charset=utf-8")
+
+
+def _file(body: bytes, name: str, media_type: str) -> Response:
+    return Response(body, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media_type)
+
+
+def _fields(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry says, and None for what it leaves out."""
+    optional = ("party", "recipient", "period", "purpose", "basis", "object", "policy", "rules")
+    about = said.get("object")
+    return {
+        **dict.fromkeys(optional),
+        **said,
+        "actor": {"organisation": None, **said["actor"]},
+        "object": {"commitment": None, **about} if about else None,
+    }
+
+
+def _codes(fields: Mapping[str, object]) -> list[str]:
+    """Organisations that an entry names."""
+    actor = fields.get("actor")
+    named = [
+        actor.get("organisation") if isinstance(actor, Mapping) else None,
+        fields.get("party"),
+        fields.get("recipient"),
+    ]
+    return [code for code in named if isinstance(code, str)]
+
+
+def _moment(fields: Mapping[str, object]) -> datetime:
+    stamp = fields.get("ts")
+    return datetime.fromtimestamp((stamp if isinstance(stamp, int) else 0) / 1000, UTC)
+
+
+def _place(text: str) -> Place | None:
+    log, _, index = text.partition(".")
+    return Place(int(log), int(index)) if log.isdecimal() and index.isdecimal() else None
+
+
+ROUTES = [
+    show("/audit", ROLES, timeline),
+    show("/audit/entries/{leaf}", ROLES, entry),
+    act("/audit/entries/{leaf}", ROLES, check_entry),
+    show("/audit/check", ROLES, check),
+    act("/audit/check", ROLES, run_check),
+    act("/audit/bundle", ROLES, bundle),
+    show("/audit/verify.pyz", ROLES, verifier),
+    show("/audit/policy.txt", "", policy),
+    show("/audit/certificates", ROLES, certificates),
+    show("/audit/certificates/{release}", ROLES, certificate),
+]

@@ -1,0 +1,120 @@
+"""Pages of an SWV, a gemeente or another recipient: what is new, the table, the schools, files, code, receipts."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import overview
+from gateway.outcome import Refused
+from gateway.publish.downloading import Listed, catalogue, download, receipt_of_entry
+from gateway.web.figures import lines
+from gateway.web.forms import show
+from gateway.web.pages import HOME, Visitor, gateway_of, page, refusal
+from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of
+
+ROLE = "recipient"
+_EVERYBODY_IN = " ".join(HOME)
+
+
+def releases(request: Request, who: Visitor) -> Response:
+    """What there is, the newest first."""
+    return page(request, who, "releases.html", listed=catalogue(gateway_of(request), who.known))
+
+
+def table(request: Request, who: Visitor) -> Response:
+    """The own slice with filters and bars."""
+    gateway, listed = gateway_of(request), _listed(request, who)
+    fetched = fetch(gateway, who.known, listed.release.id) if listed else Refused("not-found")
+    if isinstance(fetched, Refused) or listed is None:
+        return refusal(request, who, fetched if isinstance(fetched, Refused) else Refused("not-found"))
+    contract = gateway.contracts[listed.period.table_id]
+    rows = rows_of(fetched)
+    view = view_of(gateway, contract, rows, request.query_params)
+    own = [row for row in rows if row.area == who.known.party]
+    return page(
+        request,
+        who,
+        "release.html",
+        listed=listed,
+        exercise=listed.period.exercise,
+        view=view,
+        summary=view_of(gateway, contract, own, {"kind": "*"}) if own else None,
+        entry=fetched.entry_id,
+        section="table",
+    )
+
+
+def schools(request: Request, who: Visitor) -> Response:
+    """Which sites delivered, from the released rows themselves."""
+    gateway, listed = gateway_of(request), _listed(request, who)
+    fetched = fetch(gateway, who.known, listed.release.id, "site") if listed else Refused("not-found")
+    if isinstance(fetched, Refused) or listed is None:
+        return refusal(request, who, fetched if isinstance(fetched, Refused) else Refused("not-found"))
+    sites = {line.area: line for line in lines(rows_of(fetched))}
+    with gateway.reading() as session:
+        names = overview.area_names(session, list(sites))
+    ordered = sorted(sites.values(), key=lambda line: (line.delivered, names.get(line.area, line.area)))
+    return page(
+        request,
+        who,
+        "release_schools.html",
+        listed=listed,
+        exercise=listed.period.exercise,
+        sites=ordered,
+        names=names,
+        delivered=sum(line.delivered > 0 for line in ordered),
+        section="schools",
+    )
+
+
+def files(request: Request, who: Visitor) -> Response:
+    """Files to download, code to fetch them with, and the receipts of what was fetched."""
+    gateway, listed = gateway_of(request), _listed(request, who)
+    if listed is None:
+        return refusal(request, who, Refused("not-found"))
+    with gateway.reading() as session:
+        kept = overview.receipts_of(session, who.known.party, f"release:{listed.release.id}")
+    address = f"{gateway.settings.base_url}/v1/releases/{listed.release.id}/table?format=csv"
+    return page(
+        request,
+        who,
+        "release_files.html",
+        listed=listed,
+        exercise=listed.period.exercise,
+        receipts=kept,
+        address=address,
+        section="files",
+    )
+
+
+def file(request: Request, who: Visitor) -> Response:
+    """The own slice as a file."""
+    listed = _listed(request, who)
+    if listed is None:
+        return refusal(request, who, Refused("not-found"))
+    fetched = download(gateway_of(request), who.known, listed.release.id, format_asked(request))
+    return refusal(request, who, fetched) if isinstance(fetched, Refused) else file_of(fetched, listed)
+
+
+def receipt(request: Request, who: Visitor) -> Response:
+    """The receipt of one of the own party's uploads or downloads."""
+    entry = request.path_params["entry"]
+    found = receipt_of_entry(gateway_of(request), who.known, entry)
+    if isinstance(found, Refused):
+        return refusal(request, who, found)
+    headers = {"Content-Disposition": f'attachment; filename="bewijs-{entry[:12]}.txt"'}
+    return Response(found, headers=headers, media_type="text/plain; charset=utf-8")
+
+
+def _listed(request: Request, who: Visitor) -> Listed | None:
+    wanted = request.path_params["release"]
+    return next((each for each in catalogue(gateway_of(request), who.known) if each.release.id == wanted), None)
+
+
+ROUTES = [
+    show("/releases", ROLE, releases),
+    show("/releases/{release}", ROLE, table),
+    show("/releases/{release}/schools", ROLE, schools),
+    show("/releases/{release}/files", ROLE, files),
+    show("/releases/{release}/download", ROLE, file),
+    show("/receipts/{entry}", _EVERYBODY_IN, receipt),
+]

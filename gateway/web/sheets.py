@@ -1,0 +1,105 @@
+"""A table as a page shows it: every view of figures is a download through `publish.downloading`, so in the log."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import overview
+from gateway.collections import Contract
+from gateway.context import Gateway
+from gateway.formats.write import Format
+from gateway.http.releases import file_response
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.publish.downloading import Download, Listed, catalogue, download
+from gateway.store import ReleaseState
+from gateway.table import HEADER, TableRow, decode_rows
+from gateway.web.chart import Bar, Part, draw, legend
+from gateway.web.figures import ALL, Choices, Filters, Line, bands, choices, chosen, highest, lines, settled
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a page shows of a table.
+
+    Attributes:
+        drawn: The lines that fit the filters, each with its bar.
+        bands: Columns, in reading order.
+        names: Names of areas by code.
+        highest: The margin or band of most absence, by which lines can be ordered.
+    """
+
+    filters: Filters
+    choices: Choices
+    drawn: Sequence[tuple[Line, Bar]]
+    bands: Sequence[str]
+    legend: Sequence[Part]
+    names: Mapping[str, str]
+    highest: str
+
+    @property
+    def several_kinds(self) -> bool:
+        """Whether the kind must stand beside each line."""
+        return self.filters.kind == ALL
+
+    @property
+    def several_subdivisions(self) -> bool:
+        """Whether the subdivision must stand beside each line."""
+        return self.filters.subdivision == ALL
+
+    @property
+    def several_sectors(self) -> bool:
+        """Whether the sector must stand beside each line."""
+        return len({line.sector for line, _ in self.drawn}) > 1
+
+    @property
+    def by_sector(self) -> list[tuple[str, list[tuple[Line, Bar]]]]:
+        """The lines of each sector; they are ordered by sector."""
+        return [(sector, list(found)) for sector, found in groupby(self.drawn, lambda pair: pair[0].sector)]
+
+    @property
+    def coverage(self) -> bool:
+        """Whether lines are of regions, of which part of the sites may have delivered."""
+        return self.filters.level != "site"
+
+
+def rows_of(fetched: Download) -> Sequence[TableRow]:
+    """The rows of a table that was downloaded as CSV."""
+    return decode_rows(fetched.body[len(HEADER) :])
+
+
+def view_of(gateway: Gateway, contract: Contract, rows: Sequence[TableRow], query: Mapping[str, str]) -> View:
+    """A table under the filters of an address."""
+    found = lines(rows)
+    there = choices(found)
+    wanted = settled(Filters.of(query), there)
+    with gateway.reading() as session:
+        called = overview.area_names(session, [line.area for line in found])
+    fitting = chosen(found, wanted, called, contract)
+    drawn = draw(fitting, contract)
+    parts = legend(bar for _, bar in drawn)
+    return View(wanted, there, drawn, bands(fitting, contract), parts, called, highest(contract))
+
+
+def published(gateway: Gateway, identity: Identity | None) -> list[Listed]:
+    """Published releases the caller may know of, the newest first."""
+    return [each for each in catalogue(gateway, identity) if each.release.state == ReleaseState.PUBLISHED]
+
+
+def fetch(gateway: Gateway, identity: Identity | None, release_id: str, level: str | None = None) -> Download | Refused:
+    """The caller's slice, for a page."""
+    return download(gateway, identity, release_id, Format.CSV, level=level)
+
+
+def file_of(fetched: Download, listed: Listed) -> Response:
+    """A download as a file named after its period."""
+    return file_response(fetched, f"verzuim-{listed.period.code}")
+
+
+def format_asked(request: Request) -> Format:
+    """The form of file an address asks for; CSV unless it names another."""
+    asked = request.query_params.get("format", "")
+    return Format(asked) if asked in set(Format) else Format.CSV

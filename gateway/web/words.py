@@ -1,0 +1,83 @@
+"""How pages say things: dates, numbers, codes and faults in a person's language."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date, datetime
+
+from markupsafe import Markup
+
+from gateway.context import LOCAL
+from gateway.messages import Language, catalogue, rule_text, text
+from gateway.outcome import Fault
+
+_MONTHS: Mapping[Language, tuple[str, ...]] = {
+    "nl": ("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober",
+           "november", "december"),
+    "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+           "November", "December"),
+}  # fmt: skip
+_CODE = re.compile(r"[a-z0-9_]+")
+_LINK = re.compile(r"\[([^\]]+)\]\((\w+)\)")
+NOTHING = "–"
+_DAYS_A_YEAR = 365.25
+_FROM_YEARS = 2
+
+
+def day(value: date | None, language: Language) -> str:
+    """A day in words: `1 december 2026`."""
+    return NOTHING if value is None else f"{value.day} {_MONTHS[language][value.month - 1]} {value.year}"
+
+
+def moment(at: datetime | None, language: Language) -> str:
+    """A moment in words, Europe/Amsterdam."""
+    if at is None:
+        return NOTHING
+    local = at.astimezone(LOCAL)
+    return f"{day(local.date(), language)} {local:%H:%M}"
+
+
+def kept(days: int, after: str, language: Language) -> str:
+    """How long something is kept: in days, or in years from two years up."""
+    if days == 0:
+        return text("pages", "kept.none", language, after=text("pages", f"after.{after}", language))
+    years = round(days / _DAYS_A_YEAR)
+    unit, count = ("years", years) if years >= _FROM_YEARS else ("days", days)
+    return text("pages", f"kept.{unit}", language, count=str(count), after=text("pages", f"after.{after}", language))
+
+
+def number(value: int | str, language: Language) -> str:
+    """A whole number with separators of thousands: `1.234` in Dutch, `1,234` in English."""
+    return f"{int(value):,}".replace(",", "." if language == "nl" else ",")
+
+
+def named(code: str, language: Language) -> str:
+    """A code in words; a code of a deployment's own contract, which has no words here, as it is."""
+    return text("codes", code, language) if code in catalogue("codes") else code
+
+
+def short(code: str, language: Language) -> str:
+    """A code in a word or two, for the head of a column."""
+    key = f"short.{code}"
+    return text("pages", key, language) if key in catalogue("pages") else named(code, language)
+
+
+def fault_text(fault: Fault, language: Language) -> str:
+    """What is wrong and how to mend it; the codes that place it in words."""
+    where = _CODE.sub(lambda found: short(found.group(), language), fault.where)
+    return rule_text(replace(fault, where=where), language)
+
+
+def fault_place(fault: Fault) -> str:
+    """Where a fault is, for a table of faults: row and column."""
+    return " ".join(part for part in (str(fault.row) if fault.row else "", fault.column) if part)
+
+
+def linked(template: str, links: Mapping[str, str]) -> Markup:
+    """A text with `[words](name)` as links; everything else is escaped."""
+    made, end = Markup(), 0
+    for found in _LINK.finditer(template):
+        made += template[end : found.start()]
+        made += Markup('<a href="{}">{}</a>').format(links[found[2]], found[1])
+        end = found.end()
+    return made + template[end:]
