@@ -21,7 +21,7 @@ from policies.errors import BadPolicy, Fault
 from policies.law import Law
 from policies.parties import ANYBODY, Caller
 from policies.purpose import PACKAGED, InForce, Purpose, Purposes, load_purposes
-from policies.question import NO_MANDATE, Action, Request, caller_facts, mandate_facts
+from policies.question import NO_MANDATE, Action, Request, Setup, caller_facts, mandate_facts
 from policies.release import Method, Sector
 from policies.rule import Rule, from_form, statements
 from policies.sources import Text
@@ -49,6 +49,14 @@ class _Act:
     permits: tuple[Rule, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """What one purpose grants: on which grounds, and for what in return."""
+
+    grounds: tuple[Ground, ...]
+    obligations: tuple[Obligation, ...]
+
+
 class Engine:
     """The law in force, ready to decide.
 
@@ -68,6 +76,7 @@ class Engine:
         self._place = {rule: place for place, rule in enumerate(law.rules)}
         self._act = cache(lambda action: _act(action, law.rules.values()))
         self._what_for = cache(self._parse_what_for)
+        self._granted = cache(self._grant)
         self._who = lru_cache(CALLERS_KEPT)(self._parse_who)
         self._grounds = {rule.id: _ground_of_rule(rule) for rule in law.rules.values()}
         self._purpose_grounds = {key: tuple(_grounds_of_purpose(purpose)) for key, purpose in law.purposes.items()}
@@ -129,15 +138,16 @@ class Engine:
         today = local_day(at)
         if any(purpose not in self.purposes for purpose in request.purposes):
             return self._deny(request, Reason.UNKNOWN_PURPOSE, why=(refusal.UNKNOWN_PURPOSE,))
-        grounds: list[Ground] = []
-        obligations: list[Obligation] = []
+        granted: list[_Granted] = []
         for purpose in request.purposes:
             decided = self._decide(request, self.purposes[purpose], today)
             if isinstance(decided, Deny):
                 return decided
-            grounds += decided
-            obligations += _obligations(self.rules, decided, self.purposes[purpose])
-        return Permit(request.action, request.purposes, tuple(dict.fromkeys(grounds)), self.version, tuple(obligations))
+            granted.append(decided)
+        first, *more = granted
+        grounds = tuple(dict.fromkeys(ground for each in granted for ground in each.grounds)) if more else first.grounds
+        obligations = tuple(asked for each in granted for asked in each.obligations)
+        return Permit(request.action, request.purposes, grounds, self.version, obligations)
 
     def standing(self, at: dt.datetime) -> dict[str, Decision]:
         """What the law says about each purpose at a moment, whoever asks: a permit where it works, else why not.
@@ -147,8 +157,8 @@ class Engine:
         act, thing = Action.READ_REGISTER_OF_PROCESSING, Installation()
         return {key: self.decide(Request(ANYBODY, act, thing, (key,)), at=at) for key in self.purposes}
 
-    def _decide(self, request: Request, purpose: Purpose, today: dt.date) -> Deny | tuple[Ground, ...]:
-        """The grounds on which one purpose permits, or the refusal.
+    def _decide(self, request: Request, purpose: Purpose, today: dt.date) -> Deny | _Granted:
+        """What one purpose grants, or the refusal.
 
         Cedar skips a rule that errs, a forbid too, and then answers Allow: only an answer without errors counts.
         """
@@ -162,7 +172,7 @@ class Engine:
         if answer is None:
             return self._deny(request, Reason.FAULT, why=(refusal.FAULT,))
         if answer.allowed:
-            return self._all_grounds(self._in_order(answer.rules), purpose)
+            return self._granted(answer.rules, purpose.id)
         refused = refusal.refuse(
             forbids=[self.rules[rule] for rule in self._in_order(answer.rules)],
             permits=act.permits,
@@ -196,6 +206,13 @@ class Engine:
         known = terms(self.purposes[purpose], self.law.in_force.get(purpose))
         none = ("Mandate", "none", mandate_facts(NO_MANDATE))
         return cedarpy.Entities.from_json_str(_entities(("Purpose", "purpose", known), none), self._schema)
+
+    def _grant(self, rules: frozenset[str], key: str) -> _Granted:
+        purpose, deciding = self.purposes[key], self._in_order(rules)
+        names = dict.fromkeys(name for rule in deciding for name in self.rules[rule].obliges)
+        asked = ((name, OBLIGATIONS[name](purpose)) for name in names)
+        obligations = tuple(Obligation(key, name, value) for name, value in asked if value is not None)
+        return _Granted(self._all_grounds(deciding, purpose), obligations)
 
     def _in_order(self, rules: Iterable[str]) -> list[str]:
         return sorted(rules, key=self._place.__getitem__)
@@ -251,15 +268,22 @@ def _question(request: Request, today: dt.date) -> dict[str, Any]:
         "principal": {"type": "Caller", "id": "caller"},
         "action": {"type": "Action", "id": request.action.value},
         "resource": {"type": request.thing.TYPE, "id": "thing"},
-        "context": {
-            "today": plain(today),
-            "action": request.action.value,
-            "collection": request.collection,
-            "purpose": {"type": "Purpose", "id": "purpose"},
-            "two_operators": request.setup.two_operators,
-            "unsafe_single_operator": request.setup.unsafe_single_operator,
-        },
+        "context": _context(today, request.action, request.collection, request.setup),
     }
+
+
+@lru_cache(maxsize=1024)
+def _context(today: dt.date, action: Action, collection: str, setup: Setup) -> str:
+    return json.dumps(
+        {
+            "today": plain(today),
+            "action": action.value,
+            "collection": collection,
+            "purpose": {"type": "Purpose", "id": "purpose"},
+            "two_operators": setup.two_operators,
+            "unsafe_single_operator": setup.unsafe_single_operator,
+        }
+    )
 
 
 def _schema(path: Path) -> cedarpy.Schema:
@@ -330,14 +354,6 @@ def _ground_of_rule(rule: Rule) -> Ground:
 def _grounds_of_purpose(purpose: Purpose) -> Iterator[Ground]:
     for cited in purpose.legal_basis:
         yield Ground(f"purpose:{purpose.id}", cited.article.nl, cited.reference, purpose.status.value, cited.article)
-
-
-def _obligations(rules: Mapping[str, Rule], grounds: Iterable[Ground], purpose: Purpose) -> Iterator[Obligation]:
-    names = dict.fromkeys(name for g in grounds if g.rule in rules for name in rules[g.rule].obliges)
-    for name in names:
-        value = OBLIGATIONS[name](purpose)
-        if value is not None:
-            yield Obligation(purpose.id, name, value)
 
 
 def _hash(

@@ -1,7 +1,7 @@
 """What an action is about: typed values with every fact the rules may read, and no others."""
 
 import datetime as dt
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -32,6 +32,7 @@ class Thing:
     """What an action is about. Four facts stand on every thing, so that one rule can forbid for all of them."""
 
     TYPE: ClassVar[str]
+    __match_args__: ClassVar[tuple[str, ...]]  # set by `dataclass`: the names of the fields
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
 
     @property
@@ -61,7 +62,7 @@ class Thing:
 
     def facts(self) -> dict[str, Fact]:
         """What rules may read of it; every attribute is always there."""
-        own = {field.name: plain(getattr(self, field.name)) for field in fields(self)}
+        own = {name: plain(getattr(self, name)) for name in self.__match_args__}
         return own | {
             "personal": self.personal,
             "health": self.health,
