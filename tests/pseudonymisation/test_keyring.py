@@ -168,6 +168,20 @@ def test_an_unknown_key_is_an_error(keyring: Keyring) -> None:
         keyring.secret("0123456789abcdef")
 
 
+def test_a_key_follows_only_a_known_one(keyring: Keyring) -> None:
+    """A key that says it re-keys the pids of an unknown key is not made."""
+    with pytest.raises(KeyringError):
+        keyring.create(PURPOSE, YEAR, **SPAN, previous="0123456789abcdef")
+    assert keyring.records() == []
+
+
+def test_the_wrapping_binds_the_specified_bytes(keyring: Keyring) -> None:
+    """Key id, purpose and year, with zero bytes between; a key without a year has none."""
+    record = made(keyring)
+    assert record.aad == f"nl-verzuim/key/v1\0{record.key_id}\0absence-statistics\0002026-2027".encode()
+    assert keyring.create("signing", None, **SPAN).aad.endswith(b"\0signing\0")
+
+
 def test_changes_of_another_process_are_seen(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
     """A keyring that is open sees at once what another one does in the same folder."""
     other = Keyring(tmp_path / "keys", kek)

@@ -1,6 +1,7 @@
 """The service's register: signed, dated, and the only word on who may ask."""
 
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,12 @@ def test_other_tokens_belong_to_nobody(token: str) -> None:
 def test_the_file_shows_no_token() -> None:
     """The register holds a hash only, and not the hash a gateway would keep of the same token."""
     assert TOKEN.encode() not in exported(site())
+
+
+def test_the_hash_of_a_token_is_the_specified_one() -> None:
+    """SHA-256 with a label of its own: registers of before stay valid, and a gateway's hash never is one."""
+    assert credential_hash(TOKEN) == sha256(b"nl-verzuim/service-token/v1\0" + TOKEN.encode()).hexdigest()
+    assert credential_hash(TOKEN) != sha256(TOKEN.encode()).hexdigest()
 
 
 def test_another_signer_is_refused() -> None:

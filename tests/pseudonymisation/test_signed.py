@@ -4,13 +4,13 @@ import json
 from contextlib import suppress
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pseudonymisation.errors import SignatureError
 from pseudonymisation.signed import sign_document, signer_of, verify_document
-from pseudonymisation.text64 import to_text
+from pseudonymisation.text64 import from_text, to_text
 
 KIND = "verzuimpoort/test/v1"
 SECRET, OTHER = b"s" * 32, b"o" * 32
@@ -76,6 +76,22 @@ def test_json_with_two_readings_is_refused(text: str) -> None:
     """Doubled keys, fractions and the like have no single canonical form."""
     with pytest.raises(SignatureError):
         verify_document(KIND, text.encode(), PUBLIC)
+
+
+def test_the_signed_bytes_are_the_specified_ones() -> None:
+    """Label, kind and canonical document, with zero bytes between: another implementation can verify it."""
+    signed = json.loads(sign_document(KIND, {"b": [1, "é"], "a": None}, SECRET))
+    message = 'nl-verzuim/signed/v1\0verzuimpoort/test/v1\0{"a":null,"b":[1,"é"]}'.encode()
+    signature = from_text(signed["signature"], 64)
+    Ed25519PublicKey.from_public_bytes(PUBLIC).verify(signature, message)
+
+
+def test_the_order_of_the_file_does_not_matter() -> None:
+    """A file that another program wrote with other spaces and another order of keys still verifies."""
+    signed = json.loads(sign_document(KIND, {"b": {"d": 1, "c": 2}, "a": 3}, SECRET))
+    signed["document"] = {"a": 3, "b": {"d": 1, "c": 2}}
+    again = json.dumps(dict(reversed(signed.items()))).encode()
+    assert verify_document(KIND, again, PUBLIC) == {"a": 3, "b": {"c": 2, "d": 1}}
 
 
 def test_signer_is_named() -> None:
