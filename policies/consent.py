@@ -17,7 +17,7 @@ from policies.days import local_day
 from policies.errors import PolicyError
 from policies.parties import Kind, Party
 from policies.purpose import NEVER, DataCategory
-from policies.sources import Filled, Key, Strict
+from policies.sources import Key, Strict
 from policies.things import ConsentedRecord
 
 Commitment = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -72,7 +72,7 @@ class Terms(Strict):
     scope: frozenset[DataCategory]
     first_day: dt.date
     last_day: dt.date
-    notice: Filled
+    notice: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$")]
     language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")]
     age_group: AgeGroup
     older_on: dt.date | None = None
@@ -118,7 +118,7 @@ class Confirmed(_Event):
 
 
 class Withdrawn(_Event):
-    """Any one of those who consent may withdraw, as easily as it was given (AVG art. 7(3))."""
+    """Any one who has a say may withdraw, as easily as it was given (AVG art. 7(3)); from sixteen that is the pupil."""
 
     event: Literal["withdrawn"] = "withdrawn"
     by: Giver
@@ -170,6 +170,7 @@ class State:
     Attributes:
         stage: where it stands that day.
         terms: as narrowed since; none before the question was put.
+        given: it was given at some time: only then has the recipient ever known of it.
         confirmed: the pupil confirmed since growing older.
         number: how many events count, and so the number of the last one.
         last: moment of the last event.
@@ -178,6 +179,7 @@ class State:
 
     stage: Stage = Stage.NONE
     terms: Terms | None = None
+    given: bool = False
     confirmed: bool = False
     number: int = 0
     last: dt.datetime | None = None
@@ -207,7 +209,7 @@ def _step(state: State, event: Event) -> State:
         case Asked(terms=terms):
             return replace(after, stage=Stage.ASKED, terms=terms)
         case Given():
-            return replace(after, stage=Stage.GIVEN)
+            return replace(after, stage=Stage.GIVEN, given=True)
         case Confirmed():
             return replace(after, stage=Stage.GIVEN, confirmed=True)
         case Narrowed(scope=scope, last_day=last_day) if after.terms is not None:
@@ -219,10 +221,12 @@ def _step(state: State, event: Event) -> State:
 def _on(state: State, day: dt.date) -> State:
     """The state as time alone has changed it by a day: it ends with its last day, and waits once the pupil is older."""
     terms = state.terms
-    if terms is None or state.stage not in {Stage.GIVEN, Stage.UNCONFIRMED}:
+    if terms is None or state.closed:
         return state
     if day > terms.last_day:
         return replace(state, stage=Stage.EXPIRED)
+    if state.stage is Stage.ASKED:
+        return state
     older = terms.older_on is not None and day >= terms.older_on
     return replace(state, stage=Stage.UNCONFIRMED if older and not state.confirmed else Stage.GIVEN)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from policies.consent import (
     CONFIRMS,
     REQUIRED,
+    AgeGroup,
     Asked,
     Confirmed,
     Event,
@@ -15,6 +16,7 @@ from policies.consent import (
     Narrowed,
     Signature,
     Terms,
+    Withdrawn,
     fold,
     possible_events,
 )
@@ -53,10 +55,17 @@ def problems_of(events: Sequence[Event], new: Event, *, purpose: Purpose, now: d
         found += _wrong_signatures(state.terms, new.signatures, today)
     elif isinstance(new, Confirmed):
         found += ["giver-pupil"] * (new.signature.giver is not Giver.PUPIL) + _wrong_dates((new.signature,), today)
+    elif isinstance(new, Withdrawn) and state.terms is not None:
+        found += ["withdrawer"] * (new.by is Giver.PARENT and _is_sixteen(state.terms, today))
     elif isinstance(new, Narrowed) and state.terms is not None:
         narrower = new.scope and new.scope <= state.terms.scope and new.last_day <= state.terms.last_day
         found += [] if narrower else ["not-narrower"]
     return tuple(Problem(code, PROBLEMS[code]) for code in dict.fromkeys(found))
+
+
+def _is_sixteen(terms: Terms, today: dt.date) -> bool:
+    turned = terms.age_group is AgeGroup.FROM_12 and terms.older_on is not None and today >= terms.older_on
+    return turned or terms.age_group is AgeGroup.FROM_16
 
 
 def _wrong_terms(terms: Terms, purpose: Purpose, today: dt.date) -> Iterator[str]:
@@ -80,8 +89,6 @@ def _wrong_signatures(terms: Terms, signatures: Sequence[Signature], today: dt.d
     yield from (f"giver-{giver.value}" for giver in sorted(required - givers))
     if givers - required or sum(signature.giver is Giver.PUPIL for signature in signatures) > 1:
         yield "giver-extra"
-    if today > terms.last_day:
-        yield "last-day"
     if terms.older_on is not None and today >= terms.older_on:
         yield "older-on"
     yield from _wrong_dates(signatures, today)
@@ -131,6 +138,10 @@ PROBLEMS: Mapping[str, Text] = {
     "giver-extra": Text(
         nl="Er is meer vastgelegd dan nodig: laat weg wie op deze leeftijd niet hoeft toe te stemmen.",
         en="More is recorded than needed: leave out whoever need not consent at this age.",
+    ),
+    "withdrawer": Text(
+        nl="Vanaf zestien jaar beslist de leerling alleen: laat de leerling zelf intrekken.",
+        en="From sixteen on the pupil alone decides: let the pupil withdraw.",
     ),
     "signature-date": Text(
         nl="Een handtekening is van een dag die nog moet komen: controleer de datum.",

@@ -154,7 +154,7 @@ class InForce(Strict):
     citation: Filled
 
 
-class UnknownPurpose(PolicyError):  # noqa: N818  the outcome's name
+class UnknownPurpose(PolicyError, KeyError):  # noqa: N818  the outcome's name
     """No purpose has this id."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from policies.decision import Decision, Deny, Permit
 from policies.dpia import Measured
+from policies.errors import PolicyError
 from policies.law import Law
 from policies.purpose import NEVER, Purpose, Status
 from policies.render import rule_sentence
@@ -30,8 +31,13 @@ def register_document(
         standing: for each purpose what the engine says about that day (`Engine.standing`).
         measured: figures that were measured; a measure without one says so.
         commit: revision of the source tree, where known.
+
+    Raises:
+        PolicyError: a figure belongs to no measure.
     """
     figures = tuple(measured)
+    if strangers := {figure.measure for figure in figures} - set(law.assessment.measures):
+        raise PolicyError(f"no measure {', '.join(sorted(strangers))}: dpia.toml lists them")
     working = [p for p in law.purposes.values() if isinstance(standing[p.id], Permit)]
     idle = [(p, why) for p in law.purposes.values() if isinstance(why := standing[p.id], Deny)]
     body: Json = {

@@ -218,7 +218,8 @@ class Consent(Thing):
         party: the site that holds the evidence; empty where there is none.
         recipient: code of the one party it names.
         recipient_is: kind of that party.
-        complete: givers, scope, evidence and notice are in order (`policies.consent.faults` found none).
+        given: it was given at some time; before that, and after a refusal, only the site knows of it.
+        complete: givers, scope, evidence and notice are in order (`problems_of` found none).
         until: last day.
         latest: last day the law of this gateway allows, 31 July of the school year.
     """
@@ -228,6 +229,7 @@ class Consent(Thing):
     party: str
     recipient: str = ""
     recipient_is: Kind = Kind.OTHER
+    given: bool = False
     complete: bool = False
     until: dt.date = NEVER
     latest: dt.date = dt.date.min

@@ -79,8 +79,8 @@ def notice(consent: str, state: State) -> Notice:
     Raises:
         PolicyError: no event ended it; there is nothing to tell.
     """
-    if not state.closed or state.terms is None or state.last is None or state.stage is Stage.REFUSED:
-        raise PolicyError("a notice is about a consent that was withdrawn or has expired")
+    if not (state.closed and state.given) or state.terms is None or state.last is None:
+        raise PolicyError("a notice is about a consent that was given, and was withdrawn or has expired")
     return Notice(
         consent=consent,
         recipient=state.terms.recipient,
@@ -104,6 +104,9 @@ def overdue(notices: Iterable[Notice], answered: Collection[str], today: dt.date
 
 
 def to_expire(histories: Mapping[str, Sequence[Event]], at: dt.datetime) -> tuple[str, ...]:
-    """Ids of consents whose last day has passed and whose key still exists: the retention run appends `Expired`."""
+    """Ids of consents whose last day has passed without an event that ends them: the retention run appends `Expired`.
+
+    Questions that were never answered are among them; there is no notice about those.
+    """
     states = {consent: fold(events, at) for consent, events in histories.items()}
     return tuple(sorted(c for c, state in states.items() if state.stage is Stage.EXPIRED and not state.closed))

@@ -107,6 +107,7 @@ THINGS: dict[type[Thing], tuple[Thing, ...]] = {
         CONSENT,
         Consent(""),
         replace(CONSENT, complete=False),
+        replace(CONSENT, given=False),
         replace(CONSENT, recipient="PO2505", recipient_is=Kind.SWV),
         replace(CONSENT, recipient="GM0344", recipient_is=Kind.GEMEENTE),
         replace(CONSENT, until=ORDINARY),

@@ -255,6 +255,7 @@ def named_in_consent(request: Request, purpose: Purpose, _: dt.date) -> bool:
         caller.role in SPEAKS_FOR_RECIPIENT
         and caller.acting.code == thing.recipient
         and caller.acting.kind in purpose.recipients
+        and thing.given
     )
 
 

@@ -19,6 +19,7 @@ DOUBLE_LOCKS = {
     "download-what-is-public: condition 1 removed": "published-only",
     "certificate-for-officers: condition 1 removed": "published-only",
     "keep-consent: condition 2 removed": "consent-of-your-school",
+    "named-recipient-knows-consent: condition 3 removed": "consent-known-to-you",
     "send-consented-record: condition 2 removed": "record-under-your-consent",
     "receive-consented-record: condition 2 removed": "record-for-you",
     "ask-for-a-parent: condition 2 removed": "not-your-records",

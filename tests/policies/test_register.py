@@ -88,6 +88,12 @@ def test_measures_carry_measured_figures_or_none() -> None:
     assert "nog niet gemeten" in register_page(NOW)
 
 
+def test_a_figure_of_no_measure_is_an_error() -> None:
+    """A mistyped measure would hide its figure in silence."""
+    with pytest.raises(PolicyError, match="no measure atacker"):
+        document(figures=(Measured("atacker", "0", DAY, "R-1"),))
+
+
 def test_open_questions_are_what_is_undecided_and_what_rests_on_a_bill() -> None:
     """Undecided purposes and rules, and what the operator set in force."""
     asked_about = {item["id"] for item in NOW["open_questions"]}

@@ -41,11 +41,11 @@ def test_an_expiry_is_told_as_well() -> None:
 
 @pytest.mark.parametrize(
     "now",
-    [State(), state([asked()], "2026-09-02"), state(GIVEN, "2026-09-02"), state([asked(), refused()], "2026-09-02"), state(GIVEN, "2027-03-02")],
+    [State(), state([asked()], "2026-09-02"), state([asked(), expired("2027-03-02")], "2027-03-02"), state(GIVEN, "2026-09-02"), state([asked(), refused()], "2026-09-02"), state(GIVEN, "2027-03-02")],
 )  # fmt: skip
 def test_there_is_no_notice_about_what_an_event_did_not_end(now: State) -> None:
     """Not asked, asked, given, refused, or over without its key being destroyed."""
-    with pytest.raises(PolicyError, match="withdrawn or has expired"):
+    with pytest.raises(PolicyError, match="was given, and was withdrawn or has expired"):
         notice("c-1", now)
 
 
@@ -66,8 +66,9 @@ def test_what_must_expire_is_found_once() -> None:
         "over": GIVEN,
         "done": [*GIVEN, expired("2027-03-02")],
         "withdrawn": [*GIVEN, withdrawn("2026-10-01")],
+        "never answered": [asked()],
     }
-    assert to_expire(histories, moment("2027-03-02")) == ("over",)
+    assert to_expire(histories, moment("2027-03-02")) == ("never answered", "over")
     assert to_expire(histories, moment("2027-03-01")) == ()
 
 

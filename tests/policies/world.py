@@ -138,7 +138,13 @@ READY = Release(
 PUBLISHED = Release(published=True)
 SLICE = Slice(published=True, level="swv", area=Area.OWN)
 CONSENT = Consent(
-    SITE.code, JGZ.code, Kind.YOUTH_HEALTH_CARE, complete=True, until=dt.date(2027, 3, 1), latest=dt.date(2027, 7, 31)
+    SITE.code,
+    JGZ.code,
+    Kind.YOUTH_HEALTH_CARE,
+    given=True,
+    complete=True,
+    until=dt.date(2027, 3, 1),
+    latest=dt.date(2027, 7, 31),
 )
 RECORD = ConsentedRecord(
     party=SITE.code,
