@@ -21,13 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.entry import Actor, Entry, Object
-from audit.errors import LogClosedError, NotLoggedError
+from audit.errors import LogClosedError
 from audit.events import Event, Role
 from audit.lead import take_lead
 from audit.log import Appended, Log
 from audit.merkle import EMPTY_ROOT
-from audit.note import Signer, parse_note
-from audit.proofs import LogState, log_note, logs, signed_note, signed_size
+from audit.note import Signer
+from audit.proofs import LogState, log_note, logs, root, signed_note, signed_size
 from audit.schema import CHECKPOINT, CLOSING, LOG
 from audit.tree import grow, recount, waiting
 
@@ -111,10 +111,15 @@ class Sequencer:
 
         Returns:
             The final checkpoint.
+
+        Raises:
+            LogClosedError: It is closed already.
         """
         with self._engine.begin() as connection:
             take_lead(connection, wait=True)
             state = self._open(connection, now)
+            if state.is_closed:
+                raise LogClosedError(f"log {state.origin} is closed already")
             size = state.size
             while count := grow(connection, state.log, size, waiting(connection, self._batch)):
                 size += count
@@ -124,6 +129,29 @@ class Sequencer:
         self._publish(state, now)
         with self._engine.connect() as connection:
             return signed_note(connection, state.log, size)
+
+    def take_over(self, now: int, keep_until: int) -> None:
+        """Go on under this new origin after a backup was restored: the old origin must never sign again.
+
+        The world may have seen checkpoints of the old log that the restored database knows nothing of; whatever its key
+        signed now would be a second history. So the old log is closed as it is found, without a signature, and the
+        first entry of this one commits to it; entries that waited in the backup follow here.
+
+        Args:
+            now: Milliseconds since 1970 UTC.
+            keep_until: When the entries of the old log may be erased, at least five years from now.
+
+        Raises:
+            LogClosedError: There is no open log of another origin.
+        """
+        with self._engine.begin() as connection:
+            take_lead(connection, wait=True)
+            chain = logs(connection)
+            if not chain or chain[-1].is_closed or chain[-1].origin == self._signer.key.name:
+                raise LogClosedError("there is no open log of another origin to take over")
+            last = chain[-1]
+            connection.execute(insert(CLOSING).values(log=last.log, size=last.size, keep_until=keep_until))
+            self._begin(connection, now, last.log + 1, _end_of(connection, last))
 
     def run(self, stop: threading.Event, interval: float = 0.1) -> None:
         """Step until told to stop: `interval` seconds apart, at once after a full batch, slower while it fails.
@@ -152,8 +180,13 @@ class Sequencer:
             return last
         if last and not last.is_closed:
             raise LogClosedError(f"log {last.origin} is open: close it before {mine.name} begins")
-        end = _end_of(connection, last) if last else None
-        log = last.log + 1 if last else 1
+        if last and signed_size(connection, last.log) != last.size:
+            raise LogClosedError(f"log {last.origin} lacks its final checkpoint: finish it with its own key")
+        return self._begin(connection, now, last.log + 1 if last else 1, _end_of(connection, last) if last else None)
+
+    def _begin(self, connection: Connection, now: int, log: int, end: bytes | None) -> LogState:
+        """Open a log of this origin; its first entry commits to the end of the one before."""
+        mine = self._signer.key
         connection.execute(insert(LOG).values(log=log, origin=mine.name, key=str(mine)))
         first = self._say(connection, now, Event.LOG_OPENED, log, end)
         size = grow(connection, log, 0, waiting(connection, 1, first.data))
@@ -191,10 +224,6 @@ class Sequencer:
             return fresh
 
 
-def _end_of(connection: Connection, closed: LogState) -> bytes:
-    """SHA-256 of the text of a closed log's final checkpoint, which is public; the next log holds on to it."""
-    try:
-        note = log_note(connection, closed.log, closed.size)
-    except NotLoggedError:
-        raise LogClosedError(f"log {closed.origin} lacks its final checkpoint: finish it with its own key") from None
-    return sha256(parse_note(note).text.encode()).digest()
+def _end_of(connection: Connection, last: LogState) -> bytes:
+    """SHA-256 of the checkpoint text of a log's last size, as public as its root: the next log holds on to it."""
+    return sha256(Checkpoint(last.origin, last.size, root(connection, last.log, last.size)).text().encode()).digest()

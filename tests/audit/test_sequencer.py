@@ -2,18 +2,19 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select
 
-from audit.checkpoint import open_checkpoint
+from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.errors import AuditError, LogBrokenError, LogClosedError
 from audit.lead import ADVISORY_LOCK
 from audit.leaf import parse
 from audit.merkle import leaf_hash, root_of
-from audit.proofs import locate, logs
+from audit.proofs import locate, logs, root
 from audit.schema import CHECKPOINT, ENTRY, PENDING
 from audit.timeline import UNREADABLE, Filter, find
 from tests.audit.world import DAY, HOUR, MORNING, ORIGIN, World, entry, make_world, signer
@@ -130,8 +131,8 @@ def test_many_processes_on_one_database_make_one_log(world: World) -> None:
         pass
     stored = world.read(lambda c: c.scalars(select(ENTRY.c.hash).order_by(ENTRY.c.idx)).all())
     assert sorted(leaves) == sorted(bytes(each) for each in stored[1:])
-    for size, root in _roots(world).items():
-        assert root == root_of(bytes(each) for each in stored[:size])
+    for size, signed in _roots(world).items():
+        assert signed == root_of(bytes(each) for each in stored[:size])
 
 
 def test_on_postgresql_the_leader_keeps_others_out(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -242,6 +243,36 @@ def test_a_year_that_crashed_before_its_last_signature_is_finished_by_its_own_ke
         following.step(MORNING)
     assert world.step().signed
     assert following.step(MORNING).leader
+
+
+def test_after_a_restored_backup_a_new_origin_takes_over_and_the_old_key_stays_silent(world: World) -> None:
+    """Entries signed and unsigned stay where they are; the new log commits to them, and takes what waited."""
+    world.grow(2)
+    world.append(entry())
+    crashed = world.sequencer_of()
+    crashed._publish = lambda *_: None  # type: ignore[assignment]  # the backup was made before it signed
+    crashed.step(MORNING)
+    world.append(entry())
+    following = world.sequencer_of("verzuimpoort.example/audit/2026-2027/2", 2)
+    following.take_over(MORNING, MORNING + YEARS)
+    assert following.step(MORNING).sequenced == 1
+    old, new = world.read(logs)
+    assert (old.size, old.is_closed, new.size) == (4, True, 2)
+    assert _events(world)[4:] == ["log.opened", "submission.received"]
+    last = Checkpoint(ORIGIN, 4, world.read(lambda c: root(c, 1, 4)))
+    opened = parse(world.read(lambda c: c.scalar(select(ENTRY.c.data).where(ENTRY.c.log == 2, ENTRY.c.idx == 0))))
+    assert opened["object"]["commitment"] == sha256(last.text().encode()).hexdigest()  # type: ignore[index, call-overload]
+    with pytest.raises(LogClosedError):
+        world.step()
+    with pytest.raises(LogClosedError, match="no open log of another"):
+        following.take_over(MORNING, MORNING + YEARS)
+
+
+def test_a_log_is_closed_once(world: World) -> None:
+    """Closing it again is refused, before and after its final checkpoint."""
+    world.sequencer.close(MORNING, MORNING + YEARS)
+    with pytest.raises(LogClosedError, match="already"):
+        world.sequencer.close(MORNING, MORNING + YEARS)
 
 
 def test_a_closed_log_cannot_be_given_an_end_within_five_years(world: World) -> None:
