@@ -1,12 +1,15 @@
 """The life of keys: states, files, wrapping, and a destruction that reaches every backup."""
 
+import fcntl
 import json
 import os
 import stat
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from shutil import copytree
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -190,6 +193,54 @@ def test_changes_of_another_process_are_seen(keyring: Keyring, kek: FileKek, tmp
         assert keyring.record(record.key_id) == record
         other.activate(record.key_id)
         assert keyring.active(PURPOSE, YEAR) == other.active(PURPOSE, YEAR)
+
+
+def test_an_untouched_folder_is_read_once(
+    keyring: Keyring, kek: FileKek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While nothing changes no file is read again; the first change afterwards is seen."""
+    record = made(keyring)
+    os.utime(tmp_path / "keys", (0, 0))
+    keyring.records()
+    with monkeypatch.context() as patch:
+        patch.setattr("pseudonymisation.keyring._read", None)
+        assert keyring.records() == [record]
+    other = made(Keyring(tmp_path / "keys", kek))
+    assert keyring.record(other.key_id) == other
+
+
+def test_two_processes_do_not_change_keys_at_once(keyring: Keyring, tmp_path: Path) -> None:
+    """While another process holds the lock a change waits; reading does not."""
+    record = made(keyring)
+    writer = Thread(target=made, args=(keyring,))
+    with (tmp_path / "keys" / ".lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive()
+        assert Keyring(tmp_path / "keys", keyring._kek).records() == [record]
+    writer.join()
+    assert len(keyring.records()) == 2
+
+
+class DestructionInBetween:
+    """A key-encryption key that is renewed by another process just before its first use."""
+
+    def __init__(self, kek: FileKek, act: Callable[[], None]) -> None:
+        self._kek, self._acts = kek, [act]
+
+    def unwrap(self, kek_id: str, wrapped: bytes, aad: bytes) -> bytes:
+        """As the file does, after the other process acted."""
+        while self._acts:
+            self._acts.pop()()
+        return self._kek.unwrap(kek_id, wrapped, aad)
+
+
+def test_a_key_that_is_rewrapped_while_it_is_read_still_opens(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
+    """Between reading a key's file and its key-encryption key another process may destroy some key."""
+    survivor, doomed = made(keyring), made(keyring)
+    racing: Any = DestructionInBetween(kek, lambda: keyring.destroy(doomed.key_id))
+    assert Keyring(tmp_path / "keys", racing).secret(survivor.key_id) == keyring.secret(survivor.key_id)
 
 
 def test_destroyed_keys_leave_a_name_without_secret(keyring: Keyring) -> None:
