@@ -44,7 +44,6 @@ _SIGNED: Final = "SELECT 1 FROM audit_checkpoint WHERE log = NEW.log AND size = 
 _ENTERED: Final = "SELECT 1 FROM audit_entry WHERE source = NEW.source"
 
 _SMALL_RULES: Final = (
-    (LOG, "EXISTS (SELECT 1 FROM audit_log WHERE log = NEW.log OR origin = NEW.origin)", "is there already"),
     (
         CLOSING,
         f"{_IS_CLOSED} OR NEW.size <> {_NEXT_INDEX} OR NEW.keep_until < {{now}} + {KEEP_AT_LEAST_MS}",
@@ -102,10 +101,10 @@ def _sqlite() -> Iterator[str]:
         yield trigger(table, "DELETE", f"NOT {may}", "is kept")
     yield trigger(PENDING, "DELETE", f"NOT {_IN_THE_LOG}", "leaves the waiting room only for the log")
     yield trigger(PENDING, "INSERT", "EXISTS (SELECT 1 FROM audit_pending WHERE id = NEW.id)", "is there already")
-    for table in DERIVED:
-        same = " AND ".join(f"{column.name} = NEW.{column.name}" for column in table.primary_key)
-        there = f"SELECT 1 FROM {table.name} WHERE {same}"  # noqa: S608  names of our own tables and columns
-        yield trigger(table, "INSERT", f"EXISTS ({there})", "is there already")
+    there = "EXISTS (SELECT 1 FROM audit_index WHERE log = NEW.log AND idx = NEW.idx)"
+    yield trigger(INDEX, "INSERT", there, "is there already")
+    there = "EXISTS (SELECT 1 FROM audit_log WHERE log = NEW.log OR origin = NEW.origin)"
+    yield trigger(LOG, "INSERT", there, "is there already")
     for table, when, why in (*_SMALL_RULES, *_BULK_RULES):
         yield trigger(table, "INSERT", when.format(now=now), why)
 

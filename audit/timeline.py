@@ -62,11 +62,12 @@ class Found:
 
     def fields(self) -> dict[str, Any]:
         """What the entry says; bytes that are no entry say that they are unreadable."""
-        if _searchable(self.data)[0]["event"] == UNREADABLE:
-            blank = {"ts": 0, "trace_id": "", "span_id": "", "event": UNREADABLE, "decision": "error"}
-            return blank | {"actor": {"role": UNREADABLE}}
-        entry: dict[str, Any] = json.loads(self.data)
-        return entry
+        return _read(self.data) or dict(_NO_ENTRY)
+
+
+_NO_ENTRY: Final[dict[str, Any]] = {
+    "ts": 0, "trace_id": "", "span_id": "", "event": UNREADABLE, "decision": "error", "actor": {"role": UNREADABLE},
+}  # fmt: skip
 
 
 Column = Literal["event", "decision", "recipient", "period", "purpose", "rule"]
@@ -93,7 +94,8 @@ def tally(connection: Connection, wanted: Filter, by: Column) -> dict[str, int]:
     source, holds, _ = _fitting(wanted)
     column: ColumnElement[Any] = INDEX.c[by] if by != "rule" else MARK.c.word
     if by == "rule":
-        source = source.join(MARK, (MARK.c.log == INDEX.c.log) & (MARK.c.idx == INDEX.c.idx))
+        both = (MARK.c.log == INDEX.c.log) & (MARK.c.idx == INDEX.c.idx)
+        source = source.join(MARK, both) if holds else MARK
         holds.append(MARK.c.word.between(_RULE, f"{_RULE}~"))
     rows = connection.execute(
         select(column, func.count()).select_from(source).where(*holds, column.is_not(None)).group_by(column)
@@ -129,23 +131,30 @@ def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[tup
     """Rows of `audit_index` and `audit_mark` for entries with the indexes from `first` on, in the order of columns."""
     index, marks = [], []
     for idx, data in enumerate(entries, start=first):
-        columns, words = _searchable(data)
-        index.append((log, idx, *(columns[column.name] for column in INDEX.columns[2:])))
-        marks += [(word, log, idx) for word in words]
+        entry = _read(data)
+        columns = _columns(entry) if entry else (0, UNREADABLE, UNREADABLE, None, None, None, None, None)
+        index.append((log, idx, *columns))
+        marks += [(word, log, idx) for word in _words(entry)] if entry else []
     return index, marks
 
 
-def _searchable(data: bytes) -> tuple[dict[str, Any], list[str]]:
-    """Columns and words of an entry; bytes that are no entry must not be able to stop the sequencer."""
+def _columns(entry: dict[str, Any]) -> tuple[Any, ...]:
+    return (entry["ts"], *(entry.get(name) for name in _COLUMNS), entry.get("object", {}).get("id"))
+
+
+def _words(entry: dict[str, Any]) -> list[str]:
+    parties = {entry["actor"].get("organisation"), entry.get("party"), entry.get("recipient")} - {None}
+    return [_PARTY + each for each in parties] + [_RULE + each for each in {*entry.get("rules", ())}]
+
+
+def _read(data: bytes) -> dict[str, Any] | None:
+    """An entry, or None for bytes that are none: they must not be able to stop the sequencer or a page."""
     try:
-        entry = json.loads(data)
-        parties = {entry["actor"].get("organisation"), entry.get("party"), entry.get("recipient")} - {None}
-        words = [_PARTY + each for each in parties] + [_RULE + each for each in {*entry.get("rules", ())}]
-        columns = {name: entry.get(name) for name in _COLUMNS} | {"object": entry.get("object", {}).get("id")}
-        texts = [entry["event"], entry["decision"], *words, *(each for each in columns.values() if each is not None)]
-        is_entry = all(each.isascii() and each.isprintable() for each in texts) and 0 <= entry["ts"] <= MAX_INTEGER
+        entry: dict[str, Any] = json.loads(data)
+        ts, event, decision, *rest = _columns(entry)
+        texts = [event, decision, entry["actor"]["role"], entry["trace_id"], entry["span_id"], *_words(entry)]
+        texts += [each for each in rest if each is not None]
+        good = all(each.isascii() and each.isprintable() for each in texts) and type(ts) is int
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        is_entry = False
-    if not is_entry:
-        return dict.fromkeys(_ASKED) | {"ts": 0, "event": UNREADABLE, "decision": UNREADABLE}, []
-    return columns | {"ts": int(entry["ts"])}, words
+        return None
+    return entry if good and 0 <= ts <= MAX_INTEGER else None

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, create_engine, func, select
-from sqlalchemy.exc import DBAPIError
 
 from audit.errors import AuditError
 from audit.export import write_bundle
@@ -18,61 +17,14 @@ from audit.guards import grants, guards
 from audit.log import Log
 from audit.proofs import prove
 from audit.quorum import Policy
-from audit.schema import DERIVED, ENTRY, EVIDENCE, PENDING
+from audit.schema import ENTRY, PENDING
 from audit.sequencer import Sequencer
 from audit.verify import Fault, check_bundle
 from audit.verify import Policy as VerifierPolicy
+from tests.audit.forgeries import EVERYWHERE, KEPT, POSTGRESQL, SQLITE, passes
 from tests.audit.world import DAY, KINDS, MORNING, VOCABULARY, World, entry, make_world, postgres_url, signer
 
 ROLES = {"app": "audit_app", "sequencer": "audit_sequencer", "officer": "audit_officer"}
-KEPT = [table.name for table in (*EVIDENCE, *DERIVED)]
-
-EVERYWHERE = [
-    *(f"DELETE FROM {table}" for table in KEPT if table != "audit_closing"),  # noqa: S608  our own tables
-    "UPDATE audit_entry SET idx = idx + 100",
-    "UPDATE audit_entry SET data = hash",
-    "UPDATE audit_node SET hash = hash WHERE position = 0",
-    "UPDATE audit_checkpoint SET note = 'another'",
-    "UPDATE audit_log SET key = 'another'",
-    "UPDATE audit_index SET decision = 'permit'",
-    "UPDATE audit_mark SET word = 'party:00XX00'",
-    "DELETE FROM audit_pending",
-    "UPDATE audit_pending SET data = data",
-    "INSERT INTO audit_closing VALUES (1, 5, 1)",
-    "INSERT INTO audit_closing VALUES (1, 4, 99999999999999)",
-    "INSERT INTO audit_checkpoint VALUES (1, 4, 'another root', 1)",
-    "INSERT INTO audit_checkpoint VALUES (1, 3, 'an earlier root', 1)",
-    "INSERT INTO audit_checkpoint VALUES (1, 99, 'a root of entries to come', 1)",
-    "INSERT INTO audit_cosignature VALUES (1, 99, 'w', 'of no checkpoint')",
-    "INSERT INTO audit_log VALUES (1, 'another origin', 'key')",
-    "INSERT INTO audit_node SELECT log, position + 50, hash FROM audit_node WHERE position = 0",
-    "INSERT INTO audit_node SELECT log, position, hash FROM audit_node WHERE position = 0",
-    "INSERT INTO audit_entry SELECT log, idx + 50, hash, source + 50, data FROM audit_entry WHERE idx = 0",
-    "INSERT INTO audit_entry SELECT log, idx + 5, hash, source, data FROM audit_entry WHERE idx = 0",
-    "INSERT INTO audit_entry SELECT log, idx, hash, source + 50, data FROM audit_entry WHERE idx = 2",
-]
-SQLITE = [
-    "INSERT OR REPLACE INTO audit_entry SELECT log, idx, hash, source, x'7b7d' FROM audit_entry WHERE idx = 2",
-    "INSERT OR REPLACE INTO audit_entry SELECT log, 5, hash, source, x'7b7d' FROM audit_entry WHERE idx = 2",
-    "REPLACE INTO audit_node VALUES (1, 3, zeroblob(32))",
-    "REPLACE INTO audit_checkpoint SELECT log, size, 'another', made FROM audit_checkpoint",
-    "REPLACE INTO audit_log SELECT 2, origin, key FROM audit_log",
-    "REPLACE INTO audit_index (log, idx, ts, event, decision) SELECT log, idx, ts, 'x', decision FROM audit_index",
-    "REPLACE INTO audit_pending SELECT id, x'7b7d' FROM audit_pending",
-    "INSERT INTO audit_pending SELECT id, data FROM audit_pending WHERE 1 ON CONFLICT (id) DO UPDATE SET id = 9",
-    "UPDATE OR REPLACE audit_entry SET idx = 1 WHERE idx = 2",
-    "INSERT INTO audit_pending (data) VALUES (x'7b0a7d')",
-    "INSERT INTO audit_pending (data) VALUES (zeroblob(4097))",
-    "INSERT INTO audit_pending (data) VALUES ('text')",
-]
-POSTGRESQL = [
-    *(f"TRUNCATE {table} CASCADE" for table in [*KEPT, PENDING.name]),
-    "INSERT INTO audit_pending OVERRIDING SYSTEM VALUE VALUES (6, '\\x7b7d') ON CONFLICT (id) DO UPDATE SET id = 9",
-    "INSERT INTO audit_node VALUES (1, 3, '\\x00') ON CONFLICT (log, position) DO UPDATE SET hash = excluded.hash",
-    "MERGE INTO audit_node n USING (SELECT 3 AS p) s ON n.position = s.p WHEN MATCHED THEN UPDATE SET hash = '\\x00'",
-    "WITH gone AS (DELETE FROM audit_entry WHERE idx = 2 RETURNING *) SELECT * FROM gone",
-    "INSERT INTO audit_pending (data) VALUES ('\\x7b0a7d')",
-]
 
 
 def _content(world: World) -> dict[str, list[tuple[object, ...]]]:
@@ -90,7 +42,7 @@ def _plain(value: object) -> object:
 @pytest.fixture(params=KINDS)
 def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """Five entries in the log, one waiting; once on SQLite and once on PostgreSQL."""
-    for world in make_world(request.param, tmp_path):
+    with make_world(request.param, tmp_path) as world:
         world.grow(4)
         world.sql("INSERT INTO audit_cosignature VALUES (1, 5, 'key of a witness', 'its line')")
         world.append(entry())
@@ -101,19 +53,9 @@ def test_no_statement_changes_a_row_leaves_a_gap_or_loses_an_entry(filled: World
     """Each trick of the owner of the tables is refused, and everything is as it was."""
     before = _content(filled)
     own = SQLITE if filled.engine.dialect.name == "sqlite" else POSTGRESQL
-    accepted = [statement for statement in [*EVERYWHERE, *own] if _passes(filled.engine, statement)]
+    accepted = [statement for statement in [*EVERYWHERE, *own] if passes(filled.engine, statement)]
     assert accepted == []
     assert _content(filled) == before
-
-
-def _passes(engine: Engine, *statements: str) -> bool:
-    try:
-        with engine.begin() as connection:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
-    except DBAPIError:
-        return False
-    return True
 
 
 def test_an_entry_leaves_the_waiting_room_only_for_the_log(filled: World) -> None:
@@ -121,19 +63,19 @@ def test_an_entry_leaves_the_waiting_room_only_for_the_log(filled: World) -> Non
     forged = (
         "INSERT INTO audit_entry SELECT 1, 5, hash, (SELECT id FROM audit_pending), data FROM audit_entry WHERE idx = 1"
     )
-    assert not _passes(filled.engine, "DELETE FROM audit_pending")
-    assert not _passes(filled.engine, forged, "DELETE FROM audit_pending")
+    assert not passes(filled.engine, "DELETE FROM audit_pending")
+    assert not passes(filled.engine, forged, "DELETE FROM audit_pending")
     assert filled.step().sequenced == 1
 
 
 def test_a_closed_log_gets_no_entry(filled: World) -> None:
     """After its closing nothing can be added to it, and the closing cannot be undone."""
     filled.sequencer.close(MORNING, MORNING + 6 * 365 * DAY)
-    assert not _passes(filled.engine, "DELETE FROM audit_closing")
-    assert not _passes(filled.engine, "UPDATE audit_closing SET keep_until = 1")
+    assert not passes(filled.engine, "DELETE FROM audit_closing")
+    assert not passes(filled.engine, "UPDATE audit_closing SET keep_until = 1")
     size = filled.read(lambda c: c.scalar(select(func.count()).select_from(ENTRY)))
     late = f"INSERT INTO audit_entry SELECT 1, {size}, hash, 900, data FROM audit_entry WHERE idx = 1"  # noqa: S608
-    assert not _passes(filled.engine, late)
+    assert not passes(filled.engine, late)
 
 
 def test_making_the_guards_again_changes_nothing(filled: World) -> None:
@@ -152,7 +94,7 @@ def test_guards_exist_for_the_two_databases_only() -> None:
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A log on PostgreSQL with the three roles of production."""
-    for world in make_world("postgresql", tmp_path_factory.mktemp("pg")):
+    with make_world("postgresql", tmp_path_factory.mktemp("pg")) as world:
         existing = world.read(lambda c: c.exec_driver_sql("SELECT rolname FROM pg_roles").scalars().all())
         world.sql(*(f"CREATE ROLE {role} LOGIN" for role in ROLES.values() if role not in existing), *grants(**ROLES))
         world.grow(4)
@@ -168,7 +110,7 @@ def test_a_replica_role_does_not_silence_the_guards(postgresql: World) -> None:
     """A superuser who pretends to replay replication is stopped by the same triggers."""
     replica = "SET LOCAL session_replication_role = replica"
     own = [each for each in [*EVERYWHERE, *POSTGRESQL] if each.split()[0] in {"UPDATE", "DELETE", "TRUNCATE"}]
-    assert [each for each in own if _passes(postgresql.engine, replica, each)] == []
+    assert [each for each in own if passes(postgresql.engine, replica, each)] == []
 
 
 @pytest.mark.parametrize("role", ["app", "officer", "sequencer"])
@@ -184,7 +126,7 @@ def test_no_role_can_do_more_than_its_work(postgresql: World, role: str) -> None
         "CREATE TRIGGER mine AFTER INSERT ON audit_pending FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
     ]
     before, engine = _content(postgresql), _as(postgresql, role)
-    assert [each for each in [*EVERYWHERE, *POSTGRESQL, *lifting] if _passes(engine, each)] == []
+    assert [each for each in [*EVERYWHERE, *POSTGRESQL, *lifting] if passes(engine, each)] == []
     engine.dispose()
     assert _content(postgresql) == before
 
@@ -205,16 +147,16 @@ def test_no_role_can_do_more_than_its_work(postgresql: World, role: str) -> None
 def test_the_application_cannot_choose_a_place_or_sign(postgresql: World, statement: str) -> None:
     """It hands in bytes and nothing else: no number, no index, no checkpoint, no look at what others wrote."""
     engine = _as(postgresql, "app")
-    assert not _passes(engine, statement)
+    assert not passes(engine, statement)
     engine.dispose()
 
 
 def test_an_officer_reads_and_does_nothing_else(postgresql: World) -> None:
     """The log can be read; an entry cannot be added."""
     engine = _as(postgresql, "officer")
-    assert all(_passes(engine, f"SELECT * FROM {table}") for table in KEPT)  # noqa: S608  our tables
-    assert not _passes(engine, "INSERT INTO audit_pending (data) VALUES ('\\x7b7d')")
-    assert not _passes(engine, "SELECT tag FROM audit_subject")
+    assert all(passes(engine, f"SELECT * FROM {table}") for table in KEPT)  # noqa: S608  our tables
+    assert not passes(engine, "INSERT INTO audit_pending (data) VALUES ('\\x7b7d')")
+    assert not passes(engine, "SELECT tag FROM audit_subject")
     engine.dispose()
 
 
@@ -240,7 +182,7 @@ def test_a_role_is_a_plain_name(role: str) -> None:
 
 def test_who_owns_the_file_can_lift_the_guards_and_is_found_out_by_the_signature(tmp_path: Path) -> None:
     """The last line: the triggers are gone, an entry is changed, and the signed checkpoint does not fit any more."""
-    for world in make_world("sqlite", tmp_path):
+    with make_world("sqlite", tmp_path) as world:
         world.grow(4)
         world.sql("DROP TRIGGER audit_entry_update_guard", "UPDATE audit_entry SET data = x'7b7d' WHERE idx = 2")
         policy, out = f"log {signer().key}\nquorum none\n", io.BytesIO()

@@ -100,7 +100,8 @@ def _count(world: World, said: list[str], shown: list[str]) -> None:
 @pytest.fixture(params=KINDS)
 def killed(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A log on SQLite, and the same on PostgreSQL."""
-    yield from make_world(request.param, tmp_path)
+    with make_world(request.param, tmp_path) as world:
+        yield world
 
 
 def test_killed_processes_lose_nothing_and_fork_nothing(killed: World) -> None:
@@ -117,5 +118,5 @@ def test_five_hundred_kill_rounds_lose_nothing(killed: World) -> None:
 @pytest.mark.soak
 def test_a_killed_database_loses_nothing(tmp_path: Path) -> None:
     """PostgreSQL itself stopped in the middle, every fifth of 50 rounds."""
-    for world in make_world("postgresql", tmp_path):
+    with make_world("postgresql", tmp_path) as world:
         _campaign(world, 50, seed=3, kill_database=True)

@@ -137,7 +137,7 @@ def test_many_processes_on_one_database_make_one_log(world: World) -> None:
 
 def test_on_postgresql_the_leader_keeps_others_out(tmp_path_factory: pytest.TempPathFactory) -> None:
     """While one process holds the lead, another does nothing and says so."""
-    for world in make_world("postgresql", tmp_path_factory.mktemp("pg")):
+    with make_world("postgresql", tmp_path_factory.mktemp("pg")) as world:
         world.append(entry())
         with world.engine.begin() as leader:
             leader.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
@@ -149,7 +149,7 @@ def test_on_postgresql_an_open_transaction_holds_nobody_up_and_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """An entry whose transaction commits last comes last, though it was written first."""
-    for world in make_world("postgresql", tmp_path_factory.mktemp("pg")):
+    with make_world("postgresql", tmp_path_factory.mktemp("pg")) as world:
         with world.engine.begin() as slow:
             late = world.log.append(slow, entry())
             early = world.append(entry())[0]

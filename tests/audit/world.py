@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -161,22 +162,27 @@ def postgres_url(database: str = "postgres", user: str = "postgres") -> str:
     return f"postgresql+psycopg://{user}@/{database}?host={postgres_server().pgdata}"
 
 
+@contextmanager
 def make_world(kind: str, folder: Path) -> Iterator[World]:
     """A world on a database of this kind; closed at the end."""
     engine = empty_engine(kind, folder)
-    with engine.begin() as connection:
-        create(connection)
-    yield World(engine)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            create(connection)
+        yield World(engine)
+    finally:
+        engine.dispose()
 
 
 @pytest.fixture(params=KINDS)
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A log on SQLite, and the same on PostgreSQL."""
-    yield from make_world(request.param, tmp_path)
+    with make_world(request.param, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def small_world(tmp_path: Path) -> Iterator[World]:
     """A log on SQLite only: for what does not depend on the database."""
-    yield from make_world("sqlite", tmp_path)
+    with make_world("sqlite", tmp_path) as made:
+        yield made

@@ -1,0 +1,67 @@
+"""Statements with which somebody who has SQL would rewrite the log, on a log of five entries, one of them cosigned."""
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from audit.schema import DERIVED, EVIDENCE, PENDING
+
+KEPT = [table.name for table in (*EVIDENCE, *DERIVED)]
+
+EVERYWHERE = [
+    *(f"DELETE FROM {table}" for table in KEPT if table != "audit_closing"),  # noqa: S608  our own tables
+    "UPDATE audit_entry SET idx = idx + 100",
+    "UPDATE audit_entry SET data = hash",
+    "UPDATE audit_node SET hash = hash WHERE position = 0",
+    "UPDATE audit_checkpoint SET note = 'another'",
+    "UPDATE audit_cosignature SET line = 'another'",
+    "UPDATE audit_log SET key = 'another'",
+    "UPDATE audit_index SET decision = 'permit'",
+    "UPDATE audit_mark SET word = 'party:00XX00'",
+    "DELETE FROM audit_pending",
+    "UPDATE audit_pending SET data = data",
+    "INSERT INTO audit_closing VALUES (1, 5, 1)",
+    "INSERT INTO audit_closing VALUES (1, 4, 99999999999999)",
+    "INSERT INTO audit_checkpoint VALUES (1, 4, 'another root', 1)",
+    "INSERT INTO audit_checkpoint VALUES (1, 3, 'an earlier root', 1)",
+    "INSERT INTO audit_checkpoint VALUES (1, 99, 'a root of entries to come', 1)",
+    "INSERT INTO audit_cosignature VALUES (1, 99, 'w', 'of no checkpoint')",
+    "INSERT INTO audit_log VALUES (1, 'another origin', 'key')",
+    "INSERT INTO audit_node SELECT log, position + 50, hash FROM audit_node WHERE position = 0",
+    "INSERT INTO audit_node SELECT log, position, hash FROM audit_node WHERE position = 0",
+    "INSERT INTO audit_entry SELECT log, idx + 50, hash, source + 50, data FROM audit_entry WHERE idx = 0",
+    "INSERT INTO audit_entry SELECT log, idx + 5, hash, source, data FROM audit_entry WHERE idx = 0",
+    "INSERT INTO audit_entry SELECT log, idx, hash, source + 50, data FROM audit_entry WHERE idx = 2",
+]
+SQLITE = [
+    "INSERT OR REPLACE INTO audit_entry SELECT log, idx, hash, source, x'7b7d' FROM audit_entry WHERE idx = 2",
+    "INSERT OR REPLACE INTO audit_entry SELECT log, 5, hash, source, x'7b7d' FROM audit_entry WHERE idx = 2",
+    "REPLACE INTO audit_node VALUES (1, 3, zeroblob(32))",
+    "REPLACE INTO audit_checkpoint SELECT log, size, 'another', made FROM audit_checkpoint",
+    "REPLACE INTO audit_log SELECT 2, origin, key FROM audit_log",
+    "REPLACE INTO audit_index (log, idx, ts, event, decision) SELECT log, idx, ts, 'x', decision FROM audit_index",
+    "REPLACE INTO audit_pending SELECT id, x'7b7d' FROM audit_pending",
+    "INSERT INTO audit_pending SELECT id, data FROM audit_pending WHERE 1 ON CONFLICT (id) DO UPDATE SET id = 9",
+    "UPDATE OR REPLACE audit_entry SET idx = 1 WHERE idx = 2",
+    "INSERT INTO audit_pending (data) VALUES (x'7b0a7d')",
+    "INSERT INTO audit_pending (data) VALUES (zeroblob(4097))",
+    "INSERT INTO audit_pending (data) VALUES ('text')",
+]
+POSTGRESQL = [
+    *(f"TRUNCATE {table} CASCADE" for table in [*KEPT, PENDING.name]),
+    "INSERT INTO audit_pending OVERRIDING SYSTEM VALUE VALUES (6, '\\x7b7d') ON CONFLICT (id) DO UPDATE SET id = 9",
+    "INSERT INTO audit_node VALUES (1, 3, '\\x00') ON CONFLICT (log, position) DO UPDATE SET hash = excluded.hash",
+    "MERGE INTO audit_node n USING (SELECT 3 AS p) s ON n.position = s.p WHEN MATCHED THEN UPDATE SET hash = '\\x00'",
+    "WITH gone AS (DELETE FROM audit_entry WHERE idx = 2 RETURNING *) SELECT * FROM gone",
+    "INSERT INTO audit_pending (data) VALUES ('\\x7b0a7d')",
+]
+
+
+def passes(engine: Engine, *statements: str) -> bool:
+    """Whether the database accepts these statements in one transaction; if so they are committed."""
+    try:
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+    except DBAPIError:
+        return False
+    return True
