@@ -20,6 +20,7 @@ from audit.schema import (
     DERIVED,
     ENTRY,
     EVIDENCE,
+    INDEX,
     LOG,
     METADATA,
     NODE,
