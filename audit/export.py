@@ -142,21 +142,15 @@ def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
     rows = csv.writer(out, delimiter=";", lineterminator="\n")
     rows.writerow(CSV_COLUMNS)
     for found in entries:
-        entry = found.fields()
-        actor, about = entry["actor"], entry.get("object", {})
-        known = entry | {
-            "index": found.place.index,
-            "time": _moment(entry["ts"]),
-            "role": actor["role"],
-            "organisation": actor.get("organisation"),
-            "activity": entry.get("activity", {}).get("uri"),
-            "policy": entry.get("policy", {}).get("id"),
-            "rules": " ".join(entry.get("rules", ())),
-            "object": about.get("id"),
-            "commitment": about.get("commitment"),
-            "leaf": leaf_hash(found.data).hex(),
-        }
-        rows.writerow([known.get(column, "") for column in CSV_COLUMNS])
+        get = found.fields().get
+        actor, about = get("actor", {}), get("object", {})
+        rows.writerow((
+            found.place.index, _moment(get("ts", 0)), get("event"), get("decision"), actor["role"],
+            actor.get("organisation"), get("party"), get("recipient"), get("period"), get("purpose"), get("basis"),
+            get("activity", {}).get("uri"), get("policy", {}).get("id"), " ".join(get("rules", ())),
+            about.get("id"), about.get("commitment"), get("cause"), get("trace_id"), get("span_id"),
+            leaf_hash(found.data).hex(),
+        ))  # fmt: skip
 
 
 def verifier_archive() -> bytes:
@@ -168,7 +162,7 @@ def verifier_archive() -> bytes:
 
 
 def _moment(ts: int) -> str:
-    return datetime.fromtimestamp(ts / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{datetime.fromtimestamp(ts // 1000, UTC):%Y-%m-%dT%H:%M:%S}.{ts % 1000:03d}Z"
 
 
 def _member(name: str, *, compress: bool = False) -> zipfile.ZipInfo:

@@ -14,8 +14,7 @@ from audit.schema import ENTRY, INDEX, MARK
 UNREADABLE: Final = "unreadable"
 """Event under which bytes that are no entry can be found: somebody wrote past the log's own writer."""
 
-_COLUMNS: Final = ("event", "decision", "recipient", "period", "purpose", "basis")
-_ASKED: Final = (*_COLUMNS, "object")
+_ASKED: Final = ("event", "decision", "recipient", "period", "purpose", "basis", "object")
 _PARTY: Final = "party:"
 _RULE: Final = "rule:"
 
@@ -62,7 +61,8 @@ class Found:
 
     def fields(self) -> dict[str, Any]:
         """What the entry says; bytes that are no entry say that they are unreadable."""
-        return _read(self.data) or dict(_NO_ENTRY)
+        entry, _, _ = _read(self.data)
+        return entry
 
 
 _NO_ENTRY: Final[dict[str, Any]] = {
@@ -131,30 +131,25 @@ def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[tup
     """Rows of `audit_index` and `audit_mark` for entries with the indexes from `first` on, in the order of columns."""
     index, marks = [], []
     for idx, data in enumerate(entries, start=first):
-        entry = _read(data)
-        columns = _columns(entry) if entry else (0, UNREADABLE, UNREADABLE, None, None, None, None, None)
+        _, columns, words = _read(data)
         index.append((log, idx, *columns))
-        marks += [(word, log, idx) for word in _words(entry)] if entry else []
+        marks += [(word, log, idx) for word in words]
     return index, marks
 
 
-def _columns(entry: dict[str, Any]) -> tuple[Any, ...]:
-    return (entry["ts"], *(entry.get(name) for name in _COLUMNS), entry.get("object", {}).get("id"))
-
-
-def _words(entry: dict[str, Any]) -> list[str]:
-    parties = {entry["actor"].get("organisation"), entry.get("party"), entry.get("recipient")} - {None}
-    return [_PARTY + each for each in parties] + [_RULE + each for each in {*entry.get("rules", ())}]
-
-
-def _read(data: bytes) -> dict[str, Any] | None:
-    """An entry, or None for bytes that are none: they must not be able to stop the sequencer or a page."""
+def _read(data: bytes) -> tuple[dict[str, Any], tuple[Any, ...], list[str]]:
+    """An entry with its columns and words; bytes that are none must not be able to stop the sequencer or a page."""
     try:
-        entry: dict[str, Any] = json.loads(data)
-        ts, event, decision, *rest = _columns(entry)
-        texts = [event, decision, entry["actor"]["role"], entry["trace_id"], entry["span_id"], *_words(entry)]
-        texts += [each for each in rest if each is not None]
-        good = all(each.isascii() and each.isprintable() for each in texts) and type(ts) is int
+        entry: dict[str, Any] = json.loads(data.decode())
+        get, actor, ts = entry.get, entry["actor"], entry["ts"]
+        rest = (get("recipient"), get("period"), get("purpose"), get("basis"), get("object", {}).get("id"))
+        parties = {actor.get("organisation"), get("party"), rest[0]} - {None}
+        words = [_PARTY + each for each in parties] + [_RULE + each for each in {*get("rules", ())}]
+        musts = (entry["event"], entry["decision"], actor["role"], entry["trace_id"], entry["span_id"])
+        text = "".join((*musts, *words, *(each for each in rest if each is not None)))
+        is_entry = text.isascii() and text.isprintable() and type(ts) is int and 0 <= ts <= MAX_INTEGER
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    return entry if good and 0 <= ts <= MAX_INTEGER else None
+        is_entry = False
+    if not is_entry:
+        return dict(_NO_ENTRY), (0, UNREADABLE, UNREADABLE, None, None, None, None, None), []
+    return entry, (ts, musts[0], musts[1], *rest), words
