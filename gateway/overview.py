@@ -17,7 +17,6 @@ from gateway.store import (
     JobState,
     Party,
     Period,
-    PeriodState,
     Person,
     Receipt,
     Release,
@@ -254,11 +253,6 @@ def receipts_of(session: Session, party: str, subject: str, limit: int = 20) -> 
 def open_jobs(session: Session) -> Sequence[Job]:
     """Work that waits, runs or failed."""
     return session.exec(select(Job).where(Job.state != JobState.DONE).order_by(col(Job.due_at)).limit(PAGE)).all()
-
-
-def open_periods(session: Session) -> Sequence[Period]:
-    """Periods that take deliveries, by their deadline."""
-    return session.exec(select(Period).where(Period.state == PeriodState.OPEN).order_by(col(Period.deadline))).all()
 
 
 def _state(versions: Sequence[Submission]) -> str:

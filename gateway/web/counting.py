@@ -65,10 +65,17 @@ class Placed:
     at: Mapping[str, Sequence[Fault]]
     listed: Sequence[tuple[str, Fault]]
 
+    def inside(self, subdivision: str) -> list[tuple[str, Fault]]:
+        """The faults of a table and of its fields, in the order of the form."""
+        own = (table_name(subdivision), f"n.{subdivision}.")
+        return [(anchor, fault) for anchor, fault in self.listed if anchor == own[0] or anchor.startswith(own[1])]
+
     @classmethod
     def of(cls, report: Report, cells: Sequence[Cell]) -> "Placed":
         """Put each fault where its mend is."""
+        order = {anchor: place for place, anchor in enumerate(_anchors(cells))}
         listed = [(_anchor(fault, cells), fault) for fault in report.faults]
+        listed.sort(key=lambda pair: order.get(pair[0], -1))
         at: dict[str, list[Fault]] = {}
         for anchor, fault in listed:
             at.setdefault(anchor, []).append(fault)
@@ -83,6 +90,12 @@ def totals(cells: Iterable[Cell], values: Mapping[str, str]) -> dict[tuple[str, 
         if text.isascii() and text.isdigit():
             sums[subdivision, kind] = str(int(sums.get((subdivision, kind), "0")) + int(text))
     return sums
+
+
+def _anchors(cells: Iterable[Cell]) -> list[str]:
+    """Every anchor of the form from top to bottom: each table, then its fields."""
+    found = [anchor for cell in cells for anchor in (table_name(cell[0]), field_name(cell))]
+    return list(dict.fromkeys(found))
 
 
 def _anchor(fault: Fault, cells: Sequence[Cell]) -> str:

@@ -22,15 +22,20 @@ from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 
 ROLES = "privacy-officer controller-officer"
+_VIEWS: Mapping[str, Mapping[str, str]] = {
+    "all": {},
+    "refused": {"decision": "deny"},
+    "downloads": {"event": "release.downloaded"},
+    "own": {"event": "own-table.downloaded"},
+    "looks": {"event": "audit.viewed"},
+}
 _FILTERS = (*trail.COLUMNS, "organisation", "object")
 
 
 def timeline(request: Request, who: Visitor) -> Response:
     """The newest entries under the filters of the address."""
     gateway = gateway_of(request)
-    asked = {
-        name: request.query_params[name].strip() for name in _FILTERS if request.query_params.get(name, "").strip()
-    }
+    asked: dict[str, Any] = {name: value for name in _FILTERS if (value := request.query_params.get(name, "").strip())}
     found = trail.timeline(
         gateway, who.known, replace(Filter(), **asked), _place(request.query_params.get("before", ""))
     )
@@ -48,6 +53,7 @@ def timeline(request: Request, who: Visitor) -> Response:
         names=names,
         asked=asked,
         columns=trail.COLUMNS,
+        views=_VIEWS,
         scope=scope_of(who.known),
     )
 

@@ -196,6 +196,8 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "rule_note": lambda rule: words.fault_text(Fault(rule), language),
         "purpose": purpose,
         "audited": audited,
+        "useful": lambda name: words.titled("useful", name, language),
+        "amount": lambda value: words.amount(value, language),
         "kept": lambda days, after: words.kept(days, after, language),
         "pick": lambda both: both[language] if isinstance(both, Mapping) else getattr(both, language),
     }

@@ -56,10 +56,23 @@ def named(code: str, language: Language) -> str:
     return text("codes", code, language) if code in catalogue("codes") else code
 
 
+def titled(family: str, name: str, language: Language) -> str:
+    """A name that another room chose, in words where we have them."""
+    key = f"{family}.{name}"
+    return text("pages", key, language) if key in catalogue("pages") else name
+
+
+def amount(value: object, language: Language) -> str:
+    """A value of another room's table: a code in words, a whole number, or a share as per cent."""
+    if isinstance(value, float):
+        return f"{round(100 * value)}%"
+    return number(value, language) if isinstance(value, int) else named(str(value or NOTHING), language)
+
+
 def short(code: str, language: Language) -> str:
     """A code in a word or two, for the head of a column."""
-    key = f"short.{code}"
-    return text("pages", key, language) if key in catalogue("pages") else named(code, language)
+    found = titled("short", code, language)
+    return found if found != code else named(code, language)
 
 
 def fault_text(fault: Fault, language: Language) -> str:

@@ -1,0 +1,181 @@
+"""A running gateway with a published exercise, and people who look at it in a real browser."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from audit.log import Log
+from gateway.context import Gateway
+from gateway.deliveries import confirm
+from gateway.demo.people import MINISTER, must
+from gateway.identity import Identity, add_person, issue_link
+from gateway.publish.building import request_build
+from gateway.publish.deciding import publish, review
+from gateway.receive import Received, Upload, receive
+from gateway.store import Person, Release, ReleaseState
+from gateway.synthetic.region import Site as InventedSite
+from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world, running
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OPEN_PERIOD, SITES, BUILD_SECONDS = "2026-2027-2", 12, 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A gateway over HTTP: one period published, one open; persons of every role."""
+
+    site: Site
+    release: str
+    people: dict[str, int]
+    cookies: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.site.world.gateway
+
+    @property
+    def url(self) -> str:
+        return self.site.url
+
+    @property
+    def sites(self) -> Sequence[InventedSite]:
+        return self.site.world.region.sites
+
+    def link(self, role: str) -> str:
+        """A fresh one-time login link."""
+        with self.gateway.writing() as session:
+            person = session.get_one(Person, self.people[role])
+            return f"{self.url}/login/{issue_link(session, person, self.gateway.clock())}"
+
+    def session(self, role: str) -> dict[str, str]:
+        """The session cookie of a role, opened once."""
+        if role not in self.cookies:
+            self.cookies[role] = dict(httpx.post(self.link(role)).cookies)
+        return self.cookies[role]
+
+    def client(self, role: str | None = None) -> httpx.Client:
+        """A client without a browser, logged in or not."""
+        return httpx.Client(base_url=self.url, cookies=self.session(role) if role else None, timeout=30)
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Twelve invented schools: period 1 released, period 2 open; the first school has not delivered for it yet."""
+    world = ticking(build_world(tmp_path_factory.mktemp("web") / "data", sites=SITES))
+    with running(world) as site:
+        deliver(world, PERIOD, range(SITES - 1), 1)
+        people = register_people(world)
+        must(world.desk.close_period(TABLE, PERIOD))
+        release = released(world, people)
+        must(
+            world.desk.open_period(
+                TABLE, OPEN_PERIOD, reference_date=date(2026, 11, 1), deadline=date(2026, 11, 16), exercise=True
+            )
+        )
+        deliver(world, OPEN_PERIOD, range(1, SITES // 2), 2)
+        yield Stage(site, release, people)
+    world.gateway.database.dispose()
+
+
+def ticking(world: World) -> World:
+    """The same deployment with a clock that starts in November 2026 and goes on."""
+    began = time.monotonic()
+
+    def now() -> datetime:
+        return NOW + timedelta(seconds=time.monotonic() - began)
+
+    log = Log(world.gateway.log.vocabulary, clock=lambda: int(now().timestamp() * 1000))
+    return World(dataclasses.replace(world.gateway, clock=now, log=log), world.region)
+
+
+def deliver(world: World, period: str, indexes: Iterable[int], number: int) -> None:
+    for index in indexes:
+        upload = Upload(TABLE, world.region.sites[index].code, period, world.counts(index, number))
+        received = must(receive(world.gateway, world.site(index), upload))
+        assert isinstance(received, Received)
+        must(confirm(world.gateway, world.site(index), received.submission.id))
+
+
+def register_people(world: World) -> dict[str, int]:
+    region, operator = world.region, world.gateway.settings.operator
+    parties = {
+        "school": (region.sites[0].code, "school"),
+        "swv": (next(iter(region.swvs)), "recipient"),
+        "gemeente": (next(iter(region.gemeenten)), "recipient"),
+        "builder": (operator, "operator"),
+        "approver": (operator, "operator"),
+        "privacy-officer": (next(iter(region.swvs)), "privacy-officer"),
+        "controller-officer": (MINISTER, "controller-officer"),
+    }
+    with world.gateway.writing() as session:
+        return {role: add_person(session, *party, role).id or 0 for role, party in parties.items()}
+
+
+def released(world: World, people: dict[str, int]) -> str:
+    """A release of the first period, built by the worker, approved by another person and published."""
+    gateway, operator = world.gateway, world.gateway.settings.operator
+    builder, approver = (Identity(operator, "operator", people[role]) for role in ("builder", "approver"))
+    release = must(request_build(gateway, builder, TABLE, PERIOD)).id
+    await_state(gateway, release, ReleaseState.BUILT)
+    must(review(gateway, approver, release, approved=True, reason="Nagekeken, niets af te leiden."))
+    must(publish(gateway, builder, release, reason="Oefening gepubliceerd."))
+    return release
+
+
+def await_state(gateway: Gateway, release: str, state: ReleaseState) -> None:
+    end = time.monotonic() + BUILD_SECONDS
+    while time.monotonic() < end:
+        with gateway.reading() as session:
+            if session.get_one(Release, release).state == state:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"the release did not become {state}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's own browser; nothing is downloaded."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(stage: Stage, chromium: Browser) -> Iterator[Visit]:
+    """Opens a browser window for a role; whatever a page does against its content policy fails the test."""
+    complaints: list[str] = []
+    contexts = []
+
+    def heard(message: ConsoleMessage) -> None:
+        refused = "status of 4" in message.text  # what a test asks for on purpose
+        if message.type == "error" and not refused:
+            complaints.append(message.text)
+
+    def open_window(role: str | None = None, language: str = "nl", **options: Any) -> Page:  # noqa: ANN401  those of playwright
+        context = chromium.new_context(base_url=stage.url, **options)
+        contexts.append(context)
+        cookies = (stage.session(role) if role else {}) | {"language": language}
+        context.add_cookies([{"name": name, "value": value, "url": stage.url} for name, value in cookies.items()])
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", heard)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+    assert not complaints

@@ -1,0 +1,62 @@
+"""What holds of every page: people can use it, it is light, and it keeps its own content policy."""
+
+import pytest
+
+from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, Visit
+from tests.web.judging import faults_of_markup, violations
+
+PHONE, HEIGHT, MOST_BYTES = 320, 800, 150_000
+
+PUBLIC = (
+    "/", "/national", "/definitions", "/reading", "/differences", "/law", "/rules", "/register", "/parents", "/about",
+    "/accessibility", "/contact", "/login", "/login/unknown", "/problems/forbidden", "/nothing-here",
+)  # fmt: skip
+PAGES = {
+    None: PUBLIC,
+    "school": (
+        "/school", "/school/history", "/school/figures", f"/school/periods/{TABLE}/{OPEN_PERIOD}",
+        "/school/submissions/NEWEST", "/operator",
+    ),
+    "swv": ("/releases", "/releases/RELEASE", "/releases/RELEASE/schools", "/releases/RELEASE/files"),
+    "gemeente": ("/releases/RELEASE?level=country&kind=*",),
+    "builder": (
+        "/operator", f"/operator/periods/{TABLE}/{PERIOD}", f"/operator/periods/{TABLE}/{OPEN_PERIOD}?state=missing",
+        "/operator/releases", "/operator/releases/RELEASE", "/operator/parties?q=de", "/operator/parties/SITE",
+    ),
+    "controller-officer": (
+        "/audit", "/audit?decision=deny", "/audit/check", "/audit/certificates", "/audit/entries/ANY",
+    ),
+    "privacy-officer": ("/audit", "/audit/check"),
+}  # fmt: skip
+EVERY = [(role, path) for role, paths in PAGES.items() for path in paths]
+
+
+def address(stage: Stage, path: str) -> str:
+    """The path with what only the running stage knows."""
+    if "NEWEST" in path:
+        with stage.site.client(stage.sites[0].code) as machine:
+            path = path.replace("NEWEST", machine.get("/v1/submissions").json()[0]["id"])
+    if "ANY" in path:
+        with stage.client("controller-officer") as client:
+            leaf = client.get("/audit").text.partition("/audit/entries/")[2][:64]
+        path = path.replace("ANY", leaf)
+    return path.replace("RELEASE", stage.release).replace("SITE", stage.sites[0].code)
+
+
+@pytest.mark.parametrize(("role", "path"), EVERY, ids=[f"{role or 'public'}{path}" for role, path in EVERY])
+def test_a_page_can_be_used_by_everybody(stage: Stage, visit: Visit, role: str | None, path: str) -> None:
+    """Axe finds nothing, light or dark; at 320 pixels only tables scroll sideways; at most 150 kB; sound HTML."""
+    page = visit(role, viewport={"width": 1280, "height": HEIGHT})
+    sizes: list[int] = []
+    page.on("response", lambda answer: sizes.append(len(answer.body())))
+    answer = page.goto(address(stage, path))
+    assert answer is not None
+    assert answer.status < 500
+    markup = answer.text()
+    assert not faults_of_markup(markup)
+    assert not list(violations(page))
+    page.emulate_media(color_scheme="dark")
+    assert not list(violations(page, ["color-contrast"]))
+    page.set_viewport_size({"width": PHONE, "height": HEIGHT})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+    assert sum(sizes) <= MOST_BYTES

@@ -1,0 +1,177 @@
+"""Who gets which page, and what a form must prove: over plain HTTP, as a program would try it."""
+
+import re
+from datetime import datetime, timedelta
+
+import httpx
+import pytest
+from sqlmodel import select
+
+from gateway.formats.sheet import MAX_BYTES
+from gateway.identity import LINK_LIFE
+from gateway.store import LoginLink
+from tests.web.conftest import OPEN_PERIOD, TABLE, Stage
+
+OWN = {
+    "school": ("/school", "/school/history", f"/school/periods/{TABLE}/{OPEN_PERIOD}"),
+    "swv": ("/releases", "/releases/RELEASE", "/releases/RELEASE/files"),
+    "builder": ("/operator", "/operator/releases/RELEASE", "/operator/parties"),
+    "controller-officer": ("/audit", "/audit/check", "/audit/certificates"),
+}
+FORMS = ("/operator", "/operator/parties", f"/school/periods/{TABLE}/{OPEN_PERIOD}", "/audit/check", "/logout")
+
+
+@pytest.mark.parametrize("role", OWN)
+def test_a_role_sees_its_own_pages_and_no_others(stage: Stage, role: str) -> None:
+    """Own pages answer 200, those of other roles 404 as if they were not there, the public is asked to log in."""
+    with stage.client(role) as client, stage.client() as public:
+        for owner, paths in OWN.items():
+            for path in (each.replace("RELEASE", stage.release) for each in paths):
+                assert client.get(path).status_code == (200 if owner == role else 404), path
+                assert public.get(path).status_code == 401, path
+
+
+@pytest.mark.parametrize("path", FORMS)
+def test_a_form_without_the_sessions_token_does_nothing(stage: Stage, path: str) -> None:
+    """No token, a wrong token and a token from another site's page are all refused; the public is not let in at all."""
+    role = {"/o": "builder", "/s": "school", "/a": "controller-officer", "/l": "swv"}[path[:2]]
+    with stage.client(role) as client, stage.client() as public:
+        token = csrf(client.get("/releases" if role == "swv" else path).text)
+        assert public.post(path).status_code == 401
+        assert client.post(path).status_code == 403
+        assert client.post(path, data={"csrf": "x" * len(token)}).status_code == 403
+        for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://elders.example"}, {"Origin": "null"}):
+            assert client.post(path, data={"csrf": token}, headers=headers).status_code == 403
+
+
+def csrf(html: str) -> str:
+    """The token in the first form of a page."""
+    found = re.search(r'name="csrf" value="([^"]+)"', html)
+    assert found
+    return found[1]
+
+
+def test_looking_at_a_login_link_does_not_use_it_up(stage: Stage) -> None:
+    """A mail scanner may fetch it twice; the button works once, and an old link says how to get a new one."""
+    link = stage.link("school")
+    with httpx.Client() as client:
+        assert [client.get(link).status_code for _ in range(2)] == [200, 200]
+        opened = client.post(link)
+        assert (opened.status_code, opened.headers["location"]) == (303, "/school")
+        cookie = opened.headers["set-cookie"].lower()
+        assert all(word in cookie for word in ("httponly", "samesite=lax", "path=/"))
+        assert client.post(link).status_code == 410
+        assert "login-link" in client.get(link).text
+
+
+def test_a_login_link_dies_within_the_hour(stage: Stage) -> None:
+    """A link past its hour opens nothing."""
+    link = stage.link("school")
+    with stage.gateway.writing() as session:
+        for row in session.exec(select(LoginLink).where(LoginLink.used_at == None)):  # noqa: E711  SQL
+            row.expires_at = row.expires_at - LINK_LIFE - timedelta(seconds=1)
+    assert httpx.post(link).status_code == 410
+
+
+def test_another_site_cannot_log_a_visitor_in(stage: Stage) -> None:
+    """The button of a login link is believed only from this site's own page."""
+    link = stage.link("school")
+    assert httpx.post(link, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert httpx.post(link, headers={"Sec-Fetch-Site": "same-origin", "Origin": "null"}).status_code == 303
+
+
+def test_logging_out_ends_the_session_and_both_are_logged(stage: Stage) -> None:
+    """After logging out the cookie opens nothing; the log holds both, without naming the person."""
+    with httpx.Client(base_url=stage.url) as client:
+        client.post(stage.link("gemeente"))
+        kept = dict(client.cookies)
+        client.post("/logout", data={"csrf": csrf(client.get("/releases").text)})
+    with httpx.Client(base_url=stage.url, cookies=kept) as client:
+        assert client.get("/releases").status_code == 401
+    with stage.client("controller-officer") as officer:
+        for event in ("session.opened", "session.closed"):
+            page = officer.get("/audit", params={"event": event, "organisation": "GM9001"}).text
+            assert "/audit/entries/" in page
+            assert "gemeente</td>" not in page
+
+
+@pytest.mark.parametrize("to", ["https://elders.example/", "//elders.example/", "/\\elders.example", "elders"])
+def test_the_language_switch_never_leads_away(stage: Stage, to: str) -> None:
+    """Whatever an address asks for, the switch stays on this site; a wrong language is not remembered."""
+    answer = httpx.get(f"{stage.url}/language/en", params={"to": to})
+    assert (answer.headers["location"], answer.cookies["language"]) == ("/", "en")
+    assert "set-cookie" not in httpx.get(f"{stage.url}/language/fr").headers
+
+
+def test_a_file_that_is_too_large_is_a_page_that_says_so(stage: Stage) -> None:
+    """17 MB gets 413 and the limit in words; the gateway answers on."""
+    with stage.client("school") as client:
+        address = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
+        token = csrf(client.get(address).text)
+        body = {"file": ("big.csv", b"x" * (MAX_BYTES + 1_000_000))}
+        answer = client.post(f"{address}/file", data={"csrf": token, "act": "check"}, files=body)
+        assert answer.status_code == 413
+        assert "16 MB" in answer.text
+        assert client.get("/school").status_code == 200
+
+
+def test_what_a_visitor_types_comes_back_as_text(stage: Stage) -> None:
+    """Markup in a search or in a field is shown, never run; a pupil number in a field is refused and not repeated."""
+    with stage.client("builder") as client:
+        assert "<script>x" not in client.get("/operator/parties", params={"q": "<script>x</script>"}).text
+    with stage.client("school") as client:
+        address = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
+        cell = "n.lower_years.authorised.upto5"
+        data = {"csrf": csrf(client.get(address).text), "act": "check", cell: '"><script>x'}
+        answer = client.post(address, data=data)
+        assert (answer.status_code, '"><script>x' in answer.text) == (400, False)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_what_is_not_there_is_a_page_too(stage: Stage, language: str) -> None:
+    """404 and 405 are pages in the visitor's language, with the same headers as any other."""
+    with httpx.Client(base_url=stage.url, cookies={"language": language}) as client:
+        for answer, status in ((client.get("/nowhere"), 404), (client.delete("/law"), 405)):
+            assert answer.status_code == status
+            assert f'<html lang="{language}">' in answer.text
+            assert "script-src 'self'" in answer.headers["content-security-policy"]
+            assert "unsafe" not in answer.headers["content-security-policy"]
+
+
+def test_files_of_the_pages_may_be_kept_for_ever(stage: Stage) -> None:
+    """Style and scripts have an address that changes with their content; pages themselves are never kept."""
+    with stage.client() as client:
+        page = client.get("/")
+        address = re.search(r'href="(/static/[^"]+css)"', page.text)
+        assert address
+        assert "immutable" in client.get(address[1]).headers["cache-control"]
+        assert page.headers["cache-control"] == "no-store"
+        assert client.get("/static/x/../secret").status_code == 404
+
+
+def test_security_txt_can_be_read_and_has_not_expired(stage: Stage) -> None:
+    """RFC 9116: a contact, a canonical address, and an end in the future but within a year."""
+    lines = httpx.get(f"{stage.url}/.well-known/security.txt").text.splitlines()
+    fields = dict(line.split(": ", 1) for line in lines)
+    left = datetime.fromisoformat(fields["Expires"]) - stage.gateway.clock()
+    assert fields["Contact"].startswith("mailto:")
+    assert timedelta(0) < left < timedelta(days=365)
+
+
+def test_every_problem_of_the_api_has_its_page(stage: Stage) -> None:
+    """The `type` of a problem is an address that explains it, in both languages."""
+    with stage.client() as client:
+        body = client.get("/v1/submissions").json()
+        page = client.get(body["type"])
+        assert page.status_code == 200
+        assert body["title"] in page.text
+
+
+def test_a_recipient_cannot_open_a_school_s_own_receipt(stage: Stage) -> None:
+    """A receipt opens for its own party only."""
+    with stage.client("swv") as swv, stage.client("gemeente") as other:
+        page = swv.get(f"/releases/{stage.release}").text
+        receipt = re.search(r"/receipts/[0-9a-f]{64}", page)
+        assert receipt
+        assert swv.get(receipt[0]).status_code == 200
+        assert other.get(receipt[0]).status_code == 404

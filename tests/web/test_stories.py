@@ -1,0 +1,345 @@
+"""Each audience from its login link to its goal, in a real browser; every state on the way is judged by axe."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from openpyxl import load_workbook
+from playwright.sync_api import Page, expect
+
+from audit.quorum import parse_policy
+from audit.receipt import Verdict, verify_receipt
+from gateway.demo.people import must
+from gateway.oversight import policy_text
+from gateway.store import ReleaseState
+from tests.web.conftest import OPEN_PERIOD, SITES, TABLE, Stage, Visit, await_state, deliver
+from tests.web.judging import violations
+
+BANDS = {"upto5": "90", "5to10": "6", "10to20": "3", "above20": "1"}
+FORM = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
+
+
+def sound(page: Page) -> None:
+    """The page as it stands now has no axe violation."""
+    assert not list(violations(page))
+
+
+def enter(page: Page, stage: Stage, role: str) -> None:
+    """Follow a login link and press its button."""
+    page.goto(stage.link(role))
+    page.locator("main button").click()
+
+
+def fill(page: Page) -> None:
+    """Fill in counts that add up; nobody is ever away more than a whole says."""
+    for field in page.locator("form.counts input[data-kind]").all():
+        name = field.get_attribute("name") or ""
+        field.fill(BANDS[name.rpartition(".")[2]])
+
+
+def words(page: Page, nl: str, en: str) -> str:
+    """The words of the page's language."""
+    return en if page.locator("html").get_attribute("lang") == "en" else nl
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_school_delivers_and_keeps_its_receipt(stage: Stage, visit: Visit, language: str) -> None:
+    """Link, empty form, faults at their place, counts that add up, confirmation, a receipt that holds, withdrawal."""
+    page = visit(language=language)
+    enter(page, stage, "school")
+    expect(page).to_have_url(re.compile("/school$"))
+    page.locator(f"main a[href='{FORM}']").click()
+    page.locator("form.counts button[value=deliver]").click()
+    expect(page.locator("#faults")).to_be_focused()
+    sound(page)
+    page.locator("#faults a").first.click()
+    expect(page.locator("form.counts input").nth(1)).to_be_focused()
+    fill(page)
+    verdict = page.locator("[data-verdict]").first
+    expect(verdict).to_have_text(
+        words(page, "Klopt: elke kolom telt 100 leerlingen.", "Right: each column counts 100 pupils.")
+    )
+    page.locator("form.counts input[data-kind]").first.fill("91")
+    expect(verdict).to_have_attribute("data-state", "bad")
+    page.locator("form.counts button[value=check]").click()
+    expect(page.locator("fieldset.field-fault .fault").first).to_be_visible()
+    sound(page)
+    page.locator("form.counts input[data-kind]").first.fill("90")
+    page.locator("form.counts button[value=check]").click()
+    expect(page.get_by_text(words(page, "Geen fouten gevonden", "No faults found"))).to_be_visible()
+    page.locator("form.counts button[value=deliver]").click()
+    expect(page.locator(".state-received")).to_be_visible()
+    sound(page)
+    page.get_by_role("button", name=words(page, "Ja, bevestigen", "Yes, confirm")).click()
+    expect(page.locator(".state-confirmed")).to_be_visible()
+    sound(page)
+    with page.expect_download() as started:
+        page.get_by_role("link", name=words(page, "Bewaar het bewijs", "Keep the receipt")).click()
+    receipt = Path(started.value.path()).read_text(encoding="utf-8")
+    checked = verify_receipt(receipt, parse_policy(policy_text(stage.gateway)))
+    assert checked.verdict is Verdict.PROVEN
+    page.locator("summary").click()
+    page.locator("button.danger").click()
+    expect(page.locator(".state-withdrawn")).to_be_visible()
+    sound(page)
+
+
+def test_a_school_delivers_without_javascript(stage: Stage, visit: Visit) -> None:
+    """The form is checked, delivered and confirmed by the server alone; sums stand in the page that comes back."""
+    page = visit("school", java_script_enabled=False)
+    page.goto(FORM)
+    fill(page)
+    page.locator("form.counts input[data-kind]").first.fill("91")
+    page.locator("form.counts button[value=check]").click()
+    expect(page.locator("output").first).to_have_text("101")
+    expect(page.locator("#faults")).to_be_visible()
+    page.locator("form.counts input[data-kind]").first.fill("90")
+    page.locator("form.counts button[value=deliver]").click()
+    page.locator("main form button").first.click()
+    expect(page.locator(".state-confirmed")).to_be_visible()
+    page.goto("/school/history")
+    expect(page.locator("tbody tr").first).to_contain_text("bevestigd")
+
+
+def test_a_school_hands_over_its_template_as_a_workbook(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """The template, filled in, passes the check; its counts then stand in the form, ready to be delivered."""
+    page = visit("school")
+    page.goto(FORM)
+    with page.expect_download() as started:
+        page.locator("a[href$='template.xlsx']").click()
+    book = load_workbook(io.BytesIO(Path(started.value.path()).read_bytes()))
+    sheet = book.worksheets[0]
+    assert [cell.value for cell in sheet[1]] == ["subdivision", "kind", "band", "pupils"]
+    for row in sheet.iter_rows(min_row=2):
+        row[3].value = int(BANDS[row[2].value])
+    book.save(tmp_path / "filled.xlsx")
+    page.locator("#file").set_input_files(tmp_path / "filled.xlsx")
+    page.locator("form[enctype] button[value=check]").click()
+    expect(page.locator(".note-ok")).to_be_visible()
+    expect(page.locator("form.counts input[data-kind]").first).to_have_value("90")
+
+
+def test_a_school_sees_what_is_wrong_with_a_file(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """Every fault with row, column and mend; nothing of the file itself is shown."""
+    page = visit("school")
+    page.goto(FORM)
+    file = tmp_path / "export.csv"
+    file.write_text("subdivision;kind;band;pupils\nlower_years;illness;upto5;-7\nlower_years;griep;upto5;8\n")
+    page.locator("#file").set_input_files(file)
+    page.locator("form[enctype] button[value=deliver]").click()
+    table = page.locator(".faults tbody")
+    expect(table).to_contain_text("COUNT-WHOLE")
+    expect(table).to_contain_text("CODE-KIND")
+    assert "griep" not in page.content()
+    sound(page)
+
+
+def test_a_school_delivers_with_the_keyboard_alone(stage: Stage, visit: Visit) -> None:
+    """Skip link, form, delivery and confirmation without a mouse; what has the focus is always outlined."""
+    page = visit("school")
+    page.goto(FORM)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("location.hash") == "#main"
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        name = page.evaluate("document.activeElement.name ?? ''")
+        assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        if name.startswith("n."):
+            page.keyboard.type(BANDS[name.rpartition(".")[2]])
+        elif page.evaluate("document.activeElement.value") == "deliver":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/school/submissions/**")
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.matches('main form button')"):
+            break
+    page.keyboard.press("Enter")
+    expect(page.locator(".state-confirmed")).to_be_visible()
+
+
+def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """From the list to the table, its filters, its schools; file, code and receipt all give the same slice."""
+    page = visit()
+    enter(page, stage, "swv")
+    page.get_by_role("link", name="Open de tabel").first.click()
+    expect(page.locator("svg.bar").first).to_be_visible()
+    page.locator("#kind").select_option("illness")
+    page.get_by_role("button", name="Toon").click()
+    expect(page.locator("caption")).to_contain_text("waarvan ziekte")
+    page.get_by_role("link", name="Welke scholen leverden").click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.get_by_role("link", name="Bestanden en code").click()
+    with page.expect_download() as started:
+        page.get_by_role("link", name="CSV").click()
+    downloaded = Path(started.value.path()).read_bytes()
+    page.reload()
+    with page.expect_download() as proof:
+        page.locator("a[href^='/receipts/']").first.click()
+    rules = parse_policy(policy_text(stage.gateway))
+    text = Path(proof.value.path()).read_text(encoding="utf-8")
+    assert verify_receipt(text, rules).verdict is Verdict.PROVEN
+    assert fetched_by_snippets(stage, page, tmp_path) == [downloaded, len(pd.read_csv(io.BytesIO(downloaded), sep=";"))]
+
+
+def fetched_by_snippets(stage: Stage, page: Page, folder: Path) -> list[object]:
+    """What the curl and Python examples on the page fetch, run as they stand: the bytes, and the number of rows."""
+    party = next(iter(stage.site.world.region.swvs))
+    expires = stage.gateway.clock().replace(year=2027)
+    token = must(stage.site.world.desk.issue_token(party, scopes=["download"], expires_at=expires))
+    environment = os.environ | {"VERZUIMPOORT_TOKEN": token}
+    curl = page.locator("#code-curl").inner_text().replace(stage.gateway.settings.base_url, stage.url)
+    subprocess.run(["sh", "-c", curl], check=True, cwd=folder, env=environment, capture_output=True)  # noqa: S607
+    code = page.locator("#code-python").inner_text().replace(stage.gateway.settings.base_url, stage.url)
+    run = [sys.executable, "-c", f"{code}\nprint(len(table))"]
+    rows = subprocess.run(run, check=True, cwd=folder, env=environment, capture_output=True, text=True).stdout
+    return [(folder / "verzuim.csv").read_bytes(), int(rows)]
+
+
+def test_a_gemeente_reads_in_english(stage: Stage, visit: Visit) -> None:
+    """The same pages in English, by the switch on the page, which leads back to the page it was on."""
+    page = visit()
+    enter(page, stage, "gemeente")
+    page.goto(f"/releases/{stage.release}?level=country")
+    page.get_by_role("link", name="English").click()
+    expect(page).to_have_url(re.compile(f"/releases/{stage.release}\\?level=country$"))
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator("tbody th").first).to_have_text("Primary education")
+    sound(page)
+
+
+def test_four_eyes_release_a_period(stage: Stage, visit: Visit) -> None:
+    """One person opens, closes and builds; cannot approve; another approves with a reason; published, withdrawn."""
+    builder, approver = visit(), visit()
+    enter(builder, stage, "builder")
+    builder.locator("#code").fill("2026-2027-3")
+    builder.locator("#deadline").fill("2027-03-01")
+    builder.get_by_role("button", name="Open de periode").click()
+    expect(builder.locator("h1 .state-open")).to_be_visible()
+    deliver(stage.site.world, "2026-2027-3", range(SITES - 2), 3)
+    builder.reload()
+    expect(builder.locator(".numbers a").first).to_contain_text(str(SITES - 2))
+    builder.get_by_role("button", name="Sluit de periode").click()
+    builder.get_by_role("button", name="Bouw de uitlevering").click()
+    release = builder.url.rpartition("/")[2]
+    await_state(stage.gateway, release, ReleaseState.BUILT)
+    builder.reload()
+    expect(builder.get_by_text("U bouwde deze uitlevering")).to_be_visible()
+    assert builder.get_by_role("button", name="Keur goed").count() == 0
+    sound(builder)
+    enter(approver, stage, "approver")
+    approver.goto(f"/operator/releases/{release}")
+    approver.locator("textarea").fill("Vergeleken met periode 1, niets vreemds.")
+    sound(approver)
+    approver.get_by_role("button", name="Keur goed").click()
+    expect(approver.get_by_text("Vergeleken met periode 1")).to_be_visible()
+    approver.locator("textarea").fill("Afgesproken dag.")
+    approver.get_by_role("button", name="Publiceer").click()
+    expect(approver.locator("h1 .state-published")).to_be_visible()
+    reader = visit("swv")
+    reader.goto("/releases")
+    expect(reader.locator(".newest")).to_contain_text("2026-2027-3")
+    approver.locator("aside summary").click()
+    approver.locator("textarea").fill("Oefening voorbij.")
+    approver.get_by_role("button", name="Trek in").click()
+    expect(approver.locator("h1 .state-withdrawn")).to_be_visible()
+    sound(approver)
+
+
+def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit) -> None:
+    """A participant is found, a link is made and works once; it is shown on one page only."""
+    page, guest = visit("builder"), visit()
+    page.goto("/operator/parties")
+    page.locator("#q").fill("Samenwerkingsverband")
+    page.get_by_role("button", name="Zoek").click()
+    page.locator("tbody a").first.click()
+    page.locator("#label").fill("Analist")
+    page.get_by_role("button", name="Maak de link").click()
+    sound(page)
+    link = page.locator(".secret").inner_text().replace(stage.gateway.settings.base_url, stage.url)
+    guest.goto(link)
+    guest.locator("main button").click()
+    expect(guest.locator(".who")).to_contain_text("Analist")
+    page.reload()
+    assert link.rpartition("/")[2] not in visit("builder").goto(page.url).text()  # type: ignore[union-attr]  # goto answers
+    guest.goto(link)
+    expect(guest.get_by_role("heading", level=1)).to_have_text("Deze link werkt niet meer")
+
+
+def test_the_controllers_officer_checks_everything(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """Timeline, refusals, one entry with its proof, the verdict; the bundle holds up on another machine."""
+    page = visit()
+    enter(page, stage, "controller-officer")
+    stage.site.client(stage.sites[0].code).get(f"/v1/submissions/{'0' * 32}").close()
+    page.get_by_role("link", name="Geweigerd", exact=True).click()
+    expect(page.locator("tbody .state-deny").first).to_be_visible()
+    page.goto("/audit?event=release.published")
+    page.locator("tbody a").first.click()
+    expect(page.locator(".rung-root")).to_be_visible()
+    page.get_by_role("button", name="Controleer").click()
+    expect(page.locator(".note-ok")).to_contain_text("In orde")
+    sound(page)
+    page.get_by_role("link", name="Controle", exact=True).click()
+    page.get_by_role("button", name="Controleer alles nu").click()
+    expect(page.locator(".note-ok")).to_contain_text("In orde")
+    sound(page)
+    saved = {}
+    for name, locator in (
+        ("bundle.zip", page.get_by_role("button", name="Download de bundel")),
+        ("verify.pyz", page.locator("a[href$='verify.pyz']")),
+    ):
+        with page.expect_download() as started:
+            locator.click()
+        saved[name] = tmp_path / name
+        started.value.save_as(saved[name])
+    policy = tmp_path / "policy.txt"
+    policy.write_text(page.request.get("/audit/policy.txt").text())
+    command = [sys.executable, "-I", str(saved["verify.pyz"]), str(saved["bundle.zip"]), "--policy", str(policy)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout.splitlines()[0].startswith("In orde")) == (0, True)
+
+
+def test_an_officer_of_an_swv_sees_its_own_trail_only(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+    """Entries of others are not there, not even by their address; the bundle is a selection with proofs."""
+    with stage.client("controller-officer") as everything:
+        found = re.findall(r"/audit/entries/([0-9a-f]{64})", everything.get("/audit?event=submission.confirmed").text)
+    page = visit("privacy-officer")
+    assert page.goto(f"/audit/entries/{found[0]}").status == 404  # type: ignore[union-attr]  # goto answers
+    page.goto("/audit")
+    assert page.locator("tbody").inner_text().count("Aanlevering") == 0
+    page.goto("/audit/check")
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download de bundel").click()
+    names = zipfile.ZipFile(started.value.path()).namelist()
+    assert {"entries.jsonl", "proofs.jsonl"} <= set(names)
+
+
+def test_the_public_finds_the_national_picture(stage: Stage, visit: Visit) -> None:
+    """From the start page to the table by sector, and to how it is read."""
+    page = visit()
+    page.goto("/")
+    page.get_by_role("link", name="Bekijk het landelijke beeld").click()
+    expect(page.locator("tbody th").first).to_have_text("Primair onderwijs")
+    page.get_by_role("link", name="niet gespecificeerd", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("niet gespecificeerd")
+
+
+def test_pages_hold_up_in_print_and_in_forced_colours(stage: Stage, visit: Visit) -> None:
+    """On paper there is no navigation; with forced colours the bars keep their shades."""
+    page = visit("swv")
+    page.goto(f"/releases/{stage.release}")
+    page.emulate_media(media="print")
+    expect(page.locator(".main-nav")).to_be_hidden()
+    expect(page.locator("table.figures")).to_be_visible()
+    page.emulate_media(media="screen", forced_colors="active")
+    shades = page.locator("svg.bar rect.part").evaluate_all("parts => parts.map(p => getComputedStyle(p).fill)")
+    assert len(set(shades)) > 1
+    sound(page)

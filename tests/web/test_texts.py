@@ -1,0 +1,71 @@
+"""The catalogue of texts: complete, in both languages, and nothing in it that nobody says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from audit.events import Decision, Event, Role
+from gateway.identity import ROLES, SCOPES
+from gateway.messages import catalogue
+from gateway.register import KINDS
+from gateway.store import JobState, PeriodState, ReleaseState, SubmissionState
+from gateway.web import public
+from gateway.web.pages import NAVIGATION
+
+TEMPLATES = Path(public.__file__).parent / "templates"
+PAGES = catalogue("pages")
+SOURCE = "\n".join(file.read_text(encoding="utf-8") for file in TEMPLATES.glob("*.html"))
+# Families whose last part comes from a closed list.
+FAMILIES = {
+    "event": Event,
+    "role": ROLES,
+    "actor": Role,
+    "kind": [kind for kind in KINDS if kind != "public"],
+    "scope": SCOPES,
+    "nav": [key for entries in NAVIGATION.values() for _, key in entries],
+    "state": [
+        *Decision,
+        *SubmissionState,
+        *ReleaseState,
+        *PeriodState,
+        JobState.WAITING,
+        JobState.LEASED,
+        JobState.FAILED,
+    ],
+}
+
+
+def test_a_text_says_the_same_in_both_languages() -> None:
+    """Both languages are there, with the same facts and the same links."""
+    assert not [key for key, entry in PAGES.items() if set(entry) != {"nl", "en"}]
+    for pattern in (r"\{(\w+)\}", r"\]\((\w+)\)"):
+        differ = [
+            key
+            for key, entry in PAGES.items()
+            if sorted(re.findall(pattern, entry["nl"])) != sorted(re.findall(pattern, entry["en"]))
+        ]
+        assert not differ
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_code_that_pages_show_has_words(family: str) -> None:
+    """No event, role, state or kind reaches a person as a bare code."""
+    missing = [f"{family}.{code}" for code in FAMILIES[family] if f"{family}.{code}" not in PAGES]
+    assert not missing
+
+
+def test_every_text_that_templates_name_is_there() -> None:
+    """A template cannot ask for a text that does not exist."""
+    named = re.findall(r"\b(?:t|prose)\('([^']+)'(?!\s*~)", SOURCE)
+    assert not [key for key in named if key not in PAGES and not key.endswith(".")]
+
+
+def test_every_text_is_said_somewhere() -> None:
+    """What nobody says is deleted: each key stands in a template or belongs to a family that one builds."""
+    whole = set(re.findall(r"'([\w.-]+)'", SOURCE))
+    built = tuple(re.findall(r"'([a-z_.]+\.)'\s*~", SOURCE))
+    families = (*(f"{name}." for name in FAMILIES), *built, "short.", "after.", "kept.", "useful.", "rules.")
+    prose = tuple(f"{name}." for name in ("about", "differences", "accessibility", "contact"))
+    silent = [key for key in PAGES if key not in whole and not key.startswith((*families, *prose))]
+    assert not silent

@@ -1,0 +1,49 @@
+"""Dates, numbers, codes and faults in a person's language."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from markupsafe import Markup
+
+from gateway.outcome import Fault
+from gateway.web import words
+
+
+def test_moments_are_said_in_amsterdam_time() -> None:
+    """Noon in UTC is one in winter and two in summer."""
+    assert words.moment(datetime(2026, 12, 1, 12, tzinfo=UTC), "nl") == "1 december 2026 13:00"
+    assert words.moment(datetime(2026, 7, 1, 12, tzinfo=UTC), "en") == "1 July 2026 14:00"
+    assert words.day(date(2027, 3, 9), "nl") == "9 maart 2027"
+    assert words.moment(None, "nl") == words.NOTHING
+
+
+def test_numbers_have_the_separator_of_the_language() -> None:
+    """A thousand is 1.000 in Dutch and 1,000 in English."""
+    assert (words.number(1234567, "nl"), words.number("1234", "en")) == ("1.234.567", "1,234")
+
+
+def test_a_code_without_words_is_shown_as_it_is() -> None:
+    """A deployment's own contract may have codes that nobody here knows."""
+    assert (words.named("po", "en"), words.named("ks2", "en")) == ("primary education", "ks2")
+    assert (words.short("above10", "nl"), words.short("ks2", "nl")) == ("meer dan 10%", "ks2")
+
+
+def test_the_place_of_a_fault_is_said_in_words() -> None:
+    """Codes in the place of a fault become what stands beside the field."""
+    fault = Fault("COUNT-EMPTY", 2, "pupils", "lower_years · illness · 5to10")
+    assert "onderbouw · waarvan ziekte · 5–10%" in words.fault_text(fault, "nl")
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [(0, "tot publicatie, dan meteen gewist"), (400, "400 dagen na publicatie"), (1826, "5 jaar na publicatie")],
+)
+def test_how_long_something_is_kept_is_said_in_days_or_years(days: int, said: str) -> None:
+    """Years from two years up; nought days is at once."""
+    assert words.kept(days, "publication", "nl") == said
+
+
+def test_links_in_texts_are_the_only_markup() -> None:
+    """Brackets become a link to the address given; everything else is escaped."""
+    made = words.linked("Zie <b> [hier](there) & daar", {"there": "/a?b=1&c=2"})
+    assert made == Markup('Zie &lt;b&gt; <a href="/a?b=1&amp;c=2">hier</a> &amp; daar')
