@@ -11,7 +11,7 @@ from policies.errors import BadPolicy
 from policies.parties import Kind
 from policies.purpose import PACKAGED, DataCategory, Status, UnknownPurpose, load_purposes
 from policies.release import Conflict
-from tests.policies.world import COUNTS, DEPLOYMENT, ROWS
+from tests.policies.world import COUNTS, DEPLOYMENT, ROWS, law
 
 PURPOSES = load_purposes()
 STRICT = (DEPLOYMENT / "test-strict-tables.toml").read_text(encoding="utf-8")
@@ -204,3 +204,10 @@ def test_a_purpose_without_tables_cannot_be_released() -> None:
     """Counting for the school never becomes a release."""
     with pytest.raises(Conflict, match="counting-for-school lets no table out"):
         PURPOSES.plan(["counting-for-school"])
+
+
+def test_every_document_is_cited() -> None:
+    """Each source of the list is pointed to by a purpose or a rule, each rule and purpose points to one of them."""
+    rules = {rule.annotations["source"].partition(" par. ")[0] for rule in law().rules.values()}
+    cited = rules | {basis.source for purpose in PURPOSES.values() for basis in purpose.legal_basis}
+    assert cited == set(PURPOSES.sources)
