@@ -1,0 +1,139 @@
+"""What an attacker can compute: the least and the greatest value of every suppressed cell, by linear programming."""
+
+from collections.abc import Mapping, Sequence
+
+import highspy
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from disclosure.attacker.relations import Relations, relate
+from disclosure.errors import DisclosureError
+from disclosure.hierarchy import Hierarchy
+from disclosure.rules import Inequality, ThresholdRule
+
+CLOSE = 1e-6
+
+
+def attack(
+    frame: pd.DataFrame,
+    *,
+    dimensions: Mapping[str, Hierarchy],
+    small: pd.DataFrame | None = None,
+    known: pd.DataFrame | None = None,
+    structural_zeros: pd.DataFrame | None = None,
+    inequalities: Sequence[Inequality] = (),
+    rule: ThresholdRule | None = None,
+    cells: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Bounds of every suppressed cell of anybody's table, as tight as linear programming over all relations makes them.
+
+    Args:
+        frame: `<dimension>` and `<dimension>_level` for each dimension, `value` (missing where suppressed).
+        dimensions: description of each dimension.
+        small: suppressed cells the attacker is told to be small (codes and levels); the bounds are those of `rule`, or
+            stand in columns `lower` and `upper`. Without it only n >= 0 is known.
+        known: any cells of which the attacker knows `lower` and `upper`: head-counts, an insider's own cells.
+        structural_zeros: leaf combinations that cannot exist.
+        inequalities: what holds between members that do not add up.
+        rule: gives the bounds of `small`.
+        cells: which cells to bound (codes and levels); all suppressed cells by default.
+
+    Returns:
+        The cells with `lower` and `upper` (Int64; missing where there is no upper bound).
+
+    Raises:
+        DisclosureError: an unknown code, or figures that contradict each other.
+    """
+    relations = relate(dimensions, frame, structural_zeros)
+    wanted = frame[frame["value"].isna()] if cells is None else cells
+    names = [column for axis in relations.axes for column in (axis.name, f"{axis.name}_level")]
+    facts = _facts(frame, small, known, rule or ThresholdRule(), names)
+    result = wanted[names].reset_index(drop=True)
+    told = result.merge(
+        facts.groupby(names, as_index=False).agg({"lower": "max", "upper": "min"}), on=names, how="left"
+    )
+    programme = _Programme(relations, facts, inequalities)
+    lower, upper = programme.bounds(
+        relations.cells(wanted), _numbers(told["lower"], 0), _numbers(told["upper"], np.inf)
+    )
+    return result.assign(lower=pd.array(lower, "Int64"), upper=pd.array(upper, "Int64"))
+
+
+def _facts(
+    frame: pd.DataFrame, small: pd.DataFrame | None, known: pd.DataFrame | None, rule: ThresholdRule, names: list[str]
+) -> pd.DataFrame:
+    """Everything the attacker starts from: cells with lower and upper."""
+    shown = frame.loc[frame["value"].notna(), [*names, "value"]].rename(columns={"value": "lower"})
+    facts = [shown.assign(upper=shown["lower"])]
+    if small is not None:
+        told = small if "lower" in small.columns else small.assign(lower=rule.lowest, upper=rule.highest)
+        facts.append(told[[*names, "lower", "upper"]])
+    if known is not None:
+        facts.append(known[[*names, "lower", "upper"]])
+    return pd.concat(facts, ignore_index=True)
+
+
+def _numbers(column: pd.Series, missing: float) -> np.ndarray:
+    return pd.to_numeric(column).to_numpy(float, na_value=missing)
+
+
+class _Programme:
+    """Leaf combinations as variables, facts and inequalities as rows; solved once per cell and side at most."""
+
+    def __init__(self, relations: Relations, facts: pd.DataFrame, inequalities: Sequence[Inequality]) -> None:
+        self.possible = np.flatnonzero(relations.possible)
+        self.index = np.full(len(relations.possible), -1)
+        self.index[self.possible] = np.arange(len(self.possible))
+        lines = relations.inequalities(inequalities)
+        matrix = sparse.csc_array(sparse.vstack([relations.cells(facts), lines]))[:, self.possible].astype(float)
+        model = highspy.HighsLp()
+        model.num_row_, model.num_col_ = matrix.shape
+        model.col_cost_ = np.zeros(matrix.shape[1])
+        model.col_lower_, model.col_upper_ = np.zeros(matrix.shape[1]), np.full(matrix.shape[1], np.inf)
+        free = np.full(lines.shape[0], np.inf)
+        model.row_lower_ = np.concatenate([_numbers(facts["lower"], 0), 0 * np.ones(len(free))])
+        model.row_upper_ = np.concatenate([_numbers(facts["upper"], np.inf), free])
+        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
+        model.a_matrix_.value_ = matrix.data
+        self.solver = highspy._Highs()  # type: ignore[attr-defined]  # noqa: SLF001  `Highs` prints a banner
+        for option, value in (("output_flag", False), ("threads", 1)):
+            self.solver.setOptionValue(option, value)
+        self.solver.passModel(model)
+
+    def bounds(
+        self, targets: sparse.csr_array, floor: np.ndarray, ceiling: np.ndarray
+    ) -> tuple[list[int | None], list[int | None]]:
+        """Integer bounds of each target; a table that happens to reach another target's end serves it too."""
+        targets = sparse.csr_array(targets[:, self.possible])
+        first = self._solve(np.zeros(0, np.int32), 1.0)
+        if first is None:
+            raise DisclosureError("the figures contradict each other: no table has them all; check `known` and `small`")
+        self.solver.setOptionValue("presolve", "off")
+        ends: tuple[list[int | None], list[int | None]] = ([], [])
+        limits = (floor, -ceiling)
+        least = [np.asarray(targets @ first), -np.asarray(targets @ first)]
+        for number in range(targets.shape[0]):
+            columns = targets.indices[targets.indptr[number] : targets.indptr[number + 1]].astype(np.int32)
+            for side, sense in enumerate((1, -1)):
+                solution = None
+                if least[side][number] > limits[side][number] + CLOSE:
+                    solution = self._solve(columns, float(sense))
+                    if solution is None:
+                        ends[side].append(None)
+                        continue
+                    sums = np.asarray(targets @ solution)
+                    least = [np.minimum(least[0], sums), np.minimum(least[1], -sums)]
+                ends[side].append(sense * int(np.ceil(least[side][number] - CLOSE)))
+        return ends
+
+    def _solve(self, columns: np.ndarray, sense: float) -> np.ndarray | None:
+        """A table that makes a sum least (1) or greatest (-1); None if there is none or no end."""
+        self.solver.changeColsCost(len(columns), columns, np.full(len(columns), sense))
+        self.solver.run()
+        status = self.solver.getModelStatus()
+        self.solver.changeColsCost(len(columns), columns, np.zeros(len(columns)))
+        if status == highspy.HighsModelStatus.kOptimal:
+            return np.array(self.solver.getSolution().col_value)
+        return None

@@ -1,0 +1,161 @@
+"""The judge: proves without a solver, in time linear in the witnesses, that no small cell of a release can be narrowed.
+
+It reads the frame, the relations, the true counts and the witnesses; nothing of how the pattern was found.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from disclosure.attacker.relations import relate
+from disclosure.attacker.sightings import Moved, Sightings, shares
+from disclosure.attacker.stakes import Layout, Stakes, lay_cells, weigh
+from disclosure.errors import DisclosureError
+from disclosure.hierarchy import Hierarchy
+from disclosure.rules import Inequality, Pattern, ThresholdRule
+from disclosure.witness import Witnesses
+
+CHUNK = 20_000  # witnesses checked at a time: bounds memory
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """Totals only; they may be published.
+
+    Attributes:
+        small: small cells of the release, and small cells that follow from it by subtraction.
+        safe: those seen at both ends by outsiders and by every insider.
+        margins: small remainders of margins after an insider's own share; margins_safe: those seen at both ends.
+        witnesses: tables checked.
+    """
+
+    small: int
+    safe: int
+    margins: int
+    margins_safe: int
+    witnesses: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing can be narrowed."""
+        return self.small == self.safe and self.margins == self.margins_safe
+
+
+def judge(
+    frame: pd.DataFrame,
+    *,
+    counts: pd.DataFrame,
+    count: str,
+    witnesses: Witnesses,
+    dimensions: Mapping[str, Hierarchy],
+    rule: ThresholdRule,
+    public: Sequence[Pattern] = (),
+    structural_zeros: pd.DataFrame | None = None,
+    inequalities: Sequence[Inequality] = (),
+    unit: str,
+    insider: np.ndarray,
+    known: pd.DataFrame | None = None,
+) -> Verdicts:
+    """Check a release against its witnesses.
+
+    1. The frame shows true figures, and no small one.
+    2. Every witness keeps everything an outsider knows: leaves at 0 or above, inequalities, known cells, told bounds.
+       One that breaks only what is told of margins that an insider shares counts for that insider.
+    3. Every small cell is seen at both ends by outsiders.
+    4. And by every insider without a share in it, in witnesses that leave the insider's own units alone.
+    5. Every small remainder is seen at both ends by the insider who could compute it.
+
+    Args:
+        frame: the release.
+        counts: the true counts (confidential).
+        count: the name of their column.
+        witnesses: changes of the true table (confidential).
+        dimensions: as given to `build`, like the next ones.
+        rule: when a count is small.
+        public: margins everybody knows.
+        structural_zeros: leaf combinations that cannot exist.
+        inequalities: what holds between members that do not add up.
+        known: cells with bounds an outsider has from elsewhere.
+        unit: the dimension whose leaves insiders own.
+        insider: per leaf of it, in order of code, the number of the insider that owns it, -1 for nobody.
+
+    Raises:
+        DisclosureError: the frame does not fit the counts, or a witness is false.
+    """
+    relations = relate(dimensions, frame, structural_zeros)
+    layout = lay_cells(relations, list(dimensions).index(unit))
+    truth = layout.turn(relations.leaves(counts, count))
+    stakes = weigh(layout, frame, truth, rule=rule, public=public, known=known, insider=insider)
+    _check_frame(layout, frame, stakes, rule)  # 1
+    lines = layout.lines(inequalities)
+    sightings = Sightings(layout, stakes, insider, witnesses.insider)
+    for first in range(0, len(witnesses), CHUNK):  # 2
+        chunk = np.zeros(len(witnesses), bool)
+        chunk[first : first + CHUNK] = True
+        sightings.add(_check(layout, stakes, truth, lines, witnesses.select(chunk), insider=insider), first)
+    return Verdicts(
+        small=int(stakes.small.sum()),
+        safe=sightings.safe(),  # 3, 4
+        margins=len(stakes.margins),
+        margins_safe=sightings.safe_margins(),  # 5
+        witnesses=len(witnesses),
+    )
+
+
+def _check_frame(layout: Layout, frame: pd.DataFrame, stakes: Stakes, rule: ThresholdRule) -> None:
+    shown = frame[frame["value"].notna()]
+    place = layout.place(shown)
+    if (stakes.true[place] != shown["value"].to_numpy(np.int64)).any():
+        raise DisclosureError("the frame shows a figure that is not the true one")
+    value = shown["value"].to_numpy(np.int64)
+    if (stakes.small[place] | ((value >= rule.lowest) & (value <= rule.highest))).any():
+        raise DisclosureError("the frame shows a small figure")
+
+
+def _check(
+    layout: Layout, stakes: Stakes, truth: np.ndarray, lines: np.ndarray, witnesses: Witnesses, *, insider: np.ndarray
+) -> Moved:
+    """What each witness changes, after checking that it keeps what an outsider, or its own insider, knows."""
+    units = layout.members.shape[1]
+    pair, place = np.unique(witnesses.number.astype(np.int64) * units + witnesses.unit, return_inverse=True)
+    which, unit = pair // units, pair % units
+    change = np.zeros((len(pair), layout.rows.shape[1]), np.int64)
+    np.add.at(change, (place, witnesses.leaf), witnesses.by)
+    after = truth[unit] + change
+    if (after < 0).any() or (change[~layout.possible[unit]] != 0).any() or (after @ lines.T < 0).any():
+        raise DisclosureError("a witness is no possible table")
+    if (insider[unit] == np.where(witnesses.insider[which] >= 0, witnesses.insider[which], -2)).any():
+        raise DisclosureError("a witness for an insider changes a unit of that insider")
+    moved = _spread(layout, which, unit, change, insider)
+    _check_known(layout, stakes, moved, witnesses.insider, insider)
+    return moved
+
+
+def _spread(layout: Layout, which: np.ndarray, unit: np.ndarray, change: np.ndarray, insider: np.ndarray) -> Moved:
+    """The changes of every area, from those of the units."""
+    units, areas = layout.members.shape[1], layout.members.shape[0]
+    rows = change @ layout.rows.T
+    above = sparse.coo_array(sparse.csr_array(layout.members[units:].T)[unit])
+    key, place = np.unique(which[above.row] * areas + above.col + units, return_inverse=True)
+    sums = sparse.csr_array((np.ones(len(place), np.int64), (place, above.row)), shape=(len(key), len(unit)))
+    return Moved(
+        which=np.concatenate([which, key // areas]),
+        area=np.concatenate([unit, key % areas]),
+        rows=np.concatenate([rows, np.asarray(sums @ rows)]),
+        touched=np.unique(np.stack([which, insider[unit]], axis=1)[insider[unit] >= 0], axis=0),
+    )
+
+
+def _check_known(layout: Layout, stakes: Stakes, moved: Moved, serves: np.ndarray, insider: np.ndarray) -> None:
+    if (moved.rows[stakes.fixed[moved.area]] != 0).any():
+        raise DisclosureError("a witness changes a cell that an outsider knows")
+    after = stakes.true[moved.area] + moved.rows
+    place, row = np.nonzero((after < stakes.lower[moved.area]) | (after > stakes.upper[moved.area]))
+    area, who = moved.area[place], serves[moved.which[place]]
+    shared = shares(layout, insider)
+    excused = stakes.told[area, row] & (area >= layout.members.shape[1]) & (who >= 0) & shared[area, who]
+    if not excused.all():
+        raise DisclosureError("a witness breaks a bound that its reader knows")

@@ -1,0 +1,108 @@
+"""What ties the cells of a frame together, as a sparse matrix from leaf combinations to cells."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from disclosure.errors import DisclosureError
+from disclosure.hierarchy import Axis, Hierarchy, lay_out
+from disclosure.rules import Cell, Inequality
+
+
+@dataclass(frozen=True, eq=False)
+class Relations:
+    """Dimensions as an attacker lays them out; leaf combinations are numbered in the order of the dimensions.
+
+    Attributes:
+        axes: one per dimension.
+        possible: per leaf combination, False for a structural zero.
+    """
+
+    axes: tuple[Axis, ...]
+    possible: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Leaves per dimension."""
+        return tuple(axis.leaves for axis in self.axes)
+
+    def cells(self, frame: pd.DataFrame) -> sparse.csr_array:
+        """Cells x leaf combinations, 1 where a combination counts in a cell of the frame.
+
+        Raises:
+            DisclosureError: a code that does not exist at its level.
+        """
+        return self.sums([axis.nodes(frame[axis.name], frame[f"{axis.name}_level"]) for axis in self.axes])
+
+    def sums(self, nodes: Sequence[np.ndarray]) -> sparse.csr_array:
+        """Cells given by the node of each axis."""
+        return crossed([sparse.csr_array(axis.members[place]) for axis, place in zip(self.axes, nodes, strict=True)])
+
+    def leaves(self, counts: pd.DataFrame, count: str) -> np.ndarray:
+        """The table as a vector over leaf combinations."""
+        places = [axis.positions(counts[axis.name]) for axis in self.axes]
+        table = np.zeros(self.shape, np.int64)
+        np.add.at(table, tuple(places), counts[count].to_numpy(np.int64))
+        return table.ravel()
+
+    def inequalities(self, given: Iterable[Inequality]) -> sparse.csr_array:
+        """One line per inequality and leaf of the dimensions it leaves free: larger - smaller, at least 0."""
+        lines = [sparse.csr_array((0, int(np.prod(self.shape))), dtype=np.int64)]
+        for inequality in given:
+            named = {name for cell in (*inequality.smaller, *inequality.larger) for name in cell}
+            larger, *more = [self._side(cell, named) for cell in inequality.larger]
+            for side in more:
+                larger = larger + side
+            for cell in inequality.smaller:
+                larger = larger - self._side(cell, named)
+            lines.append(larger)
+        return sparse.csr_array(sparse.vstack(lines))
+
+    def _side(self, cell: Cell, named: set[str]) -> sparse.csr_array:
+        product = sparse.csr_array(np.ones((1, 1), np.int64))
+        for axis in self.axes:
+            nodes = axis.select([cell[axis.name]]) if axis.name in named else np.arange(axis.leaves)
+            product = sparse.csr_array(sparse.kron(product, axis.members[nodes], format="csr"))
+        return product
+
+
+def relate(
+    dimensions: Mapping[str, Hierarchy], frame: pd.DataFrame, structural_zeros: pd.DataFrame | None
+) -> Relations:
+    """Lay out the dimensions of a frame.
+
+    Raises:
+        DisclosureError: a dimension without a column.
+    """
+    missing = [name for name in dimensions if name not in frame.columns]
+    if missing:
+        raise DisclosureError(f"{missing[0]}: no such column in the table")
+    axes = tuple(lay_out(name, hierarchy, frame[name]) for name, hierarchy in dimensions.items())
+    possible = np.ones([axis.leaves for axis in axes], bool)
+    if structural_zeros is not None:
+        free = slice(None)
+        possible[tuple(a.positions(structural_zeros[a.name]) if a.name in structural_zeros else free for a in axes)] = (
+            False
+        )
+    return Relations(axes, possible.ravel())
+
+
+def crossed(parts: Sequence[sparse.csr_array]) -> sparse.csr_array:
+    """Row by row the Kronecker product of the rows of each part."""
+    product = sparse.csr_array(np.ones((parts[0].shape[0], 1), np.int64))
+    for part in parts:
+        left, right = np.diff(product.indptr), np.diff(part.indptr)
+        pairs = left * right
+        row = np.repeat(np.arange(len(pairs)), pairs)
+        within = np.arange(len(row)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
+        first = product.indices[product.indptr[row] + within // right[row]].astype(np.int64)
+        second = part.indices[part.indptr[row] + within % right[row]]
+        column = first * part.shape[1] + second
+        product = sparse.csr_array(
+            (np.ones(len(row), np.int64), column, np.concatenate([[0], np.cumsum(pairs)])),
+            shape=(len(pairs), product.shape[1] * part.shape[1]),
+        )
+    return product

@@ -1,0 +1,272 @@
+"""What is at stake in a release: the small cells, what outsiders know of them, and what insiders could subtract.
+
+Written from the definition on purpose without looking at the suppressor, whose mistakes it must not repeat.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from disclosure.attacker.relations import Relations
+from disclosure.hierarchy import Axis
+from disclosure.rules import Inequality, Pattern, ThresholdRule
+
+NONE = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """The table as areas x rows, areas being the nodes of one dimension and the parts its paths cut out.
+
+    Attributes:
+        relations: the dimensions.
+        unit: which axis the areas come from.
+        members: areas x units.
+        rows: rows x leaves of the other dimensions.
+        possible: units x leaves.
+    """
+
+    relations: Relations
+    unit: int
+    members: sparse.csr_array
+    rows: np.ndarray
+    possible: np.ndarray
+
+    @property
+    def others(self) -> list[Axis]:
+        """The other axes."""
+        return [axis for place, axis in enumerate(self.relations.axes) if place != self.unit]
+
+    def turn(self, table: np.ndarray) -> np.ndarray:
+        """A vector over leaf combinations as units x leaves."""
+        return np.moveaxis(table.reshape(self.relations.shape), self.unit, 0).reshape(self.members.shape[1], -1)
+
+    def sums(self, table: np.ndarray) -> np.ndarray:
+        """Areas x rows of a units x leaves table."""
+        return np.asarray(self.members @ (table @ self.rows.T))
+
+    def lines(self, given: Iterable[Inequality]) -> np.ndarray:
+        """Inequalities x leaves: larger - smaller, which is at least 0 in every unit."""
+        inner = Relations(tuple(self.others), np.ones(self.rows.shape[1], bool))
+        return inner.inequalities(given).toarray()
+
+    def place(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Area and row of every cell of a frame."""
+        nodes = [axis.nodes(frame[axis.name], frame[f"{axis.name}_level"]) for axis in self.relations.axes]
+        area = nodes.pop(self.unit)
+        return area, np.ravel_multi_index(nodes, [len(axis.codes) for axis in self.others]) if nodes else 0 * area
+
+    def matches(self, pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
+        """Areas and rows that a pattern names."""
+        axis = self.relations.axes[self.unit]
+        areas = np.full(self.members.shape[0], axis.name not in pattern)
+        areas[: len(axis.codes)] = axis.select(pattern[axis.name]) if axis.name in pattern else True
+        rows = np.ones(1, bool)
+        for other in self.others:
+            chosen = other.select(pattern[other.name]) if other.name in pattern else np.ones(len(other.codes), bool)
+            rows = np.outer(rows, chosen).ravel()
+        return areas, rows
+
+    def total_of(self, pattern: Pattern) -> np.ndarray:
+        """Per row the row with the pattern's level that contains it, -1 if none does."""
+        total = np.zeros(len(self.rows), int)
+        places = np.unravel_index(np.arange(len(total)), [len(axis.codes) for axis in self.others] or [1])
+        for axis, node in zip(self.others, places, strict=False):
+            up = (
+                _containing(axis, axis.select(pattern[axis.name]))
+                if axis.name in pattern
+                else np.arange(len(axis.codes))
+            )
+            total = np.where((total < 0) | (up[node] < 0), -1, total * len(axis.codes) + up[node])
+        return total
+
+
+def lay_cells(relations: Relations, unit: int) -> Layout:
+    """Areas and rows of the dimensions, areas along one of them."""
+    axis = relations.axes[unit]
+    rows = np.ones((1, 1), np.int64)
+    for place, other in enumerate(relations.axes):
+        if place != unit:
+            rows = np.kron(rows, other.members.toarray().astype(np.int64))
+    empty = Layout(relations, unit, axis.members, rows, np.zeros((0, 0), bool))
+    parts = sparse.csr_array(_parts(axis).astype(np.int64))
+    members = sparse.csr_array(sparse.vstack([axis.members.astype(np.int64), parts]))
+    return Layout(relations, unit, members, rows, empty.turn(relations.possible))
+
+
+def _parts(axis: Axis) -> np.ndarray:
+    """Sets of units that two areas share, or that an area does not share with any of another level; areas left out."""
+    areas = axis.members[axis.leaves :].toarray().astype(bool)
+    level = axis.level[axis.leaves :]
+    known = {area.tobytes() for area in areas}
+    found: dict[bytes, np.ndarray] = {}
+    for here, there in permutations(np.unique(level), 2):
+        others = areas[level == there]
+        nowhere = ~others.any(axis=0)
+        for area in areas[level == here]:
+            touching = others[(others & area).any(axis=1)]
+            for units in (*(area & other for other in touching), area & nowhere):
+                if units.any() and units.tobytes() not in known:
+                    found[units.tobytes()] = units
+    return np.array(list(found.values()), bool).reshape(len(found), axis.leaves)
+
+
+def _containing(axis: Axis, chosen: np.ndarray) -> np.ndarray:
+    """Per node the chosen node that has all its leaves, -1 if none has."""
+    members = axis.members.toarray().astype(np.int64)
+    held = members @ members[chosen].T == members.sum(axis=1)[:, None]
+    return np.where(held.any(axis=1), np.flatnonzero(chosen)[held.argmax(axis=1)], -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Stakes:
+    """Areas x rows: what the release says, what follows from public figures, and what must stay open.
+
+    Attributes:
+        true: the true cells.
+        fixed: cells an outsider knows exactly.
+        lower, upper: what an outsider knows otherwise; `told` marks bounds that merely say a cell is small.
+        small: small cells to protect; `listed` those of them that are rows of the frame.
+        low, high: the ends that must stay possible, of small cells.
+        margins: small remainders: area, row, insider, and by how much the margin must be able to fall and rise.
+    """
+
+    true: np.ndarray
+    fixed: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    told: np.ndarray
+    small: np.ndarray
+    listed: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    margins: np.ndarray
+
+
+def weigh(
+    layout: Layout,
+    frame: pd.DataFrame,
+    truth: np.ndarray,
+    *,
+    rule: ThresholdRule,
+    public: Sequence[Pattern],
+    known: pd.DataFrame | None,
+    insider: np.ndarray,
+) -> Stakes:
+    """Work out what is at stake.
+
+    Args:
+        layout: areas and rows.
+        frame: the release.
+        truth: units x leaves, the true counts.
+        rule: when a count is small.
+        public: margins everybody knows.
+        known: cells with bounds an outsider has from elsewhere.
+        insider: per unit who owns it, -1 for nobody.
+    """
+    values = layout.sums(truth)
+    listed, fixed = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
+    place = layout.place(frame)
+    listed[place] = True
+    fixed[place] = frame["value"].notna().to_numpy()
+    total, public_cells = _totals(layout, values, public)
+    watched = (listed | _by_subtraction(layout, listed)) & ~public_cells
+    is_small, low, high = _ends(rule, values, total)
+    small = is_small & watched
+    withheld = (total >= 0) & (total < rule.floor)
+    told = small & listed & ~withheld
+    lower, upper = np.where(told, low, -NONE), np.where(told, high, NONE)
+    if known is not None:
+        spot = layout.place(known)
+        np.maximum.at(lower, spot, known["lower"].to_numpy(np.int64))
+        np.minimum.at(upper, spot, known["upper"].to_numpy(np.int64))
+        told[spot] = False
+        low, high = np.maximum(low, lower), np.minimum(high, upper)
+        small &= lower < upper
+    bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
+    margins = np.concatenate(
+        [
+            _margins(layout, values, total, watched, bounds, rule=rule, own=insider == who, who=int(who))
+            for who in np.unique(insider)
+            if who >= 0
+        ]
+        or [np.zeros((0, 5), np.int64)]
+    )
+    fixed |= public_cells | (lower == upper)
+    return Stakes(values, fixed, lower, upper, told, small, listed & small, low, high, margins)
+
+
+def _totals(layout: Layout, values: np.ndarray, public: Sequence[Pattern]) -> tuple[np.ndarray, np.ndarray]:
+    """The public total each cell is part of (-1: none), and which cells are public or equal to a public total."""
+    support = layout.sums(layout.possible.astype(np.int64))
+    total = np.full(values.shape, -1, np.int64)
+    known = support == 0
+    for pattern in public:
+        areas, rows = layout.matches(pattern)
+        whole = layout.total_of(
+            {name: level for name, level in pattern.items() if name != layout.relations.axes[layout.unit].name}
+        )
+        part = np.outer(areas, whole >= 0)
+        total = np.where(part & (total < 0), values[:, whole], total)
+        known |= np.outer(areas, rows) | (part & (support == support[:, whole]))
+    return total, known
+
+
+def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
+    """Cells of parts, in the rows listed for an area around them that is not everything."""
+    first = len(layout.relations.axes[layout.unit].codes)
+    size = np.asarray(layout.members.sum(axis=1)).ravel()
+    middle = np.flatnonzero((size > 1) & (size < layout.members.shape[1]) & (np.arange(len(size)) < first))
+    found = np.zeros(listed.shape, bool)
+    for part in range(first, len(size)):
+        around = middle[(layout.members[middle] @ layout.members[[part]].toarray()[0]) == size[part]]
+        found[part] = listed[around].any(axis=0)
+        if size[part] == 1:
+            found[part] &= ~listed[layout.members[[part]].indices[0]]
+    return found & (layout.sums(layout.possible.astype(np.int64)) > 0)
+
+
+def _ends(rule: ThresholdRule, values: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which counts are small, themselves or in what they leave of the total, and the ends that must stay possible."""
+    reach = np.where(total >= 0, np.minimum(rule.minimum - 1, total), rule.minimum - 1)
+    start = np.minimum(0 if rule.zeros_are_small else 1, reach)
+    small = (values <= rule.minimum - 1) & (rule.zeros_are_small | (values > 0))
+    rest = total - values
+    nearly = (total >= 0) & (rest <= rule.minimum - 1) & (rule.zeros_are_small | (rest > 0)) & rule.complements
+    low = np.where(small, start, np.where(nearly, total - reach, 0))
+    high = np.where(nearly, total - start, np.where(small, reach, 0))
+    return small | nearly, low, high
+
+
+def _margins(
+    layout: Layout,
+    values: np.ndarray,
+    total: np.ndarray,
+    watched: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray],
+    *,
+    rule: ThresholdRule,
+    own: np.ndarray,
+    who: int,
+) -> np.ndarray:
+    """Small remainders after one insider's share, as rows (area, row, insider, lowest change, highest change)."""
+    units = layout.members.shape[1]
+    cells = layout.sums(layout.possible.astype(np.int64))
+    held = layout.members @ own.astype(np.int64)
+    area = np.flatnonzero((held > 0) & (held < np.asarray(layout.members.sum(axis=1)).ravel()))
+    mine = sparse.csr_array(layout.members[area][:, own])
+    share = np.asarray(mine @ values[:units][own])
+    inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
+    left = np.where(total[area] >= 0, total[area] - inside, -1)
+    small, low, high = _ends(rule, values[area] - share, left)
+    there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
+    place, row = np.nonzero(small & there)
+    at, taken = area[place], share[place, row]
+    now = values[at, row] - taken
+    down = np.maximum(low[place, row], np.maximum(bounds[0][at, row], -NONE // 2) - taken) - now
+    rise = np.minimum(high[place, row], np.minimum(bounds[1][at, row], NONE // 2) - taken) - now
+    return np.stack([at, row, np.full(len(at), who), down, rise], axis=1)

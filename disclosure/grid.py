@@ -1,0 +1,319 @@
+"""The table laid out as units x rows: the biggest dimension gives the units, all others together the rows.
+
+With sites as units a row is, say, (havo, illness, above10): every area, the unit itself included, has one cell per row.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from disclosure.errors import DisclosureError
+from disclosure.hierarchy import Axis, Hierarchy, lay_out, unit_of
+from disclosure.rules import Cell, Inequality, Pattern
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Axes of a table and which leaf combinations can exist.
+
+    Shapes: U units, A areas (units, then every higher node, then intersections of paths), P profile leaves, R rows
+    (nodes of the profile).
+
+    Attributes:
+        axes: one per dimension, in the order given.
+        unit: position of the unit axis.
+        available: U x P, False for a structural zero.
+    """
+
+    axes: tuple[Axis, ...]
+    unit: int
+    available: np.ndarray
+
+    @property
+    def areas(self) -> Axis:
+        """The unit axis."""
+        return self.axes[self.unit]
+
+    @property
+    def profile(self) -> tuple[Axis, ...]:
+        """The other axes."""
+        return self.axes[: self.unit] + self.axes[self.unit + 1 :]
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """R x P, 1 where a profile leaf belongs to a row."""
+        return _kron([axis.members.toarray().astype(np.int64) for axis in self.profile])
+
+    @cached_property
+    def row_nodes(self) -> np.ndarray:
+        """R x number of profile axes: the node of each axis that makes up the row."""
+        shape = [len(axis.codes) for axis in self.profile]
+        return np.array(list(np.ndindex(*shape)), int).reshape(-1, len(shape)) if shape else np.zeros((1, 0), int)
+
+    @cached_property
+    def members(self) -> sparse.csr_array:
+        """A x U, 1 where a unit belongs to an area.
+
+        Where paths cross, the parts an area is cut into are never published but follow by subtraction: areas too.
+        """
+        parts, _ = self._crossing
+        row, column = np.repeat(np.arange(len(parts)), [len(units) for units in parts]), np.concatenate([[], *parts])
+        cut = sparse.csr_array(
+            (np.ones(len(row), int), (row, column.astype(int))), shape=(len(parts), self.areas.leaves)
+        )
+        return sparse.csr_array(sparse.vstack([self.areas.members, cut]))
+
+    @cached_property
+    def _crossing(self) -> tuple[list[np.ndarray], np.ndarray]:
+        return _parts(self.areas)
+
+    def derivable(self, listed: np.ndarray) -> np.ndarray:
+        """A x R: cells outside the release that follow from it by subtraction, where paths cross."""
+        apart = np.zeros(len(listed), bool)
+        apart[: self.areas.leaves] = self._crossing[1]
+        apart[len(self.areas.codes) :] = True
+        sizes = np.asarray(self.members.sum(axis=1)).ravel()
+        middle = (sizes > 1) & (sizes < self.areas.leaves)
+        overlap = self.members[apart] @ self.members[middle].T
+        inside = sparse.csr_array(overlap == sizes[apart][:, None]) if apart.any() else overlap
+        found = np.zeros_like(listed)
+        found[apart] = (inside.astype(int) @ listed[middle].astype(int)) > 0
+        return np.asarray(found & ~listed & (self.contributors > 0))
+
+    def leaf_table(self, counts: pd.DataFrame, values: np.ndarray) -> np.ndarray:
+        """U x P table of counts; absent combinations are zero.
+
+        Raises:
+            DisclosureError: a combination twice, or a count in a structural zero.
+        """
+        places = [axis.positions(counts[axis.name]) for axis in self.axes]
+        others = [axis.leaves for axis in self.profile]
+        unit = places.pop(self.unit)
+        leaf = np.ravel_multi_index(places, others) if others else np.zeros(len(unit), int)
+        flat = unit * self.available.shape[1] + leaf
+        twice = np.bincount(flat, minlength=self.available.size)[flat] > 1
+        if twice.any():
+            raise DisclosureError(f"{self.name_of(counts, twice)} stands twice in the table")
+        impossible = ~self.available[unit, leaf] & (values != 0)
+        if impossible.any():
+            raise DisclosureError(f"{self.name_of(counts, impossible)} has a count but is declared impossible")
+        table = np.zeros(self.available.shape, np.int64)
+        table[unit, leaf] = values
+        return table
+
+    def name_of(self, frame: pd.DataFrame, mask: np.ndarray) -> str:
+        """Codes of the first marked row of a frame, for messages."""
+        first = frame.iloc[int(np.argmax(mask))]
+        return ", ".join(f"{axis.name} {str(first[axis.name])!r}" for axis in self.axes)
+
+    def cells(self, leaves: np.ndarray) -> np.ndarray:
+        """A x R sums of a U x P table."""
+        return np.asarray(self.members @ (leaves @ self.rows.T))
+
+    @cached_property
+    def offered(self) -> np.ndarray:
+        """U x R: whether a unit has a leaf that can exist in the row."""
+        return np.asarray((self.available.astype(np.int64) @ self.rows.T) > 0)
+
+    @cached_property
+    def contributors(self) -> np.ndarray:
+        """A x R: how many units can contribute to a cell; 0 means the cell cannot exist."""
+        return np.asarray(self.members @ self.offered.astype(np.int64))
+
+    @cached_property
+    def support(self) -> np.ndarray:
+        """A x R: how many leaf combinations can contribute to a cell."""
+        return self.cells(self.available.astype(np.int64))
+
+    def select(self, pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
+        """The areas and the rows a pattern {dimension: level or codes} stands for; a dimension left out is free.
+
+        Raises:
+            DisclosureError: an unknown dimension, level or code.
+        """
+        unknown = set(pattern) - {axis.name for axis in self.axes}
+        if unknown:
+            raise DisclosureError(
+                f"no dimension {min(unknown)!r}; there are {', '.join(axis.name for axis in self.axes)}"
+            )
+        areas = np.full(self.members.shape[0], self.areas.name not in pattern)
+        areas[: len(self.areas.codes)] = _nodes(self.areas, pattern)
+        rows = np.ones(len(self.row_nodes), bool)
+        for position, axis in enumerate(self.profile):
+            rows &= _nodes(axis, pattern)[self.row_nodes[:, position]]
+        return areas, rows
+
+    def place(self, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Area and row of cells given by code and level of every dimension.
+
+        Raises:
+            DisclosureError: a missing column, or a code that does not exist at its level.
+        """
+        for name in (column for axis in self.axes for column in (axis.name, f"{axis.name}_level")):
+            if name not in cells.columns:
+                raise DisclosureError(f"{name}: no such column; give code and level of every dimension")
+        area = self.areas.nodes(cells[self.areas.name], cells[f"{self.areas.name}_level"])
+        row = np.zeros(len(cells), int)
+        for axis in self.profile:
+            row = row * len(axis.codes) + axis.nodes(cells[axis.name], cells[f"{axis.name}_level"])
+        return area, row
+
+    def listed(self, patterns: Sequence[Pattern] | None) -> np.ndarray:
+        """A x R: the cells that patterns stand for (None: all). A cell of one unit follows that unit's own list."""
+        shown = np.zeros(self.contributors.shape, bool)
+        for pattern in [{}] if patterns is None else patterns:
+            areas, rows = self.select(pattern)
+            shown |= np.outer(areas, rows)
+        shown[len(self.areas.codes) :] = False
+        return np.asarray(shown & self._follows_unit(shown) & (self.contributors > 0))
+
+    def _follows_unit(self, shown: np.ndarray) -> np.ndarray:
+        """False where the only unit that contributes to a cell does not list the row itself."""
+        listing = np.asarray(self.members @ (self.offered & shown[: self.areas.leaves]).astype(np.int64))
+        return np.asarray((self.contributors != 1) | (listing == 1))
+
+    def above(self, pattern: Pattern) -> np.ndarray:
+        """R: the row that holds a row and has the levels of the pattern, -1 where there is none."""
+        totals = np.full(len(self.row_nodes), -1)
+        node = np.zeros(len(self.row_nodes), int)
+        known = np.ones(len(self.row_nodes), bool)
+        for position, axis in enumerate(self.profile):
+            parent = _parents(axis, pattern[axis.name]) if axis.name in pattern else np.arange(len(axis.codes))
+            place = parent[self.row_nodes[:, position]]
+            known &= place >= 0
+            node = node * len(axis.codes) + np.maximum(place, 0)
+        totals[known] = node[known]
+        return totals
+
+    def leaf_of_rows(self) -> np.ndarray:
+        """P: the row that is the profile leaf itself."""
+        single = self.rows.sum(axis=1) == 1
+        first = np.full(self.rows.shape[1], -1)
+        for row in np.flatnonzero(single)[::-1]:
+            first[np.argmax(self.rows[row])] = row
+        return first
+
+    def inequalities(self, given: Sequence[Inequality]) -> np.ndarray:
+        """I x P: coefficients of larger - smaller, one line per inequality and leaf of the free dimensions."""
+        lines = [line for inequality in given for line in self._lines(inequality)]
+        return np.array(lines, np.int64).reshape(len(lines), self.rows.shape[1])
+
+    def _lines(self, inequality: Inequality) -> list[np.ndarray]:
+        named = {name for cell in (*inequality.smaller, *inequality.larger) for name in cell}
+        if self.areas.name in named:
+            raise DisclosureError(f"inequality: it may not name a code of {self.areas.name!r}; it holds in every unit")
+        free = [axis for axis in self.profile if axis.name not in named]
+        spots: list[dict[str, str]] = [{}]
+        for axis in free:
+            spots = [{**spot, axis.name: str(code)} for spot in spots for code in axis.codes[: axis.leaves]]
+        return [
+            sum(
+                (self._line({**spot, **cell}, free) for cell in inequality.larger),
+                np.zeros(self.rows.shape[1], np.int64),
+            )
+            - sum((self._line({**spot, **cell}, free) for cell in inequality.smaller), 0)
+            for spot in spots
+        ]
+
+    def _line(self, cell: Cell, free: Sequence[Axis]) -> np.ndarray:
+        names = {axis.name for axis in free}
+        parts = []
+        for axis in self.profile:
+            if axis.name not in cell:
+                raise DisclosureError(f"inequality: name a code of {axis.name!r} in every cell, or in none")
+            nodes = axis.select([cell[axis.name]])
+            if axis.name in names:
+                nodes[axis.leaves :] = False
+            parts.append(axis.members[[int(np.argmax(nodes))]].toarray())
+        return np.asarray(_kron(parts)[0])
+
+
+def build_grid(
+    dimensions: Mapping[str, Hierarchy],
+    frame: pd.DataFrame,
+    structural_zeros: pd.DataFrame | None,
+    coalitions: pd.DataFrame | None,
+) -> Grid:
+    """Lay out the dimensions; one of them gives the units (see `unit_of`).
+
+    Args:
+        dimensions: description of each dimension.
+        frame: has a column of codes per dimension; used for the members of separate dimensions.
+        structural_zeros: leaf combinations that cannot exist; dimensions without a column are free.
+        coalitions: a column names the dimension that insiders own leaves of.
+
+    Raises:
+        DisclosureError: no dimensions, a missing column, or an unknown code.
+    """
+    if not dimensions:
+        raise DisclosureError("no dimensions: describe at least one")
+    absent = [name for name in dimensions if name not in frame.columns]
+    if absent:
+        raise DisclosureError(f"{absent[0]}: no such column in the table")
+    axes = tuple(lay_out(name, hierarchy, frame[name]) for name, hierarchy in dimensions.items())
+    unit = unit_of(axes, () if coalitions is None else coalitions.columns)
+    shape = [axis.leaves for axis in axes]
+    available = np.ones(shape, bool)
+    if structural_zeros is not None:
+        free = slice(None)
+        available[
+            tuple(a.positions(structural_zeros[a.name]) if a.name in structural_zeros else free for a in axes)
+        ] = False
+    return Grid(axes, unit, _as_units(available, unit))
+
+
+def _as_units(table: np.ndarray, unit: int) -> np.ndarray:
+    return np.moveaxis(table, unit, 0).reshape(table.shape[unit], -1)
+
+
+def _parts(axis: Axis) -> tuple[list[np.ndarray], np.ndarray]:
+    """The parts into which the areas of two levels cut each other, as far as they are no area themselves.
+
+    Units without an area at a level make one part too: what is left of an area after subtracting all parts.
+
+    Returns:
+        The parts of two units and more; and which units are a part by themselves.
+    """
+    upper = axis.members[axis.leaves :]
+    parent = np.full((len(axis.levels), axis.leaves), -1)
+    row, column = upper.nonzero()
+    parent[axis.level[axis.leaves :][row], column] = row
+    seen = {np.flatnonzero(line).tobytes() for line in upper.toarray()}
+    parts: dict[bytes, np.ndarray] = {}
+    alone = np.zeros(axis.leaves, bool)
+    for first, second in combinations(range(1, len(axis.levels)), 2):
+        _, part = np.unique(parent[[first, second]], axis=1, return_inverse=True)
+        order = np.argsort(part, kind="stable")
+        for units in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
+            if units.tobytes() in seen or (parent[[first, second], units[0]] < 0).all():
+                continue
+            if len(units) == 1:
+                alone[units] = True
+            else:
+                parts[units.tobytes()] = units
+    return list(parts.values()), alone
+
+
+def _nodes(axis: Axis, pattern: Pattern) -> np.ndarray:
+    return axis.select(pattern[axis.name]) if axis.name in pattern else np.ones(len(axis.codes), bool)
+
+
+def _parents(axis: Axis, wanted: str | Sequence[str]) -> np.ndarray:
+    """Per node the selected node that contains it, -1 where there is none."""
+    selected = np.flatnonzero(axis.select(wanted))
+    size = axis.members.sum(axis=1)
+    inside = (axis.members @ axis.members[selected].T).toarray() == size[:, None]
+    return np.where(inside.any(axis=1), selected[np.argmax(inside, axis=1)], -1)
+
+
+def _kron(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Kronecker product; a single 1 for no parts."""
+    product = np.ones((1, 1), np.int64)
+    for part in parts:
+        product = np.kron(product, part)
+    return product

@@ -1,0 +1,129 @@
+"""Which cells are unsafe by themselves, what an outsider is told about them, and what must stay possible."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from disclosure.grid import Grid
+from disclosure.rules import Pattern, ThresholdRule
+
+FAR = 1 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class Primary:
+    """A x R masks and bounds, all following from the rule.
+
+    Attributes:
+        totals: the known total of the row a cell belongs to, -1 where there is none.
+        known: cells everybody knows because they are public, or equal to a public total by structure.
+        withheld: cells of rows with a total below the floor.
+        small: watched cells that are small themselves or whose rest is small.
+        lower, upper: what an outsider knows of hidden cells; -FAR, FAR where nothing.
+        told: where those bounds merely say that a cell is small.
+        low_end, high_end: the values that must stay possible for a small cell.
+    """
+
+    totals: np.ndarray
+    known: np.ndarray
+    withheld: np.ndarray
+    small: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    told: np.ndarray
+    low_end: np.ndarray
+    high_end: np.ndarray
+
+
+def row_totals(grid: Grid, values: np.ndarray, public: Sequence[Pattern]) -> tuple[np.ndarray, np.ndarray]:
+    """A x R: the known total each cell is part of (-1: none), and whether a cell is itself known."""
+    totals = np.full(values.shape, -1, np.int64)
+    known = grid.contributors == 0
+    for pattern in public:
+        areas, rows = grid.select(pattern)
+        known |= np.outer(areas, rows)
+        inner = {name: level for name, level in pattern.items() if name != grid.areas.name}
+        above = grid.above(inner)
+        held = np.outer(areas, above >= 0)
+        totals = np.where(held & (totals < 0), values[:, above], totals)
+        known |= held & (grid.support[:, above] == grid.support)
+    return totals, known
+
+
+def small_ends(
+    rule: ThresholdRule, values: np.ndarray, totals: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whether a count (or its rest) is small, and the lowest and highest value that must stay possible."""
+    rest = totals - values
+    below = (values >= rule.lowest) & (values <= rule.highest)
+    with_total = (totals >= 0) & rule.complements
+    above = with_total & (rest >= rule.lowest) & (rest <= rule.highest)
+    reach = np.where(totals >= 0, np.minimum(rule.highest, totals), rule.highest)
+    low = np.where(below, np.minimum(rule.lowest, reach), FAR)
+    high = np.where(below, reach, -FAR)
+    low = np.where(above, np.minimum(low, totals - reach), low)
+    high = np.where(above, np.maximum(high, totals - np.minimum(rule.lowest, reach)), high)
+    return below | above, low, high
+
+
+def find_primary(
+    grid: Grid,
+    values: np.ndarray,
+    listed: np.ndarray,
+    watched: np.ndarray,
+    *,
+    rule: ThresholdRule,
+    public: Sequence[Pattern],
+) -> Primary:
+    """Apply the rule to every watched cell.
+
+    Args:
+        grid: the layout.
+        values: A x R counts.
+        listed: A x R, the cells of the release.
+        watched: A x R, those and the cells that follow from them by subtraction.
+        rule: when a count is small.
+        public: margins everybody knows.
+    """
+    totals, known = row_totals(grid, values, public)
+    withheld = (totals >= 0) & (totals < rule.floor)
+    small, low, high = small_ends(rule, values, totals)
+    small &= watched & ~known
+    told = small & listed & ~withheld
+    return Primary(
+        totals=totals,
+        known=known,
+        withheld=withheld,
+        small=small,
+        lower=np.where(told, low, -FAR),
+        upper=np.where(told, high, FAR),
+        told=told,
+        low_end=low,
+        high_end=high,
+    )
+
+
+def with_known(primary: Primary, place: tuple[np.ndarray, np.ndarray], lower: np.ndarray, upper: np.ndarray) -> Primary:
+    """The same with bounds an outsider has from elsewhere; what is narrow already need not stay wide.
+
+    Args:
+        primary: what follows from the rule.
+        place: area and row of the cells.
+        lower: their lower bounds.
+        upper: their upper bounds.
+    """
+    low, high, told = primary.lower.copy(), primary.upper.copy(), primary.told.copy()
+    np.maximum.at(low, place, lower)
+    np.minimum.at(high, place, upper)
+    told[place] = False
+    return replace(
+        primary,
+        lower=low,
+        upper=high,
+        told=told,
+        known=primary.known | (low == high),
+        small=primary.small & (low < high),
+        low_end=np.maximum(primary.low_end, low),
+        high_end=np.minimum(primary.high_end, high),
+    )

@@ -1,0 +1,146 @@
+"""Everything the search for secondary cells works on: cells, what is known of them, what must stay possible."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from disclosure.errors import DisclosureError
+from disclosure.grid import Grid
+from disclosure.insiders import Remainders, find_remainders
+from disclosure.primary import Primary, find_primary, with_known
+from disclosure.rules import Inequality, Pattern, ThresholdRule
+
+Weight = tuple[Pattern, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A confidential table with everything that decides about its cells (shapes as in `Grid`).
+
+    Attributes:
+        grid: the layout.
+        leaves: U x P counts.
+        figures: A x R counts.
+        listed: A x R, the cells of the release.
+        primary: small cells, told bounds and ends.
+        remainders: what insiders could find by subtraction.
+        hidden: A x R, listed cells that cannot be shown whatever else is.
+        lines: I x P coefficients of the inequalities (larger - smaller).
+        insider: U, number of the insider that owns a unit, -1 for none.
+        cost: A x R, how much each cell is wanted: public sizes, weights and the secret seed, never counts.
+    """
+
+    grid: Grid
+    leaves: np.ndarray
+    figures: np.ndarray
+    listed: np.ndarray
+    primary: Primary
+    remainders: Remainders
+    hidden: np.ndarray
+    lines: np.ndarray
+    insider: np.ndarray
+    cost: np.ndarray
+
+    @cached_property
+    def owners(self) -> tuple[frozenset[int], ...]:
+        """Per area the insiders that own some unit of it."""
+        members = self.grid.members
+        return tuple(
+            frozenset(self.insider[units].tolist()) - {-1} for units in np.split(members.indices, members.indptr[1:-1])
+        )
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """U: equal numbers for units with the same areas above them; exchanges between them touch no area."""
+        above = sparse.csr_array(self.grid.areas.members[self.grid.areas.leaves :].T)
+        numbers: dict[bytes, int] = {}
+        chains = np.split(above.indices, above.indptr[1:-1])
+        return np.array([numbers.setdefault(np.sort(chain).tobytes(), len(numbers)) for chain in chains])
+
+    @cached_property
+    def regions(self) -> np.ndarray:
+        """U: equal numbers for units in the same area of the coarsest level that is not one area; -1 outside it."""
+        axis = self.grid.areas
+        sizes = [int((axis.level == level).sum()) for level in range(len(axis.levels))]
+        level = min(range(len(sizes)), key=lambda place: (place == 0 or sizes[place] == 1, sizes[place]))
+        region = np.full(axis.leaves, -1)
+        if level:
+            nodes = np.flatnonzero(axis.level == level)
+            row, column = axis.members[nodes].nonzero()
+            region[column] = row
+        return region
+
+
+def pose(
+    grid: Grid,
+    leaves: np.ndarray,
+    *,
+    rule: ThresholdRule,
+    public: Sequence[Pattern],
+    publish: Sequence[Pattern] | None,
+    inequalities: Sequence[Inequality],
+    insider: np.ndarray,
+    known: pd.DataFrame | None,
+    weights: Sequence[Weight],
+    seed: bytes,
+) -> Problem:
+    """Build the arrays.
+
+    Raises:
+        DisclosureError: a pattern or inequality that names an unknown dimension, level or code.
+    """
+    values = grid.cells(leaves)
+    listed = grid.listed(publish)
+    watched = listed | grid.derivable(listed)
+    primary = find_primary(grid, values, listed, watched, rule=rule, public=public)
+    if known is not None:
+        primary = _add_known(grid, values, primary, known)
+    remainders = find_remainders(grid, values, primary, watched, rule=rule, insider=insider)
+    hidden = primary.small | primary.withheld
+    hidden[remainders.area, remainders.row] = True
+    small = (values >= rule.lowest) & (values <= rule.highest)
+    hidden = np.where(primary.known, small, hidden) & listed
+    return Problem(
+        grid=grid,
+        leaves=leaves,
+        figures=values,
+        listed=listed,
+        primary=primary,
+        remainders=remainders,
+        hidden=hidden,
+        lines=grid.inequalities(inequalities),
+        insider=insider,
+        cost=price(grid, weights, seed),
+    )
+
+
+def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataFrame) -> Primary:
+    place = grid.place(known)
+    lower, upper = known["lower"].to_numpy(np.int64), known["upper"].to_numpy(np.int64)
+    wrong = (values[place] < lower) | (values[place] > upper)
+    if wrong.any():
+        raise DisclosureError(
+            f"known: the bounds of {grid.name_of(known, wrong)} exclude the true count; correct or drop them"
+        )
+    return with_known(primary, place, lower, upper)
+
+
+def price(grid: Grid, weights: Sequence[Weight], seed: bytes) -> np.ndarray:
+    """A x R: the price of hiding each cell, from the wishes of users and the secret seed."""
+    shape = grid.contributors.shape
+    wanted = np.ones(shape, np.float32)
+    for pattern, factor in weights:
+        areas, rows = grid.select(pattern)
+        wanted[np.ix_(areas, rows)] *= factor
+    return np.asarray(wanted * (1 + shuffle(seed, b"price", shape)))
+
+
+def shuffle(seed: bytes, purpose: bytes, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers in [0, 1) from the secret seed: SHAKE-256 in counter-free form, the same on every machine."""
+    stream = hashlib.shake_256(len(seed).to_bytes(8, "big") + seed + purpose).digest(4 * int(np.prod(shape)))
+    return (np.frombuffer(stream, ">u4") / 2**32).astype(np.float32).reshape(shape)

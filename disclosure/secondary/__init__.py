@@ -1,0 +1,76 @@
+"""Secondary cells: what must be hidden so that no small cell can be narrowed, with a witness for every claim."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+import numpy as np
+
+from disclosure.problem import Problem, shuffle
+from disclosure.secondary.goals import Change, Goal, find_goals
+from disclosure.secondary.patch import Patch, cut
+from disclosure.secondary.search import Found, search_region, search_whole
+from disclosure.witness import Witnesses, join
+
+Task = tuple[Patch, dict[Change, Goal], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """What is published, why that is safe, and what could not be made safe.
+
+    Attributes:
+        shown: A x R.
+        witnesses: confidential proof.
+        left: goals without a witness; a release needs none.
+    """
+
+    shown: np.ndarray
+    witnesses: Witnesses
+    left: dict[Change, Goal]
+
+
+def find_pattern(problem: Problem, seed: bytes, executor: Executor | None = None) -> Pattern:
+    """Hide secondary cells until every goal has its witnesses.
+
+    1. Each region by itself, in parallel: more hiding never narrows, and no region moves a sum over itself.
+    2. The whole table, with what is left.
+    3. Whatever no witness needs hidden is published again.
+
+    Args:
+        problem: the table and what is known of it.
+        seed: decides the order in which goals are served.
+        executor: where regions are searched; the result is the same for any.
+    """
+    order = shuffle(seed, b"order", problem.figures.shape)
+    shown = problem.listed & ~problem.hidden & ~problem.primary.known
+    left = find_goals(problem)
+    tasks = list(_regions(problem, shown, left, order))
+    search: Callable[..., Iterable[Found]] = executor.map if executor else map
+    witnesses = []
+    for (patch, _, _), found in zip(tasks, search(_search, tasks), strict=True):  # 1
+        shown[patch.ids] &= found.shown
+        witnesses.append(found.witnesses)
+        left |= {Change(int(patch.ids[node]), row, by): goal for (node, row, by), goal in found.left.items()}
+    found = search_whole(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, order)  # 2
+    return Pattern(found.shown, join([*witnesses, found.witnesses]), found.left)
+
+
+def _regions(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray) -> Iterator[Task]:
+    """One task per region, with the goals of its units and inner areas, which leave `goals`."""
+    by_area: dict[int, list[Change]] = {}
+    for change in goals:
+        by_area.setdefault(change.area, []).append(change)
+    for region in np.unique(problem.regions):
+        patch = cut(problem, np.flatnonzero(problem.regions == region), shown)
+        inner = (patch.spread == patch.members.sum(axis=1)) & ~(patch.whole & (np.arange(len(patch.ids)) >= patch.size))
+        mine = {
+            Change(node, change.row, change.by): goals.pop(change)
+            for node in np.flatnonzero(inner).tolist()
+            for change in by_area.get(int(patch.ids[node]), ())
+        }
+        yield patch, mine, order[patch.ids]
+
+
+def _search(task: Task) -> Found:
+    return search_region(*task)

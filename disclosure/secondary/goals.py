@@ -1,0 +1,79 @@
+"""Goals: which value each small cell must still be able to take, and for whom."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from disclosure.problem import Problem
+
+
+class Change(NamedTuple):
+    """A cell (node or area, row) and how far it must move from its true value."""
+
+    area: int
+    row: int
+    by: int
+
+
+@dataclass
+class Goal:
+    """Somebody must not be able to exclude a change.
+
+    Attributes:
+        everyone: whether outsiders and every insider without a share in the area count, or only `special`.
+        exempt: insiders with a share in the area; what they could find is the remainder, in `special`.
+        special: insiders for whom a remainder must still be able to make the change.
+        common: insiders that every witness so far touches, so that it proves nothing to them; None before the first.
+    """
+
+    everyone: bool
+    exempt: frozenset[int]
+    special: set[int] = field(default_factory=set)
+    common: set[int] | None = None
+
+    def note(self, touched: set[int]) -> None:
+        """A witness that keeps to everything outsiders know and leaves all but `touched` insiders' units alone."""
+        self.special &= touched
+        if self.everyone:
+            fresh = touched - self.exempt
+            self.common = fresh if self.common is None else self.common & fresh
+
+    def note_for(self, insider: int) -> None:
+        """A witness for one insider only."""
+        self.special.discard(insider)
+        if self.common is not None:
+            self.common.discard(insider)
+
+    @property
+    def open(self) -> bool:
+        """Whether a witness is still missing."""
+        return bool(self.special) or (self.everyone and (self.common is None or bool(self.common)))
+
+    @property
+    def next(self) -> int:
+        """For whom a witness is missing: -1 outsiders, else an insider."""
+        if self.everyone and self.common is None:
+            return -1
+        return min(self.special | (self.common or set()))
+
+
+def find_goals(problem: Problem) -> dict[Change, Goal]:
+    """Every end that some small cell or small remainder does not already have."""
+    goals: dict[Change, Goal] = {}
+    primary, remainders = problem.primary, problem.remainders
+    area, row = np.nonzero(primary.small)
+    value = problem.figures[area, row]
+    for end in (primary.low_end, primary.high_end):
+        for change in _changes(area, row, end[area, row] - value):
+            goals.setdefault(change, Goal(False, problem.owners[change.area])).everyone = True
+    for end in (remainders.low_end, remainders.high_end):
+        changes = _changes(remainders.area, remainders.row, end - remainders.value)
+        for change, insider in zip(changes, remainders.insider.tolist(), strict=True):
+            goals.setdefault(change, Goal(False, problem.owners[change.area])).special.add(insider)
+    return {change: goal for change, goal in goals.items() if change.by}
+
+
+def _changes(area: np.ndarray, row: np.ndarray, by: np.ndarray) -> Iterable[Change]:
+    return [Change(*three) for three in zip(area.tolist(), row.tolist(), by.tolist(), strict=True)]

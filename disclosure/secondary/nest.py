@@ -1,0 +1,161 @@
+"""The table as parts within parts: regions, groups, blocks, units. Each part is searched with its children only.
+
+A model sees the parts it does not look into as single units. What it asks of such a part, a change of its sums, is then
+realised one level down by that part's own model, and so on to the units: no model is larger than a block and its
+surroundings, whatever the size of the table.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from disclosure.secondary.classes import Classes  # noqa: TC001  as its neighbours
+from disclosure.secondary.goals import Change
+from disclosure.secondary.ledger import Delta
+from disclosure.secondary.model import Model
+from disclosure.secondary.patch import Patch, merge
+
+BLOCK = 15  # units looked at together: more gives fewer secondary cells, and slower programmes
+KEPT = 64  # models kept in memory
+LOOKS = 6  # how often a part that cannot do what was asked of it is looked into
+
+Changes = list[tuple[int, np.ndarray]]
+Name = tuple[object, ...]
+
+
+class Nest:
+    """Models of a patch's parts, built when needed.
+
+    Args:
+        patch: the units and their areas.
+        shown: N x R, published now; models hide what they have to.
+        wanted: N x R, cells with a goal.
+    """
+
+    def __init__(self, patch: Patch, shown: np.ndarray, wanted: np.ndarray) -> None:
+        self.patch, self.shown, self.wanted = patch, shown, wanted
+        self.block = blocks(patch)
+        self._models: OrderedDict[Name, Model] = OrderedDict()
+        self._classes: dict[bytes, Classes] = {}
+
+    def within_block(self, change: Change, insider: int) -> Delta | None:
+        """A witness for a unit's cell that leaves every sum over its block alone."""
+        block = self.block[change.area]
+        units = np.flatnonzero(self.block == block)
+        return self._push(
+            ("block", block), [units[[place]] for place in range(len(units))], change, insider, closed=True
+        )
+
+    def within(self, change: Change, insider: int, *, regional: bool, closed: bool) -> Delta | None:
+        """A witness that leaves every sum over the region, the whole patch, or (not closed) nothing at all alone.
+
+        Args:
+            change: a cell and how far it must move.
+            insider: for whom; -1 for everyone.
+            regional: stay within the region of the node.
+            closed: leave every sum over those units alone.
+        """
+        patch = self.patch
+        units = patch.members[[change.area]].indices
+        homes = np.unique(patch.region[units])
+        inside = np.isin(patch.region, homes)
+        scope = np.flatnonzero(inside) if regional else np.arange(patch.size)
+        block = self.block[change.area] if change.area < patch.size else -1
+        near = scope[inside[scope]]
+        parts = [near[[place]] for place in np.flatnonzero(self.block[near] == block)] if block >= 0 else []
+        rest = near[self.block[near] != block]
+        parts += _split(rest, patch.group[rest])
+        far = scope[~inside[scope]]
+        crossing = np.isin(far, self._neighbours(near))
+        parts += _split(far[crossing], patch.group[far[crossing]]) + _split(
+            far[~crossing], patch.region[far[~crossing]]
+        )
+        return self._push(("around", block, *homes, regional, closed), parts, change, insider, closed=closed)
+
+    def _neighbours(self, units: np.ndarray) -> np.ndarray:
+        """Units that share an area with some of the units given, though not the whole table."""
+        patch = self.patch
+        areas = patch.members[patch.size :][~patch.whole[patch.size :]]
+        touching = areas[np.asarray(areas[:, units].sum(axis=1)).ravel() > 0]
+        return np.flatnonzero(np.asarray(touching.sum(axis=0)).ravel() > 0)
+
+    def _push(self, name: Name, parts: list[np.ndarray], change: Change, insider: int, *, closed: bool) -> Delta | None:
+        """Solve, realise, and look into the part that cannot do what was asked of it."""
+        for _ in range(LOOKS):
+            model = self._model((*name, closed), parts, closed=closed)
+            delta = model.push(change.area, change.row, change.by, insider)
+            if delta is None:
+                return None
+            changes, failed = self._expand(delta, parts, insider)
+            if failed < 0:
+                return self._join(changes)
+            name = (*name, failed, len(parts[failed]))
+            parts = [*parts[:failed], *self._children(parts[failed]), *parts[failed + 1 :]]
+        return None
+
+    def _model(self, name: Name, parts: list[np.ndarray], *, closed: bool) -> Model:
+        if name in self._models:
+            self._models.move_to_end(name)
+        else:
+            merged = merge(self.patch, parts)
+            self._models[name] = Model(merged, closed=closed, shown=self.shown, wanted=self.wanted, cache=self._classes)
+            if len(self._models) > KEPT:
+                self._models.popitem(last=False)
+        return self._models[name]
+
+    def _expand(self, delta: Delta, parts: list[np.ndarray], insider: int) -> tuple[Changes, int]:
+        """The changes of units that realise the changes of parts; and the part that cannot, -1 if all can."""
+        changes: Changes = []
+        for place, leaves in zip(delta.units.tolist(), delta.leaves, strict=True):
+            if len(parts[place]) == 1:
+                changes.append((int(parts[place][0]), leaves))
+                continue
+            inner = self._realise(parts[place], leaves, insider)
+            if inner is None:
+                return [], place
+            changes += inner
+        return changes, -1
+
+    def _realise(self, part: np.ndarray, leaves: np.ndarray, insider: int) -> Changes | None:
+        parts = self._children(part)
+        name: Name = (int(part[0]), len(part))
+        for _ in range(LOOKS):
+            delta = self._model(name, parts, closed=True).realise(leaves, insider)
+            if delta is None:
+                return None
+            changes, failed = self._expand(delta, parts, insider)
+            if failed < 0:
+                return changes
+            name = (*name, failed, len(parts[failed]))
+            parts = [*parts[:failed], *self._children(parts[failed]), *parts[failed + 1 :]]
+        return None
+
+    def _children(self, part: np.ndarray) -> list[np.ndarray]:
+        for key in (self.patch.region, self.patch.group, self.block):
+            children = _split(part, key[part])
+            if len(children) > 1:
+                return children
+        return [part[[place]] for place in range(len(part))]
+
+    def _join(self, changes: Changes) -> Delta:
+        """One line per unit."""
+        units, place = np.unique([unit for unit, _ in changes], return_inverse=True)
+        leaves = np.zeros((len(units), self.patch.rows.shape[1]), np.int64)
+        np.add.at(leaves, place, np.array([line for _, line in changes]))
+        moved = leaves.any(axis=1)
+        return Delta(units[moved], leaves[moved])
+
+
+def blocks(patch: Patch) -> np.ndarray:
+    """Units: block of each, at most `BLOCK` of one group, each insider's units dealt over the blocks of the group."""
+    block = np.zeros(patch.size, int)
+    number = 0
+    for units in _split(np.arange(patch.size), patch.group):
+        count = -(-len(units) // BLOCK)
+        block[units[np.argsort(patch.insider[units], kind="stable")]] = number + np.arange(len(units)) % count
+        number += count
+    return block
+
+
+def _split(units: np.ndarray, key: np.ndarray) -> list[np.ndarray]:
+    return [units[key == value] for value in np.unique(key)]

@@ -1,0 +1,167 @@
+"""A patch: some units with every area that touches them, cut out of a problem so that a worker needs nothing else."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+
+from disclosure.primary import FAR
+from disclosure.problem import Problem
+
+Signature = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """Nodes are the patch's units (first `size` of them) and then its areas. Shapes: N nodes, P leaves, R rows.
+
+    Attributes:
+        ids: N, number of each node in the problem.
+        size: number of units.
+        members: N x units, 1 where a unit belongs to a node.
+        spread: N, units of the node in the whole problem: more than the patch holds means it reaches outside.
+        rows: R x P.
+        lines: I x P inequalities (larger - smaller).
+        leaves: units x P counts; available: which of them can exist.
+        values, known, lower, upper, told, price: N x R as in `Problem` and `Primary`.
+        shown: N x R, published at the start.
+        insider: units; shares: per node the insiders that own some unit of it, in the whole problem.
+        group, region: units, equal for units with the same areas above them, and in the same region.
+        origin: N, the node in the patch this one was merged from, -1 for merged units; itself if nothing was merged.
+        owned: per insider the counts (units x P) of merged units that are its own.
+    """
+
+    ids: np.ndarray
+    size: int
+    members: sparse.csr_array
+    spread: np.ndarray
+    rows: np.ndarray
+    lines: np.ndarray
+    leaves: np.ndarray
+    available: np.ndarray
+    values: np.ndarray
+    known: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    told: np.ndarray
+    price: np.ndarray
+    shown: np.ndarray
+    insider: np.ndarray
+    shares: tuple[frozenset[int], ...]
+    group: np.ndarray
+    region: np.ndarray
+    origin: np.ndarray
+    owned: dict[int, np.ndarray]
+
+    @cached_property
+    def chains(self) -> list[np.ndarray]:
+        """Per unit the areas of the patch it belongs to."""
+        above = sparse.csc_array(self.members[self.size :])
+        return [above.indices[above.indptr[u] : above.indptr[u + 1]] + self.size for u in range(self.size)]
+
+    @cached_property
+    def offered(self) -> np.ndarray:
+        """N x P: whether some unit of the patch in the node has the leaf."""
+        return np.asarray(self.members @ self.available.astype(np.int64) > 0)
+
+    @cached_property
+    def whole(self) -> np.ndarray:
+        """N: areas that hold every unit of the patch."""
+        return np.asarray(self.members.sum(axis=1).ravel() == self.size)
+
+    @cached_property
+    def bounded(self) -> np.ndarray:
+        """N: nodes with a cell that is published, or of which an outsider is told something."""
+        told = (self.lower > -FAR) | (self.upper < FAR)
+        return np.asarray((self.shown | told).any(axis=1))
+
+
+def cut(problem: Problem, units: np.ndarray, shown: np.ndarray) -> Patch:
+    """The patch of some units."""
+    members = problem.grid.members
+    count = problem.grid.areas.leaves
+    part = sparse.csc_array(members)[:, units]
+    areas = np.flatnonzero(np.asarray(part.sum(axis=1)).ravel() > 0)
+    ids = np.concatenate([units, areas[areas >= count]])
+    return Patch(
+        ids=ids,
+        size=len(units),
+        members=sparse.csr_array(sparse.csr_array(part)[ids]),
+        spread=np.asarray(members.sum(axis=1)).ravel()[ids],
+        rows=problem.grid.rows,
+        lines=problem.lines,
+        leaves=problem.leaves[units],
+        available=problem.grid.available[units],
+        values=problem.figures[ids],
+        known=problem.primary.known[ids],
+        lower=problem.primary.lower[ids],
+        upper=problem.primary.upper[ids],
+        told=problem.primary.told[ids],
+        price=problem.cost[ids],
+        shown=shown[ids],
+        insider=problem.insider[units],
+        shares=tuple(problem.owners[node] for node in ids),
+        group=problem.groups[units],
+        region=problem.regions[units],
+        origin=np.arange(len(ids)),
+        owned={},
+    )
+
+
+def merge(patch: Patch, parts: list[np.ndarray]) -> Patch:
+    """The patch with some units taken together; parts of one unit stay as they are.
+
+    Areas that hold only some units of a part are left out: what happens inside a part is decided when it is opened up.
+    """
+    single = np.array([len(part) == 1 for part in parts])
+    first = np.array([part[0] for part in parts])
+    joined = sparse.csr_array(
+        (
+            np.ones(sum(map(len, parts)), int),
+            (np.repeat(np.arange(len(parts)), [len(p) for p in parts]), np.concatenate(parts)),
+        ),
+        shape=(len(parts), patch.size),
+    )
+    sizes = np.asarray(joined.sum(axis=1)).ravel()
+    above = (patch.members[patch.size :] @ joined.T).toarray()
+    inside = (above == sizes).astype(np.int64)
+    areas = np.flatnonzero(inside.any(axis=1)) + patch.size
+    origin = np.concatenate([np.where(single, first, -1), areas])
+    leaves = np.asarray(joined @ patch.leaves)
+    kept, merged = origin >= 0, np.flatnonzero(~single)
+
+    def pick(cells: np.ndarray, missing: int) -> np.ndarray:
+        return np.where(kept[:, None], cells[origin], missing)
+
+    known = pick(patch.known, 0).astype(bool)
+    values = pick(patch.values, 0)
+    values[: len(parts)] = leaves @ patch.rows.T
+    for part in merged:
+        known[part] = patch.known[parts[part]].all(axis=0)
+    insiders = set(patch.insider[np.concatenate([parts[m] for m in merged])].tolist()) - {-1} if len(merged) else set()
+    return Patch(
+        ids=np.where(kept, patch.ids[origin], -1),
+        size=len(parts),
+        members=sparse.csr_array(np.concatenate([np.identity(len(parts), int), inside[areas - patch.size]])),
+        spread=np.where(kept, patch.spread[origin], 0),
+        rows=patch.rows,
+        lines=patch.lines,
+        leaves=leaves,
+        available=np.asarray(joined @ patch.available.astype(int)) > 0,
+        values=values,
+        known=known,
+        lower=pick(patch.lower, -FAR),
+        upper=pick(patch.upper, FAR),
+        told=pick(patch.told, 0).astype(bool),
+        price=pick(patch.price, 0),
+        shown=pick(patch.shown, 0).astype(bool),
+        insider=np.where(single, patch.insider[first], -1),
+        shares=tuple(patch.shares[node] if node >= 0 else frozenset() for node in origin),
+        group=np.where(single, patch.group[first], -1),
+        region=patch.region[first],
+        origin=origin,
+        owned={
+            i: np.asarray(joined @ (patch.leaves * (patch.insider == i)[:, None])) * ~single[:, None] for i in insiders
+        },
+    )

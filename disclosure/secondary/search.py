@@ -1,0 +1,99 @@
+"""The search for secondary cells: near before far, hiding what has to give way, until every goal has its witnesses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from disclosure.secondary.goals import Change, Goal
+from disclosure.secondary.ledger import Delta, Ledger
+from disclosure.secondary.nest import Nest
+from disclosure.secondary.patch import Patch
+from disclosure.witness import Witnesses, gather
+
+Serve = Callable[[Change, int], Delta | None]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a search gives back.
+
+    Attributes:
+        shown: N x R, published after the search.
+        witnesses: by unit of the problem.
+        left: goals that are still open, by node of the patch.
+    """
+
+    shown: np.ndarray
+    witnesses: Witnesses
+    left: dict[Change, Goal]
+
+
+def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
+    """Serve the goals of one region, leaving every sum over it alone, so that regions need not know each other.
+
+    1. Every goal of a unit within its block.
+    2. What is left, and the goals of areas inside the region, within the region.
+
+    Args:
+        patch: the region.
+        goals: by node of the patch; none of an area that reaches outside.
+        order: N x R from the secret seed, decides who is served first.
+    """
+    ledger, nest = _begin(patch, goals)
+    sequence = _in_order(goals, nest, order)
+    for change in sequence:  # 1
+        if change.area < patch.size:
+            _serve(ledger, change, nest.within_block)
+    for change in sequence:  # 2
+        _serve(ledger, change, lambda c, insider: nest.within(c, insider, regional=True, closed=True))
+    return _end(ledger, nest)
+
+
+def search_whole(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
+    """Serve what the regions could not.
+
+    3. Within the whole table, leaving its grand totals alone.
+    4. With nothing left alone but what is published.
+    """
+    ledger, nest = _begin(patch, goals)
+    sequence = _in_order(goals, nest, order)
+    for change in sequence:  # 3
+        _serve(ledger, change, lambda c, insider: nest.within(c, insider, regional=False, closed=True))
+    for change in sequence:  # 4
+        _serve(ledger, change, lambda c, insider: nest.within(c, insider, regional=False, closed=False))
+    return _end(ledger, nest)
+
+
+def _begin(patch: Patch, goals: dict[Change, Goal]) -> tuple[Ledger, Nest]:
+    wanted = np.zeros(patch.shown.shape, bool)
+    for change in goals:
+        wanted[change.area, change.row] = True
+    return Ledger(patch, goals), Nest(patch, patch.shown.copy(), wanted)
+
+
+def _end(ledger: Ledger, nest: Nest) -> Found:
+    ids = ledger.patch.ids
+    witnesses = gather((ids[delta.units], delta.leaves, insider) for delta, insider in ledger.found)
+    return Found(nest.shown, witnesses, {change: goal for change, goal in ledger.goals.items() if goal.open})
+
+
+def _in_order(goals: dict[Change, Goal], nest: Nest, order: np.ndarray) -> list[Change]:
+    """Block after block (so that few models live at a time), in an order from the secret seed."""
+    rank = np.zeros(nest.block.max() + 1)
+    rank[nest.block] = order[: nest.patch.size, 0]
+
+    def key(change: Change) -> tuple[float, float, int]:
+        first = rank[nest.block[change.area]] if change.area < nest.patch.size else 2.0
+        return float(first), float(order[change.area, change.row]), change.by
+
+    return sorted(goals, key=key)
+
+
+def _serve(ledger: Ledger, change: Change, serve: Serve) -> None:
+    goal = ledger.goals[change]
+    while goal.open:
+        insider = goal.next
+        delta = serve(change, insider)
+        if delta is None or not ledger.record(delta, insider):
+            return

@@ -1,0 +1,108 @@
+"""HiGHS behind five calls: a linear programme that is solved again and again with other bounds."""
+
+from collections.abc import Iterable
+
+import highspy
+import numpy as np
+from scipy import sparse
+
+from disclosure.errors import DisclosureError
+
+TOLERANCE = 1e-6
+DIVES = 20  # variables rounded one after the other, for the few solutions that are not whole
+
+
+class Solver:
+    """Minimise cost @ x with 0 <= x <= limit and lower <= matrix @ x <= upper, the first `whole` variables whole.
+
+    Every solution starts from x = 0, so that it depends on nothing solved before.
+
+    Args:
+        matrix: rows x columns.
+        cost, limit: per column.
+        lower, upper: per row.
+        whole: number of leading columns that must come out whole.
+    """
+
+    def __init__(
+        self,
+        matrix: sparse.csc_array,
+        cost: np.ndarray,
+        limit: np.ndarray,
+        *,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        whole: int,
+    ) -> None:
+        self.limit, self.lower, self.upper, self.whole = limit.copy(), lower.copy(), upper.copy(), whole
+        model = highspy.HighsLp()
+        model.num_row_, model.num_col_ = matrix.shape
+        model.col_cost_, model.col_lower_, model.col_upper_ = cost, np.zeros(len(cost)), limit
+        model.row_lower_, model.row_upper_ = lower, upper
+        model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+        model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
+        model.a_matrix_.value_ = matrix.data
+        self._highs = highspy._Highs()  # type: ignore[attr-defined]  # noqa: SLF001  `Highs` prints a banner
+        for option, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
+            self._highs.setOptionValue(option, value)
+        self._highs.passModel(model)
+        self._start = highspy.HighsBasis()
+        self._start.valid = True
+        self._start.col_status = [highspy.HighsBasisStatus.kLower] * matrix.shape[1]
+        self._start.row_status = [highspy.HighsBasisStatus.kBasic] * matrix.shape[0]
+
+    def bound_columns(self, columns: np.ndarray, limit: np.ndarray) -> None:
+        """Set the upper bound of some variables."""
+        self.limit[columns] = limit
+        self._highs.changeColsBounds(len(columns), columns.astype(np.int32), np.zeros(len(columns)), limit)
+
+    def bound_rows(self, rows: Iterable[int], lower: Iterable[float], upper: Iterable[float]) -> None:
+        """Set the bounds of some rows."""
+        for row, low, high in zip(rows, lower, upper, strict=True):
+            self.lower[row], self.upper[row] = low, high
+            self._highs.changeRowBounds(row, low, high)
+
+    def solve(self, fixed: dict[int, float]) -> np.ndarray | None:
+        """A cheapest whole solution with some rows fixed for this once, None if there is none.
+
+        Raises:
+            DisclosureError: the solver gave up.
+        """
+        self._highs.setBasis(self._start)
+        for row, value in fixed.items():
+            self._highs.changeRowBounds(row, value, value)
+        solution = self._whole(self._run())
+        for row in fixed:
+            self._highs.changeRowBounds(row, self.lower[row], self.upper[row])
+        return solution
+
+    def _run(self) -> np.ndarray | None:
+        self._highs.run()
+        status = self._highs.getModelStatus()
+        if status == highspy.HighsModelStatus.kOptimal:
+            return np.array(self._highs.getSolution().col_value)
+        if status == highspy.HighsModelStatus.kInfeasible:
+            return None
+        raise DisclosureError(f"the solver stopped with status {status.name}; report this as a fault")
+
+    def _whole(self, solution: np.ndarray | None) -> np.ndarray | None:
+        """Round one fractional variable after the other, solving again each time; None where that leads nowhere."""
+        rounded: list[int] = []
+        while solution is not None:
+            part = solution[: self.whole]
+            column = int(np.argmax(np.abs(part - np.rint(part))))
+            value = part[column]
+            if abs(value - np.rint(value)) < TOLERANCE:
+                break
+            if len(rounded) == DIVES:
+                solution = None
+                break
+            rounded.append(column)
+            for end in sorted((np.floor(value), np.ceil(value)), key=lambda end: abs(end - value)):
+                self._highs.changeColBounds(column, end, end)
+                solution = self._run()
+                if solution is not None:
+                    break
+        for column in rounded:
+            self._highs.changeColBounds(column, 0.0, self.limit[column])
+        return solution

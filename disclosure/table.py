@@ -1,0 +1,91 @@
+"""The two kinds of table: counts that stay inside, and a table that may leave and cannot hold a confidential count."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from disclosure.errors import DisclosureError
+from disclosure.grid import Grid
+
+PUBLISHED, SUPPRESSED = "published", "suppressed"
+
+
+@dataclass(frozen=True, eq=False)
+class FrequencyTable:
+    """Counts per unit and profile leaf (U x P). Confidential: shows its shape, never a figure.
+
+    Attributes:
+        grid: the layout.
+        leaves: the counts.
+    """
+
+    grid: Grid = field(repr=False)
+    leaves: np.ndarray = field(repr=False)
+
+    def __repr__(self) -> str:
+        """Only the shape."""
+        return f"FrequencyTable({self.leaves.shape[0]} x {self.leaves.shape[1]}, confidential)"
+
+
+def read_counts(grid: Grid, counts: pd.DataFrame, count: str) -> FrequencyTable:
+    """Check counts and lay them out; absent combinations are zero.
+
+    Raises:
+        DisclosureError: an empty table, no count column, a count that is negative, fractional or missing, a combination
+            twice, or a count where none can be.
+    """
+    if count not in counts.columns:
+        raise DisclosureError(f"{count}: no such column in the table")
+    if counts.empty:
+        raise DisclosureError("the table is empty; give at least one count")
+    numbers = pd.to_numeric(counts[count], errors="coerce").to_numpy(float, na_value=np.nan)
+    for wrong, what in (
+        (~np.isfinite(numbers), "is missing or no number"),
+        (numbers < 0, "is negative"),
+        (numbers != np.rint(numbers), "is no whole number"),
+    ):
+        if wrong.any():
+            raise DisclosureError(f"{count}: the count of {grid.name_of(counts, wrong)} {what}")
+    return FrequencyTable(grid, grid.leaf_table(counts, numbers.astype(np.int64)))
+
+
+class ProtectedTable:
+    """A table that may leave: figures that are published, and cells of which only the state is known.
+
+    Its constructor takes counts and a mask; suppressed counts are dropped before anything is kept.
+
+    Args:
+        codes: `<dimension>` and `<dimension>_level` columns, one row per cell.
+        values: the counts.
+        published: which of them may be seen.
+        certificate: totals only.
+    """
+
+    __slots__ = ("_certificate", "_frame")
+
+    def __init__(
+        self, codes: pd.DataFrame, values: np.ndarray, published: np.ndarray, certificate: dict[str, Any]
+    ) -> None:
+        shown = pd.array(np.where(published, values, 0), dtype="Int64")
+        shown[~published] = pd.NA
+        status = np.where(published, PUBLISHED, SUPPRESSED)
+        self._frame = codes.assign(value=shown, status=status)
+        self._certificate = json.dumps(certificate, sort_keys=True)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row per cell: codes and levels, `value` (Int64, missing if suppressed) and `status`. A copy."""
+        return self._frame.copy()
+
+    @property
+    def certificate(self) -> dict[str, Any]:
+        """Totals per verdict, rule, attacker and versions; nothing per cell. A copy."""
+        certificate: dict[str, Any] = json.loads(self._certificate)
+        return certificate
+
+    def __repr__(self) -> str:
+        """Only the size."""
+        return f"ProtectedTable({len(self._frame)} cells)"

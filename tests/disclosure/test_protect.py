@@ -1,0 +1,200 @@
+"""The front door: what comes out, what stays inside, what is refused."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disclosure import DisclosureError, Hierarchy, ThresholdRule, protect
+from tests.disclosure.world import SEED, Case, at_random, case
+
+PLACES = [("s1", "t1", "c1", "o1"), ("s2", "t1", "c1", "o2"), ("s3", "t1", "c1", "o3"), ("s4", "t2", "c1", "o1")]
+COUNTS = {("s1", "m"): [40, 2], ("s2", "m"): [50, 9], ("s3", "m"): [60, 8], ("s4", "m"): [30, 12]}
+
+
+@pytest.fixture
+def shops() -> Case:
+    """Four shops; only s1 has a small cell."""
+    return case(PLACES, COUNTS)
+
+
+def test_small_cell_is_hidden_and_big_margin_is_shown(shops: Case) -> None:
+    """The two pupils of s1 are suppressed; the total of everything is published."""
+    frame = shops.build().protected.frame.set_index(["shop", "item"])
+    assert frame.loc[("s1", "i1"), "status"] == "suppressed"
+    assert frame.loc[("all", "i1"), "value"] == 31
+
+
+def test_one_mark_for_primary_and_secondary(shops: Case) -> None:
+    """Whoever reads the file cannot tell a small cell from one hidden with it."""
+    frame = shops.build().protected.frame
+    assert set(frame["status"]) == {"published", "suppressed"}
+    assert frame.loc[frame["status"] == "suppressed", "value"].isna().all()
+
+
+def test_same_seed_same_bytes(shops: Case) -> None:
+    """A build repeated with the same seed gives the same table, whatever the order of the rows."""
+    again = replace(shops, counts=shops.counts.sample(frac=1, random_state=1))
+    assert shops.build().protected.frame.to_csv() == again.build().protected.frame.to_csv()
+
+
+def test_certificate_holds_totals_only(shops: Case) -> None:
+    """The certificate is plain JSON: totals, rule, attacker and versions, and says 0 exact and 0 narrowed."""
+    certificate = shops.build().protected.certificate
+    assert json.loads(json.dumps(certificate)) == certificate
+    assert certificate["verdicts"]["exact"] == certificate["verdicts"]["narrowed"] == 0
+    assert certificate["verdicts"]["small"] == certificate["verdicts"]["safe"] > 0
+
+
+def test_protect_is_the_table_of_build(shops: Case) -> None:
+    """`protect` hands out what `build` lets out, and nothing else."""
+    table = protect(shops.counts, **shops.arguments())
+    assert table.frame.equals(shops.build().protected.frame)
+
+
+def test_nothing_confidential_in_a_repr(shops: Case) -> None:
+    """Printing a build shows sizes, no witness and no cell."""
+    text = repr(shops.build())
+    assert "Witnesses" not in text
+    assert "s1" not in text
+
+
+def test_frame_is_a_copy(shops: Case) -> None:
+    """Changing a frame does not change the release."""
+    table = shops.build().protected
+    frame = table.frame
+    frame["status"] = "published"
+    assert "suppressed" in set(table.frame["status"])
+
+
+def test_publish_list_shows_nothing_else(shops: Case) -> None:
+    """Only the listed combinations of levels appear."""
+    frame = shops.build(publish=[{"shop": "town", "item": "any"}, {"shop": ["all"]}]).protected.frame
+    assert set(zip(frame["shop_level"], frame["item"], strict=True)) == {
+        ("town", "any"), ("all", "any"), ("all", "i0"), ("all", "i1"),
+    }  # fmt: skip
+
+
+def test_area_of_one_unit_follows_its_units_list(shops: Case) -> None:
+    """t2 has one shop: its items are not shown where the shop's are not."""
+    frame = shops.build(publish=[{"shop": "town"}, {"shop": "shop", "item": "any"}]).protected.frame
+    assert set(frame.loc[frame["shop"] == "t2", "item"]) == {"any"}
+    assert set(frame.loc[frame["shop"] == "t1", "item"]) == {"any", "i0", "i1"}
+
+
+def test_row_below_the_denominator_is_withheld_whole() -> None:
+    """A shop with 10 heads shows nothing but its head-count, big cells included."""
+    table = case(PLACES, {**COUNTS, ("s1", "m"): [6, 4]}, rule=ThresholdRule(minimum=3, min_denominator=17))
+    frame = table.build().protected.frame.set_index(["shop", "item"])
+    assert frame.loc["s1"]["status"].to_dict() == {"any": "published", "i0": "suppressed", "i1": "suppressed"}
+
+
+def test_small_public_total_prints_as_suppressed() -> None:
+    """A head-count below the minimum is known to everybody and yet not printed."""
+    table = case(PLACES, {**COUNTS, ("s1", "m"): [2, 1]})
+    frame = table.build().protected.frame.set_index(["shop", "item"])
+    assert frame.loc[("s1", "any"), "status"] == "suppressed"
+
+
+def test_complement_of_a_total_is_small_too() -> None:
+    """57 of 60 tells about the other three."""
+    frame = case(PLACES, {**COUNTS, ("s3", "m"): [57, 3]}).build().protected.frame.set_index(["shop", "item"])
+    assert frame.loc[("s3", "i0"), "status"] == "suppressed"
+
+
+def test_zeros_may_be_shown_where_the_rule_says_so() -> None:
+    """With zeros allowed a zero is published, a one is not."""
+    table = case(
+        PLACES, {**COUNTS, ("s1", "m"): [40, 0], ("s2", "m"): [40, 1]}, rule=ThresholdRule(zeros_are_small=False)
+    )
+    frame = table.build(publish=[{"shop": "shop"}]).protected.frame.set_index(["shop", "item"])
+    assert frame.loc[("s1", "i1"), "value"] == 0
+    assert frame.loc[("s2", "i1"), "status"] == "suppressed"
+
+
+def test_structural_zero_is_no_cell(shops: Case) -> None:
+    """What a shop does not sell has no row, and nobody can attack it."""
+    none = pd.DataFrame({"shop": ["s1"], "item": ["i1"]})
+    counts = shops.counts[~((shops.counts["shop"] == "s1") & (shops.counts["item"] == "i1"))]
+    frame = protect(counts, **{**shops.arguments(), "structural_zeros": none}).frame
+    assert not ((frame["shop"] == "s1") & (frame["item"] == "i1")).any()
+
+
+def test_table_without_public_margins_is_protected() -> None:
+    """Without known totals there are no complements; sums still protect each other."""
+    table = replace(case(PLACES, COUNTS), public=())
+    frame = table.build().protected.frame
+    assert (frame["status"] == "suppressed").sum() >= 2
+    assert (table.attacked(frame)["verdict"] == "safe").all()
+
+
+REFUSED = {
+    "empty": (lambda t: t.iloc[:0], "empty"),
+    "negative": (lambda t: t.assign(n=-1), "negative"),
+    "fraction": (lambda t: t.assign(n=0.5), "whole"),
+    "missing": (lambda t: t.assign(n=np.nan), "missing"),
+    "twice": (lambda t: pd.concat([t, t.iloc[:1]]), "'s1'.*twice"),
+    "unknown": (lambda t: t.assign(shop="s9"), "unknown code 's9'"),
+    "column": (lambda t: t.drop(columns="item"), "item: no such column"),
+    "count": (lambda t: t.drop(columns="n"), "n: no such column"),
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED)
+def test_bad_counts_are_refused_by_name(shops: Case, fault: str) -> None:
+    """Each fault names dimension and code and never a count."""
+    spoil, message = REFUSED[fault]
+    with pytest.raises(DisclosureError, match=message) as refusal:
+        protect(spoil(shops.counts), **shops.arguments())
+    assert "40" not in str(refusal.value)
+
+
+def test_known_bounds_that_exclude_the_truth_are_refused(shops: Case) -> None:
+    """Knowledge that contradicts the table is a mistake, not an attack."""
+    known = pd.DataFrame(
+        [{"shop": "s1", "shop_level": "shop", "item": "i1", "item_level": "item", "mood": "m", "mood_level": "mood"}]
+    ).assign(lower=3, upper=4)
+    with pytest.raises(DisclosureError, match="known: the bounds of shop 's1'"):
+        shops.build(known=known)
+
+
+def test_count_in_a_structural_zero_is_refused(shops: Case) -> None:
+    """A count where none can be is named."""
+    with pytest.raises(DisclosureError, match=r"'s1'.*impossible"):
+        shops.build(structural_zeros=pd.DataFrame({"shop": ["s1"], "item": ["i1"]}))
+
+
+def test_short_seed_is_refused(shops: Case) -> None:
+    """A seed that can be guessed gives the pattern away."""
+    with pytest.raises(DisclosureError, match="seed"):
+        shops.build(seed=SEED[:8])
+
+
+def test_insider_of_nothing_is_refused(shops: Case) -> None:
+    """Coalitions name leaves of a dimension, each once."""
+    with pytest.raises(DisclosureError, match="twice"):
+        shops.build(coalitions=pd.DataFrame({"shop": ["s1", "s1"], "insider": ["a", "b"]}))
+
+
+def test_dimension_without_margins_stands_alone() -> None:
+    """A single list of counts with its total is a table too."""
+    counts = pd.DataFrame({"shop": [f"s{n}" for n in range(6)], "n": [3, 20, 30, 40, 50, 60]})
+    lookup = counts[["shop"]].assign(all="all")
+    table = protect(
+        counts,
+        dimensions={"shop": Hierarchy("shop", lookup, paths=[("all",)])},
+        count="n",
+        rule=ThresholdRule(),
+        seed=SEED,
+    )
+    hidden = table.frame[table.frame["status"] == "suppressed"]
+    assert "s0" in set(hidden["shop"])
+    assert len(hidden) >= 2
+
+
+def test_random_table_hides_less_than_everything() -> None:
+    """Protection is no blackout: the cells that can be shown are mostly shown."""
+    frame = at_random(3).build().protected.frame
+    assert frame["status"].eq("published").mean() > 0.3
