@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select
+from sqlalchemy import event, func, insert, select
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.errors import AuditError, LogBrokenError, LogClosedError
@@ -101,6 +101,36 @@ def test_a_crash_between_order_and_signature_is_signed_later_with_the_same_root(
     data = world.read(lambda c: c.scalars(select(ENTRY.c.data).order_by(ENTRY.c.idx)).all())
     assert world.step().sequenced == 0
     assert _roots(world) == {3: root_of(map(leaf_hash, data))}
+
+
+def test_a_round_that_dies_at_any_statement_is_finished_by_the_next(world: World) -> None:
+    """Fail the first statement of a round, then the second, …: nothing is lost, doubled or signed twice."""
+    leaves, place = [], 0
+
+    def fail(*_: object) -> None:
+        nonlocal countdown
+        countdown -= 1
+        if countdown < 0:
+            raise ConnectionError
+
+    event.listen(world.engine, "before_cursor_execute", fail)
+    died = True
+    while died:
+        countdown = 1_000
+        leaves.append(world.append(entry())[0].leaf)
+        countdown, died = place, False
+        try:
+            world.sequencer_of().step(MORNING)
+        except ConnectionError:
+            died = True
+        place += 1
+    countdown = 1_000
+    world.step()
+    stored = world.read(lambda c: c.scalars(select(ENTRY.c.hash).order_by(ENTRY.c.idx)).all())
+    assert [bytes(each) for each in stored[1:]] == leaves
+    assert place > 15
+    for size, signed in _roots(world).items():
+        assert signed == root_of(bytes(each) for each in stored[:size])
 
 
 def test_there_is_one_root_for_one_size(world: World) -> None:
