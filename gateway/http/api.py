@@ -9,6 +9,7 @@ from gateway.http import audit, public, releases, submissions
 from gateway.http.callers import NotAllowed
 from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION
+from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
 from gateway.outcome import Refused
 
@@ -26,6 +27,7 @@ def create_api(gateway: Gateway) -> FastAPI:
         redirect_slashes=False,
     )
     api.state.gateway = gateway
+    api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
     for part in (submissions, releases, audit, public):
         api.include_router(part.router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}

@@ -68,6 +68,14 @@ class CheckedBody(Body):
     notes: list[str]
 
 
+class ReportBody(Body):
+    """The report of a submission that was accepted: no faults, and the rules it was held against."""
+
+    collection: str
+    faults: list[str]
+    rules: list[str]
+
+
 class SubmissionItem(Body):
     """A submission in a list, without its counts."""
 

@@ -23,6 +23,15 @@ def list_releases(gateway: TheGateway, caller: Anybody) -> list[ReleaseItem]:
     return [ReleaseItem.of(listed) for listed in downloading.catalogue(gateway, caller)]
 
 
+@router.get("/releases/{release_id}", response_model=ReleaseItem, operation_id="readRelease")
+def read_release(request: Request, gateway: TheGateway, caller: Anybody, release_id: str) -> Response:
+    """One release the caller may know of."""
+    for listed in downloading.catalogue(gateway, caller):
+        if listed.release.id == release_id:
+            return Response(ReleaseItem.of(listed).model_dump_json(by_alias=True), media_type="application/json")
+    return problem(request, Refused("not-found"))
+
+
 @router.post("/releases", status_code=202, operation_id="buildRelease")
 def build_release(request: Request, gateway: TheGateway, caller: Somebody, body: BuildBody) -> Response:
     """Build a release of a closed period; a worker does it, and another person approves it."""

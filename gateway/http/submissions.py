@@ -8,8 +8,9 @@ from starlette.concurrency import run_in_threadpool
 from gateway import deliveries
 from gateway.http.callers import Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
-from gateway.http.models import CheckedBody, SubmissionBody, SubmissionItem, head_count
+from gateway.http.models import CheckedBody, ReportBody, SubmissionBody, SubmissionItem, head_count
 from gateway.http.problems import problem
+from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.receive import Checked, Upload, receive
 
@@ -44,7 +45,8 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
 ) -> Response:
     """Deliver a file, or check it with `dryRun=true`. 201 with a signed receipt; 200 for the same bytes again."""
     demand_scope(caller, "submit")
-    body = await read_body(request)
+    limited = request.app.state.checks.take(caller.party) if dry_run else None
+    body = limited or await read_body(request)
     if isinstance(body, Refused):
         return problem(request, body)
     upload = Upload(collection, party, period, body, idempotency_key)
@@ -79,6 +81,16 @@ def read_receipt(request: Request, gateway: TheGateway, caller: Somebody, submis
     return problem(request, receipt) if isinstance(receipt, Refused) else Response(receipt, media_type="text/plain")
 
 
+@router.get("/submissions/{submission_id}/report", response_model=ReportBody, operation_id="readReport")
+def read_report(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
+    """Against which rules an accepted submission was checked; a file with faults is never stored."""
+    outcome = deliveries.read(gateway, caller, submission_id)
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    contract = gateway.contracts[outcome.submission.collection]
+    return _json(ReportBody(collection=contract.collection.id, faults=[], rules=sorted(catalogue("rules"))), 200)
+
+
 @router.post(
     "/submissions/{submission_id}/confirmation", response_model=SubmissionBody, operation_id="confirmSubmission"
 )
@@ -103,5 +115,7 @@ def _seen(request: Request, outcome: deliveries.Seen | Refused) -> Response:
     return _json(SubmissionBody.of(outcome.submission, outcome.period, outcome), 200)
 
 
-def _json(body: SubmissionBody | CheckedBody, status: int, headers: dict[str, str] | None = None) -> Response:
+def _json(
+    body: SubmissionBody | CheckedBody | ReportBody, status: int, headers: dict[str, str] | None = None
+) -> Response:
     return Response(body.model_dump_json(by_alias=True), status, headers, "application/json")

@@ -210,3 +210,25 @@ def _checkpoint(http: httpx.Client) -> str:
 
 def _size(checkpoint: str) -> int:
     return int(checkpoint.split("\n")[1])
+
+
+def test_checks_are_limited_per_party(site: Site) -> None:
+    """The sixty-first dry run in a minute is told to wait; another party is not."""
+    with site.client(site.world.region.sites[0].code) as http, site.client(site.world.region.sites[1].code) as other:
+        params = about(site, dryRun="true")
+        codes = [http.post("/v1/submissions", params=params, content=b"x").status_code for _ in range(61)]
+        elsewhere = other.post("/v1/submissions", params=about(site, 1, dryRun="true"), content=b"x")
+    assert codes == [400] * 60 + [429]
+    assert elsewhere.status_code == 400
+
+
+def test_tiles_are_public_and_entries_are_not(site: Site) -> None:
+    """Hash tiles are served to anybody; entries need an officer's credential."""
+    with site.client() as http:
+        size = _size(_checkpoint(http))
+        tile = http.get(f"/v1/audit/tiles/1/0/000.p/{size}")
+        assert (tile.status_code, len(tile.content)) == (200, 32 * size)
+        assert http.get("/v1/audit/entries").status_code == 401
+        assert http.get("/v1/audit/export").status_code == 401
+    with site.client(site.world.region.sites[0].code) as school:
+        assert school.get("/v1/audit/entries").status_code == 403

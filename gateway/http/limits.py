@@ -1,0 +1,40 @@
+"""How often a party may ask: a window of a minute per party and kind of request, in this process."""
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.outcome import Refused
+
+WINDOW = timedelta(minutes=1)
+CHECKS_PER_MINUTE = 60
+
+
+@dataclass
+class Limit:
+    """At most so many requests a minute of one party.
+
+    Attributes:
+        most: Requests a minute.
+        clock: Tells the moment.
+    """
+
+    most: int
+    clock: Callable[[], datetime]
+    _seen: dict[str, deque[datetime]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self, party: str) -> Refused | None:
+        """Count a request; a refusal with the seconds to wait when the party had its share of this minute."""
+        now = self.clock()
+        with self._lock:
+            seen = self._seen.setdefault(party, deque())
+            while seen and seen[0] <= now - WINDOW:
+                seen.popleft()
+            if len(seen) >= self.most:
+                wait = seen[0] + WINDOW - now
+                return Refused("rate-limited", retry_after=max(1, round(wait.total_seconds())))
+            seen.append(now)
+            return None
