@@ -14,7 +14,7 @@ from audit.guards import create
 from audit.log import Log
 from audit.note import Signer
 from audit.sequencer import Sequencer
-from gateway.collections import load_contracts
+from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
 from gateway.identity import add_person, issue_link
@@ -23,6 +23,7 @@ from gateway.register import add_parties
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
 from policies.engine import Engine as PolicyEngine
+from policies.errors import BadPolicy
 from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
@@ -52,6 +53,9 @@ def open_gateway(where: Home) -> Gateway:
     settings = read_settings(where)
     engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force)
     contracts = load_contracts(*settings.collections)
+    faults = list(engine.purposes.contract_faults(_kinds(contracts)))
+    if faults:
+        raise BadPolicy(faults)
     return Gateway(
         home=where,
         settings=settings,
@@ -106,6 +110,11 @@ def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
             person = add_person(session, gateway.settings.operator, "operator", label)
             made.append(FirstPerson(person, issue_link(session, person, gateway.clock())))
     return made
+
+
+def _kinds(contracts: Contracts) -> dict[str, tuple[str, ...]]:
+    """Kinds of every collection, for the purposes to be held against."""
+    return {name: contract.kinds.members for name, contract in contracts.items()} | {"consented-records": ()}
 
 
 def _own_parties(session: Session, settings: Settings) -> None:

@@ -6,9 +6,12 @@ school's client works in the small base install.
 
 import sys
 
+from audit.errors import AuditError
 from gateway.cli import operator, reading, school, server
 from gateway.cli.common import app
 from gateway.outcome import GatewayError
+from policies.errors import PolicyError
+from pseudonymisation.errors import PseudonymisationError
 
 _ONLY_IN_EXTRA = {"alembic", "cedarpy", "fastapi", "highspy", "numpy", "pandas", "sqlalchemy", "sqlmodel", "uvicorn"}
 
@@ -18,11 +21,9 @@ for part in (*operator.groups, *reading.groups):
 
 def main() -> None:
     """Run the command line; a known error is one clear line, never a traceback."""
-    from pseudonymisation.errors import PseudonymisationError
-
     try:
         app()
-    except (GatewayError, PseudonymisationError) as error:
+    except (AuditError, GatewayError, PolicyError, PseudonymisationError) as error:
         _fail(str(error))
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] not in _ONLY_IN_EXTRA:

@@ -30,9 +30,8 @@ def operator_of(gateway: Gateway, person: int | None = None) -> Identity:
 def must(outcome: Done | Refused) -> Done:
     """The result of an act that the demo knows to be allowed."""
     if isinstance(outcome, Refused):
-        raise GatewayError(
-            f"the demo was refused: {outcome.code} {outcome.facts} {outcome.report or outcome.decision or ''}"
-        )
+        reasons = [sentence.en for sentence in getattr(outcome.decision, "why", ())]
+        raise GatewayError(f"the demo was refused: {outcome.code} {dict(outcome.facts)} {outcome.report} {reasons}")
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,16 +15,15 @@ from gateway.context import Gateway
 from gateway.demo.people import MINISTER, must, operator_of
 from gateway.formats.write import Format
 from gateway.identity import Identity, add_person
-from gateway.jobs import run_one
 from gateway.operate import Desk
+from gateway.outcome import GatewayError
 from gateway.oversight import export, policy_text
 from gateway.periods import first_day, school_year_on
 from gateway.publish.building import request_build
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
 from gateway.register import SiteEntry
-from gateway.running import WORK
-from gateway.store import Release, ReleaseSlice
+from gateway.store import Release, ReleaseSlice, ReleaseState
 from gateway.synthetic.region import Region, codes
 from gateway.table import CellStatus, decode_rows
 
@@ -82,8 +82,7 @@ def release_it(gateway: Gateway, period: str, table: str = TABLE) -> Released:
             add_person(session, gateway.settings.operator, "operator", label).id for label in ("bouwer", "beoordelaar")
         )
     release_id = must(request_build(gateway, operator_of(gateway, builder), table, period)).id
-    while run_one(gateway, WORK):
-        pass
+    _await_build(gateway, release_id)
     must(review(gateway, operator_of(gateway, approver), release_id, approved=True, reason="Oefening nagekeken."))
     must(publish(gateway, operator_of(gateway, builder), release_id, reason="Oefening gepubliceerd."))
     with gateway.reading() as session:
@@ -98,6 +97,18 @@ def release_it(gateway: Gateway, period: str, table: str = TABLE) -> Released:
         suppressed=sum(row.status == CellStatus.SUPPRESSED for row in rows),
         attacker={name: verdict[name] for name in ("exact", "narrowed")},
     )
+
+
+def _await_build(gateway: Gateway, release_id: str) -> None:
+    """Wait until the worker has built the release."""
+    while True:
+        with gateway.reading() as session:
+            release = session.get_one(Release, release_id)
+        if release.state == ReleaseState.FAILED:
+            raise GatewayError(f"the release could not be built: {release.failure}")
+        if release.state != ReleaseState.BUILDING:
+            return
+        time.sleep(0.05)
 
 
 def download_all(gateway: Gateway, region: Region, release_id: str) -> int:

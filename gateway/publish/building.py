@@ -1,9 +1,11 @@
 """Build a release: asked for by a person of the operator, done by a worker, for all recipients at once."""
 
+import io
 import json
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
+import numpy as np
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
@@ -174,17 +176,21 @@ def _protect_all(
     made: list[Slice] = []
     certificates: dict[str, dict[str, object]] = {}
     utility: dict[str, object] = {}
-    witnesses: dict[str, object] = {}
+    witnesses: dict[str, np.ndarray] = {}
     for table in tables:
-        protected = protect_sector(table, contract, plan, seed=seed + table.sector.encode(), executor=executor)
-        made += slices(period, table, contract, plan, protected.frame)
-        certificates[table.sector] = protected.certificate
-    return _Built(made, _certificate(certificates, plan), utility, json.dumps(witnesses).encode())
+        built = protect_sector(table, contract, plan, seed=seed + table.sector.encode(), executor=executor)
+        made += slices(period, table, contract, plan, built.protected.frame)
+        certificates[table.sector] = built.protected.certificate
+        utility[table.sector] = json.loads(built.utility.to_json(orient="records"))
+        witnesses |= {f"{table.sector}_{name}": column for name, column in vars(built.witnesses).items()}
+    kept = io.BytesIO()
+    np.savez_compressed(kept, allow_pickle=False, **witnesses)
+    return _Built(made, _certificate(certificates, plan), utility, kept.getvalue())
 
 
 def _certificate(sectors: dict[str, dict[str, object]], plan: ReleasePlan) -> dict[str, object]:
     """Totals over all sectors, and each sector's own: nothing per cell."""
-    verdicts = [certificate["attacker"] for certificate in sectors.values()]
+    verdicts = [certificate["verdicts"] for certificate in sectors.values()]
     total = {
         verdict: sum(found[verdict] for found in verdicts if isinstance(found, dict))
         for verdict in ("exact", "narrowed", "safe")

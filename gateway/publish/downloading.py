@@ -96,7 +96,7 @@ def download(
     if found is None or isinstance(found, Refused):
         return found or Refused("not-found")
     body = write_table(found.rows, form, found.about)  # (2)
-    recipient = found.caller.acting.code
+    recipient = "" if found.caller.acting.kind is Kind.PUBLIC else found.caller.acting.code
     entry = Entry(
         event=Event.RELEASE_DOWNLOADED,
         actor=actor_of(found.caller),

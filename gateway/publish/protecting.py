@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from disclosure import Hierarchy, Inequality, ProtectedTable, ThresholdRule, protect
+from disclosure import Build, Hierarchy, Inequality, ThresholdRule
+from disclosure import build as build_table
 from gateway.collections import TOTAL, Contract
 from gateway.table import CellStatus, TableRow, share_of
 from gateway.tabulate import LEVELS, SectorTable
@@ -31,9 +32,9 @@ class Slice:
 
 def protect_sector(
     table: SectorTable, contract: Contract, plan: ReleasePlan, *, seed: bytes, executor: Executor | None = None
-) -> ProtectedTable:
+) -> Build:
     """Protect one sector for all recipients together, under the strictest terms of the purposes it serves."""
-    return protect(
+    return build_table(
         table.counts,
         dimensions=dimensions(table),
         count="pupils",
@@ -47,7 +48,7 @@ def protect_sector(
         publish=shown(table, contract, plan),
         structural_zeros=table.structural_zeros,
         inequalities=inequalities(contract),
-        coalitions=table.sites[["site", "board"]],
+        coalitions=table.sites[["site", "board"]].rename(columns={"board": "insider"}),
         seed=seed,
         executor=executor,
     )

@@ -7,7 +7,7 @@ from gateway.records.counts import COLUMNS
 from gateway.synthetic.pupils import Pupils, count, local_pseudonym
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
 
-HEADINGS = ("Leerlingnummer", "Onderdeel", "Lesuren", "Geoorloofd", "Waarvan ziekte", "Ongeoorloofd")
+HEADINGS = ("Onderwijsnummer", "Onderwijssoort", "Lesuren", "Geoorloofd", "Waarvan ziekte", "Ongeoorloofd")
 
 
 def counts_csv(pupils: Pupils, contract: Contract) -> bytes:

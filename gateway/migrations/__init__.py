@@ -1,0 +1,1 @@
+"""Alembic: how the database of an older revision becomes the newest."""
