@@ -133,14 +133,15 @@ class Keyring:
             KeyringError: unknown, destroyed, altered, or wrapped with a key-encryption key that is gone.
         """
         record = self._known(key_id)
-        try:
-            return self._unwrap(record)
-        except KeyringError:
-            # A destruction elsewhere may have re-wrapped the key between the reading of its file and of the KEK.
-            self._seen = None
-            if (again := self._known(key_id)) == record:
-                raise
-            return self._unwrap(again)
+        while True:
+            try:
+                return self._unwrap(record)
+            except KeyringError:
+                # A destruction elsewhere may have re-wrapped the key between the reading of its file and of the KEK.
+                self._seen = None
+                before, record = record, self._known(key_id)
+                if record == before:
+                    raise
 
     def chain(self, key_id: str) -> list[bytes]:
         """The secrets that turn a pseudonym into a pid of this key, oldest first: one, or more after a leak.

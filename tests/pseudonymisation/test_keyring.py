@@ -224,22 +224,22 @@ def test_two_processes_do_not_change_keys_at_once(keyring: Keyring, tmp_path: Pa
 
 
 class DestructionInBetween:
-    """A key-encryption key that is renewed by another process just before its first use."""
+    """A key-encryption key that another process renews just before each of its first uses."""
 
-    def __init__(self, kek: FileKek, act: Callable[[], None]) -> None:
-        self._kek, self._acts = kek, [act]
+    def __init__(self, kek: FileKek, *acts: Callable[[], None]) -> None:
+        self._kek, self._acts = kek, list(acts)
 
     def unwrap(self, kek_id: str, wrapped: bytes, aad: bytes) -> bytes:
         """As the file does, after the other process acted."""
-        while self._acts:
+        if self._acts:
             self._acts.pop()()
         return self._kek.unwrap(kek_id, wrapped, aad)
 
 
 def test_a_key_that_is_rewrapped_while_it_is_read_still_opens(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
-    """Between reading a key's file and its key-encryption key another process may destroy some key."""
-    survivor, doomed = made(keyring), made(keyring)
-    racing: Any = DestructionInBetween(kek, lambda: keyring.destroy(doomed.key_id))
+    """Between reading a key's file and its key-encryption key another process may destroy some key, twice in a row."""
+    survivor, one, two = made(keyring), made(keyring), made(keyring)
+    racing: Any = DestructionInBetween(kek, lambda: keyring.destroy(one.key_id), lambda: keyring.destroy(two.key_id))
     assert Keyring(tmp_path / "keys", racing).secret(survivor.key_id) == keyring.secret(survivor.key_id)
 
 
