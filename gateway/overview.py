@@ -10,11 +10,12 @@ from sqlmodel import Session, col, or_, select
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import takes
-from gateway.register import names, site_facts, sites_on
+from gateway.register import holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
     Job,
     JobState,
+    Mandate,
     Party,
     Period,
     Person,
@@ -160,6 +161,11 @@ def own_site(session: Session, site: str, day: date) -> SiteFacts | None:
     return site_facts(session, site, day)
 
 
+def sites_of(session: Session, kind: str, area: str, day: date) -> frozenset[str]:
+    """Codes of the sites that belong to a gemeente or SWV on a day."""
+    return frozenset(facts.site for facts in sites_on(session, day, **{kind: area}))
+
+
 def names_of_kind(session: Session, kind: str) -> Mapping[str, str]:
     """Names by code of all parties of a kind."""
     return dict(session.exec(select(Party.code, Party.name).where(Party.kind == kind)).all())
@@ -195,6 +201,14 @@ def people_of(session: Session, party: str) -> Sequence[Person]:
 def tokens_of(session: Session, party: str) -> Sequence[Token]:
     """Tokens of a party's machines; their secrets are not kept."""
     return session.exec(select(Token).where(Token.party == party).order_by(col(Token.expires_at).desc())).all()
+
+
+def mandates_of(session: Session, party: str, day: date) -> Sequence[Mandate]:
+    """Mandates that a supplier holds or a site gave, on a day."""
+    query = select(Mandate).where(
+        holding_on(day, model=Mandate), or_(col(Mandate.supplier) == party, col(Mandate.site) == party)
+    )
+    return session.exec(query.order_by(Mandate.site, Mandate.supplier).limit(PAGE)).all()
 
 
 @dataclass(frozen=True, slots=True)

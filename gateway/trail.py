@@ -38,12 +38,14 @@ class Timeline:
         more: Where the next page begins, None when this was the last.
         values: Column → the values that occur within the officer's scope, with how many entries have each.
         size: Entries of the log in use.
+        reviewed: The newest entry by which an officer of this scope said to have reviewed the log.
     """
 
     found: Sequence[Found]
     more: Place | None
     values: Mapping[Column, Mapping[str, int]]
     size: int
+    reviewed: Found | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +110,9 @@ def timeline(gateway: Gateway, identity: Identity, wanted: Filter, before: Place
         found = find(connection, mine, before=before, limit=PAGE + 1)
         values = {column: tally(connection, Filter(viewer=mine.viewer), column) for column in COLUMNS}
         chain = logs(connection)
+        last = find(connection, Filter(viewer=mine.viewer, event=Event.AUDIT_REVIEWED.value), limit=1)
     more = found[PAGE - 1].place if len(found) > PAGE else None
-    return Timeline(found[:PAGE], more, values, chain[-1].size if chain else 0)
+    return Timeline(found[:PAGE], more, values, chain[-1].size if chain else 0, last[0] if last else None)
 
 
 def entry(gateway: Gateway, identity: Identity, leaf: str) -> Proven | Refused:
@@ -164,6 +167,11 @@ def check_log(gateway: Gateway, identity: Identity) -> Verdict | Refused:
         verdict = Verdict(entries=checked.entries, signed_by=checked.tree.origin)
     _log_check(gateway, identity, verdict)
     return verdict
+
+
+def sign_off(gateway: Gateway, identity: Identity) -> Refused | None:
+    """Record that an officer has reviewed the log as it stands now."""
+    return _look(gateway, identity, Action.REVIEW_AUDIT, Event.AUDIT_REVIEWED)
 
 
 def take_out(gateway: Gateway, identity: Identity) -> bytes | Refused:

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from audit.proofs import logs
 from gateway import overview
 from gateway.context import Gateway
 from gateway.identity import ROLES, SCOPES
@@ -24,10 +25,11 @@ from gateway.web.sheets import fetch, rows_of, view_of
 
 ROLE = "operator"
 _TOKEN_DAYS = 365
+_MANDATED = ("submit", "check", "confirm", "read-submission")
 
 
 def home(request: Request, who: Visitor) -> Response:
-    """Periods with their progress, and work that waits."""
+    """Periods with their progress."""
     return _home(request, who)
 
 
@@ -36,7 +38,6 @@ def _home(request: Request, who: Visitor, form: Mapping[str, str] | None = None,
     with gateway.reading() as session:
         found = overview.periods(session)
         progress = [(period, overview.progress(overview.deliveries(session, period))) for period in found]
-        jobs = overview.open_jobs(session)
     codes = [f"{school_year_on(gateway.today)}-{number}" for number in range(1, 5)]
     tables = sorted({contract.table for contract in gateway.contracts.values()})
     return page(
@@ -45,7 +46,6 @@ def _home(request: Request, who: Visitor, form: Mapping[str, str] | None = None,
         "operator.html",
         400 if fault else 200,
         progress=progress,
-        jobs=jobs,
         tables=tables,
         code=next((code for code in codes if code not in {each.code for each in found}), codes[0]),
         form=form or {},
@@ -173,6 +173,16 @@ def decide(request: Request, who: Visitor, form: Form) -> Response:
     return _then(request, who, outcome, f"/operator/releases/{wanted}")
 
 
+def system(request: Request, who: Visitor) -> Response:
+    """Keys, the log and jobs: what runs the gateway, without any secret."""
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        jobs = overview.open_jobs(session)
+        chain = logs(session.connection())
+    keys = sorted(gateway.keyring.records(), key=lambda key: (key.school_year or "", key.purpose), reverse=True)
+    return page(request, who, "operator_system.html", jobs=jobs, chain=chain, keys=keys)
+
+
 def parties(request: Request, who: Visitor) -> Response:
     """Search the register."""
     return _parties(request, who)
@@ -219,6 +229,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         row = session.get(Party, code)
         people = overview.people_of(session, code)
         tokens = overview.tokens_of(session, code)
+        mandates = overview.mandates_of(session, code, gateway.today)
         facts = site_facts(session, code, gateway.today)
         agreement = has_agreement(session, code, gateway.today)
     if row is None:
@@ -231,6 +242,8 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         party=row,
         people=people,
         tokens=tokens,
+        mandates=mandates,
+        until=gateway.today.replace(year=gateway.today.year + 1),
         facts=facts,
         agreement=agreement,
         roles=_roles_of(gateway, row),
@@ -255,9 +268,26 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
         return refusal(request, who, token) if isinstance(token, Refused) else _party(request, who, token=token)
     if form["act"] == "revoke":
         return _then(request, who, desk.revoke_token(form["token"]), here)
+    if form["act"] == "mandate":
+        return _then(request, who, _mandate(gateway, desk, code, form), here)
     if form["act"] == "agreement":
         return _then(request, who, desk.register_agreements([code], gateway.today), here)
     return refusal(request, who, Refused("invalid-request"))
+
+
+def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:
+    """A mandate of a site to deliver for it, from today."""
+    until = _day(form["until"])
+    if until is None:
+        return Refused("invalid-request")
+    return desk.grant_mandate(
+        supplier,
+        form["site"].upper(),
+        actions=_MANDATED,
+        collections=sorted(gateway.contracts),
+        valid_from=gateway.today,
+        valid_to=until,
+    )
 
 
 def _roles_of(gateway: Gateway, row: Party) -> tuple[str, ...]:
@@ -302,6 +332,7 @@ ROUTES = [
     show("/operator/releases", ROLE, releases),
     show("/operator/releases/{release}", ROLE, release),
     act("/operator/releases/{release}", ROLE, decide),
+    show("/operator/system", ROLE, system),
     show("/operator/parties", ROLE, parties),
     act("/operator/parties", ROLE, add_party),
     show("/operator/parties/{party}", ROLE, party),

@@ -19,7 +19,7 @@ from gateway.outcome import Refused
 from gateway.oversight import policy_text, scope_of
 from gateway.publish.downloading import catalogue, read_certificate
 from gateway.web.forms import Form, act, show
-from gateway.web.pages import Visitor, gateway_of, page, refusal
+from gateway.web.pages import Visitor, gateway_of, page, refusal, see_other
 
 ROLES = "privacy-officer controller-officer"
 _VIEWS: Mapping[str, Mapping[str, str]] = {
@@ -54,8 +54,15 @@ def timeline(request: Request, who: Visitor) -> Response:
         asked=asked,
         columns=trail.COLUMNS,
         views=_VIEWS,
+        reviewed=_moment(found.reviewed.fields()) if found.reviewed else None,
         scope=scope_of(who.known),
     )
+
+
+def sign_off(request: Request, who: Visitor, _form: Form) -> Response:
+    """Record that the log was reviewed."""
+    refused = trail.sign_off(gateway_of(request), who.known)
+    return refusal(request, who, refused) if refused else see_other("/audit")
 
 
 def entry(request: Request, who: Visitor) -> Response:
@@ -182,6 +189,7 @@ def _place(text: str) -> Place | None:
 
 ROUTES = [
     show("/audit", ROLES, timeline),
+    act("/audit", ROLES, sign_off),
     show("/audit/entries/{leaf}", ROLES, entry),
     act("/audit/entries/{leaf}", ROLES, check_entry),
     show("/audit/check", ROLES, check),

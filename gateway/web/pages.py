@@ -36,12 +36,32 @@ HOME = {
     "privacy-officer": "/audit",
     "controller-officer": "/audit",
 }
-_OFFICER = (("/audit", "timeline"), ("/audit/check", "check"), ("/audit/certificates", "certificates"))
+_OFFICER = (
+    ("/audit", "timeline"),
+    ("/audit/check", "check"),
+    ("/audit/certificates", "certificates"),
+    ("/audit/ask", "ask"),
+)
 NAVIGATION: Mapping[str, tuple[tuple[str, str], ...]] = {
     "": (("/national", "national"), ("/definitions", "definitions"), ("/reading", "reading"), ("/law", "law")),
-    "school": (("/school", "school"), ("/school/history", "history"), ("/school/figures", "figures")),
-    "recipient": (("/releases", "releases"), ("/reading", "reading"), ("/differences", "differences")),
-    "operator": (("/operator", "periods"), ("/operator/releases", "builds"), ("/operator/parties", "parties")),
+    "school": (
+        ("/school", "school"),
+        ("/school/history", "history"),
+        ("/school/figures", "figures"),
+        ("/school/trend", "trend"),
+    ),
+    "recipient": (
+        ("/releases", "releases"),
+        ("/releases/trend", "trend"),
+        ("/reading", "reading"),
+        ("/differences", "differences"),
+    ),
+    "operator": (
+        ("/operator", "periods"),
+        ("/operator/releases", "builds"),
+        ("/operator/parties", "parties"),
+        ("/operator/system", "system"),
+    ),
     "privacy-officer": (*_OFFICER, ("/rules", "rules"), ("/register", "register")),
     "controller-officer": (*_OFFICER, ("/rules", "rules"), ("/register", "register")),
 }
@@ -196,7 +216,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "rule_note": lambda rule: words.fault_text(Fault(rule), language),
         "purpose": purpose,
         "audited": audited,
-        "useful": lambda name: words.titled("useful", name, language),
+        "titled": lambda family, name: words.titled(family, name, language),
         "amount": lambda value: words.amount(value, language),
         "kept": lambda days, after: words.kept(days, after, language),
         "pick": lambda both: both[language] if isinstance(both, Mapping) else getattr(both, language),

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from gateway.context import Gateway
 from gateway.outcome import Refused
-from gateway.web import assets, desk, login, officer, public, recipient, school
+from gateway.web import asking, assets, desk, login, officer, public, recipient, school, trend
 from gateway.web.pages import Visitor, refusal, visitor
 
 _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
@@ -17,7 +17,8 @@ _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 def create_pages(gateway: Gateway) -> Starlette:
     """All pages of a gateway, under `/`."""
     routes = [
-        *public.ROUTES, *login.ROUTES, *school.ROUTES, *recipient.ROUTES, *desk.ROUTES, *officer.ROUTES,
+        *public.ROUTES, *login.ROUTES, *school.ROUTES, *trend.ROUTES, *recipient.ROUTES, *desk.ROUTES,
+        *officer.ROUTES, *asking.ROUTES,
         Route("/static/{version}/{name}", assets.serve),
     ]  # fmt: skip
     pages = Starlette(routes=routes, exception_handlers={HTTPException: _http, Exception: _broken})

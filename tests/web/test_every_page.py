@@ -14,17 +14,21 @@ PUBLIC = (
 PAGES = {
     None: PUBLIC,
     "school": (
-        "/school", "/school/history", "/school/figures", f"/school/periods/{TABLE}/{OPEN_PERIOD}",
+        "/school", "/school/history", "/school/figures", "/school/trend", f"/school/periods/{TABLE}/{OPEN_PERIOD}",
         "/school/submissions/NEWEST", "/operator",
     ),
-    "swv": ("/releases", "/releases/RELEASE", "/releases/RELEASE/schools", "/releases/RELEASE/files"),
+    "swv": (
+        "/releases", "/releases/trend", "/releases/RELEASE", "/releases/RELEASE/schools", "/releases/RELEASE/files",
+    ),
     "gemeente": ("/releases/RELEASE?level=country&kind=*",),
     "builder": (
         "/operator", f"/operator/periods/{TABLE}/{PERIOD}", f"/operator/periods/{TABLE}/{OPEN_PERIOD}?state=missing",
-        "/operator/releases", "/operator/releases/RELEASE", "/operator/parties?q=de", "/operator/parties/SITE",
+        "/operator/releases", "/operator/system", "/operator/releases/RELEASE", "/operator/parties?q=de",
+        "/operator/parties/SITE",
     ),
     "controller-officer": (
         "/audit", "/audit?decision=deny", "/audit/check", "/audit/certificates", "/audit/entries/ANY",
+        "/audit/ask?who=swv&case=named",
     ),
     "privacy-officer": ("/audit", "/audit/check"),
 }  # fmt: skip

@@ -11,7 +11,9 @@ from gateway.messages import catalogue
 from gateway.register import KINDS
 from gateway.store import JobState, PeriodState, ReleaseState, SubmissionState
 from gateway.web import public
+from gateway.web.asking import CASES
 from gateway.web.pages import NAVIGATION
+from pseudonymisation.keyring import KeyState
 
 TEMPLATES = Path(public.__file__).parent / "templates"
 PAGES = catalogue("pages")
@@ -23,6 +25,7 @@ FAMILIES = {
     "actor": Role,
     "kind": [kind for kind in KINDS if kind != "public"],
     "scope": SCOPES,
+    "ask.case": CASES,
     "nav": [key for entries in NAVIGATION.values() for _, key in entries],
     "state": [
         *Decision,
@@ -32,6 +35,7 @@ FAMILIES = {
         JobState.WAITING,
         JobState.LEASED,
         JobState.FAILED,
+        *KeyState,
     ],
 }
 

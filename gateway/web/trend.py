@@ -1,0 +1,163 @@
+"""Figures over periods: each period one line, with the country beside it and what changed in the area."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import overview
+from gateway.collections import TOTAL, Contract
+from gateway.formats.write import Format
+from gateway.outcome import Refused
+from gateway.publish.downloading import Listed, own_table
+from gateway.register import kind_of_code
+from gateway.store import Period
+from gateway.table import TableRow
+from gateway.tabulate import COUNTRY
+from gateway.web.chart import Bar, Part, draw, legend
+from gateway.web.figures import Choices, Filters, Line, bands, choices, highest, lines, settled
+from gateway.web.forms import show
+from gateway.web.pages import Visitor, gateway_of, page, refusal
+from gateway.web.sheets import fetch, published, rows_of
+
+MOST = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How the sites of an area differ from those of the period before: numbers of sites."""
+
+    joined: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One period of a trend.
+
+    Attributes:
+        line: The figures of the area; None where it has none in this period.
+        national: The published national share of the highest band; empty where there is none.
+    """
+
+    period: Period
+    line: Line | None
+    bar: Bar
+    national: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """What a page shows: points from the oldest to the newest, and the choices behind them."""
+
+    points: Sequence[Point]
+    filters: Filters
+    choices: Choices
+    bands: Sequence[str]
+    legend: Sequence[Part]
+    highest: str
+
+
+def of_recipient(request: Request, who: Visitor) -> Response:
+    """The own area over the newest releases; each release that is looked at is a download in the log."""
+    gateway, area = gateway_of(request), who.known.party
+    found: list[tuple[Period, Sequence[TableRow]]] = []
+    for listed in reversed(_newest(published(gateway, who.known))):
+        fetched = fetch(gateway, who.known, listed.release.id)
+        if isinstance(fetched, Refused):
+            return refusal(request, who, fetched)
+        found.append((listed.period, rows_of(fetched)))
+    return _page(request, who, found, area, _changes(request, area, [period for period, _ in found]))
+
+
+def of_school(request: Request, who: Visitor) -> Response:
+    """The own figures over the newest confirmed deliveries, with the national picture where it is published."""
+    gateway, site = gateway_of(request), who.known.party
+    with gateway.reading() as session:
+        mine = [own.period for own in overview.own_periods(session, site) if own.confirmed][:MOST]
+    public = {listed.period.id: listed.release.id for listed in published(gateway, None)}
+    found: list[tuple[Period, Sequence[TableRow]]] = []
+    for period in reversed(mine):
+        own = own_table(gateway, who.known, period.table_id, period.code, Format.CSV)
+        if isinstance(own, Refused):
+            return refusal(request, who, own)
+        national = fetch(gateway, None, public[period.id], "country") if period.id in public else Refused("not-found")
+        found.append((period, [*rows_of(own), *([] if isinstance(national, Refused) else rows_of(national))]))
+    return _page(request, who, found, site, [Change(0, 0)] * len(found))
+
+
+def _newest(there: Sequence[Listed]) -> list[Listed]:
+    """One release a period, of the table of the newest, the newest periods first."""
+    of_table = [each for each in there if each.period.table_id == there[0].period.table_id]
+    by_period = {each.period.code: each for each in reversed(of_table)}
+    return [by_period[code] for code in sorted(by_period, reverse=True)[:MOST]]
+
+
+def _changes(request: Request, area: str, periods: Sequence[Period]) -> list[Change]:
+    """Sites that joined and left the area since the period before, by the register of each reference date."""
+    kind = kind_of_code(area)
+    if kind is None:
+        return [Change(0, 0)] * len(periods)
+    with gateway_of(request).reading() as session:
+        sets = [overview.sites_of(session, kind, area, period.reference_date) for period in periods]
+    later = [Change(len(now - before), len(before - now)) for before, now in pairwise(sets)]
+    return [Change(0, 0), *later] if sets else []
+
+
+def _page(
+    request: Request,
+    who: Visitor,
+    found: Sequence[tuple[Period, Sequence[TableRow]]],
+    area: str,
+    changes: Sequence[Change],
+) -> Response:
+    contracts = gateway_of(request).contracts
+    trend = _trend(found, area, changes, request.query_params, contracts[found[-1][0].table_id]) if found else None
+    exercise = any(period.exercise for period, _ in found) if found else None
+    said = {} if exercise is None else {"exercise": exercise}
+    return page(request, who, "trend.html", trend=trend, school=who.role == "school", **said)
+
+
+def _trend(
+    found: Sequence[tuple[Period, Sequence[TableRow]]],
+    area: str,
+    changes: Sequence[Change],
+    query: Mapping[str, str],
+    contract: Contract,
+) -> Trend:
+    mine = [[line for line in lines(rows) if line.area == area and line.subdivision == TOTAL] for _, rows in found]
+    there = choices(line for group in mine for line in group)
+    asked = Filters.of(query)
+    wanted = replace(
+        settled(asked, there), sector=asked.sector if asked.sector in there["sector"] else there["sector"][0]
+    )
+    top = highest(contract)
+    picked = [_pick(group, wanted) for group in mine]
+    national = [_pick([line for line in lines(rows) if line.area == COUNTRY], wanted) for _, rows in found]
+    bars = dict(
+        zip((i for i, line in enumerate(picked) if line), draw([x for x in picked if x], contract), strict=True)
+    )
+    points = [
+        Point(period, picked[i], bars[i][1] if i in bars else Bar(()), _share(national[i], top), changes[i])
+        for i, (period, _) in enumerate(found)
+    ]
+    drawn = [line for line in picked if line]
+    return Trend(points, wanted, there, bands(drawn, contract), legend(point.bar for point in points), top)
+
+
+def _pick(group: Sequence[Line], wanted: Filters) -> Line | None:
+    fitting = (line for line in group if (line.kind, line.subdivision) == (wanted.kind, TOTAL))
+    return next((line for line in fitting if line.sector == wanted.sector), None)
+
+
+def _share(line: Line | None, band: str) -> str:
+    return line.cells[band].share if line is not None and band in line.cells else ""
+
+
+ROUTES = [
+    show("/releases/trend", "recipient", of_recipient),
+    show("/school/trend", "school", of_school),
+]
