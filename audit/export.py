@@ -122,7 +122,7 @@ def ldv_records(entries: Iterable[Found], *, resource: Mapping[str, str]) -> Ite
         record = {
             "trace_id": entry["trace_id"],
             "span_id": entry["span_id"],
-            "status": _STATUS[entry["decision"]],
+            "status": _STATUS.get(entry["decision"], "Error"),
             "name": entry["event"],
             "start_time": moment,
             "end_time": moment,
@@ -138,19 +138,20 @@ def ldv_records(entries: Iterable[Found], *, resource: Mapping[str, str]) -> Ite
 
 
 def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
-    """Entries as CSV with `;`, a line each; columns in `CSV_COLUMNS`. Every value is a code, so none is a formula."""
+    """Entries as CSV with `;`, a line each; columns in `CSV_COLUMNS`."""
     rows = csv.writer(out, delimiter=";", lineterminator="\n")
     rows.writerow(CSV_COLUMNS)
     for found in entries:
         get = found.fields().get
         actor, about = get("actor", {}), get("object", {})
-        rows.writerow((
+        values = (
             found.place.index, _moment(get("ts", 0)), get("event"), get("decision"), actor["role"],
             actor.get("organisation"), get("party"), get("recipient"), get("period"), get("purpose"), get("basis"),
             get("activity", {}).get("uri"), get("policy", {}).get("id"), " ".join(get("rules", ())),
             about.get("id"), about.get("commitment"), get("cause"), get("trace_id"), get("span_id"),
             leaf_hash(found.data).hex(),
-        ))  # fmt: skip
+        )  # fmt: skip
+        rows.writerow([_cell(value) for value in values])
 
 
 def verifier_archive() -> bytes:
@@ -159,6 +160,11 @@ def verifier_archive() -> bytes:
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr(_member("__main__.py", compress=True), inspect.getsource(verify))
     return b"#!/usr/bin/env python3\n" + out.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A value as it is; what a spreadsheet would run, which only forged bytes hold, gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
 
 
 def _moment(ts: int) -> str:

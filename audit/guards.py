@@ -156,7 +156,12 @@ def _raise(why: str) -> str:
 
 
 def _function(name: str, body: str, variables: str = "") -> str:
-    return f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ {variables} BEGIN {body} END $$"
+    """A trigger function that looks at the log's own schema only: else a temporary table of that name would fool it."""
+    own = "PERFORM set_config('search_path', quote_ident(TG_TABLE_SCHEMA) || ', pg_temp', true);"
+    return (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog "
+        f"AS $$ {variables} BEGIN {own} {body} END $$"
+    )
 
 
 def _check(name: str, when: str, why: str, row: str) -> str:

@@ -7,7 +7,6 @@ from typing import Any, Final, Literal, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, FromClause, func, select, tuple_
 
-from audit.leaf import MAX_INTEGER
 from audit.proofs import Place
 from audit.schema import ENTRY, INDEX, MARK
 
@@ -15,6 +14,8 @@ UNREADABLE: Final = "unreadable"
 """Event under which bytes that are no entry can be found: somebody wrote past the log's own writer."""
 
 _ASKED: Final = ("event", "decision", "recipient", "period", "purpose", "basis", "object")
+_MAX_WORD: Final = 512  # an index of PostgreSQL takes no word above 2,704 bytes
+_MAX_TS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
 _PARTY: Final = "party:"
 _RULE: Final = "rule:"
 
@@ -146,8 +147,11 @@ def _read(data: bytes) -> tuple[dict[str, Any], tuple[Any, ...], list[str]]:
         parties = {actor.get("organisation"), get("party"), rest[0]} - {None}
         words = [_PARTY + each for each in parties] + [_RULE + each for each in {*get("rules", ())}]
         musts = (entry["event"], entry["decision"], actor["role"], entry["trace_id"], entry["span_id"])
-        text = "".join((*musts, *words, *(each for each in rest if each is not None)))
-        is_entry = text.isascii() and text.isprintable() and type(ts) is int and 0 <= ts <= MAX_INTEGER
+        others = (get("policy", {}).get("id"), get("activity", {}).get("uri"), get("subjects_root"), *rest)
+        texts = (*musts, *words, *(each for each in others if each is not None))
+        text = "".join(texts)
+        is_entry = text.isascii() and text.isprintable() and max(map(len, texts)) <= _MAX_WORD
+        is_entry = is_entry and type(ts) is int and 0 <= ts <= _MAX_TS
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         is_entry = False
     if not is_entry:

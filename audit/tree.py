@@ -19,25 +19,27 @@ def waiting(connection: Connection, limit: int, only: bytes | None = None) -> Se
     return connection.execute(query if only is None else query.where(PENDING.c.data == only)).all()
 
 
-def grow(connection: Connection, log: int, size: int, waiting: Sequence[Row[int, bytes]]) -> int:
-    """Give waiting entries the indexes from `size` on; returns how many."""
-    if not waiting:
+def grow(connection: Connection, log: int, size: int, entries: Sequence[Row[int, bytes]]) -> int:
+    """Give waiting entries the indexes from `size` on; returns how many.
+
+    Raises:
+        LogBrokenError: The log lost nodes.
+    """
+    if not entries:
         return 0
-    leaves = [leaf_hash(data) for _, data in waiting]
-    peaks = [position(node) for node in cover(0, size)]
-    found = nodes(connection, log, peaks)
-    fresh = Edge(size, [found[each] for each in peaks]).extend(leaves)
-    index, marks = index_rows(log, size, [data for _, data in waiting])
-    entries = [
+    leaves = [leaf_hash(data) for _, data in entries]
+    fresh = _edge_at(connection, log, size).extend(leaves)
+    index, marks = index_rows(log, size, [data for _, data in entries])
+    rows = [
         (log, idx, leaf, source, data)
-        for idx, (leaf, (source, data)) in enumerate(zip(leaves, waiting, strict=True), start=size)
+        for idx, (leaf, (source, data)) in enumerate(zip(leaves, entries, strict=True), start=size)
     ]
-    _put(connection, ENTRY, entries)
+    _put(connection, ENTRY, rows)
     _put(connection, NODE, [(log, place, each) for place, each in enumerate(fresh, start=stored(size))])
     _put(connection, INDEX, index)
     _put(connection, MARK, marks)
-    _take_away(connection, [source for source, _ in waiting])
-    return len(waiting)
+    _take_away(connection, [source for source, _ in entries])
+    return len(entries)
 
 
 def _put(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -65,18 +67,22 @@ def _take_away(connection: Connection, sources: list[int]) -> None:
         connection.exec_driver_sql("DELETE FROM audit_pending WHERE id = ?", [(source,) for source in sources])
 
 
+def _edge_at(connection: Connection, log: int, size: int) -> Edge:
+    peaks = [position(node) for node in cover(0, size)]
+    try:
+        found = nodes(connection, log, peaks)
+    except NotLoggedError:
+        raise LogBrokenError(f"log {log} lost nodes of its tree of {size} entries") from None
+    return Edge(size, [found[each] for each in peaks])
+
+
 def recount(connection: Connection, log: int, signed: Checkpoint) -> Edge:
     """The right edge, from the last signed root and the bytes of the entries since: stored hashes alone prove nothing.
 
     Raises:
         LogBrokenError: Stored nodes do not give the signed root, or do not fit the entries since.
     """
-    peaks = [position(node) for node in cover(0, signed.size)]
-    try:
-        found = nodes(connection, log, peaks)
-    except NotLoggedError:
-        raise LogBrokenError(f"log {log} lost nodes of its signed tree of {signed.size} entries") from None
-    edge = Edge(signed.size, [found[each] for each in peaks])
+    edge = _edge_at(connection, log, signed.size)
     if edge.root() != signed.root:
         raise LogBrokenError(f"log {log} does not have the root it signed at size {signed.size}")
     entries = connection.execute(

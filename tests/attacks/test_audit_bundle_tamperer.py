@@ -3,15 +3,18 @@
 Every one of his changes is found, with its kind and, where there is one, the first entry it touches.
 """
 
+import io
 import random
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from audit.merkle import leaf_hash
 from audit.note import Signer
-from audit.verify import Fault
-from tests.audit.bundles import SIZES, Bundle, checkpoint_note, good_bundle, line_of
+from audit.verify import Fault, Policy, check_bundle, main
+from tests.audit.bundles import POLICY, SIZES, Bundle, checkpoint_note, good_bundle, line_of
 from tests.audit.world import ORIGIN
 
 LAST = SIZES[-1]
@@ -168,3 +171,36 @@ def test_every_tampering_is_found_with_kind_and_index(seed: int) -> None:
 def test_ten_thousand_tamperings_are_found(seed: int) -> None:
     """The whole campaign: ten times a thousand attacks."""
     assert _campaign(seed, 1_000) == []
+
+
+def test_a_bundle_broken_anywhere_gives_a_verdict_and_never_a_crash(tmp_path: Path) -> None:
+    """One byte of the zip file itself, 200 times: in order only if every file in it still reads as it was."""
+    chance, path, stream = random.Random(3), tmp_path / "bundle.zip", good_bundle().zipped().fp  # noqa: S311  repeatable
+    assert stream is not None
+    stream.seek(0)
+    good = stream.read()
+    files = _files(good)
+    for _ in range(200):
+        broken = bytearray(good)
+        broken[chance.randrange(len(good))] ^= 1 << chance.randrange(8)
+        path.write_bytes(broken)
+        code = main([str(path)])
+        assert code == 1 or _files(bytes(broken)).items() >= files.items()
+
+
+def _files(data: bytes) -> dict[str, bytes]:
+    with zipfile.ZipFile(io.BytesIO(data)) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist() if name != "policy.txt"}
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """Sixty megabytes without a newline are given up after the first chunk."""
+    path, bundle = tmp_path / "bundle.zip", good_bundle()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("policy.txt", POLICY)
+        made.writestr("hashes", b"")
+        made.writestr("entries.jsonl", bytes(60_000_000))
+        made.writestr(f"checkpoints/{LAST}", bundle.notes[LAST])
+    with zipfile.ZipFile(path) as opened, pytest.raises(Fault) as found:
+        check_bundle(opened, Policy(POLICY), [])
+    assert (found.value.kind, found.value.index) == ("changed", 0)

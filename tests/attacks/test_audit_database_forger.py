@@ -21,7 +21,7 @@ from audit.schema import ENTRY, PENDING
 from audit.sequencer import Sequencer
 from audit.verify import Fault, check_bundle
 from audit.verify import Policy as VerifierPolicy
-from tests.audit.forgeries import EVERYWHERE, KEPT, POSTGRESQL, SQLITE, passes
+from tests.audit.forgeries import EVERYWHERE, KEPT, POSTGRESQL, SHADOWS, SQLITE, passes
 from tests.audit.world import DAY, KINDS, MORNING, VOCABULARY, World, entry, make_world, postgres_url, signer
 
 ROLES = {"app": "audit_app", "sequencer": "audit_sequencer", "officer": "audit_officer"}
@@ -129,6 +129,16 @@ def test_no_role_can_do_more_than_its_work(postgresql: World, role: str) -> None
     assert [each for each in [*EVERYWHERE, *POSTGRESQL, *lifting] if passes(engine, each)] == []
     engine.dispose()
     assert _content(postgresql) == before
+
+
+@pytest.mark.parametrize("role", ["sequencer", "owner"])
+def test_a_temporary_table_does_not_hide_the_log_from_its_guards(postgresql: World, role: str) -> None:
+    """Who may delete from the waiting room puts a false log before the true one: the guards look at the true one."""
+    before = _content(postgresql)
+    engine = postgresql.engine if role == "owner" else _as(postgresql, role)
+    assert [each for each in SHADOWS if passes(engine, *each)] == []
+    assert _content(postgresql) == before
+    engine.dispose()
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,31 @@ POSTGRESQL = [
     "INSERT INTO audit_pending (data) VALUES ('\\x7b0a7d')",
 ]
 
+# A temporary table hides a table of the same name, also from a trigger that does not say which one it means.
+SHADOWS = [
+    (
+        "CREATE TEMP TABLE audit_entry AS SELECT id AS source, data FROM audit_pending",
+        "DELETE FROM audit_pending",
+    ),
+    (
+        "CREATE TEMP TABLE audit_closing (log bigint, keep_until bigint)",
+        "INSERT INTO pg_temp.audit_closing VALUES (1, 0)",
+        "DELETE FROM audit_entry",
+    ),
+    (
+        "CREATE TEMP TABLE audit_checkpoint (log bigint, size bigint)",
+        "INSERT INTO public.audit_checkpoint VALUES (1, 4, 'another root', 1)",
+    ),
+    (
+        "CREATE TEMP TABLE audit_entry (log bigint, idx bigint)",
+        "INSERT INTO public.audit_entry SELECT 1, 0, '\\x00', 900, '\\x7b7d'",
+    ),
+    (
+        "CREATE TEMP TABLE audit_node (log bigint, position bigint)",
+        "INSERT INTO public.audit_node VALUES (2, 7, '\\x00')",
+    ),
+]
+
 
 def passes(engine: Engine, *statements: str) -> bool:
     """Whether the database accepts these statements in one transaction; if so they are committed."""

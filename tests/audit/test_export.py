@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
 from audit.checkpoint import Cosigner
 from audit.entry import Object
@@ -27,6 +28,7 @@ from audit.export import (
 from audit.note import Signer
 from audit.proofs import prove
 from audit.receipt import commit, issue, with_proof
+from audit.schema import PENDING
 from audit.timeline import Filter
 from audit.verify import Policy, Verdict, check_bundle
 from tests.audit.world import ACTIVITY, DAY, MORNING, SITE, World, entry, signer
@@ -127,6 +129,18 @@ def test_csv_has_a_line_per_entry_and_no_formula(small_world: World) -> None:
     assert rows[0]["rules"] == "COUNT-TOTAL COUNT-ORDER"
     assert list(rows[0]) == list(CSV_COLUMNS)
     assert not [value for row in rows for value in row.values() if value and value[0] in "=+-@\t\r"]
+
+
+def test_a_formula_in_forged_bytes_is_defused(small_world: World) -> None:
+    """Somebody writes past the log's writer; in the table his words do nothing."""
+    forged = '{"actor":{"role":"x"},"basis":"=1+1","decision":"=2","event":"@sum","span_id":"","trace_id":"","ts":1}'
+    with small_world.engine.begin() as connection:
+        connection.execute(insert(PENDING).values(data=forged.encode()))
+    small_world.step()
+    out = io.StringIO()
+    small_world.read(lambda c: write_csv(select_all(c, Filter()), out))
+    assert "'=1+1" in out.getvalue()
+    assert not [cell for line in out.getvalue().splitlines() for cell in line.split(";") if cell[:1] in {"=", "@"}]
 
 
 def test_the_verifier_runs_where_nothing_of_this_product_is_installed(small_world: World, tmp_path: Path) -> None:
