@@ -17,11 +17,10 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from sqlalchemy import Connection, Engine, insert, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.entry import Actor, Entry, Object
-from audit.errors import LogClosedError
+from audit.errors import AuditError, LogClosedError
 from audit.events import Event, Role
 from audit.lead import take_lead
 from audit.log import Appended, Log
@@ -157,14 +156,16 @@ class Sequencer:
         """Step until told to stop: `interval` seconds apart, at once after a full batch, slower while it fails.
 
         Raises:
-            LogBrokenError: The log contradicts itself; somebody must look before anything is signed again.
+            AuditError: The log contradicts itself, or is closed: somebody must look before anything is signed again.
         """
         pause = interval
         while not stop.is_set():
             try:
                 step = self.step(self._log.clock())
                 pause = 0 if step.more else interval
-            except SQLAlchemyError as error:
+            except AuditError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever the caller's database raises, it may be back next time
                 _logger.warning("sequencing failed (%s); trying again", type(error).__name__)
                 pause = min(max(2 * pause, interval), 10.0)
             stop.wait(pause)

@@ -345,14 +345,19 @@ def test_the_loop_runs_until_it_is_told_to_stop_and_survives_a_lost_database(sma
         rounds.append(now)
         if len(rounds) == 1:
             small_world.sql("SELECT * FROM no_such_table")
-        if len(rounds) == 3:
+        if len(rounds) == 2:
+            raise TimeoutError
+        if len(rounds) == 4:
             stop.set()
         return real(now)
 
     sequencer.step = step  # type: ignore[assignment, method-assign]  # fails first, then works
     sequencer.run(stop, interval=0)
-    assert len(rounds) == 3
+    assert len(rounds) == 4
     assert _events(small_world) == ["log.opened"]
+    sequencer.close(MORNING, MORNING + YEARS)
+    with pytest.raises(LogClosedError):
+        sequencer.run(threading.Event(), interval=0)
 
 
 def test_the_signing_key_is_not_shown() -> None:
