@@ -278,7 +278,8 @@ def test_the_controllers_officer_checks_everything(stage: Stage, visit: Visit, t
     """Timeline, refusals, one entry with its proof, the verdict; the bundle holds up on another machine."""
     page = visit()
     enter(page, stage, "controller-officer")
-    stage.site.client(stage.sites[0].code).get(f"/v1/submissions/{'0' * 32}").close()
+    with stage.site.client(stage.sites[0].code) as curious:
+        curious.get(f"/v1/submissions/{'0' * 32}")
     page.get_by_role("link", name="Geweigerd", exact=True).click()
     expect(page.locator("tbody .state-deny").first).to_be_visible()
     page.goto("/audit?event=release.published")
