@@ -131,6 +131,7 @@ def serve(witness: Witness, address: tuple[str, int]) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         timeout = SECONDS_A_REQUEST
         protocol_version = "HTTP/1.1"
+        server_version, sys_version = "witness", ""
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length", "")
@@ -166,10 +167,16 @@ def serve(witness: Witness, address: tuple[str, int]) -> ThreadingHTTPServer:
 
 
 def load_cosigner(name: str, path: Path) -> Cosigner:
-    """The witness's key from its file; made, readable by its owner only, if it is missing."""
+    """The witness's key from its file; made, readable by its owner only, if it is missing.
+
+    Raises:
+        NoteError: Others can read the file.
+    """
     if not path.exists():
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(os.urandom(SEED_BYTES))
+    if os.name == "posix" and path.stat().st_mode & 0o077:
+        raise NoteError(f"others can read the key file {path.name}: run chmod 600 on it, or make a new key")
     return Cosigner(name, path.read_bytes())
 
 

@@ -18,6 +18,7 @@ import pytest
 from audit.checkpoint import Checkpoint, Cosigner, open_checkpoint
 from audit.continuation import Continuation
 from audit.cosigning import Answer, ask_witness
+from audit.errors import NoteError
 from audit.merkle import Edge, consistency_ranges, cover, fold, leaf_hash, position, root_of
 from audit.note import Key
 from audit.proofs import checkpoint, prove
@@ -239,6 +240,17 @@ def test_a_witness_without_a_good_list_of_logs_does_not_start(
     assert main(["--name", "w", *files]) == 2
     assert "line 1" in capsys.readouterr().err
     assert not os.path.lexists(key)
+
+
+def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
+    """A key file with loose permissions stops the witness, and the message says how to mend it."""
+    key = tmp_path / "witness.key"
+    first = load_cosigner("w", key).key
+    key.chmod(0o644)
+    with pytest.raises(NoteError, match="chmod 600"):
+        load_cosigner("w", key)
+    key.chmod(0o600)
+    assert load_cosigner("w", key).key == first
 
 
 def test_an_entry_that_waits_is_not_yet_shown_to_a_witness(small_world: World) -> None:
