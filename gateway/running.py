@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
 def serve(app: ASGIApp, *, host: str, port: int) -> None:
     """Run an ASGI application until told to stop; paths are not logged, for a login link is a secret."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # uvicorn ends by raising the signal again; with this it ends the process in order, and helpers are let go.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(app, host=host, port=port, **SERVER)
 
 
