@@ -28,15 +28,20 @@ def make_private_folder(folder: Path) -> None:
 
 
 def read_private(path: Path) -> bytes:
-    """The bytes of a file that nobody else can read.
+    """The bytes of a file that nobody else can read, also while another process replaces it.
 
     Raises:
         KeyringError: the file is missing, or open to others.
     """
     try:
-        with path.open("rb") as file:
-            _refuse_wider(os.fstat(file.fileno()), path, "0600")
-            return file.read()
+        while True:
+            with path.open("rb") as file:
+                opened = os.fstat(file.fileno())
+                _refuse_wider(opened, path, "0600")
+                data = file.read()
+                # What was replaced in the meantime may have been overwritten with zeros while it was read.
+                if os.path.samestat(opened, path.stat()):
+                    return data
     except FileNotFoundError:
         raise KeyringError(f"{path} does not exist") from None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pseudonymisation.databases import KINDS, empty_database
+from tests.pseudonymisation.databases import KINDS, database_of, running_postgresql
 from tests.pseudonymisation.world import World
 
 
@@ -16,7 +16,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The PostgreSQL server of this room's tests."""
+    with running_postgresql() as url:
+        yield url
+
+
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, once on SQLite and once on PostgreSQL."""
-    return empty_database(request.param, tmp_path)
+    return database_of(request, tmp_path)

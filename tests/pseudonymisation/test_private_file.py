@@ -1,0 +1,59 @@
+"""Files of the owner alone: replaced whole, read whole, overwritten when they held a key."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pseudonymisation import private_file
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.private_file import (
+    make_private_folder,
+    read_private,
+    replace_shredding,
+    write_private,
+    write_private_files,
+)
+
+
+def test_a_reader_gets_the_old_or_the_new_bytes_never_the_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is replaced and overwritten just after it was opened is read again."""
+    path = tmp_path / "key"
+    write_private(path, b"old")
+    real, left = os.fstat, [lambda: replace_shredding(path, b"new")]
+
+    def fstat(descriptor: int) -> Any:  # noqa: ANN401  as the real one
+        status = real(descriptor)
+        if left:
+            left.pop()()
+        return status
+
+    monkeypatch.setattr(private_file.os, "fstat", fstat)
+    assert read_private(path) == b"new"
+
+
+def test_several_files_are_replaced_each_whole(tmp_path: Path) -> None:
+    """All are there afterwards, private, and nothing half-written beside them."""
+    write_private_files({tmp_path / name: name.encode() for name in "abc"})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"a", "b": b"b", "c": b"c"}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_wider_file_becomes_private_when_it_is_replaced(tmp_path: Path) -> None:
+    """Writing over a file that others could read closes it."""
+    path = tmp_path / "key"
+    path.touch(0o644)
+    write_private(path, b"x")
+    assert read_private(path) == b"x"
+
+
+def test_a_wider_file_or_folder_is_refused(tmp_path: Path) -> None:
+    """What others can open is not trusted with a secret, nor believed to hold one."""
+    (tmp_path / "open").mkdir(0o755)
+    (tmp_path / "key").touch(0o640)
+    for refused in (lambda: make_private_folder(tmp_path / "open"), lambda: read_private(tmp_path / "key")):
+        with pytest.raises(KeyringError, match="chmod"):
+            refused()
