@@ -28,12 +28,13 @@ def open_database(url: str) -> Engine:
         url: `sqlite:///FILE` or a PostgreSQL URL; the driver is chosen here.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         _guard_sqlite(engine)
         return engine
     url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
     return create_engine(
         url,
+        hide_parameters=True,
         pool_size=16,
         max_overflow=16,
         pool_pre_ping=True,

@@ -87,7 +87,9 @@ def pseudonymise(
 
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
     sheet = _sheet(export, lang)
+    kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with (
+        kept,
         _service(service, token_file, offline=offline) as http,
         typer.progressbar(length=len(sheet.rows), label=site) as bar,
     ):
@@ -97,7 +99,7 @@ def pseudonymise(
             site=site,
             period=period,
             source=client.OfflineSource(key) if offline else client.ServiceSource(http, key, period),
-            cache=_done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang),
+            cache=kept,
             bands=[client.Band(name, upper) for name, upper in _contract("absence-records").bands.upper.items()],
             output=output,
             chosen=_done(client.read_map(mapping.read_text(encoding="utf-8")), lang) if mapping else None,

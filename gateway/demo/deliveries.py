@@ -101,17 +101,18 @@ def _document(school: _School, pupils: Pupils, source: client.ServiceSource, fol
     cache = client.open_cache(folder / school.site.code, school.period[:9])
     if isinstance(cache, client.Refusal):
         raise GatewayError(f"no cache: {cache.code}")
-    made = client.pseudonymise(
-        export.header,
-        export.rows,
-        site=school.site.code,
-        period=school.period,
-        source=source,
-        cache=cache,
-        bands=[client.Band(name, upper) for name, upper in contract.bands.upper.items()],
-        output=folder / f"{school.site.code}.json",
-        offered=school.site.subdivisions,
-    )
+    with cache:
+        made = client.pseudonymise(
+            export.header,
+            export.rows,
+            site=school.site.code,
+            period=school.period,
+            source=source,
+            cache=cache,
+            bands=[client.Band(name, upper) for name, upper in contract.bands.upper.items()],
+            output=folder / f"{school.site.code}.json",
+            offered=school.site.subdivisions,
+        )
     if isinstance(made, client.Refusal):
         raise GatewayError(f"pseudonymise refused: {made.en} {made.faults[:3]}")
     return made.path.read_bytes()
