@@ -110,10 +110,15 @@ def deliveries(session: Session, period: Period) -> list[Delivery]:
     ]
 
 
-def progress(found: Sequence[Delivery]) -> Progress:
-    """The deliveries of a period in three numbers."""
-    states = [each.state for each in found]
-    return Progress(len(states), states.count(DELIVERED), states.count(RECEIVED))
+def progress(session: Session, period: Period) -> Progress:
+    """How far the deliveries of a period are, counted in the database."""
+    asked = select(func.count()).where(holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded)
+    return Progress(
+        session.exec(asked).one(),
+        _sites_in(session, period, SubmissionState.CONFIRMED),
+        _sites_in(session, period, SubmissionState.CONFIRMED, SubmissionState.RECEIVED)
+        - _sites_in(session, period, SubmissionState.CONFIRMED),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +272,12 @@ def receipts_of(session: Session, party: str, subject: str, limit: int = 20) -> 
 def open_jobs(session: Session) -> Sequence[Job]:
     """Work that waits, runs or failed."""
     return session.exec(select(Job).where(Job.state != JobState.DONE).order_by(col(Job.due_at)).limit(PAGE)).all()
+
+
+def _sites_in(session: Session, period: Period, *states: SubmissionState) -> int:
+    """How many sites have a version in one of these states."""
+    query = select(func.count(func.distinct(Submission.site)))
+    return session.exec(query.where(Submission.period_id == period.id, col(Submission.state).in_(states))).one()
 
 
 def _state(versions: Sequence[Submission]) -> str:

@@ -37,7 +37,7 @@ def _home(request: Request, who: Visitor, form: Mapping[str, str] | None = None,
     gateway = gateway_of(request)
     with gateway.reading() as session:
         found = overview.periods(session)
-        progress = [(period, overview.progress(overview.deliveries(session, period))) for period in found]
+        progress = [(period, overview.progress(session, period)) for period in found]
     codes = [f"{school_year_on(gateway.today)}-{number}" for number in range(1, 5)]
     tables = sorted({contract.table for contract in gateway.contracts.values()})
     return page(
@@ -76,9 +76,9 @@ def period(request: Request, who: Visitor) -> Response:
     gateway, wanted = gateway_of(request), request.path_params
     with gateway.reading() as session:
         found = find_period(session, wanted["table"], wanted["code"])
-        deliveries = overview.deliveries(session, found) if found else []
-    if found is None:
-        return refusal(request, who, Refused("unknown-period"))
+        if found is None:
+            return refusal(request, who, Refused("unknown-period"))
+        deliveries, progress = overview.deliveries(session, found), overview.progress(session, found)
     state = request.query_params.get("state", "")
     states = (overview.MISSING, overview.RECEIVED, overview.DELIVERED)
     shown = [each for each in deliveries if state not in states or each.state == state]
@@ -89,7 +89,7 @@ def period(request: Request, who: Visitor) -> Response:
         "operator_period.html",
         period=found,
         exercise=found.exercise,
-        progress=overview.progress(deliveries),
+        progress=progress,
         shown=shown[: overview.PAGE],
         many=len(shown),
         state=state if state in states else "",

@@ -1,0 +1,118 @@
+"""What people look over, on SQLite and on PostgreSQL."""
+
+from datetime import date
+
+from sqlmodel import Session
+
+from gateway import overview
+from gateway.deliveries import confirm, withdraw
+from gateway.demo.people import must
+from gateway.identity import Identity, add_person
+from gateway.receive import Received, Upload, receive
+from gateway.store import Approval, Period, Release, ReleaseState, Submission
+from tests.gateway.conftest import World
+from tests.web.conftest import NOW, PERIOD, TABLE
+
+
+def send(world: World, index: int) -> Submission:
+    """A delivery that is not confirmed yet."""
+    upload = Upload(TABLE, world.region.sites[index].code, PERIOD, world.counts(index))
+    received = must(receive(world.gateway, world.site(index), upload))
+    assert isinstance(received, Received)
+    return received.submission
+
+
+def period_of(session: Session) -> Period:
+    return overview.periods(session)[0]
+
+
+def test_the_monitor_tells_delivered_received_and_missing_apart(small_world: World) -> None:
+    """Confirmed counts; sent and not confirmed waits; withdrawn and never sent are both missing."""
+    sent = [send(small_world, index) for index in range(3)]
+    must(confirm(small_world.gateway, small_world.site(0), sent[0].id))
+    must(withdraw(small_world.gateway, small_world.site(2), sent[2].id))
+    with small_world.gateway.reading() as session:
+        found = {each.facts.site: each.state for each in overview.deliveries(session, period_of(session))}
+        progress = overview.progress(session, period_of(session))
+    codes = [site.code for site in small_world.region.sites]
+    assert [found[code] for code in codes[:4]] == ["delivered", "received", "missing", "missing"]
+    assert (progress.delivered, progress.received, progress.missing) == (1, 1, len(codes) - 2)
+
+
+def test_a_correction_under_way_does_not_unsay_the_delivery(small_world: World) -> None:
+    """A site whose first version is confirmed has delivered, whatever newer version waits."""
+    must(confirm(small_world.gateway, small_world.site(0), send(small_world, 0).id))
+    code = small_world.region.sites[0].code
+    upload = Upload(TABLE, code, PERIOD, small_world.counts(0, period=2))
+    must(receive(small_world.gateway, small_world.site(0), upload))
+    with small_world.gateway.reading() as session:
+        own = overview.own_periods(session, code)[0]
+        assert overview.progress(session, period_of(session)).received == 0
+    assert own.waits
+    assert own.confirmed is not None
+    assert own.current is not None
+    assert own.current.version > own.confirmed.version
+
+
+def test_a_late_change_of_one_site_shows_as_reopened(small_world: World) -> None:
+    """After closing only the site for which the period was reopened may still deliver."""
+    codes = [site.code for site in small_world.region.sites[:2]]
+    must(small_world.desk.close_period(TABLE, PERIOD))
+    must(small_world.desk.reopen_for(TABLE, PERIOD, codes[0]))
+    with small_world.gateway.reading() as session:
+        reopened = {each.facts.site for each in overview.deliveries(session, period_of(session)) if each.reopened}
+        assert reopened == {codes[0]}
+        assert [overview.own_periods(session, code)[0].takes for code in codes] == [True, False]
+
+
+def test_a_verdict_stays_blind_until_the_decision(small_world: World) -> None:
+    """Before the decision a person reads the own verdict only, and that there are others; afterwards all of them."""
+    operator = small_world.gateway.settings.operator
+    with small_world.gateway.writing() as session:
+        people = [add_person(session, operator, "operator", label).id or 0 for label in "abc"]
+        period = period_of(session)
+        release = Release(
+            id="1" * 32,
+            period_id=period.id or 0,
+            purposes="",
+            builder_id=people[0],
+            seed=b"x",
+            state=ReleaseState.BUILT,
+        )
+        session.add(release)
+        session.flush()
+        for person in people[1:]:
+            verdict = Approval(release_id=release.id, person_id=person, approved=True, reason=f"door {person}", at=NOW)
+            session.add(verdict)
+        session.flush()
+        mine = overview.reviewed(session, release, people[1])
+        assert ([row.person_id for row, _ in mine.verdicts], mine.hidden) == ([people[1]], 1)
+        assert overview.reviewed(session, release, people[0]).built_by_viewer
+        release.state = ReleaseState.APPROVED
+        assert len(overview.reviewed(session, release, people[1]).verdicts) == 2
+
+
+def test_searching_the_register_takes_the_words_literally(small_world: World) -> None:
+    """A per cent sign is a sign, not a joker; codes and names are searched alike."""
+    with small_world.gateway.reading() as session:
+        code = small_world.region.sites[0].code
+        assert [party.code for party in overview.find_parties(session, code.lower(), "")] == [code]
+        assert not overview.find_parties(session, "%", "")
+        assert {party.kind for party in overview.find_parties(session, "", "swv")} == {"swv"}
+
+
+def test_an_exercise_is_said_only_while_nothing_is_real(small_world: World) -> None:
+    """Without periods nothing is said; with exercises only it is; one real period ends it."""
+    with small_world.gateway.writing() as session:
+        assert overview.only_exercises(session)
+        real = Period(table_id=TABLE, code="2026-2027-4", reference_date=date(2026, 10, 1), deadline=date(2026, 10, 2))
+        session.add(real)
+        session.flush()
+        assert not overview.only_exercises(session)
+
+
+def test_a_name_and_a_label_are_known_of_people_only(small_world: World) -> None:
+    """A machine has the name of its party and no label."""
+    site = small_world.region.sites[0]
+    with small_world.gateway.reading() as session:
+        assert overview.name_and_label(session, Identity(site.code, "machine")) == (site.name, "")
