@@ -26,9 +26,10 @@ from gateway.records import Expected, Parsed, parse
 from gateway.register import SiteEntry
 from gateway.running import free_port
 from gateway.settings import Home, Settings, database_url
-from gateway.synthetic.export import counts_csv, records_document
+from gateway.synthetic.export import counts_csv
 from gateway.synthetic.pupils import draw_pupils
 from gateway.synthetic.region import Region, codes, make_region
+from tests.gateway.documents import records_document
 
 COUNTS, RECORDS = "absence-counts", "absence-records"
 CONNECTIONS = 8

@@ -11,7 +11,6 @@ The room `pseudonymisation` knows nothing of `audit`; here its events become ent
 """
 
 import os
-import threading
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -165,13 +164,6 @@ def export_service_register(gateway: Gateway, target: Path, tokens: Mapping[str,
     )
     write_private(target, document)
     return len(sites)
-
-
-def run_sequencer(service: Service, stop: threading.Event) -> threading.Thread:
-    """Sequence the service's own log in a thread until told to stop."""
-    thread = threading.Thread(target=service.sequencer.run, args=(stop,), name="service-sequencer", daemon=True)
-    thread.start()
-    return thread
 
 
 @dataclass(frozen=True, slots=True)

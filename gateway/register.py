@@ -164,15 +164,6 @@ def register_sites(session: Session, entries: Sequence[SiteEntry], valid_from: d
     return Changes(added, changed, len(entries) - added - changed, parties)
 
 
-def end_site(session: Session, site: str, day: date) -> bool:
-    """End a site's facts on a day; False when it was not registered then."""
-    facts = site_facts(session, site, day)
-    if facts is None:
-        return False
-    facts.valid_to = day
-    return True
-
-
 def names(session: Session, codes: Iterable[str]) -> Mapping[str, str]:
     """Names of parties by code."""
     wanted = list(codes)

@@ -71,13 +71,6 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
         return found
 
 
-def rows_for(gateway: Gateway, identity: Identity | None, release_id: str, level: str | None = None) -> bytes | Refused:
-    """The caller's slice as CSV lines, for showing it on a page; the page logs it through `download`."""
-    with gateway.reading() as session:
-        found = _slice_of(gateway, session, identity, release_id, level)
-        return found if isinstance(found, Refused) else found.rows
-
-
 def download(
     gateway: Gateway, identity: Identity | None, release_id: str, form: Format, *, level: str | None = None
 ) -> Download | Refused:

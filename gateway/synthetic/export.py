@@ -1,11 +1,8 @@
 """Files as schools make them: the statutory counts, and the export of a school's own system with its numbers."""
 
-import json
-
 from gateway.collections import Contract
 from gateway.records.counts import COLUMNS
-from gateway.synthetic.pupils import Pupils, count, local_pseudonym
-from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
+from gateway.synthetic.pupils import Pupils, count
 
 HEADINGS = ("Onderwijsnummer", "Onderwijssoort", "Lesuren", "Geoorloofd", "Waarvan ziekte", "Ongeoorloofd")
 
@@ -24,23 +21,3 @@ def school_export(pupils: Pupils) -> bytes:
         texts = (f"{value // 100},{value % 100:02}" for value in hours)
         rows.append(";".join((str(number), pupils.subdivisions[pupils.subdivision[i]], *texts)))
     return "\n".join(rows).encode() + b"\n"
-
-
-def records_document(pupils: Pupils, contract: Contract, *, site: str, period: str) -> bytes:
-    """A document of records with local pseudonyms, which only an exercise accepts: for tests and benchmarks."""
-    records = [
-        {
-            "pseudonym": local_pseudonym(number, site.encode()),
-            "subdivision": pupils.subdivisions[pupils.subdivision[i]],
-            "hours_scheduled": int(pupils.scheduled[i]) / 100,
-            "hours_authorised": int(pupils.authorised[i]) / 100,
-            "hours_unauthorised": int(pupils.unauthorised[i]) / 100,
-        }
-        for i, number in enumerate(pupils.numbers.tolist())
-    ]
-    illness = [
-        {"subdivision": subdivision, "band": band, "pupils": n}
-        for subdivision, _, band, n in count(pupils, contract, ["illness"])
-    ]
-    about = {"collection": contract.collection.id, "site": site, "period": period, "key_id": UNSAFE_KEYED_LOCAL}
-    return json.dumps({**about, "records": records, "illness_counts": illness}).encode()

@@ -5,8 +5,6 @@ schools) gives the hours of illness; other authorised and unauthorised hours com
 on public sources (`QUANTILES`); above 20 per cent no source exists and the tail is an assumption.
 """
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -102,12 +100,6 @@ def count(pupils: Pupils, contract: Contract, kinds: Sequence[str] | None = None
             totals = np.bincount(of_band, minlength=len(names))
             rows += [(subdivision, kind, band, int(totals[b])) for b, band in enumerate(names)]
     return rows
-
-
-def local_pseudonym(number: int, key: bytes) -> str:
-    """A 64-byte keyed hash in place of the blind pseudonym, base64url: for generated pupils in tests only."""
-    digest = hashlib.blake2b(str(number).encode(), key=key, digest_size=64).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def _split(site: Site, rng: np.random.Generator) -> Ints:

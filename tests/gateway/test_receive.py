@@ -14,9 +14,9 @@ from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.store import Count, Enrolment, Idempotency, Submission
-from gateway.synthetic.export import records_document
 from gateway.synthetic.pupils import draw_pupils
 from policies.decision import Deny
+from tests.gateway.documents import records_document
 
 from .conftest import PERIOD, TABLE, World
 

@@ -1,0 +1,35 @@
+"""Documents of records made with a local key, which only an exercise accepts."""
+
+import base64
+import hashlib
+import json
+
+from gateway.collections import Contract
+from gateway.synthetic.pupils import Pupils, count
+from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
+
+
+def records_document(pupils: Pupils, contract: Contract, *, site: str, period: str) -> bytes:
+    """A document of records with local pseudonyms, which only an exercise accepts: for tests and benchmarks."""
+    records = [
+        {
+            "pseudonym": local_pseudonym(number, site.encode()),
+            "subdivision": pupils.subdivisions[pupils.subdivision[i]],
+            "hours_scheduled": int(pupils.scheduled[i]) / 100,
+            "hours_authorised": int(pupils.authorised[i]) / 100,
+            "hours_unauthorised": int(pupils.unauthorised[i]) / 100,
+        }
+        for i, number in enumerate(pupils.numbers.tolist())
+    ]
+    illness = [
+        {"subdivision": subdivision, "band": band, "pupils": n}
+        for subdivision, _, band, n in count(pupils, contract, ["illness"])
+    ]
+    about = {"collection": contract.collection.id, "site": site, "period": period, "key_id": UNSAFE_KEYED_LOCAL}
+    return json.dumps({**about, "records": records, "illness_counts": illness}).encode()
+
+
+def local_pseudonym(number: int, key: bytes) -> str:
+    """A 64-byte keyed hash in place of the blind pseudonym, base64url: for generated pupils in tests only."""
+    digest = hashlib.blake2b(str(number).encode(), key=key, digest_size=64).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
