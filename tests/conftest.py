@@ -1,10 +1,13 @@
-"""What every test may use: the shared reference material and the deterministic hypothesis profile."""
+"""What every test may use: the reference material, databases of both kinds, the deterministic hypothesis profile."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.databases import KINDS, database_of, running_postgresql
 
 settings.register_profile("house", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
@@ -19,3 +22,16 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no reference material in {folder}: set SHARED_DIR")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The PostgreSQL server of this test process."""
+    with running_postgresql() as url:
+        yield url
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database, once on SQLite and once on PostgreSQL."""
+    return database_of(request, tmp_path)

