@@ -172,6 +172,7 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "navigation": NAVIGATION[who.role],
         "home": HOME.get(who.role, "/"),
         "path": here,
+        "current": max((a for a, _ in NAVIGATION[who.role] if f"{here}/".startswith(f"{a}/")), key=len, default=""),
         "back_here": quote(here + asked, safe=""),
         "csrf": who.session.csrf if who.session else "",
         "exercise": exercise,

@@ -191,6 +191,7 @@ def submission(request: Request, who: Visitor) -> Response:
     row = seen.submission
     with gateway.reading() as session:
         mine = overview.own_periods(session, who.known.party)
+        receipts = overview.receipts_of(session, who.known.party, row.id)
     own = next(each for each in mine if each.period.id == row.period_id)
     contract = gateway.contracts[own.period.table_id]
     notes = [note for note in request.query_params.getlist("note") if note in catalogue("rules")]
@@ -200,6 +201,7 @@ def submission(request: Request, who: Visitor) -> Response:
         "school_submission.html",
         seen=seen,
         submission=row,
+        receipts=receipts,
         own=own,
         period=own.period,
         exercise=own.period.exercise,

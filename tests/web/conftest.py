@@ -23,7 +23,6 @@ from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseState
 from gateway.synthetic.region import Site as InventedSite
 from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world, running
-from tests.pseudonymisation.databases import KINDS, database_of, running_postgresql
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPEN_PERIOD, SITES, BUILD_SECONDS = "2026-2027-2", 12, 60.0
@@ -86,17 +85,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     world.gateway.database.dispose()
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """One PostgreSQL server for all tests of this folder."""
-    with running_postgresql() as url:
-        yield url
-
-
-@pytest.fixture(params=KINDS)
-def small_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def small_world(database: str, tmp_path: Path) -> Iterator[World]:
     """A deployment of ten sites without a server, on both databases."""
-    world = build_world(tmp_path / "data", database=database_of(request, tmp_path))
+    world = build_world(tmp_path / "data", database=database)
     yield world
     world.gateway.database.dispose()
 
