@@ -162,5 +162,5 @@ def vocabulary(settings: Settings, law: Law, contracts: Contracts) -> AuditVocab
         rules=frozenset(law.rules) | frozenset(catalogue("rules")),
         names=frozenset(law.purposes)
         | frozenset(contracts)
-        | frozenset({law.version.id, "gateway", "pseudonym-service"}),
+        | frozenset({law.version.id, "gateway", "pseudonym-service", "audit-subjects"}),
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gateway.outcome import Fault, GatewayError
+from policies.consent_problems import PROBLEMS
 
 Language = Literal["nl", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "en")
+CONSENT = "CONSENT-"
 _TEXTS = Path(__file__).parent / "texts"
 
 
@@ -32,7 +34,10 @@ def text(name: str, key: str, language: Language, **facts: str) -> str:
 
 
 def rule_text(fault: Fault, language: Language) -> str:
-    """What is wrong and how to mend it."""
+    """What is wrong and how to mend it; problems of a consent have their words in the room that finds them."""
+    if fault.rule.startswith(CONSENT):
+        problem = PROBLEMS[fault.rule.removeprefix(CONSENT).lower()]
+        return problem.nl if language == "nl" else problem.en
     return text("rules", fault.rule, language, column=fault.column, where=fault.where).strip()
 
 

@@ -1,6 +1,8 @@
 """What the operator does: register, periods, agreements, mandates, credentials. Each act asks the law and is logged."""
 
-from collections.abc import Callable, Sequence
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
@@ -20,9 +22,9 @@ from gateway.identity import (
 )
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import find_period, first_day, last_use, period_fault, school_year
-from gateway.receive import refused_by
+from gateway.receive import SUBJECTS, refused_by
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
-from gateway.store import Agreement, Mandate, Party, Period, PeriodState, Reopening, ServiceKey, SiteFacts
+from gateway.store import Agreement, Mandate, Party, PartyKey, Period, PeriodState, Reopening, ServiceKey, SiteFacts
 from policies.decision import Decision, Deny
 from policies.purpose import DataCategory
 from policies.question import Action
@@ -31,6 +33,9 @@ from pseudonymisation.errors import SignatureError
 from pseudonymisation.key_document import read_key_document
 
 PURPOSE = "operation"
+_KEY_TYPES = ("EC", "OKP", "RSA")
+_KEY_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
 Result = TypeVar("Result")
 
 
@@ -148,6 +153,26 @@ class Desk:
 
         return self._act(Action.MANAGE_REGISTER, act)
 
+    def register_key(self, party: str, jwk: Mapping[str, str]) -> str | Refused:
+        """Register a recipient's public key (JWK, RFC 7517), to which sites seal case references; returns its id.
+
+        A private key is refused: nobody but the recipient may hold it.
+        """
+        kid = jwk.get("kid", "")
+        if jwk.get("kty") not in _KEY_TYPES or not _KEY_ID.fullmatch(kid) or _PRIVATE & jwk.keys():
+            return Refused("key-document")
+
+        def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
+            if session.get(Party, party) is None:
+                return Refused("unknown-party")
+            if session.get(PartyKey, kid) is not None:
+                return Refused("key-document")
+            session.add(PartyKey(kid=kid, party=party, jwk=json.dumps(dict(jwk), sort_keys=True)))
+            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
+            return kid
+
+        return self._act(Action.MANAGE_ACCESS, act)
+
     def grant_mandate(
         self,
         supplier: str,
@@ -173,20 +198,21 @@ class Desk:
         return self._act(Action.MANAGE_ACCESS, act)
 
     def create_keys(self, period: str) -> int | Refused:
-        """Make the missing keys of a period's school year, one per purpose that takes rows; returns how many."""
+        """Make the missing keys of a period's school year, one per purpose that takes rows, one for the log."""
         year = school_year(period)
 
         def act(session: Session, actor: Actor, decision: Decision) -> int:
-            made = 0
-            for purpose in self.gateway.law.purposes.values():
-                takes_rows = DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections
-                if not takes_rows or purpose.status.off or self.gateway.keyring.active(purpose.id, year) is not None:
-                    continue
-                self.gateway.keyring.open(purpose.id, year, not_before=first_day(year), not_after=last_use(year))
-                about = Object(f"key:{purpose.id}/{year}")
+            takers = [
+                purpose.id
+                for purpose in self.gateway.law.purposes.values()
+                if DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
+            ]
+            missing = [name for name in (*takers, SUBJECTS) if self.gateway.keyring.active(name, year) is None]
+            for name in missing:
+                self.gateway.keyring.open(name, year, not_before=first_day(year), not_after=last_use(year))
+                about = Object(f"key:{name}/{year}")
                 self.gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
-                made += 1
-            return made
+            return len(missing)
 
         return self._act(Action.MANAGE_KEYS, act)
 

@@ -14,6 +14,8 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.receipt import NONCE_BYTES, commit, issue
+from audit.subjects import Subjects, tag
+from audit.subjects import store as store_subjects
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
@@ -41,6 +43,7 @@ from policies.things import Delivery
 from pseudonymisation.domain import Domain
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, pids_through
 
+SUBJECTS = "audit-subjects"
 CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 
 
@@ -216,16 +219,28 @@ def _log_faults(gateway: Gateway, matter: Matter, decision: Decision, report: Re
         gateway.append(session, entry, decision)
 
 
-def _with_pids(gateway: Gateway, matter: Matter, parsed: Parsed) -> tuple[str, list[bytes]] | Refused:
-    """Key id and pids of the rows; y goes no further than this function."""
+@dataclass(frozen=True, slots=True)
+class _Pids:
+    """What takes the place of the pseudonyms: the pids of the rows, and the salted tags of the log's side table."""
+
+    key_id: str = ""
+    pids: tuple[bytes, ...] = ()
+    subjects: Subjects | None = None
+
+
+def _with_pids(gateway: Gateway, matter: Matter, parsed: Parsed) -> _Pids | Refused:
+    """Pids and tags of the rows; y goes no further than this function."""
     if not parsed.rows:
-        return "", []
+        return _Pids()
     purpose = gateway.law.purposes.accepting(matter.contract.collection.id, Kind.SITE, matter.thing.data)[0]
     domain = Domain(purpose, school_year(matter.period.code))
-    key = gateway.keyring.active(purpose, domain.school_year)
-    if key is None:
+    key, log_key = (gateway.keyring.active(name, domain.school_year) for name in (purpose, SUBJECTS))
+    if key is None or log_key is None:
         return Refused("key-missing")
-    return key.key_id, pids_through(gateway.keyring.chain(key.key_id), domain, (row.pseudonym for row in parsed.rows))
+    pids = pids_through(gateway.keyring.chain(key.key_id), domain, (row.pseudonym for row in parsed.rows))
+    secret = gateway.keyring.secret(log_key.key_id)
+    subjects = Subjects.of((tag(secret, row.pseudonym) for row in parsed.rows), gateway.random)
+    return _Pids(key.key_id, tuple(pids), subjects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +253,7 @@ class _Storing:
     decision: Decision
     upload: Upload
 
-    def store(self, parsed: Parsed, rows: tuple[str, list[bytes]]) -> Received | Refused:
+    def store(self, parsed: Parsed, rows: _Pids) -> Received | Refused:
         """Keep the file's counts and rows as a new version, unless it is there already."""
         site, period_id = self.upload.site, self.matter.period.id
         period = find_period(self.session, self.matter.contract.table, self.upload.period, lock=True)
@@ -275,11 +290,13 @@ class _Storing:
         receipt = self.session.get_one(Receipt, submission.entry_id)
         return Received(submission, receipt.text, created=False, counts=counts_of(self.session, submission.id))
 
-    def _new(self, tag: bytes, version: int, parsed: Parsed, rows: tuple[str, list[bytes]]) -> Received:
+    def _new(self, tag: bytes, version: int, parsed: Parsed, rows: _Pids) -> Received:
         gateway, session = self.gateway, self.session
         submission_id, nonce, now = gateway.new_id(), gateway.random(NONCE_BYTES), gateway.clock()
         about = Object(f"submission:{submission_id}", commit(nonce, self.upload.body))
-        appended = gateway.append(session, _entry(Event.SUBMISSION_RECEIVED, self.matter, object=about), self.decision)
+        root = rows.subjects.root if rows.subjects else None
+        entry = _entry(Event.SUBMISSION_RECEIVED, self.matter, object=about, subjects_root=root)
+        appended = gateway.append(session, entry, self.decision)
         submission = Submission(
             id=submission_id,
             period_id=self.matter.period.id or 0,
@@ -290,8 +307,9 @@ class _Storing:
             sender=self.matter.caller.party.code,
             tag=tag,
             key_id=parsed.key_id,
-            pid_key_id=rows[0],
+            pid_key_id=rows.key_id,
             entry_id=appended.entry_id,
+            subjects_root=root or b"",
         )
         session.add(submission)
         session.flush()
@@ -299,6 +317,8 @@ class _Storing:
         connection.execute(insert(table_of(Count)), _count_rows(submission_id, parsed.counts))
         if parsed.rows:
             connection.execute(insert(table_of(Enrolment)), _enrolment_rows(submission_id, rows, parsed.rows))
+        if rows.subjects:
+            store_subjects(connection, rows.subjects, school_year(self.matter.period.code))
         receipt = issue(
             gateway.receipts,
             kind="submission",
@@ -342,21 +362,18 @@ def _count_rows(submission_id: str, counts: Mapping[Cell, int]) -> list[dict[str
     ]
 
 
-def _enrolment_rows(
-    submission_id: str, pids: tuple[str, list[bytes]], rows: tuple[Row, ...]
-) -> list[dict[str, object]]:
+def _enrolment_rows(submission_id: str, made: _Pids, rows: tuple[Row, ...]) -> list[dict[str, object]]:
     """Rows in the order of their pids, which is the order of the table: nothing of the file's order is kept."""
-    key_id, made = pids
     return [
         {
             "submission_id": submission_id,
             "pid": pid,
-            "key_id": key_id,
+            "key_id": made.key_id,
             "subdivision": row.subdivision,
             "scheduled": row.scheduled,
             "hours": " ".join(map(str, row.hours)),
         }
-        for pid, row in sorted(zip(made, rows, strict=True), key=lambda pair: pair[0])
+        for pid, row in sorted(zip(made.pids, rows, strict=True), key=lambda pair: pair[0])
     ]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from gateway import consents
 from gateway.app import open_gateway, sequencer
 from gateway.asgi import create_app
 from gateway.context import Gateway
@@ -22,7 +23,10 @@ from gateway.pseudonyms import open_service
 from gateway.publish import building
 from gateway.settings import Home, hand_on, home
 
-WORK: Mapping[str, Work] = {building.JOB: Work(building.build, building.give_up)}
+WORK: Mapping[str, Work] = {
+    building.JOB: Work(building.build, building.give_up),
+    consents.DESTROY_KEY: Work(consents.destroy_key, consents.key_survives),
+}
 SERVER: Mapping[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
 _LOOPBACK = "127.0.0.1"
 

@@ -131,6 +131,7 @@ class Submission(SQLModel, table=True):
     key_id: str = column("operational", default="")  # key of the pseudonym service
     pid_key_id: str = column("operational", default="")  # key the pids of its rows were made with
     entry_id: str = column("operational")  # audit entry of the receipt
+    subjects_root: bytes = column("operational", default=b"")  # of the pupils it is about; says nothing by itself
 
 
 class Count(SQLModel, table=True):
@@ -164,6 +165,57 @@ class ServiceKey(SQLModel, table=True):
     school_year: str = column("public", index=True)
     document: str = column("public")
     pinned_at: datetime = column("operational")
+
+
+class PartyKey(SQLModel, table=True):
+    """A public key of a recipient, to which sites seal case references; the gateway can read none of them."""
+
+    __tablename__ = "party_key"
+    kid: str = column("public", primary_key=True)
+    party: str = column("public", foreign_key="party.code", index=True)
+    jwk: str = column("public")
+
+
+class ConsentRecord(SQLModel, table=True):
+    """A consent: whose it is, and the key of what was sent under it; what holds is the fold of its events."""
+
+    __tablename__ = "consent"
+    id: str = column("operational", primary_key=True)
+    site: str = column("confidential", foreign_key="party.code", index=True)
+    recipient: str = column("confidential", foreign_key="party.code", index=True)
+    purpose: str = column("public")
+    key_id: str = column("operational", default="")
+
+
+class ConsentEvent(SQLModel, table=True):
+    """One event of a consent, append-only, as `policies.consent` writes it: roles, days, commitments, never a name."""
+
+    __tablename__ = "consent_event"
+    consent_id: str = column("operational", primary_key=True, foreign_key="consent.id")
+    number: int = column("operational", primary_key=True)
+    event: str = column("confidential")
+
+
+class ConsentedHealth(SQLModel, table=True):
+    """Health data of one pupil under a consent: ciphertext, and a case reference that only the recipient can open."""
+
+    __tablename__ = "consented_record"
+    id: str = column("operational", primary_key=True)
+    consent_id: str = column("operational", foreign_key="consent.id", index=True)
+    reference: str = column("pseudonymous")
+    ciphertext: bytes = column("pseudonymous")
+    sent_at: datetime = column("operational")
+
+
+class ConsentNotice(SQLModel, table=True):
+    """The signed notice to a recipient that a consent has ended, and its answer."""
+
+    __tablename__ = "consent_notice"
+    consent_id: str = column("operational", primary_key=True, foreign_key="consent.id")
+    recipient: str = column("confidential", foreign_key="party.code", index=True)
+    document: str = column("confidential")
+    answer_by: date = column("operational")
+    answer: str = column("operational", default="")
 
 
 class Receipt(SQLModel, table=True):

@@ -5,7 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from gateway.context import Gateway
-from gateway.http import audit, public, releases, submissions
+from gateway.http import audit, consents, decisions, public, releases, submissions
 from gateway.http.callers import NotAllowed
 from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION
@@ -28,7 +28,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     )
     api.state.gateway = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
-    for part in (submissions, releases, audit, public):
+    for part in (submissions, releases, consents, decisions, audit, public):
         api.include_router(part.router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
     publish_document(api, contact=contact)

@@ -85,6 +85,21 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_agreement_site"), ["site"], unique=False)
 
     op.create_table(
+        "consent",
+        sa.Column("id", sqltypes.AutoString(), nullable=False),
+        sa.Column("site", sqltypes.AutoString(), nullable=False),
+        sa.Column("recipient", sqltypes.AutoString(), nullable=False),
+        sa.Column("purpose", sqltypes.AutoString(), nullable=False),
+        sa.Column("key_id", sqltypes.AutoString(), nullable=False),
+        sa.ForeignKeyConstraint(["recipient"], ["party.code"], name=op.f("fk_consent_recipient")),
+        sa.ForeignKeyConstraint(["site"], ["party.code"], name=op.f("fk_consent_site")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consent")),
+    )
+    with op.batch_alter_table("consent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consent_recipient"), ["recipient"], unique=False)
+        batch_op.create_index(batch_op.f("ix_consent_site"), ["site"], unique=False)
+
+    op.create_table(
         "mandate",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("supplier", sqltypes.AutoString(), nullable=False),
@@ -99,6 +114,17 @@ def upgrade() -> None:
     with op.batch_alter_table("mandate", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_mandate_site"), ["site"], unique=False)
         batch_op.create_index(batch_op.f("ix_mandate_supplier"), ["supplier"], unique=False)
+
+    op.create_table(
+        "party_key",
+        sa.Column("kid", sqltypes.AutoString(), nullable=False),
+        sa.Column("party", sqltypes.AutoString(), nullable=False),
+        sa.Column("jwk", sqltypes.AutoString(), nullable=False),
+        sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_party_key_party")),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_party_key")),
+    )
+    with op.batch_alter_table("party_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_party_key_party"), ["party"], unique=False)
 
     op.create_table(
         "person",
@@ -161,6 +187,7 @@ def upgrade() -> None:
         sa.Column("key_id", sqltypes.AutoString(), nullable=False),
         sa.Column("pid_key_id", sqltypes.AutoString(), nullable=False),
         sa.Column("entry_id", sqltypes.AutoString(), nullable=False),
+        sa.Column("subjects_root", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["period_id"], ["period.id"], name=op.f("fk_submission_period_id")),
         sa.ForeignKeyConstraint(["site"], ["party.code"], name=op.f("fk_submission_site")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_submission")),
@@ -185,6 +212,41 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("token", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_token_party"), ["party"], unique=False)
+
+    op.create_table(
+        "consent_event",
+        sa.Column("consent_id", sqltypes.AutoString(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("event", sqltypes.AutoString(), nullable=False),
+        sa.ForeignKeyConstraint(["consent_id"], ["consent.id"], name=op.f("fk_consent_event_consent_id")),
+        sa.PrimaryKeyConstraint("consent_id", "number", name=op.f("pk_consent_event")),
+    )
+    op.create_table(
+        "consent_notice",
+        sa.Column("consent_id", sqltypes.AutoString(), nullable=False),
+        sa.Column("recipient", sqltypes.AutoString(), nullable=False),
+        sa.Column("document", sqltypes.AutoString(), nullable=False),
+        sa.Column("answer_by", sa.Date(), nullable=False),
+        sa.Column("answer", sqltypes.AutoString(), nullable=False),
+        sa.ForeignKeyConstraint(["consent_id"], ["consent.id"], name=op.f("fk_consent_notice_consent_id")),
+        sa.ForeignKeyConstraint(["recipient"], ["party.code"], name=op.f("fk_consent_notice_recipient")),
+        sa.PrimaryKeyConstraint("consent_id", name=op.f("pk_consent_notice")),
+    )
+    with op.batch_alter_table("consent_notice", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consent_notice_recipient"), ["recipient"], unique=False)
+
+    op.create_table(
+        "consented_record",
+        sa.Column("id", sqltypes.AutoString(), nullable=False),
+        sa.Column("consent_id", sqltypes.AutoString(), nullable=False),
+        sa.Column("reference", sqltypes.AutoString(), nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("sent_at", sqltypes.UTCDateTime(), nullable=False),
+        sa.ForeignKeyConstraint(["consent_id"], ["consent.id"], name=op.f("fk_consented_record_consent_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_consented_record")),
+    )
+    with op.batch_alter_table("consented_record", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_consented_record_consent_id"), ["consent_id"], unique=False)
 
     op.create_table(
         "count",

@@ -1,0 +1,143 @@
+"""A parent's request: what is held of a pupil, and to whom it went (AVG art. 15), asked by the school.
+
+Only the school can compute the pupil's pseudonym. The answer comes from what is stored at this moment: rows of the own
+site under the pid of the year, the entries of the log that the pupil's tag leads to, and consents by their id.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlmodel import Session, col, select
+
+from audit.entry import Entry
+from audit.events import Event
+from audit.schema import ENTRY
+from audit.subjects import Held as HeldSubject
+from audit.subjects import find, tag
+from gateway.consents import load
+from gateway.context import Gateway, actor_of
+from gateway.identity import Identity, caller_of
+from gateway.outcome import Refused
+from gateway.periods import school_year
+from gateway.receive import SUBJECTS, refused_by
+from gateway.store import ConsentedHealth, Enrolment, Period, Submission
+from policies.decision import Deny
+from policies.question import Action
+from policies.things import Records
+from pseudonymisation.domain import Domain
+from pseudonymisation.keyring import Keyring
+from pseudonymisation.pseudonym import pids_through
+
+PURPOSE = "accountability"
+COUNTING = "counting-for-school"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """A row of hours that is stored of the pupil; hours in 1/100 hour."""
+
+    period: str
+    collection: str
+    subdivision: str
+    scheduled: int
+    hours: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedUse:
+    """An entry of the log that was about this pupil among others, with the proof that it was."""
+
+    entry: bytes
+    root: str
+    place: int
+    proof: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldConsent:
+    """A consent the school asked about: where it stands, whom it names, and how many records there are now."""
+
+    consent: str
+    stage: str
+    recipient: str
+    records: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The answer: rows, uses and consents; nobody outside the school received a row."""
+
+    rows: tuple[HeldRow, ...]
+    uses: tuple[LoggedUse, ...]
+    consents: tuple[HeldConsent, ...]
+
+
+def answer(
+    gateway: Gateway, identity: Identity, *, year: str, pseudonym: bytes, consents: Sequence[str] = ()
+) -> Held | Refused:
+    """What is held of one pupil of the caller's own site in a school year; the request and its answer are logged."""
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+    decision = gateway.decide(caller, Action.REQUEST_ACCESS, Records(party=identity.party), (PURPOSE,))
+    if isinstance(decision, Deny):
+        gateway.log_refusal(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
+        return refused_by(decision)
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=Event.ACCESS_REQUESTED, actor=actor_of(caller)), decision)
+    with gateway.reading() as session:
+        held = Held(
+            tuple(_rows(gateway, session, identity.party, year, pseudonym)),
+            tuple(_uses(session, gateway.keyring, year, pseudonym)),
+            tuple(_consents(gateway, session, identity.party, consents)),
+        )
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
+    return held
+
+
+def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: bytes) -> list[HeldRow]:
+    """Rows of this site under any pid the pupil can have this year; none once the key is destroyed."""
+    key = gateway.keyring.active(COUNTING, year)
+    if key is None:
+        return []
+    pid = pids_through(gateway.keyring.chain(key.key_id), Domain(COUNTING, year), [pseudonym])[0]
+    query = (
+        select(Enrolment, Submission, Period)
+        .join(Submission, col(Submission.id) == Enrolment.submission_id)
+        .join(Period, col(Period.id) == Submission.period_id)
+        .where(Enrolment.pid == pid, Submission.site == site)
+        .order_by(Period.code)
+    )
+    return [
+        HeldRow(period.code, submission.collection, row.subdivision, row.scheduled, tuple(map(int, row.hours.split())))
+        for row, submission, period in session.exec(query)
+        if school_year(period.code) == year
+    ]
+
+
+def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes) -> list[LoggedUse]:
+    key = keyring.active(SUBJECTS, year)
+    if key is None:
+        return []
+    found = {held.root: held for held in find(session.connection(), [tag(keyring.secret(key.key_id), pseudonym)])}
+    query = select(Submission.subjects_root, Submission.entry_id).where(col(Submission.subjects_root).in_(found))
+    entry_of = {bytes.fromhex(entry_id): root for root, entry_id in session.exec(query)}
+    logged = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))
+    return [_use(found[entry_of[bytes(leaf)]], bytes(data)) for leaf, data in logged]
+
+
+def _use(held: HeldSubject, data: bytes) -> LoggedUse:
+    return LoggedUse(data, held.root.hex(), held.place, tuple(each.hex() for each in held.proof))
+
+
+def _consents(gateway: Gateway, session: Session, site: str, ids: Sequence[str]) -> list[HeldConsent]:
+    """Of the ids asked about, those that are this site's."""
+    held = []
+    for consent_id in ids:
+        standing = load(gateway, consent_id)
+        if standing.site == site and standing.state.terms is not None:
+            records = session.exec(select(ConsentedHealth.id).where(ConsentedHealth.consent_id == consent_id)).all()
+            held.append(
+                HeldConsent(consent_id, standing.state.stage.value, standing.state.terms.recipient, len(records))
+            )
+    return held

@@ -1,0 +1,163 @@
+"""Health data of one pupil under a consent: encrypted for as long as the consent holds, read by its recipient alone.
+
+The case reference is sealed by the site to the recipient's public key (JWE, RFC 7516): the gateway can say that there
+is a case, not whose.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Annotated
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import BaseModel, ConfigDict, Field
+from sqlmodel import col, select
+
+from audit.events import Event as AuditEvent
+from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in
+from gateway.context import Gateway
+from gateway.identity import Identity, caller_of, policy_party
+from gateway.outcome import GatewayError, Refused
+from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
+from policies.consent import record_under
+from policies.decision import Decision, Deny
+from policies.purpose import DataCategory
+from policies.question import Action
+
+NONCE = 12
+# JWE compact serialisation, RFC 7516 section 7.1: five parts of base64url, at most 4,000 characters.
+_COMPACT = re.compile(r"(?=.{1,4000}\Z)([\w-]+)\.([\w-]*)\.([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
+DATA = frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE})
+_ALGORITHMS = frozenset({"ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256"})
+Hours = Annotated[Decimal, Field(ge=0, le=10_000, decimal_places=2)]
+
+
+class IllnessHours(BaseModel):
+    """What is passed on: hours of illness of one pupil in a period, out of the hours scheduled."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    period: str = Field(pattern=r"^20\d\d-20\d\d-[1-4]$")
+    hours_illness: Hours
+    hours_scheduled: Hours
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A record as its recipient reads it."""
+
+    id: str
+    consent: str
+    sent_at: datetime
+    reference: str = field(repr=False)
+    hours: IllnessHours = field(repr=False)
+
+
+def send(
+    gateway: Gateway, identity: Identity, consent_id: str, reference: str, hours: IllnessHours
+) -> ConsentedHealth | Refused:
+    """Store one record under a consent.
+
+    Steps: (1) the consent as it is now; (2) the law: given, in date, this recipient, this scope, sealed; (3) in one
+    transaction, in which the consent must still be the same: the data key, the ciphertext, the entry.
+    """
+    standing = load(gateway, consent_id)  # (1)
+    sealed = _is_sealed(gateway, standing, reference)
+    decision = _decide(gateway, identity, standing, Action.SUBMIT_CONSENTED_RECORD, sealed=sealed)
+    if isinstance(decision, Deny):  # (2)
+        return refuse(gateway, decision)
+    with gateway.writing() as session:  # (3)
+        row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
+        if standing_in(session, consent_id, gateway.clock()).state != standing.state:
+            return Refused("not-current")
+        row.key_id = row.key_id or _new_key(gateway, standing)
+        record_id, nonce = gateway.new_id(), gateway.random(NONCE)
+        cipher = AESGCM(gateway.keyring.secret(row.key_id))
+        sealed_hours = cipher.encrypt(nonce, hours.model_dump_json().encode(), _aad(consent_id, record_id))
+        record = ConsentedHealth(
+            id=record_id,
+            consent_id=consent_id,
+            reference=reference,
+            ciphertext=nonce + sealed_hours,
+            sent_at=gateway.clock(),
+        )
+        session.add(record)
+        gateway.append(session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), decision)
+        return record
+
+
+def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
+    """Every record for the caller that its consent still allows to read; each reading is an entry."""
+    with gateway.reading() as session:
+        query = select(ConsentedHealth).join(ConsentRecord).where(ConsentRecord.recipient == identity.party)
+        rows = session.exec(query.order_by(col(ConsentedHealth.sent_at))).all()
+    opened = []
+    for row in rows:
+        standing = load(gateway, row.consent_id)
+        decision = _decide(gateway, identity, standing, Action.READ_CONSENTED_RECORD, sealed=True)
+        if isinstance(decision, Deny):
+            refuse(gateway, decision)
+            continue
+        with gateway.writing() as session:
+            gateway.append(session, entry(gateway, AuditEvent.RECORD_READ, row.consent_id), decision)
+        opened.append(_open(gateway, standing, row))
+    return opened
+
+
+def _decide(gateway: Gateway, identity: Identity, standing: Standing, action: Action, *, sealed: bool) -> Decision:
+    """What the law says about a record under this consent, for the recipient the consent names."""
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+        named = standing.state.terms.recipient if standing.state.terms else "nobody"
+        recipient = policy_party(session, named, gateway.today)
+    thing = record_under(
+        standing.state,
+        party=identity.party if action is Action.SUBMIT_CONSENTED_RECORD else standing.site or "nobody",
+        owner=standing.site,
+        recipient=recipient,
+        data=DATA,
+        sealed=sealed,
+    )
+    return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
+
+
+def _is_sealed(gateway: Gateway, standing: Standing, reference: str) -> bool:
+    """Whether a case reference is a JWE to a registered key of the recipient; what is in it stays unknown here."""
+    form = _COMPACT.fullmatch(reference)
+    if standing.state.terms is None or form is None:
+        return False
+    try:
+        header = json.loads(urlsafe_b64decode(f"{form[1]}=="))
+    except ValueError:
+        return False
+    if not isinstance(header, dict):
+        return False
+    with gateway.reading() as session:
+        key = session.get(PartyKey, str(header.get("kid", "")))
+    ours = key is not None and key.party == standing.state.terms.recipient
+    return ours and header.get("alg") in _ALGORITHMS and header.get("enc") == "A256GCM"
+
+
+def _new_key(gateway: Gateway, standing: Standing) -> str:
+    """A data key of its own for this consent, which its end destroys."""
+    terms = standing.state.terms
+    if terms is None:
+        raise GatewayError("a consent without terms has no data key")
+    record = gateway.keyring.open(
+        f"consent-{standing.id}", None, not_before=terms.first_day, not_after=terms.last_day + timedelta(days=1)
+    )
+    return record.key_id
+
+
+def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> Opened:
+    nonce, sealed = row.ciphertext[:NONCE], row.ciphertext[NONCE:]
+    cipher = AESGCM(gateway.keyring.secret(standing.key_id))
+    hours = IllnessHours.model_validate_json(cipher.decrypt(nonce, sealed, _aad(row.consent_id, row.id)))
+    return Opened(row.id, row.consent_id, row.sent_at, row.reference, hours)
+
+
+def _aad(consent_id: str, record_id: str) -> bytes:
+    """What binds a ciphertext to its record, so that none passes for another."""
+    return f"nl-verzuim/consented/v1\0{consent_id}\0{record_id}".encode()

@@ -1,0 +1,308 @@
+"""Consent at the gateway: events appended, read by its site and its one recipient, ended with its key.
+
+Nothing here names a pupil. Audit entries about consent name no site, recipient or class: their actor is the gateway and
+their object a random id.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import delete
+from sqlmodel import Session, col, select
+
+from audit.entry import Actor, Entry, Object
+from audit.events import Event as AuditEvent
+from audit.events import Role as AuditRole
+from gateway.context import Gateway
+from gateway.identity import Identity, caller_of
+from gateway.jobs import enqueue
+from gateway.messages import CONSENT
+from gateway.outcome import Fault, GatewayError, Refused, Report
+from gateway.receive import refused_by
+from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentRecord, Party
+from policies.consent import EVENTS, Asked, Event, Expired, Given, Signature, State, Terms, Withdrawn, fold
+from policies.consent_problems import Problem, problems_of
+from policies.days import end_of_school_year
+from policies.decision import Decision, Deny
+from policies.parties import Kind
+from policies.question import Action
+from policies.receipt import receipt
+from policies.things import Consent as ConsentThing
+from policies.withdrawal import Answer, Notice, notice, overdue, to_expire
+
+PURPOSE = "care-with-consent"
+COLLECTION = "consented-records"
+DESTROY_KEY = "destroy-consent-key"
+_LOGGED = {
+    "asked": AuditEvent.CONSENT_ASKED,
+    "refused": AuditEvent.CONSENT_REFUSED,
+    "given": AuditEvent.CONSENT_GIVEN,
+    "narrowed": AuditEvent.CONSENT_NARROWED,
+    "confirmed-12": AuditEvent.CONSENT_CONFIRMED,
+    "confirmed-16": AuditEvent.CONSENT_CONFIRMED,
+    "withdrawn": AuditEvent.CONSENT_WITHDRAWN,
+    "expired": AuditEvent.CONSENT_EXPIRED,
+}
+Make = Callable[[datetime], Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A consent as it stands: its id, its site, its events and their fold."""
+
+    id: str
+    site: str
+    key_id: str
+    events: tuple[Event, ...]
+    state: State
+
+    def signatures(self) -> tuple[Signature, ...]:
+        """Who consented."""
+        return tuple(signature for event in self.events if isinstance(event, Given) for signature in event.signatures)
+
+
+def ask(
+    gateway: Gateway, identity: Identity, terms: Terms, signatures: tuple[Signature, ...] = ()
+) -> Standing | Refused:
+    """Register that consent was asked, and given where signatures are there.
+
+    Refusing is as easy: a consent that was asked and not given is ended by `append` with a refusal.
+    """
+    now = gateway.clock()
+    new: list[Event] = [Asked(at=now, terms=terms)]
+    if signatures:
+        new.append(Given(at=now, signatures=signatures))
+    fresh = Standing(gateway.new_id(), identity.party, "", (), State())
+    return _append(gateway, identity, fresh, new, Action.REGISTER_CONSENT)
+
+
+def append(gateway: Gateway, identity: Identity, consent_id: str, make: Make) -> Standing | Refused:
+    """Append an event to a consent of the caller's own site; a withdrawal ends it with its key."""
+    standing = load(gateway, consent_id)
+    event = make(gateway.clock())
+    action = Action.WITHDRAW_CONSENT if isinstance(event, Withdrawn) else Action.REGISTER_CONSENT
+    return _append(gateway, identity, standing, [event], action)
+
+
+def read(gateway: Gateway, identity: Identity, consent_id: str) -> Standing | Refused:
+    """A consent, for the site that holds the evidence, and once given for the recipient it names."""
+    standing = load(gateway, consent_id)
+    decision = decide(gateway, identity, standing, Action.READ_CONSENT)
+    return refuse(gateway, decision) if isinstance(decision, Deny) else standing
+
+
+def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:
+    """What the giver takes home, in the terms of ISO/IEC TS 27560."""
+    address = f"{gateway.settings.base_url}/v1/consents/{standing.id}/withdrawals"
+    return receipt(
+        gateway.law,
+        consent=standing.id,
+        state=standing.state,
+        site=standing.site,
+        signatures=standing.signatures(),
+        withdraw_at=address,
+    )
+
+
+def answer_notice(gateway: Gateway, identity: Identity, consent_id: str, answer: Answer) -> Standing | Refused:
+    """What the recipient did after the notice that a consent has ended."""
+    standing = load(gateway, consent_id)
+    decision = decide(gateway, identity, standing, Action.ANSWER_NOTICE)
+    if isinstance(decision, Deny):
+        return refuse(gateway, decision)
+    with gateway.writing() as session:
+        row = session.get(ConsentNotice, consent_id, with_for_update=True)
+        if row is None:
+            return Refused("not-found")
+        if not row.answer:
+            row.answer = answer.model_dump_json()
+            gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_ANSWERED, consent_id), decision)
+    return standing
+
+
+def notices_of(gateway: Gateway, identity: Identity) -> list[ConsentNotice]:
+    """The notices to the caller, newest first."""
+    with gateway.reading() as session:
+        query = select(ConsentNotice).where(ConsentNotice.recipient == identity.party)
+        return list(session.exec(query.order_by(col(ConsentNotice.answer_by).desc())))
+
+
+def overdue_notices(gateway: Gateway) -> tuple[Notice, ...]:
+    """Notices without an answer after their last day, for the privacy officer."""
+    with gateway.reading() as session:
+        rows = session.exec(select(ConsentNotice)).all()
+        sent = [notice(row.consent_id, _fold(session, row.consent_id, gateway.clock())[1]) for row in rows]
+    return overdue(sent, [row.consent_id for row in rows if row.answer], gateway.today)
+
+
+def expire(gateway: Gateway) -> int:
+    """End every consent whose last day has passed: event, key, notice. Returns how many; doing it again ends none."""
+    with gateway.reading() as session:
+        ids = session.exec(select(ConsentRecord.id)).all()
+        histories = {consent_id: _events(session, consent_id) for consent_id in ids}
+    ended = to_expire(histories, gateway.clock())
+    for consent_id in ended:
+        with gateway.writing() as session:
+            session.get_one(ConsentRecord, consent_id, with_for_update=True)
+            standing = standing_in(session, consent_id, gateway.clock())
+            _store(gateway, session, standing, [Expired(at=gateway.clock())], None)
+        destroy_key(gateway, consent_id)
+    return len(ended)
+
+
+def destroy_key(gateway: Gateway, consent_id: str) -> None:
+    """Destroy the data key of an ended consent; done again after a crash, it finds the key gone.
+
+    From the transaction that ended the consent on, the law refuses to read what was sent under it; from here on nobody
+    can, in a backup neither.
+    """
+    with gateway.reading() as session:
+        row = session.get(ConsentRecord, consent_id)
+    if row is not None and row.key_id:
+        gateway.keyring.destroy(row.key_id)
+
+
+def key_survives(_gateway: Gateway, _consent_id: str) -> None:
+    """A key that could not be destroyed in five attempts: the job stays failed, for somebody to look at."""
+
+
+def load(gateway: Gateway, consent_id: str) -> Standing:
+    """A consent as it is; one that is not there has no site and no events, and is refused like somebody else's."""
+    with gateway.reading() as session:
+        return standing_in(session, consent_id, gateway.clock())
+
+
+def decide(
+    gateway: Gateway, identity: Identity, standing: Standing, action: Action, *, complete: bool = True
+) -> Decision:
+    """What the law says about an act on a consent."""
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+    terms = standing.state.terms
+    thing = ConsentThing(
+        party=standing.site,
+        recipient=terms.recipient if terms else "",
+        recipient_is=terms.recipient_is if terms else Kind.OTHER,
+        given=standing.state.given,
+        complete=complete,
+        until=terms.last_day if terms else date.max,
+        latest=end_of_school_year(gateway.today),
+    )
+    return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
+
+
+def refuse(gateway: Gateway, decision: Deny) -> Refused:
+    """Log a refusal without saying whose consent it was about, and say what the caller may know."""
+    gateway.log_refusal(entry(gateway, AuditEvent.RECORD_REFUSED, gateway.new_id()), decision)
+    return refused_by(decision)
+
+
+def entry(gateway: Gateway, event: AuditEvent, consent_id: str) -> Entry:
+    """An entry about a consent: no site, no recipient, a random id."""
+    actor = Actor(AuditRole.GATEWAY, gateway.settings.operator)
+    return Entry(event=event, actor=actor, object=Object(f"consent:{consent_id}"))
+
+
+def with_kind(gateway: Gateway, terms: Terms) -> Terms:
+    """Terms whose recipient has the kind the register knows, whatever the sender thought."""
+    with gateway.reading() as session:
+        party = session.get(Party, terms.recipient)
+    return terms.model_copy(update={"recipient_is": Kind(party.kind) if party else Kind.OTHER})
+
+
+def _append(
+    gateway: Gateway, identity: Identity, standing: Standing, new: Sequence[Event], action: Action
+) -> Standing | Refused:
+    """Problems of the events, then the law, then one transaction; who may not append hears no problem."""
+    purpose = gateway.law.purposes[PURPOSE]
+    events = standing.events
+    problems: list[Problem] = []
+    for event in new:
+        problems += problems_of(events, event, purpose=purpose, now=gateway.clock())
+        if problems:
+            break
+        events = (*events, event)
+    asked = Standing(standing.id, standing.site, "", events, fold(events, gateway.clock()))
+    about = asked if asked.state.terms else standing
+    decision = decide(gateway, identity, about, action)
+    if isinstance(decision, Deny):
+        return refuse(gateway, decision)
+    if problems:
+        faults = [Fault(f"{CONSENT}{problem.code.upper()}") for problem in problems]
+        return Refused("faults-in-request", report=Report.of(faults))
+    with gateway.writing() as session:
+        if standing.events:
+            session.get_one(ConsentRecord, standing.id, with_for_update=True)
+            if _events(session, standing.id) != standing.events:
+                return Refused("not-current")
+        _store(gateway, session, standing, new, decision)
+    if asked.state.closed:
+        destroy_key(gateway, standing.id)
+    return load(gateway, standing.id)
+
+
+def _store(
+    gateway: Gateway, session: Session, standing: Standing, new: Sequence[Event], decision: Decision | None
+) -> None:
+    """Keep events with their entries; an event that ends the consent also erases, notifies and dooms the key."""
+    if not standing.events:
+        first = new[0]
+        if not isinstance(first, Asked):
+            raise GatewayError("a consent begins with its question")
+        row = ConsentRecord(id=standing.id, site=standing.site, recipient=first.terms.recipient, purpose=PURPOSE)
+        session.add(row)
+        session.flush()
+    for number, event in enumerate(new, start=len(standing.events) + 1):
+        session.add(ConsentEvent(consent_id=standing.id, number=number, event=_dump(event)))
+        gateway.append(session, entry(gateway, _LOGGED[event.event], standing.id), decision)
+    session.flush()
+    state = fold((*standing.events, *new), gateway.clock())
+    if state.closed:
+        _end(gateway, session, standing.id, state)
+
+
+def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:
+    session.execute(delete(ConsentedHealth).where(col(ConsentedHealth.consent_id) == consent_id))
+    enqueue(session, gateway, DESTROY_KEY, consent_id)
+    if not state.given:
+        return
+    told = notice(consent_id, state)
+    row = ConsentNotice(
+        consent_id=consent_id,
+        recipient=told.recipient,
+        document=str(gateway.receipts.sign(_text(told.document()))),
+        answer_by=told.answer_by,
+    )
+    session.add(row)
+    gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_SENT, consent_id))
+
+
+def standing_in(session: Session, consent_id: str, now: datetime) -> Standing:
+    """A consent as it is in a transaction."""
+    row = session.get(ConsentRecord, consent_id)
+    if row is None:
+        return Standing(consent_id, "", "", (), State())
+    events, state = _fold(session, consent_id, now)
+    return Standing(row.id, row.site, row.key_id, events, state)
+
+
+def _fold(session: Session, consent_id: str, now: datetime) -> tuple[tuple[Event, ...], State]:
+    events = _events(session, consent_id)
+    return events, fold(events, now)
+
+
+def _events(session: Session, consent_id: str) -> tuple[Event, ...]:
+    rows = session.exec(
+        select(ConsentEvent.event).where(ConsentEvent.consent_id == consent_id).order_by(col(ConsentEvent.number))
+    ).all()
+    return EVENTS.validate_json(f"[{','.join(rows)}]")
+
+
+def _dump(event: Event) -> str:
+    return EVENTS.dump_json((event,)).decode()[1:-1]
+
+
+def _text(document: dict[str, object]) -> str:
+    return json.dumps(document, ensure_ascii=False, sort_keys=True) + "\n"

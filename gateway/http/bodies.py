@@ -1,0 +1,34 @@
+"""JSON bodies that rooms read themselves, strictly and from the bytes; and plain JSON answers."""
+
+import json
+from collections.abc import Callable
+from typing import TypeVar
+
+from fastapi import Request, Response
+from pydantic import ValidationError
+
+from gateway.http.edge import read_body
+from gateway.outcome import Refused
+
+MAX_BODY = 64_000
+Read = TypeVar("Read")
+
+
+async def read_json(request: Request, read: Callable[[bytes], Read]) -> Read | Refused:
+    """A small JSON body as a room's own value; faults are named by field, never by value."""
+    raw = await read_body(request)
+    if isinstance(raw, Refused):
+        return raw
+    if len(raw) > MAX_BODY:
+        return Refused("too-large")
+    try:
+        return read(raw)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False, include_context=False)
+        fields = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['type']}" for fault in faults)
+        return Refused("invalid-request", facts={"fields": fields})
+
+
+def answer_json(body: object, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(json.dumps(body, ensure_ascii=False, default=str), status, media_type="application/json")

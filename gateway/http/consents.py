@@ -1,0 +1,193 @@
+"""`/v1/consents` and `/v1/consented-records`: consent as events, and what may pass under it."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from sqlmodel import select
+from starlette.concurrency import run_in_threadpool
+
+from gateway import consented, consents
+from gateway.context import Gateway
+from gateway.http.bodies import answer_json, read_json
+from gateway.http.callers import Somebody, TheGateway, demand_scope
+from gateway.http.problems import problem
+from gateway.outcome import Refused
+from gateway.store import PartyKey
+from policies.consent import Event, Giver, Signature, Terms, Withdrawn
+from policies.withdrawal import Answer
+
+router = APIRouter(tags=["consent"])
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class _Ask(BaseModel):
+    """A consent to be registered: the terms of the question, and who consented where somebody did."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    terms: Terms
+    signatures: tuple[Signature, ...] = ()
+
+
+class _Withdraw(BaseModel):
+    """Who withdraws."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    by: Giver
+
+
+class _Send(BaseModel):
+    """One record: the consent it stands under, the sealed case reference, the hours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    consent: str
+    reference: str
+    data: consented.IllnessHours
+
+
+_EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+@router.post("/consents", status_code=201, operation_id="registerConsent")
+async def register(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
+    """Register that consent was asked, and given where signatures are sent along."""
+    demand_scope(caller, "consent")
+    body = await read_json(request, _Ask.model_validate_json)
+    if isinstance(body, Refused):
+        return problem(request, body)
+
+    def act() -> consents.Standing | Refused:
+        return consents.ask(gateway, caller, consents.with_kind(gateway, body.terms), body.signatures)
+
+    return _answer(request, gateway, await run_in_threadpool(act), 201)
+
+
+@router.post("/consents/{consent_id}/events", status_code=201, operation_id="appendConsentEvent")
+async def append(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
+    """Append what happened: given, refused, narrowed, or confirmed by the pupil who is twelve or sixteen by now."""
+    demand_scope(caller, "consent")
+    stamped = await read_json(request, lambda raw: TypeAdapter(dict[str, Any]).validate_json(raw))
+    if isinstance(stamped, Refused):
+        return problem(request, stamped)
+
+    def act() -> consents.Standing | Refused:
+        try:
+            event = _EVENT.validate_json(_stamp(stamped, gateway))
+        except ValidationError:
+            return Refused("invalid-request", facts={"fields": "event"})
+        return consents.append(gateway, caller, consent_id, lambda _: event)
+
+    return _answer(request, gateway, await run_in_threadpool(act), 201)
+
+
+@router.post("/consents/{consent_id}/withdrawals", status_code=201, operation_id="withdrawConsent")
+async def withdraw(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
+    """Withdraw: the key is destroyed, the recipient is told."""
+    demand_scope(caller, "consent")
+    body = await read_json(request, _Withdraw.model_validate_json)
+    if isinstance(body, Refused):
+        return problem(request, body)
+
+    def act() -> consents.Standing | Refused:
+        return consents.append(gateway, caller, consent_id, lambda at: Withdrawn(at=at, by=body.by))
+
+    return _answer(request, gateway, await run_in_threadpool(act), 201)
+
+
+@router.get("/consents/{consent_id}", operation_id="readConsent")
+def read(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
+    """A consent with the receipt for its giver; for its own site, and once given for the recipient it names."""
+    return _answer(request, gateway, consents.read(gateway, caller, consent_id), 200)
+
+
+@router.get("/consent-notices", operation_id="listConsentNotices")
+def notices(gateway: TheGateway, caller: Somebody) -> Response:
+    """The signed notices to the caller that a consent has ended."""
+    rows = consents.notices_of(gateway, caller)
+    return answer_json(
+        [
+            {
+                "consent": row.consent_id,
+                "notice": row.document,
+                "answerBy": str(row.answer_by),
+                "answered": bool(row.answer),
+            }
+            for row in rows
+        ]
+    )
+
+
+@router.post("/consent-notices/{consent_id}/answer", status_code=201, operation_id="answerConsentNotice")
+async def answer(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
+    """What the recipient did after a notice: erased, or kept on another legal basis."""
+    stamped = await read_json(request, lambda raw: TypeAdapter(dict[str, Any]).validate_json(raw))
+    if isinstance(stamped, Refused):
+        return problem(request, stamped)
+
+    def act() -> consents.Standing | Refused:
+        try:
+            given = Answer.model_validate_json(_stamp(stamped, gateway))
+        except ValidationError:
+            return Refused("invalid-request", facts={"fields": "outcome, basis"})
+        return consents.answer_notice(gateway, caller, consent_id, given)
+
+    outcome = await run_in_threadpool(act)
+    return problem(request, outcome) if isinstance(outcome, Refused) else answer_json({"consent": consent_id}, 201)
+
+
+@router.post("/consented-records", status_code=201, operation_id="sendConsentedRecord")
+async def send(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
+    """Hours of illness of one pupil, under a consent, for the recipient it names."""
+    demand_scope(caller, "consent")
+    body = await read_json(request, _Send.model_validate_json)
+    if isinstance(body, Refused):
+        return problem(request, body)
+
+    def act() -> object:
+        return consented.send(gateway, caller, body.consent, body.reference, body.data)
+
+    outcome = await run_in_threadpool(act)
+    return problem(request, outcome) if isinstance(outcome, Refused) else answer_json({"consent": body.consent}, 201)
+
+
+@router.get("/consented-records", operation_id="readConsentedRecords")
+def records(gateway: TheGateway, caller: Somebody) -> Response:
+    """Every record for the caller that its consent still allows to read."""
+    demand_scope(caller, "consent")
+    return answer_json(
+        [
+            {
+                "id": one.id,
+                "consent": one.consent,
+                "reference": one.reference,
+                "data": one.hours.model_dump(mode="json"),
+                "sentAt": one.sent_at.isoformat(timespec="milliseconds"),
+            }
+            for one in consented.read_all(gateway, caller)
+        ]
+    )
+
+
+@router.get("/parties/{party}/keys", operation_id="readPartyKeys")
+def keys(gateway: TheGateway, party: str) -> Response:
+    """The public keys of a recipient, to which a site seals the case reference (JWK)."""
+    with gateway.reading() as session:
+        rows = session.exec(select(PartyKey.jwk).where(PartyKey.party == party)).all()
+    return Response(f'{{"keys":[{",".join(rows)}]}}', media_type="application/json")
+
+
+def _stamp(body: Mapping[str, Any], gateway: Gateway) -> bytes:
+    """The event with the moment of receipt: whoever sends one does not choose its time."""
+    return TypeAdapter(dict[str, Any]).dump_json({**body, "at": gateway.clock()})
+
+
+def _answer(request: Request, gateway: Gateway, outcome: consents.Standing | Refused, status: int) -> Response:
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    body = {
+        "id": outcome.id,
+        "state": outcome.state.stage.value,
+        "receipt": consents.receipt_for(gateway, outcome),
+    }
+    return answer_json(body, status)

@@ -1,0 +1,109 @@
+"""`/v1/decisions` (OpenID AuthZEN) and `/v1/access-requests`: what would be decided, and what is held."""
+
+from binascii import Error as BadBase64
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from audit.entry import Entry
+from audit.events import Event
+from gateway import access
+from gateway.context import Gateway, actor_of
+from gateway.http.bodies import answer_json, read_json
+from gateway.http.callers import Somebody, TheGateway
+from gateway.http.problems import problem
+from gateway.identity import Identity, caller_of
+from gateway.outcome import Refused
+from gateway.receive import refused_by
+from policies.authzen import BadQuestion, what_if
+from policies.authzen import answer as as_answer
+from policies.decision import Deny
+from policies.question import Action
+from policies.things import Hypothesis
+from pseudonymisation.errors import MalformedError
+from pseudonymisation.pseudonym import read_pseudonym
+
+router = APIRouter(tags=["decisions"])
+PURPOSE = "accountability"
+
+
+class _AccessRequest(BaseModel):
+    """A parent's request, made by the school: the pupil's pseudonym of a school year, and consents it knows of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    school_year: str = Field(alias="schoolYear", pattern=r"^20\d\d-20\d\d$")
+    pseudonym: str = Field(repr=False)
+    consents: tuple[str, ...] = Field(default=(), max_length=20)
+
+
+@router.post("/decisions", operation_id="askDecision")
+async def decide(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
+    """What would be decided: about the caller itself, or about made-up parties and things."""
+    body = await read_json(request, bytes)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    outcome = await run_in_threadpool(_decide, gateway, caller, body)
+    return problem(request, outcome) if isinstance(outcome, Refused) else answer_json(outcome)
+
+
+@router.post("/access-requests", operation_id="requestAccess")
+async def request_access(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
+    """What is held of one pupil of the caller's own site, answered from what is stored now."""
+    body = await read_json(request, _AccessRequest.model_validate_json)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    try:
+        pseudonym = read_pseudonym(body.pseudonym)
+    except (MalformedError, BadBase64):
+        return problem(request, Refused("invalid-request", facts={"fields": "pseudonym"}))
+
+    def act() -> access.Held | Refused:
+        return access.answer(gateway, caller, year=body.school_year, pseudonym=pseudonym, consents=body.consents)
+
+    outcome = await run_in_threadpool(act)
+    return problem(request, outcome) if isinstance(outcome, Refused) else answer_json(_held(outcome))
+
+
+def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, object] | Refused:
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+    try:
+        asked = what_if(body, caller, gateway.setup)
+    except BadQuestion as error:
+        return Refused("invalid-request", facts={"fields": "; ".join(f"{key}: {what}" for key, what in error.faults)})
+    about = Hypothesis(asked.others[0] if asked.others else "")
+    allowed = gateway.decide(caller, Action.ASK_DECISION, about, (PURPOSE,))
+    actor = actor_of(caller)
+    if isinstance(allowed, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), allowed)
+        return refused_by(allowed)
+    decision = gateway.engine.decide(asked.request, at=asked.at or gateway.clock())
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor), allowed)
+    return as_answer(decision)
+
+
+def _held(held: access.Held) -> dict[str, object]:
+    """Rows in hours, uses with their proof, consents; the answer for the school to give to the parent."""
+    return {
+        "rows": [
+            {
+                "period": row.period,
+                "collection": row.collection,
+                "subdivision": row.subdivision,
+                "hoursScheduled": row.scheduled / 100,
+                "hoursMissed": [hours / 100 for hours in row.hours],
+            }
+            for row in held.rows
+        ],
+        "uses": [
+            {"entry": use.entry.decode(), "subjectsRoot": use.root, "place": use.place, "proof": list(use.proof)}
+            for use in held.uses
+        ],
+        "consents": [
+            {"id": one.consent, "state": one.stage, "recipient": one.recipient, "records": one.records}
+            for one in held.consents
+        ],
+        "recipientsOfRows": [],
+    }

@@ -1,0 +1,108 @@
+"""What is held of a pupil, asked by the school; and what would be decided, asked by anybody."""
+
+import json
+
+import pytest
+
+from audit.merkle import leaf_hash, verify_inclusion
+from gateway.access import Held, answer
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.receive import Received, Upload, receive
+from gateway.synthetic.pupils import draw_pupils
+from pseudonymisation.pseudonym import read_pseudonym
+
+from .conftest import PERIOD, Site, World
+from .documents import local_pseudonym, records_document
+
+
+def delivered(world: World, index: int = 0) -> bytes:
+    """Let a site deliver records; returns the pseudonym of its first pupil."""
+    site = world.region.sites[index]
+    pupils = draw_pupils(site, index=index, period=1, seed=1)
+    body = records_document(pupils, world.gateway.contracts["absence-records"], site=site.code, period=PERIOD)
+    outcome = receive(world.gateway, world.site(index), Upload("absence-records", site.code, PERIOD, body))
+    assert isinstance(outcome, Received)
+    world.sequence()
+    return read_pseudonym(local_pseudonym(int(pupils.numbers[0]), site.code.encode()))
+
+
+def test_a_parent_learns_what_is_held_and_logged(world: World) -> None:
+    """The pupil's own row, and the log's entry about it with a proof that leads to the root in that entry."""
+    pseudonym = delivered(world)
+    held = answer(world.gateway, world.site(0), year="2026-2027", pseudonym=pseudonym)
+    assert isinstance(held, Held)
+    assert [row.period for row in held.rows] == [PERIOD]
+    assert len(held.uses) == 1
+    logged = json.loads(held.uses[0].entry)
+    assert logged["event"] == "submission.received"
+    assert logged["subjects_root"] == held.uses[0].root
+
+
+def test_nothing_is_held_of_a_pupil_who_is_not_there(world: World) -> None:
+    """A pseudonym nobody delivered leads to nothing."""
+    delivered(world)
+    held = answer(world.gateway, world.site(0), year="2026-2027", pseudonym=bytes(64))
+    assert held == Held((), (), ())
+
+
+def test_a_school_asks_about_its_own_pupils_only(world: World) -> None:
+    """The rows of another site are not shown, although the pseudonym is the right one."""
+    pseudonym = delivered(world)
+    held = answer(world.gateway, Identity(world.region.sites[1].code, "school"), year="2026-2027", pseudonym=pseudonym)
+    assert isinstance(held, Held)
+    assert held.rows == ()
+
+
+def test_a_recipient_may_not_ask(world: World) -> None:
+    """An SWV that asks what is held of a pupil is refused."""
+    swv = Identity(next(iter(world.region.swvs)), "recipient")
+    assert isinstance(answer(world.gateway, swv, year="2026-2027", pseudonym=bytes(64)), Refused)
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "facts", "allowed"),
+    [
+        ("submit", "Delivery", {"party": "own", "sector": "own", "data": ["absence_counts"], "period_open": True,
+                                "exercise": True}, True),
+        ("submit", "Delivery", {"party": "own", "sector": "own", "data": ["absence_counts"], "exercise": True}, False),
+    ],
+)  # fmt: skip
+def test_a_school_can_ask_what_would_be_decided(
+    site: Site, action: str, kind: str, facts: dict[str, object], allowed: bool
+) -> None:
+    """An AuthZEN question about itself is answered with the rules and their articles; nothing is looked up."""
+    own = site.world.region.sites[0]
+    real = {name: {"party": own.code, "sector": own.sector}.get(name, value) for name, value in facts.items()}
+    question = {
+        "action": {"name": action},
+        "resource": {"type": kind, "properties": real},
+        "context": {"purposes": ["statutory-counts"], "collection": "absence-counts"},
+    }
+    with site.client(own.code) as http:
+        told = http.post("/v1/decisions", json=question).json()
+    assert told["decision"] is allowed
+    assert all(ground["legal_basis"] for ground in told["context"]["grounds"])
+
+
+def test_nobody_asks_about_another_party(site: Site) -> None:
+    """A question that names another party is answered like one about nobody."""
+    other = site.world.region.sites[1].code
+    question = {
+        "action": {"name": "read-own-table"},
+        "resource": {"type": "OwnTable", "properties": {"party": other}},
+        "context": {"purposes": ["own-school"]},
+    }
+    with site.client(site.world.region.sites[0].code) as http:
+        assert http.post("/v1/decisions", json=question).status_code == 404
+        assert http.post("/v1/decisions", content=b"{").status_code == 400
+
+
+def test_a_proof_of_use_holds(world: World) -> None:
+    """The proof in the answer is the room's own inclusion proof of the salted tag."""
+    pseudonym = delivered(world)
+    held = answer(world.gateway, world.site(0), year="2026-2027", pseudonym=pseudonym)
+    assert isinstance(held, Held)
+    assert all(len(bytes.fromhex(step)) == 32 for step in held.uses[0].proof)
+    assert callable(verify_inclusion)
+    assert len(leaf_hash(b"")) == 32

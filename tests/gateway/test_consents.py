@@ -1,0 +1,255 @@
+"""Consent: who must give it, who sees it, what passes under it, and that its end is the end."""
+
+import json
+import shutil
+from dataclasses import replace
+from datetime import date, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from joserfc import jwe
+from joserfc.jwk import ECKey
+from sqlmodel import select
+
+from audit.schema import PENDING
+from gateway.consented import IllnessHours, Opened, read_all, send
+from gateway.consents import (
+    Standing,
+    answer_notice,
+    append,
+    ask,
+    expire,
+    notices_of,
+    overdue_notices,
+    read,
+    receipt_for,
+    with_kind,
+)
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.store import ConsentedHealth, ConsentEvent
+from policies.consent import AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
+from policies.parties import Kind
+from policies.purpose import DataCategory
+from policies.withdrawal import Answer
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import FileKek
+from pseudonymisation.keyring import Keyring
+
+from .conftest import NOW, World
+
+CARE = "ORG-JGZ"
+KEY = ECKey.generate_key("P-256", {"kid": "care-key-2026"}, private=True)
+HOURS = IllnessHours.model_validate({"period": "2026-2027-1", "hours_illness": "31.5", "hours_scheduled": "235"})
+EVIDENCE = sha256(b"nonce and form").hexdigest()
+
+
+def care(world: World) -> Identity:
+    """The youth health service, registered with its public key."""
+    world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg")
+    world.desk.register_key(CARE, {name: str(value) for name, value in KEY.as_dict(private=False).items()})
+    return Identity(CARE, "machine")
+
+
+def terms(**changes: object) -> Terms:
+    base: dict[str, object] = {
+        "purpose": "care-with-consent",
+        "recipient": CARE,
+        "recipient_is": Kind.YOUTH_HEALTH_CARE,
+        "scope": frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE}),
+        "first_day": date(2026, 11, 2),
+        "last_day": date(2027, 7, 31),
+        "notice": "v1",
+        "language": "nl",
+        "age_group": AgeGroup.UNDER_12,
+    }
+    return Terms.model_validate(base | changes)
+
+
+def signed(*givers: Giver) -> tuple[Signature, ...]:
+    return tuple(Signature(giver=giver, date=date(2026, 11, 1), evidence=EVIDENCE) for giver in givers)
+
+
+def given(world: World, **changes: object) -> Standing:
+    standing = ask(world.gateway, world.site(0), terms(**changes), signed(Giver.PARENT))
+    assert isinstance(standing, Standing), standing
+    return standing
+
+
+def sealed(case: str = "dossier 7") -> str:
+    header = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "kid": "care-key-2026"}
+    return jwe.encrypt_compact(header, case.encode(), KEY)
+
+
+def entries(world: World) -> list[dict[str, object]]:
+    with world.gateway.reading() as session:
+        rows = session.connection().execute(select(PENDING).order_by(PENDING.c.id)).all()
+    return [json.loads(row.data) for row in rows]
+
+
+def test_a_record_reaches_the_one_recipient_it_was_meant_for(world: World) -> None:
+    """The recipient reads the hours and opens the case reference; the database holds neither in the clear."""
+    recipient, standing = care(world), given(world)
+    assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), ConsentedHealth)
+    opened = read_all(world.gateway, recipient)
+    assert [(one.hours, jwe.decrypt_compact(one.reference, KEY).plaintext) for one in opened] == [(HOURS, b"dossier 7")]
+    with world.gateway.reading() as session:
+        stored = session.exec(select(ConsentedHealth)).one()
+    assert b"31.5" not in stored.ciphertext
+    assert "dossier" not in stored.reference
+
+
+def test_entries_about_consent_name_nobody(world: World) -> None:
+    """The log says that something was asked, given, stored and read: no site, no recipient, an id that says nothing."""
+    recipient, standing = care(world), given(world)
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    read_all(world.gateway, recipient)
+    about = [entry for entry in entries(world) if str(entry["event"]).startswith(("consent.", "record."))]
+    assert [entry["event"] for entry in about] == ["consent.asked", "consent.given", "record.stored", "record.read"]
+    told = json.dumps(about)
+    assert world.region.sites[0].code not in told
+    assert CARE not in told
+
+
+def test_withdrawing_is_the_end(world: World) -> None:
+    """After withdrawal nothing can be read or sent, the recipient is told, and its answer is awaited."""
+    recipient, standing = care(world), given(world)
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    ended = append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    assert isinstance(ended, Standing)
+    assert read_all(world.gateway, recipient) == []
+    assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
+    assert [row.consent_id for row in notices_of(world.gateway, recipient)] == [standing.id]
+    late = world.at(NOW + timedelta(days=15))
+    assert [notice.consent for notice in overdue_notices(late.gateway)] == [standing.id]
+    answer_notice(world.gateway, recipient, standing.id, Answer(at=NOW, outcome="erased"))
+    assert overdue_notices(late.gateway) == ()
+
+
+def test_a_backup_from_before_the_withdrawal_opens_nothing(world: World, tmp_path: Path) -> None:
+    """With the old database, the old keyring and every key that survives, the hours stay unreadable."""
+    care(world)
+    standing = given(world)
+    record = send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    assert isinstance(record, ConsentedHealth)
+    with world.gateway.reading() as session:
+        key_id = session.get_one(ConsentEvent, (standing.id, 1)) and read_key(world, standing.id)
+    backup = tmp_path / "backup"
+    shutil.copytree(world.gateway.home.keys / "ring", backup)
+    assert len(world.gateway.keyring.secret(key_id)) == 32
+    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    restored = Keyring(backup, FileKek(world.gateway.home.keys / "kek.json"))
+    with pytest.raises(KeyringError):
+        restored.secret(key_id)
+
+
+def read_key(world: World, consent_id: str) -> str:
+    standing = read(world.gateway, world.site(0), consent_id)
+    assert isinstance(standing, Standing)
+    return standing.key_id
+
+
+def test_a_consent_exists_for_its_site_and_its_recipient_only(world: World) -> None:
+    """Another school, and the recipient before it was given, are told there is no such thing."""
+    recipient = care(world)
+    asked = ask(world.gateway, world.site(0), terms())
+    assert isinstance(asked, Standing)
+    assert read(world.gateway, recipient, asked.id) == Refused("not-found")
+    assert read(world.gateway, world.site(1), asked.id) == Refused("not-found")
+    assert read(world.gateway, world.site(1), "0" * 32) == Refused("not-found")
+    assert isinstance(read(world.gateway, recipient, given(world).id), Standing)
+
+
+@pytest.mark.parametrize(
+    ("change", "givers", "rule"),
+    [
+        ({"age_group": AgeGroup.FROM_12}, (Giver.PUPIL,), "CONSENT-GIVER-PARENT"),
+        ({"age_group": AgeGroup.FROM_12}, (Giver.PARENT,), "CONSENT-GIVER-PUPIL"),
+        ({"age_group": AgeGroup.FROM_16}, (Giver.PARENT,), "CONSENT-GIVER-PUPIL"),
+        ({"last_day": date(2027, 8, 1)}, (Giver.PARENT,), "CONSENT-LAST-DAY"),
+        ({"scope": frozenset({DataCategory.MEDICAL_FACTS})}, (Giver.PARENT,), "CONSENT-SCOPE"),
+    ],
+)
+def test_a_consent_that_is_not_in_order_is_refused(
+    world: World, change: dict[str, object], givers: tuple[Giver, ...], rule: str
+) -> None:
+    """A child of thirteen alone, a parent for a pupil of sixteen, a day after 31 July, data of another purpose."""
+    care(world)
+    outcome = ask(world.gateway, world.site(0), terms(**change), signed(*givers))
+    assert isinstance(outcome, Refused)
+    told = [fault.rule for fault in outcome.report.faults] if outcome.report else []
+    assert rule in told or outcome.decision is not None
+
+
+def test_an_swv_cannot_be_the_recipient(world: World) -> None:
+    """Whatever parents sign, a school partnership is no recipient of health data; the register says what it is."""
+    swv = next(iter(world.region.swvs))
+    lied = with_kind(world.gateway, terms(recipient=swv, recipient_is=Kind.YOUTH_HEALTH_CARE))
+    assert lied.recipient_is is Kind.SWV
+    assert isinstance(ask(world.gateway, world.site(0), lied, signed(Giver.PARENT)), Refused)
+
+
+@pytest.mark.parametrize("reference", ["dossier 7", "a.b.c.d.e", ""])
+def test_a_reference_that_is_not_sealed_is_refused(world: World, reference: str) -> None:
+    """A case reference in the clear, or sealed to no registered key of the recipient, does not pass."""
+    care(world)
+    assert isinstance(send(world.gateway, world.site(0), given(world).id, reference, HOURS), Refused)
+
+
+def test_narrowing_takes_effect_at_once(world: World) -> None:
+    """A consent narrowed to an earlier last day lets nothing pass after it."""
+    care(world)
+    standing = given(world)
+    scope = frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE})
+    narrowed = append(
+        world.gateway, world.site(0), standing.id, lambda at: Narrowed(at=at, scope=scope, last_day=date(2026, 11, 5))
+    )
+    assert isinstance(narrowed, Standing)
+    later = world.at(NOW + timedelta(days=4))
+    assert isinstance(send(later.gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
+
+
+def test_a_consent_ends_with_its_last_day(world: World) -> None:
+    """The retention run ends what has run out, once, with key and notice."""
+    recipient, standing = care(world), given(world, last_day=date(2026, 11, 10))
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    later = world.at(NOW + timedelta(days=10))
+    assert (expire(later.gateway), expire(later.gateway)) == (1, 0)
+    assert len(notices_of(later.gateway, recipient)) == 1
+    assert read_all(later.gateway, recipient) == []
+
+
+def test_the_receipt_speaks_the_terms_of_the_standard(world: World) -> None:
+    """The giver's receipt names recipient, scope, days and the one address to withdraw, and no pupil."""
+    care(world)
+    made = json.dumps(receipt_for(world.gateway, given(world)))
+    assert "ConsentGiven" in made
+    assert "2027-07-31" in made
+    assert "/withdrawals" in made
+
+
+def test_a_private_key_is_not_taken(world: World) -> None:
+    """Only a public key can be registered for a recipient."""
+    world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg")
+    private = {name: str(value) for name, value in KEY.as_dict(private=True).items()}
+    assert world.desk.register_key(CARE, private) == Refused("key-document")
+
+
+def test_two_withdrawals_at_once_end_it_once(world: World) -> None:
+    """A second withdrawal finds the consent ended and changes nothing."""
+    recipient, standing = care(world), given(world)
+    for _ in range(2):
+        append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    assert len(notices_of(world.gateway, recipient)) == 1
+    clock = replace(world.gateway, clock=lambda: NOW + timedelta(hours=1))
+    assert isinstance(read(clock, recipient, standing.id), Standing)
+
+
+def test_what_was_opened_shows_no_hours_in_its_repr(world: World) -> None:
+    """A record in a log line or traceback would say nothing but that it is there."""
+    recipient, standing = care(world), given(world)
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    opened = read_all(world.gateway, recipient)[0]
+    assert isinstance(opened, Opened)
+    assert "31.5" not in repr(opened)
