@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -12,7 +13,7 @@ from starlette.types import Message
 
 from gateway.formats.sheet import MAX_BYTES
 from gateway.outcome import Refused
-from gateway.web.pages import Visitor, page, refusal, same_origin, token_fits, visitor
+from gateway.web.pages import Visitor, page, refusal, same_origin, see_other, token_fits, visitor
 
 EVERYBODY = ""
 _MAX_FIELDS = 500
@@ -80,6 +81,19 @@ def act(path: str, roles: str, handler: FormHandler) -> Route:
         return await run_in_threadpool(handler, request, who, form)  # (4)
 
     return Route(path, endpoint, methods=["POST"])
+
+
+def then(request: Request, who: Visitor, outcome: object, path: str) -> Response:
+    """After an act: the page that shows its result, or why it did not happen."""
+    return refusal(request, who, outcome) if isinstance(outcome, Refused) else see_other(path)
+
+
+def day_of(text: str) -> date | None:
+    """The day in a field, None when it holds none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _closed(request: Request, who: Visitor, roles: str) -> Response | None:

@@ -19,7 +19,7 @@ from gateway.outcome import Refused
 from gateway.oversight import policy_text, scope_of
 from gateway.publish.downloading import catalogue, read_certificate
 from gateway.web.forms import Form, act, show
-from gateway.web.pages import Visitor, gateway_of, page, refusal, see_other
+from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 
 ROLES = "privacy-officer controller-officer"
 _VIEWS: Mapping[str, Mapping[str, str]] = {
@@ -121,12 +121,12 @@ def bundle(request: Request, who: Visitor, _form: Form) -> Response:
     taken = trail.take_out(gateway, who.known)
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
-    return _file(taken, f"logboek-{gateway.today}.zip", "application/zip")
+    return attachment(taken, f"logboek-{gateway.today}.zip", "application/zip")
 
 
 def verifier(_request: Request, _who: Visitor) -> Response:
     """The stand-alone verifier."""
-    return _file(verifier_archive(), "verify.pyz", "application/octet-stream")
+    return attachment(verifier_archive(), "verify.pyz", "application/octet-stream")
 
 
 def policy(request: Request, _who: Visitor) -> Response:
@@ -147,11 +147,7 @@ def certificate(request: Request, who: Visitor) -> Response:
     signed = read_certificate(gateway_of(request), who.known, wanted)
     if isinstance(signed, Refused):
         return refusal(request, who, signed)
-    return _file(signed.encode(), f"verklaring-{wanted[:12]}.txt", "text/plain; charset=utf-8")
-
-
-def _file(body: bytes, name: str, media_type: str) -> Response:
-    return Response(body, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media_type)
+    return attachment(signed.encode(), f"verklaring-{wanted[:12]}.txt", "text/plain; charset=utf-8")
 
 
 def _fields(said: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway import overview
 from gateway.context import Gateway
@@ -137,6 +137,11 @@ def refusal(request: Request, who: Visitor, refused: Refused) -> HTMLResponse:
 def see_other(path: str) -> RedirectResponse:
     """After a form: look at the result with a fresh GET."""
     return RedirectResponse(path, 303)
+
+
+def attachment(body: bytes | str, name: str, media_type: str) -> Response:
+    """A file to keep."""
+    return Response(body, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media_type)
 
 
 def same_origin(request: Request) -> bool:

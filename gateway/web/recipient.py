@@ -8,7 +8,7 @@ from gateway.outcome import Refused
 from gateway.publish.downloading import Listed, catalogue, download, receipt_of_entry
 from gateway.web.figures import lines
 from gateway.web.forms import show
-from gateway.web.pages import HOME, Visitor, gateway_of, page, refusal
+from gateway.web.pages import HOME, Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of
 
 ROLE = "recipient"
@@ -101,8 +101,7 @@ def receipt(request: Request, who: Visitor) -> Response:
     found = receipt_of_entry(gateway_of(request), who.known, entry)
     if isinstance(found, Refused):
         return refusal(request, who, found)
-    headers = {"Content-Disposition": f'attachment; filename="bewijs-{entry[:12]}.txt"'}
-    return Response(found, headers=headers, media_type="text/plain; charset=utf-8")
+    return attachment(found, f"bewijs-{entry[:12]}.txt", "text/plain; charset=utf-8")
 
 
 def _listed(request: Request, who: Visitor) -> Listed | None:

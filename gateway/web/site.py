@@ -8,7 +8,21 @@ from starlette.routing import Route
 
 from gateway.context import Gateway
 from gateway.outcome import Refused
-from gateway.web import asking, assets, desk, login, officer, public, recipient, school, trend
+from gateway.web import (
+    asking,
+    assets,
+    delivering,
+    desk,
+    login,
+    officer,
+    own_figures,
+    parties,
+    public,
+    recipient,
+    reviewing,
+    school,
+    trend,
+)
 from gateway.web.pages import Visitor, refusal, visitor
 
 _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
@@ -17,7 +31,10 @@ _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 def create_pages(gateway: Gateway) -> Starlette:
     """All pages of a gateway, under `/`."""
     routes = [
-        *public.ROUTES, *login.ROUTES, *school.ROUTES, *trend.ROUTES, *recipient.ROUTES, *desk.ROUTES,
+        *public.ROUTES, *login.ROUTES,
+        *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES,
+        *trend.ROUTES, *recipient.ROUTES,
+        *desk.ROUTES, *reviewing.ROUTES, *parties.ROUTES,
         *officer.ROUTES, *asking.ROUTES,
         Route("/static/{version}/{name}", assets.serve),
     ]  # fmt: skip

@@ -88,6 +88,7 @@ def test_logging_out_ends_the_session_and_both_are_logged(stage: Stage) -> None:
         client.post("/logout", data={"csrf": csrf(client.get("/releases").text)})
     with httpx.Client(base_url=stage.url, cookies=kept) as client:
         assert client.get("/releases").status_code == 401
+    stage.site.world.sequence()
     with stage.client("controller-officer") as officer:
         for event in ("session.opened", "session.closed"):
             page = officer.get("/audit", params={"event": event, "organisation": "GM9001"}).text

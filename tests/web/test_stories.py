@@ -281,6 +281,7 @@ def test_the_controllers_officer_checks_everything(stage: Stage, visit: Visit, t
     enter(page, stage, "controller-officer")
     with stage.site.client(stage.sites[0].code) as curious:
         curious.get(f"/v1/submissions/{'0' * 32}")
+    stage.site.world.sequence()
     page.get_by_role("link", name="Geweigerd", exact=True).click()
     expect(page.locator("tbody .state-deny").first).to_be_visible()
     page.goto("/audit?event=release.published")

@@ -1,0 +1,87 @@
+"""Pages of a school: its own figures, small counts included, with the national picture beside them."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import overview
+from gateway.collections import TOTAL
+from gateway.formats.write import Format
+from gateway.outcome import Refused
+from gateway.overview import OwnPeriod
+from gateway.publish.downloading import own_table
+from gateway.web.chart import Bar, draw, legend
+from gateway.web.figures import Line, highest, lines
+from gateway.web.forms import show
+from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
+from gateway.web.sheets import fetch, format_asked, published, rows_of
+
+ROLE = "school"
+_WITH_PARTS = 2
+
+
+def figures(request: Request, who: Visitor) -> Response:
+    """The own table, small counts included, with the national picture beside it where one is published."""
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        mine = [each for each in overview.own_periods(session, who.known.party) if each.confirmed]
+    wanted = request.query_params.get("period")
+    own = next((each for each in mine if wanted in (None, each.period.code)), None)
+    if own is None:
+        return page(request, who, "school_figures.html", own=None, mine=mine)
+    contract = gateway.contracts[own.period.table_id]
+    fetched = own_table(gateway, who.known, own.period.table_id, own.period.code, Format.CSV)
+    if isinstance(fetched, Refused):
+        return refusal(request, who, fetched)
+    found = lines(rows_of(fetched))
+    drawn = draw(found, contract)
+    return page(
+        request,
+        who,
+        "school_figures.html",
+        own=own,
+        mine=mine,
+        exercise=own.period.exercise,
+        groups=_groups(drawn),
+        bands=[TOTAL, *contract.bands.upper, *contract.bands.margins],
+        legend=legend(bar for _, bar in drawn),
+        benchmark=_benchmark(request, own, found),
+        highest=highest(contract),
+        entry=fetched.entry_id,
+    )
+
+
+def own_file(request: Request, who: Visitor) -> Response:
+    """The own table as a file."""
+    gateway, period = gateway_of(request), request.query_params.get("period", "")
+    table = request.query_params.get("table", "")
+    fetched = own_table(gateway, who.known, table, period, format_asked(request))
+    if isinstance(fetched, Refused):
+        return refusal(request, who, fetched)
+    name = f"eigen-cijfers-{who.known.party}-{period}.{fetched.form.value}"
+    return attachment(fetched.body, name, fetched.form.media_type)
+
+
+def _benchmark(request: Request, own: OwnPeriod, mine: Sequence[Line]) -> dict[str, Line]:
+    """The national lines of the own sector by kind, when they are published for the same period."""
+    gateway = gateway_of(request)
+    listed = [each for each in published(gateway, None) if each.period.id == own.period.id]
+    fetched = fetch(gateway, None, listed[0].release.id, "country") if listed else Refused("not-found")
+    if isinstance(fetched, Refused) or not mine:
+        return {}
+    sector = mine[0].sector
+    return {line.kind: line for line in lines(rows_of(fetched)) if line.sector == sector and line.subdivision == TOTAL}
+
+
+def _groups(drawn: Sequence[tuple[Line, Bar]]) -> list[tuple[str, list[tuple[Line, Bar]]]]:
+    """The lines by subdivision, the whole first; a site with one subdivision has only the whole."""
+    groups = [(name, list(found)) for name, found in groupby(drawn, lambda pair: pair[0].subdivision)]
+    return groups if len(groups) > _WITH_PARTS else groups[:1]
+
+
+ROUTES = [
+    show("/school/figures", ROLE, figures),
+    show("/school/figures/download", ROLE, own_file),
+]

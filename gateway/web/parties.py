@@ -1,0 +1,148 @@
+"""Pages of the operator: who takes part, and who or what may act for them."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import overview
+from gateway.context import Gateway
+from gateway.identity import ROLES, SCOPES
+from gateway.operate import Desk
+from gateway.outcome import Refused
+from gateway.register import KINDS, has_agreement, site_facts
+from gateway.store import Party
+from gateway.web.forms import Form, act, day_of, show, then
+from gateway.web.pages import Visitor, gateway_of, page, refusal
+
+ROLE = "operator"
+_TOKEN_DAYS = 365
+_MANDATED = ("submit", "check", "confirm", "read-submission")
+
+
+def parties(request: Request, who: Visitor) -> Response:
+    """Search the register."""
+    return _parties(request, who)
+
+
+def _parties(request: Request, who: Visitor, form: Mapping[str, str] | None = None, fault: str = "") -> Response:
+    words, kind = request.query_params.get("q", "").strip(), request.query_params.get("kind", "")
+    with gateway_of(request).reading() as session:
+        counts = overview.parties_by_kind(session)
+        found = overview.find_parties(session, words, kind)
+    return page(
+        request,
+        who,
+        "operator_parties.html",
+        400 if fault else 200,
+        counts=counts,
+        found=found,
+        words=words,
+        kind=kind,
+        kinds=[each for each in KINDS if each != "site"],
+        form=form or {},
+        fault=fault,
+        limit=overview.PAGE,
+    )
+
+
+def add_party(request: Request, who: Visitor, form: Form) -> Response:
+    """Register a party that is not a site."""
+    code = form["code"].upper()
+    outcome = Desk(gateway_of(request), who.known).add_party(code, form["kind"], form["name"])
+    if isinstance(outcome, Refused) and outcome.report is not None:
+        return _parties(request, who, form.values, outcome.report.faults[0].rule)
+    return then(request, who, outcome, f"/operator/parties/{code}")
+
+
+def party(request: Request, who: Visitor) -> Response:
+    """One party: what the register knows, and who or what may act for it."""
+    return _party(request, who)
+
+
+def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: ANN401  what a form made, for the template
+    gateway, code = gateway_of(request), request.path_params["party"]
+    with gateway.reading() as session:
+        row = session.get(Party, code)
+        people = overview.people_of(session, code)
+        tokens = overview.tokens_of(session, code)
+        mandates = overview.mandates_of(session, code, gateway.today)
+        facts = site_facts(session, code, gateway.today)
+        agreement = has_agreement(session, code, gateway.today)
+    if row is None:
+        return refusal(request, who, Refused("unknown-party"))
+    shown = {"link": "", "token": ""} | made
+    return page(
+        request,
+        who,
+        "operator_party.html",
+        party=row,
+        people=people,
+        tokens=tokens,
+        mandates=mandates,
+        until=gateway.today.replace(year=gateway.today.year + 1),
+        facts=facts,
+        agreement=agreement,
+        roles=_roles_of(gateway, row),
+        scopes=SCOPES,
+        now=gateway.clock(),
+        **shown,
+    )
+
+
+def change_party(request: Request, who: Visitor, form: Form) -> Response:
+    """Make a login link or a token, which are shown once; revoke a token; register a processor agreement."""
+    gateway, code, desk = gateway_of(request), request.path_params["party"], Desk(gateway_of(request), who.known)
+    here = f"/operator/parties/{code}"
+    if form["act"] == "invite" and form["role"] in ROLES:
+        secret = desk.invite(code, form["role"], form["label"] or form["role"])
+        if isinstance(secret, Refused):
+            return refusal(request, who, secret)
+        return _party(request, who, link=f"{gateway.settings.base_url}/login/{secret}")
+    if form["act"] == "token" and form["scope"] in SCOPES:
+        expires = gateway.clock() + timedelta(days=_TOKEN_DAYS)
+        token = desk.issue_token(code, scopes=[form["scope"]], expires_at=expires)
+        return refusal(request, who, token) if isinstance(token, Refused) else _party(request, who, token=token)
+    if form["act"] == "revoke":
+        return then(request, who, desk.revoke_token(form["token"]), here)
+    if form["act"] == "mandate":
+        return then(request, who, _mandate(gateway, desk, code, form), here)
+    if form["act"] == "agreement":
+        return then(request, who, desk.register_agreements([code], gateway.today), here)
+    return refusal(request, who, Refused("invalid-request"))
+
+
+def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:
+    """A mandate of a site to deliver for it, from today."""
+    until = day_of(form["until"])
+    if until is None:
+        return Refused("invalid-request")
+    return desk.grant_mandate(
+        supplier,
+        form["site"].upper(),
+        actions=_MANDATED,
+        collections=sorted(gateway.contracts),
+        valid_from=gateway.today,
+        valid_to=until,
+    )
+
+
+def _roles_of(gateway: Gateway, row: Party) -> tuple[str, ...]:
+    """Roles that persons of a party can have: the operator's own, a school's, or a recipient's; and its officer's."""
+    if row.code == gateway.settings.operator:
+        return ("operator", "privacy-officer")
+    if row.kind in ("site", "board"):
+        return ("school", "privacy-officer")
+    if row.kind == "minister":
+        return ("controller-officer", "recipient")
+    return ("recipient", "privacy-officer")
+
+
+ROUTES = [
+    show("/operator/parties", ROLE, parties),
+    act("/operator/parties", ROLE, add_party),
+    show("/operator/parties/{party}", ROLE, party),
+    act("/operator/parties/{party}", ROLE, change_party),
+]

@@ -1,0 +1,90 @@
+"""Pages of the operator: releases from build to publication, under four eyes."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import overview
+from gateway.outcome import Refused
+from gateway.publish import deciding
+from gateway.publish.downloading import catalogue
+from gateway.store import Release, ReleaseState
+from gateway.web.forms import Form, act, show, then
+from gateway.web.pages import Visitor, gateway_of, page, refusal
+from gateway.web.sheets import fetch, rows_of, view_of
+
+ROLE = "operator"
+_ACTS: Mapping[str, Callable[..., Release | Refused]] = {
+    "approve": partial(deciding.review, approved=True),
+    "reject": partial(deciding.review, approved=False),
+    "publish": deciding.publish,
+    "withdraw": deciding.withdraw_release,
+}
+
+
+def releases(request: Request, who: Visitor) -> Response:
+    """Every release, whatever its state."""
+    return page(request, who, "operator_releases.html", listed=catalogue(gateway_of(request), who.known))
+
+
+def release(request: Request, who: Visitor) -> Response:
+    """One release: how useful, how safe, who judged it, and what this person may do."""
+    return _release(request, who)
+
+
+def _release(request: Request, who: Visitor, fault: str = "") -> Response:
+    gateway, wanted = gateway_of(request), request.path_params["release"]
+    with gateway.reading() as session:
+        found = overview.find_release(session, wanted)
+        if isinstance(found, Refused):
+            return refusal(request, who, found)
+        row, its_period = found
+        review = overview.reviewed(session, row, who.known.person)
+    view = None
+    if row.state in (ReleaseState.BUILT, ReleaseState.APPROVED, ReleaseState.PUBLISHED):
+        fetched = fetch(gateway, who.known, wanted, "country")
+        if not isinstance(fetched, Refused):
+            contract = gateway.contracts[its_period.table_id]
+            view = view_of(gateway, contract, rows_of(fetched), request.query_params)
+    return page(
+        request,
+        who,
+        "operator_release.html",
+        400 if fault else 200,
+        release=row,
+        period=its_period,
+        exercise=its_period.exercise,
+        review=review,
+        mine=review.given_by(who.known.person),
+        plan=gateway.law.purposes.plan(row.purposes.split()),
+        certificate=_json(row.certificate),
+        utility=_json(row.utility),
+        view=view,
+        fault=fault,
+    )
+
+
+def decide(request: Request, who: Visitor, form: Form) -> Response:
+    """Approve, reject, publish or withdraw a release, with a reason."""
+    wanted = request.path_params["release"]
+    if form["act"] not in _ACTS:
+        return refusal(request, who, Refused("invalid-request"))
+    if not form["reason"]:
+        return _release(request, who, "reason")
+    outcome = _ACTS[form["act"]](gateway_of(request), who.known, wanted, reason=form["reason"])
+    return then(request, who, outcome, f"/operator/releases/{wanted}")
+
+
+def _json(text: str) -> Any:  # noqa: ANN401  the certificate's own shape
+    return json.loads(text) if text else {}
+
+
+ROUTES = [
+    show("/operator/releases", ROLE, releases),
+    show("/operator/releases/{release}", ROLE, release),
+    act("/operator/releases/{release}", ROLE, decide),
+]
