@@ -33,7 +33,7 @@ from pseudonymisation.oprf import blind, evaluate, finalise, public_key
 from pseudonymisation.pseudonym import pids
 from pseudonymisation.rotation import rekey, succeed
 from pseudonymisation.text64 import to_text
-from tests.pseudonymisation.databases import new_database, running_postgresql
+from tests.databases import new_database, running_postgresql
 from tests.pseudonymisation.serve import free_port, running
 from tests.pseudonymisation.world import (
     BANDS,

@@ -45,12 +45,14 @@ class HeldRow:
 
 @dataclass(frozen=True, slots=True)
 class LoggedUse:
-    """An entry of the log that was about this pupil among others, with the proof that it was."""
+    """An entry of the log that was about this pupil among others, with the proof that it was.
+
+    Attributes:
+        subject: The salted tag under the root in the entry, its place and the proof (`audit.subjects.Held`).
+    """
 
     entry: bytes
-    root: str
-    place: int
-    proof: tuple[str, ...]
+    subject: HeldSubject
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,7 @@ def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes) -> li
     query = select(Submission.subjects_root, Submission.entry_id).where(col(Submission.subjects_root).in_(found))
     entry_of = {bytes.fromhex(entry_id): root for root, entry_id in session.exec(query)}
     logged = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))
-    return [_use(found[entry_of[bytes(leaf)]], bytes(data)) for leaf, data in logged]
-
-
-def _use(held: HeldSubject, data: bytes) -> LoggedUse:
-    return LoggedUse(data, held.root.hex(), held.place, tuple(each.hex() for each in held.proof))
+    return [LoggedUse(bytes(data), found[entry_of[bytes(leaf)]]) for leaf, data in logged]
 
 
 def _consents(gateway: Gateway, session: Session, site: str, ids: Sequence[str]) -> list[HeldConsent]:

@@ -98,7 +98,15 @@ def _held(held: access.Held) -> dict[str, object]:
             for row in held.rows
         ],
         "uses": [
-            {"entry": use.entry.decode(), "subjectsRoot": use.root, "place": use.place, "proof": list(use.proof)}
+            {
+                "entry": use.entry.decode(),
+                "subjectsRoot": use.subject.root.hex(),
+                "tag": use.subject.tag.hex(),
+                "salt": use.subject.salt.hex(),
+                "place": use.subject.place,
+                "size": use.subject.size,
+                "proof": [each.hex() for each in use.subject.proof],
+            }
             for use in held.uses
         ],
         "consents": [
