@@ -19,44 +19,61 @@ class Change(NamedTuple):
 
 @dataclass
 class Goal:
-    """Somebody must not be able to exclude a change.
+    """Some readers must not be able to exclude a change.
 
     Attributes:
         everyone: whether outsiders and every insider without a share in the area count, or only `special`.
         exempt: insiders with a share in the area; what they could find is the remainder, in `special`.
         special: insiders for whom a remainder must still be able to make the change.
-        common: insiders that every witness so far touches, so that it proves nothing to them; None before the first.
+        witnesses: numbers of those found in the present search.
+        waiting: the special insiders still without one.
+        common: insiders whose units every witness so far changes, so that none convinces them; None before the first.
     """
 
     everyone: bool
     exempt: frozenset[int]
     special: set[int] = field(default_factory=set)
+    witnesses: list[int] = field(default_factory=list)
+    waiting: set[int] = field(default_factory=set)
     common: set[int] | None = None
 
-    def note(self, touched: set[int]) -> None:
-        """A witness that keeps to everything outsiders know and leaves all but `touched` insiders' units alone."""
-        self.special &= touched
+    def begin(self) -> None:
+        """Start a search: what was reached before is settled, and its witnesses are no longer this search's."""
+        self.witnesses = []
+        self._settled = (frozenset(self.waiting), None if self.common is None else frozenset(self.common))
+
+    def again(self, witnesses: Iterable[tuple[int, frozenset[int], int]]) -> None:
+        """Start this search anew with some of its witnesses (number, touched, insider) only."""
+        waiting, common = self._settled
+        self.waiting, self.common = set(waiting), None if common is None else set(common)
+        self.witnesses = []
+        for number, touched, insider in witnesses:
+            self.note(number, touched, insider)
+
+    def note(self, number: int, touched: frozenset[int], insider: int) -> None:
+        """A witness that changes some insiders' units; for one insider only, or (-1) for everyone."""
+        self.witnesses.append(number)
+        if insider >= 0:
+            self.waiting.discard(insider)
+            if self.common is not None:
+                self.common.discard(insider)
+            return
+        self.waiting &= touched
         if self.everyone:
             fresh = touched - self.exempt
-            self.common = fresh if self.common is None else self.common & fresh
-
-    def note_for(self, insider: int) -> None:
-        """A witness for one insider only."""
-        self.special.discard(insider)
-        if self.common is not None:
-            self.common.discard(insider)
+            self.common = set(fresh) if self.common is None else self.common & fresh
 
     @property
     def open(self) -> bool:
         """Whether a witness is still missing."""
-        return bool(self.special) or (self.everyone and (self.common is None or bool(self.common)))
+        return bool(self.waiting) or (self.everyone and (self.common is None or bool(self.common)))
 
     @property
     def next(self) -> int:
         """For whom a witness is missing: -1 outsiders, else an insider."""
         if self.everyone and self.common is None:
             return -1
-        return min(self.special | (self.common or set()))
+        return min(self.waiting | (self.common or set()))
 
 
 def find_goals(problem: Problem) -> dict[Change, Goal]:
@@ -67,11 +84,13 @@ def find_goals(problem: Problem) -> dict[Change, Goal]:
     value = problem.figures[area, row]
     for end in (primary.low_end, primary.high_end):
         for change in _changes(area, row, end[area, row] - value):
-            goals.setdefault(change, Goal(False, problem.owners[change.area])).everyone = True
+            goals.setdefault(change, Goal(everyone=False, exempt=problem.owners[change.area])).everyone = True
     for end in (remainders.low_end, remainders.high_end):
         changes = _changes(remainders.area, remainders.row, end - remainders.value)
         for change, insider in zip(changes, remainders.insider.tolist(), strict=True):
-            goals.setdefault(change, Goal(False, problem.owners[change.area])).special.add(insider)
+            goals.setdefault(change, Goal(everyone=False, exempt=problem.owners[change.area])).special.add(insider)
+    for goal in goals.values():
+        goal.waiting = set(goal.special)
     return {change: goal for change, goal in goals.items() if change.by}
 
 

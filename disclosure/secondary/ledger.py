@@ -1,6 +1,7 @@
 """The ledger of a search: which goals are still open, and the witnesses found so far."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,30 +17,51 @@ class Delta:
     leaves: np.ndarray
 
 
+class Witness(NamedTuple):
+    """A change of the table, whose units it changes, and for whom it is (-1: everyone)."""
+
+    delta: Delta
+    touched: frozenset[int]
+    insider: int
+
+
 @dataclass(eq=False)
 class Ledger:
-    """Goals of a patch, by its nodes, and the witnesses: deltas with the insider they are for (-1: everyone)."""
+    """Goals of a patch, by its nodes, and the witnesses found."""
 
     patch: Patch
     goals: dict[Change, Goal]
-    found: list[tuple[Delta, int]] = field(default_factory=list)
+    found: dict[int, Witness] = field(default_factory=dict)
+    reached: list[list[tuple[Change, Goal]]] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many witnesses there have been."""
+        return len(self.reached)
 
     def record(self, delta: Delta, insider: int) -> bool:
         """Keep a witness and note every goal it reaches; False if it breaks a bound outside the model it comes from."""
-        nodes, change = self._moved(delta)
+        if not self._possible(delta):
+            return False
+        nodes, change = self.moved(delta)
         strict = self._keeps(nodes, change, -1)
         if not strict and (insider < 0 or not self._keeps(nodes, change, insider)):
             return False
-        self.found.append((delta, -1 if strict else insider))
-        touched = set(self.patch.insider[delta.units].tolist()) - {-1}
-        for goal in self._reached(nodes, change):
-            if strict:
-                goal.note(touched)
-            else:
-                goal.note_for(insider)
+        touched = frozenset(self.patch.insider[delta.units].tolist()) - {-1}
+        witness = Witness(delta, touched, -1 if strict else insider)
+        self.found[self.count] = witness
+        reached = self._reached(nodes, change)
+        for _, goal in reached:
+            goal.note(self.count, witness.touched, witness.insider)
+        self.reached.append(reached)
         return True
 
-    def _moved(self, delta: Delta) -> tuple[np.ndarray, np.ndarray]:
+    def _possible(self, delta: Delta) -> bool:
+        """Whether every leaf stays at 0 or above and the inequalities hold."""
+        after = self.patch.leaves[delta.units] + delta.leaves
+        return bool((after >= 0).all() and (after @ self.patch.lines.T >= 0).all())
+
+    def moved(self, delta: Delta) -> tuple[np.ndarray, np.ndarray]:
         """Nodes a delta touches, and the change of each of their rows."""
         lines = delta.leaves @ self.patch.rows.T
         above = sorted({area for unit in delta.units.tolist() for area in self.patch.chains[unit].tolist()})
@@ -54,8 +76,8 @@ class Ledger:
         fine = (after >= patch.lower[nodes]) & (after <= patch.upper[nodes])
         return bool((fine | (patch.told[nodes] & shared[:, None])).all())
 
-    def _reached(self, nodes: np.ndarray, change: np.ndarray) -> list[Goal]:
+    def _reached(self, nodes: np.ndarray, change: np.ndarray) -> list[tuple[Change, Goal]]:
         place, row = np.nonzero(change)
         keys = zip(nodes[place].tolist(), row.tolist(), change[place, row].tolist(), strict=True)
-        found = (self.goals.get(Change(*key)) for key in keys)
-        return [goal for goal in found if goal is not None]
+        found = ((Change(*key), self.goals.get(Change(*key))) for key in keys)
+        return [(change, goal) for change, goal in found if goal is not None]

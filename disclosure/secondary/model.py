@@ -3,11 +3,12 @@
 import numpy as np
 from scipy import sparse
 
-from disclosure.secondary.cells import Cache, Cells, Line
+from disclosure.secondary.cells import Cache, Cells, crossed
 from disclosure.secondary.ledger import Delta
 from disclosure.secondary.patch import Patch
 from disclosure.secondary.solver import TOLERANCE, Solver
 
+AMPLE = 40  # an inequality with more slack than this is left out: no move comes near, and the ledger checks
 SHARE = 0.01  # price of moving a hidden count by one: keeps witnesses short and nearly always whole
 
 
@@ -22,10 +23,13 @@ class Model:
         closed: whether each leaf's sum over the units stays as it is; areas that hold every unit then do too.
         shown: published now, by base node and row; `push` and `realise` hide what they have to.
         wanted: cells that `push` may be asked for, likewise.
+        firm: whether what is published stays published, whatever that makes impossible.
         cache: classes by signature, shared between models.
     """
 
-    def __init__(self, patch: Patch, *, closed: bool, shown: np.ndarray, wanted: np.ndarray, cache: Cache) -> None:
+    def __init__(
+        self, patch: Patch, *, closed: bool, shown: np.ndarray, wanted: np.ndarray, firm: bool, cache: Cache
+    ) -> None:
         self.patch, self.closed, self.shown = patch, closed, shown
         units = np.arange(patch.size)
         areas = np.arange(patch.size, len(patch.ids))
@@ -35,8 +39,8 @@ class Model:
         self.column[self.unit, self.leaf] = np.arange(len(self.unit))
         self.leaves = np.unique(self.leaf)
         self.cells = Cells(patch, np.concatenate([units, areas]), shown=shown, wanted=wanted, cache=cache)
-        self.banned = -1
-        self.hidden: set[int] = set()
+        self.giving = np.zeros(0, int) if firm else np.flatnonzero(self.cells.shut)
+        self._limits: dict[int, np.ndarray] = {}
         self._load()
 
     def push(self, base: int, row: int, by: int, insider: int) -> Delta | None:
@@ -48,7 +52,7 @@ class Model:
             by: its change.
             insider: leave this insider's units alone, and do not use what outsiders are told of margins it shares.
         """
-        number, sign = self.cells.place.get((base, row), (-1, 0))
+        number, sign = self.cells.place(base, row)
         if number < 0 or not self._possible(number, by * sign, insider):
             return None
         return self._solve({number: float(by * sign)}, insider)
@@ -62,48 +66,44 @@ class Model:
     def _load(self) -> None:
         """Build the matrix."""
         cells, patch = self.cells, self.patch
-        single = np.identity(patch.rows.shape[1], np.int64)
-        everyone = np.arange(patch.size)
-        sums: list[Line] = [(everyone, single[leaf]) for leaf in self.leaves] if self.closed else []
-        body, known, total = (self._matrix(lines) for lines in ([cell.line for cell in cells.found], cells.fixed, sums))
-        lines = self._matrix([(everyone[[unit]], line) for unit in everyone for line in patch.lines])
+        everyone = sparse.csr_array(np.ones((len(self.leaves), patch.size), int))
+        single = np.identity(patch.rows.shape[1], np.int64)[self.leaves]
+        own = sparse.csr_array(np.repeat(np.identity(patch.size, int), len(patch.lines), axis=0))
         slack = (patch.leaves @ patch.lines.T).ravel().astype(float)
-        used = np.diff(lines.indptr) > 0
-        change = sparse.csc_array(sparse.vstack([body, known, total, lines[used]]))
-        self.first_sum = len(cells.found) + len(cells.fixed)
+        near = slack < AMPLE
+        body = self._matrix(patch.members[cells.node], cells.lines)
+        known = self._matrix(patch.members[cells.fixed_node], cells.fixed)
+        total = self._matrix(everyone, single) if self.closed else self._matrix(everyone[:0], single[:0])
+        lines = self._matrix(own[near], np.tile(patch.lines, (patch.size, 1))[near])
+        change = sparse.csc_array(sparse.vstack([body, known, total, lines]))
+        self.first_sum = body.shape[0] + known.shape[0]
         self.first_give = 2 * len(self.unit)
-        self.giving = np.flatnonzero(cells.shut)
+        self.rows_of = np.nonzero((cells.number >= 0) & (patch.origin >= 0)[:, None])
         ways = len(self.giving)
         give = sparse.csc_array((np.ones(ways), (self.giving, np.arange(ways))), shape=(change.shape[0], ways))
-        still = np.zeros(self.first_sum - len(cells.found) + len(sums))
+        still = np.zeros(known.shape[0] + total.shape[0])
         price = cells.price[self.giving]
         down = patch.leaves[self.unit, self.leaf].astype(float)
-        self.limit = np.concatenate([np.full(len(down), np.inf), down, np.full(2 * ways, np.inf)])
+        limit = np.concatenate([np.full(len(down), np.inf), down, np.full(2 * ways, np.inf)])
         self.solver = Solver(
             sparse.csc_array(sparse.hstack([change, -change, -give, give])),
             np.concatenate([np.full(self.first_give, SHARE), price, price]),
-            self.limit,
-            lower=np.concatenate([np.where(cells.shut, 0, cells.lower), still, -slack[used]]),
-            upper=np.concatenate([np.where(cells.shut, 0, cells.upper), still, np.full(used.sum(), np.inf)]),
+            limit,
+            lower=np.concatenate([np.where(cells.shut, 0, cells.lower), still, -slack[near]]),
+            upper=np.concatenate([np.where(cells.shut, 0, cells.upper), still, np.full(near.sum(), np.inf)]),
             whole=self.first_give,
         )
 
-    def _matrix(self, lines: list[Line]) -> sparse.csr_array:
-        """Rows given as (units, coefficients per leaf)."""
-        row, column, value = [np.zeros(0, int)], [np.zeros(0, int)], [np.zeros(0)]
-        for number, (units, line) in enumerate(lines):
-            leaves = np.flatnonzero(line)
-            spots = self.column[np.ix_(units, leaves)]
-            there = spots >= 0
-            row.append(np.full(there.sum(), number))
-            column.append(spots[there])
-            value.append(np.broadcast_to(line[leaves], spots.shape)[there].astype(float))
-        place = (np.concatenate(row), np.concatenate(column))
-        return sparse.csr_array((np.concatenate(value), place), shape=(len(lines), len(self.unit)))
+    def _matrix(self, members: sparse.csr_array, lines: np.ndarray) -> sparse.csr_array:
+        """Rows given as units (n x units) and coefficients per leaf (n x P)."""
+        row, unit, leaf, value = crossed(sparse.csr_array(members), lines)
+        column = self.column[unit, leaf]
+        there = column >= 0
+        shape = (len(lines), len(self.unit))
+        return sparse.csr_array((value[there].astype(float), (row[there], column[there])), shape=shape)
 
     def _solve(self, fixed: dict[int, float], insider: int) -> Delta | None:
-        self._catch_up()
-        self._ban(insider)
+        self._adjust(insider)
         solution = self.solver.solve(fixed)
         if solution is None:
             return None
@@ -116,67 +116,49 @@ class Model:
 
     def _possible(self, number: int, by: int, insider: int) -> bool:
         """False when a closed model of plain units has too few counts elsewhere; saves solving it."""
-        cell, patch = self.cells.found[number], self.patch
-        line = cell.line[1] if by > 0 else cell.rest
-        if not self.closed or cell.node >= patch.size or not line.any() or (patch.origin[: patch.size] < 0).any():
+        cells, patch, node = self.cells, self.patch, self.cells.node[number]
+        line = cells.lines[number] if by > 0 else cells.rests[number]
+        if not self.closed or node >= patch.size or not line.any() or (patch.origin[: patch.size] < 0).any():
             return True
-        others = (np.arange(patch.size) != cell.node) & ((patch.insider != insider) | (insider < 0))
+        others = (np.arange(patch.size) != node) & ((patch.insider != insider) | (insider < 0))
         return int((patch.leaves[others] @ line).sum()) >= abs(by)
 
-    def _ban(self, insider: int) -> None:
-        """Fix the units of one insider and free the margins it shares, undoing this for the one before."""
-        for which, banned in ((self.banned, False), (insider, True)):
-            if which < 0 or self.banned == insider:
-                continue
-            columns, most = self._limits(which)
-            self.solver.bound_columns(columns, most if banned else self.limit[columns])
-            rows = [number for number in self.cells.shared(which) if not self.cells.shut[number]]
-            far = np.full(len(rows), np.inf)
-            lower, upper = (-far, far) if banned else (self.cells.lower[rows], self.cells.upper[rows])
-            self.solver.bound_rows(rows, lower, upper)
-        self.banned = insider
+    def _adjust(self, insider: int) -> None:
+        """Take over what is published now, fix the units of an insider and free the margins it shares."""
+        cells, solver = self.cells, self.solver
+        cells.shut = self._shut()
+        free = np.zeros(len(cells.shut), bool)
+        free[cells.shared(insider)] = True
+        lower = np.where(cells.shut, 0, np.where(free, -np.inf, cells.lower))
+        upper = np.where(cells.shut, 0, np.where(free, np.inf, cells.upper))
+        rows = np.flatnonzero((lower != solver.lower[: len(lower)]) | (upper != solver.upper[: len(upper)]))
+        solver.bound_rows(rows.tolist(), lower[rows], upper[rows])
+        if insider not in self._limits:
+            self._limits[insider] = self._limit(insider)
+        ways = np.where(cells.shut[self.giving], np.inf, 0)
+        limit = np.concatenate([self._limits[insider], ways, ways])
+        columns = np.flatnonzero(limit != solver.limit)
+        solver.bound_columns(columns, limit[columns])
 
-    def _limits(self, insider: int) -> tuple[np.ndarray, np.ndarray]:
-        """Columns an insider's units bound, and the bounds without them: nothing, or a merged unit's other counts."""
-        half = len(self.unit)
-        own = np.flatnonzero(self.patch.insider[self.unit] == insider)
-        columns, most = np.concatenate([own, own + half]), np.zeros(2 * len(own))
-        if insider in self.patch.owned:
-            held = self.patch.owned[insider][self.unit, self.leaf]
-            less = np.flatnonzero(held) + half
-            columns = np.concatenate([columns, less])
-            most = np.concatenate([most, self.limit[less] - held[held > 0]])
-        return columns, most
+    def _shut(self) -> np.ndarray:
+        """Which classes are published now."""
+        node, row = self.rows_of
+        shown = self.shown[self.patch.origin[node], row]
+        return np.bincount(self.cells.number[node, row], shown, minlength=len(self.cells.shut)) > 0
+
+    def _limit(self, insider: int) -> np.ndarray:
+        """Bounds of the leaf columns when an insider's units stand still; of merged units only its own counts do."""
+        patch = self.patch
+        down = (patch.leaves - patch.held(insider))[self.unit, self.leaf].astype(float)
+        own = (patch.insider[self.unit] == insider) & (insider >= 0)
+        return np.concatenate([np.where(own, 0, np.inf), np.where(own, 0, down)])
 
     def _give_way(self, solution: np.ndarray) -> None:
         """Hide the published classes that moved."""
         ways = len(self.giving)
         up, down = solution[self.first_give : self.first_give + ways], solution[self.first_give + ways :]
-        moved = self.giving[(np.abs(up - down) > TOLERANCE) & self.cells.shut[self.giving]]
-        for number in moved:
-            cell = self.cells.found[number]
-            self.shown[cell.base, cell.rows] = False
-            self.hidden.add(cell.base)
-        self._release(moved)
-
-    def _catch_up(self) -> None:
-        """Take over cells that other models have hidden meanwhile."""
-        shut = self.giving[self.cells.shut[self.giving]]
-        cells = [self.cells.found[number] for number in shut]
-        self._release(shut[[not self.shown[cell.base, cell.rows].any() for cell in cells]] if len(shut) else shut)
-
-    def _release(self, numbers: np.ndarray) -> None:
-        """Treat classes as hidden from now on."""
-        if not len(numbers):
-            return
-        self.cells.shut[numbers] = False
-        free = np.isin(numbers, self.cells.shared(self.banned)) if self.banned >= 0 else np.zeros(len(numbers), bool)
-        self.solver.bound_rows(
-            numbers.tolist(),
-            np.where(free, -np.inf, self.cells.lower[numbers]),
-            np.where(free, np.inf, self.cells.upper[numbers]),
-        )
-        columns = self.first_give + np.searchsorted(self.giving, numbers)
-        columns = np.concatenate([columns, columns + len(self.giving)])
-        self.limit[columns] = 0
-        self.solver.bound_columns(columns, np.zeros(len(columns)))
+        moved = self.giving[np.abs(up - down) > TOLERANCE]
+        if len(moved):
+            node, row = self.rows_of
+            kept = np.isin(self.cells.number[node, row], moved)
+            self.shown[self.patch.origin[node[kept]], row[kept]] = False

@@ -30,13 +30,15 @@ class Nest:
         patch: the units and their areas.
         shown: N x R, published now; models hide what they have to.
         wanted: N x R, cells with a goal.
+        firm: whether what is published stays published.
     """
 
-    def __init__(self, patch: Patch, shown: np.ndarray, wanted: np.ndarray) -> None:
-        self.patch, self.shown, self.wanted = patch, shown, wanted
+    def __init__(self, patch: Patch, shown: np.ndarray, wanted: np.ndarray, *, firm: bool) -> None:
+        self.patch, self.shown, self.wanted, self.firm = patch, shown, wanted, firm
         self.block = blocks(patch)
         self._models: OrderedDict[Name, Model] = OrderedDict()
         self._classes: dict[bytes, Classes] = {}
+        self._realised: dict[tuple[Name, bytes, int], Changes | None] = {}
 
     def within_block(self, change: Change, insider: int) -> Delta | None:
         """A witness for a unit's cell that leaves every sum over its block alone."""
@@ -67,9 +69,8 @@ class Nest:
         parts += _split(rest, patch.group[rest])
         far = scope[~inside[scope]]
         crossing = np.isin(far, self._neighbours(near))
-        parts += _split(far[crossing], patch.group[far[crossing]]) + _split(
-            far[~crossing], patch.region[far[~crossing]]
-        )
+        parts += _split(far[crossing], patch.group[far[crossing]])
+        parts += [far[~crossing]] if (~crossing).any() else []
         return self._push(("around", block, *homes, regional, closed), parts, change, insider, closed=closed)
 
     def _neighbours(self, units: np.ndarray) -> np.ndarray:
@@ -98,7 +99,9 @@ class Nest:
             self._models.move_to_end(name)
         else:
             merged = merge(self.patch, parts)
-            self._models[name] = Model(merged, closed=closed, shown=self.shown, wanted=self.wanted, cache=self._classes)
+            self._models[name] = Model(
+                merged, closed=closed, shown=self.shown, wanted=self.wanted, firm=self.firm, cache=self._classes
+            )
             if len(self._models) > KEPT:
                 self._models.popitem(last=False)
         return self._models[name]
@@ -117,8 +120,17 @@ class Nest:
         return changes, -1
 
     def _realise(self, part: np.ndarray, leaves: np.ndarray, insider: int) -> Changes | None:
+        """A change of a part's units with the given sum; asked once, as hiding more never takes a change away."""
+        if self.firm:
+            return self._search(part, (part.tobytes(),), leaves, insider)
+        name: Name = (part.tobytes(),)
+        key = (name, leaves.tobytes(), insider)
+        if key not in self._realised:
+            self._realised[key] = self._search(part, name, leaves, insider)
+        return self._realised[key]
+
+    def _search(self, part: np.ndarray, name: Name, leaves: np.ndarray, insider: int) -> Changes | None:
         parts = self._children(part)
-        name: Name = (int(part[0]), len(part))
         for _ in range(LOOKS):
             delta = self._model(name, parts, closed=True).realise(leaves, insider)
             if delta is None:

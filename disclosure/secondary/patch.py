@@ -29,7 +29,7 @@ class Patch:
         insider: units; shares: per node the insiders that own some unit of it, in the whole problem.
         group, region: units, equal for units with the same areas above them, and in the same region.
         origin: N, the node in the patch this one was merged from, -1 for merged units; itself if nothing was merged.
-        owned: per insider the counts (units x P) of merged units that are its own.
+        merged: units that stand for several of another patch, and that patch: (units x its units, 1 where inside; patch).
     """
 
     ids: np.ndarray
@@ -52,13 +52,27 @@ class Patch:
     group: np.ndarray
     region: np.ndarray
     origin: np.ndarray
-    owned: dict[int, np.ndarray]
+    merged: "tuple[sparse.csr_array, Patch] | None"
 
     @cached_property
     def chains(self) -> list[np.ndarray]:
         """Per unit the areas of the patch it belongs to."""
         above = sparse.csc_array(self.members[self.size :])
         return [above.indices[above.indptr[u] : above.indptr[u + 1]] + self.size for u in range(self.size)]
+
+    def held(self, insider: int) -> np.ndarray:
+        """Units x P: the counts inside merged units that are an insider's own."""
+        if self.merged is None:
+            return np.zeros(self.leaves.shape, np.int64)
+        inside, base = self.merged
+        own = np.flatnonzero(base.insider == insider)
+        return np.asarray(inside[:, own] @ base.leaves[own])
+
+    @cached_property
+    def reach(self) -> tuple[np.ndarray, np.ndarray]:
+        """N x R: how far a hidden cell may move down (0 or less) and up."""
+        low = np.where(self.lower > -FAR, self.lower - self.values, -np.inf)
+        return low, np.where(self.upper < FAR, self.upper - self.values, np.inf)
 
     @cached_property
     def offered(self) -> np.ndarray:
@@ -105,7 +119,7 @@ def cut(problem: Problem, units: np.ndarray, shown: np.ndarray) -> Patch:
         group=problem.groups[units],
         region=problem.regions[units],
         origin=np.arange(len(ids)),
-        owned={},
+        merged=None,
     )
 
 
@@ -139,7 +153,6 @@ def merge(patch: Patch, parts: list[np.ndarray]) -> Patch:
     values[: len(parts)] = leaves @ patch.rows.T
     for part in merged:
         known[part] = patch.known[parts[part]].all(axis=0)
-    insiders = set(patch.insider[np.concatenate([parts[m] for m in merged])].tolist()) - {-1} if len(merged) else set()
     return Patch(
         ids=np.where(kept, patch.ids[origin], -1),
         size=len(parts),
@@ -161,7 +174,5 @@ def merge(patch: Patch, parts: list[np.ndarray]) -> Patch:
         group=np.where(single, patch.group[first], -1),
         region=patch.region[first],
         origin=origin,
-        owned={
-            i: np.asarray(joined @ (patch.leaves * (patch.insider == i)[:, None])) * ~single[:, None] for i in insiders
-        },
+        merged=(sparse.csr_array(joined.multiply(~single[:, None])), patch),
     )

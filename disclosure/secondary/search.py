@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from disclosure.secondary.cleanup import republish
 from disclosure.secondary.goals import Change, Goal
 from disclosure.secondary.ledger import Delta, Ledger
 from disclosure.secondary.nest import Nest
@@ -34,6 +35,7 @@ def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) ->
 
     1. Every goal of a unit within its block.
     2. What is left, and the goals of areas inside the region, within the region.
+    3. Publish again what can be.
 
     Args:
         patch: the region.
@@ -46,36 +48,49 @@ def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) ->
         if change.area < patch.size:
             _serve(ledger, change, nest.within_block)
     for change in sequence:  # 2
-        _serve(ledger, change, lambda c, insider: nest.within(c, insider, regional=True, closed=True))
-    return _end(ledger, nest)
+        _serve(ledger, change, lambda c, insider: _in_region(nest, c, insider))
+    return _end(ledger, republish(ledger, nest, _near_first))  # 3
 
 
 def search_whole(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
     """Serve what the regions could not.
 
-    3. Within the whole table, leaving its grand totals alone.
-    4. With nothing left alone but what is published.
+    4. Within the whole table, leaving its grand totals alone; else with nothing left alone but what is published.
+    5. Publish again what can be.
     """
     ledger, nest = _begin(patch, goals)
-    sequence = _in_order(goals, nest, order)
-    for change in sequence:  # 3
-        _serve(ledger, change, lambda c, insider: nest.within(c, insider, regional=False, closed=True))
-    for change in sequence:  # 4
-        _serve(ledger, change, lambda c, insider: nest.within(c, insider, regional=False, closed=False))
-    return _end(ledger, nest)
+    for change in _in_order(goals, nest, order):  # 4
+        _serve(ledger, change, lambda c, insider: _anywhere(nest, c, insider))
+    return _end(ledger, republish(ledger, nest, _anywhere))  # 5
+
+
+def _in_region(nest: Nest, change: Change, insider: int) -> Delta | None:
+    return nest.within(change, insider, regional=True, closed=True)
+
+
+def _near_first(nest: Nest, change: Change, insider: int) -> Delta | None:
+    found = nest.within_block(change, insider) if change.area < nest.patch.size else None
+    return found or _in_region(nest, change, insider)
+
+
+def _anywhere(nest: Nest, change: Change, insider: int) -> Delta | None:
+    found = nest.within(change, insider, regional=False, closed=True)
+    return found or nest.within(change, insider, regional=False, closed=False)
 
 
 def _begin(patch: Patch, goals: dict[Change, Goal]) -> tuple[Ledger, Nest]:
     wanted = np.zeros(patch.shown.shape, bool)
-    for change in goals:
+    for change, goal in goals.items():
+        goal.begin()
         wanted[change.area, change.row] = True
-    return Ledger(patch, goals), Nest(patch, patch.shown.copy(), wanted)
+    return Ledger(patch, goals), Nest(patch, patch.shown.copy(), wanted, firm=False)
 
 
-def _end(ledger: Ledger, nest: Nest) -> Found:
+def _end(ledger: Ledger, shown: np.ndarray) -> Found:
     ids = ledger.patch.ids
-    witnesses = gather((ids[delta.units], delta.leaves, insider) for delta, insider in ledger.found)
-    return Found(nest.shown, witnesses, {change: goal for change, goal in ledger.goals.items() if goal.open})
+    found = ledger.found.values()
+    witnesses = gather((ids[witness.delta.units], witness.delta.leaves, witness.insider) for witness in found)
+    return Found(shown, witnesses, {change: goal for change, goal in ledger.goals.items() if goal.open})
 
 
 def _in_order(goals: dict[Change, Goal], nest: Nest, order: np.ndarray) -> list[Change]:

@@ -1,0 +1,80 @@
+"""Cleaning up: a hidden cell that turns out not to be needed is published again, the most wanted first."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+import numpy as np
+
+from disclosure.secondary.cells import Cache, classes_of
+from disclosure.secondary.goals import Change, Goal
+from disclosure.secondary.ledger import Delta, Ledger
+from disclosure.secondary.nest import Nest
+
+Serve = Callable[[Nest, Change, int], Delta | None]
+Cell = tuple[int, list[int]]
+TRIES = 8  # per unit: bounds the time spent on a table with many hidden cells
+
+
+def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
+    """Publish again what can be, as long as every goal keeps its witnesses or finds others.
+
+    Args:
+        ledger: a finished search; gains and loses witnesses.
+        searched: what it published.
+        serve: how to look for a witness.
+
+    Returns:
+        N x R, published now.
+    """
+    every = searched.wanted | ledger.patch.shown  # a model must see what may be published again
+    nest = Nest(ledger.patch, searched.shown.copy(), every, firm=True)
+    touching: dict[tuple[int, int], set[int]] = defaultdict(set)
+    hidden = ledger.patch.shown & ~nest.shown
+    seen = 0
+    for node, rows in _candidates(ledger, hidden)[: TRIES * ledger.patch.size]:
+        for number in range(seen, ledger.count):
+            nodes, change = ledger.moved(ledger.found[number].delta)
+            place, row = np.nonzero(change)
+            for cell in zip(nodes[place].tolist(), row.tolist(), strict=True):
+                touching[cell].add(number)
+        seen = ledger.count
+        nest.shown[node, rows] = True
+        used = {number for row in rows for number in touching[node, row] if number in ledger.found}
+        if _replaced(ledger, used, lambda change, insider: serve(nest, change, insider)):
+            for number in used:
+                del ledger.found[number]
+        else:
+            nest.shown[node, rows] = False
+    return nest.shown
+
+
+def _candidates(ledger: Ledger, hidden: np.ndarray) -> list[Cell]:
+    """Cells hidden by the search, rows of one class together, dearest first."""
+    patch, cache = ledger.patch, Cache()
+    cells: list[tuple[float, Cell]] = []
+    for node in np.flatnonzero(hidden.any(axis=1)).tolist():
+        of = classes_of(patch, node, cache).of
+        for number in np.unique(of[hidden[node]]):
+            rows = np.flatnonzero((of == number) & hidden[node])
+            cells.append((float(patch.price[node, rows].sum()), (node, rows.tolist())))
+    return [cell for _, cell in sorted(cells, key=lambda priced: -priced[0])]
+
+
+def _replaced(ledger: Ledger, used: set[int], serve: Callable[[Change, int], Delta | None]) -> bool:
+    """Whether every goal can do without some witnesses; if not, all goals are left as they were."""
+    affected = {id(goal): (change, goal) for number in used for change, goal in ledger.reached[number]}
+    before = {key: list(goal.witnesses) for key, (_, goal) in affected.items()}
+    for change, goal in affected.values():
+        _keep(ledger, goal, [number for number in goal.witnesses if number not in used])
+        while goal.open:
+            insider = goal.next
+            delta = serve(change, insider)
+            if delta is None or not ledger.record(delta, insider):
+                for key, (_, other) in affected.items():
+                    _keep(ledger, other, list(dict.fromkeys([*before[key], *other.witnesses])))
+                return False
+    return True
+
+
+def _keep(ledger: Ledger, goal: Goal, numbers: list[int]) -> None:
+    goal.again((number, ledger.found[number].touched, ledger.found[number].insider) for number in numbers)
