@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import delete
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Event as AuditEvent
@@ -22,10 +22,10 @@ from gateway.messages import CONSENT
 from gateway.outcome import Fault, GatewayError, Refused, Report
 from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentRecord, Party
-from policies.consent import EVENTS, Asked, Event, Expired, Given, Signature, State, Terms, Withdrawn, fold
+from policies.consent import EVENTS, Asked, Event, Expired, Given, Signature, Stage, State, Terms, Withdrawn, fold
 from policies.consent_problems import Problem, problems_of
 from policies.days import end_of_school_year
-from policies.decision import Decision, Deny
+from policies.decision import Decision, Deny, Permit
 from policies.parties import Kind
 from policies.question import Action
 from policies.receipt import receipt
@@ -45,6 +45,7 @@ _LOGGED = {
     "withdrawn": AuditEvent.CONSENT_WITHDRAWN,
     "expired": AuditEvent.CONSENT_EXPIRED,
 }
+_WAITING = (Stage.ASKED, Stage.UNCONFIRMED)
 Make = Callable[[datetime], Event]
 
 
@@ -91,6 +92,20 @@ def read(gateway: Gateway, identity: Identity, consent_id: str) -> Standing | Re
     standing = load(gateway, consent_id)
     decision = decide(gateway, identity, standing, Action.READ_CONSENT)
     return refuse(gateway, decision) if isinstance(decision, Deny) else standing
+
+
+def own(gateway: Gateway, identity: Identity) -> list[Standing]:
+    """Every consent the caller may know of, what waits for an answer first, then the newest.
+
+    A site knows those it registered, a recipient those that were given and name it; the law is asked for each.
+    """
+    mine = or_(ConsentRecord.site == identity.party, ConsentRecord.recipient == identity.party)
+    with gateway.reading() as session:
+        ids = session.exec(select(ConsentRecord.id).where(mine)).all()
+        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+    found = [one for one in found if isinstance(decide(gateway, identity, one, Action.READ_CONSENT), Permit)]
+    found.sort(key=lambda one: one.events[-1].at, reverse=True)
+    return sorted(found, key=lambda one: one.state.stage not in _WAITING)
 
 
 def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:

@@ -95,6 +95,13 @@ async def withdraw(request: Request, gateway: TheGateway, caller: Somebody, cons
     return _answer(request, gateway, await run_in_threadpool(act), 201)
 
 
+@router.get("/consents", operation_id="listConsents")
+def list_own(gateway: TheGateway, caller: Somebody) -> Response:
+    """The caller's own consents: those a site registered, or those that were given and name the recipient."""
+    demand_scope(caller, "consent")
+    return answer_json([_listed(one) for one in consents.own(gateway, caller)])
+
+
 @router.get("/consents/{consent_id}", operation_id="readConsent")
 def read(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """A consent with the receipt for its giver; for its own site, and once given for the recipient it names."""
@@ -175,6 +182,16 @@ def keys(gateway: TheGateway, party: str) -> Response:
     with gateway.reading() as session:
         rows = session.exec(select(PartyKey.jwk).where(PartyKey.party == party)).all()
     return Response(f'{{"keys":[{",".join(rows)}]}}', media_type="application/json")
+
+
+def _listed(one: consents.Standing) -> dict[str, object]:
+    terms = one.state.terms
+    return {
+        "id": one.id,
+        "state": one.state.stage.value,
+        "recipient": terms.recipient if terms else None,
+        "lastDay": terms.last_day if terms else None,
+    }
 
 
 def _stamp(body: Mapping[str, Any], gateway: Gateway) -> bytes:

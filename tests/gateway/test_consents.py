@@ -22,6 +22,7 @@ from gateway.consents import (
     expire,
     notices_of,
     overdue_notices,
+    own,
     read,
     receipt_for,
     with_kind,
@@ -159,6 +160,16 @@ def test_a_consent_exists_for_its_site_and_its_recipient_only(world: World) -> N
     assert read(world.gateway, world.site(1), asked.id) == Refused("not-found")
     assert read(world.gateway, world.site(1), "0" * 32) == Refused("not-found")
     assert isinstance(read(world.gateway, recipient, given(world).id), Standing)
+
+
+def test_everybody_lists_the_own_consents_only(world: World) -> None:
+    """A site lists what it registered, what waits first; its recipient what was given; another site nothing."""
+    recipient, first = care(world), given(world)
+    waiting = ask(world.gateway, world.site(0), terms())
+    assert isinstance(waiting, Standing)
+    assert [one.id for one in own(world.gateway, world.site(0))] == [waiting.id, first.id]
+    assert [one.id for one in own(world.gateway, recipient)] == [first.id]
+    assert own(world.gateway, world.site(1)) == []
 
 
 @pytest.mark.parametrize(
