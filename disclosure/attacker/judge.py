@@ -85,7 +85,7 @@ def judge(
     Raises:
         DisclosureError: the frame does not fit the counts, or a witness is false.
     """
-    relations = relate(dimensions, frame, structural_zeros)
+    relations = relate(dimensions, counts, structural_zeros)  # a member may be shown nowhere
     layout = lay_cells(relations, list(dimensions).index(unit))
     truth = layout.turn(relations.leaves(counts, count))
     stakes = weigh(layout, frame, truth, rule=rule, public=public, known=known, insider=insider)

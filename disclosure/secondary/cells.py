@@ -68,6 +68,7 @@ class Cells:
         low, high = patch.reach[0][at], patch.reach[1][at]
         low, high = np.where(plain, low, -high), np.where(plain, high, -low)
         shown = self.shown[at]
+        merely = patch.told | ((patch.lower == -FAR) & (patch.upper == FAR))
         bounds = (
             np.maximum.reduceat(low, starts, axis=1),
             np.minimum.reduceat(high, starts, axis=1),
@@ -75,7 +76,7 @@ class Cells:
         )
         states = (
             np.logical_or.reduceat(shown, starts, axis=1),
-            np.logical_and.reduceat(patch.told[at], starts, axis=1) & (nodes >= patch.size)[:, None],
+            np.logical_and.reduceat(merely[at], starts, axis=1) & (nodes >= patch.size)[:, None],
         )
         return (
             nodes[place],
