@@ -30,6 +30,9 @@ KINDS: Final = frozenset({
 })  # fmt: skip
 """What an entry may be about: the first part of an object's id."""
 
+_OF_ORGANISATIONS: Final = frozenset({"recipient"})
+"""What the public, who is nobody in particular, has not."""
+
 _NUMBERED_BY: Final = {"key": "key", "policy": "policy", "purpose": "purpose", "log": "log", "budget": "account"}
 OWN_NAMES: Final = frozenset({"audit"})
 """Names that every vocabulary has: the log's own."""
@@ -162,7 +165,10 @@ class Entry:
         carried = {name for name in _OPTIONAL if getattr(self, name) not in (None, ())}
         for name in sorted(carried - shape.fields):
             raise EntryError(name, f"may not be logged with event {self.event}")
-        for name in sorted(shape.required - carried):
+        nameless = _OF_ORGANISATIONS if self.actor.role is Role.PUBLIC else frozenset()
+        for name in sorted(carried & nameless):
+            raise EntryError(name, "is not known of the public")
+        for name in sorted(shape.required - carried - nameless):
             raise EntryError(name, f"is required for event {self.event}")
         for name, holds, rule in _FORMS:
             if (value := getattr(self, name)) is not None:

@@ -131,7 +131,7 @@ class Shape:
 
     Attributes:
         fields: Allowed optional fields.
-        required: Those that must be there.
+        required: Those that must be there; an act of the public has no recipient.
         unlinkable: The acting organisation is the operator itself and the trace ids are fresh, so that the entry
             cannot be joined to the site that asked.
     """

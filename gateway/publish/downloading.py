@@ -93,7 +93,7 @@ def download(
     entry = Entry(
         event=Event.RELEASE_DOWNLOADED,
         actor=actor_of(found.caller),
-        recipient=recipient or gateway.settings.operator,
+        recipient=recipient or None,
         period=found.period.code,
         object=Object(f"release:{release_id}"),
     )

@@ -22,7 +22,8 @@ from audit.sequencer import Sequencer
 from audit.verify import Fault, check_bundle
 from audit.verify import Policy as VerifierPolicy
 from tests.audit.forgeries import EVERYWHERE, KEPT, POSTGRESQL, SHADOWS, SQLITE, passes
-from tests.audit.world import DAY, KINDS, MORNING, VOCABULARY, World, entry, make_world, postgres_url, signer
+from tests.audit.world import DAY, MORNING, VOCABULARY, World, entry, make_world, signer
+from tests.databases import new_database
 
 ROLES = {"app": "audit_app", "sequencer": "audit_sequencer", "officer": "audit_officer"}
 
@@ -39,10 +40,10 @@ def _plain(value: object) -> object:
     return bytes(value) if isinstance(value, memoryview) else value
 
 
-@pytest.fixture(params=KINDS)
-def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def filled(database: str) -> Iterator[World]:
     """Five entries in the log, one waiting; once on SQLite and once on PostgreSQL."""
-    with make_world(request.param, tmp_path) as world:
+    with make_world(database) as world:
         world.grow(4)
         world.sql("INSERT INTO audit_cosignature VALUES (1, 5, 'key of a witness', 'its line')")
         world.append(entry())
@@ -92,9 +93,9 @@ def test_guards_exist_for_the_two_databases_only() -> None:
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def in_production(postgresql: str) -> Iterator[World]:
     """A log on PostgreSQL with the three roles of production."""
-    with make_world("postgresql", tmp_path_factory.mktemp("pg")) as world:
+    with make_world(new_database(postgresql)) as world:
         existing = world.read(lambda c: c.exec_driver_sql("SELECT rolname FROM pg_roles").scalars().all())
         world.sql(*(f"CREATE ROLE {role} LOGIN" for role in ROLES.values() if role not in existing), *grants(**ROLES))
         world.grow(4)
@@ -103,18 +104,18 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def _as(world: World, role: str) -> Engine:
-    return create_engine(postgres_url(str(world.engine.url.database), ROLES[role]))
+    return create_engine(world.engine.url.set(username=ROLES[role]))
 
 
-def test_a_replica_role_does_not_silence_the_guards(postgresql: World) -> None:
+def test_a_replica_role_does_not_silence_the_guards(in_production: World) -> None:
     """A superuser who pretends to replay replication is stopped by the same triggers."""
     replica = "SET LOCAL session_replication_role = replica"
     own = [each for each in [*EVERYWHERE, *POSTGRESQL] if each.split()[0] in {"UPDATE", "DELETE", "TRUNCATE"}]
-    assert [each for each in own if passes(postgresql.engine, replica, each)] == []
+    assert [each for each in own if passes(in_production.engine, replica, each)] == []
 
 
 @pytest.mark.parametrize("role", ["app", "officer", "sequencer"])
-def test_no_role_can_do_more_than_its_work(postgresql: World, role: str) -> None:
+def test_no_role_can_do_more_than_its_work(in_production: World, role: str) -> None:
     """Every trick, and lifting the guards, is refused to each role."""
     lifting = [
         "SET session_replication_role = replica",
@@ -125,19 +126,19 @@ def test_no_role_can_do_more_than_its_work(postgresql: World, role: str) -> None
         "ALTER TABLE audit_entry OWNER TO CURRENT_USER",
         "CREATE TRIGGER mine AFTER INSERT ON audit_pending FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
     ]
-    before, engine = _content(postgresql), _as(postgresql, role)
+    before, engine = _content(in_production), _as(in_production, role)
     assert [each for each in [*EVERYWHERE, *POSTGRESQL, *lifting] if passes(engine, each)] == []
     engine.dispose()
-    assert _content(postgresql) == before
+    assert _content(in_production) == before
 
 
 @pytest.mark.parametrize("role", ["sequencer", "owner"])
-def test_a_temporary_table_does_not_hide_the_log_from_its_guards(postgresql: World, role: str) -> None:
+def test_a_temporary_table_does_not_hide_the_log_from_its_guards(in_production: World, role: str) -> None:
     """Who may delete from the waiting room puts a false log before the true one: the guards look at the true one."""
-    before = _content(postgresql)
-    engine = postgresql.engine if role == "owner" else _as(postgresql, role)
+    before = _content(in_production)
+    engine = in_production.engine if role == "owner" else _as(in_production, role)
     assert [each for each in SHADOWS if passes(engine, *each)] == []
-    assert _content(postgresql) == before
+    assert _content(in_production) == before
     engine.dispose()
 
 
@@ -154,25 +155,25 @@ def test_a_temporary_table_does_not_hide_the_log_from_its_guards(postgresql: Wor
         "SELECT setval('audit_pending_id_seq', 1)",
     ],
 )
-def test_the_application_cannot_choose_a_place_or_sign(postgresql: World, statement: str) -> None:
+def test_the_application_cannot_choose_a_place_or_sign(in_production: World, statement: str) -> None:
     """It hands in bytes and nothing else: no number, no index, no checkpoint, no look at what others wrote."""
-    engine = _as(postgresql, "app")
+    engine = _as(in_production, "app")
     assert not passes(engine, statement)
     engine.dispose()
 
 
-def test_an_officer_reads_and_does_nothing_else(postgresql: World) -> None:
+def test_an_officer_reads_and_does_nothing_else(in_production: World) -> None:
     """The log can be read; an entry cannot be added."""
-    engine = _as(postgresql, "officer")
+    engine = _as(in_production, "officer")
     assert all(passes(engine, f"SELECT * FROM {table}") for table in KEPT)  # noqa: S608  our tables
     assert not passes(engine, "INSERT INTO audit_pending (data) VALUES ('\\x7b7d')")
     assert not passes(engine, "SELECT tag FROM audit_subject")
     engine.dispose()
 
 
-def test_each_role_can_do_its_work(postgresql: World) -> None:
+def test_each_role_can_do_its_work(in_production: World) -> None:
     """With its grants only, the application appends and proves, and the sequencer orders, signs and closes nothing."""
-    app, sequencer = _as(postgresql, "app"), _as(postgresql, "sequencer")
+    app, sequencer = _as(in_production, "app"), _as(in_production, "sequencer")
     log = Log(VOCABULARY)
     with app.begin() as connection:
         made = log.append(connection, entry())
@@ -192,7 +193,7 @@ def test_a_role_is_a_plain_name(role: str) -> None:
 
 def test_who_owns_the_file_can_lift_the_guards_and_is_found_out_by_the_signature(tmp_path: Path) -> None:
     """The last line: the triggers are gone, an entry is changed, and the signed checkpoint does not fit any more."""
-    with make_world("sqlite", tmp_path) as world:
+    with make_world(f"sqlite:///{tmp_path}/log.sqlite") as world:
         world.grow(4)
         world.sql("DROP TRIGGER audit_entry_update_guard", "UPDATE audit_entry SET data = x'7b7d' WHERE idx = 2")
         policy, out = f"log {signer().key}\nquorum none\n", io.BytesIO()

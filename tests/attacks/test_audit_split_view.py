@@ -20,7 +20,7 @@ from audit.quorum import Witness as Known
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, issue, verify_receipt, with_proof
 from audit.witness import Witness
-from tests.audit.world import MORNING, World, entry, make_world, signer, sqlite_engine
+from tests.audit.world import MORNING, World, engine_of, entry, make_world, signer
 
 COSIGNER = Cosigner("honest.example/w1", bytes([8]) * 32)
 BRIBED = Cosigner("bribed.example/w2", bytes([9]) * 32)
@@ -47,7 +47,7 @@ def _copy(world: World, folder: Path) -> World:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         connection.exec_driver_sql("BEGIN")
     shutil.copy(str(world.engine.url.database), folder / "other.sqlite")
-    return World(sqlite_engine(folder / "other.sqlite"))
+    return World(engine_of(f"sqlite:///{folder}/other.sqlite"))
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_one_honest_witness_cosigns_one_of_two_histories_and_raises_the_alarm_at
     tmp_path: Path, honest: Witness
 ) -> None:
     """Two logs with one past, one key and different presents: the second gets no cosignature, whatever it tries."""
-    with make_world("sqlite", tmp_path) as world:
+    with make_world(f"sqlite:///{tmp_path}/log.sqlite") as world:
         world.grow(5)
         other = _copy(world, tmp_path)
         world.grow(3)
@@ -76,7 +76,7 @@ def test_one_honest_witness_cosigns_one_of_two_histories_and_raises_the_alarm_at
 
 def test_a_log_that_was_rolled_back_is_found_by_the_witness(tmp_path: Path, honest: Witness) -> None:
     """An old copy put back says less than the witness saw: alarm, also when it has grown past that size again."""
-    with make_world("sqlite", tmp_path) as world:
+    with make_world(f"sqlite:///{tmp_path}/log.sqlite") as world:
         world.grow(5)
         old = _copy(world, tmp_path)
         world.grow(3)
@@ -93,7 +93,7 @@ def test_a_log_that_was_rolled_back_is_found_by_the_witness(tmp_path: Path, hone
 
 def test_a_quorum_with_one_honest_member_cannot_be_met_by_the_false_history(tmp_path: Path, honest: Witness) -> None:
     """The other witness is bribed and signs everything; who asks for both does not believe the false log."""
-    with make_world("sqlite", tmp_path) as world:
+    with make_world(f"sqlite:///{tmp_path}/log.sqlite") as world:
         world.grow(5)
         other = _copy(world, tmp_path)
         made = other.append(entry(object=Object(f"submission:{99:032x}")))[0]
@@ -117,7 +117,7 @@ def test_a_quorum_with_one_honest_member_cannot_be_met_by_the_false_history(tmp_
 
 def test_every_school_is_a_monitor(tmp_path: Path) -> None:
     """Who kept the last checkpoint asks for the proof from it: the true log has one, the false one cannot make it."""
-    with make_world("sqlite", tmp_path) as world:
+    with make_world(f"sqlite:///{tmp_path}/log.sqlite") as world:
         world.grow(5)
         other = _copy(world, tmp_path)
         world.grow(3)
@@ -140,7 +140,7 @@ def test_every_school_is_a_monitor(tmp_path: Path) -> None:
 
 def test_a_sequencer_does_not_sign_over_a_checkpoint_of_another_history(tmp_path: Path) -> None:
     """A checkpoint of the other history slipped into the table stops the sequencer: it fits no tree it has."""
-    with make_world("sqlite", tmp_path) as world:
+    with make_world(f"sqlite:///{tmp_path}/log.sqlite") as world:
         world.grow(5)
         other = _copy(world, tmp_path)
         other.append(entry(object=Object(f"submission:{99:032x}")))

@@ -2,21 +2,13 @@
 
 import os
 from multiprocessing.connection import Connection as Pipe
-from pathlib import Path
-
-from sqlalchemy import Engine, create_engine
 
 from audit.entry import Object
 from audit.log import Log, wall_clock
 from audit.sequencer import Sequencer
-from tests.audit.world import VOCABULARY, entry, signer, sqlite_engine
+from tests.audit.world import VOCABULARY, engine_of, entry, signer
 
 BUSINESS = "CREATE TABLE IF NOT EXISTS business (id TEXT PRIMARY KEY)"
-
-
-def engine_of(url: str) -> Engine:
-    """An engine as the product opens it."""
-    return sqlite_engine(Path(url.removeprefix("sqlite:///"))) if url.startswith("sqlite") else create_engine(url)
 
 
 def write(url: str, pipe: Pipe) -> None:

@@ -172,6 +172,17 @@ def test_an_event_must_have_what_it_requires() -> None:
         entry(period=None)
 
 
+def test_who_received_is_logged_unless_it_is_the_public() -> None:
+    """A download names its recipient; one by the public has none, and cannot be given one."""
+    release = Object(f"release:{UUID}")
+    Entry(event=Event.RELEASE_DOWNLOADED, actor=Actor(Role.PUBLIC), object=release)
+    Entry(event=Event.RELEASE_DOWNLOADED, actor=Actor(Role.RECIPIENT, "GM0344"), recipient="GM0344", object=release)
+    with pytest.raises(EntryError, match="`recipient` is required"):
+        Entry(event=Event.RELEASE_DOWNLOADED, actor=Actor(Role.RECIPIENT, "GM0344"), object=release)
+    with pytest.raises(EntryError, match="`recipient` is not known of the public"):
+        Entry(event=Event.RELEASE_DOWNLOADED, actor=Actor(Role.PUBLIC), recipient=OPERATOR, object=release)
+
+
 def test_the_public_has_no_organisation_and_everybody_else_has() -> None:
     """An actor is an organisation in a role; only the public is anonymous."""
     assert Actor(Role.PUBLIC).organisation is None

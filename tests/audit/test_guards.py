@@ -8,7 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from audit.guards import guards
 from tests.audit.forgeries import EVERYWHERE, POSTGRESQL, SQLITE
-from tests.audit.world import DAY, KINDS, MORNING, World, entry, make_world
+from tests.audit.world import DAY, MORNING, World, entry, make_world
+from tests.databases import KINDS, database_of
 
 TRICKS = {"sqlite": (*EVERYWHERE, *SQLITE), "postgresql": (*EVERYWHERE, *POSTGRESQL)}
 CLOSED = ("DELETE FROM audit_closing", "UPDATE audit_closing SET keep_until = 1")
@@ -17,8 +18,8 @@ CLOSED = ("DELETE FROM audit_closing", "UPDATE audit_closing SET keep_until = 1"
 @pytest.fixture(scope="module", params=KINDS)
 def worlds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, World]]:
     """A log of five entries, one cosigned, one more waiting; and a log that was closed."""
-    folders = [tmp_path_factory.mktemp("guards") for _ in range(2)]
-    with make_world(request.param, folders[0]) as open_, make_world(request.param, folders[1]) as closed:
+    urls = [database_of(request, tmp_path_factory.mktemp("guards")) for _ in range(2)]
+    with make_world(urls[0]) as open_, make_world(urls[1]) as closed:
         for world in (open_, closed):
             world.grow(4)
         open_.sql("INSERT INTO audit_cosignature VALUES (1, 5, 'key of a witness', 'its line')")

@@ -20,6 +20,7 @@ from audit.proofs import locate, logs, root
 from audit.schema import CHECKPOINT, ENTRY, PENDING
 from audit.timeline import UNREADABLE, Filter, find
 from tests.audit.world import DAY, HOUR, MORNING, ORIGIN, World, entry, make_world, signer
+from tests.databases import new_database
 
 YEARS = 6 * 365 * DAY
 
@@ -167,9 +168,9 @@ def test_many_processes_on_one_database_make_one_log(world: World) -> None:
         assert signed == root_of(bytes(each) for each in stored[:size])
 
 
-def test_on_postgresql_the_leader_keeps_others_out(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_on_postgresql_the_leader_keeps_others_out(postgresql: str) -> None:
     """While one process holds the lead, another does nothing and says so."""
-    with make_world("postgresql", tmp_path_factory.mktemp("pg")) as world:
+    with make_world(new_database(postgresql)) as world:
         world.append(entry())
         with world.engine.begin() as leader:
             leader.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
@@ -177,11 +178,9 @@ def test_on_postgresql_the_leader_keeps_others_out(tmp_path_factory: pytest.Temp
         assert world.step().sequenced == 1
 
 
-def test_on_postgresql_an_open_transaction_holds_nobody_up_and_loses_nothing(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
+def test_on_postgresql_an_open_transaction_holds_nobody_up_and_loses_nothing(postgresql: str) -> None:
     """An entry whose transaction commits last comes last, though it was written first."""
-    with make_world("postgresql", tmp_path_factory.mktemp("pg")) as world:
+    with make_world(new_database(postgresql)) as world:
         with world.engine.begin() as slow:
             late = world.log.append(slow, entry())
             early = world.append(entry())[0]

