@@ -61,8 +61,8 @@ class Patch:
         return [above.indices[above.indptr[u] : above.indptr[u + 1]] + self.size for u in range(self.size)]
 
     def held(self, insider: int) -> np.ndarray:
-        """Units x P: the counts inside merged units that are an insider's own."""
-        if self.merged is None:
+        """Units x P: the counts inside merged units that are an insider's own; nobody (-1) owns none."""
+        if self.merged is None or insider < 0:
             return np.zeros(self.leaves.shape, np.int64)
         inside, base = self.merged
         own = np.flatnonzero(base.insider == insider)

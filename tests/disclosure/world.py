@@ -157,10 +157,11 @@ class Case:
             return set(shops[row["shop_level"]][row["shop"]])
 
         small, public = self.knowledge(frame)
-        told = small[[not (units(row) & mine) or row["shop_level"] == "shop" for _, row in small.iterrows()]]
+        open_to = [not (units(row) & mine) or row["shop_level"] == "shop" for _, row in small.iterrows()]
+        told = small[np.array(open_to, bool)]
         cells = self.listed(frame)
         cells = cells[~cells["public"] & cells["value"].isna()]
-        cells = cells[[bool(units(row) - mine) for _, row in cells.iterrows()]].reset_index(drop=True)
+        cells = cells[np.array([bool(units(row) - mine) for _, row in cells.iterrows()], bool)].reset_index(drop=True)
         share = [self._share(row, mine) for _, row in cells.iterrows()]
         cells = cells.assign(held=[n for n, _ in share], inside=[total for _, total in share])
         leaves = self.cells[(self.cells["shop_level"] == "shop") & self.cells["shop"].isin(mine)]
