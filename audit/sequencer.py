@@ -152,14 +152,19 @@ class Sequencer:
             connection.execute(insert(CLOSING).values(log=last.log, size=last.size, keep_until=keep_until))
             self._begin(connection, now, last.log + 1, _end_of(connection, last))
 
-    def run(self, stop: threading.Event, interval: float = 0.1) -> None:
+    def run(self, stop: threading.Event, interval: float = 0.1, until: int | None = None) -> None:
         """Step until told to stop: `interval` seconds apart, at once after a full batch, slower while it fails.
+
+        Args:
+            stop: Set to end it.
+            interval: Seconds between two rounds.
+            until: Milliseconds since 1970 UTC at which it ends by itself, e.g. to turn the year.
 
         Raises:
             AuditError: The log contradicts itself, or is closed: somebody must look before anything is signed again.
         """
         pause = interval
-        while not stop.is_set():
+        while not stop.is_set() and (until is None or self._log.clock() < until):
             try:
                 step = self.step(self._log.clock())
                 pause = 0 if step.more else interval

@@ -13,15 +13,14 @@ from sqlmodel import Session
 from audit.guards import create
 from audit.log import Log
 from audit.note import Signer
-from audit.sequencer import Sequencer
 from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
 from gateway.identity import add_person, issue_link
-from gateway.periods import school_year_on
 from gateway.register import add_parties
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
+from gateway.yearly import YearlyLog
 from policies.engine import Engine as PolicyEngine
 from policies.errors import BadPolicy
 from pseudonymisation.kek import FileKek
@@ -96,10 +95,10 @@ def migrate(engine: Engine) -> None:
         create(connection)
 
 
-def sequencer(gateway: Gateway) -> Sequencer:
-    """The sequencer of this school year's log: the only thing that holds the log's signing key."""
-    origin = f"{gateway.settings.log_name}/{school_year_on(gateway.today)}"
-    return Sequencer(gateway.database, gateway.log, Signer(origin, read_private(gateway.home.keys / _LOG)))
+def yearly_log(gateway: Gateway) -> YearlyLog:
+    """The logs of this deployment, one a school year: the only thing that holds their signing key."""
+    seed = read_private(gateway.home.keys / _LOG)
+    return YearlyLog(gateway.database, gateway.log, gateway.settings.log_name, seed)
 
 
 def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:

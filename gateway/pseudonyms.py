@@ -28,12 +28,11 @@ from audit.events import Decision as Outcome
 from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
-from audit.note import Signer
-from audit.sequencer import Sequencer
 from gateway.context import Gateway, wall_clock
 from gateway.outcome import GatewayError
 from gateway.periods import first_day, last_use, school_year_on
 from gateway.register import sites_on
+from gateway.yearly import YearlyLog
 from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
@@ -68,7 +67,7 @@ class Service:
     engine: Engine
     keyring: Keyring
     app: FastAPI
-    sequencer: Sequencer
+    log: YearlyLog
     append: "_Appender"
 
 
@@ -115,9 +114,8 @@ def open_service(folder: Path) -> Service:
         clock=wall_clock,
         operator=operator,
     )
-    origin = f"{operator.lower()}.pseudonym-service/{school_year_on(wall_clock().date())}"
-    sequencer = Sequencer(engine, log, Signer(origin, read_private(folder / "keys" / "log.key")))
-    return Service(operator, engine, keyring, app, sequencer, append)
+    yearly = YearlyLog(engine, log, f"{operator.lower()}.pseudonym-service", read_private(folder / "keys" / "log.key"))
+    return Service(operator, engine, keyring, app, yearly, append)
 
 
 def register_public_key(gateway: Gateway) -> bytes:

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from gateway import consents
-from gateway.app import open_gateway, sequencer
+from gateway.app import open_gateway, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway
 from gateway.jobs import Work, run_until
@@ -63,7 +63,7 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
     """Serve the pseudonym service, and sequence its own log, until told to stop."""
     service = open_service(folder)
     stop = threading.Event()
-    thread = threading.Thread(target=service.sequencer.run, args=(stop,), name="sequencer", daemon=True)
+    thread = threading.Thread(target=service.log.run, args=(stop,), name="sequencer", daemon=True)
     thread.start()
     serve(service.app, host=host, port=port)
     stop.set()
@@ -81,10 +81,10 @@ def serve(app: ASGIApp, *, host: str, port: int) -> None:
 @contextmanager
 def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
     """Worker and sequencer of this gateway as threads, for as long as the block runs."""
-    sequencing = sequencer(gateway)
+    log = yearly_log(gateway)
     threads = [
         threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
-        threading.Thread(target=sequencing.run, args=(stop,), name="sequencer", daemon=True),
+        threading.Thread(target=log.run, args=(stop,), name="sequencer", daemon=True),
     ]
     for thread in threads:
         thread.start()

@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 
 from audit.log import Log
-from gateway.app import create_deployment, sequencer
+from gateway.app import create_deployment, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway, wall_clock
 from gateway.demo.people import IN_FORCE, MINISTER, must
@@ -53,7 +53,7 @@ class World:
 
     def sequence(self) -> None:
         """Let the sequencer do one round, so that proofs can be had."""
-        sequencer(self.gateway).step(self.gateway.log.clock())
+        yearly_log(self.gateway).sequencer().step(self.gateway.log.clock())
 
     def at(self, moment: datetime) -> "World":
         """The same deployment at another moment."""

@@ -1,0 +1,91 @@
+"""One log a school year: the turn of the year happens by itself, once, and loses nothing."""
+
+import dataclasses
+import itertools
+import threading
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+
+import pytest
+
+from audit.errors import LogClosedError
+from audit.proofs import LogState, log_note, logs, prove
+from audit.timeline import Filter, find
+from gateway.app import yearly_log
+from gateway.yearly import KEEP, YearlyLog
+
+from .conftest import World
+
+JULY = datetime(2027, 7, 31, 21, 59, 59, tzinfo=UTC)  # a second before midnight in Amsterdam
+AUGUST = JULY + timedelta(seconds=1)
+NAME = "verzuimpoort.example/audit"
+
+
+def chain(world: World) -> list[LogState]:
+    with world.gateway.reading() as session:
+        return logs(session.connection())
+
+
+def last_leaf(world: World) -> bytes:
+    """The leaf of the newest thing that was done here."""
+    with world.gateway.reading() as session:
+        return sha256(b"\0" + find(session.connection(), Filter(), limit=1)[0].data).digest()
+
+
+def test_on_the_first_of_august_one_log_ends_and_the_next_commits_to_it(world: World) -> None:
+    """The old log has its final checkpoint and its end of retention; the first entry of the new one holds on to it."""
+    world.at(JULY).sequence()
+    last = last_leaf(world)
+    assert [log.origin for log in chain(world)] == [f"{NAME}/2026-2027"]
+    world.at(AUGUST).sequence()
+    old, new = chain(world)
+    assert (old.is_closed, new.origin, new.is_closed) == (True, f"{NAME}/2027-2028", False)
+    assert old.keep_until == int((AUGUST + KEEP).timestamp() * 1000)
+    with world.gateway.reading() as session:
+        connection = session.connection()
+        end = log_note(connection, old.log, old.size).partition("\n\n")[0] + "\n"
+        first = find(connection, Filter(event="log.opened"), limit=1)[0].fields()
+        proof = prove(connection, last)
+    assert first["object"]["commitment"] == sha256(end.encode()).hexdigest()
+    assert proof.checkpoint.startswith(f"{NAME}/2026-2027\n{old.size}\n")
+
+
+def test_a_year_that_was_closed_but_not_signed_is_signed_by_the_next_start(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash between the closing and its checkpoint is mended, and then the new log begins."""
+    world.at(JULY).sequence()
+    with monkeypatch.context() as crash:
+        crash.setattr("audit.sequencer.Sequencer._publish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.at(AUGUST).sequence()
+    assert chain(world)[0].is_closed
+    world.at(AUGUST).sequence()
+    old, new = chain(world)
+    with world.gateway.reading() as session:
+        assert log_note(session.connection(), old.log, old.size)
+    assert new.size > 0
+
+
+def test_a_log_of_another_key_is_not_taken_over_by_mistake(world: World) -> None:
+    """With a key that never signed the open log, nothing is closed and nothing is signed."""
+    world.at(JULY).sequence()
+    other = dataclasses.replace(yearly_log(world.at(AUGUST).gateway), seed=bytes(32))
+    with pytest.raises(LogClosedError, match="another key"):
+        other.sequencer()
+    assert [log.is_closed for log in chain(world)] == [False]
+
+
+def test_a_running_sequencer_turns_the_year_itself(world: World) -> None:
+    """It stops at midnight, closes the log and goes on under the new origin, without a restart."""
+    stop, ticks = threading.Event(), itertools.count()
+
+    def clock() -> int:
+        tick = next(ticks)
+        if tick > 40:
+            stop.set()
+        return int((JULY if tick < 20 else AUGUST).timestamp() * 1000)
+
+    gateway = world.gateway
+    YearlyLog(gateway.database, dataclasses.replace(gateway.log, clock=clock), NAME, yearly_log(gateway).seed).run(stop)
+    assert [(log.origin[-9:], log.is_closed) for log in chain(world)] == [("2026-2027", True), ("2027-2028", False)]
