@@ -49,6 +49,7 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("/school/history", "history"),
         ("/school/figures", "figures"),
         ("/school/trend", "trend"),
+        ("/school/consents", "consents"),
     ),
     "recipient": (
         ("/releases", "releases"),

@@ -11,6 +11,7 @@ from gateway.outcome import Refused
 from gateway.web import (
     asking,
     assets,
+    consenting,
     delivering,
     desk,
     login,
@@ -32,7 +33,7 @@ def create_pages(gateway: Gateway) -> Starlette:
     """All pages of a gateway, under `/`."""
     routes = [
         *public.ROUTES, *login.ROUTES,
-        *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES,
+        *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
         *trend.ROUTES, *recipient.ROUTES,
         *desk.ROUTES, *reviewing.ROUTES, *parties.ROUTES,
         *officer.ROUTES, *asking.ROUTES,

@@ -26,6 +26,7 @@ from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world,
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPEN_PERIOD, SITES, BUILD_SECONDS = "2026-2027-2", 12, 60.0
+CARE = "ORG-JGZ"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with running(world) as site:
         deliver(world, PERIOD, range(SITES - 1), 1)
         people = register_people(world)
+        must(world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg"))
         must(world.desk.close_period(TABLE, PERIOD))
         release = released(world, people)
         must(
@@ -130,7 +132,7 @@ def register_people(world: World) -> dict[str, int]:
 def released(world: World, people: dict[str, int]) -> str:
     """A release of the first period, built by the worker, approved by another person and published."""
     gateway, operator = world.gateway, world.gateway.settings.operator
-    builder, approver = (Identity(operator, "operator", people[role]) for role in ("builder", "approver"))
+    builder, approver = (Identity(operator, "operator", people[role], proven=True) for role in ("builder", "approver"))
     release = must(request_build(gateway, builder, TABLE, PERIOD)).id
     await_state(gateway, release, ReleaseState.BUILT)
     must(review(gateway, approver, release, approved=True, reason="Nagekeken, niets af te leiden."))

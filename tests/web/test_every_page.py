@@ -15,7 +15,7 @@ PAGES = {
     None: PUBLIC,
     "school": (
         "/school", "/school/history", "/school/figures", "/school/trend", f"/school/periods/{TABLE}/{OPEN_PERIOD}",
-        "/school/submissions/NEWEST", "/operator",
+        "/school/submissions/NEWEST", "/operator", "/school/consents", "/school/consents/new",
     ),
     "swv": (
         "/releases", "/releases/trend", "/releases/RELEASE", "/releases/RELEASE/schools", "/releases/RELEASE/files",

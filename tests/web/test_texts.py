@@ -13,6 +13,7 @@ from gateway.store import JobState, PeriodState, ReleaseState, SubmissionState
 from gateway.web import public
 from gateway.web.asking import CASES
 from gateway.web.pages import NAVIGATION
+from policies.consent import Stage
 from pseudonymisation.keyring import KeyState
 
 TEMPLATES = Path(public.__file__).parent / "templates"
@@ -36,6 +37,7 @@ FAMILIES = {
         JobState.LEASED,
         JobState.FAILED,
         *KeyState,
+        *(stage for stage in Stage if stage is not Stage.NONE),
     ],
 }
 

@@ -1,0 +1,100 @@
+"""Consent at a school: recorded without a name, as easily withdrawn as given, and nothing is asked of a browser."""
+
+import re
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.web.conftest import CARE, Stage, Visit
+from tests.web.judging import violations
+
+EVIDENCE = sha256(b"nonce and form").hexdigest()
+FORM = b"%PDF signed by hand"
+
+
+def sound(page: Page) -> None:
+    """The page as it stands now has no axe violation."""
+    assert not list(violations(page))
+
+
+def fill(page: Page, *, age: str, answer: str) -> None:
+    page.locator("#recipient").select_option(CARE)
+    page.locator(f"#age-{age}").check()
+    page.locator(f"#answer-{answer}").check()
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_consent_is_recorded_kept_and_withdrawn(stage: Stage, visit: Visit, language: str, tmp_path: Path) -> None:
+    """A signed form becomes a commitment in the browser; the receipt goes home; one button withdraws."""
+    page = visit("school", language=language)
+    page.goto("/school/consents")
+    page.locator("main .actions a").click()
+    fill(page, age="under-12", answer="yes")
+    page.locator("main form button").click()
+    expect(page.locator("#faults")).to_be_focused()
+    sound(page)
+    form = tmp_path / "form.pdf"
+    form.write_bytes(FORM)
+    page.locator("#parent_file").set_input_files(form)
+    expect(page.locator("#parent_evidence")).to_have_value(re.compile("^[0-9a-f]{64}$"))
+    with page.expect_download() as kept:
+        page.locator("a.keep").first.click()
+    nonce = Path(kept.value.path()).read_text().split()[1]
+    commitment = page.locator("#parent_evidence").input_value()
+    assert commitment == sha256(bytes.fromhex(nonce) + FORM).hexdigest()
+    page.locator("#parent_date").fill("2026-11-01")
+    page.locator("main form button").click()
+    expect(page.locator("h1 .state-given")).to_be_visible()
+    sound(page)
+    with page.expect_download() as started:
+        page.locator("a[href$='/receipt']").click()
+    receipt = Path(started.value.path()).read_text(encoding="utf-8")
+    assert CARE in receipt
+    assert page.url.rpartition("/")[2] in receipt
+    page.locator("button[value=withdrawn]").click()
+    expect(page.locator("h1 .state-withdrawn")).to_be_visible()
+    sound(page)
+
+
+def test_both_sign_between_twelve_and_sixteen_without_javascript(stage: Stage, visit: Visit) -> None:
+    """Who is missing is named at the field; the answer can follow later, and end sooner than was asked."""
+    page = visit("school", java_script_enabled=False)
+    page.goto("/school/consents/new")
+    fill(page, age="12-15", answer="yes")
+    page.locator("#parent_date").fill("2026-11-01")
+    page.locator("#parent_evidence").fill(EVIDENCE)
+    page.locator("main form button").click()
+    expect(page.locator("#faults a")).to_have_attribute("href", "#pupil_date")
+    page.locator("#answer-later").check()
+    page.locator("main form button").click()
+    expect(page.locator("h1 .state-asked")).to_be_visible()
+    for name in ("parent", "pupil"):
+        page.locator(f"#{name}_date").fill("2026-11-01")
+        page.locator(f"#{name}_evidence").fill(EVIDENCE)
+    page.locator("button[value=given]").click()
+    expect(page.locator("h1 .state-given")).to_be_visible()
+    page.locator("#last_day").fill("2027-01-31")
+    page.locator("button[value=narrowed]").click()
+    expect(page.locator("dl.facts").first).to_contain_text("31 januari 2027")
+    page.locator("#last_day").fill("2027-07-31")
+    page.locator("button[value=narrowed]").click()
+    expect(page.locator("#faults a")).to_have_attribute("href", "#last_day")
+
+
+def test_a_no_is_the_end_of_it(stage: Stage, visit: Visit) -> None:
+    """After a refusal nothing can be done with the consent but reading that nothing is passed on."""
+    page = visit("school")
+    page.goto("/school/consents/new")
+    fill(page, age="16-plus", answer="no")
+    page.locator("main form button").click()
+    expect(page.locator("h1 .state-refused")).to_be_visible()
+    assert page.locator("main button").count() == 0
+
+
+def test_a_consent_of_another_school_is_not_there(stage: Stage, visit: Visit) -> None:
+    """An id that is not of this school gives the same page as one that does not exist."""
+    with stage.client("school") as school:
+        strange = school.get(f"/school/consents/{'0' * 32}")
+    assert strange.status_code == 404
