@@ -30,9 +30,9 @@ class Work:
     give_up: Handler
 
 
-def enqueue(session: Session, gateway: Gateway, kind: str, subject: str) -> None:
-    """Put a job in the queue, in the transaction of its cause."""
-    session.add(Job(kind=kind, subject=subject, due_at=gateway.clock()))
+def enqueue(session: Session, gateway: Gateway, kind: str, subject: str, *, after: timedelta = timedelta()) -> None:
+    """Put a job in the queue, in the transaction of its cause; it is due at once, or `after` some time."""
+    session.add(Job(kind=kind, subject=subject, due_at=gateway.clock() + after))
 
 
 def run_one(gateway: Gateway, work: Mapping[str, Work]) -> bool:

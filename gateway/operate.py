@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TypeVar
 
 from sqlmodel import Session, col, select
@@ -20,8 +20,8 @@ from gateway.identity import (
     issue_token,
     revoke_token,
 )
-from gateway.outcome import Fault, Refused, Report
-from gateway.periods import find_period, first_day, last_use, period_fault, school_year
+from gateway.outcome import Fault, GatewayError, Refused, Report
+from gateway.periods import find_period, first_day, last_day, last_use, period_fault, school_year
 from gateway.receive import SUBJECTS, refused_by
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
 from gateway.store import Agreement, Mandate, Party, PartyKey, Period, PeriodState, Reopening, ServiceKey, SiteFacts
@@ -36,6 +36,7 @@ PURPOSE = "operation"
 _KEY_TYPES = ("EC", "OKP", "RSA")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
+ROWS = "counting-for-school"
 Result = TypeVar("Result")
 
 
@@ -72,7 +73,7 @@ class Desk:
             self.gateway.append(session, Entry(event=Event.PERIOD_OPENED, actor=actor, period=code), decision)
             return period
 
-        return self._act(Action.MANAGE_PERIODS, act, exercise=exercise)
+        return self.act(Action.MANAGE_PERIODS, act, exercise=exercise)
 
     def close_period(self, table: str, code: str) -> Period | Refused:
         """Close a period: from now on the last confirmed version of each site is its delivery."""
@@ -88,7 +89,7 @@ class Desk:
             self.gateway.append(session, Entry(event=Event.PERIOD_CLOSED, actor=actor, period=code), decision)
             return period
 
-        return self._act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
+        return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
 
     def reopen_for(self, table: str, code: str, site: str) -> Period | Refused:
         """Reopen a closed period for one site; what it sends then leads to a correction release."""
@@ -104,7 +105,7 @@ class Desk:
             self.gateway.append(session, entry, decision)
             return period
 
-        return self._act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
+        return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
 
     def add_party(self, code: str, kind: str, name: str) -> bool | Refused:
         """Register a party that is not a site; False when it was there already."""
@@ -118,7 +119,7 @@ class Desk:
             self.gateway.append(session, Entry(event=Event.PARTY_ADDED, actor=actor, party=code), decision)
             return True
 
-        return self._act(Action.MANAGE_REGISTER, act)
+        return self.act(Action.MANAGE_REGISTER, act)
 
     def register(
         self, sites: Sequence[SiteEntry], parties: Sequence[tuple[str, str, str]], valid_from: date
@@ -134,7 +135,7 @@ class Desk:
             self.gateway.append(session, entry, decision)
             return changes
 
-        return self._act(Action.MANAGE_REGISTER, act)
+        return self.act(Action.MANAGE_REGISTER, act)
 
     def register_agreements(self, sites: Sequence[str], valid_from: date) -> int | Refused:
         """Register processor agreements of sites (AVG art. 28); returns how many are new."""
@@ -151,7 +152,7 @@ class Desk:
                 self.gateway.append(session, entry, decision)
             return len(fresh)
 
-        return self._act(Action.MANAGE_REGISTER, act)
+        return self.act(Action.MANAGE_REGISTER, act)
 
     def register_key(self, party: str, jwk: Mapping[str, str]) -> str | Refused:
         """Register a recipient's public key (JWK, RFC 7517), to which sites seal case references; returns its id.
@@ -171,7 +172,7 @@ class Desk:
             self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
             return kid
 
-        return self._act(Action.MANAGE_ACCESS, act)
+        return self.act(Action.MANAGE_ACCESS, act)
 
     def grant_mandate(
         self,
@@ -195,14 +196,19 @@ class Desk:
             self.gateway.append(session, entry, decision)
             return row
 
-        return self._act(Action.MANAGE_ACCESS, act)
+        return self.act(Action.MANAGE_ACCESS, act)
 
     def create_keys(self, period: str) -> int | Refused:
-        """Make the missing keys of a period's school year, one per purpose that takes rows, one for the log."""
+        """Make the missing keys of a period's school year, one per purpose that takes rows, one for the log.
+
+        A school year whose rows were erased gets none any more.
+        """
         year = school_year(period)
 
         def act(session: Session, actor: Actor, decision: Decision) -> int:
             takers = [
+        if rows_end(self.gateway, year) <= self.gateway.today:
+            return Refused("school-year-over")
                 purpose.id
                 for purpose in self.gateway.law.purposes.values()
                 if DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
@@ -214,7 +220,7 @@ class Desk:
                 self.gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
             return len(missing)
 
-        return self._act(Action.MANAGE_KEYS, act)
+        return self.act(Action.MANAGE_KEYS, act)
 
     def pin_service_keys(self, document: bytes) -> int | Refused:
         """Pin the pseudonym service's public keys; a key that is pinned for a school year never changes.
@@ -247,7 +253,7 @@ class Desk:
                     self.gateway.append(session, entry, decision)
             return fresh
 
-        return self._act(Action.MANAGE_KEYS, act)
+        return self.act(Action.MANAGE_KEYS, act)
 
     def issue_token(self, party: str, *, scopes: Sequence[str], expires_at: datetime) -> str | Refused:
         """Make a token for a machine of a party; it is returned once and never shown again."""
@@ -259,7 +265,7 @@ class Desk:
             self.gateway.append(session, _credential(Event.TOKEN_ISSUED, actor, party, f"token:{token_id}"), decision)
             return token
 
-        return self._act(Action.MANAGE_ACCESS, act)
+        return self.act(Action.MANAGE_ACCESS, act)
 
     def revoke_token(self, token_id: str) -> bool | Refused:
         """Revoke a token at once; False when there is no such token."""
@@ -285,9 +291,9 @@ class Desk:
             self.gateway.append(session, entry, decision)
             return secret
 
-        return self._act(Action.MANAGE_ACCESS, act)
+        return self.act(Action.MANAGE_ACCESS, act)
 
-    def _act(
+    def act(
         self, action: Action, act: Callable[[Session, Actor, Decision], Result | Refused], *, exercise: bool = False
     ) -> Result | Refused:
         """Ask the law, then act and log in one transaction; a refusal has its own."""
@@ -312,3 +318,11 @@ class Desk:
 
 def _credential(event: Event, actor: Actor, party: str, about: str) -> Entry:
     return Entry(event=event, actor=actor, party=party, object=Object(about))
+def rows_end(gateway: Gateway, year: str, purpose: str = ROWS) -> date:
+    """The first day on which rows of a school year, and the keys they stand under, may not be there any more."""
+    kept = gateway.law.purposes.by_id.get(purpose, gateway.law.purposes[ROWS]).retention
+    if kept is None or kept.after != "school_year":
+        raise GatewayError(f"purpose {purpose} does not say how long after the school year its rows stay")
+    return last_day(year) + timedelta(days=kept.days + 1)
+
+

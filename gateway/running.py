@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway import consents
+from gateway import consents, retention, witnesses
 from gateway.app import open_gateway, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway
@@ -26,6 +26,7 @@ from gateway.settings import Home, hand_on, home
 WORK: Mapping[str, Work] = {
     building.JOB: Work(building.build, building.give_up),
     consents.DESTROY_KEY: Work(consents.destroy_key, consents.key_survives),
+    retention.JOB: Work(retention.run_job, retention.give_up),
 }
 SERVER: Mapping[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
 _LOOPBACK = "127.0.0.1"
@@ -80,14 +81,16 @@ def serve(app: ASGIApp, *, host: str, port: int) -> None:
 
 @contextmanager
 def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
-    """Worker and sequencer of this gateway as threads, for as long as the block runs."""
+    """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs."""
     log = yearly_log(gateway)
     threads = [
         threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
         threading.Thread(target=log.run, args=(stop,), name="sequencer", daemon=True),
+    retention.schedule(gateway)
     ]
     for thread in threads:
         thread.start()
+        threading.Thread(target=witnesses.ask_until, args=(gateway, stop), name="witnesses", daemon=True),
     try:
         yield
     finally:

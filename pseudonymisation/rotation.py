@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, TableClause, column, delete, func, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, TableClause, and_, column, delete, func, select, text, update
 from sqlalchemy import table as sql_table
 
 from pseudonymisation.domain import Domain
@@ -132,6 +132,7 @@ def change_numbers(
     key_id: str,
     pairs: Sequence[tuple[bytes, bytes]],
     unit: ColumnElement[Any],
+    within: ColumnElement[bool] | None = None,
 ) -> int | NumberConflict:
     """Let pupils whose number changed go on under the new one, in the transaction of the connection.
 
@@ -141,20 +142,22 @@ def change_numbers(
         key_id: of both pids of each pair.
         pairs: old and new pid, 16 bytes each.
         unit: the column within which a pid stands at most once, such as the submission.
+        within: which rows may change, such as those of the school that asks; all of them if None.
 
     Returns:
         How many rows changed; or the conflict that kept all of them from changing.
     """
     if (ambiguous := _ambiguous(pairs)) is not None:
         return NumberConflict(ambiguous, "ambiguous")
+    under = table.c.key_id == key_id if within is None else and_(table.c.key_id == key_id, within)
     for index, pair in enumerate(pairs):
-        both = select(unit).where(table.c.key_id == key_id, table.c.pid.in_(pair)).group_by(unit)
+        both = select(unit).where(under, table.c.pid.in_(pair)).group_by(unit)
         if connection.execute(both.having(func.count() > 1)).first() is not None:
             return NumberConflict(index, "both-present")
     changed = 0
     for old, new in pairs:
-        wanted = (table.c.key_id == key_id, table.c.pid == old)
-        changed += connection.execute(update(table).where(*wanted).values(pid=new)).rowcount
+        statement = update(table).where(under, table.c.pid == old).values(pid=new)
+        changed += connection.execute(statement).rowcount
     return changed
 
 

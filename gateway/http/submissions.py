@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from gateway import deliveries
+from gateway import changes, deliveries
+from gateway.http.bodies import answer_json
 from gateway.http.callers import Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
 from gateway.http.models import CheckedBody, ReportBody, SubmissionBody, SubmissionItem, head_count
@@ -58,6 +59,19 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
     made = SubmissionBody.of(outcome.submission, period, outcome)
     location = {"Location": f"/v1/submissions/{outcome.submission.id}"}
     return _json(made, 201 if outcome.created else 200, location)
+
+
+@router.post("/number-changes", operation_id="changeNumbers")
+async def change_numbers(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
+    """Let pupils of the own site go on under a new number: pairs of pseudonyms, all of them or none."""
+    demand_scope(caller, "submit")
+    body = await read_body(request)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    outcome = await run_in_threadpool(changes.change_numbers, gateway, caller, body)
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    return answer_json({"pupils": outcome.pupils, "rows": outcome.rows})
 
 
 @router.get("/submissions", operation_id="listSubmissions")

@@ -73,6 +73,14 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_service_key_school_year"), ["school_year"], unique=False)
 
     op.create_table(
+        "witness",
+        sa.Column("name", sqltypes.AutoString(), nullable=False),
+        sa.Column("key", sqltypes.AutoString(), nullable=False),
+        sa.Column("url", sqltypes.AutoString(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_witness")),
+        sa.UniqueConstraint("key", name=op.f("uq_witness_key")),
+    )
+    op.create_table(
         "agreement",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("site", sqltypes.AutoString(), nullable=False),
@@ -116,6 +124,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_mandate_supplier"), ["supplier"], unique=False)
 
     op.create_table(
+        "oin",
+        sa.Column("number", sqltypes.AutoString(), nullable=False),
+        sa.Column("party", sqltypes.AutoString(), nullable=False),
+        sa.Column("scopes", sqltypes.AutoString(), nullable=False),
+        sa.Column("revoked_at", sqltypes.UTCDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_oin_party")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_oin")),
+    )
+    with op.batch_alter_table("oin", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oin_party"), ["party"], unique=False)
+
+    op.create_table(
         "party_key",
         sa.Column("kid", sqltypes.AutoString(), nullable=False),
         sa.Column("party", sqltypes.AutoString(), nullable=False),
@@ -132,11 +152,13 @@ def upgrade() -> None:
         sa.Column("party", sqltypes.AutoString(), nullable=False),
         sa.Column("role", sqltypes.AutoString(), nullable=False),
         sa.Column("label", sqltypes.AutoString(), nullable=False),
+        sa.Column("subject", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_person_party")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_person_party"), ["party"], unique=False)
+        batch_op.create_index(batch_op.f("ix_person_subject"), ["subject"], unique=False)
 
     op.create_table(
         "reopening",
@@ -150,6 +172,17 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("reopening", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_reopening_period_id"), ["period_id"], unique=False)
+
+    op.create_table(
+        "service_credential",
+        sa.Column("sha256", sqltypes.AutoString(), nullable=False),
+        sa.Column("site", sqltypes.AutoString(), nullable=False),
+        sa.Column("not_after", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["site"], ["party.code"], name=op.f("fk_service_credential_site")),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_service_credential")),
+    )
+    with op.batch_alter_table("service_credential", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_service_credential_site"), ["site"], unique=False)
 
     op.create_table(
         "site_facts",

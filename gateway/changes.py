@@ -1,0 +1,126 @@
+"""Number changes: a pupil goes on under a new number, on the word of the own school.
+
+The document holds two pseudonyms a pupil, and never a number (`pseudonymisation.client.change_numbers` makes it):
+
+    {"collection": "number-changes", "site": "00AB00", "period": "2026-2027-1", "key_id": "…",
+     "changes": [{"old": "86 characters", "new": "86 characters"}]}
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
+from sqlmodel import col
+
+from audit.entry import Entry
+from audit.events import Event
+from gateway.context import Gateway
+from gateway.database import forget_log
+from gateway.identity import Identity
+from gateway.outcome import Fault, Refused, Report
+from gateway.periods import school_year
+from gateway.receive import Matter, decide_on, look_up, refuse
+from gateway.store import Enrolment, Period, Submission, table_of
+from policies.decision import Decision, Deny
+from policies.parties import Kind
+from policies.question import Action
+from pseudonymisation import rotation
+from pseudonymisation.domain import Domain
+from pseudonymisation.errors import MalformedError
+from pseudonymisation.pseudonym import pids_through, read_pseudonym
+
+RECORDS = "absence-records"
+MOST = 5_000
+Pair = tuple[bytes, bytes]
+
+
+class _Change(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    old: str = Field(repr=False)
+    new: str = Field(repr=False)
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    collection: Literal["number-changes"]
+    site: str = Field(pattern="^[0-9]{2}[A-Z]{2}[0-9]{2}$")
+    period: str = Field(pattern="^20[0-9]{2}-20[0-9]{2}-[1-4]$")
+    key_id: str = Field(max_length=40)
+    changes: Annotated[tuple[_Change, ...], Field(min_length=1, max_length=MOST)]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How many pupils were in the document, and how many stored rows of this school year go on under a new pid."""
+
+    pupils: int
+    rows: int
+
+
+def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed | Refused:
+    """Let stored rows of a site go on under the new numbers of its pupils, all of them or none.
+
+    Steps: (1) read the document strictly; (2) the law decides as on a delivery of records of that period; (3) the pids
+    of both numbers; (4) one transaction: rows of the own site only, and the entry.
+    """
+    try:  # (1)
+        document = _Document.model_validate_json(body)
+        pairs = [(read_pseudonym(change.old), read_pseudonym(change.new)) for change in document.changes]
+    except ValidationError as error:
+        places = {".".join(map(str, fault["loc"])) or "document" for fault in error.errors(include_input=False)}
+        return Refused("invalid-request", facts={"fields": "; ".join(sorted(places))})
+    except MalformedError:
+        return _fault("PSEUDONYM-FORM")
+    with gateway.reading() as session:  # (2)
+        about = {"collection": RECORDS, "site": document.site, "period": document.period}
+        matter = look_up(gateway, session, identity, **about)
+    if isinstance(matter, Refused):
+        return matter
+    decision = decide_on(gateway, matter, Action.SUBMIT)
+    if isinstance(decision, Deny):
+        return refuse(gateway, matter, decision)
+    if document.key_id not in matter.keys:
+        return _fault("KEY-UNKNOWN")
+    made = _pids(gateway, matter, pairs)  # (3)
+    return made if isinstance(made, Refused) else _store(gateway, matter, decision, *made)  # (4)
+
+
+def _fault(rule: str, *, row: int = 0) -> Refused:
+    return Refused("faults-in-request", report=Report.of([Fault(rule, row=row)]))
+
+
+def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> tuple[str, Sequence[Pair]] | Refused:
+    """Key id and pids of both numbers; the pseudonyms go no further than this function."""
+    purpose = gateway.law.purposes.accepting(RECORDS, Kind.SITE, matter.thing.data)[0]
+    domain = Domain(purpose, school_year(matter.period.code))
+    key = gateway.keyring.active(purpose, domain.school_year)
+    if key is None:
+        return Refused("key-missing")
+    chain = gateway.keyring.chain(key.key_id)
+    old, new = (pids_through(chain, domain, column) for column in zip(*pairs, strict=True))
+    return key.key_id, list(zip(old, new, strict=True))
+
+
+def _store(
+    gateway: Gateway, matter: Matter, decision: Decision, key_id: str, pairs: Sequence[Pair]
+) -> Changed | Refused:
+    site, year = matter.caller.acting.code, school_year(matter.period.code)
+    own = select(col(Submission.id)).join(Period).where(col(Submission.site) == site, col(Period.code).startswith(year))
+    with gateway.writing() as session:
+        table = table_of(Enrolment)
+        outcome = rotation.change_numbers(
+            session.connection(),
+            table,
+            key_id=key_id,
+            pairs=pairs,
+            unit=table.c.submission_id,
+            within=table.c.submission_id.in_(own),
+        )
+        if isinstance(outcome, rotation.NumberConflict):
+            return _fault(f"CHANGE-{outcome.reason.upper()}", row=outcome.index + 1)
+        entry = Entry(event=Event.PSEUDONYM_MERGED, actor=matter.actor, party=site, period=matter.period.code)
+        gateway.append(session, entry, decision)
+    forget_log(gateway.database)
+    return Changed(len(pairs), outcome)

@@ -1,0 +1,147 @@
+"""The life of the keys behind stored pids, after their making: followed after a leak, renounced, destroyed.
+
+The room `pseudonymisation` knows how (`rotation`); here each step is decided, and logged in the transaction that
+changes the rows. Keys of a school year that is over end in `retention`.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import update
+from sqlmodel import Session, col
+
+from audit.entry import Actor, Entry, Object
+from audit.events import Event
+from audit.subjects import erase_year
+from gateway.context import Gateway
+from gateway.database import forget_log
+from gateway.operate import Desk
+from gateway.outcome import Refused
+from gateway.receive import SUBJECTS
+from gateway.store import Enrolment, Submission, table_of
+from policies.decision import Decision
+from policies.question import Action
+from pseudonymisation import rotation
+from pseudonymisation.domain import Domain
+from pseudonymisation.keyring import KeyRecord, KeyState
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """A key in the place of another, and how many rows went with it."""
+
+    key_id: str
+    rows: int
+
+
+def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
+    """After a leak: a new key follows the one in use, and every stored pid is re-keyed; no school is asked.
+
+    Steps, completed by running them again: (1) deliveries from now on pass through both keys; (2) in one transaction,
+    every pid under a leaked key becomes one under the key that followed it; again until there is none left, for a
+    delivery may have been under way; (3) on SQLite the old bytes leave the write-ahead log too. Tags of the log's
+    subjects stand in signed roots and cannot be re-keyed: when their key leaks they are erased instead.
+    """
+    gateway = desk.gateway
+    leaked = gateway.keyring.active(purpose, year)
+    if leaked is None:
+        return Refused("unknown-key")
+
+    def act(session: Session, actor: Actor, decision: Decision) -> KeyRecord:
+        gateway.append(session, _entry(Event.KEY_CREATED, actor, leaked), decision)
+        return rotation.succeed(gateway.keyring, leaked.key_id)
+
+    made = desk.act(Action.MANAGE_KEYS, act)  # (1)
+    if isinstance(made, Refused):
+        return made
+    total = 0
+    for link in _links(gateway, made):
+        while moved := _rekey(desk, link):  # (2)
+            if isinstance(moved, Refused):
+                return moved
+            total += moved
+    forget_log(gateway.database)  # (3)
+    return Rotated(made.key_id, total)
+
+
+def renounce(desk: Desk, purpose: str, year: str, *, not_before: date) -> Rotated | Refused:
+    """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed."""
+    gateway = desk.gateway
+    current = gateway.keyring.active(purpose, year)
+    if current is None or current.previous is None:
+        return Refused("unknown-key")
+
+    def act(session: Session, actor: Actor, decision: Decision) -> None:
+        gateway.append(session, _entry(Event.KEY_RETIRED, actor, current), decision)
+
+    logged = desk.act(Action.MANAGE_KEYS, act)
+    if isinstance(logged, Refused):
+        return logged
+    fresh = rotation.renounce(gateway.keyring, current.key_id, not_before=not_before)
+    return Rotated(fresh.key_id, 0)
+
+
+def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
+    """Destroy a key for good: what stands under it is erased in one transaction with its entry, then the key goes.
+
+    The key of a consent ends with its consent, and a key that another one in use follows with `renounce`.
+    """
+    gateway = desk.gateway
+    record = gateway.keyring.record(key_id)
+    if record is None or record.school_year is None or record.state is KeyState.DESTROYED:
+        return Refused("unknown-key")
+    if any(one.previous == key_id and one.state is KeyState.ACTIVE for one in gateway.keyring.records()):
+        return Refused("key-needed")
+
+    def act(session: Session, actor: Actor, decision: Decision) -> int:
+        gateway.append(session, _entry(Event.KEY_DESTROYED, actor, record), decision)
+        return erase_under(session, record)
+
+    erased = desk.act(Action.MANAGE_KEYS, act)
+    if isinstance(erased, Refused):
+        return erased
+    gateway.keyring.destroy(key_id)
+    forget_log(gateway.database)
+    return Rotated(key_id, erased)
+
+
+def erase_under(session: Session, record: KeyRecord) -> int:
+    """Erase what stands under a key: pids with their rows, or the tags of the log's subjects; returns how many."""
+    if record.purpose == SUBJECTS:
+        return erase_year(session.connection(), record.school_year or "")
+    return rotation.erase(session.connection(), table_of(Enrolment), [record.key_id])
+
+
+def _links(gateway: Gateway, current: KeyRecord) -> list[KeyRecord]:
+    """Every key that followed a leaked one, oldest first, up to the key in use."""
+    records = {record.key_id: record for record in gateway.keyring.records()}
+    links = []
+    while current.previous is not None:
+        links.append(current)
+        current = records[current.previous]
+    return links[::-1]
+
+
+def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
+    """(2) One transaction: rows, submissions and entry; how many rows."""
+    leaked, year = successor.previous or "", successor.school_year or ""
+
+    def act(session: Session, actor: Actor, decision: Decision) -> int:
+        connection, gateway = session.connection(), desk.gateway
+        if successor.purpose == SUBJECTS:
+            moved = erase_year(connection, year)
+        else:
+            domain, key = Domain(successor.purpose, year), gateway.keyring.secret(successor.key_id)
+            table = table_of(Enrolment)
+            moved = rotation.rekey(connection, table, leaked=leaked, successor=successor.key_id, key=key, domain=domain)
+            named = update(Submission).where(col(Submission.pid_key_id) == leaked)
+            session.execute(named.values(pid_key_id=successor.key_id))
+        if moved:
+            gateway.append(session, _entry(Event.KEY_ROTATED, actor, successor), decision)
+        return moved
+
+    return desk.act(Action.MANAGE_KEYS, act)
+
+
+def _entry(event: Event, actor: Actor, record: KeyRecord) -> Entry:
+    return Entry(event=event, actor=actor, object=Object(f"key:{record.purpose}/{record.school_year}"))

@@ -1,0 +1,236 @@
+"""The retention run: what is past its term goes, keys included. A run that broke off is completed by the next one.
+
+The terms are those of the purpose files. Keys are destroyed after the rows under them are gone, so that backups die
+too; rows without a key, which only an old backup brings back, go as well.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Delete, delete
+from sqlmodel import Session, col, func, select
+
+from audit import retention as log_retention
+from audit.entry import Entry, Object
+from audit.events import Event
+from audit.subjects import erase_year
+from gateway import consents
+from gateway.context import Gateway, actor_of
+from gateway.database import forget_log
+from gateway.identity import Identity, caller_of
+from gateway.jobs import enqueue
+from gateway.operate import rows_end
+from gateway.outcome import GatewayError, Refused
+from gateway.receive import SUBJECTS, milliseconds, refused_by
+from gateway.store import (
+    ConsentEvent,
+    ConsentNotice,
+    ConsentRecord,
+    Count,
+    Enrolment,
+    Idempotency,
+    Job,
+    JobState,
+    LoginLink,
+    Period,
+    Receipt,
+    Release,
+    ReleaseSlice,
+    ReleaseState,
+    ServiceCredential,
+    Submission,
+    WebSession,
+    table_of,
+)
+from policies.decision import Deny
+from policies.question import Action
+from policies.things import Installation
+from pseudonymisation import rotation
+from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
+
+PURPOSE = "operation"
+JOB = "retention"
+EVERY = timedelta(days=1)
+_COUNTS, _TRAIL = "statutory-counts", "accountability"
+_A_DAY = timedelta(days=1)
+_SESSION = timedelta(hours=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What a run erased: numbers by kind, nothing about anybody.
+
+    Attributes:
+        of: Kind → how many; kinds with none are left out.
+    """
+
+    of: Mapping[str, int]
+
+
+def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
+    """Erase everything past its term.
+
+    Steps: (1) consents whose last day has passed end, each with its key; (2) one transaction: rows, tags, counts,
+    tables, old consents, credentials, closed logs, with the entry of the run and one for each key; (3) the keys of
+    school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
+    """
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+    decision = gateway.decide(caller, Action.RUN_RETENTION, Installation(), (PURPOSE,))
+    actor = actor_of(caller)
+    if isinstance(decision, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+        return refused_by(decision)
+    ended = consents.expire(gateway)  # (1)
+    doomed = _doomed(gateway)
+    with gateway.writing() as session:  # (2)
+        erased = {kind: erase(gateway, session) for kind, erase in _KINDS.items()}
+        gateway.append(session, Entry(event=Event.RETENTION_RUN, actor=actor), decision)
+        for key in doomed:
+            about = Object(f"key:{key.purpose}/{key.school_year}")
+            gateway.append(session, Entry(event=Event.KEY_DESTROYED, actor=actor, object=about), decision)
+    if doomed:
+        gateway.keyring.destroy(*(key.key_id for key in doomed))  # (3)
+    forget_log(gateway.database)  # (4)
+    erased |= {"consents-ended": ended, "keys": len(doomed)}
+    return Erased({kind: many for kind, many in erased.items() if many})
+
+
+def run_job(gateway: Gateway, _subject: str) -> None:
+    """The run of the day, by the operator's own program; tomorrow's stands ready."""
+    outcome = run(gateway, Identity(gateway.settings.operator, "machine"))
+    if isinstance(outcome, Refused):
+        raise GatewayError(f"the retention run was refused: {outcome.code}")
+    schedule(gateway, after=EVERY)
+
+
+def give_up(gateway: Gateway, _subject: str) -> None:
+    """A run that failed five times: the next one is due tomorrow all the same."""
+    schedule(gateway, after=EVERY)
+
+
+def schedule(gateway: Gateway, *, after: timedelta = timedelta()) -> None:
+    """See to it that a run stands ready; does nothing when one does."""
+    with gateway.writing() as session:
+        ready = select(Job.id).where(Job.kind == JOB, Job.state == JobState.WAITING)
+        if session.exec(ready).first() is None:
+            enqueue(session, gateway, JOB, "", after=after)
+
+
+def overdue(gateway: Gateway) -> int:
+    """Rows of pupils that are still there past their term, or without a key; after a run there are none."""
+    with gateway.reading() as session:
+        late = _dead_keys(gateway, session)
+        return session.exec(select(func.count()).where(col(Enrolment.key_id).in_(late))).one()
+
+
+def _doomed(gateway: Gateway) -> list[KeyRecord]:
+    """Keys of school years past their term: of pids, and of the tags of the log's subjects."""
+    return [
+        key
+        for key in gateway.keyring.records()
+        if key.school_year is not None
+        and key.state is not KeyState.DESTROYED
+        and rows_end(gateway, key.school_year, key.purpose) <= gateway.today
+    ]
+
+
+def _dead_keys(gateway: Gateway, session: Session) -> Collection[str]:
+    lost = rotation.keyless(session.connection(), table_of(Enrolment), gateway.keyring)
+    return {*lost, *(key.key_id for key in _doomed(gateway))}
+
+
+def _rows(gateway: Gateway, session: Session) -> int:
+    return rotation.erase(session.connection(), table_of(Enrolment), _dead_keys(gateway, session))
+
+
+def _subjects(gateway: Gateway, session: Session) -> int:
+    over = {key.school_year for key in _doomed(gateway) if key.purpose == SUBJECTS} | _keyless_years(gateway.keyring)
+    return sum(erase_year(session.connection(), year) for year in sorted(filter(None, over)))
+
+
+def _keyless_years(keyring: Keyring) -> set[str | None]:
+    """School years whose keys of the log's tags are all destroyed."""
+    keys = [key for key in keyring.records() if key.purpose == SUBJECTS]
+    alive = {key.school_year for key in keys if key.state is not KeyState.DESTROYED}
+    return {key.school_year for key in keys} - alive
+
+
+def _counts(gateway: Gateway, session: Session) -> int:
+    """Counts of periods past their term, and the receipts that repeat them."""
+    before = gateway.today - timedelta(days=_days(gateway, _COUNTS))
+    over = select(Submission.id).join(Period).where(Period.deadline < before)
+    session.execute(delete(Receipt).where(col(Receipt.subject).in_(over)))
+    return _gone(session, delete(Count).where(col(Count.submission_id).in_(over)))
+
+
+def _tables(gateway: Gateway, session: Session) -> int:
+    """Published tables past the longest term of the purposes they served: withdrawn, and their bytes erased."""
+    gone = 0
+    for release in session.exec(select(Release).where(col(Release.published_at).is_not(None))):
+        days = max(_days(gateway, purpose) for purpose in release.purposes.split())
+        if release.published_at is not None and release.published_at + timedelta(days=days) < gateway.clock():
+            slices = delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release.id)
+            gone += _gone(session, slices)
+            release.state, release.witnesses = ReleaseState.WITHDRAWN, b""
+    return gone
+
+
+def _consents(gateway: Gateway, session: Session) -> int:
+    """Consents that ended so long ago that nobody has to account for them any more."""
+    before, gone = gateway.clock() - timedelta(days=_days(gateway, _TRAIL)), 0
+    for consent_id in session.exec(select(ConsentRecord.id)).all():
+        state = consents.standing_in(session, consent_id, gateway.clock()).state
+        if state.closed and state.last is not None and state.last < before:
+            for table, key in (
+                (ConsentNotice, ConsentNotice.consent_id),
+                (ConsentEvent, ConsentEvent.consent_id),
+                (ConsentRecord, ConsentRecord.id),
+            ):
+                session.execute(delete(table).where(col(key) == consent_id))
+            gone += 1
+    return gone
+
+
+def _credentials(gateway: Gateway, session: Session) -> int:
+    """What opened a door once and opens none any more."""
+    now = gateway.clock()
+    return (
+        _gone(session, delete(LoginLink).where(col(LoginLink.expires_at) < now))
+        + _gone(session, delete(WebSession).where(col(WebSession.started_at) < now - _SESSION))
+        + _gone(session, delete(Idempotency).where(col(Idempotency.at) < now - _A_DAY))
+        + _gone(session, delete(ServiceCredential).where(col(ServiceCredential.not_after) < gateway.today))
+    )
+
+
+def _jobs(gateway: Gateway, session: Session) -> int:
+    before = gateway.clock() - timedelta(days=_days(gateway, PURPOSE))
+    return _gone(session, delete(Job).where(col(Job.state) == JobState.DONE, col(Job.due_at) < before))
+
+
+def _logs(gateway: Gateway, session: Session) -> int:
+    return len(log_retention.expire(session.connection(), milliseconds(gateway.clock())))
+
+
+_KINDS: Mapping[str, Callable[[Gateway, Session], int]] = {
+    "rows": _rows,
+    "subjects": _subjects,
+    "counts": _counts,
+    "tables": _tables,
+    "consents": _consents,
+    "credentials": _credentials,
+    "jobs": _jobs,
+    "logs": _logs,
+}
+
+
+def _days(gateway: Gateway, purpose: str) -> int:
+    kept = gateway.law.purposes[purpose].retention
+    if kept is None:
+        raise GatewayError(f"purpose {purpose} has no retention period")
+    return kept.days
+
+
+def _gone(session: Session, statement: Delete) -> int:
+    return session.connection().execute(statement).rowcount

@@ -1,0 +1,143 @@
+"""Keys after a leak: followed, renounced, destroyed; each act logged with what it did."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from gateway.access import Held, answer
+from gateway.identity import Identity
+from gateway.keys import Rotated, destroy, renounce, rotate
+from gateway.operate import Desk
+from gateway.outcome import Refused
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.keyring import KeyState
+
+from .conftest import PERIOD, World
+from .records import delivered, events, rows
+
+YEAR, PURPOSE = "2026-2027", "counting-for-school"
+
+
+def rotated(world: World) -> Rotated:
+    made = rotate(world.desk, PURPOSE, YEAR)
+    assert isinstance(made, Rotated), made
+    return made
+
+
+def test_after_a_leak_every_pid_is_another(world: World) -> None:
+    """Rows keep their figures under pids of the new key; none is left under the leaked one."""
+    delivered(world)
+    before = rows(world)
+    made = rotated(world)
+    after = rows(world)
+    assert made.rows == len(before) == len(after)
+    assert {row.key_id for row in after} == {made.key_id}
+    assert not {row.pid for row in before} & {row.pid for row in after}
+    assert sorted((row.subdivision, row.scheduled, row.hours) for row in after) == sorted(
+        (row.subdivision, row.scheduled, row.hours) for row in before
+    )
+
+
+def test_no_school_notices_a_rotation(world: World) -> None:
+    """The same pupil is found again, and delivered again under the same pid."""
+    pseudonyms = delivered(world, 0)
+    rotated(world)
+    held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
+    assert isinstance(held, Held)
+    assert len(held.rows) == 1
+
+
+def test_a_rotation_that_broke_off_is_completed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed after the new key was made: the next rotation carries every row through both keys."""
+    pseudonyms = delivered(world)
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.keys._rekey", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            rotate(world.desk, PURPOSE, YEAR)
+    made = rotated(world)
+    assert {row.key_id for row in rows(world)} == {made.key_id}
+    held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
+    assert isinstance(held, Held)
+    assert len(held.rows) == 1
+
+
+def test_a_rotation_is_logged_with_its_rows(world: World) -> None:
+    """The new key has an entry, and the re-keying one in the transaction of the rows."""
+    delivered(world)
+    rotated(world)
+    assert events(world)[-2:] == ["key.created", "key.rotated"]
+
+
+def test_renouncing_destroys_the_leaked_key(world: World) -> None:
+    """From the next period on a fresh key alone is in use, and the leaked one opens no more."""
+    leaked = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert leaked is not None
+    rotated(world)
+    fresh = renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
+    assert isinstance(fresh, Rotated)
+    current = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert current is not None
+    assert (current.key_id, current.previous) == (fresh.key_id, None)
+    with pytest.raises(KeyringError):
+        world.gateway.keyring.secret(leaked.key_id)
+    assert events(world)[-1] == "key.retired"
+
+
+def test_without_a_leak_there_is_nothing_to_renounce(world: World) -> None:
+    """A key that follows no other stays."""
+    assert renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)) == Refused("unknown-key")
+
+
+def test_destroying_a_key_erases_what_stands_under_it(world: World) -> None:
+    """Rows and key go together, with one entry; the key does not come back."""
+    delivered(world)
+    key = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert key is not None
+    gone = destroy(world.desk, key.key_id)
+    assert isinstance(gone, Rotated)
+    assert gone.rows > 0
+    assert rows(world) == []
+    assert destroy(world.desk, key.key_id) == Refused("unknown-key")
+    record = world.gateway.keyring.record(key.key_id)
+    assert record is not None
+    assert record.state is KeyState.DESTROYED
+    assert events(world)[-1] == "key.destroyed"
+
+
+def test_a_key_that_another_follows_is_not_destroyed(world: World) -> None:
+    """While deliveries pass through both keys, the leaked one is needed."""
+    leaked = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert leaked is not None
+    rotated(world)
+    assert destroy(world.desk, leaked.key_id) == Refused("key-needed")
+
+
+def test_only_the_operator_turns_keys(world: World) -> None:
+    """A school that tries is refused by law, and every key and row stays as it was."""
+    delivered(world)
+    key = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert key is not None
+    desk = Desk(world.gateway, world.site(0))
+    for outcome in (rotate(desk, PURPOSE, YEAR), destroy(desk, key.key_id)):
+        assert isinstance(outcome, Refused)
+    assert world.gateway.keyring.active(PURPOSE, YEAR) == key
+    assert {row.key_id for row in rows(world)} == {key.key_id}
+
+
+def test_old_pids_leave_the_files_of_sqlite(tmp_path: Path, world: World) -> None:
+    """After a rotation no byte of an old pid is left in the database file or its write-ahead log."""
+    if world.gateway.database.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL's dead rows last until vacuum")
+    delivered(world)
+    before = [row.pid for row in rows(world)]
+    rotated(world)
+    files = list(tmp_path.glob("test.sqlite*"))
+    assert files
+    held = b"".join(file.read_bytes() for file in files)
+    assert not [pid for pid in before if pid in held]
+
+
+def test_the_period_of_the_fixture_is_of_this_school_year() -> None:
+    """The school year of these tests is the one of the world's period."""
+    assert PERIOD.startswith(YEAR)

@@ -1,0 +1,177 @@
+"""The retention run: what goes, when, that nothing goes a day early, and that backups die with the keys."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+from sqlmodel import select
+
+from audit.schema import SUBJECT
+from gateway import retention
+from gateway.deliveries import Seen, confirm
+from gateway.identity import Identity
+from gateway.jobs import run_one
+from gateway.outcome import Refused
+from gateway.receive import Upload, receive
+from gateway.retention import Erased, overdue, run
+from gateway.running import WORK
+from gateway.store import Count, Enrolment, Job, JobState, Receipt, Submission, table_of
+from pseudonymisation.domain import Domain
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import FileKek
+from pseudonymisation.keyring import Keyring
+from pseudonymisation.pseudonym import pids
+
+from .conftest import PERIOD, World
+from .records import delivered, events, rows
+
+YEAR, PURPOSE = "2026-2027", "counting-for-school"
+LAST_DAY = datetime(2027, 8, 30, 10, tzinfo=UTC)  # 31 July and 30 days
+OVER = LAST_DAY + timedelta(days=1)
+
+
+def machine(world: World) -> Identity:
+    return Identity(world.gateway.settings.operator, "machine")
+
+
+def erased(world: World) -> dict[str, int]:
+    outcome = run(world.gateway, machine(world))
+    assert isinstance(outcome, Erased), outcome
+    return dict(outcome.of)
+
+
+def test_rows_stay_until_their_last_day(world: World) -> None:
+    """On the thirtieth day after the school year every row is there; on the next day none, and no key opens."""
+    delivered(world)
+    many = len(rows(world))
+    assert "rows" not in erased(world.at(LAST_DAY))
+    assert len(rows(world)) == many
+    assert erased(world.at(OVER))["rows"] == many
+    assert rows(world) == []
+    assert world.gateway.keyring.active(PURPOSE, YEAR) is None
+
+
+def test_confirmed_counts_outlive_the_rows(world: World) -> None:
+    """Erasing rows leaves the confirmed counts, which are the delivery, for their own term."""
+    delivered(world)
+    with world.gateway.reading() as session:
+        submission = session.exec(select(Submission)).one()
+    assert isinstance(confirm(world.gateway, world.site(0), submission.id), Seen)
+    erased(world.at(OVER))
+    with world.gateway.reading() as session:
+        assert session.exec(select(Count)).all()
+    gone = erased(world.at(datetime(2028, 1, 5, tzinfo=UTC)))  # 400 days after 30 November 2026
+    assert gone["counts"] > 0
+    with world.gateway.reading() as session:
+        assert session.exec(select(Count)).all() == []
+        assert session.exec(select(Receipt)).all() == []
+
+
+def test_the_tags_of_the_log_go_with_the_rows(world: World) -> None:
+    """No tag and no salt of a pupil is left in the log's side table; the log itself stays verifiable."""
+    delivered(world)
+    assert erased(world.at(OVER))["subjects"] > 0
+    with world.gateway.reading() as session:
+        left = session.connection().execute(select(SUBJECT.c.tag, SUBJECT.c.salt)).all()
+    assert {tuple(row) for row in left} == {(None, None)}
+
+
+def test_a_second_run_finds_nothing(world: World) -> None:
+    """The run is idempotent."""
+    delivered(world)
+    erased(world.at(OVER))
+    assert erased(world.at(OVER)) == {}
+
+
+def test_a_run_that_broke_off_is_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between the rows and the keys: the next run destroys the keys."""
+    delivered(world)
+    later = world.at(OVER)
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "destroy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run(later.gateway, machine(world))
+    assert erased(later) == {"keys": 2}
+    assert world.gateway.keyring.active(PURPOSE, YEAR) is None
+
+
+def test_every_run_is_an_entry_and_so_is_every_key(world: World) -> None:
+    """The log says that a run was done and which keys it ended."""
+    erased(world.at(OVER))
+    assert events(world)[-3:] == ["retention.run", "key.destroyed", "key.destroyed"]
+
+
+def test_a_school_runs_no_retention(world: World) -> None:
+    """Only the operator and its program erase."""
+    delivered(world)
+    assert isinstance(run(world.at(OVER).gateway, world.site(0)), Refused)
+    assert rows(world)
+
+
+def test_an_old_backup_with_every_surviving_key_links_nothing(world: World, tmp_path: Path) -> None:
+    """The rows of an old backup come back, with the old keyring and the keys of today: no pseudonym finds its row."""
+    pseudonyms = delivered(world)
+    old = rows(world)
+    key = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert key is not None
+    assert pids(world.gateway.keyring.secret(key.key_id), Domain(PURPOSE, YEAR), pseudonyms[:1])[0] in {
+        row.pid for row in old
+    }
+    backup = tmp_path / "old-ring"
+    shutil.copytree(world.gateway.home.keys / "ring", backup)
+    erased(world.at(OVER))
+    restored = Keyring(backup, FileKek(world.gateway.home.keys / "kek.json"))
+    with pytest.raises(KeyringError):
+        restored.secret(key.key_id)
+    with world.gateway.writing() as session:  # the old rows are back
+        columns = table_of(Enrolment).columns.keys()
+        session.execute(insert(table_of(Enrolment)), [{name: getattr(row, name) for name in columns} for row in old])
+    surviving = [record for record in world.gateway.keyring.records() if record.wrapped]
+    linked = {
+        pid
+        for record in surviving
+        for pid in pids(world.gateway.keyring.secret(record.key_id), Domain(PURPOSE, YEAR), pseudonyms)
+    }
+    assert not linked & {row.pid for row in old}
+    assert overdue(world.gateway) == len(old)
+    assert erased(world.at(OVER))["rows"] == len(old)
+    assert overdue(world.gateway) == 0
+
+
+def test_a_year_that_was_erased_gets_no_keys_again(world: World) -> None:
+    """After its end a school year takes no rows: a key made then would outlive every term."""
+    later = world.at(OVER)
+    erased(later)
+    assert later.desk.create_keys(PERIOD) == Refused("school-year-over")
+    assert world.gateway.keyring.active(PURPOSE, YEAR) is None
+
+
+def test_late_rows_are_refused_and_late_counts_are_not(world: World) -> None:
+    """With the key gone a document of records is refused before anything is stored."""
+    erased(world.at(OVER))
+    site = world.region.sites[0]
+    from gateway.synthetic.pupils import draw_pupils  # noqa: PLC0415  likewise
+
+    from .documents import records_document  # noqa: PLC0415  beside its only use
+
+    pupils = draw_pupils(site, index=0, period=1, seed=1)
+    body = records_document(pupils, world.gateway.contracts["absence-records"], site=site.code, period=PERIOD)
+    outcome = receive(world.at(OVER).gateway, world.site(0), Upload("absence-records", site.code, PERIOD, body))
+    assert outcome == Refused("key-missing")
+
+
+def test_the_worker_erases_by_itself_every_day(world: World) -> None:
+    """A run stands ready once, is done by the worker, and the next one is due a day later."""
+    delivered(world)
+    later = world.at(OVER)
+    for _ in range(2):
+        retention.schedule(later.gateway)
+    assert run_one(later.gateway, WORK)
+    assert rows(world) == []
+    with world.gateway.reading() as session:
+        jobs = session.exec(select(Job).where(Job.kind == retention.JOB)).all()
+    waiting = [job for job in jobs if job.state == JobState.WAITING]
+    assert [job.due_at for job in waiting] == [OVER + timedelta(days=1)]
+    assert len(jobs) == 2
