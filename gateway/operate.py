@@ -33,10 +33,10 @@ from pseudonymisation.errors import SignatureError
 from pseudonymisation.key_document import read_key_document
 
 PURPOSE = "operation"
+ROWS = "counting-for-school"
 _KEY_TYPES = ("EC", "OKP", "RSA")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
-ROWS = "counting-for-school"
 Result = TypeVar("Result")
 
 
@@ -204,11 +204,11 @@ class Desk:
         A school year whose rows were erased gets none any more.
         """
         year = school_year(period)
+        if rows_end(self.gateway, year) <= self.gateway.today:
+            return Refused("school-year-over")
 
         def act(session: Session, actor: Actor, decision: Decision) -> int:
             takers = [
-        if rows_end(self.gateway, year) <= self.gateway.today:
-            return Refused("school-year-over")
                 purpose.id
                 for purpose in self.gateway.law.purposes.values()
                 if DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
@@ -316,8 +316,6 @@ class Desk:
             return period is not None and period.exercise
 
 
-def _credential(event: Event, actor: Actor, party: str, about: str) -> Entry:
-    return Entry(event=event, actor=actor, party=party, object=Object(about))
 def rows_end(gateway: Gateway, year: str, purpose: str = ROWS) -> date:
     """The first day on which rows of a school year, and the keys they stand under, may not be there any more."""
     kept = gateway.law.purposes.by_id.get(purpose, gateway.law.purposes[ROWS]).retention
@@ -326,3 +324,5 @@ def rows_end(gateway: Gateway, year: str, purpose: str = ROWS) -> date:
     return last_day(year) + timedelta(days=kept.days + 1)
 
 
+def _credential(event: Event, actor: Actor, party: str, about: str) -> Entry:
+    return Entry(event=event, actor=actor, party=party, object=Object(about))

@@ -81,16 +81,15 @@ def serve(app: ASGIApp, *, host: str, port: int) -> None:
 
 @contextmanager
 def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
-    """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs."""
+    """Worker and sequencer of this gateway as threads, for as long as the block runs."""
     log = yearly_log(gateway)
+    retention.schedule(gateway)
     threads = [
         threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
         threading.Thread(target=log.run, args=(stop,), name="sequencer", daemon=True),
-    retention.schedule(gateway)
     ]
     for thread in threads:
         thread.start()
-        threading.Thread(target=witnesses.ask_until, args=(gateway, stop), name="witnesses", daemon=True),
     try:
         yield
     finally:

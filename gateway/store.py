@@ -176,14 +176,6 @@ class ServiceCredential(SQLModel, table=True):
     not_after: date = column("operational")
 
 
-class Witness(SQLModel, table=True):
-    """A witness of the audit log: who cosigns its checkpoints, with which key and where it is asked."""
-
-    name: str = column("public", primary_key=True)
-    key: str = column("public", unique=True)
-    url: str = column("public")
-
-
 class PartyKey(SQLModel, table=True):
     """A public key of a recipient, to which sites seal case references; the gateway can read none of them."""
 
@@ -316,7 +308,6 @@ class Person(SQLModel, table=True):
     party: str = column("operational", foreign_key="party.code", index=True)
     role: str = column("operational")
     label: str = column("personal")
-    subject: bytes = column("personal", default=b"", index=True)  # keyed tag of who the OpenID provider says it is
 
 
 class LoginLink(SQLModel, table=True):
@@ -351,15 +342,6 @@ class Token(SQLModel, table=True):
     expires_at: datetime = column("operational")
     revoked_at: datetime | None = column("operational", default=None)
 
-
-
-class Oin(SQLModel, table=True):
-    """The number in a machine's client certificate (`Subject.serialNumber`) and the party it speaks for."""
-
-    number: str = column("public", primary_key=True)
-    party: str = column("operational", foreign_key="party.code", index=True)
-    scopes: str = column("operational")  # actions joined by a space
-    revoked_at: datetime | None = column("operational", default=None)
 
 class JobState(StrEnum):
     """A job is waiting, leased to a worker, done, or failed for good."""

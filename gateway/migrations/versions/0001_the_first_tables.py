@@ -73,14 +73,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_service_key_school_year"), ["school_year"], unique=False)
 
     op.create_table(
-        "witness",
-        sa.Column("name", sqltypes.AutoString(), nullable=False),
-        sa.Column("key", sqltypes.AutoString(), nullable=False),
-        sa.Column("url", sqltypes.AutoString(), nullable=False),
-        sa.PrimaryKeyConstraint("name", name=op.f("pk_witness")),
-        sa.UniqueConstraint("key", name=op.f("uq_witness_key")),
-    )
-    op.create_table(
         "agreement",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("site", sqltypes.AutoString(), nullable=False),
@@ -124,18 +116,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_mandate_supplier"), ["supplier"], unique=False)
 
     op.create_table(
-        "oin",
-        sa.Column("number", sqltypes.AutoString(), nullable=False),
-        sa.Column("party", sqltypes.AutoString(), nullable=False),
-        sa.Column("scopes", sqltypes.AutoString(), nullable=False),
-        sa.Column("revoked_at", sqltypes.UTCDateTime(), nullable=True),
-        sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_oin_party")),
-        sa.PrimaryKeyConstraint("number", name=op.f("pk_oin")),
-    )
-    with op.batch_alter_table("oin", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_oin_party"), ["party"], unique=False)
-
-    op.create_table(
         "party_key",
         sa.Column("kid", sqltypes.AutoString(), nullable=False),
         sa.Column("party", sqltypes.AutoString(), nullable=False),
@@ -152,13 +132,11 @@ def upgrade() -> None:
         sa.Column("party", sqltypes.AutoString(), nullable=False),
         sa.Column("role", sqltypes.AutoString(), nullable=False),
         sa.Column("label", sqltypes.AutoString(), nullable=False),
-        sa.Column("subject", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_person_party")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_person_party"), ["party"], unique=False)
-        batch_op.create_index(batch_op.f("ix_person_subject"), ["subject"], unique=False)
 
     op.create_table(
         "reopening",
