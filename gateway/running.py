@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway import consents, retention, witnesses
+from gateway import consents, retention
 from gateway.app import open_gateway, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway
