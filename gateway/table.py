@@ -43,6 +43,7 @@ class TableRow(NamedTuple):
 
 
 COLUMNS = TableRow._fields
+KEY = ("period", "level", "area", "sector", "subdivision", "kind", "band")
 NUMBERS = frozenset({"pupils", "share", "lower", "upper", "sites_delivered", "sites_expected"})
 HEADER = (";".join(COLUMNS) + "\r\n").encode()
 

@@ -23,6 +23,7 @@ class Format(StrEnum):
     XLSX = "xlsx"
     JSON = "json"
     PARQUET = "parquet"
+    ZIP = "zip"
 
     @property
     def media_type(self) -> str:
@@ -35,7 +36,10 @@ _MEDIA_TYPES = {
     Format.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     Format.JSON: "application/json",
     Format.PARQUET: "application/vnd.apache.parquet",
+    Format.ZIP: "application/zip",
 }
+# What a table alone is written as; `formats.package` puts all of them in one.
+FILES = (Format.CSV, Format.XLSX, Format.JSON, Format.PARQUET)
 
 
 def write_table(lines: bytes, form: Format, about: Mapping[str, str]) -> bytes:
@@ -43,7 +47,7 @@ def write_table(lines: bytes, form: Format, about: Mapping[str, str]) -> bytes:
 
     Args:
         lines: Rows as `gateway.table.encode_rows` made them.
-        form: The form asked for.
+        form: One of `FILES`.
         about: Where the table comes from: period, release; stands in XLSX and JSON.
     """
     if form is Format.CSV:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from gateway.formats.dictionary import MEDIA_TYPE, dictionary
 from gateway.formats.write import Format
 from gateway.http.callers import Anybody, Somebody, TheGateway, demand_scope
 from gateway.http.models import ApprovalBody, BuildBody, ReasonBody, ReleaseItem
@@ -70,7 +71,17 @@ def table(  # noqa: PLR0917  FastAPI passes parameters by name
     if caller is not None:
         demand_scope(caller, "download")
     outcome = downloading.download(gateway, caller, release_id, table_format, level=level)
-    return problem(request, outcome) if isinstance(outcome, Refused) else file_response(outcome, release_id)
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    return file_response(outcome, release_id, f"/v1/releases/{release_id}/dictionary")
+
+
+@router.get("/releases/{release_id}/dictionary", operation_id="readDictionary")
+def data_dictionary(request: Request, gateway: TheGateway, caller: Anybody, release_id: str) -> Response:
+    """What each column and code of the table means, as CSV on the Web metadata (CSVW)."""
+    if all(listed.release.id != release_id for listed in downloading.catalogue(gateway, caller)):
+        return problem(request, Refused("not-found"))
+    return Response(dictionary("table?format=csv"), media_type=MEDIA_TYPE)
 
 
 @router.get("/releases/{release_id}/certificate", operation_id="readCertificate")
@@ -87,11 +98,14 @@ def receipt(request: Request, gateway: TheGateway, caller: Somebody, entry_id: s
     return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
 
 
-def file_response(download: Download, name: str) -> Response:
-    """A download with its tag and a link to its receipt."""
+def file_response(download: Download, name: str, described_by: str = "") -> Response:
+    """A download with its tag and links to its receipt and its data dictionary."""
+    links = [f'</v1/receipts/{download.entry_id}>; rel="receipt"']
+    if described_by:
+        links.append(f'<{described_by}>; rel="describedby"; type="{MEDIA_TYPE}"')
     headers = {
         "ETag": f'"{download.etag}"',
-        "Link": f'</v1/receipts/{download.entry_id}>; rel="receipt"',
+        "Link": ", ".join(links),
         "Content-Disposition": f'attachment; filename="{name}.{download.form.value}"',
     }
     return Response(download.body, 200, headers, download.form.media_type)

@@ -1,7 +1,7 @@
 """What recipients get: their slice of the stored bytes, each download with its own entry and receipt."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlmodel import Session, col, select
@@ -13,6 +13,7 @@ from audit.proofs import prove
 from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from audit.tlog_proof import Proof
 from gateway.context import Gateway, actor_of
+from gateway.formats.package import write_package
 from gateway.formats.write import Format, write_table
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
@@ -88,7 +89,7 @@ def download(
         return own_table(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
     if found is None or isinstance(found, Refused):
         return found or Refused("not-found")
-    body = write_table(found.rows, form, found.about)  # (2)
+    body = _written(gateway, found.rows, form, found.about)  # (2)
     recipient = "" if found.caller.acting.kind is Kind.PUBLIC else found.caller.acting.code
     entry = Entry(
         event=Event.RELEASE_DOWNLOADED,
@@ -121,7 +122,7 @@ def own_table(
             gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
         return refused_by(decision) if isinstance(decision, Deny) else Refused("not-found")
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
-    body = write_table(rows, form, {"period": period.code, "area": identity.party})
+    body = _written(gateway, rows, form, {"period": period.code, "area": identity.party})
     entry = Entry(
         event=Event.OWN_TABLE_DOWNLOADED,
         actor=actor_of(caller),
@@ -224,6 +225,12 @@ def _purposes(gateway: Gateway, caller: Caller, period: Period) -> tuple[str, ..
     """Purposes that let tables out to this kind of party, else to the public; an empty name where there is none."""
     releasing = gateway.law.purposes.releasing
     return releasing(period.table_id, caller.acting.kind) or releasing(period.table_id, Kind.PUBLIC) or ("",)
+
+
+def _written(gateway: Gateway, rows: bytes, form: Format, about: Mapping[str, str]) -> bytes:
+    if form is Format.ZIP:
+        return write_package(rows, about, gateway.receipts.sign)
+    return write_table(rows, form, about)
 
 
 def _refuse(gateway: Gateway, caller: Caller, decision: Decision) -> Refused:

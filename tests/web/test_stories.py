@@ -179,8 +179,10 @@ def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit, tmp_p
     page.get_by_role("link", name="Welke scholen leverden").click()
     expect(page.locator("tbody tr").first).to_be_visible()
     page.get_by_role("link", name="Bestanden en code").click()
+    dictionary = page.locator("a[href$='/dictionary']").get_attribute("href") or ""
+    assert page.request.get(dictionary).json()["url"] == "table?format=csv"
     with page.expect_download() as started:
-        page.get_by_role("link", name="CSV").click()
+        page.get_by_role("link", name="CSV", exact=True).click()
     downloaded = Path(started.value.path()).read_bytes()
     page.reload()
     with page.expect_download() as proof:
