@@ -6,6 +6,7 @@ from disclosure.hierarchy import Hierarchy
 from disclosure.protect import Build, build, protect
 from disclosure.rules import Inequality, ThresholdRule
 from disclosure.table import ProtectedTable
+from disclosure.terms import Terms
 
 __all__ = [
     "Build",
@@ -13,6 +14,7 @@ __all__ = [
     "Hierarchy",
     "Inequality",
     "ProtectedTable",
+    "Terms",
     "ThresholdRule",
     "attack",
     "build",

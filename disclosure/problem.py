@@ -13,9 +13,7 @@ from disclosure.errors import DisclosureError
 from disclosure.grid import Grid
 from disclosure.insiders import Remainders, find_remainders
 from disclosure.primary import Primary, find_primary, with_known
-from disclosure.rules import Inequality, Pattern, ThresholdRule
-
-Weight = tuple[Pattern, float]
+from disclosure.terms import Terms, Weight
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,30 +74,19 @@ class Problem:
         return region
 
 
-def pose(
-    grid: Grid,
-    leaves: np.ndarray,
-    *,
-    rule: ThresholdRule,
-    public: Sequence[Pattern],
-    publish: Sequence[Pattern] | None,
-    inequalities: Sequence[Inequality],
-    insider: np.ndarray,
-    known: pd.DataFrame | None,
-    weights: Sequence[Weight],
-    seed: bytes,
-) -> Problem:
+def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, insider: np.ndarray, seed: bytes) -> Problem:
     """Build the arrays.
 
     Raises:
         DisclosureError: a pattern or inequality that names an unknown dimension, level or code.
     """
+    rule = terms.rule
     values = grid.cells(leaves)
-    listed = grid.listed(publish)
+    listed = grid.listed(terms.publish)
     watched = listed | grid.derivable(listed)
-    primary = find_primary(grid, values, listed, watched, rule=rule, public=public)
-    if known is not None:
-        primary = _add_known(grid, values, primary, known)
+    primary = find_primary(grid, values, listed, watched, rule=rule, public=terms.public)
+    if terms.known is not None:
+        primary = _add_known(grid, values, primary, terms.known)
     remainders = find_remainders(grid, values, primary, watched, rule=rule, insider=insider)
     hidden = primary.small | primary.withheld
     hidden[remainders.area, remainders.row] = True
@@ -113,9 +100,9 @@ def pose(
         primary=primary,
         remainders=remainders,
         hidden=hidden,
-        lines=grid.inequalities(inequalities),
+        lines=grid.inequalities(terms.inequalities),
         insider=insider,
-        cost=price(grid, weights, seed),
+        cost=price(grid, terms.weights, seed),
     )
 
 

@@ -14,10 +14,12 @@ from disclosure.attacker import Verdicts, judge
 from disclosure.errors import DisclosureError
 from disclosure.grid import Grid, build_grid
 from disclosure.hierarchy import Hierarchy, as_codes
-from disclosure.problem import Problem, Weight, pose
+from disclosure.problem import Problem, pose
 from disclosure.rules import Inequality, Pattern, ThresholdRule
+from disclosure.secondary import Pattern as Found
 from disclosure.secondary import find_pattern
 from disclosure.table import ProtectedTable, read_counts
+from disclosure.terms import Terms, Weight
 from disclosure.witness import Witnesses
 
 SHORTEST_SEED = 16
@@ -56,13 +58,11 @@ def protect(
     weights: Sequence[Weight] = (),
     executor: Executor | None = None,
 ) -> ProtectedTable:
-    """The table that may leave; see `build` for the arguments and for what else an operator needs."""
-    return build(
-        counts,
+    """The table that may leave; `Terms` explains the arguments, `build` the rest and what an operator needs besides."""
+    terms = Terms(
         dimensions=dimensions,
         count=count,
         rule=rule,
-        seed=seed,
         public=public,
         publish=publish,
         structural_zeros=structural_zeros,
@@ -70,26 +70,11 @@ def protect(
         coalitions=coalitions,
         known=known,
         weights=weights,
-        executor=executor,
-    ).protected
+    )
+    return build(counts, terms, seed=seed, executor=executor).protected
 
 
-def build(
-    counts: pd.DataFrame,
-    *,
-    dimensions: Mapping[str, Hierarchy],
-    count: str,
-    rule: ThresholdRule,
-    seed: bytes,
-    public: Sequence[Pattern] = (),
-    publish: Sequence[Pattern] | None = None,
-    structural_zeros: pd.DataFrame | None = None,
-    inequalities: Sequence[Inequality] = (),
-    coalitions: pd.DataFrame | None = None,
-    known: pd.DataFrame | None = None,
-    weights: Sequence[Weight] = (),
-    executor: Executor | None = None,
-) -> Build:
+def build(counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor | None = None) -> Build:
     """Protect a table.
 
     1. Check the input and lay it out.
@@ -103,74 +88,37 @@ def build(
 
     Args:
         counts: one column of leaf codes per dimension and the count column; absent combinations are zero.
-        dimensions: description of each dimension; the one with most leaves is searched region by region.
-        count: name of the count column (whole numbers, 0 or more).
-        rule: when a count is small.
+        terms: what the table is and what may be shown.
         seed: secret, at least 16 bytes; the same seed gives the same pattern, byte for byte.
-        public: margins everybody knows, as {dimension: level or list of codes}: published unless small, and
-            denominators of complements.
-        publish: what to show, as a list of {dimension: level or list of codes}; what is left out is free; None is all.
-        structural_zeros: leaf combinations that cannot exist; a dimension without a column is free.
-        inequalities: what holds between members that do not add up, in every unit.
-        coalitions: a leaf of the largest dimension and its `insider`, who knows all cells of its own leaves.
-        known: cells (codes and levels) with `lower` and `upper` that an outsider already has.
-        weights: pairs of a pattern and a factor: how much more than others such cells are wanted; never from counts.
         executor: any `concurrent.futures.Executor`; the result is the same for any.
 
     Raises:
         DisclosureError: bad input, naming dimension and code but never a count; or a table that cannot be protected.
     """
-    # 1
-    key = _check_seed(seed)
-    grid = build_grid(dimensions, counts, structural_zeros, coalitions)
-    table = read_counts(grid, counts, count)
-    insider = _insiders(grid, coalitions)
-    # 2
-    problem = pose(
-        grid,
-        table.leaves,
-        rule=rule,
-        public=public,
-        publish=publish,
-        inequalities=inequalities,
-        insider=insider,
-        known=known,
-        weights=weights,
-        seed=key,
-    )
-    # 3
-    pattern = find_pattern(problem, key, executor)
+    key = _check_seed(seed)  # 1
+    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
+    table = read_counts(grid, counts, terms.count)
+    insider = _insiders(grid, terms.coalitions)
+    problem = pose(grid, table.leaves, terms, insider=insider, seed=key)  # 2
+    pattern = find_pattern(problem, key, executor)  # 3
+    shown = pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden)
+    _check_served(problem, pattern)
+    codes, place = _cells(problem)
+    frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
+    frame.loc[~shown[place], "value"] = pd.NA
+    verdicts = judge(frame, counts, terms, pattern.witnesses, unit=grid.areas.name, insider=insider)  # 4
+    if not verdicts.holds:
+        raise DisclosureError("the judge can narrow a small cell of this pattern; report this fault, publish nothing")
+    certificate = _certificate(problem, terms, verdicts, shown)  # 5
+    protected = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
+    return Build(protected, pattern.witnesses, verdicts, pd.DataFrame())
+
+
+def _check_served(problem: Problem, pattern: Found) -> None:
     if pattern.left:
         raise DisclosureError(
             f"{_name_of(problem, next(iter(pattern.left)))} cannot be protected whatever else is hidden"
         )
-    shown = pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden)
-    # 4
-    codes, place = _cells(problem)
-    frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
-    frame.loc[~shown[place], "value"] = pd.NA
-    verdicts = judge(
-        frame,
-        counts=counts,
-        count=count,
-        witnesses=pattern.witnesses,
-        dimensions=dimensions,
-        rule=rule,
-        public=public,
-        structural_zeros=structural_zeros,
-        inequalities=inequalities,
-        unit=grid.areas.name,
-        insider=insider,
-        known=known,
-    )
-    if not verdicts.holds:
-        raise DisclosureError(
-            "the judge can narrow a small cell of this pattern; report this as a fault, publish nothing"
-        )
-    # 5
-    certificate = _certificate(problem, rule, verdicts, shown, inequalities)
-    protected = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
-    return Build(protected, pattern.witnesses, verdicts, pd.DataFrame())
 
 
 def _check_seed(seed: bytes) -> bytes:
@@ -217,9 +165,8 @@ def _cells(problem: Problem) -> tuple[pd.DataFrame, tuple[np.ndarray, np.ndarray
     return pd.DataFrame(columns), (area, row)
 
 
-def _certificate(
-    problem: Problem, rule: ThresholdRule, verdicts: Verdicts, shown: np.ndarray, inequalities: Sequence[Inequality]
-) -> dict[str, Any]:
+def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.ndarray) -> dict[str, Any]:
+    rule = terms.rule
     listed = int(problem.listed.sum())
     published = int((shown & problem.listed).sum())
     insiders = len(np.unique(problem.insider[problem.insider >= 0]))
@@ -234,7 +181,7 @@ def _certificate(
             "knows": "all published cells of all recipients together, every sum, public totals, that counts are whole "
             "and not negative, and which hidden cells are small unless their row is withheld",
             "insiders": insiders,
-            "inequalities": len(inequalities),
+            "inequalities": len(terms.inequalities),
         },
         "cells": {"listed": listed, "published": published, "suppressed": listed - published},
         "verdicts": {

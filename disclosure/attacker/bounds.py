@@ -50,13 +50,10 @@ def attack(
     names = [column for axis in relations.axes for column in (axis.name, f"{axis.name}_level")]
     facts = _facts(frame, small, known, rule or ThresholdRule(), names)
     result = wanted[names].reset_index(drop=True)
-    told = result.merge(
-        facts.groupby(names, as_index=False).agg({"lower": "max", "upper": "min"}), on=names, how="left"
-    )
-    programme = _Programme(relations, facts, inequalities)
-    lower, upper = programme.bounds(
-        relations.cells(wanted), _numbers(told["lower"], 0), _numbers(told["upper"], np.inf)
-    )
+    tightest = facts.groupby(names, as_index=False).agg({"lower": "max", "upper": "min"})
+    told = result.merge(tightest, on=names, how="left")
+    floor, ceiling = _numbers(told["lower"], 0), _numbers(told["upper"], np.inf)
+    lower, upper = _Programme(relations, facts, inequalities).bounds(relations.cells(wanted), floor, ceiling)
     return result.assign(lower=pd.array(lower, "Int64"), upper=pd.array(upper, "Int64"))
 
 

@@ -3,7 +3,6 @@
 It reads the frame, the relations, the true counts and the witnesses; nothing of how the pattern was found.
 """
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,8 @@ from disclosure.attacker.relations import relate
 from disclosure.attacker.sightings import Moved, Sightings, shares
 from disclosure.attacker.stakes import Layout, Stakes, lay_cells, weigh
 from disclosure.errors import DisclosureError
-from disclosure.hierarchy import Hierarchy
-from disclosure.rules import Inequality, Pattern, ThresholdRule
+from disclosure.rules import ThresholdRule
+from disclosure.terms import Terms
 from disclosure.witness import Witnesses
 
 CHUNK = 20_000  # witnesses checked at a time: bounds memory
@@ -45,19 +44,7 @@ class Verdicts:
 
 
 def judge(
-    frame: pd.DataFrame,
-    *,
-    counts: pd.DataFrame,
-    count: str,
-    witnesses: Witnesses,
-    dimensions: Mapping[str, Hierarchy],
-    rule: ThresholdRule,
-    public: Sequence[Pattern] = (),
-    structural_zeros: pd.DataFrame | None = None,
-    inequalities: Sequence[Inequality] = (),
-    unit: str,
-    insider: np.ndarray,
-    known: pd.DataFrame | None = None,
+    frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses, *, unit: str, insider: np.ndarray
 ) -> Verdicts:
     """Check a release against its witnesses.
 
@@ -71,30 +58,23 @@ def judge(
     Args:
         frame: the release.
         counts: the true counts (confidential).
-        count: the name of their column.
+        terms: as given to `build`.
         witnesses: changes of the true table (confidential).
-        dimensions: as given to `build`, like the next ones.
-        rule: when a count is small.
-        public: margins everybody knows.
-        structural_zeros: leaf combinations that cannot exist.
-        inequalities: what holds between members that do not add up.
-        known: cells with bounds an outsider has from elsewhere.
         unit: the dimension whose leaves insiders own.
         insider: per leaf of it, in order of code, the number of the insider that owns it, -1 for nobody.
 
     Raises:
         DisclosureError: the frame does not fit the counts, or a witness is false.
     """
-    relations = relate(dimensions, counts, structural_zeros)  # a member may be shown nowhere
-    layout = lay_cells(relations, list(dimensions).index(unit))
-    truth = layout.turn(relations.leaves(counts, count))
-    stakes = weigh(layout, frame, truth, rule=rule, public=public, known=known, insider=insider)
-    _check_frame(layout, frame, stakes, rule)  # 1
-    lines = layout.lines(inequalities)
+    relations = relate(terms.dimensions, counts, terms.structural_zeros)
+    layout = lay_cells(relations, list(terms.dimensions).index(unit))
+    truth = layout.turn(relations.leaves(counts, terms.count))
+    stakes = weigh(layout, frame, truth, terms, insider)
+    _check_frame(layout, frame, stakes, terms.rule)  # 1
+    lines = layout.lines(terms.inequalities)
     sightings = Sightings(layout, stakes, insider, witnesses.insider)
     for first in range(0, len(witnesses), CHUNK):  # 2
-        chunk = np.zeros(len(witnesses), bool)
-        chunk[first : first + CHUNK] = True
+        chunk = np.arange(len(witnesses)) // CHUNK == first // CHUNK
         sightings.add(_check(layout, stakes, truth, lines, witnesses.select(chunk), insider=insider), first)
     return Verdicts(
         small=int(stakes.small.sum()),

@@ -14,6 +14,7 @@ from scipy import sparse
 from disclosure.attacker.relations import Relations
 from disclosure.hierarchy import Axis
 from disclosure.rules import Inequality, Pattern, ThresholdRule
+from disclosure.terms import Terms
 
 NONE = np.iinfo(np.int64).max
 
@@ -147,55 +148,41 @@ class Stakes:
     margins: np.ndarray
 
 
-def weigh(
-    layout: Layout,
-    frame: pd.DataFrame,
-    truth: np.ndarray,
-    *,
-    rule: ThresholdRule,
-    public: Sequence[Pattern],
-    known: pd.DataFrame | None,
-    insider: np.ndarray,
-) -> Stakes:
+def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, insider: np.ndarray) -> Stakes:
     """Work out what is at stake.
 
     Args:
         layout: areas and rows.
         frame: the release.
         truth: units x leaves, the true counts.
-        rule: when a count is small.
-        public: margins everybody knows.
-        known: cells with bounds an outsider has from elsewhere.
+        terms: what the table is and what everybody knows.
         insider: per unit who owns it, -1 for nobody.
     """
+    rule = terms.rule
     values = layout.sums(truth)
     listed, fixed = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
     place = layout.place(frame)
     listed[place] = True
     fixed[place] = frame["value"].notna().to_numpy()
-    total, public_cells = _totals(layout, values, public)
+    total, public_cells = _totals(layout, values, terms.public)
     watched = (listed | _by_subtraction(layout, listed)) & ~public_cells
     is_small, low, high = _ends(rule, values, total)
     small = is_small & watched
-    withheld = (total >= 0) & (total < rule.floor)
-    told = small & listed & ~withheld
+    told = small & listed & ~((total >= 0) & (total < rule.floor))
     lower, upper = np.where(told, low, -NONE), np.where(told, high, NONE)
-    if known is not None:
-        spot = layout.place(known)
-        np.maximum.at(lower, spot, known["lower"].to_numpy(np.int64))
-        np.minimum.at(upper, spot, known["upper"].to_numpy(np.int64))
+    if terms.known is not None:
+        spot = layout.place(terms.known)
+        np.maximum.at(lower, spot, terms.known["lower"].to_numpy(np.int64))
+        np.minimum.at(upper, spot, terms.known["upper"].to_numpy(np.int64))
         told[spot] = False
         low, high = np.maximum(low, lower), np.minimum(high, upper)
         small &= lower < upper
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
-    margins = np.concatenate(
-        [
-            _margins(layout, values, total, watched, bounds, rule=rule, own=insider == who, who=int(who))
-            for who in np.unique(insider)
-            if who >= 0
-        ]
-        or [np.zeros((0, 5), np.int64)]
-    )
+    found = [
+        _margins(layout, values, total, watched, bounds, rule=rule, own=insider == who, who=int(who))
+        for who in np.unique(insider[insider >= 0])
+    ]
+    margins = np.concatenate([np.zeros((0, 5), np.int64), *found])
     fixed |= public_cells | (lower == upper)
     return Stakes(values, fixed, lower, upper, told, small, listed & small, low, high, margins)
 

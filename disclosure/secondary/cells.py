@@ -36,7 +36,7 @@ class Cells:
         for node in nodes.tolist():
             classes = classes_of(patch, node, cache)
             alike.setdefault(id(classes), (classes, []))[1].append(node)
-        parts = [self._add(classes, np.array(group)) for classes, group in alike.values()]
+        parts = [self._add(found, np.array(group)) for found, group in alike.values() if (found.of >= 0).any()]
         size = patch.rows.shape[1]
         self.node = np.concatenate([np.zeros(0, int), *(part[0] for part in parts)])
         self.lines = np.concatenate([np.zeros((0, size), int), *(part[1] for part in parts)])
@@ -53,9 +53,6 @@ class Cells:
         patch = self.patch
         rows = np.flatnonzero(classes.of >= 0)
         rows = rows[np.argsort(classes.of[rows], kind="stable")]
-        if not len(rows):
-            size = patch.rows.shape[1]
-            return (nodes[:0], np.zeros((0, size), int), np.zeros((0, size), int), np.zeros((0, 3)), np.zeros((0, 2), bool))
         starts = np.flatnonzero(np.diff(classes.of[rows], prepend=-1))
         at = np.ix_(nodes, rows)
         place, number = np.nonzero(np.logical_or.reduceat(self.relevant[at], starts, axis=1))
@@ -101,7 +98,7 @@ class Cells:
 
 
 def crossed(members: sparse.csr_array, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Entries (line, unit, leaf, coefficient) of lines (n x P), each over the units of its row of members (n x units)."""
+    """Entries (line, unit, leaf, coefficient) of lines (n x P), each over the units of its members (n x units)."""
     row, leaf = np.nonzero(lines)
     units = np.diff(members.indptr)[row]
     entry = np.repeat(np.arange(len(row)), units)
@@ -114,7 +111,7 @@ def classes_of(patch: Patch, node: int, cache: Cache) -> Classes:
     """Classes of a node; of an area only those known sums that do not follow from its units."""
     inner = np.zeros(len(patch.rows), bool)
     if node >= patch.size:
-        inner = patch.known[patch.members[[node]].indices].all(axis=0)
+        inner = np.asarray(patch.known[patch.members[[node]].indices].all(axis=0))
     key = patch.offered[node].tobytes() + patch.known[node].tobytes() + inner.tobytes()
     if key not in cache:
         offered = patch.offered[node].astype(np.int64)

@@ -1,6 +1,6 @@
 """A patch: some units with every area that touches them, cut out of a problem so that a worker needs nothing else."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,7 +29,7 @@ class Patch:
         insider: units; shares: per node the insiders that own some unit of it, in the whole problem.
         group, region: units, equal for units with the same areas above them, and in the same region.
         origin: N, the node in the patch this one was merged from, -1 for merged units; itself if nothing was merged.
-        merged: units that stand for several of another patch, and that patch: (units x its units, 1 where inside; patch).
+        merged: units that stand for several of another patch: units x its units, 1 where inside; and that patch.
     """
 
     ids: np.ndarray
@@ -130,45 +130,32 @@ def merge(patch: Patch, parts: list[np.ndarray]) -> Patch:
     """
     single = np.array([len(part) == 1 for part in parts])
     first = np.array([part[0] for part in parts])
-    joined = sparse.csr_array(
-        (
-            np.ones(sum(map(len, parts)), int),
-            (np.repeat(np.arange(len(parts)), [len(p) for p in parts]), np.concatenate(parts)),
-        ),
-        shape=(len(parts), patch.size),
-    )
-    sizes = np.asarray(joined.sum(axis=1)).ravel()
-    above = (patch.members[patch.size :] @ joined.T).toarray()
-    inside = (above == sizes).astype(np.int64)
+    joined = _joined(parts, patch.size)
+    inside = ((patch.members[patch.size :] @ joined.T).toarray() == joined.sum(axis=1)).astype(np.int64)
     areas = np.flatnonzero(inside.any(axis=1)) + patch.size
     origin = np.concatenate([np.where(single, first, -1), areas])
     leaves = np.asarray(joined @ patch.leaves)
-    kept, merged = origin >= 0, np.flatnonzero(~single)
-
-    def pick(cells: np.ndarray, missing: int) -> np.ndarray:
-        return np.where(kept[:, None], cells[origin], missing)
-
-    known = pick(patch.known, 0).astype(bool)
-    values = pick(patch.values, 0)
+    kept = origin >= 0
+    known = _pick(patch.known, origin, missing=0).astype(bool)
+    values = _pick(patch.values, origin, missing=0)
     values[: len(parts)] = leaves @ patch.rows.T
-    for part in merged:
+    for part in np.flatnonzero(~single):
         known[part] = patch.known[parts[part]].all(axis=0)
-    return Patch(
+    return replace(
+        patch,
         ids=np.where(kept, patch.ids[origin], -1),
         size=len(parts),
         members=sparse.csr_array(np.concatenate([np.identity(len(parts), int), inside[areas - patch.size]])),
         spread=np.where(kept, patch.spread[origin], 0),
-        rows=patch.rows,
-        lines=patch.lines,
         leaves=leaves,
         available=np.asarray(joined @ patch.available.astype(int)) > 0,
         values=values,
         known=known,
-        lower=pick(patch.lower, -FAR),
-        upper=pick(patch.upper, FAR),
-        told=pick(patch.told, 0).astype(bool),
-        price=pick(patch.price, 0),
-        shown=pick(patch.shown, 0).astype(bool),
+        lower=_pick(patch.lower, origin, missing=-FAR),
+        upper=_pick(patch.upper, origin, missing=FAR),
+        told=_pick(patch.told, origin, missing=0).astype(bool),
+        price=_pick(patch.price, origin, missing=0),
+        shown=_pick(patch.shown, origin, missing=0).astype(bool),
         insider=np.where(single, patch.insider[first], -1),
         shares=tuple(patch.shares[node] if node >= 0 else frozenset() for node in origin),
         group=np.where(single, patch.group[first], -1),
@@ -176,3 +163,14 @@ def merge(patch: Patch, parts: list[np.ndarray]) -> Patch:
         origin=origin,
         merged=(sparse.csr_array(joined.multiply(~single[:, None])), patch),
     )
+
+
+def _pick(cells: np.ndarray, origin: np.ndarray, *, missing: int) -> np.ndarray:
+    """Rows of another patch by node, and a number where a node stands for several."""
+    return np.where((origin >= 0)[:, None], cells[origin], missing)
+
+
+def _joined(parts: list[np.ndarray], size: int) -> sparse.csr_array:
+    """Parts x units, 1 where a unit is in a part."""
+    row = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    return sparse.csr_array((np.ones(len(row), int), (row, np.concatenate(parts))), shape=(len(parts), size))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from disclosure import Build, Hierarchy, Inequality, ThresholdRule
+from disclosure import Build, Hierarchy, Inequality, Terms, ThresholdRule
 from disclosure import build as build_table
 from gateway.collections import TOTAL, Contract
 from gateway.table import CellStatus, TableRow, share_of
@@ -34,8 +34,7 @@ def protect_sector(
     table: SectorTable, contract: Contract, plan: ReleasePlan, *, seed: bytes, executor: Executor | None = None
 ) -> Build:
     """Protect one sector for all recipients together, under the strictest terms of the purposes it serves."""
-    return build_table(
-        table.counts,
+    terms = Terms(
         dimensions=dimensions(table),
         count="pupils",
         rule=ThresholdRule(
@@ -49,9 +48,8 @@ def protect_sector(
         structural_zeros=table.structural_zeros,
         inequalities=inequalities(contract),
         coalitions=table.sites[["site", "board"]].rename(columns={"board": "insider"}),
-        seed=seed,
-        executor=executor,
     )
+    return build_table(table.counts, terms, seed=seed, executor=executor)
 
 
 def dimensions(table: SectorTable) -> dict[str, Hierarchy]:

@@ -50,7 +50,7 @@ def test_certificate_holds_totals_only(shops: Case) -> None:
 
 def test_protect_is_the_table_of_build(shops: Case) -> None:
     """`protect` hands out what `build` lets out, and nothing else."""
-    table = protect(shops.counts, **shops.arguments())
+    table = protect(shops.counts, seed=SEED, **shops.arguments())
     assert table.frame.equals(shops.build().protected.frame)
 
 
@@ -118,7 +118,7 @@ def test_structural_zero_is_no_cell(shops: Case) -> None:
     """What a shop does not sell has no row, and nobody can attack it."""
     none = pd.DataFrame({"shop": ["s1"], "item": ["i1"]})
     counts = shops.counts[~((shops.counts["shop"] == "s1") & (shops.counts["item"] == "i1"))]
-    frame = protect(counts, **{**shops.arguments(), "structural_zeros": none}).frame
+    frame = protect(counts, seed=SEED, **{**shops.arguments(), "structural_zeros": none}).frame
     assert not ((frame["shop"] == "s1") & (frame["item"] == "i1")).any()
 
 
@@ -147,7 +147,7 @@ def test_bad_counts_are_refused_by_name(shops: Case, fault: str) -> None:
     """Each fault names dimension and code and never a count."""
     spoil, message = REFUSED[fault]
     with pytest.raises(DisclosureError, match=message) as refusal:
-        protect(spoil(shops.counts), **shops.arguments())
+        protect(spoil(shops.counts), seed=SEED, **shops.arguments())
     assert "40" not in str(refusal.value)
 
 

@@ -1,6 +1,7 @@
 """Small linked tables for the tests, and a reader of releases that knows the definition and nothing of the product."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from disclosure import Build, Hierarchy, Inequality, ThresholdRule, attack, build
+from disclosure import Build, Hierarchy, Inequality, Terms, ThresholdRule, attack, build
 
 SEED = bytes(range(32))
 NAMES = ("shop", "item", "mood")
@@ -54,7 +55,7 @@ class Case:
         return self.places[["shop", "owner"]].rename(columns={"owner": "insider"}) if self.owners else None
 
     def arguments(self) -> dict[str, Any]:
-        """Everything `build` needs but the counts."""
+        """The terms, by name."""
         return {
             "dimensions": self.dimensions,
             "count": "n",
@@ -65,12 +66,11 @@ class Case:
             "inequalities": self.inequalities,
             "coalitions": self.coalitions,
             "known": self.known,
-            "seed": SEED,
         }
 
-    def build(self, **changes: Any) -> Build:  # noqa: ANN401  whatever `build` takes
+    def build(self, *, seed: bytes = SEED, executor: Executor | None = None, **changes: Any) -> Build:  # noqa: ANN401  any of the terms
         """The release."""
-        return build(self.counts, **{**self.arguments(), **changes})
+        return build(self.counts, Terms(**{**self.arguments(), **changes}), seed=seed, executor=executor)
 
     @cached_property
     def cells(self) -> pd.DataFrame:
