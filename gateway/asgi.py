@@ -18,4 +18,4 @@ def create_app(gateway: Gateway) -> ASGIApp:
     site.include_router(health)
     site.mount("/v1", create_api(gateway))
     site.mount("/", create_pages(gateway))
-    return Edge(site, secure=gateway.settings.secure)
+    return Edge(site, secure=gateway.settings.secure, proxies=frozenset(gateway.settings.proxies))

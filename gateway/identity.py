@@ -12,19 +12,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlmodel import Session
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
 
 from gateway.outcome import GatewayError
 from gateway.register import mandate, site_facts
-from gateway.store import LoginLink, Party, Person, SiteFacts, Token, WebSession
+from gateway.store import LoginLink, Oin, Party, Person, SiteFacts, Token, WebSession
 from policies.parties import Caller, Kind, Mandate, Role
 from policies.parties import Party as PolicyParty
 
 LINK_LIFE = timedelta(hours=1)
 IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=8)
+PROVEN = timedelta(minutes=15)
 ROLES = ("school", "recipient", "operator", "privacy-officer", "controller-officer")
 SCOPES = ("submit", "download", "consent", "audit", "all")
+_OIN = re.compile(r"[0-9]{20}")
 _TOKEN = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
@@ -37,12 +40,14 @@ class Identity:
         role: Role of the person, or `machine`.
         person: Row of the person, None for a machine.
         scopes: What a machine's token may be used for; empty for people.
+        proven: Whether the person proved a short while ago who it is: publishing and handing out credentials need it.
     """
 
     party: str
     role: str
     person: int | None = None
     scopes: frozenset[str] = frozenset()
+    proven: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,51 @@ def identify_token(session: Session, text: str, now: datetime) -> Identity | Non
     return Identity(token.party, token.role, scopes=frozenset(token.scopes.split()))
 
 
+def register_oin(session: Session, number: str, party: str, *, scopes: Iterable[str]) -> bool:
+    """Let the holder of certificates with this number (20 digits) speak for a party; False when it speaks for another.
+
+    Raises:
+        GatewayError: not a number of 20 digits; callers check with `oin_fits` first.
+    """
+    if not oin_fits(number):
+        raise GatewayError("not an OIN")
+    row = session.get(Oin, number)
+    if row is not None and row.party != party:
+        return False
+    row = row or Oin(number=number, party=party, scopes="")
+    row.scopes, row.revoked_at = " ".join(sorted(scopes)), None
+    session.add(row)
+    return True
+
+
+def oin_fits(number: str) -> bool:
+    """Whether this can be an organisation's number (OIN: 20 digits, Logius)."""
+    return _OIN.fullmatch(number) is not None
+
+
+def identify_oin(session: Session, number: str) -> Identity | None:
+    """The machine behind a client certificate that the proxy verified; None when its number is unknown or revoked."""
+    row = session.get(Oin, number)
+    if row is None or row.revoked_at is not None:
+        return None
+    return Identity(row.party, "machine", scopes=frozenset(row.scopes.split()))
+
+
+def end_credentials(session: Session, party: str, now: datetime) -> int:
+    """End everything that opens a door for a party: sessions, login links, tokens, certificates; returns how many."""
+    people = select(Person.id).where(Person.party == party)
+    unused = col(LoginLink.used_at).is_(None)
+    statements = (
+        delete(WebSession).where(col(WebSession.person_id).in_(people)),
+        delete(LoginLink).where(col(LoginLink.person_id).in_(people), unused),
+        *(
+            update(row).where(col(row.party) == party, col(row.revoked_at).is_(None)).values(revoked_at=now)
+            for row in (Token, Oin)
+        ),
+    )
+    return sum(session.connection().execute(statement).rowcount for statement in statements)
+
+
 def add_person(session: Session, party: str, role: str, label: str) -> Person:
     """Register somebody who works with the gateway.
 
@@ -124,28 +174,36 @@ def open_session(session: Session, secret: str, now: datetime) -> Opened | None:
     """Use up a login link and open a browser session; None when the link is unknown, used or expired."""
     if not link_is_open(session, secret, now):
         return None
-    link = session.get_one(LoginLink, _digest(secret))
+    link = session.get_one(LoginLink, _digest(secret), with_for_update=True)
+    if link.used_at is not None:
+        return None
     link.used_at = now
-    person = session.get_one(Person, link.person_id)
+    return start_session(session, session.get_one(Person, link.person_id), now)
+
+
+def start_session(session: Session, person: Person, now: datetime) -> Opened:
+    """A browser session of somebody who proved a moment ago who it is."""
     cookie = secrets.token_urlsafe(32)
-    session.add(
-        WebSession(
-            secret_hash=_digest(cookie),
-            person_id=link.person_id,
-            csrf=secrets.token_urlsafe(32),
-            started_at=now,
-            seen_at=now,
-        )
+    row = WebSession(
+        secret_hash=_digest(cookie),
+        person_id=person.id or 0,
+        csrf=secrets.token_urlsafe(32),
+        started_at=now,
+        seen_at=now,
+        proven_at=now,
     )
-    return Opened(cookie, _identity(person))
+    session.add(row)
+    return Opened(cookie, _identity(person, proven=True))
 
 
-def identify_session(session: Session, cookie: str, now: datetime) -> tuple[Identity, WebSession] | None:
+def identify_session(
+    session: Session, cookie: str, now: datetime, *, proven_for: timedelta = PROVEN
+) -> tuple[Identity, WebSession] | None:
     """The person behind a session cookie, or None: unknown, idle for 15 minutes, or older than eight hours."""
     row = session.get(WebSession, _digest(cookie))
     if row is None or row.seen_at + IDLE <= now or row.started_at + ABSOLUTE <= now:
         return None
-    return _identity(session.get_one(Person, row.person_id)), row
+    return _identity(session.get_one(Person, row.person_id), proven=now < row.proven_at + proven_for), row
 
 
 def close_session(session: Session, cookie: str) -> None:
@@ -154,6 +212,11 @@ def close_session(session: Session, cookie: str) -> None:
     if row is not None:
         session.delete(row)
         session.flush()
+
+
+def close_sessions_of(session: Session, person: int) -> None:
+    """End every browser session of a person, on whatever device."""
+    session.execute(delete(WebSession).where(col(WebSession.person_id) == person))
 
 
 def caller_of(session: Session, identity: Identity, day: date, *, on_behalf_of: str | None = None) -> Caller:
@@ -196,8 +259,19 @@ def policy_party(session: Session, code: str, day: date) -> PolicyParty:
     return PolicyParty(code, Kind.SITE, sectors=frozenset({facts.sector}), funded=facts.funded)
 
 
-def _identity(person: Person) -> Identity:
-    return Identity(person.party, person.role, person.id)
+def roles_for(kind: str, *, operator: bool) -> tuple[str, ...]:
+    """Roles that persons of a kind of party can have: the operator's own, a school's, or a recipient's."""
+    if operator:
+        return ("operator", "privacy-officer")
+    if kind in (Kind.SITE, Kind.BOARD):
+        return ("school", "privacy-officer")
+    if kind == Kind.MINISTER:
+        return ("controller-officer", "recipient")
+    return ("recipient", "privacy-officer")
+
+
+def _identity(person: Person, *, proven: bool) -> Identity:
+    return Identity(person.party, person.role, person.id, proven=proven)
 
 
 def _digest(secret: str) -> bytes:

@@ -16,8 +16,11 @@ from gateway.identity import (
     Identity,
     add_person,
     caller_of,
+    end_credentials,
     issue_link,
     issue_token,
+    oin_fits,
+    register_oin,
     revoke_token,
 )
 from gateway.outcome import Fault, GatewayError, Refused, Report
@@ -278,7 +281,35 @@ class Desk:
             self.gateway.append(session, entry, decision)
             return True
 
-        return self._act(Action.MANAGE_ACCESS, act)
+        return self.act(Action.MANAGE_ACCESS, act)
+
+    def register_oin(self, party: str, number: str, *, scopes: Sequence[str]) -> str | Refused:
+        """Let machines with a client certificate of this number (OIN) speak for a party; returns the number."""
+        if not oin_fits(number):
+            return Refused("faults-in-request", report=Report.of([Fault("OIN")]))
+
+        def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
+            if session.get(Party, party) is None:
+                return Refused("unknown-party")
+            if not register_oin(session, number, party, scopes=scopes):
+                return Refused("oin-taken")
+            about = f"token:{self.gateway.tag(b'oin', number.encode())[:16].hex()}"
+            self.gateway.append(session, _credential(Event.TOKEN_ISSUED, actor, party, about), decision)
+            return number
+
+        return self.act(Action.MANAGE_ACCESS, act)
+
+    def end_credentials(self, party: str) -> int | Refused:
+        """End all that opens a door for a party, at once: sessions, links, tokens, certificates; says how many."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
+            if session.get(Party, party) is None:
+                return Refused("unknown-party")
+            ended = end_credentials(session, party, self.gateway.clock())
+            self.gateway.append(session, _credential(Event.TOKEN_REVOKED, actor, party, f"party:{party}"), decision)
+            return ended
+
+        return self.act(Action.MANAGE_ACCESS, act)
 
     def invite(self, party: str, role: str, label: str) -> str | Refused:
         """Register a person of a party and make a one-time login link; returns the link's secret."""
@@ -296,7 +327,12 @@ class Desk:
     def act(
         self, action: Action, act: Callable[[Session, Actor, Decision], Result | Refused], *, exercise: bool = False
     ) -> Result | Refused:
-        """Ask the law, then act and log in one transaction; a refusal has its own."""
+        """Ask the law, then act and log in one transaction; a refusal has its own.
+
+        A person hands out credentials only shortly after proving who it is.
+        """
+        if action is Action.MANAGE_ACCESS and self.identity.person is not None and not self.identity.proven:
+            return Refused("step-up")
         with self.gateway.reading() as session:
             caller = caller_of(session, self.identity, self.gateway.today)
         decision = self.gateway.decide(caller, action, Installation(exercise=exercise), (PURPOSE,))

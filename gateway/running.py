@@ -28,7 +28,10 @@ WORK: Mapping[str, Work] = {
     consents.DESTROY_KEY: Work(consents.destroy_key, consents.key_survives),
     retention.JOB: Work(retention.run_job, retention.give_up),
 }
-SERVER: Mapping[str, Any] = {"log_level": "warning", "access_log": False, "server_header": False}
+# The peer of a connection is what it is: a proxy's word for another address is not taken.
+SERVER: Mapping[str, Any] = {
+    "log_level": "warning", "access_log": False, "server_header": False, "proxy_headers": False,
+}  # fmt: skip
 _LOOPBACK = "127.0.0.1"
 
 

@@ -11,8 +11,9 @@ data/
 
 import os
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,11 +24,49 @@ from policies.purpose import InForce
 DATA_VARIABLE = "VERZUIMPOORT_DATA"
 DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
 TOKEN_VARIABLE = "VERZUIMPOORT_TOKEN"  # noqa: S105  the name of a variable, not a secret
-_FILE = "gateway.toml"
+SETTINGS_FILE = "gateway.toml"
 
 
 class SettingsError(GatewayError):
     """The settings file or the environment is wrong: names the key and the fix."""
+
+
+class OpenId(BaseModel):
+    """The OpenID Connect provider of the people who work with this gateway; `[openid]` in `gateway.toml`.
+
+    Attributes:
+        issuer: Its identifier, from which its configuration is found.
+        client_id: What the provider calls this gateway.
+        secret: File (0600) with the client's secret, relative to the data folder.
+        party_claim: Claim of the ID token with the code of the person's organisation.
+        role_claim: Claim with the person's roles at the provider, a text or a list.
+        label_claim: Claim shown to the person's own organisation, such as a name.
+        roles: Role here by role at the provider.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    issuer: str = Field(pattern=r"^(https://|http://(127\.0\.0\.1|localhost)[:/])\S+$")
+    client_id: str
+    secret: Path
+    party_claim: str = "organisation"
+    role_claim: str = "roles"
+    label_claim: str = "name"
+    roles: Mapping[str, str]
+
+
+class Pkcs11(BaseModel):
+    """A PKCS#11 token that holds the key-encryption key in place of a file; `[pkcs11]` in `gateway.toml`.
+
+    Attributes:
+        module: The token's library, such as `/usr/lib/softhsm/libsofthsm2.so`.
+        token: Label of the token.
+        pin: File (0600) with the user's PIN, relative to the data folder.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    module: Path
+    token: str
+    pin: Path
 
 
 class Settings(BaseModel):
@@ -44,6 +83,11 @@ class Settings(BaseModel):
         collections: Folders of further contract files.
         in_force: Proposed purposes the operator has set in force, with day and citation.
         service_url: Where schools reach the pseudonym service.
+        proxies: Addresses of the reverse proxies whose `Client-Cert` header is believed; none by default.
+        requests_per_minute: How often the machines of one party may ask, in each server process.
+        proven_minutes: For how long after logging in a person may publish and hand out credentials.
+        openid: The OpenID Connect provider through which people log in, where there is one.
+        pkcs11: The token that holds the key-encryption key; a file in the data folder without it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +101,16 @@ class Settings(BaseModel):
     collections: tuple[Path, ...] = ()
     in_force: tuple[InForce, ...] = ()
     service_url: str = Field(default="http://127.0.0.1:8001", pattern=r"^https?://[^/\s]+$")
+    proxies: tuple[str, ...] = ()
+    requests_per_minute: int = Field(default=6_000, ge=1)
+    proven_minutes: int = Field(default=15, ge=1, le=480)
+    openid: OpenId | None = None
+    pkcs11: Pkcs11 | None = None
+
+    @property
+    def proven_for(self) -> timedelta:
+        """For how long a proof of who one is holds for grave acts."""
+        return timedelta(minutes=self.proven_minutes)
 
     @property
     def secure(self) -> bool:
@@ -84,7 +138,7 @@ class Home:
     @property
     def settings_file(self) -> Path:
         """The file `Settings` come from."""
-        return self.folder / _FILE
+        return self.folder / SETTINGS_FILE
 
 
 def database_url(file: Path) -> str:
@@ -132,6 +186,9 @@ def read_settings(where: Home) -> Settings:
         update={
             "purposes": tuple(where.folder / folder for folder in settings.purposes),
             "collections": tuple(where.folder / folder for folder in settings.collections),
+            "openid": _with_place(settings.openid, where.folder),
+            "pkcs11": settings.pkcs11
+            and settings.pkcs11.model_copy(update={"pin": where.folder / settings.pkcs11.pin}),
         }
     )
 
@@ -140,7 +197,11 @@ def write_settings(where: Home, settings: Settings) -> None:
     """Write `gateway.toml` for a new deployment; one that exists is left alone."""
     if where.settings_file.exists():
         return
-    lines = [f"{name} = {_toml(value)}" for name, value in settings.model_dump(exclude={"in_force"}).items()]
+    apart = {"in_force", "openid", "pkcs11"}
+    lines = [f"{name} = {_toml(value)}" for name, value in settings.model_dump(exclude=apart).items()]
+    for name, part in (("openid", settings.openid), ("pkcs11", settings.pkcs11)):
+        if part is not None:
+            lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in part.model_dump().items())]
     for word in settings.in_force:
         lines += ["", "[[in_force]]"]
         lines += [f"{name} = {_toml(value)}" for name, value in word.model_dump().items()]
@@ -148,11 +209,19 @@ def write_settings(where: Home, settings: Settings) -> None:
     where.settings_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def _with_place(openid: OpenId | None, folder: Path) -> OpenId | None:
+    return openid and openid.model_copy(update={"secret": folder / openid.secret})
+
+
 def _toml(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"{{ {', '.join(f'{_toml(name)} = {_toml(part)}' for name, part in value.items())} }}"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, tuple):
         return f"[{', '.join(map(_toml, value))}]"
     escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')

@@ -308,6 +308,7 @@ class Person(SQLModel, table=True):
     party: str = column("operational", foreign_key="party.code", index=True)
     role: str = column("operational")
     label: str = column("personal")
+    subject: bytes = column("personal", default=b"", index=True)  # keyed tag of who the OpenID provider says it is
 
 
 class LoginLink(SQLModel, table=True):
@@ -328,6 +329,7 @@ class WebSession(SQLModel, table=True):
     person_id: int = column("personal", foreign_key="person.id", index=True)
     csrf: str = column("secret")
     started_at: datetime = column("operational")
+    proven_at: datetime = column("operational")  # when the person last proved who it is: needed anew for grave acts
     seen_at: datetime = column("operational")
 
 
@@ -340,6 +342,15 @@ class Token(SQLModel, table=True):
     role: str = column("operational")
     scopes: str = column("operational")  # actions joined by a space
     expires_at: datetime = column("operational")
+    revoked_at: datetime | None = column("operational", default=None)
+
+
+class Oin(SQLModel, table=True):
+    """The number in a machine's client certificate (`Subject.serialNumber`) and the party it speaks for."""
+
+    number: str = column("public", primary_key=True)
+    party: str = column("operational", foreign_key="party.code", index=True)
+    scopes: str = column("operational")  # actions joined by a space
     revoked_at: datetime | None = column("operational", default=None)
 
 

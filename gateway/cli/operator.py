@@ -120,6 +120,25 @@ def token_revoke(token_id: str, data: Data = None, lang: Lang = "nl") -> None:
         done(Refused("not-found"), lang)
 
 
+@token.command("register-oin")
+def token_register_oin(
+    code: str,
+    oin: str,
+    scope: Annotated[list[str] | None, typer.Option("--scope", help="submit, download, consent, audit, all.")] = None,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Laat certificaten met dit OIN voor een partij spreken / let certificates with this OIN speak for a party."""
+    done(desk(data).register_oin(code, oin, scopes=scope or ["submit", "download"]), lang)
+
+
+@party.command("lock-out")
+def party_lock_out(code: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Beëindig elke toegang van een partij: sessies, links, tokens, certificaten / end all access of a party."""
+    ended = done(desk(data).end_credentials(code), lang)
+    say(text("cli", "locked-out", language(lang), number=str(ended)))
+
+
 @app.command("login-link")
 def login_link(
     code: str,

@@ -24,7 +24,7 @@ IN_FORCE = tuple(
 
 def operator_of(gateway: Gateway, person: int | None = None) -> Identity:
     """The operator: a person, or its command line."""
-    return Identity(gateway.settings.operator, "operator", person)
+    return Identity(gateway.settings.operator, "operator", person, proven=person is not None)
 
 
 def must(outcome: Done | Refused) -> Done:

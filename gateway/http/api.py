@@ -28,6 +28,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     )
     api.state.gateway = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
+    api.state.requests = Limit(gateway.settings.requests_per_minute, gateway.clock)
     for part in (submissions, releases, consents, decisions, audit, public):
         api.include_router(part.router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}

@@ -1,4 +1,8 @@
-"""Who is calling over HTTP: a bearer token, or the session cookie of a browser with its CSRF token on every change."""
+"""Who is calling over HTTP: a bearer token, a client certificate the proxy verified, or a browser's session cookie.
+
+A session needs its CSRF token on every change. A credential that is not good is refused, never taken for the public;
+two credentials of different parties are refused too.
+"""
 
 import hmac
 from typing import Annotated
@@ -6,7 +10,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from gateway.context import Gateway
-from gateway.identity import Identity, identify_session, identify_token
+from gateway.http.certificate import HEADER, oin_of
+from gateway.identity import Identity, identify_oin, identify_session, identify_token
 from gateway.outcome import Refused
 from gateway.store import WebSession
 
@@ -46,7 +51,7 @@ def session_of(request: Request, gateway: Gateway) -> tuple[Identity, WebSession
         return None
     now = gateway.clock()
     with gateway.reading() as session:
-        found = identify_session(session, cookie, now)
+        found = identify_session(session, cookie, now, proven_for=gateway.settings.proven_for)
     if found is not None and (now - found[1].seen_at).total_seconds() > _TOUCH_SECONDS:
         with gateway.writing() as session:
             row = session.merge(found[1])
@@ -55,15 +60,13 @@ def session_of(request: Request, gateway: Gateway) -> tuple[Identity, WebSession
 
 
 def optional_identity(request: Request, gateway: TheGateway) -> Identity | None:
-    """The caller, or None for the public. A wrong token is refused, never taken for the public."""
-    authorization = request.headers.get("authorization")
-    if authorization is not None:
-        scheme, _, token = authorization.partition(" ")
-        with gateway.reading() as session:
-            identity = identify_token(session, token.strip(), gateway.clock())
-        if scheme.lower() != "bearer" or identity is None:
-            raise NotAllowed(Refused("unauthenticated"))
-        return identity
+    """The caller, or None for the public."""
+    machine = _machine(request, gateway)
+    if machine is not None:
+        limited = request.app.state.requests.take(machine.party)
+        if limited is not None:
+            raise NotAllowed(limited)
+        return machine
     found = session_of(request, gateway)
     if found is None:
         return None
@@ -72,6 +75,25 @@ def optional_identity(request: Request, gateway: TheGateway) -> Identity | None:
     if request.method not in SAFE and not hmac.compare_digest(given.encode(), web.csrf.encode()):
         raise NotAllowed(Refused("csrf"))
     return identity
+
+
+def _machine(request: Request, gateway: Gateway) -> Identity | None:
+    """The machine behind a token or a certificate; None when neither was shown."""
+    authorization, certificate = request.headers.get("authorization"), request.headers.get(HEADER)
+    if authorization is None and certificate is None:
+        return None
+    shown: list[Identity | None] = []
+    with gateway.reading() as session:
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            bearer = scheme.lower() == "bearer"
+            shown.append(identify_token(session, token.strip(), gateway.clock()) if bearer else None)
+        if certificate is not None:
+            shown.append(identify_oin(session, oin_of(certificate, gateway.clock())))
+    first = shown[0]
+    if first is None or any(other is None or other.party != first.party for other in shown):
+        raise NotAllowed(Refused("unauthenticated"))
+    return first
 
 
 def identity(caller: Annotated[Identity | None, Depends(optional_identity)]) -> Identity:

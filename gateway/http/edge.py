@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.formats.sheet import MAX_BYTES
+from gateway.http.certificate import HEADER
 from gateway.http.problems import problem
 from gateway.outcome import Refused
 
@@ -32,11 +33,15 @@ _PAGE_CSP = (
 
 
 class Edge:
-    """Wraps the whole application: also around its own error handling."""
+    """Wraps the whole application: also around its own error handling.
 
-    def __init__(self, app: ASGIApp, *, secure: bool) -> None:
+    A header with a client certificate is dropped unless a proxy of this deployment made the connection.
+    """
+
+    def __init__(self, app: ASGIApp, *, secure: bool, proxies: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._secure = secure
+        self._proxies = proxies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; everything but HTTP passes untouched."""
@@ -44,6 +49,8 @@ class Edge:
             await self._app(scope, receive, send)
             return
         scope.setdefault("state", {})["trace"] = os.urandom(16).hex()
+        if (scope.get("client") or ("",))[0] not in self._proxies:
+            scope["headers"] = [(name, value) for name, value in scope["headers"] if name != HEADER.encode()]
         answer = _Answer(send, self._headers(scope["path"]))
         try:
             await self._app(scope, receive, answer.send)

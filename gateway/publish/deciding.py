@@ -29,6 +29,7 @@ _FROM = {
     Event.RELEASE_PUBLISHED: (ReleaseState.APPROVED,),
     Event.RELEASE_WITHDRAWN: (ReleaseState.PUBLISHED,),
 }
+_GRAVE = (Event.RELEASE_PUBLISHED, Event.RELEASE_WITHDRAWN)  # only shortly after proving who one is
 MAX_REASON = 2_000
 
 
@@ -95,6 +96,8 @@ def _ask(
     caller = caller_of(session, identity, gateway.today)
     if release is None or identity.person is None:
         return Refused("not-found" if release is None else "person-needed")
+    if event in _GRAVE and not identity.proven:
+        return Refused("step-up")
     period = session.get_one(Period, release.period_id)
     plan = gateway.law.purposes.plan(release.purposes.split())
     approvers = set(

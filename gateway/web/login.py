@@ -8,7 +8,16 @@ from audit.entry import Entry
 from audit.events import Event
 from gateway.context import Gateway, actor_of
 from gateway.http.callers import cookie_name
-from gateway.identity import ABSOLUTE, Identity, caller_of, close_session, link_is_open, open_session
+from gateway.identity import (
+    ABSOLUTE,
+    Identity,
+    Opened,
+    caller_of,
+    close_session,
+    close_sessions_of,
+    link_is_open,
+    open_session,
+)
 from gateway.web.forms import EVERYBODY, Form, act, show
 from gateway.web.pages import HOME, Visitor, gateway_of, page, see_other
 
@@ -37,6 +46,11 @@ def enter(request: Request, who: Visitor, _form: Form) -> Response:
             _append(gateway, session, opened.identity, Event.SESSION_OPENED)
     if opened is None:
         return page(request, who, "login_expired.html", 410)
+    return let_in(gateway, opened)
+
+
+def let_in(gateway: Gateway, opened: Opened) -> Response:
+    """Give the browser its session and send it to the visitor's own pages."""
     response = see_other(HOME[opened.identity.role])
     secure = gateway.settings.secure
     response.set_cookie(
@@ -50,12 +64,14 @@ def enter(request: Request, who: Visitor, _form: Form) -> Response:
     return response
 
 
-def leave(request: Request, who: Visitor, _form: Form) -> Response:
-    """End the session."""
+def leave(request: Request, who: Visitor, form: Form) -> Response:
+    """End the session, or every session of this person where the form says so."""
     gateway = gateway_of(request)
     name = cookie_name(secure=gateway.settings.secure)
     with gateway.writing() as session:
         close_session(session, request.cookies.get(name, ""))
+        if form["everywhere"] and who.known.person is not None:
+            close_sessions_of(session, who.known.person)
         _append(gateway, session, who.known, Event.SESSION_CLOSED)
     response = see_other("/")
     response.delete_cookie(name, secure=gateway.settings.secure, httponly=True, samesite="lax")

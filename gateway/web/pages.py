@@ -18,7 +18,7 @@ from gateway.context import Gateway
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body
 from gateway.identity import Identity
-from gateway.messages import Language, catalogue, problem_text
+from gateway.messages import Language, catalogue, named, problem_text
 from gateway.outcome import Fault, Refused
 from gateway.store import WebSession
 from gateway.web import words
@@ -185,6 +185,7 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "single_operator": gateway.settings.operator == gateway.settings.service_operator,
         "proposed": any(purpose.status is Status.PROPOSED for purpose in gateway.law.purposes.values()),
         "secure": gateway.settings.secure,
+        "single_sign_on": gateway.settings.openid is not None,
     }
 
 
@@ -217,7 +218,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "day": day,
         "moment": lambda at: words.moment(at, language),
         "number": lambda value: words.number(value, language),
-        "code": lambda value: words.named(value, language),
+        "code": lambda value: named(value, language),
         "short": lambda value: words.short(value, language),
         "fault_text": lambda fault: words.fault_text(fault, language),
         "rule_note": lambda rule: words.fault_text(Fault(rule), language),

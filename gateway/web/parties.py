@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from gateway import overview
 from gateway.context import Gateway
-from gateway.identity import ROLES, SCOPES
+from gateway.identity import ROLES, SCOPES, roles_for
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.register import KINDS, has_agreement, site_facts
@@ -85,7 +85,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         until=gateway.today.replace(year=gateway.today.year + 1),
         facts=facts,
         agreement=agreement,
-        roles=_roles_of(gateway, row),
+        roles=roles_for(row.kind, operator=code == gateway.settings.operator),
         scopes=SCOPES,
         now=gateway.clock(),
         **shown,
@@ -127,17 +127,6 @@ def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:
         valid_from=gateway.today,
         valid_to=until,
     )
-
-
-def _roles_of(gateway: Gateway, row: Party) -> tuple[str, ...]:
-    """Roles that persons of a party can have: the operator's own, a school's, or a recipient's; and its officer's."""
-    if row.code == gateway.settings.operator:
-        return ("operator", "privacy-officer")
-    if row.kind in ("site", "board"):
-        return ("school", "privacy-officer")
-    if row.kind == "minister":
-        return ("controller-officer", "recipient")
-    return ("recipient", "privacy-officer")
 
 
 ROUTES = [

@@ -22,6 +22,7 @@ from gateway.web import (
     recipient,
     reviewing,
     school,
+    sign_on,
     trend,
 )
 from gateway.web.pages import Visitor, refusal, visitor
@@ -32,7 +33,7 @@ _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 def create_pages(gateway: Gateway) -> Starlette:
     """All pages of a gateway, under `/`."""
     routes = [
-        *public.ROUTES, *login.ROUTES,
+        *public.ROUTES, *login.ROUTES, *sign_on.ROUTES,
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
         *trend.ROUTES, *recipient.ROUTES,
         *desk.ROUTES, *reviewing.ROUTES, *parties.ROUTES,

@@ -5,13 +5,17 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
+from gateway.demo.people import must
 from gateway.identity import (
     ABSOLUTE,
     IDLE,
     LINK_LIFE,
+    PROVEN,
     add_person,
     caller_of,
     close_session,
+    close_sessions_of,
+    identify_oin,
     identify_session,
     identify_token,
     issue_link,
@@ -19,7 +23,8 @@ from gateway.identity import (
     open_session,
     revoke_token,
 )
-from gateway.outcome import GatewayError
+from gateway.operate import Desk
+from gateway.outcome import GatewayError, Refused
 from gateway.store import LoginLink, Token, WebSession
 from policies.parties import Kind
 
@@ -118,3 +123,68 @@ def test_a_caller_has_the_facts_of_its_party(world: World) -> None:
         stranger = caller_of(session, world.site(0), NOW.date().replace(year=2020))
     assert (site.party.kind, site.party.sectors) == (Kind.SITE, {world.region.sites[0].sector})
     assert not stranger.party.registered
+
+
+OIN = "00000003123456780000"
+
+
+def test_an_oin_speaks_for_one_party(world: World) -> None:
+    """A certificate's number gives its party and scopes; another party cannot take it, and an unknown one is nobody."""
+    code, other = world.region.sites[0].code, world.region.sites[1].code
+    must(world.desk.register_oin(code, OIN, scopes=["submit"]))
+    taken = world.desk.register_oin(other, OIN, scopes=["submit"])
+    wrong = world.desk.register_oin(other, "123", scopes=["submit"])
+    with world.gateway.reading() as session:
+        found, unknown = identify_oin(session, OIN), identify_oin(session, OIN[::-1])
+    assert found is not None
+    assert (found.party, found.role, found.scopes, unknown) == (code, "machine", {"submit"}, None)
+    assert isinstance(taken, Refused)
+    assert isinstance(wrong, Refused)
+    assert (taken.code, wrong.code) == ("oin-taken", "faults-in-request")
+
+
+def test_all_credentials_of_a_party_end_at_once(world: World) -> None:
+    """Session, unused link, token and certificate of a party end together; those of another party stay."""
+    expires = NOW + timedelta(days=1)
+    with world.gateway.writing() as session:
+        cookies = []
+        for site in world.region.sites[:2]:
+            person = add_person(session, site.code, "school", "secretaris")
+            opened = open_session(session, issue_link(session, person, NOW), NOW)
+            assert opened is not None
+            cookies.append(opened.secret)
+            issue_link(session, person, NOW)
+            issue_token(session, site.code, scopes=["submit"], expires_at=expires)
+    must(world.desk.register_oin(world.region.sites[0].code, OIN, scopes=["submit"]))
+    assert must(world.desk.end_credentials(world.region.sites[0].code)) == 4
+    with world.gateway.reading() as session:
+        there = [identify_session(session, cookie, NOW) is not None for cookie in cookies]
+        assert identify_oin(session, OIN) is None
+    assert there == [False, True]
+
+
+def test_a_person_ends_its_sessions_everywhere(world: World) -> None:
+    """Two sessions of one person end with one act."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.region.sites[0].code, "school", "secretaris")
+        opened = [open_session(session, issue_link(session, person, NOW), NOW) for _ in range(2)]
+        close_sessions_of(session, person.id or 0)
+        assert all(each is not None and identify_session(session, each.secret, NOW) is None for each in opened)
+
+
+def test_a_proof_of_who_one_is_fades(world: World) -> None:
+    """A quarter of an hour after logging in, a session no longer hands out credentials."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.gateway.settings.operator, "operator", "beheerder")
+        opened = open_session(session, issue_link(session, person, NOW), NOW)
+        assert opened is not None
+        session.exec(select(WebSession)).one().seen_at = NOW + PROVEN
+        early = identify_session(session, opened.secret, NOW)
+        late = identify_session(session, opened.secret, NOW + PROVEN)
+    assert early is not None
+    assert late is not None
+    code, expires = world.region.sites[0].code, NOW + timedelta(days=1)
+    assert isinstance(must(Desk(world.gateway, early[0]).issue_token(code, scopes=["submit"], expires_at=expires)), str)
+    refused = Desk(world.gateway, late[0]).issue_token(code, scopes=["submit"], expires_at=expires)
+    assert isinstance(refused, Refused)
+    assert refused.code == "step-up"

@@ -116,6 +116,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_mandate_supplier"), ["supplier"], unique=False)
 
     op.create_table(
+        "oin",
+        sa.Column("number", sqltypes.AutoString(), nullable=False),
+        sa.Column("party", sqltypes.AutoString(), nullable=False),
+        sa.Column("scopes", sqltypes.AutoString(), nullable=False),
+        sa.Column("revoked_at", sqltypes.UTCDateTime(), nullable=True),
+        sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_oin_party")),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_oin")),
+    )
+    with op.batch_alter_table("oin", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_oin_party"), ["party"], unique=False)
+
+    op.create_table(
         "party_key",
         sa.Column("kid", sqltypes.AutoString(), nullable=False),
         sa.Column("party", sqltypes.AutoString(), nullable=False),
@@ -132,11 +144,13 @@ def upgrade() -> None:
         sa.Column("party", sqltypes.AutoString(), nullable=False),
         sa.Column("role", sqltypes.AutoString(), nullable=False),
         sa.Column("label", sqltypes.AutoString(), nullable=False),
+        sa.Column("subject", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_person_party")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_person_party"), ["party"], unique=False)
+        batch_op.create_index(batch_op.f("ix_person_subject"), ["subject"], unique=False)
 
     op.create_table(
         "reopening",
@@ -335,6 +349,7 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Integer(), nullable=False),
         sa.Column("csrf", sqltypes.AutoString(), nullable=False),
         sa.Column("started_at", sqltypes.UTCDateTime(), nullable=False),
+        sa.Column("proven_at", sqltypes.UTCDateTime(), nullable=False),
         sa.Column("seen_at", sqltypes.UTCDateTime(), nullable=False),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_web_session_person_id")),
         sa.PrimaryKeyConstraint("secret_hash", name=op.f("pk_web_session")),

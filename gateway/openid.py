@@ -1,0 +1,221 @@
+"""People log in through the deployment's OpenID Connect provider: authorization code flow with PKCE.
+
+Nothing is stored between the two halves of a login: state, nonce and verifier are keyed tags of a secret that only this
+browser holds, so that any replica can finish what another began. Sources: OpenID Connect Core 1.0, RFC 7636 (PKCE),
+RFC 9207 (issuer in the answer), RFC 9700 (best current practice).
+"""
+
+import hmac
+import logging
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from authlib.common.errors import AuthlibBaseError
+from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oidc.core import CodeIDToken
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from sqlmodel import Session, select
+
+from audit.entry import Actor, Entry
+from audit.events import Decision as Outcome
+from audit.events import Event
+from audit.events import Role as AuditRole
+from gateway.context import Gateway, actor_of
+from gateway.identity import Opened, add_person, caller_of, roles_for, start_session
+from gateway.outcome import Refused
+from gateway.settings import OpenId
+from gateway.store import Party, Person
+from pseudonymisation.private_file import read_private
+
+CALLBACK = "/sign-in/callback"
+LIFE = timedelta(minutes=10)
+_LEEWAY = 60
+_TIMEOUT = 10
+_ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A login on its way.
+
+    Attributes:
+        url: Where the browser goes.
+        secret: What the browser keeps, in a cookie, until it comes back.
+    """
+
+    url: str
+    secret: str = field(repr=False)
+
+
+class _Failed(Exception):  # noqa: N818  carries a refusal out of the steps of a login
+    """The provider's answer proves nothing; the text says why, for the log, and names no person."""
+
+
+def begin(gateway: Gateway, *, again: bool = False) -> Begun | Refused:
+    """Send a person to the provider; `again` asks it to let the person prove anew who it is."""
+    provider = gateway.settings.openid
+    if provider is None:
+        return Refused("not-found")
+    try:
+        endpoint = _configuration(provider)["authorization_endpoint"]
+    except (_Failed, LookupError, ValueError, httpx.HTTPError) as error:
+        return _failed(gateway, error)
+    moment = int(gateway.clock().timestamp())
+    secret = f"{moment}.{'again' if again else 'first'}.{secrets.token_urlsafe(32)}"
+    more = {"prompt": "login", "max_age": "0"} if again else {}
+    url = prepare_grant_uri(
+        endpoint,
+        provider.client_id,
+        "code",
+        redirect_uri=gateway.settings.base_url + CALLBACK,
+        scope=["openid", "profile"],
+        state=_derived(gateway, "state", secret),
+        nonce=_derived(gateway, "nonce", secret),
+        code_challenge=create_s256_code_challenge(_derived(gateway, "verifier", secret)),
+        code_challenge_method="S256",
+        **more,
+    )
+    return Begun(url, secret)
+
+
+def finish(gateway: Gateway, secret: str, query: Mapping[str, str]) -> Opened | Refused:
+    """Open a session for the person who comes back from the provider.
+
+    Steps: (1) the answer belongs to a login that this browser began within ten minutes; (2) the code is exchanged for
+    an ID token; (3) the token is signed by the provider, for us, for this login, and where asked of a fresh login;
+    (4) its claims name a registered party and one role that persons of such a party can have; (5) session and entry
+    in one transaction.
+    """
+    provider = gateway.settings.openid
+    if provider is None:
+        return Refused("not-found")
+    try:
+        again = _check_answer(gateway, provider, secret, query)  # (1)
+        configuration = _configuration(provider)
+        token = _exchange(gateway, provider, configuration, secret, query["code"])  # (2)
+        nonce = _derived(gateway, "nonce", secret)
+        claims = _verified(gateway, provider, configuration, token, nonce=nonce, again=again)  # (3)
+        with gateway.writing() as session:
+            person = _person_of(gateway, session, provider, claims)  # (4)
+            opened = start_session(session, person, gateway.clock())  # (5)
+            actor = actor_of(caller_of(session, opened.identity, gateway.today))
+            gateway.append(session, Entry(event=Event.SESSION_RAISED if again else Event.SESSION_OPENED, actor=actor))
+            return opened
+    except (_Failed, AuthlibBaseError, JoseError, LookupError, ValueError, httpx.HTTPError) as error:
+        return _failed(gateway, error)
+
+
+def _check_answer(gateway: Gateway, provider: OpenId, secret: str, query: Mapping[str, str]) -> bool:
+    """Whether a fresh login was asked for.
+
+    Raises:
+        _Failed: this is not the answer to a login of this browser.
+    """
+    moment, _, rest = secret.partition(".")
+    given = query.get("state", "")
+    if not moment.isascii() or not moment.isdigit():
+        raise _Failed("no login was begun in this browser")
+    if not hmac.compare_digest(given.encode(), _derived(gateway, "state", secret).encode()):
+        raise _Failed("the answer belongs to another login")
+    if not 0 <= gateway.clock().timestamp() - int(moment) <= LIFE.total_seconds():
+        raise _Failed("the login took longer than ten minutes")
+    if query.get("iss", provider.issuer) != provider.issuer:
+        raise _Failed("the answer is of another provider")
+    if "code" not in query:
+        raise _Failed("the provider refused")
+    return rest.startswith("again.")
+
+
+def _configuration(provider: OpenId) -> Mapping[str, Any]:
+    """The provider's configuration (OpenID Connect Discovery 1.0), fetched at each login: logins are rare."""
+    found = _json(httpx.get(f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration", timeout=_TIMEOUT))
+    if found.get("issuer") != provider.issuer:
+        raise _Failed("the configuration is of another issuer")
+    return found
+
+
+def _exchange(gateway: Gateway, provider: OpenId, configuration: Mapping[str, Any], secret: str, code: str) -> str:
+    answer = httpx.post(
+        configuration["token_endpoint"],
+        data={
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": gateway.settings.base_url + CALLBACK,
+            "code_verifier": _derived(gateway, "verifier", secret),
+        },
+        auth=(quote(provider.client_id, safe=""), quote(read_private(provider.secret).decode().strip(), safe="")),
+        timeout=_TIMEOUT,
+    )
+    return str(_json(answer).get("id_token", ""))
+
+
+def _verified(
+    gateway: Gateway, provider: OpenId, configuration: Mapping[str, Any], token: str, *, nonce: str, again: bool
+) -> CodeIDToken:
+    """The claims of an ID token, once everything about it holds (OpenID Connect Core, section 3.1.3.7)."""
+    keys = KeySet.import_key_set(_json(httpx.get(configuration["jwks_uri"], timeout=_TIMEOUT)))  # type: ignore[arg-type]  # checked there
+    decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
+    options = {
+        "iss": {"essential": True, "value": provider.issuer},
+        "aud": {"essential": True, "value": provider.client_id},
+    }
+    params = {"nonce": nonce, "client_id": provider.client_id}
+    claims = CodeIDToken(decoded.claims, decoded.header, options, params)
+    now = gateway.clock().timestamp()
+    claims.validate(now=int(now), leeway=_LEEWAY)
+    proven = claims.get("auth_time")
+    if again and not (isinstance(proven, int) and now - LIFE.total_seconds() - _LEEWAY <= proven):
+        raise _Failed("the provider did not let the person prove anew who it is")
+    return claims
+
+
+def _person_of(gateway: Gateway, session: Session, provider: OpenId, claims: Mapping[str, Any]) -> Person:
+    """The person behind the claims, registered at the first login; known by a keyed tag of issuer and subject."""
+    code, given = str(claims.get(provider.party_claim, "")), claims.get(provider.role_claim, ())
+    listed = given if isinstance(given, list) else str(given).split()
+    roles = {provider.roles[name] for name in map(str, listed) if name in provider.roles}
+    party = session.get(Party, code)
+    if party is None:
+        raise _Failed("the organisation is not in the register")
+    fitting = roles & set(roles_for(party.kind, operator=code == gateway.settings.operator))
+    if len(fitting) != 1:
+        raise _Failed("the claims do not give one role that fits the organisation")
+    role = fitting.pop()
+    subject = gateway.tag(b"openid", provider.issuer.encode(), str(claims["sub"]).encode())
+    known = select(Person).where(Person.subject == subject, Person.party == code, Person.role == role)
+    person = session.exec(known).first() or add_person(session, code, role, str(claims.get(provider.label_claim, role)))
+    person.subject = subject
+    return person
+
+
+def _derived(gateway: Gateway, use: str, secret: str) -> str:
+    """A secret of one login: 43 characters that follow from what the browser holds and from a key of the gateway."""
+    return urlsafe_b64encode(gateway.tag(b"openid", use.encode(), secret.encode())).rstrip(b"=").decode()
+
+
+def _json(answer: httpx.Response) -> Mapping[str, Any]:
+    if answer.status_code != httpx.codes.OK:
+        raise _Failed(f"the provider answered {answer.status_code}")
+    found = answer.json()
+    if not isinstance(found, dict):
+        raise _Failed("the provider's answer is no JSON object")
+    return found
+
+
+def _failed(gateway: Gateway, error: Exception) -> Refused:
+    """Log that a login failed; why stands in the process's own log, without anything of the person."""
+    _logger.warning("a login failed: %s", error if isinstance(error, _Failed) else type(error).__name__)
+    with gateway.writing() as session:
+        entry = Entry(event=Event.SESSION_REFUSED, actor=Actor(AuditRole.PUBLIC), decision=Outcome.DENY)
+        gateway.append(session, entry)
+    return Refused("sign-in-failed")

@@ -1,0 +1,200 @@
+"""Logging in through OpenID Connect: an honest provider opens a session, a lying one opens nothing."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlmodel import select
+
+from audit.log import Log
+from gateway import openid
+from gateway.context import wall_clock
+from gateway.demo.people import IN_FORCE
+from gateway.identity import Opened
+from gateway.openid import Begun
+from gateway.outcome import Refused
+from gateway.settings import OpenId, Settings
+from gateway.store import Person
+
+from .conftest import World, build_world, running
+from .providers import CLIENT, Liar, honest_provider, log_in
+
+ROLES = {"beheer": "operator", "school": "school", "fg": "privacy-officer"}
+
+
+@pytest.fixture(scope="module")
+def honest() -> Iterator[str]:
+    """A real provider process."""
+    with honest_provider() as issuer:
+        yield issuer
+
+
+@pytest.fixture(scope="module")
+def liar() -> Iterator[Liar]:
+    """A provider that lies as told."""
+    with Liar().running() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def lied_to(liar: Liar, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A deployment that trusts the liar."""
+    return world_with(liar.issuer, tmp_path_factory.mktemp("lied-to"))
+
+
+def world_with(issuer: str, folder: Path) -> World:
+    secret = folder / "client-secret"
+    secret.write_text("s3cret")
+    secret.chmod(0o600)
+    provider = OpenId(issuer=issuer, client_id=CLIENT, secret=secret, roles=ROLES)
+    world = build_world(folder / "data", settings=Settings(in_force=IN_FORCE, openid=provider))
+    log = Log(world.gateway.log.vocabulary)
+    return World(dataclasses.replace(world.gateway, clock=wall_clock, log=log), world.region)
+
+
+def begun(world: World, *, again: bool = False) -> tuple[Begun, dict[str, str]]:
+    made = openid.begin(world.gateway, again=again)
+    assert isinstance(made, Begun)
+    return made, dict(httpx.URL(made.url).params)
+
+
+def lied(world: World, liar: Liar, *, again: bool = False) -> Opened | Refused:
+    """One login at the lying provider."""
+    made, asked = begun(world, again=again)
+    liar.claims = {"nonce": asked["nonce"], "organisation": world.region.sites[0].code, "roles": ["school"]}
+    return openid.finish(world.gateway, made.secret, {"state": asked["state"], "code": "c"})
+
+
+@pytest.mark.parametrize("claim", [["school", "elders"], "school"])
+def test_a_person_logs_in_at_a_real_provider(honest: str, tmp_path: Path, claim: object) -> None:
+    """Over HTTP: to the provider and back gives a session of the party and role in the claims, once registered."""
+    world = world_with(honest, tmp_path)
+    code = world.region.sites[0].code
+    httpx.put(f"{honest}/users/p1", json={"organisation": code, "roles": claim, "name": "A. Secretaris"})
+    with running(world) as site, httpx.Client(base_url=site.url) as browser:
+        for _ in range(2):
+            away = browser.get("/sign-in")
+            assert away.status_code == 303
+            back = browser.get(openid.CALLBACK, params=log_in(away.headers["location"], "p1"))
+            assert (back.status_code, back.headers["location"]) == (303, "/school")
+            assert browser.get("/school").status_code == 200
+            assert "A. Secretaris" in browser.get("/session").text
+    with world.gateway.reading() as session:
+        people = session.exec(select(Person).where(Person.subject != b"")).all()
+    assert [(one.party, one.role) for one in people] == [(code, "school")]
+    assert b"p1" not in people[0].subject
+
+
+def test_logging_out_everywhere_ends_other_browsers_too(honest: str, tmp_path: Path) -> None:
+    """A person with two browsers presses one button."""
+    world = world_with(honest, tmp_path)
+    httpx.put(f"{honest}/users/p2", json={"organisation": world.region.sites[0].code, "roles": ["school"]})
+    with running(world) as site, httpx.Client(base_url=site.url) as one, httpx.Client(base_url=site.url) as two:
+        for browser in (one, two):
+            back = log_in(browser.get("/sign-in").headers["location"], "p2")
+            browser.get(openid.CALLBACK, params=back)
+        csrf = one.get("/session").text.split('name="csrf" value="')[1].split('"')[0]
+        assert one.post("/logout", data={"csrf": csrf, "everywhere": "yes"}).status_code == 303
+        assert two.get("/school").status_code == 401
+
+
+def test_an_honest_login_opens_a_session(liar: Liar, lied_to: World) -> None:
+    """The lying provider, told to be honest, opens a session that counts as proven."""
+    opened = lied(lied_to, liar)
+    assert isinstance(opened, Opened)
+    assert opened.identity.proven
+
+
+SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "another nonce": lambda claims: claims | {"nonce": "n"},
+    "no nonce": lambda claims: {name: value for name, value in claims.items() if name != "nonce"},
+    "another issuer": lambda claims: claims | {"iss": "https://elsewhere.example"},
+    "another audience": lambda claims: claims | {"aud": "somebody-else"},
+    "another authorised party": lambda claims: claims | {"aud": [CLIENT, "b"], "azp": "b"},
+    "expired": lambda claims: claims | {"exp": claims["iat"] - 3600},
+    "no subject": lambda claims: {name: value for name, value in claims.items() if name != "sub"},
+    "unknown organisation": lambda claims: claims | {"organisation": "ORG-NOBODY"},
+    "no organisation": lambda claims: claims | {"organisation": None},
+    "unknown role": lambda claims: claims | {"roles": ["admin"]},
+    "a role of another kind of party": lambda claims: claims | {"roles": ["beheer"]},
+    "two roles": lambda claims: claims | {"roles": ["school", "fg"]},
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED)
+def test_a_spoiled_token_opens_nothing(
+    liar: Liar, lied_to: World, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Every claim that is wrong, missing or not for us ends in the same refusal."""
+    monkeypatch.setattr(liar, "spoil", spoil)
+    outcome = lied(lied_to, liar)
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "sign-in-failed"
+
+
+def test_a_token_of_another_key_or_without_signature_opens_nothing(
+    liar: Liar, lied_to: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A foreign key and `alg: none` are both refused."""
+    monkeypatch.setattr(liar, "signs_with", liar.other_key)
+    assert isinstance(lied(lied_to, liar), Refused)
+    monkeypatch.undo()
+    signed = liar.id_token
+    monkeypatch.setattr(liar, "id_token", lambda: f"eyJhbGciOiJub25lIn0.{signed().split('.')[1]}.")
+    assert isinstance(lied(lied_to, liar), Refused)
+
+
+def test_a_configuration_of_another_issuer_is_not_used(
+    liar: Liar, lied_to: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A provider that calls itself otherwise ends the login before anybody is sent there."""
+    monkeypatch.setattr(liar, "configured_issuer", "https://elsewhere.example")
+    assert isinstance(openid.begin(lied_to.gateway), Refused)
+
+
+def test_an_answer_to_another_login_opens_nothing(liar: Liar, lied_to: World) -> None:
+    """Another browser's answer, an old one, one without a cookie or of another issuer: refused, and logged."""
+    mine, asked = begun(lied_to)
+    other, _ = begun(lied_to)
+    answer = {"state": asked["state"], "code": "c"}
+    later = dataclasses.replace(lied_to.gateway, clock=lambda: wall_clock() + openid.LIFE + timedelta(seconds=1))
+    outcomes = [
+        openid.finish(lied_to.gateway, other.secret, answer),
+        openid.finish(lied_to.gateway, "", answer),
+        openid.finish(lied_to.gateway, mine.secret, {"code": "c"}),
+        openid.finish(lied_to.gateway, mine.secret, {"state": asked["state"], "error": "access_denied"}),
+        openid.finish(lied_to.gateway, mine.secret, {**answer, "iss": "https://elsewhere.example"}),
+        openid.finish(later, mine.secret, answer),
+    ]
+    assert all(isinstance(outcome, Refused) for outcome in outcomes)
+
+
+def test_a_fresh_proof_needs_a_fresh_login(liar: Liar, lied_to: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked to prove anew, a provider that answers with yesterday's login is refused; with a fresh one it is not."""
+    assert begun(lied_to, again=True)[1]["prompt"] == "login"
+    assert isinstance(lied(lied_to, liar, again=True), Opened)
+    monkeypatch.setattr(liar, "spoil", lambda claims: claims | {"auth_time": claims["iat"] - 86_400})
+    assert isinstance(lied(lied_to, liar, again=True), Refused)
+    monkeypatch.setattr(liar, "spoil", lambda claims: claims | {"auth_time": None})
+    assert isinstance(lied(lied_to, liar, again=True), Refused)
+
+
+def test_no_provider_no_login(world: World) -> None:
+    """Without a provider in the settings the addresses do not exist."""
+    begun, finished = openid.begin(world.gateway), openid.finish(world.gateway, "", {})
+    assert isinstance(begun, Refused)
+    assert isinstance(finished, Refused)
+    assert (begun.code, finished.code) == ("not-found", "not-found")
+
+
+def test_a_secret_that_others_can_read_is_not_used(liar: Liar, tmp_path: Path) -> None:
+    """The client's secret must be a private file."""
+    world = world_with(liar.issuer, tmp_path)
+    os.chmod(tmp_path / "client-secret", 0o644)  # noqa: PTH101  what a careless operator does
+    with pytest.raises(Exception, match="client-secret"):
+        lied(world, liar)
