@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 from sqlmodel import Session
 
-from audit.entry import Actor, Entry, Policy
+from audit.entry import Activity, Actor, Entry, Policy
 from audit.entry import Vocabulary as AuditVocabulary
 from audit.events import Decision as Outcome
 from audit.events import Role as AuditRole
@@ -100,7 +100,8 @@ class Gateway:
             session: The transaction of the act.
             entry: What was done. Rules it names are those of a file; its outcome stands where it is not a permit: a
                 file with faults is a denial although the law permitted it.
-            decision: What the law said: adds rules, policy version and, for a single purpose, legal basis.
+            decision: What the law said: adds rules, policy version and, of the first purpose, the legal basis and the
+                activity in the register of processing.
         """
         return self.log.append(session.connection(), entry if decision is None else self._grounded(entry, decision))
 
@@ -118,14 +119,15 @@ class Gateway:
         return writing(self.database)
 
     def _grounded(self, entry: Entry, decision: Decision) -> Entry:
-        single = self.law.purposes.by_id.get(decision.purposes[0]) if len(decision.purposes) == 1 else None
+        purpose = self.law.purposes.by_id.get(decision.purposes[0]) if decision.purposes else None
         return replace(
             entry,
             rules=(*decision.rules, *entry.rules),
             policy=Policy(decision.policy.id, bytes.fromhex(decision.policy.sha256)),
             decision=entry.decision if entry.decision is not Outcome.PERMIT else Outcome(decision.verdict),
-            purpose=single.id if single else None,
-            basis=single.legal_basis[0].reference if single else None,
+            purpose=purpose.id if purpose else None,
+            basis=purpose.legal_basis[0].reference if purpose else None,
+            activity=activity(self.settings, self.law, purpose.id) if purpose else None,
         )
 
 
@@ -151,6 +153,11 @@ def actor_of(caller: Caller) -> Actor:
     return Actor(role, caller.party.code)
 
 
+def activity(settings: Settings, law: Law, purpose: str) -> Activity:
+    """The line of a purpose in the public register of processing (AVG art. 30), in the version of the law in force."""
+    return Activity(f"{settings.base_url}/register#{purpose}", law.version.sha256[:16])
+
+
 def vocabulary(settings: Settings, law: Law, contracts: Contracts) -> AuditVocabulary:
     """The words that entries of this gateway may use: those of its law, contracts and rules of files."""
     purposes = law.purposes.values()
@@ -158,6 +165,7 @@ def vocabulary(settings: Settings, law: Law, contracts: Contracts) -> AuditVocab
         operator=settings.operator,
         purposes=frozenset(purpose.id for purpose in purposes),
         bases=frozenset(citation.reference for purpose in purposes for citation in purpose.legal_basis),
+        activities=frozenset(activity(settings, law, purpose.id) for purpose in purposes),
         policies=frozenset({law.version.id}),
         rules=frozenset(law.rules) | frozenset(catalogue("rules")),
         names=frozenset(law.purposes)

@@ -1,17 +1,20 @@
-"""What privacy officers do with the log: look, take it out, have it checked. Looking is itself logged."""
+"""Who may look at the log, and what everybody gets to check it with. What officers see is in `gateway.trail`."""
 
-from typing import IO
+from dataclasses import replace
 
 from audit.entry import Entry
+from audit.errors import LogBrokenError, NoteError, NotLoggedError
 from audit.events import Event
-from audit.export import write_bundle
+from audit.monitoring import continue_from
 from audit.proofs import logs
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
 from gateway.receive import refused_by
+from gateway.store import Party
+from gateway.witnesses import quorum_text, raise_alarm
 from policies.decision import Decision, Deny
-from policies.parties import Caller
+from policies.parties import Caller, Kind
 from policies.question import Action
 from policies.things import Records
 
@@ -22,8 +25,33 @@ def policy_text(gateway: Gateway) -> str:
     """Whom to believe: the keys of the logs and of receipts, and the quorum of witnesses, as a policy file."""
     with gateway.reading() as session:
         keys = [state.key for state in logs(session.connection())]
-    lines = [f"log {key}" for key in keys] + [f"receipt {gateway.receipts.key}", "quorum none"]
-    return "".join(f"{line}\n" for line in lines)
+    lines = [f"log {key}" for key in keys] + [f"receipt {gateway.receipts.key}"]
+    return "".join(f"{line}\n" for line in lines) + quorum_text(gateway.home)
+
+
+def go_on_from(gateway: Gateway, seen: str) -> str | Refused:
+    """The proof that the log only grew since a checkpoint somebody kept: so everybody is a monitor.
+
+    When the log signed that checkpoint and holds another history, or a shorter one, the alarm is raised.
+    """
+    try:
+        with gateway.reading() as session:
+            return str(continue_from(session.connection(), seen))
+    except NoteError:
+        return Refused("checkpoint-unknown")
+    except (LogBrokenError, NotLoggedError):
+        raise_alarm(gateway, "a monitor")
+        return Refused("checkpoint-contradicted")
+
+
+def as_officer(gateway: Gateway, identity: Identity) -> Identity:
+    """A machine whose token was made for the log (scope `audit`) acts for the officer of its party."""
+    if identity.person is not None or "audit" not in identity.scopes:
+        return identity
+    with gateway.reading() as session:
+        party = session.get(Party, identity.party)
+    of_controller = party is not None and party.kind == Kind.MINISTER
+    return replace(identity, role="controller-officer" if of_controller else "privacy-officer")
 
 
 def may(gateway: Gateway, identity: Identity, action: Action) -> tuple[Caller, Decision] | Refused:
@@ -40,22 +68,3 @@ def may(gateway: Gateway, identity: Identity, action: Action) -> tuple[Caller, D
 def scope_of(identity: Identity) -> str:
     """Whose entries an officer sees: those of the own organisation; empty, all, for the controller's officer."""
     return "" if identity.role == "controller-officer" else identity.party
-
-
-def export(gateway: Gateway, identity: Identity, out: IO[bytes]) -> int | Refused:
-    """Write the whole log in use as a bundle that anybody can check offline; returns its number of entries.
-
-    Only the controller's officer may: a bundle holds the entries of every organisation.
-    """
-    allowed = may(gateway, identity, Action.EXPORT_AUDIT)
-    if isinstance(allowed, Refused):
-        return allowed
-    caller, decision = allowed
-    if scope_of(identity):
-        return Refused("not-found")
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.AUDIT_EXPORTED, actor=actor_of(caller)), decision)
-    policy = policy_text(gateway)
-    with gateway.reading() as session:
-        newest = logs(session.connection())[-1]
-        return write_bundle(session.connection(), newest.log, out, policy=policy)

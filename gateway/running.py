@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway import consents, retention
+from gateway import consents, retention, witnesses
 from gateway.app import open_gateway, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway
@@ -84,12 +84,13 @@ def serve(app: ASGIApp, *, host: str, port: int) -> None:
 
 @contextmanager
 def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
-    """Worker and sequencer of this gateway as threads, for as long as the block runs."""
+    """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs."""
     log = yearly_log(gateway)
     retention.schedule(gateway)
     threads = [
         threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
         threading.Thread(target=log.run, args=(stop,), name="sequencer", daemon=True),
+        threading.Thread(target=witnesses.ask_until, args=(gateway, stop), name="witnesses", daemon=True),
     ]
     for thread in threads:
         thread.start()

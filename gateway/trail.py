@@ -4,9 +4,11 @@ Every look is itself an entry. What an officer may see at all is decided in `gat
 """
 
 import io
+import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from sqlmodel import Session
@@ -16,9 +18,10 @@ from audit.entry import Entry
 from audit.errors import AuditError
 from audit.events import Decision as Outcome
 from audit.events import Event
-from audit.export import write_bundle, write_selection
+from audit.export import NOT_COMPLETE, ldv_records, select_all, write_bundle, write_csv, write_selection
 from audit.merkle import inclusion_ranges, leaf_hash, node_hash
 from audit.proofs import Place, checkpoint, inclusion, locate, logs
+from audit.tiles import Tile, entry_bundle
 from audit.timeline import Column, Filter, Found, find, tally
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity
@@ -94,6 +97,22 @@ class Verdict:
     entry: int | None = None
     entries: int = 0
     signed_by: str = ""
+
+
+class Form(StrEnum):
+    """In which form the log is taken out."""
+
+    BUNDLE = "bundle"
+    """For the stand-alone verifier: entries, hashes, checkpoints, keys."""
+    LDV = "ldv"
+    """Logboek Dataverwerkingen, JSON."""
+    CSV = "csv"
+    """A line an entry, with its leaf hash."""
+
+    @property
+    def media_type(self) -> str:
+        """Its media type."""
+        return {Form.BUNDLE: "application/zip", Form.LDV: "application/json", Form.CSV: "text/csv"}[self]
 
 
 COLUMNS: tuple[Column, ...] = ("event", "decision", "recipient", "period", "purpose", "rule")
@@ -174,23 +193,72 @@ def sign_off(gateway: Gateway, identity: Identity) -> Refused | None:
     return _look(gateway, identity, Action.REVIEW_AUDIT, Event.AUDIT_REVIEWED)
 
 
-def take_out(gateway: Gateway, identity: Identity) -> bytes | Refused:
-    """A bundle to keep and to check elsewhere: the whole log for the controller's officer, else the own entries."""
+def take_out(
+    gateway: Gateway, identity: Identity, form: Form = Form.BUNDLE, wanted: Filter | None = None
+) -> bytes | Refused:
+    """The log to keep and to check elsewhere: all of it for the controller's officer, else the own entries.
+
+    A bundle of everything proves that nothing is missing. Whatever is filtered proves presence only, and says so.
+    """
     allowed = _look(gateway, identity, Action.EXPORT_AUDIT, Event.AUDIT_EXPORTED)
     if allowed is not None:
         return allowed
-    out, policy, scope = io.BytesIO(), policy_text(gateway), scope_of(identity)
+    mine, policy = replace(wanted or Filter(), viewer=scope_of(identity) or None), policy_text(gateway)
+    with gateway.reading() as session:
+        if form is Form.LDV:
+            return _as_ldv(gateway, session, mine)
+        if form is Form.CSV:
+            lines = io.StringIO()
+            write_csv(select_all(session.connection(), mine), lines)
+            return lines.getvalue().encode()
+        try:
+            return _bundle(session, mine, policy)
+        except (AuditError, IndexError):
+            return Refused("log-behind", retry_after=1)
+
+
+def report(gateway: Gateway, identity: Identity, wanted: Filter) -> Mapping[str, Mapping[str, int]] | Refused:
+    """How often each event, outcome, recipient, period, purpose and rule stands in the log; `refused` by which rule."""
+    allowed = _look(gateway, identity, Action.READ_AUDIT, Event.AUDIT_VIEWED)
+    if allowed is not None:
+        return allowed
+    mine = replace(wanted, viewer=scope_of(identity) or None)
+    with gateway.reading() as session:
+        connection = session.connection()
+        counted = {column: tally(connection, mine, column) for column in COLUMNS}
+        return counted | {"refused": tally(connection, replace(mine, decision=Outcome.DENY.value), "rule")}
+
+
+def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile) -> bytes | Refused:
+    """A bundle of entries (C2SP tlog-tiles), which holds those of everybody: for the controller's officer only."""
+    allowed = _look(gateway, identity, Action.EXPORT_AUDIT, Event.AUDIT_EXPORTED)
+    if allowed is not None:
+        return allowed
+    if scope_of(identity):
+        return Refused("not-found")
     try:
         with gateway.reading() as session:
-            connection = session.connection()
-            newest = logs(connection)[-1]
-            if scope:
-                write_selection(connection, newest.log, Filter(viewer=scope), out, policy=policy)
-            else:
-                write_bundle(connection, newest.log, out, policy=policy)
-    except (AuditError, IndexError):
-        return Refused("log-behind", retry_after=1)
+            return entry_bundle(session.connection(), log, tile)
+    except AuditError:
+        return Refused("not-found")
+
+
+def _bundle(session: Session, mine: Filter, policy: str) -> bytes:
+    out, connection = io.BytesIO(), session.connection()
+    newest = logs(connection)[-1]
+    if mine == Filter():
+        write_bundle(connection, newest.log, out, policy=policy)
+    else:
+        write_selection(connection, newest.log, mine, out, policy=policy)
     return out.getvalue()
+
+
+def _as_ldv(gateway: Gateway, session: Session, mine: Filter) -> bytes:
+    resource = {"service.name": "verzuimpoort", "service.namespace": gateway.settings.log_name}
+    records = ldv_records(select_all(session.connection(), mine), resource=resource)
+    statement = NOT_COMPLETE.splitlines()
+    document = {"standard": "Logboek Dataverwerkingen", "statement": statement, "records": list(records)}
+    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) -> Refused | None:

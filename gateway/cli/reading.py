@@ -1,4 +1,4 @@
-"""At a recipient or privacy officer: download, verify a receipt, export and verify the log, explain the law."""
+"""At a recipient: download, verify a receipt; and the law explained. The log itself is in `gateway.cli.audit`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,20 +16,19 @@ from gateway.cli.common import (
     TokenFile,
     app,
     deployment,
-    done,
     language,
     say,
     say_error,
     say_json,
     secret_token,
 )
+from gateway.cli.following import watch
 from gateway.cli.school import SECONDS, expect
 from gateway.messages import text
 
-audit = typer.Typer(name="audit", no_args_is_help=True, help="Logboek / audit log.")
 receipt = typer.Typer(name="receipt", no_args_is_help=True, help="Ontvangstbewijzen / receipts.")
 policy = typer.Typer(name="policy", no_args_is_help=True, help="Regels / policies.")
-groups = (audit, receipt, policy)
+groups = (receipt, policy)
 _GOOD = {"proven", "unwitnessed", "promised"}
 
 
@@ -51,10 +50,11 @@ def download(
         expect(answer, httpx.codes.OK)
         proof = http.get(answer.links["receipt"]["url"])
         expect(proof, httpx.codes.OK)
-    output.write_bytes(answer.content)
-    kept = output.with_name(f"{output.name}.receipt")
-    kept.write_text(proof.text, encoding="utf-8")
-    say(text("cli", "downloaded", language(lang), file=str(output), receipt=str(kept)))
+        output.write_bytes(answer.content)
+        kept = output.with_name(f"{output.name}.receipt")
+        kept.write_text(proof.text, encoding="utf-8")
+        say(text("cli", "downloaded", language(lang), file=str(output), receipt=str(kept)))
+        watch(http, lang)
 
 
 @receipt.command("verify")
@@ -73,33 +73,6 @@ def receipt_verify(
     good = checked.verdict.value in _GOOD
     (say if good else say_error)(text("cli", f"receipt-{checked.verdict.value}", language(lang)))
     raise typer.Exit(0 if good else 1)
-
-
-@audit.command("export")
-def audit_export(output: Output, data: Data = None, lang: Lang = "nl") -> None:
-    """Schrijf het hele logboek als bundel die iedereen kan controleren / write the log as a bundle.
-
-    Whoever can read the data folder acts as the controller's officer; the export is logged.
-    """
-    from gateway.identity import Identity
-    from gateway.oversight import export
-
-    gateway = deployment(data)
-    with output.open("wb") as out:
-        done(export(gateway, Identity(gateway.settings.operator, "controller-officer"), out), lang)
-
-
-@audit.command("verify")
-def audit_verify(
-    bundle: File,
-    policy_file: Annotated[Path | None, typer.Option("--policy", exists=True)] = None,
-    lang: Lang = "nl",
-) -> None:
-    """Controleer een bundel / check a bundle; the same as `python -m audit.verify BUNDLE`."""
-    from audit import verify
-
-    chosen = ["--policy", str(policy_file)] if policy_file else []
-    raise typer.Exit(verify.main([str(bundle), "--lang", language(lang), *chosen]))
 
 
 @policy.command("lint")

@@ -23,6 +23,7 @@ from gateway.cli.common import (
     say_report,
     secret_token,
 )
+from gateway.cli.following import proven_receipt, watch
 from gateway.collections import Contract, load_contracts
 from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
@@ -137,6 +138,8 @@ def submit(
         if confirm:
             expect(http.post(f"/v1/submissions/{made['id']}/confirmation"), httpx.codes.OK)
             say(text("cli", "confirmed", language(lang)))
+        output.write_text(proven_receipt(http, f"/v1/submissions/{made['id']}/receipt") or made["receipt"], "utf-8")
+        watch(http, lang)
 
 
 def _contract(collection: str) -> Contract:

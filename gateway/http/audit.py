@@ -1,9 +1,11 @@
 """`/v1/audit`: checkpoints and proofs for everybody, entries for privacy officers."""
 
+import json
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
 from audit.errors import AuditError
 from audit.note import encode_base64
@@ -11,13 +13,18 @@ from audit.proofs import checkpoint, consistency, logs, prove
 from audit.tiles import Tile, hash_tile
 from audit.timeline import Filter
 from gateway import trail
-from gateway.http.callers import Somebody, TheGateway, demand_scope
+from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
+from gateway.http.edge import read_body
 from gateway.http.problems import problem
+from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.oversight import as_officer, go_on_from, policy_text
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Leaf = Annotated[str, Query(pattern="^[0-9a-f]{64}$")]
 Size = Annotated[int, Query(ge=1)]
+Log = Annotated[int | None, Query(ge=1)]
+Instant = Annotated[int | None, Query(ge=0, description="milliseconds since 1970 UTC")]
 Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9.-]+$")]
 
 
@@ -31,6 +38,8 @@ class Asked:
     period: Word = None
     purpose: Word = None
     rule: Word = None
+    since: Instant = None
+    until: Instant = None
 
     def wanted(self) -> Filter:
         """The filter they make."""
@@ -41,17 +50,67 @@ class Asked:
             period=self.period,
             purpose=self.purpose,
             rule=self.rule,
+            since=self.since,
+            until=self.until,
         )
 
 
+def officer(gateway: TheGateway, caller: Somebody) -> Identity:
+    """Who looks at the log: an officer, or the machine whose token was made for that."""
+    demand_scope(caller, "audit")
+    return as_officer(gateway, caller)
+
+
+Officer = Annotated[Identity, Depends(officer)]
+
+
 @router.get("/checkpoint", operation_id="readCheckpoint")
-def latest(request: Request, gateway: TheGateway) -> Response:
-    """The newest signed checkpoint of the log in use (C2SP tlog-checkpoint), cosignatures included."""
+def latest(request: Request, gateway: TheGateway, log: Log = None) -> Response:
+    """The newest signed checkpoint with its cosignatures (C2SP tlog-checkpoint), of this log or an earlier one."""
     with gateway.reading() as session:
         chain = logs(session.connection())
         if not chain:
             return problem(request, Refused("proof-follows", retry_after=1))
-        return Response(checkpoint(session.connection(), chain[-1].log)[1], media_type="text/plain")
+        try:
+            return _text(checkpoint(session.connection(), log or chain[-1].log)[1])
+        except AuditError:
+            return problem(request, Refused("not-found"))
+
+
+@router.get("/logs", operation_id="listLogs")
+def chain_of_logs(gateway: TheGateway) -> list[dict[str, str | int | None]]:
+    """Every log, one a school year: its number, origin, key, size, and from when its entries may be erased."""
+    with gateway.reading() as session:
+        return [
+            {
+                "log": state.log,
+                "origin": state.origin,
+                "key": str(state.key),
+                "size": state.size,
+                "keepUntil": state.keep_until,
+            }
+            for state in logs(session.connection())
+        ]
+
+
+@router.get("/policy", operation_id="readLogPolicy")
+def policy(gateway: TheGateway) -> Response:
+    """Keys of logs and receipts, witnesses and their quorum (C2SP tlog-policy): what a verifier is given."""
+    return _text(policy_text(gateway))
+
+
+@router.post(
+    "/continuation",
+    operation_id="continueFromCheckpoint",
+    openapi_extra={"requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def continuation(request: Request, gateway: TheGateway) -> Response:
+    """Send the last checkpoint you kept: you get the newest one and the proof that the log only grew in between."""
+    body = await read_body(request)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    answer = await run_in_threadpool(go_on_from, gateway, body.decode(errors="replace"))
+    return problem(request, answer) if isinstance(answer, Refused) else _text(answer)
 
 
 @router.get("/proofs/inclusion", operation_id="readInclusionProof")
@@ -77,20 +136,22 @@ def consistent(request: Request, gateway: TheGateway, old: Size, new: Size) -> R
 
 
 @router.get("/tiles/{log}/{path:path}", operation_id="readTile")
-def tile(request: Request, gateway: TheGateway, log: int, path: str) -> Response:
-    """A tile of hashes (C2SP tlog-tiles): leaf hashes are salted and say nothing by themselves."""
-    with gateway.reading() as session:
-        try:
-            body = hash_tile(session.connection(), log, Tile.parse(path))
-        except AuditError:
-            return problem(request, Refused("not-found"))
+def tile(request: Request, gateway: TheGateway, caller: Anybody, log: int, path: str) -> Response:
+    """A tile of hashes (C2SP tlog-tiles): salted, they say nothing. `entries/…` is for the controller's officer."""
+    try:
+        wanted = Tile.parse(path)
+        if wanted.level is None:
+            return _entries(request, gateway, caller, log, wanted)
+        with gateway.reading() as session:
+            body = hash_tile(session.connection(), log, wanted)
+    except AuditError:
+        return problem(request, Refused("not-found"))
     return Response(body, headers={"Cache-Control": "public, immutable"}, media_type="application/octet-stream")
 
 
 @router.get("/entries", operation_id="listEntries")
-def entries(request: Request, gateway: TheGateway, caller: Somebody, asked: Annotated[Asked, Depends()]) -> Response:
+def entries(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Asked, Depends()]) -> Response:
     """The newest entries that are the privacy officer's to see, as they were logged; looking is logged."""
-    demand_scope(caller, "audit")
     found = trail.timeline(gateway, caller, asked.wanted())
     if isinstance(found, Refused):
         return problem(request, found)
@@ -98,11 +159,39 @@ def entries(request: Request, gateway: TheGateway, caller: Somebody, asked: Anno
     return Response(b'{"entries":[' + lines + b"]}", media_type="application/json")
 
 
+@router.get("/report", operation_id="reportOnLog")
+def report(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Asked, Depends()]) -> Response:
+    """How often each event, outcome, recipient, period, purpose and rule stands in the log, and what was refused."""
+    counted = trail.report(gateway, caller, asked.wanted())
+    if isinstance(counted, Refused):
+        return problem(request, counted)
+    return Response(json.dumps(counted), media_type="application/json")
+
+
 @router.get("/export", operation_id="exportLog")
-def export(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
-    """A bundle for the stand-alone verifier: the whole log for the controller's officer, else the own entries."""
-    demand_scope(caller, "audit")
-    bundle = trail.take_out(gateway, caller)
-    if isinstance(bundle, Refused):
-        return problem(request, bundle)
-    return Response(bundle, media_type="application/zip")
+def export(
+    request: Request,
+    gateway: TheGateway,
+    caller: Officer,
+    asked: Annotated[Asked, Depends()],
+    form: Annotated[trail.Form, Query(alias="format")] = trail.Form.BUNDLE,
+) -> Response:
+    """The log to keep: a bundle for the stand-alone verifier, Logboek Dataverwerkingen, or CSV.
+
+    Everything for the controller's officer, else the own entries. What is filtered proves presence, not completeness.
+    """
+    taken = trail.take_out(gateway, caller, form, asked.wanted())
+    return problem(request, taken) if isinstance(taken, Refused) else Response(taken, media_type=form.media_type)
+
+
+def _entries(request: Request, gateway: TheGateway, caller: Identity | None, log: int, tile: Tile) -> Response:
+    if caller is None:
+        raise NotAllowed(Refused("unauthenticated"))
+    body = trail.bundle_of_entries(gateway, officer(gateway, caller), log, tile)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    return Response(body, headers={"Cache-Control": "private"}, media_type="application/octet-stream")
+
+
+def _text(body: str) -> Response:
+    return Response(body, media_type="text/plain")

@@ -22,7 +22,7 @@ EDGE = {
     "disclosure": set(),
     "gateway": {
         "app", "backup", "cli", "collections", "context", "demo", "http", "identity", "jobs", "messages", "pseudonyms",
-        "publish", "receive", "settings", "store", "web",
+        "publish", "receive", "settings", "store", "web", "witnesses",
     },
     "policies": {"engine", "purpose"},
     "pseudonymisation": {"client", "hsm", "kek", "keyring", "private_file", "service"},

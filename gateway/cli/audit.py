@@ -1,0 +1,211 @@
+"""At a privacy officer, a recipient or an auditor: take the log out, check it, follow it; witnesses at the operator.
+
+With `--gateway` a token of scope `audit` asks over HTTP; with `--data` whoever can read the data folder acts as the
+controller's officer. Either way the look is logged.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import httpx
+import typer
+
+from gateway.cli.common import (
+    Data,
+    File,
+    Json,
+    Lang,
+    Output,
+    TokenFile,
+    deployment,
+    done,
+    language,
+    say,
+    say_error,
+    say_json,
+    secret_token,
+)
+from gateway.cli.following import Followed, follow, memory_of
+from gateway.cli.school import SECONDS, expect
+from gateway.messages import text
+
+if TYPE_CHECKING:
+    from gateway.context import Gateway
+    from gateway.identity import Identity
+
+audit = typer.Typer(name="audit", no_args_is_help=True, help="Logboek / audit log.")
+witness = typer.Typer(name="witness", no_args_is_help=True, help="Getuigen van het logboek / witnesses of the log.")
+groups = (audit, witness)
+Remote = Annotated[str | None, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+AtLeast = Annotated[
+    int | None, typer.Option("--at-least", min=1, help="Zoveel getuigen zijn genoeg / so many suffice.")
+]
+_LOCAL = ZoneInfo("Europe/Amsterdam")
+
+
+@audit.command("export")
+def audit_export(
+    output: Output,
+    form: Annotated[str, typer.Option("--format", help="bundle, ldv, csv.")] = "bundle",
+    gateway: Remote = None,
+    token_file: TokenFile = None,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Neem het logboek mee: een bundel die iedereen kan controleren, LDV of CSV / take the log out."""
+    if gateway is not None:
+        output.write_bytes(_fetch(gateway, "export", token_file, lang, {"format": form}).content)
+        return
+    from gateway import trail
+
+    try:
+        wanted = trail.Form(form)
+    except ValueError:
+        raise typer.BadParameter(f"--format: {', '.join(trail.Form)}") from None
+    output.write_bytes(done(trail.take_out(*_officer(data), wanted), lang))
+
+
+@audit.command("report")
+def audit_report(
+    since: Day = None,
+    until: Day = None,
+    gateway: Remote = None,
+    token_file: TokenFile = None,
+    data: Data = None,
+    as_json: Json = False,
+    lang: Lang = "nl",
+) -> None:
+    """Toon hoe vaak wat gebeurde, en wat werd geweigerd / how often what was done, and what was refused."""
+    first, last = _start(since), _start(until)
+    counted: Mapping[str, Mapping[str, int]]
+    if gateway is not None:
+        given = {name: str(at) for name, at in (("since", first), ("until", last)) if at is not None}
+        counted = _fetch(gateway, "report", token_file, lang, given).json()
+    else:
+        from audit.timeline import Filter
+        from gateway import trail
+
+        counted = done(trail.report(*_officer(data), Filter(since=first, until=last)), lang)
+    if as_json:
+        say_json(counted)
+        return
+    for column, values in counted.items():
+        say(text("cli", f"report-{column}", language(lang)))
+        for value, number in sorted(values.items(), key=lambda one: (-one[1], one[0])):
+            say(f"{number:>9}  {value}")
+
+
+@audit.command("verify")
+def audit_verify(
+    bundle: File,
+    policy_file: Annotated[Path | None, typer.Option("--policy", exists=True)] = None,
+    lang: Lang = "nl",
+) -> None:
+    """Controleer een bundel / check a bundle; the same as `python -m audit.verify BUNDLE`."""
+    from audit import verify
+
+    chosen = ["--policy", str(policy_file)] if policy_file else []
+    raise typer.Exit(verify.main([str(bundle), "--lang", language(lang), *chosen]))
+
+
+@audit.command("verifier")
+def audit_verifier(output: Output) -> None:
+    """Schrijf het losse controleprogramma (verify.pyz) / write the stand-alone verifier."""
+    from audit.export import verifier_archive
+
+    output.write_bytes(verifier_archive())
+
+
+@audit.command("policy")
+def audit_policy(output: Output, gateway: Remote = None, data: Data = None, lang: Lang = "nl") -> None:
+    """Bewaar sleutels en quorum waarmee wordt gecontroleerd / keep the keys and quorum to check with."""
+    if gateway is not None:
+        output.write_text(_fetch(gateway, "policy", None, lang, {}).text, encoding="utf-8")
+        return
+    from gateway.oversight import policy_text
+
+    output.write_text(policy_text(deployment(data)), encoding="utf-8")
+
+
+@audit.command("follow")
+def audit_follow(
+    gateway: Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")],
+    memory: Annotated[Path | None, typer.Option("--memory", help="Bewaard controlepunt / kept checkpoint.")] = None,
+    lang: Lang = "nl",
+) -> None:
+    """Controleer dat het logboek sinds de vorige keer alleen groeide / check that the log only grew since last time."""
+    kept = memory or memory_of(gateway)
+    with httpx.Client(base_url=gateway, timeout=SECONDS) as http:
+        outcome = follow(http, kept)
+    good = outcome in (Followed.FIRST, Followed.CONTINUES)
+    (say if good else say_error)(text("cli", f"log-{outcome.value}", language(lang), file=str(kept)))
+    raise typer.Exit(0 if good else 1)
+
+
+@witness.command("add")
+def witness_add(name: str, key: str, url: str, at_least: AtLeast = None, data: Data = None, lang: Lang = "nl") -> None:
+    """Laat een getuige meetellen: naam, sleutel en adres die het getuigeprogramma toonde / let a witness count."""
+    from audit.note import Key
+    from audit.quorum import Witness
+    from gateway import witnesses
+
+    gateway, _ = _operator(data)
+    done(witnesses.add(*_operator(data), Witness(name, Key.parse(key), url), at_least), lang)
+    say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(gateway.home)))
+
+
+@witness.command("remove")
+def witness_remove(name: str, at_least: AtLeast = None, data: Data = None, lang: Lang = "nl") -> None:
+    """Laat een getuige niet meer meetellen / let a witness count no more."""
+    from gateway import witnesses
+
+    gateway, identity = _operator(data)
+    done(witnesses.remove(gateway, identity, name, at_least), lang)
+    say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(gateway.home)))
+
+
+@witness.command("ask")
+def witness_ask(data: Data = None) -> None:
+    """Vraag elke getuige nu om mee te ondertekenen / ask every witness to cosign now; exit 1 on an alarm."""
+    from audit.cosigning import Answer
+    from gateway import witnesses
+
+    gateway = deployment(data)
+    with httpx.Client(timeout=witnesses.ANSWER_SECONDS) as client:
+        answers = witnesses.ask_all(gateway, client)
+    for name, answer in answers.items():
+        say(f"{name}: {answer.value}")
+    raise typer.Exit(1 if Answer.ALARM in answers.values() else 0)
+
+
+def _fetch(gateway: str, what: str, token_file: Path | None, lang: str, wanted: Mapping[str, str]) -> httpx.Response:
+    headers = {"Accept-Language": lang}
+    if what != "policy":
+        headers["Authorization"] = f"Bearer {secret_token(token_file)}"
+    with httpx.Client(base_url=gateway, headers=headers, timeout=SECONDS) as http:
+        answer = http.get(f"/v1/audit/{what}", params=dict(wanted))
+    expect(answer, httpx.codes.OK)
+    return answer
+
+
+def _officer(data: Path | None) -> "tuple[Gateway, Identity]":
+    from gateway.identity import Identity
+
+    gateway = deployment(data)
+    return gateway, Identity(gateway.settings.operator, "controller-officer")
+
+
+def _operator(data: Path | None) -> "tuple[Gateway, Identity]":
+    from gateway.identity import Identity
+
+    gateway = deployment(data)
+    return gateway, Identity(gateway.settings.operator, "operator")
+
+
+def _start(day: datetime | None) -> int | None:
+    """The first millisecond of a day in Amsterdam."""
+    return None if day is None else int(day.replace(tzinfo=_LOCAL).timestamp() * 1000)

@@ -1,0 +1,131 @@
+"""Every school and recipient a monitor: what the gateway's log said last time must begin what it says now.
+
+The last checkpoint is kept beside the key that signed it, one small file per gateway. The first time there is nothing
+to compare with: key and checkpoint are believed and kept.
+"""
+
+import json
+import re
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import httpx
+import typer
+
+from audit.checkpoint import Signed, open_checkpoint
+from audit.continuation import Continuation, verify_continues
+from audit.errors import AuditError, NoteError
+from audit.note import Key
+from audit.quorum import parse_policy
+from gateway.cli.common import language, say_error
+from gateway.messages import text
+
+PROOF_SECONDS = 10.0
+_OK, _LATER, _CONTRADICTED = httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT
+
+
+class Followed(StrEnum):
+    """What came of comparing."""
+
+    FIRST = "first"
+    """There was nothing to compare with yet."""
+    CONTINUES = "continues"
+    """The log only grew."""
+    BROKEN = "broken"
+    """It signed another history than the one that was kept: somebody rewrote it, or shows it differently to others."""
+    UNKNOWN = "unknown"
+    """The gateway gave no answer to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The checkpoint that was kept, and the public key its log signs with, the same in every school year."""
+
+    note: str
+    public: bytes
+
+    @classmethod
+    def read(cls, file: Path) -> "Seen":
+        """Read what was kept."""
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        return cls(kept["checkpoint"], bytes.fromhex(kept["key"]))
+
+    def write(self, file: Path) -> None:
+        """Keep it, whole or not at all."""
+        fresh = file.with_suffix(".new")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(json.dumps({"checkpoint": self.note, "key": self.public.hex()}), encoding="utf-8")
+        fresh.replace(file)
+
+    def opened(self) -> Signed:
+        """The checkpoint, its signature verified with the key that was kept."""
+        origin = self.note.partition("\n")[0]
+        return open_checkpoint(self.note, [Key(origin, 1, self.public)])
+
+
+def follow(http: httpx.Client, file: Path) -> Followed:
+    """Compare the gateway's log with what was kept, and keep what it says now.
+
+    Steps: (1) nothing kept: believe and keep; (2) the log of the kept checkpoint only grew, by its proof; (3) when that
+    log was followed by the next school year's, it ends as it was seen and the next one has the same key.
+    """
+    newest = http.get("/v1/audit/checkpoint")
+    if newest.status_code != _OK:
+        return Followed.UNKNOWN
+    try:
+        if not file.exists():  # (1)
+            _first(http, newest.text).write(file)
+            return Followed.FIRST
+        seen = Seen.read(file)
+        answer = http.post("/v1/audit/continuation", content=seen.note.encode())
+        if answer.status_code == _CONTRADICTED:
+            return Followed.BROKEN
+        if answer.status_code != _OK:
+            return Followed.UNKNOWN
+        now, old = _continued(seen, answer.text), seen.opened().checkpoint  # (2)
+        latest = Seen(newest.text, seen.public)
+        is_next = latest.opened().checkpoint.origin != old.origin  # (3)
+        (latest if is_next else now).write(file)
+    except (AuditError, ValueError, KeyError):
+        return Followed.BROKEN
+    return Followed.CONTINUES
+
+
+def memory_of(url: httpx.URL | str) -> Path:
+    """Where the checkpoint of a gateway is kept, in the user's own folder."""
+    name = re.sub(r"[^a-z0-9.-]+", "_", str(url).lower().partition("://")[2].strip("/"))
+    return Path(typer.get_app_dir("verzuimpoort")) / "checkpoints" / f"{name}.json"
+
+
+def watch(http: httpx.Client, lang: str) -> None:
+    """Follow the log along with an act; what contradicts is said and ends with exit 1, though the act was done."""
+    if follow(http, memory_of(http.base_url)) is Followed.BROKEN:
+        say_error(text("cli", "log-broken", language(lang), file=str(memory_of(http.base_url))))
+        raise typer.Exit(1)
+
+
+def proven_receipt(http: httpx.Client, path: str) -> str | None:
+    """A receipt with its proof, waited for a few seconds; None when the log is behind."""
+    end = time.monotonic() + PROOF_SECONDS
+    while time.monotonic() < end:
+        answer = http.get(path)
+        if answer.status_code != _LATER:
+            return answer.text if answer.status_code == _OK else None
+        time.sleep(0.2)
+    return None
+
+
+def _first(http: httpx.Client, note: str) -> Seen:
+    policy = parse_policy(http.get("/v1/audit/policy").raise_for_status().text)
+    return Seen(note, open_checkpoint(note, policy.logs).by.public)
+
+
+def _continued(seen: Seen, answer: str) -> Seen:
+    proven = Continuation.parse(answer)
+    now, old = Seen(proven.checkpoint, seen.public), seen.opened().checkpoint
+    if proven.old != old.size:
+        raise NoteError("the proof begins at another size than the checkpoint that was sent")
+    verify_continues(old, now.opened().checkpoint, proven.proof)
+    return now

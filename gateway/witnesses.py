@@ -1,0 +1,150 @@
+"""The witnesses of the log: who they are, how many of them suffice, and asking them to cosign.
+
+They stand in `witnesses.txt` in the data folder, a C2SP tlog-policy without the log's own keys; what an operator writes
+there by hand (groups of groups) holds too. `verzuimpoort witness add` keeps the simple form: so many of all of them.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+
+from audit.cosigning import Answer, ask_witness
+from audit.entry import Actor, Entry, Object
+from audit.events import Decision as Outcome
+from audit.events import Event, Role
+from audit.proofs import LogState, logs
+from audit.quorum import Policy, Witness, parse_policy
+from gateway.context import Gateway, actor_of
+from gateway.identity import Identity, caller_of
+from gateway.outcome import Refused
+from gateway.receive import refused_by
+from gateway.settings import Home
+from policies.decision import Deny
+from policies.question import Action
+from policies.things import Installation
+
+EVERY_SECONDS = 10.0
+ANSWER_SECONDS = 10.0
+_PURPOSE = "operation"
+_ALL = "witnesses"
+_NOBODY = "quorum none\n"
+_logger = logging.getLogger(__name__)
+
+
+def quorum_text(where: Home) -> str:
+    """Witnesses and quorum as lines of a policy file."""
+    file = _file(where)
+    return file.read_text(encoding="utf-8") if file.exists() else _NOBODY
+
+
+def known(where: Home) -> Policy:
+    """Witnesses and quorum.
+
+    Raises:
+        NoteError: The file is wrong: names the line and the mend.
+    """
+    return parse_policy(quorum_text(where))
+
+
+def add(gateway: Gateway, identity: Identity, witness: Witness, at_least: int | None) -> Policy | Refused:
+    """Let a witness count; `at_least` of all must cosign, without it more than half."""
+    rest = [one for one in known(gateway.home).witnesses if one.name != witness.name]
+    return _change(gateway, identity, Event.WITNESS_ADDED, witness, [*rest, witness], at_least)
+
+
+def remove(gateway: Gateway, identity: Identity, name: str, at_least: int | None) -> Policy | Refused:
+    """Let a witness count no more; the cosignatures it gave stay."""
+    there = {one.name: one for one in known(gateway.home).witnesses}
+    if name not in there:
+        return Refused("not-found")
+    rest = [one for one in there.values() if one.name != name]
+    return _change(gateway, identity, Event.WITNESS_REMOVED, there[name], rest, at_least)
+
+
+def ask_all(gateway: Gateway, client: httpx.Client) -> dict[str, Answer]:
+    """Ask every witness to cosign the log in use, and the end of the one before it; the answers by name.
+
+    A witness that saw another past or a longer log proves that the log was split or rolled back: that is an entry.
+    """
+    with gateway.reading() as session:
+        chain = logs(session.connection())
+    answers = {}
+    for witness in known(gateway.home).witnesses:
+        if witness.url is not None:
+            asked = [_ask(gateway, log, witness, client) for log in chain[-2:]]
+            answers[witness.name] = Answer.ALARM if Answer.ALARM in asked else (asked or [Answer.UP_TO_DATE])[-1]
+    return answers
+
+
+def ask_until(gateway: Gateway, stop: threading.Event) -> None:
+    """Ask again and again until told to stop; each alarm is logged once as an entry by this process."""
+    alarmed: set[str] = set()
+    with httpx.Client(timeout=ANSWER_SECONDS) as client:
+        while not stop.wait(EVERY_SECONDS):
+            try:
+                answers = ask_all(gateway, client)
+            except Exception as error:  # noqa: BLE001  the database or the file may be back next time
+                _logger.warning("witnesses were not asked (%s); trying again", type(error).__name__)
+                continue
+            for name in {name for name, answer in answers.items() if answer is Answer.ALARM} - alarmed:
+                raise_alarm(gateway, f"witness {name}")
+                alarmed.add(name)
+
+
+def raise_alarm(gateway: Gateway, who: str) -> None:
+    """Log that somebody holds a signed checkpoint that contradicts the log: it was split, rewritten or rolled back."""
+    _logger.critical("%s holds a checkpoint that contradicts this log: stop, and investigate", who)
+    actor = Actor(Role.GATEWAY, gateway.settings.operator)
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=Event.WITNESS_ALARMED, actor=actor, decision=Outcome.ERROR))
+
+
+def _ask(gateway: Gateway, log: LogState, witness: Witness, client: httpx.Client) -> Answer:
+    answer = ask_witness(gateway.database, log.log, witness, client)
+    if answer in (Answer.REFUSED, Answer.UNREACHABLE):
+        _logger.warning("witness %s: %s", witness.name, answer.value)
+    return answer
+
+
+def _change(  # noqa: PLR0917  each is named where it is called from
+    gateway: Gateway,
+    identity: Identity,
+    event: Event,
+    about: Witness,
+    witnesses: Iterable[Witness],
+    at_least: int | None,
+) -> Policy | Refused:
+    """Decide, and then log and write the file in one go: without the entry the file stays as it was."""
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+    decision = gateway.decide(caller, Action.MANAGE_KEYS, Installation(), (_PURPOSE,))
+    actor = actor_of(caller)
+    if isinstance(decision, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+        return refused_by(decision)
+    text = _text(list(witnesses), at_least)
+    policy, file = parse_policy(text), _file(gateway.home)
+    object_ = Object(f"witness:{sha256(str(about.key).encode()).hexdigest()}")
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=event, actor=actor, object=object_), decision)
+        fresh = file.with_suffix(".new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    return policy
+
+
+def _text(witnesses: list[Witness], at_least: int | None) -> str:
+    if not witnesses:
+        return _NOBODY
+    lines = [f"witness {one.name} {one.key} {one.url or ''}".rstrip() for one in witnesses]
+    enough = at_least if at_least is not None else len(witnesses) // 2 + 1
+    names = " ".join(one.name for one in witnesses)
+    return "".join(f"{line}\n" for line in (*lines, f"group {_ALL} {enough} {names}", f"quorum {_ALL}"))
+
+
+def _file(where: Home) -> Path:
+    return where.folder / "witnesses.txt"

@@ -1,0 +1,261 @@
+"""The log as the outside sees it, over real HTTP: proofs, monitors, officers, witnesses, the stand-alone verifier."""
+
+import asyncio
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+import pytest
+
+from audit.checkpoint import Checkpoint, open_checkpoint
+from audit.continuation import Continuation, verify_continues
+from audit.export import CSV_COLUMNS
+from audit.note import Signer
+from audit.quorum import parse_policy
+from audit.receipt import Verdict, verify_receipt
+from audit.timeline import Filter, find
+from gateway.app import yearly_log
+from gateway.asgi import create_app
+from gateway.cli.following import Followed, Seen, follow
+from gateway.demo.people import MINISTER, must
+from gateway.running import free_port
+from gateway.witnesses import ask_all
+
+from .conftest import PERIOD, TABLE, Site, World
+
+ROOT = Path(__file__).parents[2]
+
+
+def deliver(site: Site, index: int = 0) -> str:
+    """One delivery; the path of its receipt."""
+    params = {"collection": TABLE, "party": site.world.region.sites[index].code, "period": PERIOD}
+    with site.client(params["party"]) as http:
+        made = http.post("/v1/submissions", params=params, content=site.world.counts(index))
+        return f"{made.headers['location']}/receipt"
+
+
+def patiently(http: httpx.Client, path: str) -> httpx.Response:
+    """An answer that is there within a second or so."""
+    answer = http.get(path)
+    while answer.status_code == 503:
+        answer = http.get(path)
+    return answer
+
+
+def events(world: World) -> list[str]:
+    with world.gateway.reading() as session:
+        return [str(each.fields()["event"]) for each in find(session.connection(), Filter(), limit=500)]
+
+
+def run(*arguments: str, folder: Path = ROOT, database: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"VERZUIMPOORT_DATABASE": database}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_proof_is_promised_until_the_log_holds_it(world: World) -> None:
+    """503 with Retry-After before the entry has its index; the receipt with its proof after."""
+    party = world.region.sites[0].code
+    expires = world.gateway.clock() + timedelta(hours=1)
+    token = must(world.desk.issue_token(party, scopes=("all",), expires_at=expires))
+    params = {"collection": TABLE, "party": party, "period": PERIOD}
+
+    async def visit() -> tuple[httpx.Response, httpx.Response]:
+        """Deliver and ask for the receipt, before and after the sequencer's round; there is no server but this."""
+        at = {"base_url": "http://gateway", "headers": {"Authorization": f"Bearer {token}"}}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(world.gateway)), **at) as http:
+            made = await http.post("/v1/submissions", params=params, content=world.counts(0))
+            path = f"{made.headers['location']}/receipt"
+            early = await http.get(path)
+            world.sequence()
+            return early, await http.get(path)
+
+    early, late = asyncio.run(visit())
+    assert (early.status_code, early.headers["retry-after"]) == (503, "1")
+    assert "c2sp.org/tlog-proof@v1" in late.text
+
+
+def test_who_sends_the_last_checkpoint_he_kept_gets_the_proof_that_the_log_only_grew(site: Site) -> None:
+    """The answer verifies with the log's public key; an unknown checkpoint is 400 and not repeated."""
+    with site.client() as public:
+        before = patiently(public, "/v1/audit/checkpoint").text
+        policy = parse_policy(public.get("/v1/audit/policy").text)
+        deliver(site)
+        answer = Continuation.parse(public.post("/v1/audit/continuation", content=before).text)
+        stranger = public.post("/v1/audit/continuation", content=before.replace("\n— ", "\n— x"))
+    old, new = (open_checkpoint(note, policy.logs).checkpoint for note in (before, answer.checkpoint))
+    verify_continues(old, new, answer.proof)
+    assert (stranger.status_code, stranger.json()["type"]) == (400, "/problems/checkpoint-unknown")
+
+
+def test_a_checkpoint_the_log_signed_and_does_not_hold_raises_the_alarm(site: Site, tmp_path: Path) -> None:
+    """A second history under the log's key: 409 for the monitor, an entry, and the client's own alarm."""
+    key = yearly_log(site.world.gateway)
+    with site.client() as public:
+        true = open_checkpoint(patiently(public, "/v1/audit/checkpoint").text, _log_keys(public)).checkpoint
+        signer = Signer(true.origin, key.seed)
+        false = str(signer.sign(Checkpoint(true.origin, true.size, bytes(32)).text()))
+        answer = public.post("/v1/audit/continuation", content=false)
+        Seen(false, signer.key.public).write(tmp_path / "seen.json")
+        followed = follow(public, tmp_path / "seen.json")
+        _await(lambda: "witness.alarmed" in events(site.world))
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/checkpoint-contradicted")
+    assert followed is Followed.BROKEN
+
+
+def test_a_client_follows_the_log_from_one_visit_to_the_next(site: Site, tmp_path: Path) -> None:
+    """The first visit is believed, the next is proven; a gateway with another key is not believed any more."""
+    kept = tmp_path / "seen.json"
+    with site.client() as public:
+        patiently(public, "/v1/audit/checkpoint")
+        first = follow(public, kept)
+        deliver(site)
+        second = follow(public, kept)
+        Seen(Seen.read(kept).note, bytes(32)).write(kept)
+        third = follow(public, kept)
+    assert (first, second, third) == (Followed.FIRST, Followed.CONTINUES, Followed.BROKEN)
+
+
+def test_entries_are_for_the_controllers_officer_and_fit_the_public_hashes(site: Site) -> None:
+    """401 for the public, 403 for a school, 404 for an officer of one party; else entries that hash to the tile."""
+    party = next(iter(site.world.region.swvs))
+    with site.client() as public:
+        size = int(patiently(public, "/v1/audit/checkpoint").text.split("\n")[1])
+        path = f"/v1/audit/tiles/1/entries/000.p/{size}"
+        hashes = public.get(f"/v1/audit/tiles/1/0/000.p/{size}").content
+        codes = [public.get(path).status_code]
+    for who, scopes in ((site.world.region.sites[0].code, ("all",)), (party, ("audit",))):
+        with site.client(who, scopes=scopes) as http:
+            codes.append(http.get(path).status_code)
+    with site.client(MINISTER, scopes=("audit",)) as http:
+        bundle = http.get(path)
+    assert codes == [401, 403, 404]
+    assert b"".join(sha256(b"\0" + each).digest() for each in _entries(bundle.content)) == hashes
+
+
+def test_officers_take_the_log_out_in_every_form(site: Site, tmp_path: Path) -> None:
+    """The whole log verifies in a process of its own; an officer's part says that it proves presence only."""
+    deliver(site)
+    swv = next(iter(site.world.region.swvs))
+    with site.client(MINISTER, scopes=("audit",)) as http:
+        patiently(http, "/v1/audit/checkpoint")
+        forms = {form: http.get("/v1/audit/export", params={"format": form}) for form in ("bundle", "ldv", "csv")}
+        report = http.get("/v1/audit/report").json()
+        (tmp_path / "policy.txt").write_text(http.get("/v1/audit/policy").text)
+    with site.client(swv, scopes=("audit",)) as http:
+        own = http.get("/v1/audit/export")
+    (tmp_path / "all.zip").write_bytes(forms["bundle"].content)
+    (tmp_path / "own.zip").write_bytes(own.content)
+    checks = [run("-m", "audit.verify", str(tmp_path / name), "--policy", str(tmp_path / "policy.txt"), "--lang", "en")
+              for name in ("all.zip", "own.zip")]  # fmt: skip
+    assert [check.returncode for check in checks] == [0, 0]
+    assert "Verified up to entry" in checks[0].stdout
+    assert "proves presence, not completeness" in checks[1].stdout
+    ldv = json.loads(forms["ldv"].content)
+    assert "not prove that there are no others" in ldv["statement"][1]
+    received = next(each for each in ldv["records"] if each["name"] == "submission.received")
+    assert received["attributes"]["dpl.core.processing_activity_id"].startswith("http://127.0.0.1:8000/register#")
+    rows = list(csv.reader(io.StringIO(forms["csv"].text), delimiter=";"))
+    assert tuple(rows[0]) == CSV_COLUMNS
+    assert report["event"]["submission.received"] == 1
+    assert {"audit.exported", "audit.viewed"} <= set(events(site.world))
+
+
+@pytest.fixture
+def witness(site: Site, tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """A witness run by another organisation with one command: its key and address."""
+    with site.client() as public:
+        patiently(public, "/v1/audit/checkpoint")
+        (tmp_path / "logs.txt").write_text(public.get("/v1/audit/policy").text)
+    command = [sys.executable, "-m", "audit.witness", "--name", "kennisnet.example/w1", "--port", str(free_port())]
+    files = [
+        f"--{name}={tmp_path / file}" for name, file in (("logs", "logs.txt"), ("key", "w.key"), ("state", "w.db"))
+    ]
+    with subprocess.Popen([*command, *files], cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip(), process.stdout.readline().strip()
+        process.terminate()
+
+
+def test_with_a_witness_a_receipt_is_proven_to_the_quorum(site: Site, witness: tuple[str, str], tmp_path: Path) -> None:
+    """`witness add`, and from then on what verifies is signed by the log and cosigned by another organisation."""
+    key, url = witness
+    home = site.world.gateway.home
+    command = ["witness", "add", "kennisnet", key, url, "--data", str(home.folder)]
+    added = run("-m", "gateway.cli", *command, database=home.database)
+    assert added.returncode == 0, added.stderr
+    path = deliver(site)
+    with site.client(site.world.region.sites[0].code) as http:
+        early = patiently(http, path).text
+        with httpx.Client() as client:
+            assert ask_all(site.world.gateway, client) == {"kennisnet": "cosigned"}
+        late = http.get(path).text
+        policy = http.get("/v1/audit/policy").text
+    verdicts = [verify_receipt(text, parse_policy(policy), site.world.counts(0)).verdict for text in (early, late)]
+    assert verdicts == [Verdict.UNWITNESSED, Verdict.PROVEN]
+    for name, text in (("policy.txt", policy), ("receipt", late)):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "counts.csv").write_bytes(site.world.counts(0))
+    arguments = [
+        str(tmp_path / "receipt"),
+        "--policy",
+        str(tmp_path / "policy.txt"),
+        "--file",
+        str(tmp_path / "counts.csv"),
+    ]
+    assert run("-m", "gateway.cli", "receipt", "verify", *arguments).returncode == 0
+    (tmp_path / "counts.csv").write_bytes(site.world.counts(1))
+    assert run("-m", "gateway.cli", "receipt", "verify", *arguments).returncode == 1
+
+
+def test_the_command_line_of_an_auditor(site: Site, tmp_path: Path) -> None:
+    """Export, report, keys and verifier over HTTP; the verifier runs where nothing of the product is installed."""
+    deliver(site)
+    with site.client(MINISTER, scopes=("audit",)) as http:
+        patiently(http, "/v1/audit/checkpoint")
+        token = tmp_path / "token"
+        token.write_text(http.headers["authorization"].removeprefix("Bearer "))
+        token.chmod(0o600)
+    at = ["--gateway", site.url, "--token-file", str(token)]
+    commands = [
+        ["export", "-o", f"{tmp_path}/log.zip", *at],
+        ["export", "-o", f"{tmp_path}/log.csv", "--format", "csv", *at],
+        ["report", "--since", "2026-08-01", "--json", *at],
+        ["policy", "-o", f"{tmp_path}/policy.txt", "--gateway", site.url],
+        ["verifier", "-o", f"{tmp_path}/verify.pyz"],
+        ["verify", f"{tmp_path}/log.zip", "--policy", f"{tmp_path}/policy.txt"],
+        ["follow", "--gateway", site.url, "--memory", f"{tmp_path}/seen.json"],
+        ["export", "-o", f"{tmp_path}/local.zip", "--data", str(site.world.gateway.home.folder)],
+    ]
+    database = site.world.gateway.home.database
+    done = [run("-m", "gateway.cli", "audit", *command, database=database) for command in commands]
+    assert [each.returncode for each in done] == [0] * len(commands), [each.stderr for each in done]
+    assert json.loads(done[2].stdout)["event"]["submission.received"] == 1
+    bare = run("-I", "-S", "verify.pyz", "log.zip", "--policy", "policy.txt", "--lang", "en", folder=tmp_path)
+    assert (bare.returncode, "In order" in bare.stdout) == (0, True)
+
+
+def _log_keys(public: httpx.Client) -> tuple[object, ...]:
+    return parse_policy(public.get("/v1/audit/policy").text).logs
+
+
+def _entries(bundle: bytes) -> Iterator[bytes]:
+    while bundle:
+        length = int.from_bytes(bundle[:2])
+        yield bundle[2 : 2 + length]
+        bundle = bundle[2 + length :]
+
+
+def _await(holds: object) -> None:
+    end = time.monotonic() + 5
+    while not holds():  # type: ignore[operator]
+        assert time.monotonic() < end
