@@ -90,18 +90,12 @@ class Keys:
         return int(self.available.sum()), int(np.prod([axis.leaves for axis in self.kinds])), self.steps.leaves
 
     @cached_property
-    def areas(self) -> sparse.csr_array:
-        """Areas and units x n: which rows belong to each node of the units."""
-        unit, _ = self.rows
-        return sparse.csr_array(self.unit.members[:, unit])
-
-    @cached_property
-    def profiles(self) -> sparse.csr_array:
-        """Profile nodes x n: which rows belong to each combination of nodes of the other dimensions."""
-        members = sparse.csr_array(np.ones((1, 1), int))
+    def _members(self) -> sparse.csr_array:
+        """Which rows belong to each pair of a node of the units and a node of the profile (pairs x n)."""
+        members = self.unit.members
         for axis in self.profile:
-            members = sparse.csr_array(sparse.kron(members, axis.members))
-        return sparse.csr_array(members[:, self.rows[1]])
+            members = sparse.kron(members, axis.members, format="csr")
+        return sparse.csr_array(sparse.csc_array(members)[:, np.flatnonzero(self.available.ravel())])
 
     def is_near(self, query: Query) -> bool:
         """Whether a query is about single units; else about areas of several."""
@@ -126,7 +120,8 @@ class Keys:
 
     def crossed(self, units: np.ndarray, profiles: np.ndarray) -> Cells:
         """The cells of pairs of nodes; pairs that no row belongs to are left out."""
-        members = sparse.csr_array(self.areas[units].multiply(self.profiles[profiles]))
+        wide = int(np.prod([len(axis.codes) for axis in self.profile]))
+        members = sparse.csr_array(self._members[units * wide + profiles])
         there = np.diff(members.indptr) > 0
         return Cells(units[there], profiles[there], sparse.csr_array(members[there]))
 

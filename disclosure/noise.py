@@ -94,7 +94,7 @@ def epsilon_of(mechanism: Mechanism, kinds: int, millionths: int) -> float:
     scale = smallest_scale(_Gaussian(distance), millionths)
     dp = _opendp()
     profile = dp.c.make_zCDP_to_approxDP(_Gaussian(distance).measurement(scale)).map(distance)
-    return math.ceil(profile.epsilon(DELTA) * 1000) / 1000
+    return float(math.ceil(profile.epsilon(DELTA) * 1000)) / 1000
 
 
 class _Gaussian:
