@@ -74,13 +74,13 @@ class Problem:
         return region
 
 
-def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, insider: np.ndarray, seed: bytes) -> Problem:
+def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Problem:
     """Build the arrays.
 
     Raises:
         DisclosureError: a pattern or inequality that names an unknown dimension, level or code.
     """
-    rule = terms.rule
+    rule, insider = terms.rule, terms.owners(grid.areas)
     values = grid.cells(leaves)
     listed = grid.listed(terms.publish)
     watched = listed | grid.derivable(listed)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from disclosure.attacker import Verdicts, judge
 from disclosure.errors import DisclosureError
-from disclosure.grid import Grid, build_grid
-from disclosure.hierarchy import Hierarchy, as_codes
+from disclosure.grid import build_grid
+from disclosure.hierarchy import Hierarchy
 from disclosure.problem import Problem, pose
 from disclosure.rules import Inequality, Pattern, ThresholdRule
 from disclosure.secondary import Pattern as Found
@@ -98,15 +98,14 @@ def build(counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor
     key = _check_seed(seed)  # 1
     grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
     table = read_counts(grid, counts, terms.count)
-    insider = _insiders(grid, terms.coalitions)
-    problem = pose(grid, table.leaves, terms, insider=insider, seed=key)  # 2
+    problem = pose(grid, table.leaves, terms, seed=key)  # 2
     pattern = find_pattern(problem, key, executor)  # 3
     shown = pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden)
     _check_served(problem, pattern)
     codes, place = _cells(problem)
     frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
     frame.loc[~shown[place], "value"] = pd.NA
-    verdicts = judge(frame, counts, terms, pattern.witnesses, unit=grid.areas.name, insider=insider)  # 4
+    verdicts = judge(frame, counts, terms, pattern.witnesses)  # 4
     if not verdicts.holds:
         raise DisclosureError("the judge can narrow a small cell of this pattern; report this fault, publish nothing")
     certificate = _certificate(problem, terms, verdicts, shown)  # 5
@@ -125,22 +124,6 @@ def _check_seed(seed: bytes) -> bytes:
     if len(seed) < SHORTEST_SEED:
         raise DisclosureError(f"seed: {len(seed)} bytes; give at least {SHORTEST_SEED} secret ones")
     return bytes(seed)
-
-
-def _insiders(grid: Grid, coalitions: pd.DataFrame | None) -> np.ndarray:
-    """Per unit the number of the insider that owns it, -1 for nobody."""
-    insider = np.full(grid.areas.leaves, -1)
-    if coalitions is None:
-        return insider
-    for column in (grid.areas.name, "insider"):
-        if column not in coalitions.columns:
-            raise DisclosureError(f"coalitions: no column {column!r}")
-    owned = coalitions.dropna(subset=["insider"])
-    place = grid.areas.positions(owned[grid.areas.name])
-    if len(np.unique(place)) < len(place):
-        raise DisclosureError(f"coalitions: a {grid.areas.name} stands twice; it has one insider")
-    insider[place] = np.unique(as_codes(owned["insider"]), return_inverse=True)[1]
-    return insider
 
 
 def _name_of(problem: Problem, cell: tuple[int, int, int]) -> str:

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from disclosure.hierarchy import Hierarchy
+from disclosure.errors import DisclosureError
+from disclosure.hierarchy import Axis, Hierarchy, as_codes
 from disclosure.rules import Inequality, Pattern, ThresholdRule
 
 Weight = tuple[Pattern, float]
@@ -40,3 +42,24 @@ class Terms:
     coalitions: pd.DataFrame | None = None
     known: pd.DataFrame | None = None
     weights: Sequence[Weight] = ()
+
+    def owners(self, axis: Axis) -> np.ndarray:
+        """Per leaf of the unit dimension, in order of code, the number of the insider that owns it; -1 for nobody.
+
+        Insiders are numbered in order of name.
+
+        Raises:
+            DisclosureError: a missing column, an unknown leaf, or a leaf with two insiders.
+        """
+        owner = np.full(axis.leaves, -1)
+        if self.coalitions is None:
+            return owner
+        for column in (axis.name, "insider"):
+            if column not in self.coalitions.columns:
+                raise DisclosureError(f"coalitions: no column {column!r}")
+        owned = self.coalitions.dropna(subset=["insider"])
+        place = axis.positions(owned[axis.name])
+        if len(np.unique(place)) < len(place):
+            raise DisclosureError(f"coalitions: a {axis.name} stands twice; it has one insider")
+        owner[place] = np.unique(as_codes(owned["insider"]), return_inverse=True)[1]
+        return owner

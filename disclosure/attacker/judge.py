@@ -13,6 +13,7 @@ from disclosure.attacker.relations import relate
 from disclosure.attacker.sightings import Moved, Sightings, shares
 from disclosure.attacker.stakes import Layout, Stakes, lay_cells, weigh
 from disclosure.errors import DisclosureError
+from disclosure.hierarchy import unit_of
 from disclosure.rules import ThresholdRule
 from disclosure.terms import Terms
 from disclosure.witness import Witnesses
@@ -43,9 +44,7 @@ class Verdicts:
         return self.small == self.safe and self.margins == self.margins_safe
 
 
-def judge(
-    frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses, *, unit: str, insider: np.ndarray
-) -> Verdicts:
+def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses) -> Verdicts:
     """Check a release against its witnesses.
 
     1. The frame shows true figures, and no small one.
@@ -60,14 +59,13 @@ def judge(
         counts: the true counts (confidential).
         terms: as given to `build`.
         witnesses: changes of the true table (confidential).
-        unit: the dimension whose leaves insiders own.
-        insider: per leaf of it, in order of code, the number of the insider that owns it, -1 for nobody.
 
     Raises:
         DisclosureError: the frame does not fit the counts, or a witness is false.
     """
     relations = relate(terms.dimensions, counts, terms.structural_zeros)
-    layout = lay_cells(relations, list(terms.dimensions).index(unit))
+    unit = unit_of(relations.axes, () if terms.coalitions is None else terms.coalitions.columns)
+    layout, insider = lay_cells(relations, unit), terms.owners(relations.axes[unit])
     truth = layout.turn(relations.leaves(counts, terms.count))
     stakes = weigh(layout, frame, truth, terms, insider)
     _check_frame(layout, frame, stakes, terms.rule)  # 1

@@ -1,0 +1,141 @@
+"""Suppression on the real site lists: `python -m benchmarks.disclosure [S|M|L] [DEFAULT|FULL] [workers]`.
+
+Four kinds jointly, their inequalities, and every board as an insider. S is one SWV, M ten, L the country.
+"""
+
+import os
+import resource
+import sys
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from benchmarks.disclosure_data import Sector, sector
+from disclosure import Hierarchy, Terms, ThresholdRule, build
+from disclosure.attacker import judge
+from gateway.collections import load_contracts
+from gateway.publish.protecting import inequalities
+from policies.purpose import load_purposes
+
+MARGINS = {
+    "upto5": ("upto10", "total"),
+    "5to10": ("upto10", "total"),
+    "10to20": ("above10", "total"),
+    "above20": ("above10", "total"),
+}
+SIZES: dict[str, dict[str, list[str] | None]] = {
+    "S": {"po": ["PO3106"]},
+    "M": {
+        "po": ["PO3106", "PO2203", "PO2305", "PO2401", "PO2505", "PO2602", "PO2801", "PO3001"],
+        "vo": ["VO2505", "VO3106"],
+    },
+    "L": {"po": None, "vo": None},
+}
+CLOCK = time.process_time if "cpu" in sys.argv else time.perf_counter
+SEED = bytes(range(32))
+
+
+@dataclass
+class Timed:
+    """What one size and list cost and gave."""
+
+    sites: int = 0
+    seconds: float = 0.0
+    judged: float = 0.0
+    small: int = 0
+    narrowed: int = 0
+    hidden: int = 0
+    listed: int = 0
+    published: list[pd.DataFrame] = field(default_factory=list)
+
+
+def terms(part: Sector, spec: str) -> Terms:
+    """The terms of the default list, or of every cell there is."""
+    total = [{"band": "total"}]
+    codes = sorted(part.heads["subdivision"].unique())
+    levels = pd.DataFrame({"subdivision": codes, "total": "total"})
+    bands = pd.DataFrame([(band, *margins) for band, margins in MARGINS.items()], columns=["band", "half", "total"])
+    everything = pd.MultiIndex.from_product([part.sites["site"], codes], names=["site", "subdivision"]).to_frame(index=False)
+    offered = everything.merge(part.heads, on=["site", "subdivision"], how="left")
+    plan = load_purposes().plan(["absence-insight-swv", "absence-insight-gemeente", "national-picture"])
+    lines = [dict(line) for line in plan.publish(part.name)]
+    return Terms(
+        dimensions={
+            "site": Hierarchy(
+                "site", part.sites.drop(columns="board"), paths=[("gemeente", "country"), ("swv", "country")]
+            ),
+            "subdivision": Hierarchy("subdivision", levels, paths=[("total",)]),
+            "kind": Hierarchy.separate("kind"),
+            "band": Hierarchy("band", bands, paths=[("half", "total")]),
+        },
+        count="pupils",
+        rule=ThresholdRule(min_denominator=17),
+        public=total,
+        publish=None if spec == "FULL" else [*lines, *({**line, "band": "total"} for line in lines)],
+        structural_zeros=offered.loc[offered["pupils"].isna(), ["site", "subdivision"]],
+        inequalities=inequalities(load_contracts()["absence-counts"]),
+        coalitions=part.sites[["site", "board"]].rename(columns={"board": "insider"}),
+    )
+
+
+def measure(size: str, spec: str, executor: Executor | None) -> Timed:
+    """Protect every sector of a size, and judge it once more by itself."""
+    found = Timed()
+    for name, swvs in SIZES[size].items():
+        whole = sector(name)
+        part = whole.part(swvs) if swvs else whole
+        given = terms(part, spec)
+        start = CLOCK()
+        made = build(part.counts, given, seed=SEED, executor=executor)
+        found.seconds += CLOCK() - start
+        frame = made.protected.frame
+        start = CLOCK()
+        verdicts = judge(frame, part.counts, given, made.witnesses)
+        found.judged += CLOCK() - start
+        cells = made.protected.certificate["cells"]
+        found.sites += len(part.sites)
+        found.small += verdicts.small
+        found.narrowed += verdicts.small - verdicts.safe + verdicts.margins - verdicts.margins_safe
+        found.hidden += cells["suppressed"]
+        found.listed += cells["listed"]
+        found.published.append(frame.assign(sector=name))
+    return found
+
+
+def above(frames: list[pd.DataFrame]) -> str:
+    """Per cent of sites whose share above 10 % is published, by sector and kind."""
+    table = pd.concat(frames)
+    table = table[
+        (table["site_level"] == "site") & (table["band"] == "above10") & (table["subdivision_level"] == "total")
+    ]
+    shares = (table["status"] == "published").groupby([table["sector"], table["kind"]]).mean() * 100
+    return ", ".join(f"{name} {kind} {share:.0f}" for (name, kind), share in shares.items())
+
+
+def main(sizes: list[str], specs: list[str], workers: int) -> None:
+    """Print one line per size and list."""
+    print("| size | list | sites | small | hidden | of cells | narrowed | s | judge s | MiB | sites with above10, % |")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    for size in sizes:
+        for spec in specs:
+            with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as executor:
+                found = measure(size, spec, executor)
+            memory = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+            print(
+                f"| {size} | {spec} | {found.sites:,} | {found.small:,} | {found.hidden:,} | {found.listed:,} "
+                f"| {found.narrowed} | {found.seconds:.1f} | {found.judged:.1f} | {memory // 1024} "
+                f"| {above(found.published)} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    words = sys.argv[1:]
+    main(
+        [word for word in words if word in SIZES] or ["S", "M"],
+        [word for word in words if word in {"DEFAULT", "FULL"}] or ["DEFAULT", "FULL"],
+        next((int(word) for word in words if word.isdigit()), os.cpu_count() or 1),
+    )
