@@ -18,6 +18,7 @@ from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
 from gateway.identity import add_person, issue_link
 from gateway.register import add_parties
+from gateway.roles import create_roles, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
 from gateway.yearly import YearlyLog
@@ -88,11 +89,19 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
     return gateway
 
 
-def migrate(engine: Engine) -> None:
-    """Bring a database to the newest revision, in one transaction; the audit room makes its own tables and guards."""
+def migrate(engine: Engine, *, roles: bool = False) -> None:
+    """Bring a database to the newest revision, in one transaction; the audit room makes its own tables and guards.
+
+    Args:
+        engine: Of the owner of the tables.
+        roles: Make the roles of `gateway.roles` where they are missing; those that are there get their rights anyway.
+    """
     with engine.begin() as connection:
         command.upgrade(_config(connection), "head")
         create(connection)
+        if roles:
+            create_roles(connection)
+        grant_rights(connection)
 
 
 def yearly_log(gateway: Gateway) -> YearlyLog:

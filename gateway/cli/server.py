@@ -60,12 +60,15 @@ def pseudonym_service(
 
 
 @app.command()
-def migrate(data: Data = None) -> None:
-    """Breng de database bij / bring the database to the newest revision."""
+def migrate(
+    data: Data = None,
+    roles: Annotated[bool, typer.Option("--roles", help="Maak de rollen van PostgreSQL / make the roles.")] = False,
+) -> None:
+    """Breng de database bij, als eigenaar van de tabellen / bring the database to the newest revision, as its owner."""
     from gateway.app import migrate as to_newest
     from gateway.database import open_database
 
-    to_newest(open_database(home(data).database))
+    to_newest(open_database(home(data).database), roles=roles)
 
 
 @app.command()

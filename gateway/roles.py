@@ -1,0 +1,52 @@
+"""What each process may do in PostgreSQL: the last line behind the gateway's own rules. SQLite has no roles.
+
+| role | whose process | may |
+|---|---|---|
+| the owner | `init`, `migrate`, `backup`, `restore` | change tables; its password is with no running process |
+| `verzuimpoort_app` | `serve` | use the gateway's tables, hand entries to the log; it cannot order or sign them |
+| `verzuimpoort_sequencer` | `worker` | the same, and order and sign entries; it cannot change or erase them |
+| `verzuimpoort_officer` | an auditor's own tools | read the log, and nothing else |
+
+They are groups without a login: `CREATE USER web PASSWORD '…' IN ROLE verzuimpoort_app`, and that user in the process's
+`VERZUIMPOORT_DATABASE`.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from audit.guards import grants
+from gateway.store import Party, table_of
+
+APP: Final = "verzuimpoort_app"
+SEQUENCER: Final = "verzuimpoort_sequencer"
+OFFICER: Final = "verzuimpoort_officer"
+ROLES: Final = (APP, SEQUENCER, OFFICER)
+_THERE: Final = text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'verzuimpoort%'")
+_SEQUENCE: Final = text("SELECT pg_get_serial_sequence(:table, :column)")
+
+
+def create_roles(connection: Connection) -> None:
+    """Make the roles that are missing; the database's user needs the right CREATEROLE."""
+    there = set(connection.scalars(_THERE))
+    for role in ROLES:
+        if role not in there:
+            connection.exec_driver_sql(f"CREATE ROLE {role} NOLOGIN")
+    connection.exec_driver_sql(f"GRANT {APP} TO {SEQUENCER}")
+
+
+def grant_rights(connection: Connection) -> bool:
+    """Give the roles what they need, after each migration again; False where there are no such roles."""
+    if connection.dialect.name != "postgresql" or not set(ROLES) <= set(connection.scalars(_THERE)):
+        return False
+    tables = table_of(Party).metadata.sorted_tables
+    names = ", ".join(f'"{table.name}"' for table in tables)
+    connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {names} TO {APP}")
+    for table in tables:
+        for column in table.primary_key:
+            found = connection.scalar(_SEQUENCE, {"table": table.name, "column": column.name})
+            if found is not None:
+                connection.exec_driver_sql(f"GRANT USAGE ON SEQUENCE {found} TO {APP}")
+    for statement in grants(app=APP, sequencer=SEQUENCER, officer=OFFICER):
+        connection.exec_driver_sql(statement)
+    return True

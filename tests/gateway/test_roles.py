@@ -1,0 +1,109 @@
+"""In PostgreSQL each process has a role of its own: everything it must do works, and nothing else."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
+
+from audit.schema import PENDING
+from gateway.app import migrate
+from gateway.database import open_database
+from gateway.deliveries import confirm
+from gateway.receive import Received, Upload, receive
+from gateway.roles import APP, OFFICER, SEQUENCER, create_roles, grant_rights
+from tests.databases import new_database
+
+from .conftest import PERIOD, TABLE, World, build_world
+
+As = Callable[[str], World]
+
+
+@pytest.fixture(scope="module")
+def as_role(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[As]:
+    """A deployment on PostgreSQL as `migrate --roles` leaves it, opened by a login of a role."""
+    url = new_database(postgresql)
+    owner, opened = build_world(tmp_path_factory.mktemp("roles") / "data", database=url), []
+    migrate(owner.gateway.database, roles=True)
+
+    def opened_by(role: str) -> World:
+        login = f"login_{uuid4().hex}"
+        with owner.gateway.database.begin() as connection:
+            connection.exec_driver_sql(f"CREATE USER {login} IN ROLE {role}")
+        engine = open_database(make_url(url).set(username=login).render_as_string(hide_password=False))
+        opened.append(engine)
+        return World(dataclasses.replace(owner.gateway, database=engine), owner.region)
+
+    yield opened_by
+    for engine in (owner.gateway.database, *opened):
+        engine.dispose()
+
+
+def deliver(world: World) -> None:
+    upload = Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0))
+    received = receive(world.gateway, world.site(0), upload)
+    assert isinstance(received, Received)
+    confirm(world.gateway, world.site(0), received.submission.id)
+
+
+def allowed(world: World, statement: str) -> bool:
+    """Whether PostgreSQL lets this login do it; undone in any case."""
+    with world.gateway.database.connect() as connection:
+        try:
+            connection.execute(text(statement))
+        except ProgrammingError as error:
+            assert "permission denied" in str(error) or "must be owner" in str(error)  # noqa: PT017  which of them
+            return False
+        finally:
+            connection.rollback()
+    return True
+
+
+def test_web_delivers_and_the_worker_sequences(as_role: As) -> None:
+    """A delivery by the web's login waits in the log until the worker's login gives it its place and signs."""
+    web, worker = as_role(APP), as_role(SEQUENCER)
+    deliver(web)
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        web.sequence()
+    worker.sequence()
+    with worker.gateway.reading() as session:
+        assert session.connection().execute(PENDING.select()).all() == []
+    worker.desk.close_period(TABLE, PERIOD)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement", "may"),
+    [
+        (APP, "SELECT pupils FROM count", True),
+        (APP, "SELECT data FROM audit_pending", False),
+        (APP, "INSERT INTO audit_checkpoint VALUES (1, 99, 'mine', 1)", False),
+        (APP, "UPDATE audit_entry SET data = hash", False),
+        (APP, "DROP TABLE party", False),
+        (APP, "SELECT nextval('audit_pending_id_seq')", False),
+        (SEQUENCER, "UPDATE audit_entry SET data = hash", False),
+        (SEQUENCER, "ALTER TABLE audit_entry DISABLE TRIGGER ALL", False),
+        (OFFICER, "SELECT data FROM audit_entry", True),
+        (OFFICER, "SELECT tag FROM audit_subject", False),
+        (OFFICER, "SELECT pupils FROM count", False),
+        (OFFICER, "INSERT INTO audit_pending (data) VALUES ('\\x7b7d')", False),
+    ],
+)
+def test_a_role_has_its_own_rights_only(as_role: As, role: str, statement: str, may: bool) -> None:
+    """What is not its work is refused by the database itself."""
+    assert allowed(as_role(role), statement) is may
+
+
+def test_rights_are_given_where_there_are_roles(postgresql: str, tmp_path: Path) -> None:
+    """SQLite has none; on PostgreSQL a second run changes nothing."""
+    for url, has in ((f"sqlite:///{tmp_path}/x.sqlite", False), (new_database(postgresql), True)):
+        engine = create_engine(url)
+        migrate(engine, roles=has)
+        with engine.begin() as connection:
+            if has:
+                create_roles(connection)
+            assert grant_rights(connection) is has
+        engine.dispose()
