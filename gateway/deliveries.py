@@ -87,13 +87,22 @@ def read(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Ref
         return _seen(session, found.submission, found.matter.period)
 
 
-def receipt_of(gateway: Gateway, identity: Identity, submission_id: str) -> str | Refused:
-    """The receipt of a submission with the proof that its entry is in the log; the proof follows within a second."""
+def receipt_of(
+    gateway: Gateway, identity: Identity, submission_id: str, *, confirmation: bool = False
+) -> str | Refused:
+    """The receipt of a submission, or of its confirmation, with the proof that its entry is in the log.
+
+    The proof follows within a second.
+    """
     found = _find(gateway, identity, submission_id, Action.READ_SUBMISSION)
     if isinstance(found, Refused):
         return found
     with gateway.reading() as session:
-        receipt = session.get_one(Receipt, found.submission.entry_id)
+        of_both = session.exec(select(Receipt).where(Receipt.subject == submission_id))
+        wanted = (one for one in of_both if (one.entry_id != found.submission.entry_id) is confirmation)
+        receipt = next(wanted, None)
+        if receipt is None:
+            return Refused("not-found")
         try:
             proof = prove(session.connection(), bytes.fromhex(receipt.entry_id))
         except NotLoggedError:

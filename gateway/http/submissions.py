@@ -1,6 +1,6 @@
 """`/v1/submissions`: deliver, confirm, withdraw, read back."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -89,9 +89,15 @@ def read_submission(request: Request, gateway: TheGateway, caller: Somebody, sub
 
 
 @router.get("/submissions/{submission_id}/receipt", operation_id="readReceipt")
-def read_receipt(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
+def read_receipt(
+    request: Request,
+    gateway: TheGateway,
+    caller: Somebody,
+    submission_id: str,
+    of: Literal["submission", "confirmation"] = "submission",
+) -> Response:
     """The signed receipt with the proof that its entry is in the log; 503 until the log holds it."""
-    receipt = deliveries.receipt_of(gateway, caller, submission_id)
+    receipt = deliveries.receipt_of(gateway, caller, submission_id, confirmation=of == "confirmation")
     return problem(request, receipt) if isinstance(receipt, Refused) else Response(receipt, media_type="text/plain")
 
 

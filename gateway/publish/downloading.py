@@ -32,6 +32,7 @@ from policies.things import Area, OwnTable
 from policies.things import Slice as SliceThing
 
 PROOF_SECONDS = 5.0
+PUBLIC = ""
 _LOOK_AGAIN = 0.05
 
 
@@ -90,7 +91,7 @@ def download(
     if found is None or isinstance(found, Refused):
         return found or Refused("not-found")
     body = _written(gateway, found.rows, form, found.about)  # (2)
-    recipient = "" if found.caller.acting.kind is Kind.PUBLIC else found.caller.acting.code
+    recipient = PUBLIC if found.caller.acting.kind is Kind.PUBLIC else found.caller.acting.code
     entry = Entry(
         event=Event.RELEASE_DOWNLOADED,
         actor=actor_of(found.caller),
@@ -148,11 +149,11 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
     return str(gateway.receipts.sign(release.certificate + "\n"))
 
 
-def receipt_of_entry(gateway: Gateway, identity: Identity, entry_id: str) -> str | Refused:
-    """The receipt of an upload or download of the caller's own party, with its proof."""
+def receipt_of_entry(gateway: Gateway, identity: Identity | None, entry_id: str) -> str | Refused:
+    """The receipt of an upload or download of the caller's own party, or of the public, with its proof."""
     with gateway.reading() as session:
         receipt = session.get(Receipt, entry_id)
-    if receipt is None or receipt.party != identity.party:
+    if receipt is None or receipt.party != (identity.party if identity else PUBLIC):
         return Refused("not-found")
     proof = await_proof(gateway, entry_id)
     return Refused("proof-follows", retry_after=1) if proof is None else with_proof(receipt.text, proof)
@@ -279,8 +280,7 @@ def _hand_out(
             nonce=nonce,
             details={"format": form.value},
         )
-        if party:
-            session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
+        session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
     proof = await_proof(gateway, appended.entry_id)
     if proof is None:
         return Refused("log-behind", retry_after=5)

@@ -15,19 +15,25 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import select
+from sqlalchemy import text as sql
+from sqlalchemy.exc import DBAPIError
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.continuation import Continuation, verify_continues
 from audit.export import CSV_COLUMNS
+from audit.leaf import encode
 from audit.note import Signer
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
+from audit.schema import ENTRY
 from audit.timeline import Filter, find
 from gateway.app import yearly_log
 from gateway.asgi import create_app
 from gateway.cli.following import Followed, Seen, follow
 from gateway.demo.people import MINISTER, must
 from gateway.running import free_port
+from gateway.store import Receipt
 from gateway.witnesses import ask_all
 
 from .conftest import PERIOD, TABLE, Site, World
@@ -82,6 +88,42 @@ def test_a_proof_is_promised_until_the_log_holds_it(world: World) -> None:
     early, late = asyncio.run(visit())
     assert (early.status_code, early.headers["retry-after"]) == (503, "1")
     assert "c2sp.org/tlog-proof@v1" in late.text
+
+
+def test_a_confirmation_and_a_public_download_have_their_receipts(site: Site) -> None:
+    """The confirmation's receipt is the site's alone; one of the public is anybody's, and no school's."""
+    path = deliver(site)
+    with site.client(site.world.region.sites[0].code) as http, site.client() as public:
+        assert http.get(path, params={"of": "confirmation"}).status_code == 404
+        http.post(path.replace("receipt", "confirmation"))
+        confirmed = patiently(http, f"{path}?of=confirmation").text
+        policy = parse_policy(public.get("/v1/audit/policy").text)
+        checked = [verify_receipt(text, policy) for text in (confirmed, patiently(http, path).text)]
+        entry_id = sha256(b"\0" + encode(checked[0].content["entry"])).hexdigest()  # type: ignore[index,arg-type]
+        codes = [client.get(f"/v1/receipts/{entry_id}").status_code for client in (http, public)]
+        with site.world.gateway.writing() as session:
+            session.get_one(Receipt, entry_id).party = ""
+        codes += [client.get(f"/v1/receipts/{entry_id}").status_code for client in (http, public)]
+    assert [check.verdict for check in checked] == [Verdict.PROVEN] * 2
+    assert [check.content["kind"] for check in checked if check.content] == ["confirmation", "submission"]
+    assert codes == [200, 404, 404, 200]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_entry SET data = hash", "DELETE FROM audit_entry", "DELETE FROM audit_pending",
+     "INSERT INTO audit_checkpoint VALUES (1, 1, 'another root', 1)", "INSERT INTO audit_closing VALUES (1, 1, 1)"],
+)  # fmt: skip
+def test_the_gateways_own_database_refuses_to_change_the_log(world: World, statement: str) -> None:
+    """As owner of the tables, in the database that the gateway made itself: the guards are there."""
+    world.sequence()
+    world.desk.close_period(TABLE, PERIOD)
+    with world.gateway.database.begin() as connection:
+        before = connection.execute(select(ENTRY.c.data)).all()
+    with pytest.raises(DBAPIError, match="audit"), world.gateway.database.begin() as connection:
+        connection.execute(sql(statement))
+    with world.gateway.database.begin() as connection:
+        assert connection.execute(select(ENTRY.c.data)).all() == before
 
 
 def test_who_sends_the_last_checkpoint_he_kept_gets_the_proof_that_the_log_only_grew(site: Site) -> None:
