@@ -29,10 +29,11 @@ def create_api(gateway: Gateway) -> FastAPI:
     api.state.gateway = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
     api.state.requests = Limit(gateway.settings.requests_per_minute, gateway.clock)
-    for part in (submissions, releases, consents, decisions, audit, public):
-        api.include_router(part.router)
+    routers = [part.router for part in (submissions, releases, consents, decisions, audit, public)]
+    for router in routers:
+        api.include_router(router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
-    publish_document(api, contact=contact)
+    publish_document(api, routers, contact=contact)
     api.add_exception_handler(Exception, unhandled)
     api.add_exception_handler(NotAllowed, _not_allowed)
     api.add_exception_handler(HTTPException, _http)

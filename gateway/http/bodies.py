@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from gateway.http.edge import read_body
 from gateway.outcome import Refused
@@ -27,6 +27,12 @@ async def read_json(request: Request, read: Callable[[bytes], Read]) -> Read | R
         faults = error.errors(include_url=False, include_input=False, include_context=False)
         fields = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['type']}" for fault in faults)
         return Refused("invalid-request", facts={"fields": fields})
+
+
+def body_of(model: Any) -> dict[str, Any]:  # noqa: ANN401  a model, a union of them, or a plain type
+    """How the document describes a body that is read with `read_json`."""
+    schema = TypeAdapter(model).json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 def answer_json(body: object, status: int = 200) -> Response:

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway import consented, consents
 from gateway.context import Gateway
-from gateway.http.bodies import answer_json, read_json
+from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Somebody, TheGateway, demand_scope
 from gateway.http.problems import problem
 from gateway.outcome import Refused
@@ -49,7 +49,7 @@ class _Send(BaseModel):
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
-@router.post("/consents", status_code=201, operation_id="registerConsent")
+@router.post("/consents", status_code=201, operation_id="registerConsent", openapi_extra=body_of(_Ask))
 async def register(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """Register that consent was asked, and given where signatures are sent along."""
     demand_scope(caller, "consent")
@@ -63,7 +63,9 @@ async def register(request: Request, gateway: TheGateway, caller: Somebody) -> R
     return _answer(request, gateway, await run_in_threadpool(act), 201)
 
 
-@router.post("/consents/{consent_id}/events", status_code=201, operation_id="appendConsentEvent")
+@router.post(
+    "/consents/{consent_id}/events", status_code=201, operation_id="appendConsentEvent", openapi_extra=body_of(Event)
+)
 async def append(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """Append what happened: given, refused, narrowed, or confirmed by the pupil who is twelve or sixteen by now."""
     demand_scope(caller, "consent")
@@ -81,7 +83,12 @@ async def append(request: Request, gateway: TheGateway, caller: Somebody, consen
     return _answer(request, gateway, await run_in_threadpool(act), 201)
 
 
-@router.post("/consents/{consent_id}/withdrawals", status_code=201, operation_id="withdrawConsent")
+@router.post(
+    "/consents/{consent_id}/withdrawals",
+    status_code=201,
+    operation_id="withdrawConsent",
+    openapi_extra=body_of(_Withdraw),
+)
 async def withdraw(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """Withdraw: the key is destroyed, the recipient is told."""
     demand_scope(caller, "consent")
@@ -125,7 +132,12 @@ def notices(gateway: TheGateway, caller: Somebody) -> Response:
     )
 
 
-@router.post("/consent-notices/{consent_id}/answer", status_code=201, operation_id="answerConsentNotice")
+@router.post(
+    "/consent-notices/{consent_id}/answer",
+    status_code=201,
+    operation_id="answerConsentNotice",
+    openapi_extra=body_of(Answer),
+)
 async def answer(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """What the recipient did after a notice: erased, or kept on another legal basis."""
     stamped = await read_json(request, lambda raw: TypeAdapter(dict[str, Any]).validate_json(raw))
@@ -143,7 +155,7 @@ async def answer(request: Request, gateway: TheGateway, caller: Somebody, consen
     return problem(request, outcome) if isinstance(outcome, Refused) else answer_json({"consent": consent_id}, 201)
 
 
-@router.post("/consented-records", status_code=201, operation_id="sendConsentedRecord")
+@router.post("/consented-records", status_code=201, operation_id="sendConsentedRecord", openapi_extra=body_of(_Send))
 async def send(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """Hours of illness of one pupil, under a consent, for the recipient it names."""
     demand_scope(caller, "consent")

@@ -1,6 +1,7 @@
 """`/v1/decisions` (OpenID AuthZEN) and `/v1/access-requests`: what would be decided, and what is held."""
 
 from binascii import Error as BadBase64
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +11,7 @@ from audit.entry import Entry
 from audit.events import Event
 from gateway import access
 from gateway.context import Gateway, actor_of
-from gateway.http.bodies import answer_json, read_json
+from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Somebody, TheGateway
 from gateway.http.problems import problem
 from gateway.identity import Identity, caller_of
@@ -37,7 +38,7 @@ class _AccessRequest(BaseModel):
     consents: tuple[str, ...] = Field(default=(), max_length=20)
 
 
-@router.post("/decisions", operation_id="askDecision")
+@router.post("/decisions", operation_id="askDecision", openapi_extra=body_of(dict[str, Any]))
 async def decide(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """What would be decided: about the caller itself, or about made-up parties and things."""
     body = await read_json(request, bytes)
@@ -47,7 +48,7 @@ async def decide(request: Request, gateway: TheGateway, caller: Somebody) -> Res
     return problem(request, outcome) if isinstance(outcome, Refused) else answer_json(outcome)
 
 
-@router.post("/access-requests", operation_id="requestAccess")
+@router.post("/access-requests", operation_id="requestAccess", openapi_extra=body_of(_AccessRequest))
 async def request_access(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """What is held of one pupil of the caller's own site, answered from what is stored now."""
     body = await read_json(request, _AccessRequest.model_validate_json)

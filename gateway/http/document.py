@@ -1,8 +1,15 @@
 """The OpenAPI document, brought into line with the NL GOV API Design Rules."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+
+from gateway.formats.write import Format
+from gateway.http.callers import identity, optional_identity
+from gateway.trail import Form
 
 _PROBLEM = {
     "type": "object",
@@ -32,34 +39,102 @@ _ERRORS = {
     "401": "No valid credential",
     "403": "Not allowed: rule, article and reason",
     "404": "Not there, or not yours",
+    "429": "Too often: wait the seconds in Retry-After",
     "500": "A fault of the gateway",
+    "503": "Not now: wait the seconds in Retry-After",
+}
+_ERRORS_OF_CHANGES = {
+    "409": "Not in this state, or in conflict with what is there",
+    "413": "Larger than a body may be",
+}
+_TEXT, _JSON = ("text/plain",), ("application/json",)
+# What an operation answers with, where that is not JSON.
+_MEDIA: Mapping[str, tuple[str, ...]] = {
+    "readReceipt": _TEXT,
+    "readDownloadReceipt": _TEXT,
+    "readCertificate": _TEXT,
+    "readCheckpoint": _TEXT,
+    "readLogPolicy": _TEXT,
+    "continueFromCheckpoint": _TEXT,
+    "readInclusionProof": _TEXT,
+    "readConsistencyProof": _TEXT,
+    "readTile": ("application/octet-stream",),
+    "exportLog": tuple(sorted({form.media_type.partition(";")[0] for form in Form})),
+    "downloadTable": tuple(sorted({form.media_type.partition(";")[0] for form in Format})),
+    "readDictionary": ("application/csvm+json",),
+}
+_SCHEMES = {
+    "token": {"type": "http", "scheme": "bearer", "description": "A machine's token; scoped, expiring, revocable"},
+    "certificate": {"type": "mutualTLS", "description": "A machine's client certificate with a registered OIN"},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "__Host-verzuimpoort",
+        "description": "A person's session; every change also carries its token in X-CSRF-Token",
+    },
 }
 _VERSION_HEADER = {"API-Version": {"description": "Version of the API", "schema": {"type": "string"}}}
 
 
-def publish_document(api: FastAPI, *, contact: dict[str, str]) -> None:
-    """Make the application serve a document in which every operation names its problems and the version header."""
+def publish_document(api: FastAPI, routers: Iterable[APIRouter], *, contact: dict[str, str]) -> None:
+    """Make the application serve a document in which every operation names its callers, problems and version header."""
     generate = api.openapi
+    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
+    access = {route.operation_id: _access(route.dependant) for route in routes}
 
     def document() -> dict[str, Any]:
         made = generate()
-        if "Problem" not in made["components"]["schemas"]:
+        schemas = made["components"]["schemas"]
+        if "Problem" not in schemas:
             made["info"]["contact"] = contact
-            made["components"]["schemas"]["Problem"] = _PROBLEM
+            made["components"]["securitySchemes"] = _SCHEMES
+            schemas["Problem"] = _PROBLEM
             for name in ("HTTPValidationError", "ValidationError"):
-                made["components"]["schemas"].pop(name, None)
+                schemas.pop(name, None)
             for path in made["paths"].values():
-                for operation in path.values():
-                    _complete(operation["responses"])
+                for method, operation in path.items():
+                    operation["security"] = access[operation["operationId"]]
+                    _complete(operation, changes=method == "post")
+                    _lift(operation.get("requestBody", {}), schemas)
         return made
 
     api.openapi = document  # type: ignore[method-assign]  # FastAPI's own way to extend the document
 
 
-def _complete(responses: dict[str, Any]) -> None:
+def _access(dependant: Dependant) -> list[dict[str, list[str]]]:
+    """Who may call: somebody with a credential, anybody with or without one, or the public."""
+    calls = {each.call for each in _all(dependant)}
+    some: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES] if optional_identity in calls else []
+    return some if identity in calls else [*some, {}]
+
+
+def _all(dependant: Dependant) -> Iterator[Dependant]:
+    for each in dependant.dependencies:
+        yield each
+        yield from _all(each)
+
+
+def _complete(operation: dict[str, Any], *, changes: bool) -> None:
+    responses = operation["responses"]
     responses.pop("422", None)
+    media = _MEDIA.get(operation["operationId"], _JSON)
     for response in responses.values():
         response.setdefault("headers", {}).update(_VERSION_HEADER)
+        content = response.get("content", {})
+        if media is not _JSON:
+            response["content"] = {each: {"schema": _schema_of(each)} for each in media}
+        elif not content.get("application/json", {}).get("schema"):
+            response["content"] = {"application/json": {"schema": {}}}
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status, description in _ERRORS.items():
+    for status, description in (_ERRORS | (_ERRORS_OF_CHANGES if changes else {})).items():
         responses.setdefault(status, {"description": description, "content": content, "headers": _VERSION_HEADER})
+
+
+def _schema_of(media: str) -> dict[str, str]:
+    return {"type": "string"} if media.startswith("text/") else {}
+
+
+def _lift(body: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Give the parts of a body that a room reads itself their place among the schemas."""
+    for content in body.get("content", {}).values():
+        schemas.update(content["schema"].pop("$defs", {}))

@@ -10,6 +10,7 @@ from gateway.http.bodies import answer_json
 from gateway.http.callers import Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
 from gateway.http.models import CheckedBody, ReportBody, SubmissionBody, SubmissionItem, head_count
+from gateway.http.paging import Paged
 from gateway.http.problems import problem
 from gateway.messages import catalogue
 from gateway.outcome import Refused
@@ -17,7 +18,7 @@ from gateway.receive import Checked, Upload, receive
 
 router = APIRouter(tags=["submissions"])
 Code = Annotated[str, Query(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9-]+$")]
-Key = Annotated[str, Header(max_length=200)]
+Key = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
 _BODY = {
     "requestBody": {
         "required": True,
@@ -75,11 +76,17 @@ async def change_numbers(request: Request, gateway: TheGateway, caller: Somebody
 
 
 @router.get("/submissions", operation_id="listSubmissions")
-def list_submissions(
-    gateway: TheGateway, caller: Somebody, period: Annotated[str | None, Query(max_length=11)] = None
+def list_submissions(  # noqa: PLR0917  FastAPI passes parameters by name
+    request: Request,
+    response: Response,
+    gateway: TheGateway,
+    caller: Somebody,
+    paged: Paged,
+    period: Annotated[str | None, Query(max_length=11)] = None,
 ) -> list[SubmissionItem]:
     """All submissions of the caller's own site, newest first."""
-    return [SubmissionItem.of(*row) for row in deliveries.own_submissions(gateway, caller, period)]
+    rows = deliveries.own_submissions(gateway, caller, period)
+    return [SubmissionItem.of(*row) for row in paged.of(request, response, rows)]
 
 
 @router.get("/submissions/{submission_id}", response_model=SubmissionBody, operation_id="readSubmission")

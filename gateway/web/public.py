@@ -17,7 +17,6 @@ from gateway.web.sheets import fetch, file_of, format_asked, published, rows_of,
 from policies.purpose import Status
 from policies.register import register_document
 
-CONTACT = "beheer@verzuimpoort.example"
 _YEAR = 365 * 24 * 3600
 _SECURITY_DAYS = timedelta(days=180)
 _SECTIONS = {
@@ -123,7 +122,7 @@ def security(request: Request, _who: Visitor) -> Response:
     expires = (gateway.clock() + _SECURITY_DAYS).replace(hour=0, minute=0, second=0, microsecond=0)
     base = gateway.settings.base_url
     lines = [
-        f"Contact: mailto:{CONTACT}",
+        f"Contact: mailto:{gateway.settings.contact}",
         f"Expires: {expires:%Y-%m-%dT%H:%M:%SZ}",
         "Preferred-Languages: nl, en",
         f"Canonical: {base}/.well-known/security.txt",

@@ -19,7 +19,7 @@ from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.register import SiteEntry
-from gateway.running import background, free_port
+from gateway.running import SERVER, background, free_port
 from gateway.settings import Home, Settings, database_url
 from gateway.synthetic.export import counts_csv
 from gateway.synthetic.pupils import draw_pupils
@@ -132,9 +132,8 @@ def site(world: World) -> Iterator[Site]:
 @contextmanager
 def running(world: World) -> Iterator[Site]:
     """Serve a deployment on a free port for as long as the block runs."""
-    config = uvicorn.Config(
-        create_app(world.gateway), host="127.0.0.1", port=free_port(), log_level="error", lifespan="off"
-    )
+    options = {**SERVER, "log_level": "error", "lifespan": "off"}
+    config = uvicorn.Config(create_app(world.gateway), host="127.0.0.1", port=free_port(), **options)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     with background(world.gateway, threading.Event()):
