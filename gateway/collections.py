@@ -4,7 +4,7 @@ A collection is data. Its kinds, bands, subdivisions and order rules come from i
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -24,15 +24,19 @@ class CollectionError(GatewayError):
     """A contract file is wrong: names the file and the key."""
 
 
+Cumulative = tuple[str, tuple[str, ...]]
+PAIR = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One valid inequality between cumulative counts: N(smaller) ≤ Σ N(larger).
+    """One valid inequality between cumulative counts: Σ N(smaller) ≤ Σ N(larger).
 
     A cumulative count is a kind and the set of bands above one threshold, in the order of the contract.
     """
 
-    smaller: tuple[str, tuple[str, ...]]
-    larger: tuple[tuple[str, tuple[str, ...]], ...]
+    smaller: tuple[Cumulative, ...]
+    larger: tuple[Cumulative, ...]
 
 
 class _Strict(BaseModel):
@@ -135,22 +139,40 @@ class Contract:
     def orders(self) -> tuple[Order, ...]:
         """The order rules between kinds that follow from `part_of` and `sum_of`.
 
-        Hours of a part never exceed the whole, so above any threshold the whole has at least as many pupils. And
-        whoever misses more than 2t in sum misses more than t in one of two summands.
+        1. Hours of a part never exceed the whole: above any threshold the whole has at least as many pupils.
+        2. Whoever misses more than 2t in sum misses more than t in one of two summands;
+        3. whoever misses more than t in both misses more than 2t in sum;
+        4. and whoever is above 2t in sum without being above 4t is above t in a summand that is not above 4t.
+
+        For the statutory contract these are all there are: every facet of the cone of possible counts, as the test that
+        enumerates what a pupil can be shows.
         """
         bands, kinds = self.bands, self.kinds
         pairs = [(part, whole) for part, whole in kinds.part_of.items()]
         pairs += [(part, whole) for whole, parts in kinds.sum_of.items() for part in parts]
-        orders = [
-            Order((part, bands.above(t)), ((whole, bands.above(t)),)) for part, whole in pairs for t in bands.thresholds
+        orders = [  # 1
+            Order(((part, bands.above(t)),), ((whole, bands.above(t)),))
+            for part, whole in pairs
+            for t in bands.thresholds
         ]
         for whole, parts in kinds.sum_of.items():
-            orders += [
-                Order((whole, bands.above(t * len(parts))), tuple((part, bands.above(t)) for part in parts))
-                for t in bands.thresholds
-                if t * len(parts) in bands.thresholds
-            ]
+            for t in bands.thresholds:
+                orders += self._sums(whole, parts, t)
         return tuple(orders)
+
+    def _sums(self, whole: str, parts: Sequence[str], t: int) -> Iterator[Order]:
+        bands, size = self.bands, len(parts)
+        if t * size not in bands.thresholds:
+            return
+        low = tuple((part, bands.above(t)) for part in parts)
+        sums = (whole, bands.above(t * size))
+        yield Order((sums,), low)  # 2
+        if size != PAIR:
+            return
+        yield Order(low, ((whole, bands.above(t)), sums))  # 3
+        if 4 * t in bands.thresholds:
+            high = tuple((part, bands.above(4 * t)) for part in parts)
+            yield Order((sums, *high), (*low, (whole, bands.above(4 * t))))  # 4
 
     def band_of(self, missed: int, scheduled: int) -> str:
         """The band of `missed` out of `scheduled` hours, both in 1/100 hour; compared as integers, no division."""

@@ -11,7 +11,7 @@ import pandas as pd
 
 from disclosure import Build, Hierarchy, Inequality, Terms, ThresholdRule
 from disclosure import build as build_table
-from gateway.collections import TOTAL, Contract
+from gateway.collections import TOTAL, Contract, Cumulative
 from gateway.table import CellStatus, TableRow, share_of
 from gateway.tabulate import LEVELS, SectorTable
 from policies.release import ReleasePlan
@@ -80,13 +80,10 @@ def shown(table: SectorTable, contract: Contract, plan: ReleasePlan) -> list[dic
 def inequalities(contract: Contract) -> list[Inequality]:
     """The order of cumulative counts between kinds, as an outsider knows it."""
 
-    def cells(kind: str, bands: tuple[str, ...]) -> list[dict[str, str]]:
-        return [{"kind": kind, "band": band} for band in bands]
+    def cells(side: Sequence[Cumulative]) -> list[dict[str, str]]:
+        return [{"kind": kind, "band": band} for kind, bands in side for band in bands]
 
-    return [
-        Inequality(smaller=cells(*order.smaller), larger=[cell for side in order.larger for cell in cells(*side)])
-        for order in contract.orders
-    ]
+    return [Inequality(smaller=cells(order.smaller), larger=cells(order.larger)) for order in contract.orders]
 
 
 def slices(period: str, table: SectorTable, contract: Contract, plan: ReleasePlan, frame: pd.DataFrame) -> list[Slice]:

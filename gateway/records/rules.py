@@ -1,8 +1,8 @@
 """Rules that hold for the counts of every form: complete, equal totals, cumulative order."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from gateway.collections import Contract
+from gateway.collections import Contract, Cumulative
 from gateway.outcome import Fault
 from gateway.records.expected import Cell, Expected
 
@@ -51,11 +51,12 @@ def _totals(counts: Mapping[Cell, int], subdivision: str, contract: Contract) ->
 def _orders(counts: Mapping[Cell, int], subdivision: str, contract: Contract) -> Iterator[Fault]:
     """COUNT-ORDER: more absence of a part never goes without as much absence of the whole."""
 
-    def cumulative(kind: str, bands: tuple[str, ...]) -> int:
-        return sum(counts[subdivision, kind, band] for band in bands)
+    def pupils(side: Sequence[Cumulative]) -> int:
+        return sum(counts[subdivision, kind, band] for kind, bands in side for band in bands)
+
+    def named(side: Sequence[Cumulative]) -> str:
+        return " + ".join(f"{kind} ≥ {bands[0]}" for kind, bands in side)
 
     for order in contract.orders:
-        if cumulative(*order.smaller) > sum(cumulative(*larger) for larger in order.larger):
-            kind, bands = order.smaller
-            larger = " + ".join(kind for kind, _ in order.larger)
-            yield Fault("COUNT-ORDER", where=f"{subdivision} · {kind} > {larger} · {bands[0]}")
+        if pupils(order.smaller) > pupils(order.larger):
+            yield Fault("COUNT-ORDER", where=f"{subdivision} · {named(order.smaller)} > {named(order.larger)}")
