@@ -20,6 +20,7 @@ from disclosure.secondary import Pattern as Found
 from disclosure.secondary import find_pattern
 from disclosure.table import ProtectedTable, read_counts
 from disclosure.terms import Terms, Weight
+from disclosure.utility import utility
 from disclosure.witness import Witnesses
 
 SHORTEST_SEED = 16
@@ -33,7 +34,7 @@ class Build:
         protected: the table that may leave.
         witnesses: confidential: they lead back to the true counts.
         verdicts: the judge's totals.
-        utility: share of cells published per level and member, beside the reachable best.
+        utility: cells published per level and member, beside the reachable best.
     """
 
     protected: ProtectedTable
@@ -110,7 +111,7 @@ def build(counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor
         raise DisclosureError("the judge can narrow a small cell of this pattern; report this fault, publish nothing")
     certificate = _certificate(problem, terms, verdicts, shown)  # 5
     protected = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
-    return Build(protected, pattern.witnesses, verdicts, pd.DataFrame())
+    return Build(protected, pattern.witnesses, verdicts, utility(problem, codes, place, shown))
 
 
 def _check_served(problem: Problem, pattern: Found) -> None:

@@ -198,3 +198,13 @@ def test_random_table_hides_less_than_everything() -> None:
     """Protection is no blackout: the cells that can be shown are mostly shown."""
     frame = at_random(3).build().protected.frame
     assert frame["status"].eq("published").mean() > 0.3
+
+
+def test_utility_counts_cells_per_level_and_member(shops: Case) -> None:
+    """Per level and mood: cells, those published, and those that would be if only unsafe ones were hidden."""
+    made = shops.build()
+    frame, table = made.protected.frame, made.utility.set_index(["shop_level", "mood"])
+    published = (frame["status"] == "published").groupby([frame["shop_level"], frame["mood"]]).agg(["size", "sum"])
+    assert (table[["cells", "published"]].sort_index().to_numpy() == published.sort_index().to_numpy()).all()
+    assert (table["published"] <= table["bound"]).all()
+    assert (table["bound"] < table["cells"]).any()
