@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench soak lock licences clean
+.PHONY: demo test lint bench soak verifier lock licences clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -26,6 +26,11 @@ bench: $(VENV)/ready-dev
 
 soak: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -n auto -m soak $(ARGS)
+
+# The verifier of the log in one file, for a third party: python3 dist/verify.pyz BUNDLE.zip --policy policy.txt
+verifier: $(VENV)/ready
+	@mkdir -p dist
+	$(BIN)/verzuimpoort audit verifier -o dist/verify.pyz
 
 # Locked dependencies first, then the project itself without looking anything up.
 $(VENV)/ready: requirements.lock pyproject.toml | $(VENV)/bin/python

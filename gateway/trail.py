@@ -254,8 +254,10 @@ def _bundle(session: Session, mine: Filter, policy: str) -> bytes:
 
 
 def _as_ldv(gateway: Gateway, session: Session, mine: Filter) -> bytes:
+    """Every processing of personal data; what the log says of itself has no activity and is none."""
     resource = {"service.name": "verzuimpoort", "service.namespace": gateway.settings.log_name}
-    records = ldv_records(select_all(session.connection(), mine), resource=resource)
+    processing = (each for each in select_all(session.connection(), mine) if "activity" in each.fields())
+    records = ldv_records(processing, resource=resource)
     statement = NOT_COMPLETE.splitlines()
     document = {"standard": "Logboek Dataverwerkingen", "statement": statement, "records": list(records)}
     return json.dumps(document, ensure_ascii=False).encode()
