@@ -33,6 +33,11 @@ def text(name: str, key: str, language: Language, **facts: str) -> str:
         raise GatewayError(f"no text {key} in {name}.toml, or a fact is missing: {error}") from error
 
 
+def named(code: str, language: Language) -> str:
+    """A code in words; a code of a deployment's own contract, which has no words here, as it is."""
+    return text("codes", code, language) if code in catalogue("codes") else code
+
+
 def rule_text(fault: Fault, language: Language) -> str:
     """What is wrong and how to mend it; problems of a consent have their words in the room that finds them."""
     if fault.rule.startswith(CONSENT):

@@ -36,6 +36,7 @@ from gateway.store import (
     Period,
     Receipt,
     Release,
+    ReleaseChart,
     ReleaseSlice,
     ReleaseState,
     ServiceCredential,
@@ -173,6 +174,7 @@ def _tables(gateway: Gateway, session: Session) -> int:
         if release.published_at is not None and release.published_at + timedelta(days=days) < gateway.clock():
             slices = delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release.id)
             gone += _gone(session, slices)
+            session.execute(delete(ReleaseChart).where(col(ReleaseChart.release_id) == release.id))
             release.state, release.witnesses = ReleaseState.WITHDRAWN, b""
     return gone
 

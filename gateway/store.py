@@ -290,6 +290,18 @@ class ReleaseSlice(SQLModel, table=True):
     rows: bytes = column("public")
 
 
+class ReleaseChart(SQLModel, table=True):
+    """The chart of one region in a release, drawn once from its rows."""
+
+    __tablename__ = "release_chart"
+    __table_args__ = {"sqlite_with_rowid": False}
+    release_id: str = column("operational", primary_key=True, foreign_key="release.id")
+    level: str = column("public", primary_key=True)
+    area: str = column("public", primary_key=True)
+    language: str = column("public", primary_key=True)
+    svg: bytes = column("public")
+
+
 class Approval(SQLModel, table=True):
     """A person's verdict on a release that somebody else built; the reason is compulsory."""
 

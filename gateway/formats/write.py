@@ -24,6 +24,7 @@ class Format(StrEnum):
     JSON = "json"
     PARQUET = "parquet"
     ZIP = "zip"
+    SVG = "svg"
 
     @property
     def media_type(self) -> str:
@@ -37,8 +38,9 @@ _MEDIA_TYPES = {
     Format.JSON: "application/json",
     Format.PARQUET: "application/vnd.apache.parquet",
     Format.ZIP: "application/zip",
+    Format.SVG: "image/svg+xml",
 }
-# What a table alone is written as; `formats.package` puts all of them in one.
+# What a table alone is written as; `formats.package` puts all of them in one, and charts are stored pictures.
 FILES = (Format.CSV, Format.XLSX, Format.JSON, Format.PARQUET)
 
 

@@ -8,6 +8,7 @@ from gateway.formats.dictionary import MEDIA_TYPE, dictionary
 from gateway.formats.write import Format
 from gateway.http.callers import Anybody, Somebody, TheGateway, demand_scope
 from gateway.http.models import ApprovalBody, BuildBody, ReasonBody, ReleaseItem
+from gateway.http.problems import language as language_asked
 from gateway.http.problems import problem
 from gateway.outcome import Refused
 from gateway.publish import building, deciding, downloading
@@ -67,10 +68,11 @@ def table(  # noqa: PLR0917  FastAPI passes parameters by name
     table_format: Annotated[Format, Query(alias="format")] = Format.CSV,
     level: Level = None,
 ) -> Response:
-    """The caller's own slice; a site gets its own figures, unsuppressed."""
+    """The caller's own slice, or the chart of its region; a site gets its own figures, unsuppressed."""
     if caller is not None:
         demand_scope(caller, "download")
-    outcome = downloading.download(gateway, caller, release_id, table_format, level=level)
+    language = language_asked(request)
+    outcome = downloading.download(gateway, caller, release_id, table_format, level=level, language=language)
     if isinstance(outcome, Refused):
         return problem(request, outcome)
     return file_response(outcome, release_id, f"/v1/releases/{release_id}/dictionary")

@@ -1,19 +1,51 @@
-"""Charts from published rows: one bar per line, its bands as parts; what is not specified is one hatched part.
+"""Published rows as lines, and lines as bars: bands are parts, what is not specified is one hatched part.
 
 Only `TableRow`s of a release, or a site's own, come in here: nothing confidential can be drawn. A bar says nothing that
 the table beside it does not: the hatched part is the total minus what is published, which anybody can subtract.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from gateway.collections import TOTAL, Contract
-from gateway.table import CellStatus
-from gateway.web.figures import Line
+from gateway.table import CellStatus, TableRow
 
 SUPPRESSED = CellStatus.SUPPRESSED.value
 _WHOLE = 1000
+_SHADES = 4
 _CLEARLY = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The cells of one area, sector, subdivision and kind.
+
+    Attributes:
+        cells: Band → its row.
+    """
+
+    level: str
+    area: str
+    sector: str
+    subdivision: str
+    kind: str
+    cells: Mapping[str, TableRow]
+
+    @property
+    def delivered(self) -> int:
+        """Sites behind these figures."""
+        return int(next(iter(self.cells.values())).sites_delivered or 0)
+
+    @property
+    def expected(self) -> int:
+        """Sites that were asked."""
+        return int(next(iter(self.cells.values())).sites_expected or 0)
+
+    @property
+    def status(self) -> str:
+        """Status of the line as a whole: that of its total."""
+        return self.cells[TOTAL].status if TOTAL in self.cells else CellStatus.PUBLISHED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +68,10 @@ class Part:
 
     @property
     def shade(self) -> str:
-        """Name of its shade in the style sheet: `2-of-4`, or `suppressed`."""
-        return f"{self.place}-of-{self.of}" if self.place else self.band
+        """Name of its shade: `1` (least absence) to `4` (most), or `suppressed`."""
+        if not self.place:
+            return self.band
+        return str(1 + (_SHADES - 1) * (self.place - 1) // max(self.of - 1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +86,20 @@ class Bar:
         return sum(part.width for part in self.parts if part.band != SUPPRESSED)
 
 
+def lines(rows: Iterable[TableRow]) -> list[Line]:
+    """Rows as lines, in the order of the table."""
+    return [
+        Line(*place, {row.band: row for row in cells})
+        for place, cells in groupby(rows, lambda row: (row.level, row.area, row.sector, row.subdivision, row.kind))
+    ]
+
+
 def draw(found: Sequence[Line], contract: Contract) -> list[tuple[Line, Bar]]:
     """A bar for each line, all in the same bands: the single ones, unless the margins show clearly more."""
     single = [Bar(_parts(line, tuple(contract.bands.upper))) for line in found]
     margins = [Bar(_parts(line, tuple(contract.bands.margins))) for line in found]
     better = sum(bar.shown for bar in margins) * _CLEARLY > sum(bar.shown for bar in single)
+    better |= not any(bar.parts for bar in single)
     return list(zip(found, margins if better else single, strict=True))
 
 

@@ -18,9 +18,11 @@ from gateway.identity import Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import find_period
+from gateway.publish.charts import charts
 from gateway.publish.protecting import Slice, protect_sector, slices
 from gateway.receive import refused_by
-from gateway.store import Period, PeriodState, Person, Release, ReleaseSlice, ReleaseState
+from gateway.register import names
+from gateway.store import Period, PeriodState, Person, Release, ReleaseChart, ReleaseSlice, ReleaseState
 from gateway.table import encode_rows
 from gateway.tabulate import SectorTable, tabulate
 from policies.decision import Decision, Deny, Permit
@@ -87,19 +89,22 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
     """Build a release that was asked for; doing it twice gives the same bytes.
 
     Steps: (1) tabulate what was delivered; (2) protect each sector for all recipients together, and have the judge try
-    it; (3) in one transaction: the slices, the certificate, and the entry that commits to these bytes.
+    it; draw the charts from what is protected; (3) in one transaction: the slices, the charts, the certificate, and the
+    entry that commits to the bytes of the slices.
     """
     with gateway.reading() as session:  # (1)
         release = session.get_one(Release, release_id)
         period = session.get_one(Period, release.period_id)
         contract = gateway.contracts[period.table_id]
         tables = tabulate(session, period, contract)
+        called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
     if release.state != ReleaseState.BUILDING:
         return
     plan = gateway.law.purposes.plan(release.purposes.split())
     built = _protect_all(period.code, tables, contract, plan, seed=release.seed, executor=executor)  # (2)
+    drawn = list(charts(release_id, built.slices, called, contract))
     with gateway.writing() as session:  # (3)
-        _store(gateway, session, release_id, built)
+        _store(gateway, session, release_id, built, drawn)
 
 
 def give_up(gateway: Gateway, release_id: str) -> None:
@@ -198,7 +203,7 @@ def _certificate(sectors: dict[str, dict[str, object]], plan: ReleasePlan) -> di
     return {"purposes": list(plan.purposes), "attacker": total, "sectors": sectors}
 
 
-def _store(gateway: Gateway, session: Session, release_id: str, built: _Built) -> None:
+def _store(gateway: Gateway, session: Session, release_id: str, built: _Built, drawn: list[ReleaseChart]) -> None:
     release = session.get_one(Release, release_id, with_for_update=True)
     if release.state != ReleaseState.BUILDING:
         return
@@ -208,7 +213,7 @@ def _store(gateway: Gateway, session: Session, release_id: str, built: _Built) -
         )
         for part in built.slices
     ]
-    session.add_all(parts)
+    session.add_all([*parts, *drawn])
     release.certificate = json.dumps(built.certificate, sort_keys=True)
     release.utility = json.dumps(built.utility, sort_keys=True)
     release.witnesses = built.witnesses

@@ -14,15 +14,16 @@ from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from audit.tlog_proof import Proof
 from gateway.context import Gateway, actor_of
 from gateway.formats.package import write_package
-from gateway.formats.write import Format, write_table
+from gateway.formats.write import FILES, Format, write_table
 from gateway.identity import Identity, caller_of
+from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
 from gateway.publish.building import release_thing
 from gateway.publish.own import own_rows
 from gateway.receive import milliseconds, refused_by
 from gateway.register import kind_of_code, site_facts, sites_on
-from gateway.store import Period, Receipt, Release, ReleaseSlice, ReleaseState, SiteFacts
+from gateway.store import Period, Receipt, Release, ReleaseChart, ReleaseSlice, ReleaseState, SiteFacts
 from gateway.table import encode_rows
 from gateway.tabulate import COUNTRY, LEVELS, own_counts
 from policies.decision import Decision, Deny, Permit
@@ -74,9 +75,15 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
 
 
 def download(
-    gateway: Gateway, identity: Identity | None, release_id: str, form: Format, *, level: str | None = None
+    gateway: Gateway,
+    identity: Identity | None,
+    release_id: str,
+    form: Format,
+    *,
+    level: str | None = None,
+    language: Language = "nl",
 ) -> Download | Refused:
-    """Hand a recipient its slice; a site gets its own figures, unsuppressed.
+    """Hand a recipient its slice, or the chart of its region; a site gets its own figures, unsuppressed.
 
     Steps: (1) which areas are the caller's by the register of the period, and does the law allow them; (2) the file
     from the stored bytes; (3) entry and receipt in one transaction; (4) wait until a signed checkpoint holds the entry.
@@ -90,7 +97,9 @@ def download(
         return own_table(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
     if found is None or isinstance(found, Refused):
         return found or Refused("not-found")
-    body = _written(gateway, found.rows, form, found.about)  # (2)
+    body = _written(gateway, found, form, language)  # (2)
+    if body is None:
+        return Refused("not-found")
     recipient = PUBLIC if found.caller.acting.kind is Kind.PUBLIC else found.caller.acting.code
     entry = Entry(
         event=Event.RELEASE_DOWNLOADED,
@@ -123,7 +132,9 @@ def own_table(
             gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
         return refused_by(decision) if isinstance(decision, Deny) else Refused("not-found")
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
-    body = _written(gateway, rows, form, {"period": period.code, "area": identity.party})
+    body = _file(gateway, rows, form, {"period": period.code, "area": identity.party})
+    if body is None:
+        return Refused("not-found")
     entry = Entry(
         event=Event.OWN_TABLE_DOWNLOADED,
         actor=actor_of(caller),
@@ -179,8 +190,9 @@ class _Found:
     caller: Caller
     decision: Decision
     period: Period
+    release: str
+    places: Sequence[tuple[str, str, str]]
     rows: bytes
-    about: dict[str, str]
 
 
 def _slice_of(
@@ -212,7 +224,7 @@ def _slice_of(
     if not permits:
         return _refuse(gateway, caller, next(iter(decisions.values())))
     rows = _stored(session, release_id, allowed)
-    return _Found(caller, permits[0], period, rows, {"period": period.code, "release": release_id})
+    return _Found(caller, permits[0], period, release_id, allowed, rows)
 
 
 def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:
@@ -228,10 +240,31 @@ def _purposes(gateway: Gateway, caller: Caller, period: Period) -> tuple[str, ..
     return releasing(period.table_id, caller.acting.kind) or releasing(period.table_id, Kind.PUBLIC) or ("",)
 
 
-def _written(gateway: Gateway, rows: bytes, form: Format, about: Mapping[str, str]) -> bytes:
+def _written(gateway: Gateway, found: _Found, form: Format, language: Language) -> bytes | None:
+    if form is Format.SVG:
+        with gateway.reading() as session:
+            return _chart(session, found, language)
+    return _file(gateway, found.rows, form, {"period": found.period.code, "release": found.release})
+
+
+def _file(gateway: Gateway, rows: bytes, form: Format, about: Mapping[str, str]) -> bytes | None:
     if form is Format.ZIP:
         return write_package(rows, about, gateway.receipts.sign)
-    return write_table(rows, form, about)
+    return write_table(rows, form, about) if form in FILES else None
+
+
+def _chart(session: Session, found: _Found, language: Language) -> bytes | None:
+    """The stored picture of the caller's first region, where every sector in it is the caller's."""
+    region = next(((level, area) for level, area, _ in found.places if level != "site"), None)
+    if region is None:
+        return None
+    query = select(ReleaseSlice.sector).where(
+        ReleaseSlice.release_id == found.release, ReleaseSlice.level == region[0], ReleaseSlice.area == region[1]
+    )
+    if {(*region, sector) for sector in session.exec(query)} - set(found.places):
+        return None
+    row = session.get(ReleaseChart, (found.release, *region, language))
+    return row.svg if row else None
 
 
 def _refuse(gateway: Gateway, caller: Caller, decision: Decision) -> Refused:

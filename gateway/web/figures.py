@@ -1,45 +1,13 @@
-"""Published rows arranged for people: one line per area, kind and subdivision, its bands side by side."""
+"""Which lines of a published table a page shows, and in which order."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from gateway.collections import TOTAL, Contract
-from gateway.table import CellStatus, TableRow
+from gateway.publish.bars import Line
 
 ALL = "*"
 _PREFERRED = {"level": ("site", "gemeente", "swv", "country"), "kind": ("all",), "subdivision": (TOTAL,)}
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """The cells of one area, sector, subdivision and kind.
-
-    Attributes:
-        cells: Band → its row.
-    """
-
-    level: str
-    area: str
-    sector: str
-    subdivision: str
-    kind: str
-    cells: Mapping[str, TableRow]
-
-    @property
-    def delivered(self) -> int:
-        """Sites behind these figures."""
-        return int(next(iter(self.cells.values())).sites_delivered or 0)
-
-    @property
-    def expected(self) -> int:
-        """Sites that were asked."""
-        return int(next(iter(self.cells.values())).sites_expected or 0)
-
-    @property
-    def status(self) -> str:
-        """Status of the line as a whole: that of its total."""
-        return self.cells[TOTAL].status if TOTAL in self.cells else CellStatus.PUBLISHED.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +27,6 @@ class Filters:
 
 
 Choices = Mapping[str, Sequence[str]]
-
-
-def lines(rows: Iterable[TableRow]) -> list[Line]:
-    """Rows as lines, in the order of the table."""
-    return [
-        Line(*place, {row.band: row for row in cells})
-        for place, cells in groupby(rows, lambda row: (row.level, row.area, row.sector, row.subdivision, row.kind))
-    ]
 
 
 def choices(found: Iterable[Line]) -> dict[str, list[str]]:

@@ -11,9 +11,9 @@ from gateway.collections import TOTAL
 from gateway.formats.write import Format
 from gateway.outcome import Refused
 from gateway.overview import OwnPeriod
+from gateway.publish.bars import Bar, Line, draw, legend, lines
 from gateway.publish.downloading import own_table
-from gateway.web.chart import Bar, draw, legend
-from gateway.web.figures import Line, highest, lines
+from gateway.web.figures import highest
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, format_asked, published, rows_of

@@ -77,7 +77,8 @@ def national_file(request: Request, who: Visitor) -> Response:
     listed = _asked(request)
     if listed is None:
         return refusal(request, who, Refused("not-found"))
-    fetched = download(gateway_of(request), None, listed.release.id, format_asked(request), level="country")
+    form, language = format_asked(request), who.language
+    fetched = download(gateway_of(request), None, listed.release.id, form, level="country", language=language)
     return refusal(request, who, fetched) if isinstance(fetched, Refused) else file_of(fetched, listed)
 
 

@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from gateway import overview
 from gateway.outcome import Refused
+from gateway.publish.bars import lines
 from gateway.publish.downloading import Listed, catalogue, download, receipt_of_entry
-from gateway.web.figures import lines
 from gateway.web.forms import show
 from gateway.web.pages import HOME, Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of
@@ -91,7 +91,8 @@ def file(request: Request, who: Visitor) -> Response:
     listed = _listed(request, who)
     if listed is None:
         return refusal(request, who, Refused("not-found"))
-    fetched = download(gateway_of(request), who.known, listed.release.id, format_asked(request))
+    form = format_asked(request)
+    fetched = download(gateway_of(request), who.known, listed.release.id, form, language=who.language)
     return refusal(request, who, fetched) if isinstance(fetched, Refused) else file_of(fetched, listed)
 
 

@@ -14,11 +14,11 @@ from gateway.formats.write import Format
 from gateway.http.releases import file_response
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
 from gateway.publish.downloading import Download, Listed, catalogue, download
 from gateway.store import ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
-from gateway.web.chart import Bar, Part, draw, legend
-from gateway.web.figures import ALL, Choices, Filters, Line, bands, choices, chosen, highest, lines, settled
+from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, highest, settled
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,13 @@ from gateway import overview
 from gateway.collections import TOTAL, Contract
 from gateway.formats.write import Format
 from gateway.outcome import Refused
+from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
 from gateway.publish.downloading import Listed, own_table
 from gateway.register import kind_of_code
 from gateway.store import Period
 from gateway.table import TableRow
 from gateway.tabulate import COUNTRY
-from gateway.web.chart import Bar, Part, draw, legend
-from gateway.web.figures import Choices, Filters, Line, bands, choices, highest, lines, settled
+from gateway.web.figures import Choices, Filters, bands, choices, highest, settled
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from gateway.web.sheets import fetch, published, rows_of

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from markupsafe import Markup
 
 from gateway.context import LOCAL
-from gateway.messages import Language, catalogue, rule_text, text
+from gateway.messages import Language, catalogue, named, rule_text, text
 from gateway.outcome import Fault
 
 _MONTHS: Mapping[Language, tuple[str, ...]] = {
@@ -49,11 +49,6 @@ def kept(days: int, after: str, language: Language) -> str:
 def number(value: int | str, language: Language) -> str:
     """A whole number with separators of thousands: `1.234` in Dutch, `1,234` in English."""
     return f"{int(value):,}".replace(",", "." if language == "nl" else ",")
-
-
-def named(code: str, language: Language) -> str:
-    """A code in words; a code of a deployment's own contract, which has no words here, as it is."""
-    return text("codes", code, language) if code in catalogue("codes") else code
 
 
 def titled(family: str, name: str, language: Language) -> str:

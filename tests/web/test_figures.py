@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.collections import load_contracts
+from gateway.publish.bars import SUPPRESSED, draw, legend, lines
 from gateway.table import TableRow
-from gateway.web.chart import SUPPRESSED, draw, legend
-from gateway.web.figures import ALL, Filters, bands, choices, chosen, lines, settled
+from gateway.web.figures import ALL, Filters, bands, choices, chosen, settled
 
 CONTRACT = load_contracts()["absence-counts"]
 

@@ -17,7 +17,7 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from gateway.demo.people import must
 from gateway.oversight import policy_text
-from gateway.store import ReleaseState
+from gateway.store import ReleaseChart, ReleaseState
 from tests.web.conftest import OPEN_PERIOD, SITES, TABLE, Stage, Visit, await_state, deliver
 from tests.web.judging import violations
 
@@ -184,6 +184,11 @@ def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit, tmp_p
     with page.expect_download() as started:
         page.get_by_role("link", name="CSV", exact=True).click()
     downloaded = Path(started.value.path()).read_bytes()
+    with page.expect_download() as started, stage.gateway.reading() as session:
+        page.get_by_role("link", name="Grafiek").click()
+        party = next(iter(stage.site.world.region.swvs))
+        stored = session.get_one(ReleaseChart, (stage.release, "swv", party, "nl"))
+    assert Path(started.value.path()).read_bytes() == stored.svg
     page.reload()
     with page.expect_download() as proof:
         page.locator("a[href^='/receipts/']").first.click()

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from markupsafe import Markup
 
+from gateway.messages import named
 from gateway.outcome import Fault
 from gateway.web import words
 
@@ -24,7 +25,7 @@ def test_numbers_have_the_separator_of_the_language() -> None:
 
 def test_a_code_without_words_is_shown_as_it_is() -> None:
     """A deployment's own contract may have codes that nobody here knows."""
-    assert (words.named("po", "en"), words.named("ks2", "en")) == ("primary education", "ks2")
+    assert (named("po", "en"), named("ks2", "en")) == ("primary education", "ks2")
     assert (words.short("above10", "nl"), words.short("ks2", "nl")) == ("meer dan 10%", "ks2")
 
 

@@ -373,6 +373,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_approval_release_id"), ["release_id"], unique=False)
 
     op.create_table(
+        "release_chart",
+        sa.Column("release_id", sqltypes.AutoString(), nullable=False),
+        sa.Column("level", sqltypes.AutoString(), nullable=False),
+        sa.Column("area", sqltypes.AutoString(), nullable=False),
+        sa.Column("language", sqltypes.AutoString(), nullable=False),
+        sa.Column("svg", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["release_id"], ["release.id"], name=op.f("fk_release_chart_release_id")),
+        sa.PrimaryKeyConstraint("release_id", "level", "area", "language", name=op.f("pk_release_chart")),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "release_slice",
         sa.Column("release_id", sqltypes.AutoString(), nullable=False),
         sa.Column("level", sqltypes.AutoString(), nullable=False),
