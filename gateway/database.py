@@ -1,11 +1,11 @@
 """One way to open the database and one way to change it, on SQLite and on PostgreSQL alike."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
@@ -68,6 +68,27 @@ def forget_log(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Insert many rows of plain values (text, numbers, bytes) at the speed of the driver: COPY on PostgreSQL.
+
+    Args:
+        connection: The transaction they belong to.
+        table: Where they go.
+        columns: Names of columns of the table, in the order of the values.
+        rows: The values.
+    """
+    names = ", ".join(table.c[name].name for name in columns)  # of the model: nothing from outside becomes SQL
+    if connection.dialect.name == "postgresql":
+        cursor: Any = connection.connection.cursor()
+        with cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        return
+    marks = ", ".join("?" * len(columns))
+    values = [tuple(row) for row in rows]
+    connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", values)  # noqa: S608  likewise
 
 
 def _guard_sqlite(engine: Engine) -> None:

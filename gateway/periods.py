@@ -3,6 +3,7 @@
 import re
 from datetime import date, timedelta
 
+from sqlalchemy import bindparam
 from sqlmodel import Session, col, select
 
 from gateway.collections import Contract
@@ -40,10 +41,13 @@ def last_use(year: str) -> date:
     return date(int(year[5:]) + 1, 1, 1)
 
 
+_PERIOD = select(Period).where(Period.table_id == bindparam("table"), Period.code == bindparam("code"))
+_PERIOD_KEPT_OPEN = _PERIOD.with_for_update(read=True)
+
+
 def find_period(session: Session, table: str, code: str, *, lock: bool = False) -> Period | None:
     """A period of a table; `lock` keeps it from being closed until the transaction ends."""
-    query = select(Period).where(Period.table_id == table, Period.code == code)
-    return session.exec(query.with_for_update(read=True) if lock else query).first()
+    return session.exec(_PERIOD_KEPT_OPEN if lock else _PERIOD, params={"table": table, "code": code}).first()
 
 
 def takes(session: Session, period: Period, site: str) -> bool:

@@ -3,11 +3,11 @@
 The pseudonym y of a pupil ends here: what is stored is the pid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import itemgetter
 
-from sqlalchemy import insert
 from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
@@ -18,6 +18,7 @@ from audit.subjects import Subjects, tag
 from audit.subjects import store as store_subjects
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
+from gateway.database import insert_rows
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused, Report
 from gateway.periods import find_period, school_year, takes
@@ -44,6 +45,8 @@ from pseudonymisation.domain import Domain
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, pids_through
 
 SUBJECTS = "audit-subjects"
+_COUNT = ("submission_id", "subdivision", "kind", "band", "pupils")
+_ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hours")
 CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 
 
@@ -314,9 +317,9 @@ class _Storing:
         session.add(submission)
         session.flush()
         connection = session.connection()
-        connection.execute(insert(table_of(Count)), _count_rows(submission_id, parsed.counts))
+        insert_rows(connection, table_of(Count), _COUNT, _count_rows(submission_id, parsed.counts))
         if parsed.rows:
-            connection.execute(insert(table_of(Enrolment)), _enrolment_rows(submission_id, rows, parsed.rows))
+            insert_rows(connection, table_of(Enrolment), _ENROLMENT, _enrolment_rows(submission_id, rows, parsed.rows))
         if rows.subjects:
             store_subjects(connection, rows.subjects, school_year(self.matter.period.code))
         receipt = issue(
@@ -355,26 +358,14 @@ def milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def _count_rows(submission_id: str, counts: Mapping[Cell, int]) -> list[dict[str, object]]:
-    return [
-        {"submission_id": submission_id, "subdivision": s, "kind": k, "band": b, "pupils": n}
-        for (s, k, b), n in counts.items()
-    ]
+def _count_rows(submission_id: str, counts: Mapping[Cell, int]) -> Iterator[tuple[str, str, str, str, int]]:
+    return ((submission_id, *cell, pupils) for cell, pupils in counts.items())
 
 
-def _enrolment_rows(submission_id: str, made: _Pids, rows: tuple[Row, ...]) -> list[dict[str, object]]:
+def _enrolment_rows(submission_id: str, made: _Pids, rows: tuple[Row, ...]) -> Iterator[tuple[object, ...]]:
     """Rows in the order of their pids, which is the order of the table: nothing of the file's order is kept."""
-    return [
-        {
-            "submission_id": submission_id,
-            "pid": pid,
-            "key_id": made.key_id,
-            "subdivision": row.subdivision,
-            "scheduled": row.scheduled,
-            "hours": " ".join(map(str, row.hours)),
-        }
-        for pid, row in sorted(zip(made.pids, rows, strict=True), key=lambda pair: pair[0])
-    ]
+    for pid, row in sorted(zip(made.pids, rows, strict=True), key=itemgetter(0)):
+        yield submission_id, pid, made.key_id, row.subdivision, row.scheduled, " ".join(map(str, row.hours))
 
 
 def _as_details(counts: Mapping[Cell, int]) -> dict[str, int]:

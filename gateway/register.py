@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import BindParameter, ColumnElement, Date, bindparam, or_
 from sqlmodel import Session, col, select
 
 from gateway.outcome import Fault, GatewayError
@@ -81,14 +81,20 @@ def kind_of_code(code: str) -> str | None:
     return next((kind for kind, form in _FORMS.items() if form.fullmatch(code)), None)
 
 
-def holding_on(day: date, *, model: type[SiteFacts | Agreement | Mandate]) -> ColumnElement[bool]:
+def holding_on(day: date | BindParameter[date], *, model: type[SiteFacts | Agreement | Mandate]) -> ColumnElement[bool]:
     """The condition that a dated row holds on a day."""
     return (col(model.valid_from) <= day) & or_(col(model.valid_to).is_(None), col(model.valid_to) > day)
 
 
+# Statements of every delivery are built once: building one costs more than SQLite needs to answer it.
+_DAY: BindParameter[date] = bindparam("day", type_=Date())
+_FACTS = select(SiteFacts).where(SiteFacts.site == bindparam("site"), holding_on(_DAY, model=SiteFacts))
+_AGREEMENT = select(Agreement.id).where(Agreement.site == bindparam("site"), holding_on(_DAY, model=Agreement))
+
+
 def site_facts(session: Session, site: str, day: date) -> SiteFacts | None:
     """What holds of a site on a day, or None when it is not registered then."""
-    return session.exec(select(SiteFacts).where(SiteFacts.site == site, holding_on(day, model=SiteFacts))).first()
+    return session.exec(_FACTS, params={"site": site, "day": day}).first()
 
 
 def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
@@ -101,8 +107,7 @@ def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
 
 def has_agreement(session: Session, site: str, day: date) -> bool:
     """Whether a processor agreement of the site holds on a day (AVG art. 28)."""
-    query = select(Agreement.id).where(Agreement.site == site, holding_on(day, model=Agreement))
-    return session.exec(query).first() is not None
+    return session.exec(_AGREEMENT, params={"site": site, "day": day}).first() is not None
 
 
 def mandate(session: Session, supplier: str, site: str, day: date) -> Mandate | None:
