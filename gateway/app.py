@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
 from audit.guards import create
@@ -17,6 +17,7 @@ from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
 from gateway.identity import add_person, issue_link
+from gateway.key_store import make_kek, open_kek
 from gateway.register import add_parties
 from gateway.roles import create_roles, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
@@ -24,12 +25,13 @@ from gateway.store import Person
 from gateway.yearly import YearlyLog
 from policies.engine import Engine as PolicyEngine
 from policies.errors import BadPolicy
-from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
 
 SEED = 32
-_RECEIPTS, _LOG, _TAGS, _KEK, _RING = "receipts.key", "log.key", "tags.key", "kek.json", "ring"
+_RECEIPTS, _LOG, _TAGS, _KEK = "receipts.key", "log.key", "tags.key", "kek.json"
+RING = "ring"
+KEY_FILES = (_RECEIPTS, _LOG, _TAGS, "register.key")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -63,7 +65,7 @@ def open_gateway(where: Home) -> Gateway:
         engine=engine,
         contracts=contracts,
         log=Log(vocabulary(settings, engine.law, contracts)),
-        keyring=Keyring(where.keys / _RING, FileKek(where.keys / _KEK)),
+        keyring=open_keyring(where, settings),
         receipts=Signer(f"{settings.log_name}/receipts", read_private(where.keys / _RECEIPTS)),
         tag_key=read_private(where.keys / _TAGS),
     )
@@ -80,8 +82,7 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
     for name in (_RECEIPTS, _LOG, _TAGS):
         if not (where.keys / name).exists():
             write_private(where.keys / name, os.urandom(SEED))
-    if not (where.keys / _KEK).exists():
-        FileKek.create(where.keys / _KEK)
+    make_kek(where.keys / _KEK, read_settings(where).pkcs11)
     gateway = open_gateway(where)
     migrate(gateway.database)
     with gateway.writing() as session:
@@ -97,11 +98,25 @@ def migrate(engine: Engine, *, roles: bool = False) -> None:
         roles: Make the roles of `gateway.roles` where they are missing; those that are there get their rights anyway.
     """
     with engine.begin() as connection:
-        command.upgrade(_config(connection), "head")
+        upgrade(connection)
         create(connection)
         if roles:
             create_roles(connection)
         grant_rights(connection)
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the gateway's own tables to the newest revision."""
+    command.upgrade(_config(connection), "head")
+
+
+def open_keyring(where: Home, settings: Settings) -> Keyring:
+    """The keys of this deployment.
+
+    Raises:
+        KeyringError: the key-encryption key is missing, in its file or token, or a key is open to others.
+    """
+    return Keyring(where.keys / RING, open_kek(where.keys / _KEK, settings.pkcs11))
 
 
 def yearly_log(gateway: Gateway) -> YearlyLog:
@@ -130,13 +145,13 @@ def _own_parties(session: Session, settings: Settings) -> None:
     add_parties(
         session,
         [
-            (settings.operator, "operator", "Verzuimpoort"),
             (settings.service_operator, "operator", "Pseudoniemendienst"),
+            (settings.operator, "operator", "Verzuimpoort"),
         ],
     )
 
 
-def _config(connection: object) -> Config:
+def _config(connection: Connection) -> Config:
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.attributes["connection"] = connection

@@ -8,7 +8,7 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
@@ -20,7 +20,7 @@ from audit.events import Event as AuditEvent
 from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, policy_party
-from gateway.outcome import GatewayError, Refused
+from gateway.outcome import Refused
 from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
 from policies.decision import Decision, Deny
@@ -61,7 +61,7 @@ def send(
     """Store one record under a consent.
 
     Steps: (1) the consent as it is now; (2) the law: given, in date, this recipient, this scope, sealed; (3) in one
-    transaction, in which the consent must still be the same: the data key, the ciphertext, the entry.
+    transaction, in which the consent must still be the same: the ciphertext under its key, the entry.
     """
     standing = load(gateway, consent_id)  # (1)
     sealed = _is_sealed(gateway, standing, reference)
@@ -72,7 +72,6 @@ def send(
         row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
         if standing_in(session, consent_id, gateway.clock()).state != standing.state:
             return Refused("not-current")
-        row.key_id = row.key_id or _new_key(gateway, standing)
         record_id, nonce = gateway.new_id(), gateway.random(NONCE)
         cipher = AESGCM(gateway.keyring.secret(row.key_id))
         sealed_hours = cipher.encrypt(nonce, hours.model_dump_json().encode(), _aad(consent_id, record_id))
@@ -138,17 +137,6 @@ def _is_sealed(gateway: Gateway, standing: Standing, reference: str) -> bool:
         key = session.get(PartyKey, str(header.get("kid", "")))
     ours = key is not None and key.party == standing.state.terms.recipient
     return ours and header.get("alg") in _ALGORITHMS and header.get("enc") == "A256GCM"
-
-
-def _new_key(gateway: Gateway, standing: Standing) -> str:
-    """A data key of its own for this consent, which its end destroys."""
-    terms = standing.state.terms
-    if terms is None:
-        raise GatewayError("a consent without terms has no data key")
-    record = gateway.keyring.open(
-        f"consent-{standing.id}", None, not_before=terms.first_day, not_after=terms.last_day + timedelta(days=1)
-    )
-    return record.key_id
 
 
 def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> Opened:

@@ -7,7 +7,7 @@ their object a random id.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, or_, select
@@ -22,7 +22,20 @@ from gateway.messages import CONSENT
 from gateway.outcome import Fault, GatewayError, Refused, Report
 from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentRecord, Party
-from policies.consent import EVENTS, Asked, Event, Expired, Given, Signature, Stage, State, Terms, Withdrawn, fold
+from policies.consent import (
+    EVENTS,
+    Asked,
+    Event,
+    Expired,
+    Given,
+    Narrowed,
+    Signature,
+    Stage,
+    State,
+    Terms,
+    Withdrawn,
+    fold,
+)
 from policies.consent_problems import Problem, problems_of
 from policies.days import end_of_school_year
 from policies.decision import Decision, Deny, Permit
@@ -31,6 +44,7 @@ from policies.question import Action
 from policies.receipt import receipt
 from policies.things import Consent as ConsentThing
 from policies.withdrawal import Answer, Notice, notice, overdue, to_expire
+from pseudonymisation.keyring import KeyState
 
 PURPOSE = "care-with-consent"
 COLLECTION = "consented-records"
@@ -167,6 +181,28 @@ def expire(gateway: Gateway) -> int:
     return len(ended)
 
 
+def end_keyless(gateway: Gateway) -> int:
+    """After a restore: end what was given and whose key is gone, because it ended after the backup; returns how many.
+
+    Who ended it is not in the backup, so it is narrowed to the day before and has run out.
+    """
+    with gateway.reading() as session:
+        ids = [row.id for row in session.exec(select(ConsentRecord)) if not _has_key(gateway, row)]
+        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+    lost = [(one, one.state.terms) for one in found if one.state.given and not one.state.closed and one.state.terms]
+    for standing, terms in lost:
+        now = gateway.clock()
+        over = Narrowed(at=now, scope=terms.scope, last_day=gateway.today - timedelta(days=1))
+        with gateway.writing() as session:
+            _store(gateway, session, standing, [over, Expired(at=now)], None)
+    return len(lost)
+
+
+def _has_key(gateway: Gateway, row: ConsentRecord) -> bool:
+    record = gateway.keyring.record(row.key_id) if row.key_id else None
+    return record is not None and record.state is not KeyState.DESTROYED
+
+
 def destroy_key(gateway: Gateway, consent_id: str) -> None:
     """Destroy the data key of an ended consent; done again after a crash, it finds the key gone.
 
@@ -175,7 +211,7 @@ def destroy_key(gateway: Gateway, consent_id: str) -> None:
     """
     with gateway.reading() as session:
         row = session.get(ConsentRecord, consent_id)
-    if row is not None and row.key_id:
+    if row is not None and _has_key(gateway, row):
         gateway.keyring.destroy(row.key_id)
 
 
@@ -276,6 +312,17 @@ def _store(
     state = fold((*standing.events, *new), gateway.clock())
     if state.closed:
         _end(gateway, session, standing.id, state)
+    elif state.given:
+        _open_key(gateway, session, standing.id, state)
+
+
+def _open_key(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:
+    """A data key from the moment it is given, also when nothing is sent: its destruction outlives every backup."""
+    row = session.get_one(ConsentRecord, consent_id)
+    if row.key_id or state.terms is None:
+        return
+    first, last = state.terms.first_day, state.terms.last_day + timedelta(days=1)
+    row.key_id = gateway.keyring.open(f"consent-{consent_id}", None, not_before=first, not_after=last).key_id
 
 
 def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:

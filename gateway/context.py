@@ -77,6 +77,11 @@ class Gateway:
             unsafe_single_operator=self.settings.unsafe_single_operator,
         )
 
+    @property
+    def operators(self) -> int:
+        """How many operators stand between a number and a row: one only where both parts are run by one party."""
+        return 2 if self.setup.two_operators else 1
+
     def decide(
         self, caller: Caller, action: Action, thing: Thing, purposes: tuple[str, ...], collection: str = ""
     ) -> Decision:

@@ -57,7 +57,9 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
         now = gateway.clock()
         submission.state, submission.confirmed_at = SubmissionState.CONFIRMED, now
         appended = gateway.append(session, found.entry(Event.SUBMISSION_CONFIRMED), found.decision)
-        receipt = issue(gateway.receipts, kind="confirmation", entry=appended.data, made=milliseconds(now), details={})
+        details = {"operators": gateway.operators}
+        made = milliseconds(now)
+        receipt = issue(gateway.receipts, kind="confirmation", entry=appended.data, made=made, details=details)
         session.add(Receipt(entry_id=appended.entry_id, party=submission.site, subject=submission.id, text=receipt))
         return _seen(session, submission, period)
 

@@ -235,6 +235,8 @@ class Desk:
             keys = read_key_document(document)
         except SignatureError:
             return Refused("key-document")
+        if keys.operator != self.gateway.settings.service_operator:
+            return Refused("service-operator")
 
         def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
             fresh = 0

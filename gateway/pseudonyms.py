@@ -2,7 +2,7 @@
 
 ```
 pseudonym/
-  service.toml      operator, and the gateway's public key for the register
+  service.toml      operator, the gateway's public key for the register, and `[pkcs11]` for a token in place of kek.json
   register.json     the signed register the gateway exported
   service.sqlite    answers, quotas, and the service's own audit log
   keys/             0700: key-encryption key, ring/, log key
@@ -11,8 +11,9 @@ The room `pseudonymisation` knows nothing of `audit`; here its events become ent
 """
 
 import os
+import secrets
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +21,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import Connection, Engine
+from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
 from audit.entry import Vocabulary as AuditVocabulary
@@ -29,11 +32,16 @@ from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
 from gateway.context import Gateway, wall_clock
-from gateway.outcome import GatewayError
+from gateway.key_store import make_kek, open_kek
+from gateway.operate import Desk
+from gateway.outcome import GatewayError, Refused
 from gateway.periods import first_day, last_use, school_year_on
 from gateway.register import sites_on
+from gateway.settings import Pkcs11
+from gateway.store import ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
-from pseudonymisation.kek import FileKek
+from policies.decision import Decision
+from policies.question import Action
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
 from pseudonymisation.service import (
@@ -48,13 +56,16 @@ from pseudonymisation.service import (
 )
 
 REGISTER_KEY = "register.key"
+REGISTER_FILE = "register.json"
 REGISTER_DAYS = 120
+_SETTINGS = "service.toml"
 _EVENTS = {
     "evaluation-answered": (Event.BATCH_EVALUATED, Outcome.PERMIT),
     "evaluation-repeated": (Event.BATCH_EVALUATED, Outcome.PERMIT),
     "evaluation-refused": (Event.BATCH_REFUSED, Outcome.DENY),
     "quota-granted": (Event.QUOTA_GRANTED, Outcome.PERMIT),
     "register-loaded": (Event.SETTING_CHANGED, Outcome.PERMIT),
+    "school-year-opened": (Event.KEY_CREATED, Outcome.PERMIT),
     "school-year-closed": (Event.KEY_DESTROYED, Outcome.PERMIT),
 }
 
@@ -72,21 +83,19 @@ class Service:
 
 
 def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, database: str = "") -> None:
-    """Make the service's folder, keys and settings where they are missing."""
+    """Make the service's folder, settings and keys where they are missing, and the key of this school year."""
     make_private_folder(folder)
     make_private_folder(folder / "keys")
-    if not (folder / "keys" / "kek.json").exists():
-        FileKek.create(folder / "keys" / "kek.json")
     if not (folder / "keys" / "log.key").exists():
         write_private(folder / "keys" / "log.key", os.urandom(32))
-    settings = folder / "service.toml"
+    settings = folder / _SETTINGS
     if not settings.exists():
         url = database or f"sqlite:///{folder.absolute() / 'service.sqlite'}"
         lines = (f'operator = "{operator}"', f'gateway_key = "{gateway_key.hex()}"', f'database = "{url}"')
         write_private(settings, "\n".join((*lines, "")).encode())
-    keyring = Keyring(folder / "keys" / "ring", FileKek(folder / "keys" / "kek.json"))
+    make_kek(folder / "keys" / "kek.json", _read_settings(folder).pkcs11)
     year = school_year_on(wall_clock().date())
-    open_year(keyring, year, not_before=first_day(year), not_after=last_use(year))
+    open_year(_keyring(folder), year, not_before=first_day(year), not_after=last_use(year))
 
 
 def open_service(folder: Path) -> Service:
@@ -95,27 +104,53 @@ def open_service(folder: Path) -> Service:
     Raises:
         GatewayError: the folder is not a service's.
     """
-    try:
-        settings = tomllib.loads(read_private(folder / "service.toml").decode())
-        operator, gateway_key = settings["operator"], bytes.fromhex(settings["gateway_key"])
-    except (tomllib.TOMLDecodeError, KeyError, ValueError) as error:
-        raise GatewayError(f"{folder / 'service.toml'} is not the settings of a pseudonym service") from error
-    engine = open_store(settings["database"])
+    settings = _read_settings(folder)
+    engine = open_store(settings.database)
     with engine.begin() as connection:
         create(connection)
-    keyring = Keyring(folder / "keys" / "ring", FileKek(folder / "keys" / "kek.json"))
-    log = Log(AuditVocabulary(operator, names=frozenset({"pseudonym-service"})))
-    append = _Appender(log, operator)
+    keyring = _keyring(folder)
+    log = Log(AuditVocabulary(settings.operator, names=frozenset({"pseudonym-service"})))
+    append = _Appender(log, settings.operator)
     app = create_service(
         engine=engine,
         keyring=keyring,
-        registers=RegisterFile(folder / "register.json", gateway_key),
+        registers=RegisterFile(folder / REGISTER_FILE, bytes.fromhex(settings.gateway_key)),
         append=append,
         clock=wall_clock,
-        operator=operator,
+        operator=settings.operator,
     )
-    yearly = YearlyLog(engine, log, f"{operator.lower()}.pseudonym-service", read_private(folder / "keys" / "log.key"))
-    return Service(operator, engine, keyring, app, yearly, append)
+    origin = f"{settings.operator.lower()}.pseudonym-service"
+    yearly = YearlyLog(engine, log, origin, read_private(folder / "keys" / "log.key"))
+    return Service(settings.operator, engine, keyring, app, yearly, append)
+
+
+def open_service_year(service: Service, year: str) -> str:
+    """Make the service's key of a school year where it is missing; its id."""
+    record = open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year))
+    with service.engine.begin() as connection:
+        service.append(connection, "school-year-opened", {"school_year": year})
+    return record.key_id
+
+
+class _Settings(BaseModel):
+    """`service.toml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    operator: str = Field(pattern=r"^ORG-[A-Z0-9-]+$")
+    gateway_key: str = Field(pattern=r"^[0-9a-f]{64}$")
+    database: str
+    pkcs11: Pkcs11 | None = None
+
+
+def _read_settings(folder: Path) -> _Settings:
+    try:
+        return _Settings.model_validate(tomllib.loads(read_private(folder / _SETTINGS).decode()))
+    except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
+        raise GatewayError(f"{folder / _SETTINGS} is not the settings of a pseudonym service") from error
+
+
+def _keyring(folder: Path) -> Keyring:
+    return Keyring(folder / "keys" / "ring", open_kek(folder / "keys" / "kek.json", _read_settings(folder).pkcs11))
 
 
 def register_public_key(gateway: Gateway) -> bytes:
@@ -126,42 +161,62 @@ def register_public_key(gateway: Gateway) -> bytes:
     return Ed25519PrivateKey.from_private_bytes(read_private(file)).public_key().public_bytes_raw()
 
 
-def export_service_register(gateway: Gateway, target: Path, tokens: Mapping[str, str], *, serial: int) -> int:
-    """Write the signed register of sites for the service; returns how many sites are in it.
+def issue_service_tokens(desk: Desk, sites: Sequence[str], *, days: int) -> Mapping[str, str] | Refused:
+    """Give sites a token each for the service, shown once; the register that is exported next names their hashes."""
+    last = desk.gateway.today + timedelta(days=days)
+
+    def act(session: Session, actor: Actor, decision: Decision) -> Mapping[str, str] | Refused:
+        if not set(session.exec(select(SiteFacts.site)).all()).issuperset(sites):
+            return Refused("unknown-party")
+        tokens = {site: secrets.token_urlsafe(32) for site in sites}
+        for site, token in tokens.items():
+            session.add(ServiceCredential(sha256=credential_hash(token), site=site, not_after=last))
+            about = Object(f"token:{desk.gateway.new_id()}")
+            entry = Entry(event=Event.TOKEN_ISSUED, actor=actor, party=site, object=about)
+            desk.gateway.append(session, entry, decision)
+        return tokens
+
+    return desk.act(Action.MANAGE_ACCESS, act)
+
+
+def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | Refused:
+    """Write the signed register of sites and their credentials for the service; returns how many sites are in it.
 
     Args:
-        gateway: Whose register.
+        desk: The operator's; the export is logged.
         target: The file, replaced whole.
-        tokens: Site → its token for the service; only hashes are written.
         serial: Higher than that of the last export.
     """
-    today = gateway.today
-    expires = today + timedelta(days=REGISTER_DAYS)
+    gateway, today = desk.gateway, desk.gateway.today
     register_public_key(gateway)
-    with gateway.reading() as session:
-        facts = sites_on(session, today)
-    sites = [
-        RegisteredSite(
-            site=row.site,
-            pupils=row.pupils or 0,
-            valid_from=row.valid_from,
-            valid_to=row.valid_to,
-            credentials=(Credential(sha256=credential_hash(tokens[row.site]), not_after=expires),)
-            if row.site in tokens
-            else (),
+
+    def act(session: Session, actor: Actor, decision: Decision) -> int:
+        held: dict[str, list[Credential]] = {}
+        for row in session.exec(select(ServiceCredential).where(col(ServiceCredential.not_after) >= today)):
+            held.setdefault(row.site, []).append(Credential(sha256=row.sha256, not_after=row.not_after))
+        sites = [
+            RegisteredSite(
+                site=row.site,
+                pupils=row.pupils or 0,
+                valid_from=row.valid_from,
+                valid_to=row.valid_to,
+                credentials=tuple(held.get(row.site, ())),
+            )
+            for row in sites_on(session, today)
+        ]
+        document = export_register(
+            sites,
+            serial=serial,
+            operator=gateway.settings.operator,
+            issued=gateway.clock(),
+            expires=today + timedelta(days=REGISTER_DAYS),
+            secret=read_private(gateway.home.keys / REGISTER_KEY),
         )
-        for row in facts
-    ]
-    document = export_register(
-        sites,
-        serial=serial,
-        operator=gateway.settings.operator,
-        issued=gateway.clock(),
-        expires=expires,
-        secret=read_private(gateway.home.keys / REGISTER_KEY),
-    )
-    write_private(target, document)
-    return len(sites)
+        gateway.append(session, Entry(event=Event.REGISTER_EXPORTED, actor=actor), decision)
+        write_private(target, document)
+        return len(sites)
+
+    return desk.act(Action.MANAGE_REGISTER, act)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +229,7 @@ class _Appender:
     def __call__(self, connection: Connection, event: str, fields: Mapping[str, Any]) -> None:
         kind, outcome = _EVENTS[event]
         about = f"batch:{fields['batch']}" if "batch" in fields else None
-        if kind is Event.KEY_DESTROYED:
+        if kind in (Event.KEY_CREATED, Event.KEY_DESTROYED):
             about = f"key:pseudonym-service/{fields['school_year']}"
         entry = Entry(
             event=kind,

@@ -328,7 +328,12 @@ class _Storing:
             entry=appended.data,
             made=milliseconds(now),
             nonce=nonce,
-            details={"version": version, "counts": _as_details(parsed.counts), "key": parsed.key_id},
+            details={
+                "version": version,
+                "counts": _as_details(parsed.counts),
+                "key": parsed.key_id,
+                "operators": gateway.operators,
+            },
         )
         session.add(Receipt(entry_id=appended.entry_id, party=self.upload.site, subject=submission_id, text=receipt))
         if self.upload.idempotency_key:

@@ -51,10 +51,27 @@ class YearlyLog:
         origin = f"{self.name}/{self._year()}"
         with self.engine.connect() as connection:
             chain = logs(connection)
+            if chain and chain[-1].origin.startswith(f"{origin}/"):
+                origin = chain[-1].origin
             unsigned = bool(chain) and signed_size(connection, chain[-1].log) != chain[-1].size
         if chain and chain[-1].origin != origin:
             self._finish(chain[-1], unsigned=unsigned)
         return self._sequencer(origin)
+
+    def take_over(self, mark: str) -> None:
+        """Go on under a name of its own, `<name>/<school year>/<mark>`, after a backup was restored.
+
+        The name of before may have signed what the restored database knows nothing of: it never signs anything new.
+
+        Args:
+            mark: Never used before: the moment of the restore, and something random.
+        """
+        with self.engine.connect() as connection:
+            chain = logs(connection)
+        now, fresh = self.log.clock(), self._sequencer(f"{self.name}/{self._year()}/{mark}")
+        if chain and not chain[-1].is_closed:
+            fresh.take_over(now, now + KEEP // timedelta(milliseconds=1))
+        fresh.step(now)
 
     def run(self, stop: threading.Event) -> None:
         """Sequence until told to stop, and turn the year when it ends.

@@ -64,6 +64,11 @@ class Pkcs11Kek:
                 raise KeyringError("the token has a key-encryption key already")
             self._generate(1)
 
+    def is_empty(self) -> bool:
+        """Whether the token has no key-encryption key yet."""
+        with self._lock:
+            return not self._keys()
+
     def wrap(self, secret: bytes, aad: bytes) -> tuple[str, bytes]:
         """See `Kek`."""
         nonce = os.urandom(NONCE)

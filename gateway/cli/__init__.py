@@ -7,7 +7,7 @@ school's client works in the small base install.
 import sys
 
 from audit.errors import AuditError
-from gateway.cli import audit, operator, reading, school, server
+from gateway.cli import audit, keeping, law, operator, reading, school, server, service
 from gateway.cli.common import app
 from gateway.outcome import GatewayError
 from policies.errors import PolicyError
@@ -15,7 +15,8 @@ from pseudonymisation.errors import PseudonymisationError
 
 _ONLY_IN_EXTRA = {"alembic", "cedarpy", "fastapi", "highspy", "numpy", "pandas", "sqlalchemy", "sqlmodel", "uvicorn"}
 
-for part in (*operator.groups, *audit.groups, *reading.groups):
+_GROUPS = (operator, service, keeping, audit, reading, law)
+for part in [group for module in _GROUPS for group in module.groups]:
     app.add_typer(part)
 
 

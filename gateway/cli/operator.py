@@ -1,7 +1,6 @@
 """At the operator: register, periods, credentials, releases. The acts themselves are in `gateway.operate`."""
 
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -218,31 +217,6 @@ def release_show(data: Data = None, as_json: Json = False) -> None:
         return
     for row in rows:
         say("\t".join(row.values()))
-
-
-@quota.command("grant")
-def quota_grant(
-    site: str,
-    elements: int,
-    reason: Annotated[str, typer.Option("--reason", help="Reden uit de vaste lijst / reason from the list.")],
-    folder: Annotated[Path, typer.Option("--folder", help="Map van de pseudoniemdienst / service folder.")],
-    school_year: Annotated[str, typer.Option("--school-year")],
-) -> None:
-    """Verruim het quotum van een vestiging bij de pseudoniemdienst / enlarge a site's quota."""
-    from gateway.context import wall_clock
-    from gateway.pseudonyms import open_service
-    from pseudonymisation.service import GrantReason, grant_quota
-
-    service = open_service(folder)
-    grant_quota(
-        service.engine,
-        service.append,
-        site=site,
-        school_year=school_year,
-        elements=elements,
-        reason=GrantReason(reason),
-        now=wall_clock(),
-    )
 
 
 def _day(given: datetime | None, today: date) -> date:

@@ -7,19 +7,15 @@ import httpx
 import typer
 
 from gateway.cli.common import (
-    Data,
     File,
     GatewayUrl,
-    Json,
     Lang,
     Output,
     TokenFile,
     app,
-    deployment,
     language,
     say,
     say_error,
-    say_json,
     secret_token,
 )
 from gateway.cli.following import watch
@@ -27,8 +23,7 @@ from gateway.cli.school import SECONDS, expect
 from gateway.messages import text
 
 receipt = typer.Typer(name="receipt", no_args_is_help=True, help="Ontvangstbewijzen / receipts.")
-policy = typer.Typer(name="policy", no_args_is_help=True, help="Regels / policies.")
-groups = (receipt, policy)
+groups = (receipt,)
 _GOOD = {"proven", "unwitnessed", "promised"}
 
 
@@ -73,40 +68,3 @@ def receipt_verify(
     good = checked.verdict.value in _GOOD
     (say if good else say_error)(text("cli", f"receipt-{checked.verdict.value}", language(lang)))
     raise typer.Exit(0 if good else 1)
-
-
-@policy.command("lint")
-def policy_lint(folder: Annotated[list[Path] | None, typer.Argument()] = None) -> None:
-    """Controleer regels en doelen / check rules and purposes."""
-    from policies.engine import Engine
-    from policies.errors import BadPolicy
-
-    try:
-        Engine.load(purposes=folder or ())
-    except BadPolicy as error:
-        for fault in error.faults:
-            say_error(str(fault))
-        raise typer.Exit(1) from error
-
-
-@policy.command("rules")
-def policy_rules(data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
-    """Toon elke regel met artikel en uitleg / show every rule with its article."""
-    from policies.render import rule_sentence
-
-    law = deployment(data).law
-    rows = [
-        {
-            "id": rule.id,
-            "effect": rule.effect,
-            "basis": rule.annotations["legal_basis"],
-            "status": rule.annotations["status"],
-            "sentence": getattr(rule_sentence(rule, law.vocabulary), language(lang)),
-        }
-        for rule in law.rules.values()
-    ]
-    if as_json:
-        say_json(rows)
-        return
-    for row in rows:
-        say(f"{row['id']} ({row['status']}): {row['sentence']}\n    {row['basis']}")

@@ -112,6 +112,46 @@ def pseudonymise(
     say(text("cli", "pseudonymised", language(lang), file=str(output), records=str(delivery.records)))
 
 
+@app.command("change-numbers")
+def change_numbers(
+    file: File,
+    site: Site,
+    period: PeriodCode,
+    service: Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")],
+    service_key: Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")],
+    output: Output,
+    mapping: Annotated[Path | None, typer.Option("--map", exists=True, help="Kolommen / columns (TOML).")] = None,
+    cache: Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")] = None,
+    token_file: TokenFile = None,
+    lang: Lang = "nl",
+) -> None:
+    """Maak van een lijst met oude en nieuwe nummers een document met pseudoniemen / old and new numbers, blinded."""
+    from pseudonymisation import client
+
+    key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
+    sheet = _sheet(file, lang)
+    chosen = _done(client.read_map(mapping.read_text(encoding="utf-8")), lang) if mapping else None
+    kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
+    with kept, _service(service, token_file, offline=False) as http:
+        source = client.ServiceSource(http, key, period)
+        made = client.change_numbers(
+            sheet.header, sheet.rows, site=site, period=period, source=source, cache=kept, output=output, chosen=chosen
+        )
+    pupils = str(_done(made, lang).records)
+    say(text("cli", "changes-made", language(lang), file=str(output), pupils=pupils))
+
+
+@app.command("submit-changes")
+def submit_changes(file: File, gateway: GatewayUrl, token_file: TokenFile = None, lang: Lang = "nl") -> None:
+    """Lever nummerwijzigingen aan / submit number changes: stored rows go on under the new numbers."""
+    headers = {"Authorization": f"Bearer {secret_token(token_file)}", "Accept-Language": lang}
+    with httpx.Client(base_url=gateway, headers=headers, timeout=SECONDS) as http:
+        answer = http.post("/v1/number-changes", content=file.read_bytes())
+        expect(answer, httpx.codes.OK)
+    made = answer.json()
+    say(text("cli", "changes-taken", language(lang), pupils=str(made["pupils"]), rows=str(made["rows"])))
+
+
 @app.command()
 def submit(
     file: File,

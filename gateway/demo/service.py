@@ -1,23 +1,30 @@
 """The pseudonym service of the demo: a process of its own on this machine, with its own folder, keys and log."""
 
-import secrets
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import httpx
 
 from gateway.context import Gateway
+from gateway.demo.people import must, operator_of
+from gateway.operate import Desk
 from gateway.outcome import GatewayError
-from gateway.pseudonyms import create_service_folder, export_service_register, register_public_key
+from gateway.pseudonyms import (
+    REGISTER_FILE,
+    create_service_folder,
+    export_service_register,
+    issue_service_tokens,
+    register_public_key,
+)
 from gateway.running import free_port
 from gateway.synthetic.region import Region
 
 START_SECONDS = 30.0
-_REGISTER = "register.json"
+_DAYS = 365
 
 
 @dataclass
@@ -30,9 +37,10 @@ class Service:
 
     def register(self, gateway: Gateway, region: Region) -> None:
         """Give every site a token and export the register with their hashes."""
-        self.tokens = {site.code: secrets.token_urlsafe(32) for site in region.sites}
+        desk = Desk(gateway, replace(operator_of(gateway), proven=True))
+        self.tokens = dict(must(issue_service_tokens(desk, [site.code for site in region.sites], days=_DAYS)))
         self.serial += 1
-        export_service_register(gateway, gateway.home.service / _REGISTER, self.tokens, serial=self.serial)
+        must(export_service_register(desk, gateway.home.service / REGISTER_FILE, serial=self.serial))
 
     def client(self, site: str) -> httpx.Client:
         """A client of the service with a site's credential."""
@@ -50,7 +58,8 @@ def pseudonym_service(gateway: Gateway) -> Iterator[Service]:
     folder = gateway.home.service
     create_service_folder(folder, operator=gateway.settings.service_operator, gateway_key=register_public_key(gateway))
     serial = int(time.time())
-    export_service_register(gateway, folder / _REGISTER, {}, serial=serial)
+    desk = Desk(gateway, operator_of(gateway))
+    must(export_service_register(desk, folder / REGISTER_FILE, serial=serial))
     port = free_port()
     command = [sys.executable, "-m", "gateway.cli", "pseudonym-service", "--folder", str(folder), "--port", str(port)]
     process = subprocess.Popen(command)  # noqa: S603  our own program with our own arguments

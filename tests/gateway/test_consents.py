@@ -13,6 +13,8 @@ from joserfc.jwk import ECKey
 from sqlmodel import select
 
 from audit.schema import PENDING
+from gateway.app import open_gateway
+from gateway.backup import backup, restore
 from gateway.consented import IllnessHours, Opened, read_all, send
 from gateway.consents import (
     Standing,
@@ -29,6 +31,7 @@ from gateway.consents import (
 )
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.settings import Home
 from gateway.store import ConsentedHealth, ConsentEvent
 from policies.consent import AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
 from policies.parties import Kind
@@ -264,3 +267,22 @@ def test_what_was_opened_shows_no_hours_in_its_repr(world: World) -> None:
     opened = read_all(world.gateway, recipient)[0]
     assert isinstance(opened, Opened)
     assert "31.5" not in repr(opened)
+
+
+def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path) -> None:
+    """Withdrawn after the backup, with nothing sent under it yet: after the restore it is over, and says so once."""
+    recipient, standing = care(world), given(world)
+    assert backup(world.desk, data=tmp_path / "data.zip", keys=tmp_path / "keys.zip") is None
+    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
+    home.keys.mkdir(mode=0o700, parents=True)
+    home.folder.chmod(0o700)
+    shutil.copy(world.gateway.home.keys / "kek.json", home.keys / "kek.json")
+    assert restore(home, tmp_path / "data.zip", tmp_path / "keys.zip").ended == 1
+    gateway = open_gateway(home)
+    again = read(gateway, world.site(0), standing.id)
+    assert isinstance(again, Standing)
+    assert again.state.closed
+    assert isinstance(send(gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
+    assert len(notices_of(gateway, recipient)) == 1
+    gateway.database.dispose()

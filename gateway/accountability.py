@@ -1,0 +1,157 @@
+"""The register of processing with measured facts: what the log, the certificates and the tables say today."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, time
+
+from sqlmodel import Session, col, func, select
+
+from audit.entry import Entry
+from audit.events import Event
+from audit.merkle import leaf_hash
+from audit.timeline import Filter, find
+from gateway import retention
+from gateway.consents import load, overdue_notices, standing_in
+from gateway.context import LOCAL, Gateway, actor_of
+from gateway.identity import Identity, caller_of
+from gateway.outcome import Refused
+from gateway.oversight import may
+from gateway.receive import refused_by
+from gateway.store import ConsentedHealth, ConsentRecord, Release
+from policies.authzen import answer, what_if
+from policies.decision import Deny
+from policies.dpia import Measured
+from policies.question import Action
+from policies.register import register_document
+from policies.things import Installation
+
+PURPOSE = "accountability"
+_LAST = {
+    "keys-destroyed": Event.BACKUP_RESTORED,
+    "trail": Event.AUDIT_VERIFIED,
+    "refusals-reviewed": Event.AUDIT_REVIEWED,
+    "retention": Event.RETENTION_RUN,
+}
+
+
+def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -> Mapping[str, object] | Refused:
+    """The register of processing (AVG art. 30) of today with what was measured; anybody may read it.
+
+    Args:
+        gateway: whose register.
+        identity: who asks; None for the public.
+        commit: revision of the source tree, where known.
+    """
+    with gateway.reading() as session:
+        caller = caller_of(session, identity or Identity(gateway.settings.operator, "operator"), gateway.today)
+    decision = gateway.decide(caller, Action.READ_REGISTER_OF_PROCESSING, Installation(), (PURPOSE,))
+    if isinstance(decision, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
+        return refused_by(decision)
+    standing = gateway.engine.standing(gateway.clock())
+    return register_document(
+        gateway.law, on=gateway.today, standing=standing, measured=measured(gateway), commit=commit
+    )
+
+
+def law_on(gateway: Gateway, day: datetime) -> Mapping[str, object]:
+    """The law as it stood or will stand on a day, without figures: those are of today only."""
+    moment = datetime.combine(day.date(), time(12), LOCAL).astimezone(UTC)
+    return register_document(gateway.law, on=day.date(), standing=gateway.engine.standing(moment))
+
+
+def replay(gateway: Gateway, identity: Identity, question: bytes, day: datetime | None) -> Mapping[str, object]:
+    """What would be, or would have been, decided: a question in AuthZEN's form, on a day or at its own moment.
+
+    Raises:
+        BadQuestion: the body is no question; names key and remedy of every fault.
+    """
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+    asked = what_if(question, caller, gateway.setup)
+    moment = datetime.combine(day.date(), time(12), LOCAL).astimezone(UTC) if day else asked.at or gateway.clock()
+    return answer(gateway.engine.decide(asked.request, at=moment))
+
+
+def consents_by_id(gateway: Gateway) -> list[Mapping[str, object]] | Refused:
+    """Every consent with its state, last day and number of records: no site, recipient or class; the look is logged."""
+    refused = _look(gateway)
+    if refused is not None:
+        return refused
+    with gateway.reading() as session:
+        counted = select(ConsentedHealth.consent_id, func.count()).group_by(ConsentedHealth.consent_id)
+        held = dict(session.exec(counted).all())
+        ids = session.exec(select(ConsentRecord.id)).all()
+        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+    return [
+        {
+            "id": one.id,
+            "state": one.state.stage.value,
+            "last_day": one.state.terms.last_day if one.state.terms else None,
+            "records": held.get(one.id, 0),
+        }
+        for one in found
+    ]
+
+
+def consent_history(gateway: Gateway, consent_id: str) -> list[Mapping[str, object]] | Refused:
+    """What happened to one consent and when, without who or whose; the look is logged."""
+    refused = _look(gateway)
+    if refused is not None:
+        return refused
+    standing = load(gateway, consent_id)
+    if not standing.events:
+        return Refused("not-found")
+    return [{"number": number, "event": one.event, "at": one.at} for number, one in enumerate(standing.events, start=1)]
+
+
+def _look(gateway: Gateway) -> Refused | None:
+    """Whoever can read the keys of the deployment looks as the controller's officer, and the log says so."""
+    allowed = may(gateway, Identity(gateway.settings.operator, "controller-officer"), Action.READ_AUDIT)
+    if isinstance(allowed, Refused):
+        return allowed
+    caller, decision = allowed
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=Event.AUDIT_VIEWED, actor=actor_of(caller)), decision)
+    return None
+
+
+def measured(gateway: Gateway) -> list[Measured]:
+    """Every figure of the impact assessment that this deployment can measure now; what was not measured is left out."""
+    now = gateway.clock()
+    both = f"{gateway.settings.operator}, {gateway.settings.service_operator}"
+    command = "verzuimpoort retention run"
+    with gateway.reading() as session:
+        found = [*_from_release(session), *_from_log(session)]
+    late = len(overdue_notices(gateway))
+    return [
+        *found,
+        Measured("two-operators", f"{gateway.operators} ({both})", now, "gateway.toml"),
+        Measured("rows-erased", str(retention.overdue(gateway)), now, command),
+        Measured("withdrawal-answered", str(late), now, "verzuimpoort consent overdue"),
+    ]
+
+
+def _from_release(session: Session) -> Iterator[Measured]:
+    """Cells and the attacker's verdict of the newest published release, from its certificate."""
+    newest = select(Release).where(col(Release.published_at).is_not(None)).order_by(col(Release.published_at).desc())
+    release = session.exec(newest).first()
+    if release is None or release.published_at is None or not release.certificate:
+        return
+    said = json.loads(release.certificate)
+    evidence = f"/v1/releases/{release.id}/certificate"
+    attacker = f"{said['attacker']['exact']} exact, {said['attacker']['narrowed']} narrowed"
+    yield Measured("attacker", attacker, release.published_at, evidence)
+    cells = [sector["cells"] for sector in said["sectors"].values()]
+    share = " / ".join(str(sum(each[name] for each in cells)) for name in ("suppressed", "listed"))
+    yield Measured("threshold", share, release.published_at, evidence)
+
+
+def _from_log(session: Session) -> Iterator[Measured]:
+    """When something was last done, by the newest entry of the log that says so."""
+    for measure, event in _LAST.items():
+        for entry in find(session.connection(), Filter(event=event.value), limit=1):
+            fields = entry.fields()
+            at = datetime.fromtimestamp(fields["ts"] / 1000, UTC)
+            evidence = f"/v1/audit/proofs/inclusion?leaf={leaf_hash(entry.data).hex()}"
+            yield Measured(measure, fields["decision"], at, evidence)

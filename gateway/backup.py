@@ -1,0 +1,311 @@
+"""Backup and restore that keep shredding true, on SQLite and PostgreSQL alike: a backup of one restores into the other.
+
+Two files, to be kept apart. The data: `backup.json`, `gateway.toml` and a member of JSON lines for each table, read in
+one snapshot. The keys: the gateway's own, and the keyring, every key still wrapped. The key-encryption key is in
+neither: it is renewed at each destruction, so what was destroyed after a backup opens from no copy. So the file of the
+keys is made anew after each destruction, with the copy in the safe; the data may be of any day.
+
+    {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
+
+After a restore nothing goes on as if nothing had happened: rows without a key are erased, consents whose key is gone
+are over, whoever was logged in is not, tokens are revoked, and the log goes on under a new name, because its old name
+may have signed what this backup does not know.
+"""
+
+import base64
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+from alembic.runtime.migration import MigrationContext
+from pydantic import ValidationError
+from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, text, update
+from sqlmodel import Session, SQLModel, col
+
+from audit import guards
+from audit import schema as audit_schema
+from audit.entry import Actor, Entry, Object
+from audit.events import Event
+from gateway import consents, retention
+from gateway.app import KEY_FILES, RING, open_gateway, open_keyring, upgrade, yearly_log
+from gateway.context import Gateway, actor_of
+from gateway.database import open_database
+from gateway.identity import Identity, caller_of
+from gateway.operate import Desk
+from gateway.outcome import GatewayError, Refused
+from gateway.settings import SETTINGS_FILE, Home, read_settings
+from gateway.store import LoginLink, Oin, Token, WebSession
+from policies.decision import Decision
+from policies.question import Action
+from pseudonymisation.keyring import KeyRecord
+from pseudonymisation.private_file import make_private_folder, read_private, write_private
+
+FORMAT: Final = "verzuimpoort/backup/v1"
+_ABOUT: Final = "backup.json"
+_CHUNK: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What a restore brought back and what it did not.
+
+    Attributes:
+        made: The moment of the backup.
+        rows: Rows of all tables that came back.
+        refused: Keys of the backup that were destroyed since: they open no more.
+        ended: Consents whose key was destroyed since: they are over.
+        erased: What the retention run after it erased, by kind; rows without a key among them.
+    """
+
+    made: datetime
+    rows: int
+    refused: int
+    ended: int
+    erased: Mapping[str, int]
+
+
+def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | None:
+    """Write the files of a backup, readable by their owner only; the entry is in the backup itself.
+
+    Args:
+        desk: The operator's.
+        data: Where the data go; None for the keys alone.
+        keys: Where the keys go; None for the data alone.
+
+    Raises:
+        GatewayError: a file is there already: backups are not overwritten.
+    """
+    for file in filter(None, (data, keys)):
+        if file.exists():
+            raise GatewayError(f"{file} is there already: a backup overwrites nothing, choose another name")
+    gateway = desk.gateway
+
+    def act(session: Session, actor: Actor, decision: Decision) -> None:
+        about = Object(f"backup:{gateway.new_id()}")
+        gateway.append(session, Entry(event=Event.BACKUP_MADE, actor=actor, object=about), decision)
+
+    logged = desk.act(Action.MANAGE_KEYS, act)
+    if isinstance(logged, Refused):
+        return logged
+    if keys is not None:
+        _write_keys(gateway, keys)
+    if data is not None:
+        _write_data(gateway, data)
+    return None
+
+
+def restore(where: Home, data: Path, keys: Path) -> Restored:
+    """Bring a backup back into an empty database, and then make true what has happened since.
+
+    Steps: (1) settings and keys where they are missing, never over what is there; (2) one transaction: tables, rows,
+    and only then the guards; (3) the keyring takes in what still opens; (4) `settle`.
+
+    Raises:
+        GatewayError: not a backup, of another version, or the database is not empty: names the mend.
+        KeyringError: the key-encryption key is missing: it comes back first.
+    """
+    with zipfile.ZipFile(data) as archive, zipfile.ZipFile(keys) as ring:
+        about = _about(archive)
+        make_private_folder(where.folder)
+        if not where.settings_file.exists():
+            where.settings_file.write_bytes(archive.read(SETTINGS_FILE))
+        make_private_folder(where.keys)
+        for name in KEY_FILES:  # (1)
+            if name in ring.namelist() and not (where.keys / name).exists():
+                write_private(where.keys / name, ring.read(name))
+        open_keyring(where, read_settings(where))
+        rows = _fill(where, archive, about["revision"])  # (2)
+        records = [_record(ring.read(name)) for name in ring.namelist() if name.startswith(f"{RING}/")]
+    gateway = open_gateway(where)
+    try:
+        refused = gateway.keyring.restore(records)  # (3)
+        ended, erased = settle(gateway)  # (4)
+    finally:
+        gateway.database.dispose()
+    return Restored(datetime.fromisoformat(about["made"]), rows, len(refused), ended, erased)
+
+
+def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
+    """After any restore, by this program or by the database's own means: make true what happened since.
+
+    Steps: (1) the log goes on under a new name; (2) sessions, links and tokens end, for what was revoked since has come
+    back; (3) consents whose key is gone are over; (4) a retention run, which also erases rows without a key.
+
+    Returns:
+        How many consents ended, and what the retention run erased.
+    """
+    operator = Identity(gateway.settings.operator, "operator")
+    yearly_log(gateway).take_over(f"{gateway.clock():%Y%m%dt%H%M%S}-{gateway.random(4).hex()}")  # (1)
+    with gateway.writing() as session:
+        caller = caller_of(session, operator, gateway.today)
+        gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
+        _end_credentials(session, gateway.clock())  # (2)
+    ended = consents.end_keyless(gateway)  # (3)
+    erased = retention.run(gateway, operator)  # (4)
+    if isinstance(erased, Refused):
+        raise GatewayError(f"the retention run after the restore was refused: {erased.code}")
+    return ended, erased.of
+
+
+def _write_data(gateway: Gateway, target: Path) -> None:
+    with gateway.reading() as session, _new_zip(target) as archive:
+        connection = session.connection()
+        about = {"format": FORMAT, "revision": _revision(connection), "made": gateway.clock().isoformat()}
+        archive.writestr(_ABOUT, json.dumps(about))
+        archive.writestr(SETTINGS_FILE, gateway.home.settings_file.read_bytes())
+        for table in _tables():
+            with archive.open(f"{table.name}.jsonl", "w", force_zip64=True) as lines:
+                for row in _rows_of(connection, table):
+                    lines.write(row)
+
+
+def _write_keys(gateway: Gateway, target: Path) -> None:
+    """The gateway's own keys and the keyring as it stands; a destroyed key leaves its file without the secret."""
+    with _new_zip(target) as archive:
+        for name in KEY_FILES:
+            if (gateway.home.keys / name).exists():
+                archive.writestr(name, read_private(gateway.home.keys / name))
+        for record in gateway.keyring.records():
+            archive.writestr(f"{RING}/{record.key_id}.json", record.model_dump_json())
+
+
+@contextmanager
+def _new_zip(target: Path) -> Iterator[zipfile.ZipFile]:
+    """A new zip file of its owner only; one that was not finished does not stay."""
+    descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w+b") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            yield archive
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _tables() -> list[Table]:
+    """Every table, those first to which others refer."""
+    return [*SQLModel.metadata.sorted_tables, *audit_schema.METADATA.sorted_tables]
+
+
+def _revision(connection: Connection) -> str:
+    return MigrationContext.configure(connection).get_current_revision() or ""
+
+
+def _about(archive: zipfile.ZipFile) -> dict[str, str]:
+    try:
+        about: dict[str, str] = json.loads(archive.read(_ABOUT))
+    except (KeyError, ValueError) as error:
+        raise GatewayError("this is not the data of a backup: give the file with the data first") from error
+    if about.get("format") != FORMAT:
+        raise GatewayError("this backup has a form that this version does not know: restore it with the newest version")
+    return about
+
+
+def _record(data: bytes) -> KeyRecord:
+    try:
+        return KeyRecord.model_validate_json(data)
+    except ValidationError as error:
+        raise GatewayError("the file of the keys holds a key that is none: take another copy") from error
+
+
+def _rows_of(connection: Connection, table: Table) -> Iterator[bytes]:
+    keys = list(table.primary_key.columns)
+    found = connection.execution_options(yield_per=_CHUNK).execute(select(table).order_by(*keys))
+    for row in found:
+        yield json.dumps([_plain(value) for value in row], ensure_ascii=False).encode() + b"\n"
+
+
+def _plain(value: object) -> object:
+    """A value as JSON; what JSON has no form for says what it is."""
+    match value:
+        case bytes():
+            return {"bytes": base64.b64encode(value).decode()}
+        case datetime():
+            return {"moment": value.isoformat()}
+        case date():
+            return {"day": value.isoformat()}
+        case _:
+            return value
+
+
+def _value(plain: Any) -> object:  # noqa: ANN401  JSON
+    if not isinstance(plain, dict):
+        return plain
+    ((form, written),) = plain.items()
+    return _FORMS[form](written)
+
+
+_FORMS: Final[Mapping[str, Callable[[str], object]]] = {
+    "bytes": base64.b64decode,
+    "moment": datetime.fromisoformat,
+    "day": date.fromisoformat,
+}
+
+
+def _fill(where: Home, archive: zipfile.ZipFile, revision: str) -> int:
+    database = open_database(where.database)
+    try:
+        with database.begin() as connection:
+            if inspect(connection).get_table_names():
+                raise GatewayError(
+                    "the database is not empty, and a restore overwrites nothing: name an empty one, or move "
+                    "gateway.sqlite with its -wal and -shm away"
+                )
+            upgrade(connection)
+            if _revision(connection) != revision:
+                raise GatewayError(f"the backup has revision {revision}: restore it with the version that made it")
+            audit_schema.METADATA.create_all(connection)
+            rows = sum(_load(connection, table, archive) for table in _tables())
+            _go_on_counting(connection)
+            guards.create(connection)
+    finally:
+        database.dispose()
+    return rows
+
+
+def _load(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int:
+    """The rows of one table; each line is the list of its values in the order of the columns."""
+    names = [column.name for column in table.columns]
+    always = table is audit_schema.PENDING and connection.dialect.name == "postgresql"
+    statement = text(_OVERRIDING) if always else insert(table)
+    many = 0
+    with archive.open(f"{table.name}.jsonl") as lines:
+        while chunk := list(islice(lines, _CHUNK)):
+            rows = [dict(zip(names, map(_value, json.loads(line)), strict=True)) for line in chunk]
+            connection.execute(statement, rows)
+            many += len(rows)
+    return many
+
+
+def _go_on_counting(connection: Connection) -> None:
+    """Numbers that the database gives out go on after the last one used, in the waiting room of the log too."""
+    entry, pending = audit_schema.ENTRY, audit_schema.PENDING
+    used = [connection.scalar(select(func.max(column))) or 0 for column in (entry.c.source, pending.c.id)]
+    if connection.dialect.name == "sqlite":
+        connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'audit_pending'"))
+        connection.execute(text("INSERT INTO sqlite_sequence VALUES ('audit_pending', :last)"), {"last": max(used)})
+        return
+    last = {(pending.name, "id"): max(used)}
+    for table in SQLModel.metadata.sorted_tables:
+        counted = table.autoincrement_column
+        if counted is not None and not counted.foreign_keys:
+            last[table.name, counted.name] = connection.scalar(select(func.max(counted))) or 0
+    for (of, column), number in last.items():
+        sequence = func.pg_get_serial_sequence(of, column)
+        connection.execute(select(func.setval(sequence, max(number, 1), number > 0)))
+
+
+def _end_credentials(session: Session, now: datetime) -> None:
+    for gone in (LoginLink, WebSession):
+        session.execute(delete(gone))
+    for kept in (Token, Oin):
+        session.execute(update(kept).where(col(kept.revoked_at).is_(None)).values(revoked_at=now))
+
+
+_OVERRIDING: Final = "INSERT INTO audit_pending (id, data) OVERRIDING SYSTEM VALUE VALUES (:id, :data)"

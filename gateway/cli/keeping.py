@@ -1,0 +1,241 @@
+"""At the operator: keys after a leak, the retention run, backups, consents by their id, releases by a named person."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.common import (
+    Data,
+    File,
+    Json,
+    Lang,
+    app,
+    deployment,
+    desk,
+    done,
+    language,
+    refuse,
+    say,
+    say_json,
+)
+from gateway.cli.operator import key, release
+from gateway.messages import text
+from gateway.outcome import Refused
+from gateway.settings import home
+
+if TYPE_CHECKING:
+    from gateway.context import Gateway
+    from gateway.identity import Identity
+
+retention = typer.Typer(name="retention", no_args_is_help=True, help="Bewaartermijnen / retention.")
+consent = typer.Typer(name="consent", no_args_is_help=True, help="Toestemmingen / consents.")
+groups = (retention, consent)
+
+Purpose = Annotated[str, typer.Option("--purpose", help="Doel waarvoor de sleutel is / purpose of the key.")]
+Sure = Annotated[bool, typer.Option("--yes", help="Ja, dit kan niet ongedaan worden gemaakt / this cannot be undone.")]
+As = Annotated[str, typer.Option("--as", help="Naam van de beheerder die dit doet / label of the operator's person.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reden / reason.")]
+_ROWS = "counting-for-school"
+
+
+@key.command("list")
+def key_list(data: Data = None, as_json: Json = False) -> None:
+    """Toon de sleutels, zonder geheim / list the keys, without any secret."""
+    rows = [
+        record.model_dump(mode="json", exclude={"wrapped", "format"})
+        for record in sorted(deployment(data).keyring.records(), key=lambda one: (one.school_year or "", one.purpose))
+        if not record.purpose.startswith("consent-")
+    ]
+    if as_json:
+        say_json(rows)
+        return
+    for row in rows:
+        say("\t".join(str(row[name] or "") for name in ("key_id", "purpose", "school_year", "state", "previous")))
+
+
+@key.command("rotate")
+def key_rotate(school_year: str, purpose: Purpose = _ROWS, data: Data = None, lang: Lang = "nl") -> None:
+    """Na een lek: een nieuwe sleutel, en elke opgeslagen pid opnieuw / after a leak: a new key, every pid re-keyed."""
+    from gateway.keys import rotate
+
+    made = done(rotate(desk(data), purpose, school_year), lang)
+    say(text("cli", "key-rotated", language(lang), id=made.key_id, rows=str(made.rows)))
+
+
+@key.command("renounce")
+def key_renounce(
+    school_year: str,
+    not_before: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Eerste dag / first day.")],
+    purpose: Purpose = _ROWS,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Bij de volgende periode na een lek: een verse sleutel, de gelekte vernietigd / a fresh key, leaked ones gone."""
+    from gateway.keys import renounce
+
+    made = done(renounce(desk(data), purpose, school_year, not_before=not_before.date()), lang)
+    say(text("cli", "key-renounced", language(lang), id=made.key_id))
+    say(text("cli", "kek-renewed", language(lang)))
+
+
+@key.command("destroy")
+def key_destroy(key_id: str, yes: Sure = False, data: Data = None, lang: Lang = "nl") -> None:
+    """Vernietig een sleutel en wis wat eronder staat / destroy a key and erase what stands under it."""
+    from gateway.keys import destroy
+
+    if not yes:
+        raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
+    gone = done(destroy(desk(data), key_id), lang)
+    say(text("cli", "key-destroyed", language(lang), id=key_id, rows=str(gone.rows)))
+    say(text("cli", "kek-renewed", language(lang)))
+
+
+@retention.command("run")
+def retention_run(data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
+    """Wis alles waarvan de termijn voorbij is, sleutels erbij / erase all that is past its term, keys included."""
+    from gateway.identity import Identity
+    from gateway.retention import run
+
+    gateway = deployment(data)
+    erased = done(run(gateway, Identity(gateway.settings.operator, "operator")), lang)
+    if as_json:
+        say_json(dict(erased.of))
+        return
+    for kind, many in erased.of.items():
+        say(f"{kind}: {many}")
+    if not erased.of:
+        say(text("cli", "nothing-erased", language(lang)))
+    if {"keys", "consents-ended"} & erased.of.keys():
+        say(text("cli", "kek-renewed", language(lang)))
+
+
+@app.command()
+def backup(
+    keys: Annotated[
+        Path | None, typer.Option("--keys", dir_okay=False, help="Bestand met sleutels / keys file.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", dir_okay=False, help="Gegevens / data file.")] = None,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Maak een reservekopie: gegevens en sleutels in twee bestanden / a backup: data and keys, to be kept apart."""
+    from gateway.backup import backup as make
+
+    if keys is None and output is None:
+        raise typer.BadParameter("geef -o, --keys of beide / give -o, --keys or both")
+    refused = make(desk(data), data=output, keys=keys)
+    if refused is not None:
+        done(refused, lang)
+    files = ", ".join(str(file) for file in (output, keys) if file is not None)
+    say(text("cli", "backed-up", language(lang), files=files))
+
+
+@app.command()
+def restore(
+    file: File,
+    keys: Annotated[Path, typer.Option("--keys", exists=True, dir_okay=False, help="Nieuwste sleutels / newest keys.")],
+    data: Data = None,
+    as_json: Json = False,
+    lang: Lang = "nl",
+) -> None:
+    """Zet een reservekopie terug in een lege database; wat sindsdien is vernietigd komt niet terug / restore."""
+    from gateway.backup import restore as bring_back
+
+    found = bring_back(home(data), file, keys)
+    told = {"made": found.made, "rows": found.rows, "refused": found.refused, "ended": found.ended}
+    if as_json:
+        say_json(told | {"erased": dict(found.erased)})
+        return
+    say(text("cli", "restored", language(lang), **{name: str(value) for name, value in told.items()}))
+
+
+@app.command("settle-restore")
+def settle_restore(data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
+    """Na terugzetten met de database zelf: maak waar wat sindsdien gebeurde / after a restore by other means."""
+    from gateway.backup import settle
+
+    ended, erased = settle(deployment(data))
+    if as_json:
+        say_json({"ended": ended, "erased": dict(erased)})
+        return
+    say(text("cli", "settled", language(lang), ended=str(ended), rows=str(erased.get("rows", 0))))
+
+
+@consent.command("list")
+def consent_list(data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
+    """Toon toestemmingen: stand en laatste dag, zonder school of ontvanger / states and last days, nobody's name."""
+    from gateway.accountability import consents_by_id
+
+    rows = done(consents_by_id(deployment(data)), lang)
+    if as_json:
+        say_json([dict(row) for row in rows])
+        return
+    for row in rows:
+        say("\t".join(str(value) for value in row.values()))
+
+
+@consent.command("show")
+def consent_show(consent_id: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Toon de gebeurtenissen van één toestemming / the events of one consent."""
+    from gateway.accountability import consent_history
+
+    say_json(done(consent_history(deployment(data), consent_id), lang))
+
+
+@consent.command("overdue")
+def consent_overdue(data: Data = None, as_json: Json = False) -> None:
+    """Toon berichten van intrekking zonder tijdig antwoord / notices of withdrawal without an answer in time."""
+    from gateway.consents import overdue_notices
+
+    rows = [
+        {"consent": one.consent, "recipient": one.recipient, "cause": one.cause, "answer_by": one.answer_by}
+        for one in overdue_notices(deployment(data))
+    ]
+    if as_json:
+        say_json(rows)
+        return
+    for row in rows:
+        say("\t".join(str(value) for value in row.values()))
+
+
+@release.command("build")
+def release_build(
+    period: str,
+    person: As,
+    collection: Annotated[str, typer.Option("--collection")] = "absence-counts",
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Laat een uitlevering bouwen; een ander keurt haar goed / have a release built; somebody else approves it."""
+    from gateway.publish.building import request_build
+
+    at = deployment(data)
+    made = done(request_build(at, _person(at, person, lang), collection, period), lang)
+    say(made.id)
+
+
+@release.command("withdraw")
+def release_withdraw(release_id: str, person: As, reason: Reason, data: Data = None, lang: Lang = "nl") -> None:
+    """Trek een uitlevering in: niemand haalt haar meer op / withdraw a release: nobody downloads it any more."""
+    from gateway.publish.deciding import withdraw_release
+
+    at = deployment(data)
+    done(withdraw_release(at, _person(at, person, lang), release_id, reason=reason), lang)
+
+
+def _person(gateway: "Gateway", label: str, lang: str) -> "Identity":
+    """A person of the operator; whoever can read the keys of the deployment has proven enough."""
+    from sqlmodel import select
+
+    from gateway.identity import Identity
+    from gateway.store import Person
+
+    operator = gateway.settings.operator
+    with gateway.reading() as session:
+        query = select(Person.id).where(Person.party == operator, Person.role == "operator", Person.label == label)
+        found = session.exec(query).first()
+    if found is None:
+        refuse(Refused("unknown-person"), lang)
+    return Identity(operator, "operator", found, proven=True)

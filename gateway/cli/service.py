@@ -1,0 +1,121 @@
+"""At the pseudonym service and, for its register, at the gateway: folder, credentials, school years, quotas."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.common import Data, Lang, Output, deployment, desk, done, language, say
+from gateway.cli.operator import quota
+from gateway.messages import text
+
+service = typer.Typer(name="service", no_args_is_help=True, help="De pseudoniemdienst / the pseudonym service.")
+groups = (service,)
+Folder = Annotated[Path, typer.Option("--folder", file_okay=False, help="Map van de pseudoniemdienst / its folder.")]
+
+
+@service.command("gateway-key")
+def gateway_key(data: Data = None) -> None:
+    """Toon de openbare sleutel waarmee de poort haar register tekent / the key that signs the gateway's register."""
+    from gateway.pseudonyms import register_public_key
+
+    say(register_public_key(deployment(data)).hex())
+
+
+@service.command("init")
+def service_init(
+    folder: Folder,
+    operator: Annotated[str, typer.Option("--operator", help="Beheerder van de dienst / its operator, ORG-….")],
+    key: Annotated[str, typer.Option("--gateway-key", help="Van / from `service gateway-key`.")],
+    database: Annotated[str, typer.Option("--database", help="URL; zonder: SQLite in de map / in the folder.")] = "",
+) -> None:
+    """Maak map, instellingen en sleutels van de dienst / make the service's folder, settings and keys."""
+    from gateway.pseudonyms import create_service_folder
+
+    try:
+        public = bytes.fromhex(key)
+    except ValueError as error:
+        raise typer.BadParameter("--gateway-key: 64 tekens / characters 0-9 a-f") from error
+    create_service_folder(folder, operator=operator, gateway_key=public, database=database)
+
+
+@service.command("token")
+def service_token(
+    site: list[str],
+    days: Annotated[int, typer.Option("--days", min=1, max=730)] = 365,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Geef vestigingen een token voor de dienst / give sites a token for the service; then export the register."""
+    from gateway.pseudonyms import issue_service_tokens
+
+    for code, token in done(issue_service_tokens(desk(data), site, days=days), lang).items():
+        say(f"{code}\t{token}")
+
+
+@service.command("register")
+def service_register(output: Output, data: Data = None, lang: Lang = "nl") -> None:
+    """Schrijf het ondertekende register voor de dienst / write the signed register for the service."""
+    from gateway.pseudonyms import export_service_register
+
+    at = desk(data)
+    sites = done(export_service_register(at, output, serial=int(at.gateway.clock().timestamp())), lang)
+    say(text("cli", "register-exported", language(lang), file=str(output), sites=str(sites)))
+
+
+@service.command("key-file")
+def key_file(folder: Folder, output: Output) -> None:
+    """Schrijf het ondertekende bestand met openbare sleutels / write the signed file of public keys, for everybody."""
+    from gateway.pseudonyms import open_service
+    from pseudonymisation.service import service_document
+
+    opened = open_service(folder)
+    output.write_bytes(service_document(opened.keyring, opened.operator))
+
+
+@service.command("open-year")
+def open_year(school_year: str, folder: Folder) -> None:
+    """Maak de sleutel van een schooljaar / make the key of a school year; pin the new key file at the gateway."""
+    from gateway.pseudonyms import open_service, open_service_year
+
+    say(open_service_year(open_service(folder), school_year))
+
+
+@service.command("close-year")
+def close_year(
+    school_year: str,
+    folder: Folder,
+    yes: Annotated[bool, typer.Option("--yes", help="Ja, voorgoed / yes, for good.")] = False,
+) -> None:
+    """Vernietig de sleutel en de antwoorden van een schooljaar / destroy a school year's key and answers."""
+    from gateway.pseudonyms import open_service
+    from pseudonymisation.service import close_year as close
+
+    if not yes:
+        raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
+    opened = open_service(folder)
+    close(opened.engine, opened.append, opened.keyring, school_year)
+
+
+@quota.command("grant")
+def quota_grant(
+    site: str,
+    elements: Annotated[int, typer.Argument(min=1)],
+    reason: Annotated[str, typer.Option("--reason", help="pupils-arrived, cache-lost, system-changed, key-replaced.")],
+    folder: Folder,
+    school_year: Annotated[str, typer.Option("--school-year")],
+    lang: Lang = "nl",
+) -> None:
+    """Verruim het quotum van een vestiging bij de pseudoniemdienst / enlarge a site's quota."""
+    from gateway.pseudonyms import open_service
+    from pseudonymisation.service import GrantReason, grant_quota
+
+    if reason not in list(GrantReason):
+        raise typer.BadParameter(f"--reason: {', '.join(GrantReason)}")
+    opened, now = open_service(folder), datetime.now(UTC)
+    why = GrantReason(reason)
+    grant_quota(
+        opened.engine, opened.append, site=site, school_year=school_year, elements=elements, reason=why, now=now
+    )
+    say(text("cli", "quota-granted", language(lang), site=site, elements=str(elements), year=school_year))

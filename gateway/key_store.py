@@ -1,0 +1,41 @@
+"""Where the key-encryption key lives: a file of this deployment, or a PKCS#11 token that never shows it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway.settings import Pkcs11
+from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import FileKek, Kek
+from pseudonymisation.private_file import read_private
+
+if TYPE_CHECKING:
+    from pseudonymisation.hsm import Pkcs11Kek
+
+
+def open_kek(file: Path, token: Pkcs11 | None) -> Kek:
+    """The key-encryption key of a deployment.
+
+    Raises:
+        KeyringError: the file or the token is not there, or cannot be opened: says which.
+    """
+    if token is not None:
+        return _token(token)
+    if not file.exists():
+        raise KeyringError(f"{file} is missing: put the key-encryption key back from its safe; no backup holds it")
+    return FileKek(file)
+
+
+def make_kek(file: Path, token: Pkcs11 | None) -> None:
+    """Make the key-encryption key where there is none yet."""
+    if token is not None:
+        kek = _token(token)
+        if kek.is_empty():
+            kek.create()
+    elif not file.exists():
+        FileKek.create(file)
+
+
+def _token(token: Pkcs11) -> "Pkcs11Kek":
+    from pseudonymisation.hsm import Pkcs11Kek  # noqa: PLC0415  needs the extra `pkcs11`
+
+    return Pkcs11Kek(token.module, token.token, read_private(token.pin).decode().strip())

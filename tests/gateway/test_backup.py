@@ -1,0 +1,192 @@
+"""Backup and restore: what comes back, what may not, and that the log never tells two stories."""
+
+import dataclasses
+import json
+import shutil
+import stat
+import zipfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select as sql
+from sqlmodel import select
+
+from audit.proofs import logs
+from audit.schema import ENTRY
+from gateway.access import Held, answer
+from gateway.app import open_gateway, yearly_log
+from gateway.backup import Restored, backup, restore
+from gateway.context import Gateway
+from gateway.identity import Identity, identify_token
+from gateway.keys import destroy
+from gateway.operate import Desk
+from gateway.outcome import GatewayError, Refused
+from gateway.settings import Home
+from gateway.store import Enrolment, Submission
+from pseudonymisation.errors import KeyringError
+
+from .conftest import World
+from .records import delivered, rows
+
+PURPOSE, YEAR = "counting-for-school", "2026-2027"
+
+
+@dataclasses.dataclass(frozen=True)
+class Copies:
+    """The two files of a backup."""
+
+    data: Path
+    keys: Path
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Copies:
+    """Where a backup goes."""
+    return Copies(tmp_path / "data.zip", tmp_path / "keys.zip")
+
+
+def made(world: World, copies: Copies) -> None:
+    assert backup(world.desk, data=copies.data, keys=copies.keys) is None
+
+
+def elsewhere(world: World, tmp_path: Path) -> Home:
+    """A new machine, to which the key-encryption key came back from its safe."""
+    home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
+    home.keys.mkdir(mode=0o700, parents=True)
+    home.folder.chmod(0o700)
+    shutil.copy(world.gateway.home.keys / "kek.json", home.keys / "kek.json")
+    return home
+
+
+def restored(world: World, copies: Copies, tmp_path: Path) -> tuple[Restored, Gateway]:
+    home = elsewhere(world, tmp_path)
+    outcome = restore(home, copies.data, copies.keys)
+    return outcome, open_gateway(home)
+
+
+def test_everything_comes_back_on_another_machine(world: World, copies: Copies, tmp_path: Path) -> None:
+    """From either database into SQLite: rows, keys and receipts work on, and a pupil is found again."""
+    pseudonyms = delivered(world)
+    world.sequence()
+    before = rows(world)
+    made(world, copies)
+    outcome, gateway = restored(world, copies, tmp_path)
+    assert outcome.refused == 0
+    after = rows(World(gateway, world.region))
+    assert [row.pid for row in after] == [row.pid for row in before]
+    held = answer(gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
+    assert isinstance(held, Held)
+    assert len(held.rows) == len(held.uses) == 1
+    gateway.database.dispose()
+
+
+def test_a_backup_comes_back_into_postgresql(world: World, copies: Copies, tmp_path: Path, postgresql: str) -> None:
+    """And numbers that the database gives out go on after the last one."""
+    from tests.databases import new_database  # noqa: PLC0415  beside its only use
+
+    delivered(world)
+    made(world, copies)
+    home = dataclasses.replace(elsewhere(world, tmp_path), database=new_database(postgresql))
+    restore(home, copies.data, copies.keys)
+    gateway = open_gateway(home)
+    desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
+    assert desk.add_party("ORG-NEW", "supplier", "Nieuw") is True
+    assert not isinstance(desk.invite("ORG-NEW", "privacy-officer", "x"), Refused)
+    assert len(rows(World(gateway, world.region))) == len(rows(world))
+    gateway.database.dispose()
+
+
+@pytest.mark.parametrize("newest_keys", [False, True])
+def test_what_was_destroyed_stays_destroyed(world: World, copies: Copies, tmp_path: Path, newest_keys: bool) -> None:
+    """Rows whose key was destroyed after the backup relink nothing and are erased, with old and newest keys alike."""
+    delivered(world)
+    made(world, copies)
+    key = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert key is not None
+    destroy(world.desk, key.key_id)
+    if newest_keys:
+        copies.keys.unlink()
+        assert backup(world.desk, data=None, keys=copies.keys) is None
+    outcome, gateway = restored(world, copies, tmp_path)
+    assert outcome.refused == (0 if newest_keys else 2)
+    assert outcome.erased["rows"] > 0
+    with gateway.reading() as session:
+        assert session.exec(select(Enrolment)).all() == []
+        assert session.exec(select(Submission)).all()
+    with pytest.raises(KeyringError):
+        gateway.keyring.secret(key.key_id)
+    assert (gateway.keyring.active("audit-subjects", YEAR) is not None) is newest_keys
+    gateway.database.dispose()
+
+
+def test_the_log_goes_on_under_a_new_name(world: World, copies: Copies, tmp_path: Path) -> None:
+    """Entries of after the backup are gone here; the old name, which signed them, never signs again."""
+    delivered(world)
+    world.sequence()
+    made(world, copies)
+    delivered(world, 1)
+    world.sequence()
+    outcome, gateway = restored(world, copies, tmp_path)
+    with gateway.reading() as session:
+        old, new = logs(session.connection())
+    assert old.is_closed
+    assert new.origin.startswith(f"{old.origin}/")
+    with gateway.reading() as session:
+        assert logs(session.connection())[-1].origin == new.origin
+    yearly_log(gateway).sequencer().step(gateway.log.clock())
+    with gateway.reading() as session:
+        told = session.connection().scalars(sql(ENTRY.c.data).order_by(ENTRY.c.source)).all()
+    events = [json.loads(bytes(data))["event"] for data in told]
+    assert {"backup.made", "backup.restored", "retention.run"} <= set(events)
+    assert outcome.made == world.gateway.clock()
+    gateway.database.dispose()
+
+
+def test_who_was_let_in_is_let_in_anew(world: World, copies: Copies, tmp_path: Path) -> None:
+    """Tokens, links and sessions of the backup open nothing: some were revoked since."""
+    expires = datetime.now(UTC) + timedelta(days=30)
+    token = world.desk.issue_token(world.region.sites[0].code, scopes=["all"], expires_at=expires)
+    made(world, copies)
+    _, gateway = restored(world, copies, tmp_path)
+    with gateway.reading() as session:
+        assert identify_token(session, str(token), gateway.clock()) is None
+    gateway.database.dispose()
+
+
+def test_the_two_files_are_private_and_hold_no_key_encryption_key(world: World, copies: Copies) -> None:
+    """Nobody else can read them, and what wraps the keys is in neither."""
+    made(world, copies)
+    kek = json.loads((world.gateway.home.keys / "kek.json").read_text())
+    for file in (copies.data, copies.keys):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        with zipfile.ZipFile(file) as archive:
+            everything = b"".join(archive.read(name) for name in archive.namelist())
+        assert not [one for one in kek["keks"] if one["key"].encode() in everything]
+
+
+def test_without_the_key_encryption_key_nothing_is_restored(world: World, copies: Copies, tmp_path: Path) -> None:
+    """It comes back first; the refusal says so and leaves no database."""
+    made(world, copies)
+    home = elsewhere(world, tmp_path)
+    (home.keys / "kek.json").unlink()
+    with pytest.raises(KeyringError, match="safe"):
+        restore(home, copies.data, copies.keys)
+    assert not (home.folder / "gateway.sqlite").exists()
+
+
+def test_a_restore_overwrites_nothing(world: World, copies: Copies) -> None:
+    """A database with tables in it is left as it is; so is a backup that is there already."""
+    delivered(world)
+    made(world, copies)
+    with pytest.raises(GatewayError, match="not empty"):
+        restore(world.gateway.home, copies.data, copies.keys)
+    assert rows(world)
+    with pytest.raises(GatewayError, match="there already"):
+        backup(world.desk, data=copies.data, keys=copies.keys)
+
+
+def test_a_school_makes_no_backup(world: World, copies: Copies) -> None:
+    """A backup holds everything: only the operator takes one."""
+    assert isinstance(backup(Desk(world.gateway, world.site(0)), data=copies.data, keys=copies.keys), Refused)
+    assert not copies.data.exists()
