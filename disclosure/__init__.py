@@ -1,6 +1,7 @@
 """From confidential counts to a table that may leave: suppression that proves itself."""
 
 from disclosure.attacker import attack
+from disclosure.correction import correct
 from disclosure.errors import DisclosureError
 from disclosure.hierarchy import Hierarchy
 from disclosure.protect import Build, build, protect
@@ -18,5 +19,6 @@ __all__ = [
     "ThresholdRule",
     "attack",
     "build",
+    "correct",
     "protect",
 ]

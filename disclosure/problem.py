@@ -84,6 +84,8 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
     values = grid.cells(leaves)
     listed = grid.listed(terms.publish)
     watched = listed | grid.derivable(listed)
+    for pattern in terms.watch:
+        watched |= np.outer(*grid.select(pattern)) & (grid.contributors > 0)
     primary = find_primary(grid, values, listed, watched, rule=rule, public=terms.public)
     if terms.known is not None:
         primary = _add_known(grid, values, primary, terms.known)
@@ -92,6 +94,8 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
     hidden[remainders.area, remainders.row] = True
     small = (values >= rule.lowest) & (values <= rule.highest)
     hidden = np.where(primary.known, small, hidden) & listed
+    if terms.hidden is not None:
+        hidden[grid.place(terms.hidden)] = True
     return Problem(
         grid=grid,
         leaves=leaves,

@@ -29,6 +29,8 @@ class Terms:
         inequalities: what holds between members that do not add up, in every unit.
         coalitions: a leaf of one dimension and its `insider`, who knows all cells of its own leaves.
         known: cells (codes and levels) with `lower` and `upper` that an outsider already has.
+        hidden: cells (codes and levels) that stay hidden, whatever their counts.
+        watch: what is never shown and may not be narrowed either, as a list of patterns.
         weights: pairs of a pattern and a factor: how much more than others such cells are wanted; never from counts.
     """
 
@@ -41,6 +43,8 @@ class Terms:
     inequalities: Sequence[Inequality] = ()
     coalitions: pd.DataFrame | None = None
     known: pd.DataFrame | None = None
+    hidden: pd.DataFrame | None = None
+    watch: Sequence[Pattern] = ()
     weights: Sequence[Weight] = ()
 
     def owners(self, axis: Axis) -> np.ndarray:

@@ -165,7 +165,7 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
     listed[place] = True
     fixed[place] = frame["value"].notna().to_numpy()
     total, public_cells = _totals(layout, values, terms.public)
-    watched = (listed | _by_subtraction(layout, listed)) & ~public_cells
+    watched = (listed | _by_subtraction(layout, listed) | _watched(layout, terms.watch)) & ~public_cells
     is_small, low, high = _ends(rule, values, total)
     small = is_small & watched
     told = small & listed & ~((total >= 0) & (total < rule.floor))
@@ -185,6 +185,14 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
     margins = np.concatenate([np.zeros((0, 5), np.int64), *found])
     fixed |= public_cells | (lower == upper)
     return Stakes(values, fixed, lower, upper, told, small, listed & small, low, high, margins)
+
+
+def _watched(layout: Layout, patterns: Sequence[Pattern]) -> np.ndarray:
+    """Cells that are never shown and still may not be narrowed."""
+    found = np.zeros((layout.members.shape[0], len(layout.rows)), bool)
+    for pattern in patterns:
+        found |= np.outer(*layout.matches(pattern))
+    return found & (layout.sums(layout.possible.astype(np.int64)) > 0)
 
 
 def _totals(layout: Layout, values: np.ndarray, public: Sequence[Pattern]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,159 @@
+"""Correction releases: the old table, the new one and their difference, protected together.
+
+What was published stays known, what was hidden stays hidden, and nobody may learn from old and new figures side by side
+that a few units were dropped or added. Every count is split in three: `kept` is in both tables, `dropped` only in the
+old one, `added` only in the new one; so old = kept + dropped and new = kept + added are two paths over the same leaves.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from disclosure.errors import DisclosureError
+from disclosure.hierarchy import Hierarchy, lay_out
+from disclosure.protect import Build, build
+from disclosure.rules import Cell, Inequality, Pattern
+from disclosure.table import SUPPRESSED, ProtectedTable
+from disclosure.terms import Terms
+
+VERSION = "version"
+KEPT, DROPPED, ADDED = "kept", "dropped", "added"
+OLD, NEW, EITHER = "old", "new", "either"
+_VERSIONS = pd.DataFrame(
+    [(KEPT, OLD, NEW, EITHER), (DROPPED, OLD, None, EITHER), (ADDED, None, NEW, EITHER)],
+    columns=[VERSION, OLD, NEW, EITHER],
+)
+
+
+def correct(
+    old: pd.DataFrame,
+    new: pd.DataFrame,
+    released: pd.DataFrame,
+    terms: Terms,
+    *,
+    touched: Mapping[str, Sequence[str]],
+    seed: bytes,
+    executor: Executor | None = None,
+) -> Build:
+    """Protect a corrected table for readers who also have the release it replaces.
+
+    Args:
+        old: the counts of that release, with the columns of `new`.
+        new: the corrected counts.
+        released: the frame of that release.
+        terms: those of the release; they hold for both tables.
+        touched: {dimension: leaf codes} whose counts were delivered anew, as everybody may know.
+        seed: as for `build`; a fresh one.
+        executor: as for `build`.
+
+    Returns:
+        The corrected table. Cells hidden in the old release are hidden in it; a published cell that changed by less
+        than the minimum is hidden now, with what else would give the change away.
+
+    Raises:
+        DisclosureError: as `build`; a dimension called `version`; or a count that differs outside what was touched.
+    """
+    if VERSION in terms.dimensions:
+        raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
+    counts = _split(old, new, terms)
+    made = build(counts, _terms(counts, released, terms, touched), seed=seed, executor=executor)
+    frame = made.protected.frame
+    frame = frame[frame[f"{VERSION}_level"] == NEW].drop(columns=[VERSION, f"{VERSION}_level"]).reset_index(drop=True)
+    shown = frame["value"].notna().to_numpy()
+    codes = frame.drop(columns=["value", "status"])
+    values = frame["value"].fillna(0).to_numpy("int64")
+    certificate = made.protected.certificate
+    certificate["cells"] = {"listed": len(frame), "published": int(shown.sum()), "suppressed": int((~shown).sum())}
+    return replace(made, protected=ProtectedTable(codes, values, shown, certificate))
+
+
+def _split(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    """Counts per version; combinations that did not change have no dropped and no added."""
+    names = list(terms.dimensions)
+    both = old[[*names, terms.count]].merge(
+        new[[*names, terms.count]], on=names, how="outer", suffixes=(f"_{OLD}", f"_{NEW}")
+    )
+    before = both[f"{terms.count}_{OLD}"].fillna(0)
+    after = both[f"{terms.count}_{NEW}"].fillna(0)
+    kept = before.where(before < after, after)
+    parts = {KEPT: kept, DROPPED: before - kept, ADDED: after - kept}
+    return pd.concat(
+        [both[names].assign(version=version).assign(**{terms.count: part}) for version, part in parts.items()],
+        ignore_index=True,
+    )
+
+
+def _terms(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: Mapping[str, Sequence[str]]) -> Terms:
+    lines: Sequence[Pattern] = [{}] if terms.publish is None else terms.publish
+    known = released[released["value"].notna()].drop(columns="status").rename(columns={"value": "lower"})
+    told = [known.assign(upper=known["lower"], **_at(OLD))]
+    if terms.known is not None:
+        told += [terms.known.assign(**_at(OLD)), terms.known.assign(**_at(NEW))]
+    hidden = released.loc[released["status"] == SUPPRESSED].drop(columns=["value", "status"])
+    return replace(
+        terms,
+        dimensions={**terms.dimensions, VERSION: Hierarchy(VERSION, _VERSIONS, paths=[(OLD, EITHER), (NEW, EITHER)])},
+        public=[{**pattern, VERSION: [OLD, NEW]} for pattern in terms.public],
+        publish=[{**line, VERSION: [OLD, NEW]} for line in lines],
+        watch=[{**line, VERSION: [DROPPED, ADDED]} for line in _inner(lines, counts, terms)],
+        structural_zeros=_impossible(counts, terms, touched),
+        inequalities=[_in(version, order) for order in terms.inequalities for version in (OLD, NEW)],
+        known=pd.concat(told, ignore_index=True),
+        hidden=pd.concat([hidden.assign(**_at(OLD)), hidden.assign(**_at(NEW))], ignore_index=True),
+        weights=[({**pattern, VERSION: [OLD, NEW]}, factor) for pattern, factor in terms.weights],
+    )
+
+
+def _at(version: str) -> dict[str, str]:
+    return {VERSION: version, f"{VERSION}_level": version}
+
+
+def _in(version: str, order: Inequality) -> Inequality:
+    """An inequality holds in the old table and in the new one."""
+
+    def cells(side: tuple[Cell, ...]) -> list[Cell]:
+        return [{**cell, VERSION: version} for cell in side]
+
+    return Inequality(cells(order.smaller), cells(order.larger))
+
+
+def _impossible(counts: pd.DataFrame, terms: Terms, touched: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Nothing is dropped or added where nothing was delivered anew; what could not exist before cannot now."""
+    ((name, codes),) = touched.items()
+    zeros = terms.structural_zeros
+    columns = [name] if zeros is None else list(dict.fromkeys([name, *zeros.columns]))
+    leaves = [_leaves(counts, terms, column) for column in columns]
+    still = pd.MultiIndex.from_product([*leaves, [DROPPED, ADDED]], names=[*columns, VERSION]).to_frame(index=False)
+    still = still[~still[name].astype(str).isin({str(code) for code in codes})]
+    if zeros is None:
+        return still
+    free = [column for column in columns if column not in zeros.columns]
+    wide = zeros.merge(
+        pd.MultiIndex.from_product(
+            [*(_leaves(counts, terms, column) for column in free), [KEPT, DROPPED, ADDED]], names=[*free, VERSION]
+        ).to_frame(index=False),
+        how="cross",
+    )
+    return pd.concat([still, wide[[*columns, VERSION]]], ignore_index=True).drop_duplicates()
+
+
+def _leaves(counts: pd.DataFrame, terms: Terms, name: str) -> list[str]:
+    lookup = terms.dimensions[name].lookup
+    return list(dict.fromkeys(counts[name] if lookup is None else lookup[terms.dimensions[name].leaf]))
+
+
+def _inner(lines: Sequence[Pattern], counts: pd.DataFrame, terms: Terms) -> Iterator[Pattern]:
+    """The lines without their public margins: how many were dropped there, everybody sees from public figures."""
+    for line in lines:
+        for pattern in terms.public:
+            for name, wanted in pattern.items():
+                axis = lay_out(name, terms.dimensions[name], counts[name])
+                own = axis.select(line[name]) if name in line else np.ones(len(axis.codes), bool)
+                codes = [str(code) for code in axis.codes[own & ~axis.select(wanted)]]
+                if codes:
+                    yield {**line, name: codes}
+        if not terms.public:
+            yield line
