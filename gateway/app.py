@@ -53,7 +53,7 @@ def open_gateway(where: Home) -> Gateway:
         KeyringError: a key is missing or open to others.
     """
     settings = read_settings(where)
-    engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force)
+    engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
     contracts = load_contracts(*settings.collections)
     faults = list(engine.purposes.contract_faults(_kinds(contracts)))
     if faults:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.outcome import GatewayError
 from policies.purpose import InForce
+from policies.release import Method, Sector
 
 DATA_VARIABLE = "VERZUIMPOORT_DATA"
 DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
@@ -82,6 +83,7 @@ class Settings(BaseModel):
         purposes: Folders of further purpose files.
         collections: Folders of further contract files.
         in_force: Proposed purposes the operator has set in force, with day and citation.
+        methods: Per sector `exact` or `dp`, where it is not as the purpose files say.
         service_url: Where schools reach the pseudonym service.
         proxies: Addresses of the reverse proxies whose `Client-Cert` header is believed; none by default.
         requests_per_minute: How often the machines of one party may ask, in each server process.
@@ -100,6 +102,7 @@ class Settings(BaseModel):
     purposes: tuple[Path, ...] = ()
     collections: tuple[Path, ...] = ()
     in_force: tuple[InForce, ...] = ()
+    methods: dict[Sector, Method] = Field(default_factory=dict)
     service_url: str = Field(default="http://127.0.0.1:8001", pattern=r"^https?://[^/\s]+$")
     proxies: tuple[str, ...] = ()
     requests_per_minute: int = Field(default=6_000, ge=1)

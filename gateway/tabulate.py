@@ -62,6 +62,15 @@ def tabulate(session: Session, period: Period, contract: Contract) -> list[Secto
     return tables
 
 
+def delivered_sectors(session: Session, period: Period) -> list[str]:
+    """Sectors of which at least one site delivered; a release has a table for each."""
+    query = select(col(Submission.site)).where(
+        col(Submission.period_id) == period.id, col(Submission.state) == SubmissionState.CONFIRMED
+    )
+    there = set(session.execute(query).scalars())
+    return sorted({f.sector for f in sites_on(session, period.reference_date) if f.funded and f.site in there})
+
+
 def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:
     """The delivered leaf counts of one site, for that site alone."""
     counts = _delivered_counts(session, period, site).drop(columns="site")

@@ -3,7 +3,8 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import gateway.store  # noqa: F401  defines the tables
+import gateway.budgets
+import gateway.store  # noqa: F401  both define the tables
 
 
 def run() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -17,18 +18,20 @@ from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import find_period
+from gateway.periods import find_period, school_year
 from gateway.publish.charts import charts
+from gateway.publish.ledger import Request, other_method, reserve
+from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
 from gateway.receive import refused_by
 from gateway.register import names
 from gateway.store import Period, PeriodState, Person, Release, ReleaseChart, ReleaseSlice, ReleaseState
 from gateway.table import encode_rows
-from gateway.tabulate import SectorTable, tabulate
+from gateway.tabulate import SectorTable, delivered_sectors, tabulate
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller
 from policies.question import Action
-from policies.release import ReleasePlan
+from policies.release import Method, ReleasePlan
 from policies.things import Release as ReleaseThing
 
 JOB = "build-release"
@@ -80,6 +83,13 @@ def request_build(gateway: Gateway, identity: Identity, collection: str, period_
             builder_id=identity.person,
             seed=gateway.random(SEED),
         )
+        plan = gateway.law.purposes.plan(decision.purposes)
+        methods = methods_of(delivered_sectors(session, period), plan)
+        refused = other_method(session, methods, school_year(period.code)) or reserve(
+            gateway, session, requests_of(release.id, period, plan, methods)
+        )
+        if refused is not None:
+            return refused
         session.add(release)
         enqueue(session, gateway, JOB, release.id)
         return release
@@ -100,19 +110,40 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
         called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
     if release.state != ReleaseState.BUILDING:
         return
-    plan = gateway.law.purposes.plan(release.purposes.split())
-    built = _protect_all(period.code, tables, contract, plan, seed=release.seed, executor=executor)  # (2)
+    try:
+        built = _protect_all(gateway, release, period, tables, executor)  # (2)
+    except NoiseLostError:
+        give_up(gateway, release_id, "noise-lost")
+        return
     drawn = list(charts(release_id, built.slices, called, contract))
     with gateway.writing() as session:  # (3)
         _store(gateway, session, release_id, built, drawn)
 
 
-def give_up(gateway: Gateway, release_id: str) -> None:
-    """Mark a release that could not be built; the period can be built again."""
+def give_up(gateway: Gateway, release_id: str, reason: str = "build-failed") -> None:
+    """Mark a release that could not be built; the period can be built again, at the cost of another budget."""
     with gateway.writing() as session:
         release = session.get_one(Release, release_id)
-        release.state, release.failure = ReleaseState.FAILED, "build-failed"
+        release.state, release.failure = ReleaseState.FAILED, reason
         gateway.append(session, _entry(gateway, session, release, Event.RELEASE_REFUSED, Outcome.ERROR))
+
+
+def methods_of(sectors: Iterable[str], plan: ReleasePlan) -> list[tuple[str, Method]]:
+    """How the figures of each of these sectors leave, as far as the plan shows them."""
+    return [(sector, method) for sector, method in plan.methods.items() if sector in set(sectors)]
+
+
+def requests_of(
+    release_id: str, period: Period, plan: ReleasePlan, methods: Iterable[tuple[str, Method]]
+) -> list[Request]:
+    """What a release asks of the privacy budgets: once for every sector whose figures leave with noise."""
+    if plan.noise is None:
+        return []
+    return [
+        Request(release_id, period.table_id, period.code, sector, plan.purposes, plan.noise)
+        for sector, method in methods
+        if method == "dp"
+    ]
 
 
 def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: bool | int) -> ReleaseThing:
@@ -127,6 +158,12 @@ def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: b
         "complements": plan.complements,
     }
     return ReleaseThing(**(facts | more))  # type: ignore[arg-type]  # each fact has the type of its field
+
+
+def methods_used(release: Release) -> list[tuple[str, Method]]:
+    """How the figures of each sector were made, by the release's own certificate."""
+    sectors = json.loads(release.certificate)["sectors"]
+    return [(sector, "dp" if "privacy" in found else "exact") for sector, found in sorted(sectors.items())]
 
 
 def attacker_failed(release: Release) -> bool:
@@ -170,22 +207,26 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
 
 
 def _protect_all(
-    period: str,
-    tables: list[SectorTable],
-    contract: Contract,
-    plan: ReleasePlan,
-    *,
-    seed: bytes,
-    executor: Executor | None,
+    gateway: Gateway, release: Release, period: Period, tables: list[SectorTable], executor: Executor | None
 ) -> _Built:
+    contract, plan = gateway.contracts[period.table_id], gateway.law.purposes.plan(release.purposes.split())
     made: list[Slice] = []
     certificates: dict[str, dict[str, object]] = {}
     utility: dict[str, object] = {}
     witnesses: dict[str, np.ndarray] = {}
+    noisy = requests_of(release.id, period, plan, methods_of({table.sector for table in tables}, plan))
+    asked = {request.population: request for request in noisy}
     for table in tables:
-        built = protect_sector(table, contract, plan, seed=seed + table.sector.encode(), executor=executor)
-        made += slices(period, table, contract, plan, built.protected.frame)
-        certificates[table.sector] = built.protected.certificate
+        seed = release.seed + table.sector.encode()
+        if table.sector in asked:
+            request = asked[table.sector]
+            found = noisy_sector(gateway, request, table, contract, plan, seed=seed, executor=executor)
+            built, frame, privacy = found.built, found.frame, {"privacy": found.privacy}
+        else:
+            built = protect_sector(table, contract, plan, seed=seed, executor=executor)
+            frame, privacy = built.protected.frame, {}
+        made += slices(period.code, table, contract, plan, frame)
+        certificates[table.sector] = {**built.protected.certificate, **privacy}
         utility[table.sector] = json.loads(built.utility.to_json(orient="records"))
         witnesses |= {f"{table.sector}_{name}": column for name, column in vars(built.witnesses).items()}
     kept = io.BytesIO()

@@ -9,7 +9,9 @@ from audit.events import Event
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from gateway.publish.building import release_thing
+from gateway.periods import school_year
+from gateway.publish.building import methods_used, release_thing
+from gateway.publish.ledger import fix_methods
 from gateway.receive import refused_by
 from gateway.store import Approval, Period, Release, ReleaseState
 from policies.decision import Decision, Deny
@@ -67,8 +69,12 @@ def _act(gateway: Gateway, identity: Identity, release_id: str, event: Event, re
         again = _ask(gateway, session, identity, release_id, event=event, reason=reason)
         if isinstance(again, Refused) or isinstance(again.decision, Deny) or release.state not in _FROM[event]:
             return Refused("release-state", facts={"state": release.state})
-        _change(gateway, session, release, again, event=event, person=identity.person or 0, reason=reason)
         period = session.get_one(Period, release.period_id)
+        if event is Event.RELEASE_PUBLISHED:
+            mixed = fix_methods(session, methods_used(release), school_year(period.code))
+            if mixed is not None:
+                return mixed
+        _change(gateway, session, release, again, event=event, person=identity.person or 0, reason=reason)
         entry = Entry(
             event=event,
             actor=actor_of(again.caller),

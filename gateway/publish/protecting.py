@@ -6,6 +6,7 @@ Here and nowhere else do the obligations of the purposes become the arguments of
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -34,7 +35,12 @@ def protect_sector(
     table: SectorTable, contract: Contract, plan: ReleasePlan, *, seed: bytes, executor: Executor | None = None
 ) -> Build:
     """Protect one sector for all recipients together, under the strictest terms of the purposes it serves."""
-    terms = Terms(
+    return build_table(table.counts, terms_of(table, contract, plan), seed=seed, executor=executor)
+
+
+def terms_of(table: SectorTable, contract: Contract, plan: ReleasePlan) -> Terms:
+    """What a sector's table is, what everybody knows of it, and what may be shown."""
+    return Terms(
         dimensions=dimensions(table),
         count="pupils",
         rule=ThresholdRule(
@@ -49,7 +55,6 @@ def protect_sector(
         inequalities=inequalities(contract),
         coalitions=table.sites[["site", "board"]].rename(columns={"board": "insider"}),
     )
-    return build_table(table.counts, terms, seed=seed, executor=executor)
 
 
 def dimensions(table: SectorTable) -> dict[str, Hierarchy]:
@@ -87,7 +92,15 @@ def inequalities(contract: Contract) -> list[Inequality]:
 
 
 def slices(period: str, table: SectorTable, contract: Contract, plan: ReleasePlan, frame: pd.DataFrame) -> list[Slice]:
-    """The release of a sector by area: every cell of the list has a row, delivered or not."""
+    """The release of a sector by area: every cell of the list has a row, delivered or not.
+
+    Args:
+        period: code of the period.
+        table: the sector.
+        contract: its collection.
+        plan: what may be shown.
+        frame: the protected frame; figures with noise bring their interval as `lower` and `upper`.
+    """
     figures = _figures(frame)
     lists: dict[str, list[tuple[str, str, str]]] = {level: [] for level in LEVELS}
     for line in shown(table, contract, plan):
@@ -96,20 +109,41 @@ def slices(period: str, table: SectorTable, contract: Contract, plan: ReleasePla
             for band in _codes(table.bands, str(line["band"])):
                 lists[level] += [(subdivision, str(kind), band) for kind in line["kind"]]
     order = {cell: place for place, cell in enumerate(_reading_order(table, contract))}
+    method = "dp" if "lower" in frame.columns else "exact"
     return [
-        Slice(level, area, table.sector, tuple(_rows(period, table, (level, area), cells, figures)))
+        Slice(
+            level, area, table.sector, tuple(_rows(period, table, (level, area), cells, figures=figures, method=method))
+        )
         for (level, area) in sorted(table.expected, key=lambda pair: (LEVELS.index(pair[0]), pair[1]))
         if (cells := sorted(set(lists[level]), key=lambda cell: order[cell]))
     ]
 
 
-def _figures(frame: pd.DataFrame) -> dict[tuple[str, ...], tuple[str, str]]:
-    """(level, area, subdivision, kind, band) → status and figure; a suppressed cell has no figure."""
-    columns = ["site_level", *_DIMENSIONS, "status", "value"]
+class _Figure(NamedTuple):
+    """What a release says of a cell; a suppressed cell has no figure."""
+
+    status: str
+    pupils: str = ""
+    lower: str = ""
+    upper: str = ""
+
+
+def _figures(frame: pd.DataFrame) -> dict[tuple[str, ...], _Figure]:
+    """(level, area, subdivision, kind, band) → what is said of it."""
+    with_bounds = frame if "lower" in frame.columns else frame.assign(lower=None, upper=None)
+    columns = ["site_level", *_DIMENSIONS, "status", "value", "lower", "upper"]
     return {
-        (level, site, subdivision, kind, band): (status, "" if status != CellStatus.PUBLISHED else str(int(value)))
-        for level, site, subdivision, kind, band, status, value in frame[columns].itertuples(index=False, name=None)
+        (level, site, subdivision, kind, band): _Figure(status, *map(_written, numbers))
+        if status == CellStatus.PUBLISHED
+        else _Figure(status)
+        for level, site, subdivision, kind, band, status, *numbers in with_bounds[columns].itertuples(
+            index=False, name=None
+        )
     }
+
+
+def _written(number: object) -> str:
+    return "" if pd.isna(number) else str(int(number))  # type: ignore[call-overload]  # a whole number or missing
 
 
 def _rows(
@@ -117,14 +151,17 @@ def _rows(
     table: SectorTable,
     place: tuple[str, str],
     cells: Sequence[tuple[str, str, str]],
-    figures: Mapping[tuple[str, ...], tuple[str, str]],
+    *,
+    figures: Mapping[tuple[str, ...], _Figure],
+    method: str,
 ) -> Iterator[TableRow]:
     level, area = place
     delivered = table.delivered.get(place, 0)
-    absent = CellStatus.NOT_APPLICABLE if delivered else CellStatus.NOT_DELIVERED
+    absent = _Figure((CellStatus.NOT_APPLICABLE if delivered else CellStatus.NOT_DELIVERED).value)
     for subdivision, kind, band in cells:
-        status, pupils = figures.get((level, area, subdivision, kind, band), (absent.value, ""))
-        total = figures.get((level, area, subdivision, kind, TOTAL), ("", ""))[1]
+        figure = figures.get((level, area, subdivision, kind, band), absent)
+        total = figures.get((level, area, subdivision, kind, TOTAL), absent).pupils
+        exact = method == "exact" or band == TOTAL  # head-counts are public, with noise too
         yield TableRow(
             period=period,
             level=level,
@@ -133,12 +170,12 @@ def _rows(
             subdivision=subdivision,
             kind=kind,
             band=band,
-            pupils=pupils,
-            status=status,
-            share=share_of(int(pupils), int(total)) if pupils and total else "",
-            method="exact",
-            lower="",
-            upper="",
+            pupils=figure.pupils,
+            status=figure.status,
+            share=share_of(int(figure.pupils), int(total)) if figure.pupils and total else "",
+            method="exact" if exact else method,
+            lower="" if exact else figure.lower,
+            upper="" if exact else figure.upper,
             sites_delivered=str(delivered),
             sites_expected=str(table.expected[place]),
         )

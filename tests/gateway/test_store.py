@@ -10,6 +10,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
+import gateway.budgets
 import gateway.store
 from gateway.app import _config, migrate
 from gateway.database import open_database, reading, writing

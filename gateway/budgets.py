@@ -1,0 +1,51 @@
+"""What the ledger of privacy budgets keeps, as SQLModel tables beside those of `store`; nothing here is ever erased."""
+
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint
+from sqlmodel import SQLModel
+
+from gateway.store import column
+
+
+class BudgetAccount(SQLModel, table=True):
+    """A privacy budget and what was spent of it, in millionths of rho or epsilon; the database keeps it within its cap.
+
+    Accounts are of a collection, period and purpose, or of a population and school year; they are never emptied.
+    """
+
+    __tablename__ = "budget_account"
+    __table_args__ = (CheckConstraint("spent >= 0 AND spent <= cap", name="ck_budget_account_cap"),)
+    name: str = column("public", primary_key=True)
+    cap: int = column("public")
+    spent: int = column("public", default=0)
+
+
+class SpendState(StrEnum):
+    """What is reserved counts as spent; noise is drawn once, and its answers are kept before anybody sees them."""
+
+    RESERVED = "reserved"
+    DRAWING = "drawing"
+    DRAWN = "drawn"
+
+
+class BudgetSpend(SQLModel, table=True):
+    """What one release spends on one population, on disk before any noise is drawn; never given back."""
+
+    __tablename__ = "budget_spend"
+    release_id: str = column("operational", primary_key=True)  # no foreign key: the ledger outlives releases
+    population: str = column("public", primary_key=True)
+    school_year: str = column("public")
+    mechanism: str = column("public")
+    asked: int = column("public")
+    state: str = column("operational", default=SpendState.RESERVED)
+    answers: bytes = column("operational", default=b"")  # noisy answers and public head-counts, no exact figure
+
+
+class YearMethod(SQLModel, table=True):
+    """How figures of one population leave in one school year: exact and suppressed, or with noise; never both."""
+
+    __tablename__ = "year_method"
+    population: str = column("public", primary_key=True)
+    school_year: str = column("public", primary_key=True)
+    method: str = column("public")
