@@ -74,7 +74,7 @@ def latest(request: Request, gateway: TheGateway, log: Log = None) -> Response:
         try:
             return _text(checkpoint(session.connection(), log or chain[-1].log)[1])
         except AuditError:
-            return problem(request, Refused("not-found"))
+            return problem(request, Refused("not-found") if log else Refused("proof-follows", retry_after=1))
 
 
 @router.get("/logs", operation_id="listLogs")

@@ -2,13 +2,14 @@
 
 import asyncio
 import csv
+import dataclasses
 import io
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,7 @@ from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.continuation import Continuation, verify_continues
 from audit.export import CSV_COLUMNS
 from audit.leaf import encode
+from audit.log import Log
 from audit.note import Signer
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
@@ -31,14 +33,29 @@ from audit.timeline import Filter, find
 from gateway.app import yearly_log
 from gateway.asgi import create_app
 from gateway.cli.following import Followed, Seen, follow
+from gateway.context import wall_clock
+from gateway.deliveries import confirm
 from gateway.demo.people import MINISTER, must
+from gateway.formats.write import Format
+from gateway.outcome import Refused
+from gateway.publish.downloading import own_table
+from gateway.receive import Received, Upload, receive
 from gateway.running import free_port
 from gateway.store import Receipt
 from gateway.witnesses import ask_all
 
-from .conftest import PERIOD, TABLE, Site, World
+from .conftest import PERIOD, TABLE, Site, World, running
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def lite(new_world: Callable[..., World]) -> Iterator[Site]:
+    """A running gateway on SQLite: for what does not depend on the database."""
+    made = new_world()
+    now = dataclasses.replace(made.gateway, clock=wall_clock, log=Log(made.gateway.log.vocabulary))
+    with running(World(now, made.region)) as site:
+        yield site
 
 
 def deliver(site: Site, index: int = 0) -> str:
@@ -68,25 +85,29 @@ def run(*arguments: str, folder: Path = ROOT, database: str = "") -> subprocess.
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_a_proof_is_promised_until_the_log_holds_it(world: World) -> None:
-    """503 with Retry-After before the entry has its index; the receipt with its proof after."""
+def test_a_proof_is_promised_until_the_log_holds_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """503 with Retry-After before the entry has its index and its signature; the receipt with its proof after."""
     party = world.region.sites[0].code
     expires = world.gateway.clock() + timedelta(hours=1)
     token = must(world.desk.issue_token(party, scopes=("all",), expires_at=expires))
     params = {"collection": TABLE, "party": party, "period": PERIOD}
 
-    async def visit() -> tuple[httpx.Response, httpx.Response]:
-        """Deliver and ask for the receipt, before and after the sequencer's round; there is no server but this."""
+    async def visit() -> tuple[list[httpx.Response], httpx.Response]:
+        """Deliver and ask for the receipt, before, halfway and after the sequencer's round."""
         at = {"base_url": "http://gateway", "headers": {"Authorization": f"Bearer {token}"}}
         async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(world.gateway)), **at) as http:
             made = await http.post("/v1/submissions", params=params, content=world.counts(0))
             path = f"{made.headers['location']}/receipt"
-            early = await http.get(path)
+            early = [await http.get(path), await http.get("/v1/audit/checkpoint")]
+            with monkeypatch.context() as crash:
+                crash.setattr("audit.sequencer.Sequencer._publish", lambda *_: None)
+                world.sequence()
+            early += [await http.get(path), await http.get("/v1/audit/checkpoint")]
             world.sequence()
             return early, await http.get(path)
 
     early, late = asyncio.run(visit())
-    assert (early.status_code, early.headers["retry-after"]) == (503, "1")
+    assert [(answer.status_code, answer.headers.get("retry-after")) for answer in early] == [(503, "1")] * 4
     assert "c2sp.org/tlog-proof@v1" in late.text
 
 
@@ -107,6 +128,18 @@ def test_a_confirmation_and_a_public_download_have_their_receipts(site: Site) ->
     assert [check.verdict for check in checked] == [Verdict.PROVEN] * 2
     assert [check.content["kind"] for check in checked if check.content] == ["confirmation", "submission"]
     assert codes == [200, 404, 404, 200]
+
+
+def test_a_download_that_the_log_does_not_hold_is_not_handed_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a signed checkpoint within its time, nothing but 503; the entry of the attempt stays."""
+    monkeypatch.setattr("gateway.publish.downloading.PROOF_SECONDS", 0)
+    identity = world.site(0)
+    received = receive(world.gateway, identity, Upload(TABLE, identity.party, PERIOD, world.counts(0)))
+    assert isinstance(received, Received)
+    confirm(world.gateway, identity, received.submission.id)
+    assert own_table(world.gateway, identity, TABLE, PERIOD, Format.CSV) == Refused("log-behind", retry_after=5)
+    world.sequence()
+    assert "own-table.downloaded" in events(world)
 
 
 @pytest.mark.parametrize(
@@ -139,28 +172,28 @@ def test_who_sends_the_last_checkpoint_he_kept_gets_the_proof_that_the_log_only_
     assert (stranger.status_code, stranger.json()["type"]) == (400, "/problems/checkpoint-unknown")
 
 
-def test_a_checkpoint_the_log_signed_and_does_not_hold_raises_the_alarm(site: Site, tmp_path: Path) -> None:
+def test_a_checkpoint_the_log_signed_and_does_not_hold_raises_the_alarm(lite: Site, tmp_path: Path) -> None:
     """A second history under the log's key: 409 for the monitor, an entry, and the client's own alarm."""
-    key = yearly_log(site.world.gateway)
-    with site.client() as public:
+    key = yearly_log(lite.world.gateway)
+    with lite.client() as public:
         true = open_checkpoint(patiently(public, "/v1/audit/checkpoint").text, _log_keys(public)).checkpoint
         signer = Signer(true.origin, key.seed)
         false = str(signer.sign(Checkpoint(true.origin, true.size, bytes(32)).text()))
         answer = public.post("/v1/audit/continuation", content=false)
         Seen(false, signer.key.public).write(tmp_path / "seen.json")
         followed = follow(public, tmp_path / "seen.json")
-        _await(lambda: "witness.alarmed" in events(site.world))
+        _await(lambda: "witness.alarmed" in events(lite.world))
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/checkpoint-contradicted")
     assert followed is Followed.BROKEN
 
 
-def test_a_client_follows_the_log_from_one_visit_to_the_next(site: Site, tmp_path: Path) -> None:
+def test_a_client_follows_the_log_from_one_visit_to_the_next(lite: Site, tmp_path: Path) -> None:
     """The first visit is believed, the next is proven; a gateway with another key is not believed any more."""
     kept = tmp_path / "seen.json"
-    with site.client() as public:
+    with lite.client() as public:
         patiently(public, "/v1/audit/checkpoint")
         first = follow(public, kept)
-        deliver(site)
+        deliver(lite)
         second = follow(public, kept)
         Seen(Seen.read(kept).note, bytes(32)).write(kept)
         third = follow(public, kept)
@@ -213,9 +246,9 @@ def test_officers_take_the_log_out_in_every_form(site: Site, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def witness(site: Site, tmp_path: Path) -> Iterator[tuple[str, str]]:
+def witness(lite: Site, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """A witness run by another organisation with one command: its key and address."""
-    with site.client() as public:
+    with lite.client() as public:
         patiently(public, "/v1/audit/checkpoint")
         (tmp_path / "logs.txt").write_text(public.get("/v1/audit/policy").text)
     command = [sys.executable, "-m", "audit.witness", "--name", "kennisnet.example/w1", "--port", str(free_port())]
@@ -228,25 +261,25 @@ def witness(site: Site, tmp_path: Path) -> Iterator[tuple[str, str]]:
         process.terminate()
 
 
-def test_with_a_witness_a_receipt_is_proven_to_the_quorum(site: Site, witness: tuple[str, str], tmp_path: Path) -> None:
+def test_with_a_witness_a_receipt_is_proven_to_the_quorum(lite: Site, witness: tuple[str, str], tmp_path: Path) -> None:
     """`witness add`, and from then on what verifies is signed by the log and cosigned by another organisation."""
     key, url = witness
-    home = site.world.gateway.home
+    home = lite.world.gateway.home
     command = ["witness", "add", "kennisnet", key, url, "--data", str(home.folder)]
     added = run("-m", "gateway.cli", *command, database=home.database)
     assert added.returncode == 0, added.stderr
-    path = deliver(site)
-    with site.client(site.world.region.sites[0].code) as http:
+    path = deliver(lite)
+    with lite.client(lite.world.region.sites[0].code) as http:
         early = patiently(http, path).text
         with httpx.Client() as client:
-            assert ask_all(site.world.gateway, client) == {"kennisnet": "cosigned"}
+            assert ask_all(lite.world.gateway, client) == {"kennisnet": "cosigned"}
         late = http.get(path).text
         policy = http.get("/v1/audit/policy").text
-    verdicts = [verify_receipt(text, parse_policy(policy), site.world.counts(0)).verdict for text in (early, late)]
+    verdicts = [verify_receipt(text, parse_policy(policy), lite.world.counts(0)).verdict for text in (early, late)]
     assert verdicts == [Verdict.UNWITNESSED, Verdict.PROVEN]
     for name, text in (("policy.txt", policy), ("receipt", late)):
         (tmp_path / name).write_text(text)
-    (tmp_path / "counts.csv").write_bytes(site.world.counts(0))
+    (tmp_path / "counts.csv").write_bytes(lite.world.counts(0))
     arguments = [
         str(tmp_path / "receipt"),
         "--policy",
@@ -255,30 +288,30 @@ def test_with_a_witness_a_receipt_is_proven_to_the_quorum(site: Site, witness: t
         str(tmp_path / "counts.csv"),
     ]
     assert run("-m", "gateway.cli", "receipt", "verify", *arguments).returncode == 0
-    (tmp_path / "counts.csv").write_bytes(site.world.counts(1))
+    (tmp_path / "counts.csv").write_bytes(lite.world.counts(1))
     assert run("-m", "gateway.cli", "receipt", "verify", *arguments).returncode == 1
 
 
-def test_the_command_line_of_an_auditor(site: Site, tmp_path: Path) -> None:
+def test_the_command_line_of_an_auditor(lite: Site, tmp_path: Path) -> None:
     """Export, report, keys and verifier over HTTP; the verifier runs where nothing of the product is installed."""
-    deliver(site)
-    with site.client(MINISTER, scopes=("audit",)) as http:
+    deliver(lite)
+    with lite.client(MINISTER, scopes=("audit",)) as http:
         patiently(http, "/v1/audit/checkpoint")
         token = tmp_path / "token"
         token.write_text(http.headers["authorization"].removeprefix("Bearer "))
         token.chmod(0o600)
-    at = ["--gateway", site.url, "--token-file", str(token)]
+    at = ["--gateway", lite.url, "--token-file", str(token)]
     commands = [
         ["export", "-o", f"{tmp_path}/log.zip", *at],
         ["export", "-o", f"{tmp_path}/log.csv", "--format", "csv", *at],
         ["report", "--since", "2026-08-01", "--json", *at],
-        ["policy", "-o", f"{tmp_path}/policy.txt", "--gateway", site.url],
+        ["policy", "-o", f"{tmp_path}/policy.txt", "--gateway", lite.url],
         ["verifier", "-o", f"{tmp_path}/verify.pyz"],
         ["verify", f"{tmp_path}/log.zip", "--policy", f"{tmp_path}/policy.txt"],
-        ["follow", "--gateway", site.url, "--memory", f"{tmp_path}/seen.json"],
-        ["export", "-o", f"{tmp_path}/local.zip", "--data", str(site.world.gateway.home.folder)],
+        ["follow", "--gateway", lite.url, "--memory", f"{tmp_path}/seen.json"],
+        ["export", "-o", f"{tmp_path}/local.zip", "--data", str(lite.world.gateway.home.folder)],
     ]
-    database = site.world.gateway.home.database
+    database = lite.world.gateway.home.database
     done = [run("-m", "gateway.cli", "audit", *command, database=database) for command in commands]
     assert [each.returncode for each in done] == [0] * len(commands), [each.stderr for each in done]
     assert json.loads(done[2].stdout)["event"]["submission.received"] == 1
