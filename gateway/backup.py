@@ -275,7 +275,10 @@ def _load(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int
     always = table is audit_schema.PENDING and connection.dialect.name == "postgresql"
     statement = text(_OVERRIDING) if always else insert(table)
     many = 0
-    with archive.open(f"{table.name}.jsonl") as lines:
+    name = f"{table.name}.jsonl"
+    if name not in archive.namelist():
+        raise GatewayError(f"the backup has no {name}: it is not whole, or another version made it")
+    with archive.open(name) as lines:
         while chunk := list(islice(lines, _CHUNK)):
             rows = [dict(zip(names, map(_value, json.loads(line)), strict=True)) for line in chunk]
             connection.execute(statement, rows)
