@@ -12,7 +12,7 @@ from disclosure.secondary.nest import Nest
 
 Serve = Callable[[Nest, Change, int], Delta | None]
 Cell = tuple[int, list[int]]
-TRIES = 8  # per unit: bounds the time spent on a table with many hidden cells
+EFFORT = 40_000  # tries times units: a search costs about as much as it has units
 
 
 def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
@@ -31,7 +31,8 @@ def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
     touching: dict[tuple[int, int], set[int]] = defaultdict(set)
     hidden = ledger.patch.shown & ~nest.shown
     seen = 0
-    for node, rows in _candidates(ledger, hidden)[: TRIES * ledger.patch.size]:
+    tries = EFFORT // ledger.patch.size
+    for node, rows in _candidates(ledger, hidden):
         for number in range(seen, ledger.count):
             nodes, change = ledger.moved(ledger.found[number].delta)
             place, row = np.nonzero(change)
@@ -40,7 +41,8 @@ def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
         seen = ledger.count
         nest.shown[node, rows] = True
         used = {number for row in rows for number in touching[node, row] if number in ledger.found}
-        if _replaced(ledger, used, lambda change, insider: serve(nest, change, insider)):
+        tries -= bool(used)
+        if (tries >= 0 or not used) and _replaced(ledger, used, lambda change, insider: serve(nest, change, insider)):
             for number in used:
                 del ledger.found[number]
         else:
