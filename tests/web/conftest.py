@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from audit.log import Log
 from gateway.context import Gateway
@@ -23,6 +22,9 @@ from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseState
 from gateway.synthetic.region import Site as InventedSite
 from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world, running
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPEN_PERIOD, SITES, BUILD_SECONDS = "2026-2027-2", 12, 60.0
@@ -151,31 +153,31 @@ def await_state(gateway: Gateway, release: str, state: ReleaseState) -> None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def chromium() -> "Iterator[Browser]":
     """Debian's own browser; nothing is downloaded."""
     if CHROMIUM is None:
         pytest.skip("no chromium: apt install chromium")
-    with sync_playwright() as playwright:
+    with pytest.importorskip("playwright.sync_api").sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
 
 
-Visit = Callable[..., Page]
+Visit = Callable[..., "Page"]
 
 
 @pytest.fixture
-def visit(stage: Stage, chromium: Browser) -> Iterator[Visit]:
+def visit(stage: Stage, chromium: "Browser") -> Iterator[Visit]:
     """Opens a browser window for a role; whatever a page does against its content policy fails the test."""
     complaints: list[str] = []
     contexts = []
 
-    def heard(message: ConsoleMessage) -> None:
+    def heard(message: "ConsoleMessage") -> None:
         refused = "status of 4" in message.text  # what a test asks for on purpose
         if message.type == "error" and not refused:
             complaints.append(message.text)
 
-    def open_window(role: str | None = None, language: str = "nl", **options: Any) -> Page:  # noqa: ANN401  those of playwright
+    def open_window(role: str | None = None, language: str = "nl", **options: Any) -> "Page":  # noqa: ANN401  those of playwright
         context = chromium.new_context(base_url=stage.url, **options)
         contexts.append(context)
         cookies = (stage.session(role) if role else {}) | {"language": language}

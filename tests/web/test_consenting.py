@@ -5,10 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
 
 from tests.web.conftest import CARE, Stage, Visit
-from tests.web.judging import violations
+from tests.web.judging import Page, expect, violations
 
 EVIDENCE = sha256(b"nonce and form").hexdigest()
 FORM = b"%PDF signed by hand"

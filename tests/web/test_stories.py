@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from openpyxl import load_workbook
-from playwright.sync_api import Page, expect
 
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
@@ -19,7 +18,7 @@ from gateway.demo.people import must
 from gateway.oversight import policy_text
 from gateway.store import ReleaseChart, ReleaseState
 from tests.web.conftest import OPEN_PERIOD, SITES, TABLE, Stage, Visit, await_state, deliver
-from tests.web.judging import violations
+from tests.web.judging import Page, expect, violations
 
 BANDS = {"upto5": "90", "5to10": "6", "10to20": "3", "above20": "1"}
 OTHER_BANDS = {"upto5": "70", "5to10": "20", "10to20": "8", "above20": "2"}
