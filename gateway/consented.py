@@ -7,20 +7,25 @@ is a case, not whose.
 import json
 import re
 from base64 import urlsafe_b64decode
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict, Field
-from sqlmodel import col, select
+from sqlmodel import Session, col, select
 
+from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
+from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, policy_party
 from gateway.outcome import Refused
+from gateway.publish.downloading import await_proof
+from gateway.receive import milliseconds
 from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
 from policies.decision import Decision, Deny
@@ -45,19 +50,27 @@ class IllnessHours(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """A record as its site sent it, with the receipt: it is not kept here, for it joins the site to the entry."""
+
+    record: ConsentedHealth = field(repr=False)
+    receipt: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
-    """A record as its recipient reads it."""
+    """A record as its recipient reads it, with the receipt of the reading, which is not kept here either."""
 
     id: str
     consent: str
     sent_at: datetime
     reference: str = field(repr=False)
     hours: IllnessHours = field(repr=False)
+    entry_id: str
+    receipt: str = field(repr=False)
 
 
-def send(
-    gateway: Gateway, identity: Identity, consent_id: str, reference: str, hours: IllnessHours
-) -> ConsentedHealth | Refused:
+def send(gateway: Gateway, identity: Identity, consent_id: str, reference: str, hours: IllnessHours) -> Sent | Refused:
     """Store one record under a consent.
 
     Steps: (1) the consent as it is now; (2) the law: given, in date, this recipient, this scope, sealed; (3) in one
@@ -83,8 +96,8 @@ def send(
             sent_at=gateway.clock(),
         )
         session.add(record)
-        gateway.append(session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), decision)
-        return record
+        _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
+        return Sent(record, receipt)
 
 
 def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
@@ -99,10 +112,33 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
         if isinstance(decision, Deny):
             refuse(gateway, decision)
             continue
+        hours = _open(gateway, standing, row)
         with gateway.writing() as session:
-            gateway.append(session, entry(gateway, AuditEvent.RECORD_READ, row.consent_id), decision)
-        opened.append(_open(gateway, standing, row))
+            reading = entry(gateway, AuditEvent.RECORD_READ, row.consent_id)
+            entry_id, receipt = _log(gateway, session, reading, hours, decision)
+        opened.append(Opened(row.id, row.consent_id, row.sent_at, row.reference, hours, entry_id, receipt))
     return opened
+
+
+def proven(gateway: Gateway, opened: Sequence[Opened]) -> list[Opened] | Refused:
+    """The same records, once a signed checkpoint holds the reading of each; their receipts have the proof in them."""
+    found = []
+    for one in opened:
+        proof = await_proof(gateway, one.entry_id)
+        if proof is None:
+            return Refused("log-behind", retry_after=5)
+        found.append(replace(one, receipt=with_proof(one.receipt, proof)))
+    return found
+
+
+def _log(gateway: Gateway, session: Session, act: Entry, hours: IllnessHours, decision: Decision) -> tuple[str, str]:
+    """Log that these hours were stored or read, committed to and not told; the entry's id and its receipt."""
+    nonce = gateway.random(NONCE_BYTES)
+    about = Object(act.object.id if act.object else "", commit(nonce, hours.model_dump_json().encode()))
+    appended = gateway.append(session, replace(act, object=about), decision)
+    details, made = {"operators": gateway.operators}, milliseconds(gateway.clock())
+    text = issue(gateway.receipts, kind=act.event.value, entry=appended.data, made=made, nonce=nonce, details=details)
+    return appended.entry_id, text
 
 
 def _decide(gateway: Gateway, identity: Identity, standing: Standing, action: Action, *, sealed: bool) -> Decision:
@@ -139,11 +175,10 @@ def _is_sealed(gateway: Gateway, standing: Standing, reference: str) -> bool:
     return ours and header.get("alg") in _ALGORITHMS and header.get("enc") == "A256GCM"
 
 
-def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> Opened:
+def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> IllnessHours:
     nonce, sealed = row.ciphertext[:NONCE], row.ciphertext[NONCE:]
     cipher = AESGCM(gateway.keyring.secret(standing.key_id))
-    hours = IllnessHours.model_validate_json(cipher.decrypt(nonce, sealed, _aad(row.consent_id, row.id)))
-    return Opened(row.id, row.consent_id, row.sent_at, row.reference, hours)
+    return IllnessHours.model_validate_json(cipher.decrypt(nonce, sealed, _aad(row.consent_id, row.id)))
 
 
 def _aad(consent_id: str, record_id: str) -> bytes:

@@ -163,17 +163,22 @@ async def send(request: Request, gateway: TheGateway, caller: Somebody) -> Respo
     if isinstance(body, Refused):
         return problem(request, body)
 
-    def act() -> object:
+    def act() -> consented.Sent | Refused:
         return consented.send(gateway, caller, body.consent, body.reference, body.data)
 
     outcome = await run_in_threadpool(act)
-    return problem(request, outcome) if isinstance(outcome, Refused) else answer_json({"consent": body.consent}, 201)
+    if isinstance(outcome, Refused):
+        return problem(request, outcome)
+    return answer_json({"consent": body.consent, "id": outcome.record.id, "receipt": outcome.receipt}, 201)
 
 
 @router.get("/consented-records", operation_id="readConsentedRecords")
-def records(gateway: TheGateway, caller: Somebody) -> Response:
-    """Every record for the caller that its consent still allows to read."""
+def records(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
+    """Every record for the caller that its consent still allows to read, with the receipt of the reading."""
     demand_scope(caller, "consent")
+    opened = consented.proven(gateway, consented.read_all(gateway, caller))
+    if isinstance(opened, Refused):
+        return problem(request, opened)
     return answer_json(
         [
             {
@@ -182,8 +187,9 @@ def records(gateway: TheGateway, caller: Somebody) -> Response:
                 "reference": one.reference,
                 "data": one.hours.model_dump(mode="json"),
                 "sentAt": one.sent_at.isoformat(timespec="milliseconds"),
+                "receipt": one.receipt,
             }
-            for one in consented.read_all(gateway, caller)
+            for one in opened
         ]
     )
 

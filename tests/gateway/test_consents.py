@@ -12,10 +12,13 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from sqlmodel import select
 
+from audit.quorum import parse_policy
+from audit.receipt import Verdict as ReceiptVerdict
+from audit.receipt import verify_receipt
 from audit.schema import PENDING
 from gateway.app import open_gateway
 from gateway.backup import backup, restore
-from gateway.consented import IllnessHours, Opened, read_all, send
+from gateway.consented import IllnessHours, Opened, Sent, proven, read_all, send
 from gateway.consents import (
     Standing,
     answer_notice,
@@ -31,8 +34,9 @@ from gateway.consents import (
 )
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.oversight import policy_text
 from gateway.settings import Home
-from gateway.store import ConsentedHealth, ConsentEvent
+from gateway.store import ConsentedHealth, ConsentEvent, Receipt
 from policies.consent import AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
 from policies.parties import Kind
 from policies.purpose import DataCategory
@@ -95,13 +99,37 @@ def entries(world: World) -> list[dict[str, object]]:
 def test_a_record_reaches_the_one_recipient_it_was_meant_for(world: World) -> None:
     """The recipient reads the hours and opens the case reference; the database holds neither in the clear."""
     recipient, standing = care(world), given(world)
-    assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), ConsentedHealth)
+    assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), Sent)
     opened = read_all(world.gateway, recipient)
     assert [(one.hours, jwe.decrypt_compact(one.reference, KEY).plaintext) for one in opened] == [(HOURS, b"dossier 7")]
     with world.gateway.reading() as session:
         stored = session.exec(select(ConsentedHealth)).one()
     assert b"31.5" not in stored.ciphertext
     assert "dossier" not in stored.reference
+
+
+def test_sending_and_reading_are_proven_by_receipts_that_are_not_kept_here(world: World) -> None:
+    """Each names the hours by a commitment; a reading is handed out once a signed checkpoint holds it."""
+    recipient, standing = care(world), given(world)
+    sent = send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    assert isinstance(sent, Sent)
+    opened = read_all(world.gateway, recipient)
+    world.sequence()
+    handed_out = proven(world.gateway, opened)
+    assert isinstance(handed_out, list)
+    policy, hours = parse_policy(policy_text(world.gateway)), HOURS.model_dump_json().encode()
+    checks = [verify_receipt(text, policy, hours) for text in (sent.receipt, handed_out[0].receipt)]
+    assert [check.verdict for check in checks] == [ReceiptVerdict.PROMISED, ReceiptVerdict.PROVEN]
+    with world.gateway.reading() as session:
+        assert session.exec(select(Receipt).where(Receipt.entry_id == opened[0].entry_id)).first() is None
+
+
+def test_a_reading_waits_for_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No hours are handed out while no signed checkpoint holds that they were read."""
+    monkeypatch.setattr("gateway.publish.downloading.PROOF_SECONDS", 0)
+    recipient, standing = care(world), given(world)
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    assert proven(world.gateway, read_all(world.gateway, recipient)) == Refused("log-behind", retry_after=5)
 
 
 def test_entries_about_consent_name_nobody(world: World) -> None:
@@ -135,8 +163,8 @@ def test_a_backup_from_before_the_withdrawal_opens_nothing(world: World, tmp_pat
     """With the old database, the old keyring and every key that survives, the hours stay unreadable."""
     care(world)
     standing = given(world)
-    record = send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
-    assert isinstance(record, ConsentedHealth)
+    sent = send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    assert isinstance(sent, Sent)
     with world.gateway.reading() as session:
         key_id = session.get_one(ConsentEvent, (standing.id, 1)) and read_key(world, standing.id)
     backup = tmp_path / "backup"
