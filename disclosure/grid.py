@@ -73,7 +73,7 @@ class Grid:
         return _parts(self.areas)
 
     def derivable(self, listed: np.ndarray) -> np.ndarray:
-        """A x R: cells outside the release that follow from it by subtraction, where paths cross."""
+        """A x R: cells outside the release that can follow from it by subtraction."""
         apart = np.zeros(len(listed), bool)
         apart[: self.areas.leaves] = self._crossing[1]
         apart[len(self.areas.codes) :] = True
@@ -81,9 +81,28 @@ class Grid:
         middle = (sizes > 1) & (sizes < self.areas.leaves)
         overlap = self.members[apart] @ self.members[middle].T
         inside = sparse.csr_array(overlap == sizes[apart][:, None]) if apart.any() else overlap
-        found = np.zeros_like(listed)
-        found[apart] = (inside.astype(int) @ listed[middle].astype(int)) > 0
+        found = self._left_out(listed)
+        found[apart] |= ((inside.astype(int) @ listed[middle].astype(int)) > 0) & self._crossed(listed)
         return np.asarray(found & ~listed & (self.contributors > 0))
+
+    def _crossed(self, listed: np.ndarray) -> np.ndarray:
+        """R: rows listed at two levels between leaf and top, so that one can be subtracted from the other."""
+        axis = self.areas
+        levels = [axis.level == level for level in range(1, len(axis.levels))]
+        shown = [listed[: len(axis.codes)][nodes].any(axis=0) for nodes in levels if nodes.sum() > 1]
+        return np.asarray(np.sum(shown, axis=0) > 1)
+
+    def _left_out(self, listed: np.ndarray) -> np.ndarray:
+        """A x R: cells of levels that are listed for other codes: what is left of a margin after subtracting those."""
+        found = np.zeros_like(listed)
+        for position, axis in enumerate((self.areas, *self.profile)):
+            shape = [self.members.shape[0], *(len(other.codes) for other in self.profile)]
+            here = np.moveaxis(listed.reshape(shape), position, 0)
+            left = np.moveaxis(found.reshape(shape), position, 0)
+            for level in range(len(axis.levels) if axis.paths else 0):
+                nodes = np.flatnonzero(axis.level == level)
+                left[nodes] |= here[nodes].any(axis=0)
+        return found
 
     def leaf_table(self, counts: pd.DataFrame, values: np.ndarray) -> np.ndarray:
         """U x P table of counts; absent combinations are zero.

@@ -212,17 +212,37 @@ def _totals(layout: Layout, values: np.ndarray, public: Sequence[Pattern]) -> tu
 
 
 def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
-    """Cells of parts, in the rows listed for an area around them that is not everything."""
-    first = len(layout.relations.axes[layout.unit].codes)
-    size = np.asarray(layout.members.sum(axis=1)).ravel()
+    """Cells outside the frame that a reader may compute from it.
+
+    Codes left out of a level that is listed otherwise are what the others leave of a margin. Parts are what areas of
+    one level leave of areas of another, in rows that both have.
+    """
+    axis = layout.relations.axes[layout.unit]
+    first, size = len(axis.codes), np.asarray(layout.members.sum(axis=1)).ravel()
     middle = np.flatnonzero((size > 1) & (size < layout.members.shape[1]) & (np.arange(len(size)) < first))
-    found = np.zeros(listed.shape, bool)
+    levels = [nodes for level in range(1, len(axis.levels)) if (nodes := np.flatnonzero(axis.level == level)).size > 1]
+    both = sum((listed[nodes].any(axis=0).astype(int) for nodes in levels), start=np.zeros(len(layout.rows), int)) > 1
+    found = _siblings(layout, listed)
     for part in range(first, len(size)):
         around = middle[(layout.members[middle] @ layout.members[[part]].toarray()[0]) == size[part]]
-        found[part] = listed[around].any(axis=0)
+        found[part] = listed[around].any(axis=0) & both
         if size[part] == 1:
             found[part] &= ~listed[layout.members[[part]].indices[0]]
-    return found & (layout.sums(layout.possible.astype(np.int64)) > 0)
+    return np.asarray(found & ~listed & (layout.sums(layout.possible.astype(np.int64)) > 0))
+
+
+def _siblings(layout: Layout, listed: np.ndarray) -> np.ndarray:
+    """Cells of which another code of the same level is listed, the codes of the other dimensions being the same."""
+    axes = [layout.relations.axes[layout.unit], *layout.others]
+    cube = listed[: len(axes[0].codes)].reshape([len(axis.codes) for axis in axes]).astype(np.int64)
+    near = np.zeros(cube.shape, bool)
+    for place, axis in enumerate(axes):
+        if axis.paths:
+            level = np.arange(len(axis.levels))[:, None] == axis.level
+            near |= np.moveaxis((np.tensordot(level, cube, (1, place)) > 0)[axis.level], 0, place)
+    found = np.zeros(listed.shape, bool)
+    found[: len(axes[0].codes)] = near.reshape(-1, listed.shape[1])
+    return found
 
 
 def _ends(rule: ThresholdRule, values: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
