@@ -22,6 +22,7 @@ from gateway.periods import school_year
 from gateway.receive import SUBJECTS, refused_by
 from gateway.store import ConsentedHealth, Enrolment, Period, Submission
 from policies.decision import Deny
+from policies.parties import Role
 from policies.question import Action
 from policies.things import Records
 from pseudonymisation.domain import Domain
@@ -86,10 +87,11 @@ def answer(
         return refused_by(decision)
     with gateway.writing() as session:
         gateway.append(session, Entry(event=Event.ACCESS_REQUESTED, actor=actor_of(caller)), decision)
+    site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
     with gateway.reading() as session:
         held = Held(
             tuple(_rows(gateway, session, identity.party, year, pseudonym)),
-            tuple(_uses(session, gateway.keyring, year, pseudonym)),
+            tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
             tuple(_consents(gateway, session, identity.party, consents)),
         )
     with gateway.writing() as session:
@@ -117,12 +119,15 @@ def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: b
     ]
 
 
-def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes) -> list[LoggedUse]:
+def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site: str | None) -> list[LoggedUse]:
+    """Entries about this pupil: of one site, since where else a pupil was is not its to know, or of all."""
     key = keyring.active(SUBJECTS, year)
     if key is None:
         return []
     found = {held.root: held for held in find(session.connection(), [tag(keyring.secret(key.key_id), pseudonym)])}
     query = select(Submission.subjects_root, Submission.entry_id).where(col(Submission.subjects_root).in_(found))
+    if site is not None:
+        query = query.where(Submission.site == site)
     entry_of = {bytes.fromhex(entry_id): root for root, entry_id in session.exec(query)}
     logged = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))
     return [LoggedUse(bytes(data), found[entry_of[bytes(leaf)]]) for leaf, data in logged]

@@ -36,7 +36,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     publish_document(api, routers, contact=contact)
     api.add_exception_handler(Exception, unhandled)
     api.add_exception_handler(NotAllowed, _not_allowed)
-    api.add_exception_handler(HTTPException, _http)
+    api.add_exception_handler(HTTPException, refused_by_router)
     api.add_exception_handler(RequestValidationError, _invalid)
     return api
 
@@ -52,7 +52,8 @@ def _not_allowed(request: Request, error: Exception) -> Response:
     return problem(request, refused, headers)
 
 
-def _http(request: Request, error: Exception) -> Response:
+def refused_by_router(request: Request, error: Exception) -> Response:
+    """The answer where there is no such address or method; headers such as `Allow` stay."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
     return problem(request, Refused(_CODES.get(status, "invalid-request")), headers)

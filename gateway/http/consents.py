@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sqlmodel import select
 from starlette.concurrency import run_in_threadpool
 
@@ -27,7 +27,7 @@ class _Ask(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     terms: Terms
-    signatures: tuple[Signature, ...] = ()
+    signatures: tuple[Signature, ...] = Field(default=(), max_length=3)
 
 
 class _Withdraw(BaseModel):

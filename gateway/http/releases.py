@@ -8,6 +8,7 @@ from gateway.formats.dictionary import MEDIA_TYPE, dictionary
 from gateway.formats.write import Format
 from gateway.http.callers import Anybody, Somebody, TheGateway, demand_scope
 from gateway.http.models import ApprovalBody, BuildBody, ReasonBody, ReleaseItem
+from gateway.http.paging import Paged
 from gateway.http.problems import language as language_asked
 from gateway.http.problems import problem
 from gateway.outcome import Refused
@@ -20,9 +21,12 @@ Level = Annotated[str | None, Query(pattern="^(site|gemeente|swv|country)$")]
 
 
 @router.get("/releases", operation_id="listReleases")
-def list_releases(gateway: TheGateway, caller: Anybody) -> list[ReleaseItem]:
+def list_releases(
+    request: Request, response: Response, gateway: TheGateway, caller: Anybody, paged: Paged
+) -> list[ReleaseItem]:
     """Releases the caller may know of, newest first."""
-    return [ReleaseItem.of(listed) for listed in downloading.catalogue(gateway, caller)]
+    found = downloading.catalogue(gateway, caller)
+    return [ReleaseItem.of(listed) for listed in paged.of(request, response, found)]
 
 
 @router.get("/releases/{release_id}", response_model=ReleaseItem, operation_id="readRelease")

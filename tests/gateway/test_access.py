@@ -52,11 +52,20 @@ def test_nothing_is_held_of_a_pupil_who_is_not_there(world: World) -> None:
 
 
 def test_a_school_asks_about_its_own_pupils_only(world: World) -> None:
-    """The rows of another site are not shown, although the pseudonym is the right one."""
+    """Neither rows nor uses at another site are shown, although the pseudonym is right: not even where it was."""
     pseudonym = delivered(world)
-    held = answer(world.gateway, secretary(world, 1), year="2026-2027", pseudonym=pseudonym)
+    officer = Identity(next(iter(world.region.swvs)), "privacy-officer")
+    for stranger in (secretary(world, 1), officer):
+        assert answer(world.gateway, stranger, year="2026-2027", pseudonym=pseudonym) == Held((), (), ())
+
+
+def test_the_controller_s_officer_sees_every_use(world: World) -> None:
+    """Whoever oversees all parties gets the entries about a pupil wherever they are, and no row."""
+    pseudonym = delivered(world)
+    officer = Identity("ORG-MINISTER", "controller-officer")
+    held = answer(world.gateway, officer, year="2026-2027", pseudonym=pseudonym)
     assert isinstance(held, Held)
-    assert held.rows == ()
+    assert (held.rows, len(held.uses)) == ((), 1)
 
 
 def test_a_recipient_may_not_ask(world: World) -> None:

@@ -150,6 +150,7 @@ def test_the_document_is_public_and_open_to_other_origins(site: Site) -> None:
         ("GET", "/", 200),
         ("GET", "/nothing", 404),
         ("PUT", "/", 405),
+        ("GET", "/v1/submissions/%0A", 404),
         ("GET", "/health/ready", 200),
     ],
 )
