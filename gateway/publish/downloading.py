@@ -290,8 +290,10 @@ def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[t
 def _stored(session: Session, release_id: str, places: Sequence[tuple[str, str, str]]) -> bytes:
     """The stored lines of these places, in the order of levels and areas."""
     wanted = set(places)
-    levels = {place[0] for place in wanted}
-    query = select(ReleaseSlice).where(ReleaseSlice.release_id == release_id, col(ReleaseSlice.level).in_(levels))
+    levels, areas = {place[0] for place in wanted}, {place[1] for place in wanted}
+    query = select(ReleaseSlice).where(
+        ReleaseSlice.release_id == release_id, col(ReleaseSlice.level).in_(levels), col(ReleaseSlice.area).in_(areas)
+    )
     parts = [part for part in session.exec(query) if (part.level, part.area, part.sector) in wanted]
     parts.sort(key=lambda part: (-LEVELS.index(part.level), part.sector, part.area))
     return b"".join(part.rows for part in parts)

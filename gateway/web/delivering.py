@@ -11,6 +11,7 @@ from gateway.collections import Contract
 from gateway.deliveries import Seen
 from gateway.formats.sheet import MAX_BYTES
 from gateway.formats.write import Format
+from gateway.messages import text
 from gateway.outcome import Refused, Report
 from gateway.overview import OwnPeriod
 from gateway.receive import Checked, Received, Upload, receive
@@ -21,6 +22,7 @@ from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 
 ROLE = "school"
+_WARN_DAYS = 3
 _BLANKS = {
     "csv": (blank_csv, Format.CSV.media_type),
     "xlsx": (blank_xlsx, Format.XLSX.media_type),
@@ -157,10 +159,31 @@ def blank(request: Request, who: Visitor) -> Response:
     return attachment(make(asked.contract, asked.subdivisions), name, media_type)
 
 
+def reminder(request: Request, who: Visitor) -> Response:
+    """The deadline for a calendar (RFC 5545): a day, with an alarm three days before."""
+    asked = _asked(request, who)
+    if asked is None:
+        return refusal(request, who, Refused("not-found"))
+    gateway, period = gateway_of(request), asked.own.period
+    lines = [
+        "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//verzuimpoort//NL", "BEGIN:VEVENT",
+        f"UID:{period.table_id}-{period.code}-{who.known.party}@{gateway.settings.log_name.partition('/')[0]}",
+        f"DTSTAMP:{gateway.clock():%Y%m%dT%H%M%SZ}",
+        f"DTSTART;VALUE=DATE:{period.deadline:%Y%m%d}",
+        f"SUMMARY:{text('pages', 'reminder.summary', who.language, period=period.code)}",
+        f"URL:{gateway.settings.base_url}{asked.address}",
+        "BEGIN:VALARM", "ACTION:DISPLAY", f"TRIGGER:-P{_WARN_DAYS}D",
+        f"DESCRIPTION:{text('pages', 'reminder.summary', who.language, period=period.code)}",
+        "END:VALARM", "END:VEVENT", "END:VCALENDAR",
+    ]  # fmt: skip
+    return attachment("".join(f"{line}\r\n" for line in lines), f"verzuim-{period.code}.ics", "text/calendar")
+
+
 _PERIOD = "/school/periods/{table}/{code}"
 ROUTES = [
     show(_PERIOD, ROLE, fill_in),
     act(_PERIOD, ROLE, deliver),
     act(f"{_PERIOD}/file", ROLE, deliver_file),
     show(f"{_PERIOD}/template.{{form}}", ROLE, blank),
+    show(f"{_PERIOD}/deadline.ics", ROLE, reminder),
 ]

@@ -176,3 +176,13 @@ def test_a_recipient_cannot_open_a_school_s_own_receipt(stage: Stage) -> None:
         assert receipt
         assert swv.get(receipt[0]).status_code == 200
         assert other.get(receipt[0]).status_code == 404
+
+
+def test_the_last_day_goes_into_a_calendar(stage: Stage) -> None:
+    """The file has the deadline as a day, an alarm before it, and lines as RFC 5545 wants them."""
+    with stage.client("school") as school:
+        answer = school.get(f"/school/periods/{TABLE}/{OPEN_PERIOD}/deadline.ics")
+    assert answer.headers["content-type"].startswith("text/calendar")
+    lines = answer.text.split("\r\n")
+    assert (lines[0], lines[-2:]) == ("BEGIN:VCALENDAR", ["END:VCALENDAR", ""])
+    assert {"DTSTART;VALUE=DATE:20261116", "TRIGGER:-P3D"} <= set(lines)
