@@ -160,7 +160,7 @@ class Case:
         open_to = [not (units(row) & mine) or row["shop_level"] == "shop" for _, row in small.iterrows()]
         told = small[np.array(open_to, bool)]
         cells = self.listed(frame)
-        cells = cells[~cells["public"] & cells["value"].isna()]
+        cells = cells[~cells["public"]]
         cells = cells[np.array([bool(units(row) - mine) for _, row in cells.iterrows()], bool)].reset_index(drop=True)
         share = [self._share(row, mine) for _, row in cells.iterrows()]
         cells = cells.assign(held=[n for n, _ in share], inside=[total for _, total in share])
