@@ -4,15 +4,26 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from disclosure import Hierarchy, attack
-from tests.disclosure.world import NAMES, SEED, Case
+from disclosure import Hierarchy, Inequality, attack
+from tests.disclosure.world import NAMES, SEED, Case, case
 
 Name = tuple[str, str, str]
+ORDER = (Inequality({"mood": "less", "item": "i1"}, {"mood": "more", "item": "i1"}),)
+# s3 is small in both moods; s2 is alike in both and everywhere `less` is near `more`.
+_MORE = {"s1": [40, 20], "s2": [50, 9], "s3": [50, 3], "s4": [50, 9]}
+_LESS = {"s1": [42, 18], "s2": [50, 9], "s3": [50, 3], "s4": [52, 7]}
 
 
 def one_mood(*lines: Sequence[int]) -> dict[tuple[str, str], Sequence[int]]:
     """Counts of the items of s1, s2, … in the mood m."""
     return {(f"s{number}", "m"): line for number, line in enumerate(lines, 1)}
+
+
+def ordered(inequalities: tuple[Inequality, ...]) -> Case:
+    """Both moods, with what is declared of their order."""
+    places = [(shop, "t1", "c1", "o") for shop in _MORE]
+    counts = {(shop, mood): line for mood, lines in (("more", _MORE), ("less", _LESS)) for shop, line in lines.items()}
+    return case(places, counts, inequalities=inequalities)
 
 
 def released(table: Case, seed: bytes = SEED) -> pd.DataFrame:

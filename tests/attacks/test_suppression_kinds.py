@@ -3,21 +3,11 @@
 import pytest
 
 from disclosure import Inequality
-from tests.attacks.suppression import given_away, released
-from tests.disclosure.world import Case, case
+from tests.attacks.suppression import ORDER, given_away, ordered, released
+from tests.disclosure.world import case
 
-PLACES = [("s1", "t1", "c1", "o"), ("s2", "t1", "c1", "o"), ("s3", "t1", "c1", "o"), ("s4", "t1", "c1", "o")]
-ORDER = (Inequality({"mood": "less", "item": "i1"}, {"mood": "more", "item": "i1"}),)
-# s3 is small in both moods; s2 is alike in both and everywhere `less` is near `more`.
-MORE = {"s1": [40, 20], "s2": [50, 9], "s3": [50, 3], "s4": [50, 9]}
-LESS = {"s1": [42, 18], "s2": [50, 9], "s3": [50, 3], "s4": [52, 7]}
+PLACES = [(shop, "t1", "c1", "o") for shop in ("s1", "s2", "s3", "s4")]
 SEEDS = [bytes([number]) * 16 for number in range(4)]
-
-
-def ordered(inequalities: tuple[Inequality, ...]) -> Case:
-    """Both moods, with what is declared of their order."""
-    counts = {(shop, mood): line for mood, lines in (("more", MORE), ("less", LESS)) for shop, line in lines.items()}
-    return case(PLACES, counts, inequalities=inequalities)
 
 
 def test_order_between_moods_narrows_what_each_mood_alone_does_not() -> None:
