@@ -63,7 +63,9 @@ def _job(where: Home, *, sites: int, seed: int, progress: Say) -> Mapping[str, o
 
 def _deployment(where: Home, port: int) -> Gateway:
     # A demo has no second way to prove who one is: its links stay good for grave acts.
-    settings = Settings(base_url=f"http://127.0.0.1:{port}", in_force=people.IN_FORCE, proven_minutes=480)
+    settings = Settings(
+        base_url=f"http://127.0.0.1:{port}", in_force=people.IN_FORCE, methods=people.METHODS, proven_minutes=480
+    )
     return create_deployment(where, settings)
 
 

@@ -1,6 +1,6 @@
 """Who takes part in the demo, and how they log in."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.store import Party, Release, ReleaseState
 from policies.purpose import InForce
+from policies.release import Method, Sector
 
 Done = TypeVar("Done")
 MINISTER = "ORG-MINISTER"
@@ -20,6 +21,9 @@ IN_FORCE = tuple(
     InForce(purpose=purpose, from_date=date(2025, 8, 1), citation=_CITATION)
     for purpose in ("statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture")
 )
+
+# One sector leaves with noise, so that both methods can be seen side by side.
+METHODS: Mapping[Sector, Method] = {"vo": "dp"}
 
 
 def operator_of(gateway: Gateway, person: int | None = None) -> Identity:

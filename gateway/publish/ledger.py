@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 from sqlmodel import Session, col, select, update
+from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
@@ -50,18 +51,36 @@ class Request:
         return dict.fromkeys(of_period, self.noise.per_period) | year
 
 
-def balances(session: Session, request: Request, *, lock: bool = False) -> list[Account]:
+def balances(session: Session, request: Request) -> list[Account]:
     """The accounts a request would be charged to; one without any spending has its cap by the purpose file.
 
     A cap in the ledger is never raised: a purpose file that asks for more in mid-year gives no fresh budget; one that
     asks for less is heeded at once.
     """
-    query = select(BudgetAccount).where(col(BudgetAccount.name).in_(request.caps)).order_by(BudgetAccount.name)
-    there = {row.name: row for row in session.exec(query.with_for_update() if lock else query)}
+    return _with_caps(request, session.exec(_rows(request)).all())
+
+
+def _rows(request: Request) -> SelectOfScalar[BudgetAccount]:
+    return select(BudgetAccount).where(col(BudgetAccount.name).in_(request.caps)).order_by(BudgetAccount.name)
+
+
+def _with_caps(request: Request, rows: Sequence[BudgetAccount]) -> list[Account]:
+    there = {row.name: row for row in rows}
     return [
         Account(name, min(cap, there[name].cap), there[name].spent) if name in there else Account(name, cap, 0)
         for name, cap in sorted(request.caps.items())
     ]
+
+
+def _locked(session: Session, request: Request) -> list[Account]:
+    """The balances, each account there and locked until the transaction ends."""
+    query = _rows(request).with_for_update().execution_options(populate_existing=True)
+    rows = session.exec(query).all()
+    if len(rows) < len(request.caps):
+        for name, cap in sorted(request.caps.items()):
+            session.execute(_OPEN, {"name": name, "cap": cap})
+        rows = session.exec(query).all()
+    return _with_caps(request, rows)
 
 
 def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> Refused | None:
@@ -72,19 +91,16 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
 
     The caller still owes: a commit before any noise is drawn.
     """
-    for request in requests:  # (1)
-        for name, cap in sorted(request.caps.items()):
-            session.execute(_OPEN, {"name": name, "cap": cap})
-    for request in requests:  # (2)
-        if (mixed := _other_mechanism(session, request)) is not None:
-            return mixed
-        refused = first_overdrawn(request.noise.per_release, balances(session, request, lock=True))
+    for request in requests:
+        refused = first_overdrawn(request.noise.per_release, _locked(session, request))  # (1) (2)
         if refused is not None:
             _log(gateway, session, request, Event.BUDGET_REFUSED, Outcome.DENY)
             account = refused.account
             figures = {"cap": account.cap, "spent": account.spent, "asked": refused.asked, "left": account.left}
             facts = {"account": account.name, **{name: str(figure) for name, figure in figures.items()}}
             return Refused("budget-exceeded", facts=facts)
+        if (mixed := _other_mechanism(session, request)) is not None:
+            return mixed
     for request in requests:
         _charge(session, request)  # (3)
         spend = BudgetSpend(  # (4)
@@ -183,11 +199,10 @@ def _charge(session: Session, request: Request) -> None:
         GatewayError: one cannot, although it was checked under lock: a broken invariant, so nothing is booked.
     """
     asked = request.noise.per_release
-    for name, cap in sorted(request.caps.items()):
-        room = (col(BudgetAccount.name) == name) & (col(BudgetAccount.spent) + asked <= cap)
-        charged = session.exec(update(BudgetAccount).where(room).values(spent=col(BudgetAccount.spent) + asked))
-        if charged.rowcount != 1:
-            raise GatewayError("a budget changed while it was locked: nothing was booked")
+    room = col(BudgetAccount.name).in_(request.caps) & (col(BudgetAccount.spent) + asked <= col(BudgetAccount.cap))
+    charged = session.exec(update(BudgetAccount).where(room).values(spent=col(BudgetAccount.spent) + asked))
+    if charged.rowcount != len(request.caps):
+        raise GatewayError("a budget changed while it was locked: nothing was booked")
 
 
 def _log(gateway: Gateway, session: Session, request: Request, event: Event, outcome: Outcome) -> None:

@@ -11,6 +11,7 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import find_period, school_year_on
 from gateway.publish import building
+from gateway.publish.ahead import ahead
 from gateway.publish.downloading import catalogue
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
@@ -85,6 +86,7 @@ def period(request: Request, who: Visitor) -> Response:
         state=state if state in states else "",
         states=states,
         built=built,
+        noisy=ahead(gateway, found),
         today=gateway.today,
     )
 

@@ -61,6 +61,11 @@ class View:
         return [(sector, list(found)) for sector, found in groupby(self.drawn, lambda pair: pair[0].sector)]
 
     @property
+    def noisy(self) -> bool:
+        """Whether some figure has noise, so that intervals must be explained."""
+        return any(row.lower for line, _ in self.drawn for row in line.cells.values())
+
+    @property
     def coverage(self) -> bool:
         """Whether lines are of regions, of which part of the sites may have delivered."""
         return self.filters.level != "site"

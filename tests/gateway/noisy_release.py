@@ -32,19 +32,25 @@ KILLS = ("before-begin", "before-draw", "after-draw", "after-keep", "before-stor
 def delivered(world: World, sites: int = 10) -> World:
     """Every site has delivered and confirmed; the period is closed."""
     for index in range(sites):
-        upload = Upload(TABLE, world.region.sites[index].code, PERIOD, world.counts(index))
-        received = must(receive(world.gateway, world.site(index), upload))
-        assert isinstance(received, Received)
-        must(confirm(world.gateway, world.site(index), received.submission.id))
+        deliver(world, index, world.counts(index))
     must(world.desk.close_period(TABLE, PERIOD))
     return world
+
+
+def deliver(world: World, index: int, counts: bytes) -> None:
+    """A site delivers a file and confirms it."""
+    received = must(
+        receive(world.gateway, world.site(index), Upload(TABLE, world.region.sites[index].code, PERIOD, counts))
+    )
+    assert isinstance(received, Received)
+    must(confirm(world.gateway, world.site(index), received.submission.id))
 
 
 def person(world: World, label: str) -> Identity:
     """A new person of the operator."""
     operator = world.gateway.settings.operator
     with world.gateway.writing() as session:
-        return Identity(operator, "operator", add_person(session, operator, "operator", label).id)
+        return Identity(operator, "operator", add_person(session, operator, "operator", label).id, proven=True)
 
 
 def spends(gateway: Gateway) -> dict[str, BudgetSpend]:

@@ -1,0 +1,67 @@
+"""What a build would cost and how far its figures would lie from the truth, shown before anything is drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from disclosure.budget import Account
+from disclosure.noise import DELTA, epsilon_of
+from gateway.context import Gateway
+from gateway.publish.building import methods_of, requests_of
+from gateway.publish.ledger import balances
+from gateway.publish.noisy import errors_ahead
+from gateway.store import Period, PeriodState
+from gateway.tabulate import tabulate
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The cost of a build for one sector whose figures leave with noise.
+
+    Attributes:
+        asked: Millionths of rho or epsilon that the build costs.
+        unit: rho or epsilon.
+        epsilon: The same as epsilon, at `delta`.
+        accounts: What the amount is charged to, as it is now.
+        errors: Level of the shares → the mean error to expect of one figure, in pupils.
+    """
+
+    sector: str
+    asked: int
+    unit: str
+    epsilon: float
+    delta: float
+    accounts: Sequence[Account]
+    errors: Mapping[str, float]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every account can bear it."""
+        return all(self.asked <= account.left for account in self.accounts)
+
+
+def ahead(gateway: Gateway, period: Period) -> list[Ahead]:
+    """What a release of a closed period would cost, per sector with noise; it looks at no count."""
+    if period.state != PeriodState.CLOSED:
+        return []
+    contract = gateway.contracts[period.table_id]
+    plan = gateway.law.purposes.plan(gateway.law.purposes.releasing(contract.table))
+    if plan.noise is None or "dp" not in plan.methods.values():
+        return []
+    gaussian = plan.noise.mechanism == "gaussian"
+    with gateway.reading() as session:
+        tables = {table.sector: table for table in tabulate(session, period, contract)}
+        asked = requests_of("", period, plan, methods_of(tables, plan))
+        charged = {request.population: balances(session, request) for request in asked}
+    epsilon = epsilon_of(plan.noise.mechanism, len(contract.kinds.members), plan.noise.per_release)
+    return [
+        Ahead(
+            sector=request.population,
+            asked=request.noise.per_release,
+            unit="rho" if gaussian else "epsilon",
+            epsilon=epsilon,
+            delta=DELTA if gaussian else 0.0,
+            accounts=charged[request.population],
+            errors=errors_ahead(tables[request.population], contract, request.noise),
+        )
+        for request in asked
+    ]

@@ -1,0 +1,205 @@
+"""A release with noise: paid, drawn once, served as it was stored, however often anything is killed or asked again."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlmodel import delete, select, update
+
+from gateway.budgets import BudgetSpend, SpendState
+from gateway.demo.people import IN_FORCE, must
+from gateway.formats.write import Format
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.publish import noisy
+from gateway.publish.building import build, request_build
+from gateway.publish.deciding import publish, review
+from gateway.publish.downloading import download
+from gateway.running import background
+from gateway.store import Release, ReleaseChart, ReleaseSlice
+from gateway.table import TableRow, decode_rows
+from policies.engine import Engine as PolicyEngine
+
+from .conftest import PERIOD, TABLE, World, build_world
+from .noisy_release import KILLS, SETTINGS, accounts, count_draws, delivered, person, release_of, spends
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def noisy_world(database: str, tmp_path: Path) -> Iterator[World]:
+    """Ten sites delivered; every sector leaves with noise."""
+    made = delivered(build_world(tmp_path / "data", database=database, settings=SETTINGS))
+    yield made
+    made.gateway.database.dispose()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[World]:
+    """The same on SQLite alone."""
+    made = delivered(build_world(tmp_path / "data", settings=SETTINGS))
+    yield made
+    made.gateway.database.dispose()
+
+
+def rows_of(world: World) -> list[TableRow]:
+    with world.gateway.reading() as session:
+        return [row for part in session.exec(select(ReleaseSlice)) for row in decode_rows(part.rows)]
+
+
+def asked(world: World) -> Release:
+    release: Release = must(request_build(world.gateway, person(world, "builder"), TABLE, PERIOD))
+    return release
+
+
+def published(world: World) -> Release:
+    builder = person(world, "builder")
+    release: Release = must(request_build(world.gateway, builder, TABLE, PERIOD))
+    build(world.gateway, release.id)
+    must(review(world.gateway, person(world, "approver"), release.id, approved=True, reason="x"))
+    return must(publish(world.gateway, builder, release.id, reason="x"))
+
+
+def test_a_release_is_paid_when_it_is_asked_for(noisy_world: World) -> None:
+    """Before anything is built every sector's amount is on disk: per purpose and period, and for the year."""
+    asked(noisy_world)
+    assert {spend.asked for spend in spends(noisy_world.gateway).values()} == {125_000}
+    assert {spent for _, spent in accounts(noisy_world.gateway).values()} == {125_000}
+
+
+def test_figures_with_noise_carry_their_interval(embedded: World) -> None:
+    """Every published noisy cell lies in its interval and is five or more; head-counts are exact and have none."""
+    release = asked(embedded)
+    build(embedded.gateway, release.id)
+    rows = rows_of(embedded)
+    noisy_rows = [row for row in rows if row.status == "published" and row.method == "dp"]
+    assert noisy_rows
+    assert all(int(row.lower) <= int(row.pupils) <= int(row.upper) and int(row.pupils) >= 5 for row in noisy_rows)
+    assert {row.band for row in rows if row.method == "exact"} == {"total"}
+    assert not [row for row in rows if (row.lower or row.upper) and (row.method != "dp" or not row.pupils)]
+    certificate = json.loads(release_of(embedded.gateway).certificate)
+    assert {sector["privacy"]["rho_millionths"] for sector in certificate["sectors"].values()} == {125_000}
+
+
+def test_noisy_figures_add_up_along_every_path(embedded: World) -> None:
+    """Bands add up to the exact head-count, and published SWVs and the country agree."""
+    build(embedded.gateway, asked(embedded).id)
+    found = {row[1:7]: int(row.pupils) for row in rows_of(embedded) if row.pupils}
+    for (level, area, sector, subdivision, kind, band), pupils in found.items():
+        other = {"upto10": "above10", "above10": "upto10"}.get(band)
+        rest = found.get((level, area, sector, subdivision, kind, other or ""))
+        if rest is not None:
+            assert pupils + rest == found[level, area, sector, subdivision, kind, "total"]
+
+
+def test_noise_is_drawn_once_and_downloads_serve_what_was_stored(
+    embedded: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Built, built again, downloaded again: the same bytes, one draw per sector, nothing more spent."""
+    drawn = count_draws(monkeypatch)
+    release = published(embedded)
+    paid, sectors = accounts(embedded.gateway), len(spends(embedded.gateway))
+    swv = Identity(next(iter(embedded.region.swvs)), "machine", scopes=frozenset({"all"}))
+    with background(embedded.gateway, threading.Event()):
+        first, second = (must(download(embedded.gateway, swv, release.id, Format.CSV)).body for _ in range(2))
+    build(embedded.gateway, release.id)
+    assert first == second
+    assert (len(drawn), accounts(embedded.gateway)) == (sectors, paid)
+
+
+def test_a_second_draw_would_be_seen(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product that draws again when it is asked again fails the comparison: its bytes differ."""
+    release = published(embedded)
+    first = stored(embedded)
+    monkeypatch.setattr(noisy, "begin", _always_reserved)
+    monkeypatch.setattr(noisy, "keep", lambda *_: None)
+    forget(embedded, release)
+    build(embedded.gateway, release.id)
+    assert stored(embedded) != first
+
+
+def test_building_again_after_a_crash_gives_the_same_bytes(embedded: World) -> None:
+    """With the answers kept, everything that follows from them comes out the same."""
+    release = published(embedded)
+    first = stored(embedded)
+    forget(embedded, release)
+    build(embedded.gateway, release.id)
+    assert stored(embedded) == first
+
+
+@pytest.mark.parametrize("step", KILLS)
+def test_killed_at_any_step(noisy_world: World, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process killed before or after any commit: nothing reserved is lost or given back, nothing is drawn twice.
+
+    Killed between the begin of a draw and the keeping of its answers, noise may have been seen: the release fails and
+    its budget stays spent. Killed anywhere else, the next worker finishes it, with a draw only where there was none.
+    """
+    gateway, release = noisy_world.gateway, asked(noisy_world)
+    paid, sectors = accounts(gateway), len(spends(gateway))
+    gateway.database.dispose()
+    where = [str(gateway.home.folder), gateway.home.database, release.id, step]
+    killed = subprocess.run([sys.executable, "-m", "tests.gateway.noisy_release", *where], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    before = {sector: spend.answers for sector, spend in spends(gateway).items() if spend.answers}
+    drawn = count_draws(monkeypatch)
+    build(gateway, release.id)
+    found = release_of(gateway)
+    assert accounts(gateway) == paid
+    if step in ("before-draw", "after-draw"):
+        assert (found.state, found.failure, drawn) == ("failed", "noise-lost", [])
+    else:
+        assert (found.state, len(drawn)) == ("built", sectors - len(before))
+    after = spends(gateway)
+    assert len(after) == sectors
+    assert {sector: after[sector].answers for sector in before} == before
+
+
+def test_a_second_release_of_the_period_is_refused(embedded: World) -> None:
+    """What one release may ask is all there is for a period: another one is refused with cap, spent, asked, left."""
+    release = asked(embedded)
+    with embedded.gateway.writing() as session:
+        session.get_one(Release, release.id).state = "rejected"
+    refused = request_build(embedded.gateway, person(embedded, "again"), TABLE, PERIOD)
+    assert isinstance(refused, Refused)
+    assert refused.code == "budget-exceeded"
+    assert {name: refused.facts[name] for name in ("cap", "spent", "asked", "left")} == {
+        "cap": "125000", "spent": "125000", "asked": "125000", "left": "0",
+    }  # fmt: skip
+
+
+def test_a_sector_published_with_noise_does_not_leave_exact_that_year(embedded: World) -> None:
+    """After a release with noise the same deployment without noise is refused, by the ledger."""
+    published(embedded)
+    plain = replace(embedded.gateway, engine=PolicyEngine.load(in_force=IN_FORCE))
+    with embedded.gateway.writing() as session:
+        session.exec(update(Release).values(state="rejected"))
+    refused = request_build(plain, person(embedded, "again"), TABLE, PERIOD)
+    assert isinstance(refused, Refused)
+    assert (refused.code, refused.facts["method"], refused.facts["asked"]) == ("other-method", "dp", "exact")
+
+
+def _always_reserved(*_: object) -> BudgetSpend:
+    return BudgetSpend(
+        release_id="", population="", school_year="", mechanism="gaussian", asked=1, state=SpendState.RESERVED
+    )
+
+
+def stored(world: World) -> bytes:
+    """All slices of the release, in order."""
+    with world.gateway.reading() as session:
+        parts = session.exec(select(ReleaseSlice).order_by(ReleaseSlice.level, ReleaseSlice.area, ReleaseSlice.sector))
+        return b"".join(part.rows for part in parts)
+
+
+def forget(world: World, release: Release) -> None:
+    """As if the process had died just before the release was stored."""
+    with world.gateway.writing() as session:
+        session.exec(delete(ReleaseSlice))
+        session.exec(delete(ReleaseChart))
+        session.get_one(Release, release.id).state = "building"

@@ -1,0 +1,106 @@
+"""Pages on figures with noise: the cost before a build, the refusal, the interval beside each figure."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from audit.log import Log
+from gateway.context import wall_clock
+from gateway.demo.people import must
+from gateway.identity import add_person, issue_link
+from gateway.publish.ahead import ahead
+from gateway.publish.building import request_build
+from gateway.publish.deciding import publish, review
+from gateway.store import Period, Release, ReleaseState
+from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
+from tests.gateway.noisy_release import SETTINGS, delivered, person
+
+ADDRESS = f"/operator/periods/{TABLE}/{PERIOD}"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Ten sites delivered, the period is closed, every sector leaves with noise; served over HTTP."""
+    world = delivered(build_world(tmp_path / "data", settings=SETTINGS))
+    present = dataclasses.replace(world.gateway, clock=wall_clock, log=Log(world.gateway.log.vocabulary))
+    with running(World(present, world.region)) as made:
+        yield made
+    world.gateway.database.dispose()
+
+
+def logged_in(site: Site, party: str, role: str) -> httpx.Client:
+    """A person's browser, without the browser."""
+    gateway = site.world.gateway
+    with gateway.writing() as session:
+        secret = issue_link(session, add_person(session, party, role, "x"), gateway.clock())
+    return httpx.Client(base_url=site.url, cookies=dict(httpx.post(f"{site.url}/login/{secret}").cookies), timeout=60)
+
+
+def released(site: Site) -> Release:
+    """The release, published."""
+    world = site.world
+    builder = person(world, "builder")
+    release: Release = must(request_build(world.gateway, builder, TABLE, PERIOD))
+    while in_building(site, release.id):
+        time.sleep(0.05)
+    must(review(world.gateway, person(world, "approver"), release.id, approved=True, reason="x"))
+    return must(publish(world.gateway, builder, release.id, reason="x"))
+
+
+def in_building(site: Site, release: str) -> bool:
+    """Whether the worker is not done yet."""
+    with site.world.gateway.reading() as session:
+        return session.get_one(Release, release).state == ReleaseState.BUILDING
+
+
+def test_the_operator_sees_cost_balances_and_error_before_a_build(site: Site) -> None:
+    """Per sector: millionths asked and their epsilon, what is left of each account, the expected error per level."""
+    gateway = site.world.gateway
+    with gateway.reading() as session:
+        period = session.get_one(Period, 1)
+    found = ahead(gateway, period)
+    assert {(each.asked, each.fits, each.unit) for each in found} == {(125_000, True, "rho")}
+    assert all(0 < error < 40 for each in found for error in each.errors.values())
+    with logged_in(site, gateway.settings.operator, "operator") as client:
+        shown = client.get(ADDRESS).text
+    for each in found:
+        assert f"{each.sector}/2026-2027</code></dt><dd>0 van 500.000 besteed, 500.000 over" in shown
+    assert "Bouwen kost 125.000 miljoenste rho (ε = 2.861)" in shown
+
+
+def test_what_does_not_fit_is_said_before_and_after_asking(site: Site) -> None:
+    """A period whose budget is spent: the page warns, and asking all the same gives the four figures."""
+    gateway = site.world.gateway
+    release = released(site)
+    with gateway.writing() as session:
+        session.get_one(Release, release.id).state = ReleaseState.WITHDRAWN
+    with logged_in(site, gateway.settings.operator, "operator") as client:
+        shown = client.get(ADDRESS)
+        assert "Er is niet genoeg over" in shown.text
+        token = shown.text.split('name="csrf" value="')[1].split('"')[0]
+        answer = client.post(ADDRESS, data={"csrf": token, "act": "build"}, headers={"Origin": site.url})
+    assert answer.status_code == 409
+    for term, figure in (("Plafond", "125.000"), ("Besteed", "125.000"), ("Gevraagd", "125.000"), ("Over", "0")):
+        assert f"<dt>{term}</dt><dd>{figure}</dd>" in answer.text
+
+
+def test_a_recipient_reads_bounds_and_what_they_mean(site: Site) -> None:
+    """The table shows an interval beside noisy counts and says in plain words what noise is."""
+    release = released(site)
+    with logged_in(site, next(iter(site.world.region.swvs)), "recipient") as client:
+        shown = client.get(f"/releases/{release.id}", params={"level": "swv"}).text
+    assert "Deze cijfers bevatten ruis" in shown
+    assert "–" in shown.split('class="figures"')[1]
+
+
+def test_a_release_without_noise_says_nothing_of_it(tmp_path: Path) -> None:
+    """Where every sector leaves exact, no cost is shown."""
+    world = build_world(tmp_path / "data")
+    must(world.desk.close_period(TABLE, PERIOD))
+    with world.gateway.reading() as session:
+        assert ahead(world.gateway, session.get_one(Period, 1)) == []
+    world.gateway.database.dispose()
