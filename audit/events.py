@@ -40,6 +40,7 @@ class Event(StrEnum):
     SUBMISSION_REFUSED = "submission.refused"
     SUBMISSION_CONFIRMED = "submission.confirmed"
     SUBMISSION_WITHDRAWN = "submission.withdrawn"
+    SUBMISSION_READ = "submission.read"
     PERIOD_OPENED = "period.opened"
     PERIOD_CLOSED = "period.closed"
     PERIOD_REOPENED = "period.reopened"
@@ -47,6 +48,7 @@ class Event(StrEnum):
     PARTY_CHANGED = "party.changed"
     PARTY_ENDED = "party.ended"
     REGISTER_EXPORTED = "register.exported"
+    REGISTER_READ = "register.read"
     MANDATE_GRANTED = "mandate.granted"
     MANDATE_REVOKED = "mandate.revoked"
     AGREEMENT_REGISTERED = "agreement.registered"
@@ -90,6 +92,7 @@ class Event(StrEnum):
     CONSENT_CONFIRMED = "consent.confirmed"
     CONSENT_WITHDRAWN = "consent.withdrawn"
     CONSENT_EXPIRED = "consent.expired"
+    CONSENT_READ = "consent.read"
     CONSENT_NOTICE_SENT = "consent.notice-sent"
     CONSENT_NOTICE_ANSWERED = "consent.notice-answered"
     RECORD_STORED = "record.stored"
@@ -169,7 +172,7 @@ _OF_FAMILY: Final = {
     "decision": _LOOK,
     "release": _RELEASE,
     "own-table": _HANDED_OUT,
-    "certificate": _HANDED_OUT,
+    "certificate": _shape("period", "party", "recipient", required=("object",)),
     "purpose": _shape("period", required=("purpose",)),
     "policy": _shape(required=("policy",)),
     "setting": _PLAIN,

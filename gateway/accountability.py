@@ -48,6 +48,8 @@ def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -
     if isinstance(decision, Deny):
         gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
         return refused_by(decision)
+    with gateway.writing() as session:
+        gateway.append(session, Entry(event=Event.REGISTER_READ, actor=actor_of(caller)), decision)
     standing = gateway.engine.standing(gateway.clock())
     return register_document(
         gateway.law, on=gateway.today, standing=standing, measured=measured(gateway), commit=commit

@@ -8,8 +8,8 @@ keys is made anew after each destruction, with the copy in the safe; the data ma
     {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
 
 After a restore nothing goes on as if nothing had happened: rows without a key are erased, consents whose key is gone
-are over, whoever was logged in is not, tokens are revoked, and the log goes on under a new name, because its old name
-may have signed what this backup does not know.
+are over, privacy budgets are used up, whoever was logged in is not, tokens are revoked, and the log goes on under a new
+name, because its old name may have signed what this backup does not know.
 """
 
 import base64
@@ -33,7 +33,7 @@ from audit import guards
 from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
-from gateway import consents, retention
+from gateway import budgets, consents, retention
 from gateway.app import KEY_FILES, RING, open_gateway, open_keyring, upgrade, yearly_log
 from gateway.context import Gateway, actor_of
 from gateway.database import open_database
@@ -47,6 +47,7 @@ from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
 
+_GATEWAY: Final = SQLModel.metadata  # complete once `budgets` is imported
 FORMAT: Final = "verzuimpoort/backup/v1"
 _ABOUT: Final = "backup.json"
 _CHUNK: Final = 5_000
@@ -136,7 +137,8 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     """After any restore, by this program or by the database's own means: make true what happened since.
 
     Steps: (1) the log goes on under a new name; (2) sessions, links and tokens end, for what was revoked since has come
-    back; (3) consents whose key is gone are over; (4) a retention run, which also erases rows without a key.
+    back; (3) privacy budgets are used up, for what was spent since is unknown here; (4) consents whose key is gone are
+    over; (5) a retention run, which also erases rows without a key.
 
     Returns:
         How many consents ended, and what the retention run erased.
@@ -147,8 +149,9 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
         caller = caller_of(session, operator, gateway.today)
         gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
         _end_credentials(session, gateway.clock())  # (2)
-    ended = consents.end_keyless(gateway)  # (3)
-    erased = retention.run(gateway, operator)  # (4)
+        session.execute(update(budgets.BudgetAccount).values(spent=budgets.BudgetAccount.cap))  # (3)
+    ended = consents.end_keyless(gateway)  # (4)
+    erased = retention.run(gateway, operator)  # (5)
     if isinstance(erased, Refused):
         raise GatewayError(f"the retention run after the restore was refused: {erased.code}")
     return ended, erased.of
@@ -157,6 +160,7 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
 def _write_data(gateway: Gateway, target: Path) -> None:
     with gateway.reading() as session, _new_zip(target) as archive:
         connection = session.connection()
+        _demand_all(connection)
         about = {"format": FORMAT, "revision": _revision(connection), "made": gateway.clock().isoformat()}
         archive.writestr(_ABOUT, json.dumps(about))
         archive.writestr(SETTINGS_FILE, gateway.home.settings_file.read_bytes())
@@ -190,7 +194,18 @@ def _new_zip(target: Path) -> Iterator[zipfile.ZipFile]:
 
 def _tables() -> list[Table]:
     """Every table, those first to which others refer."""
-    return [*SQLModel.metadata.sorted_tables, *audit_schema.METADATA.sorted_tables]
+    return [*_GATEWAY.sorted_tables, *audit_schema.METADATA.sorted_tables]
+
+
+def _demand_all(connection: Connection) -> None:
+    """Refuse a backup that would leave out a table of the database.
+
+    Raises:
+        GatewayError: the database has a table that this program does not know.
+    """
+    unknown = set(inspect(connection).get_table_names()) - {table.name for table in _tables()} - {"alembic_version"}
+    if unknown:
+        raise GatewayError(f"the database has tables that no backup knows: {', '.join(sorted(unknown))}")
 
 
 def _revision(connection: Connection) -> str:
@@ -295,7 +310,7 @@ def _go_on_counting(connection: Connection) -> None:
         connection.execute(text("INSERT INTO sqlite_sequence VALUES ('audit_pending', :last)"), {"last": max(used)})
         return
     last = {(pending.name, "id"): max(used)}
-    for table in SQLModel.metadata.sorted_tables:
+    for table in _GATEWAY.sorted_tables:
         counted = table.autoincrement_column
         if counted is not None and not counted.foreign_keys:
             last[table.name, counted.name] = connection.scalar(select(func.max(counted))) or 0

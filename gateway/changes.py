@@ -81,10 +81,13 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
     decision = decide_on(gateway, matter, Action.SUBMIT)
     if isinstance(decision, Deny):
         return refuse(gateway, matter, decision)
-    if document.key_id not in matter.keys:
-        return _fault("KEY-UNKNOWN")
-    made = _pids(gateway, matter, pairs)  # (3)
-    return made if isinstance(made, Refused) else _store(gateway, matter, decision, *made)  # (4)
+    known = document.key_id in matter.keys
+    made = _pids(gateway, matter, pairs) if known else _fault("KEY-UNKNOWN")  # (3)
+    done = made if isinstance(made, Refused) else _store(gateway, matter, decision, *made)  # (4)
+    if isinstance(done, Refused):
+        undone = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
+        gateway.log_undone(undone, decision)
+    return done
 
 
 def _fault(rule: str, *, row: int = 0) -> Refused:

@@ -86,7 +86,7 @@ def ask(
     Refusing is as easy: a consent that was asked and not given is ended by `append` with a refusal.
     """
     now = gateway.clock()
-    new: list[Event] = [Asked(at=now, terms=terms)]
+    new: list[Event] = [Asked(at=now, terms=with_kind(gateway, terms))]
     if signatures:
         new.append(Given(at=now, signatures=signatures))
     fresh = Standing(gateway.new_id(), identity.party, "", (), State())
@@ -105,7 +105,11 @@ def read(gateway: Gateway, identity: Identity, consent_id: str) -> Standing | Re
     """A consent, for the site that holds the evidence, and once given for the recipient it names."""
     standing = load(gateway, consent_id)
     decision = decide(gateway, identity, standing, Action.READ_CONSENT)
-    return refuse(gateway, decision) if isinstance(decision, Deny) else standing
+    if isinstance(decision, Deny):
+        return refuse(gateway, decision)
+    with gateway.writing() as session:
+        gateway.append(session, entry(gateway, AuditEvent.CONSENT_READ, consent_id), decision)
+    return standing
 
 
 def own(gateway: Gateway, identity: Identity) -> list[Standing]:

@@ -115,6 +115,11 @@ class Gateway:
         with writing(self.database) as session:
             self.append(session, entry, decision)
 
+    def log_undone(self, entry: Entry, decision: Decision) -> None:
+        """Log that what the law permitted was not done: the state of things stood in its way."""
+        with writing(self.database) as session:
+            self.append(session, replace(entry, decision=Outcome.DENY), decision)
+
     def reading(self) -> AbstractContextManager[Session]:
         """A read-only transaction on this gateway's database."""
         return reading(self.database)

@@ -40,8 +40,10 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
     The version that was confirmed before is replaced and loses its rows. Confirming twice changes nothing.
     """
     found = _find(gateway, identity, submission_id, Action.CONFIRM)
-    if isinstance(found, Refused):
-        return found
+    return found if isinstance(found, Refused) else found.done(gateway, _confirm(gateway, found))
+
+
+def _confirm(gateway: Gateway, found: "_Found") -> Seen | Refused:
     with gateway.writing() as session:
         submission, period = found.again(session)
         if submission.state == SubmissionState.CONFIRMED:
@@ -67,8 +69,10 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
 def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
     """Withdraw a submission: its rows are erased, and the site has no delivery until it confirms another."""
     found = _find(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION)
-    if isinstance(found, Refused):
-        return found
+    return found if isinstance(found, Refused) else found.done(gateway, _withdraw(gateway, found))
+
+
+def _withdraw(gateway: Gateway, found: "_Found") -> Seen | Refused:
     with gateway.writing() as session:
         submission, period = found.again(session)
         if not takes(session, period, submission.site):
@@ -85,6 +89,7 @@ def read(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Ref
     found = _find(gateway, identity, submission_id, Action.READ_SUBMISSION)
     if isinstance(found, Refused):
         return found
+    found.log_read(gateway)
     with gateway.reading() as session:
         return _seen(session, found.submission, found.matter.period)
 
@@ -109,7 +114,8 @@ def receipt_of(
             proof = prove(session.connection(), bytes.fromhex(receipt.entry_id))
         except NotLoggedError:
             return Refused("proof-follows", retry_after=PROOF_WITHIN)
-        return with_proof(receipt.text, proof)
+    found.log_read(gateway)
+    return with_proof(receipt.text, proof)
 
 
 def own_submissions(
@@ -140,6 +146,18 @@ class _Found:
         """The submission as it is now, kept from changing until the transaction ends."""
         submission = session.get_one(Submission, self.submission.id, with_for_update=True)
         return submission, session.get_one(Period, submission.period_id, with_for_update={"read": True})
+
+    def done(self, gateway: Gateway, outcome: Seen | Refused) -> Seen | Refused:
+        """The outcome of an act the law permitted; one that was not done all the same has its entry too."""
+        if isinstance(outcome, Refused):
+            entry = Entry(event=Event.SUBMISSION_REFUSED, actor=self.matter.actor, period=self.matter.period.code)
+            gateway.log_undone(entry, self.decision)
+        return outcome
+
+    def log_read(self, gateway: Gateway) -> None:
+        """Log that its counts go out; asking again for a proof that follows is no reading."""
+        with gateway.writing() as session:
+            gateway.append(session, self.entry(Event.SUBMISSION_READ), self.decision)
 
     def entry(self, event: Event) -> Entry:
         """The entry of an act on this submission."""

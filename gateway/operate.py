@@ -346,7 +346,9 @@ class Desk:
             result = act(session, actor, decision)
             if isinstance(result, Refused):
                 session.rollback()
-            return result
+        if isinstance(result, Refused):
+            self.gateway.log_undone(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+        return result
 
     def _is_exercise(self, table: str, code: str) -> bool:
         with self.gateway.reading() as session:

@@ -192,10 +192,15 @@ def receive(
             gateway.append(session, _entry(Event.SUBMISSION_CHECKED, matter), decision)
         return Checked(parsed.counts, parsed.notes)
     rows = _with_pids(gateway, matter, parsed)
+    done: Received | Refused
     if isinstance(rows, Refused):
-        return rows
-    with gateway.writing() as session:  # (5)
-        return _Storing(gateway, session, matter, decision, upload).store(parsed, rows)
+        done = rows
+    else:
+        with gateway.writing() as session:  # (5)
+            done = _Storing(gateway, session, matter, decision, upload).store(parsed, rows)
+    if isinstance(done, Refused):
+        gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
+    return done
 
 
 def _entry(event: Event, matter: Matter, **more: object) -> Entry:

@@ -25,7 +25,7 @@ from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
 from gateway.receive import refused_by
 from gateway.register import names
-from gateway.store import Period, PeriodState, Person, Release, ReleaseChart, ReleaseSlice, ReleaseState
+from gateway.store import Period, PeriodState, Person, Release, ReleaseChart, ReleaseSlice, ReleaseSource, ReleaseState
 from gateway.table import encode_rows
 from gateway.tabulate import SectorTable, delivered_sectors, tabulate
 from policies.decision import Decision, Deny, Permit
@@ -68,6 +68,15 @@ def request_build(gateway: Gateway, identity: Identity, collection: str, period_
     if isinstance(decision, Deny):
         gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code), decision)
         return refused_by(decision)
+    made = _enqueue(gateway, identity.person, period, decision)
+    if isinstance(made, Refused):
+        entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code)
+        gateway.log_undone(entry, decision)
+    return made
+
+
+def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) -> Release | Refused:
+    """Keep the wish for a release, with what it costs of the budget, for a worker; one at a time for a period."""
     with gateway.writing() as session:
         period = session.get_one(Period, period.id, with_for_update=True)
         if period.state != PeriodState.CLOSED:
@@ -80,7 +89,7 @@ def request_build(gateway: Gateway, identity: Identity, collection: str, period_
             id=gateway.new_id(),
             period_id=period.id or 0,
             purposes=" ".join(decision.purposes),
-            builder_id=identity.person,
+            builder_id=person,
             seed=gateway.random(SEED),
         )
         plan = gateway.law.purposes.plan(decision.purposes)
@@ -111,13 +120,13 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
     if release.state != ReleaseState.BUILDING:
         return
     try:
-        built = _protect_all(gateway, release, period, tables, executor)  # (2)
+        built = _protect_all(gateway, release, period, tables, before=before, executor=executor)  # (2)
     except NoiseLostError:
         give_up(gateway, release_id, "noise-lost")
         return
     drawn = list(charts(release_id, built.slices, called, contract))
     with gateway.writing() as session:  # (3)
-        _store(gateway, session, release_id, built, drawn)
+        _store(gateway, session, release_id, built, drawn=drawn, sources=sources)
 
 
 def give_up(gateway: Gateway, release_id: str, reason: str = "build-failed") -> None:
@@ -207,7 +216,13 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
 
 
 def _protect_all(
-    gateway: Gateway, release: Release, period: Period, tables: list[SectorTable], executor: Executor | None
+    gateway: Gateway,
+    release: Release,
+    period: Period,
+    tables: list[SectorTable],
+    *,
+    before: Mapping[str, Earlier],
+    executor: Executor | None,
 ) -> _Built:
     contract, plan = gateway.contracts[period.table_id], gateway.law.purposes.plan(release.purposes.split())
     made: list[Slice] = []
@@ -244,7 +259,15 @@ def _certificate(sectors: dict[str, dict[str, object]], plan: ReleasePlan) -> di
     return {"purposes": list(plan.purposes), "attacker": total, "sectors": sectors}
 
 
-def _store(gateway: Gateway, session: Session, release_id: str, built: _Built, drawn: list[ReleaseChart]) -> None:
+def _store(
+    gateway: Gateway,
+    session: Session,
+    release_id: str,
+    built: _Built,
+    *,
+    drawn: list[ReleaseChart],
+    sources: list[str],
+) -> None:
     release = session.get_one(Release, release_id, with_for_update=True)
     if release.state != ReleaseState.BUILDING:
         return
@@ -254,7 +277,7 @@ def _store(gateway: Gateway, session: Session, release_id: str, built: _Built, d
         )
         for part in built.slices
     ]
-    session.add_all([*parts, *drawn])
+    session.add_all([*parts, *drawn, *(ReleaseSource(release_id=release_id, submission_id=one) for one in sources)])
     release.certificate = json.dumps(built.certificate, sort_keys=True)
     release.utility = json.dumps(built.utility, sort_keys=True)
     release.witnesses = built.witnesses

@@ -64,6 +64,15 @@ def _act(gateway: Gateway, identity: Identity, release_id: str, event: Event, re
             asked.decision,
         )
         return refused_by(asked.decision)
+    done = _act_now(gateway, identity, release_id, event, reason)
+    if isinstance(done, Refused):
+        entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(asked.caller), object=Object(f"release:{release_id}"))
+        gateway.log_undone(entry, asked.decision)
+    return done
+
+
+def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event, reason: str) -> Release | Refused:
+    """Ask again with the facts of the transaction, and act in it."""
     with gateway.writing() as session:
         release = session.get_one(Release, release_id, with_for_update=True)
         again = _ask(gateway, session, identity, release_id, event=event, reason=reason)

@@ -157,6 +157,15 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
     if isinstance(decision, Deny):
         gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
         return refused_by(decision)
+    entry = Entry(
+        event=Event.CERTIFICATE_READ,
+        actor=actor_of(caller),
+        recipient=None if caller.acting.kind is Kind.PUBLIC else caller.acting.code,
+        period=period.code,
+        object=Object(f"release:{release_id}"),
+    )
+    with gateway.writing() as session:
+        gateway.append(session, entry, decision)
     return str(gateway.receipts.sign(release.certificate + "\n"))
 
 
