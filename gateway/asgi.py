@@ -5,7 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from gateway.context import Gateway
-from gateway.http.api import create_api, refused_by_router, unhandled
+from gateway.http.api import answer_unavailable, create_api, refused_by_router, unhandled
 from gateway.http.edge import Edge
 from gateway.http.public import health
 from gateway.web.site import create_pages
@@ -16,6 +16,7 @@ def create_app(gateway: Gateway) -> ASGIApp:
     site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     site.state.gateway = gateway
     site.add_exception_handler(Exception, unhandled)
+    answer_unavailable(site)
     site.add_exception_handler(HTTPException, refused_by_router)
     site.include_router(health)
     site.mount("/v1", create_api(gateway))

@@ -7,14 +7,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session
 
 from gateway.outcome import GatewayError
 
-BUSY_SECONDS = 30
+BUSY_SECONDS = 10
 _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
+
+
+class DatabaseBusy(GatewayError):  # noqa: N818  the name says what is the matter
+    """Another writer did not finish in time; the same act can succeed a little later."""
+
+
+UNAVAILABLE = (DatabaseBusy, OperationalError, TimeoutError)
+"""What is raised when the database is away, full or too busy: nothing was kept, and waiting helps."""
 
 
 def open_database(url: str) -> Engine:
@@ -37,8 +46,9 @@ def open_database(url: str) -> Engine:
         hide_parameters=True,
         pool_size=16,
         max_overflow=16,
+        pool_timeout=BUSY_SECONDS,
         pool_pre_ping=True,
-        connect_args={"options": "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC"},
+        connect_args={"connect_timeout": 5, "options": "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC"},
     )
 
 
@@ -106,7 +116,7 @@ def _guard_sqlite(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN")
             return
         if not lock.acquire(timeout=BUSY_SECONDS):
-            raise GatewayError("the database is busy: another writer did not finish in time")
+            raise DatabaseBusy("the database is busy: another writer did not finish in time")
         connection.info[_WRITER] = True
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 

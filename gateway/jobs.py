@@ -1,20 +1,23 @@
 """Work for later: enqueued in the transaction of its cause, leased to one worker, done again after a crash.
 
-A handler must be idempotent: after a lease runs out another worker starts the job from the beginning.
+A handler must be idempotent: a worker that died renews its lease no more, and another does the job from the start.
 """
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, or_, select
 
 from gateway.context import Gateway
 from gateway.store import Job, JobState
 
-LEASE = timedelta(minutes=15)
+LEASE = timedelta(minutes=1)
+_RENEW_SECONDS = 15.0
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.2
 _logger = logging.getLogger(__name__)
@@ -45,7 +48,8 @@ def run_one(gateway: Gateway, work: Mapping[str, Work]) -> bool:
         return False
     kind = work[claimed.kind]
     try:
-        kind.do(gateway, claimed.subject)
+        with _renewing(gateway, claimed):
+            kind.do(gateway, claimed.subject)
     except Exception:
         _logger.exception("job %s failed, attempt %d", claimed.kind, claimed.attempts)
         if claimed.attempts >= ATTEMPTS:
@@ -57,10 +61,42 @@ def run_one(gateway: Gateway, work: Mapping[str, Work]) -> bool:
 
 
 def run_until(gateway: Gateway, work: Mapping[str, Work], stop: threading.Event) -> None:
-    """Work until told to stop; looks again after a short pause when there is nothing to do."""
+    """Work until told to stop; looks again after a short pause when there is nothing to do, or no database."""
     while not stop.is_set():
-        if not run_one(gateway, work):
+        try:
+            worked = run_one(gateway, work)
+        except Exception:
+            _logger.exception("a job could not be claimed or settled; it is tried again")
+            worked = False
+        if not worked:
             stop.wait(PAUSE_SECONDS)
+
+
+@contextmanager
+def _renewing(gateway: Gateway, claimed: Job) -> Iterator[None]:
+    """Keep the lease of a job alive for as long as the block runs."""
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(_RENEW_SECONDS):
+            try:
+                with gateway.writing() as session:
+                    session.exec(update(Job).where(*_still_ours(claimed)).values(leased_until=gateway.clock() + LEASE))
+            except Exception:
+                _logger.exception("a lease could not be renewed; it is tried again")
+
+    thread = threading.Thread(target=renew, name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _still_ours(claimed: Job) -> tuple[ColumnElement[bool], ...]:
+    """Each claim counts as an attempt, so the number of attempts tells a claim from a later one."""
+    return col(Job.id) == claimed.id, col(Job.state) == JobState.LEASED, col(Job.attempts) == claimed.attempts
 
 
 def _claim(gateway: Gateway) -> Job | None:
@@ -83,8 +119,11 @@ def _claim(gateway: Gateway) -> Job | None:
 
 
 def _settle(gateway: Gateway, claimed: Job, state: JobState) -> None:
+    """End a claim; a worker that lost its lease meanwhile leaves the job to the one that has it."""
     with gateway.writing() as session:
-        job = session.get_one(Job, claimed.id)
+        job = session.exec(select(Job).where(*_still_ours(claimed)).with_for_update()).first()
+        if job is None:
+            return
         job.state, job.leased_until = state, None
         if state == JobState.WAITING:
             job.due_at = gateway.clock() + timedelta(seconds=2**claimed.attempts)

@@ -1,18 +1,23 @@
 """The API as one application under `/v1`, with its own error handling and OpenAPI document."""
 
+import logging
+
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
 from gateway.context import Gateway
+from gateway.database import UNAVAILABLE
 from gateway.http import audit, consents, decisions, public, releases, submissions
 from gateway.http.callers import NotAllowed
 from gateway.http.document import publish_document
-from gateway.http.edge import API_VERSION
+from gateway.http.edge import API_VERSION, WAIT_SECONDS
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
 from gateway.outcome import Refused
 
+_logger = logging.getLogger(__name__)
 _CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
 
 
@@ -35,10 +40,22 @@ def create_api(gateway: Gateway) -> FastAPI:
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
     publish_document(api, routers, contact=contact)
     api.add_exception_handler(Exception, unhandled)
+    answer_unavailable(api)
     api.add_exception_handler(NotAllowed, _not_allowed)
     api.add_exception_handler(HTTPException, refused_by_router)
     api.add_exception_handler(RequestValidationError, _invalid)
     return api
+
+
+def answer_unavailable(app: Starlette) -> None:
+    """Let an application answer 503 with the seconds to wait when the database is away, full or too busy."""
+    for error in UNAVAILABLE:
+        app.add_exception_handler(error, _unavailable)
+
+
+def _unavailable(request: Request, error: Exception) -> Response:
+    _logger.warning("the database is not available: %s", type(error).__name__)
+    return problem(request, Refused("busy", retry_after=WAIT_SECONDS))
 
 
 def unhandled(request: Request, _error: Exception) -> Response:

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from audit.errors import AuditError
@@ -22,9 +22,11 @@ from gateway.oversight import as_officer, go_on_from, policy_text
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Leaf = Annotated[str, Query(pattern="^[0-9a-f]{64}$")]
-Size = Annotated[int, Query(ge=1)]
-Log = Annotated[int | None, Query(ge=1)]
-Instant = Annotated[int | None, Query(ge=0, description="milliseconds since 1970 UTC")]
+_MOST = 1 << 40  # above any tree or clock, and far below what a database counts to
+Size = Annotated[int, Query(ge=1, le=_MOST)]
+Log = Annotated[int | None, Query(ge=1, le=_MOST)]
+LogNumber = Annotated[int, Path(ge=1, le=_MOST)]
+Instant = Annotated[int | None, Query(ge=0, le=_MOST << 10, description="milliseconds since 1970 UTC")]
 Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9.-]+$")]
 
 
@@ -136,7 +138,7 @@ def consistent(request: Request, gateway: TheGateway, old: Size, new: Size) -> R
 
 
 @router.get("/tiles/{log}/{path:path}", operation_id="readTile")
-def tile(request: Request, gateway: TheGateway, caller: Anybody, log: int, path: str) -> Response:
+def tile(request: Request, gateway: TheGateway, caller: Anybody, log: LogNumber, path: str) -> Response:
     """A tile of hashes (C2SP tlog-tiles): salted, they say nothing. `entries/…` is for the controller's officer."""
     try:
         wanted = Tile.parse(path)

@@ -13,7 +13,8 @@ from gateway.http.problems import problem
 from gateway.outcome import Refused
 
 API_VERSION = "1.0.0"
-_BODY_ROOM = 4096
+MOST_AT_ONCE = 400
+WAIT_SECONDS = 5
 _logger = logging.getLogger(__name__)
 
 _ALWAYS = {
@@ -42,6 +43,7 @@ class Edge:
         self._app = app
         self._secure = secure
         self._proxies = proxies
+        self._now = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request; everything but HTTP passes untouched."""
@@ -52,6 +54,11 @@ class Edge:
         if (scope.get("client") or ("",))[0] not in self._proxies:
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != HEADER.encode()]
         answer = _Answer(send, self._headers(scope["path"]))
+        if self._now >= MOST_AT_ONCE:
+            busy = problem(Request(scope), Refused("busy", retry_after=WAIT_SECONDS))
+            await busy(scope, receive, answer.send)
+            return
+        self._now += 1
         try:
             await self._app(scope, receive, answer.send)
         except Exception:
@@ -59,6 +66,8 @@ class Edge:
             if not answer.started:
                 response = problem(Request(scope), Refused("internal"))
                 await response(scope, receive, answer.send)
+        finally:
+            self._now -= 1
 
     def _headers(self, path: str) -> Mapping[str, str]:
         api = path.startswith(("/v1", "/health"))

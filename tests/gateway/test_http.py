@@ -82,6 +82,9 @@ def test_a_dry_run_stores_nothing(site: Site) -> None:
         ("/v1/submissions", "POST", "own", 400),
         ("/v1/releases/0/table", "GET", None, 404),
         ("/v1/audit/proofs/inclusion?leaf=x", "GET", None, 400),
+        (f"/v1/audit/checkpoint?log={10**20}", "GET", None, 400),
+        (f"/v1/audit/proofs/consistency?old=1&new={10**20}", "GET", None, 400),
+        (f"/v1/audit/tiles/{10**20}/0/000", "GET", None, 400),
     ],
 )
 def test_refusals_are_problems(site: Site, path: str, method: str, token: str | None, status: int) -> None:

