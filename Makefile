@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
-.PHONY: demo test lint bench soak verifier lock licences clean
+.PHONY: demo test lint bench pictures soak verifier lock licences clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/ready
@@ -23,6 +23,10 @@ lint: $(VENV)/ready-dev
 
 bench: $(VENV)/ready-dev
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Pictures of the main pages, from a running demo; those of the README are renewed.
+pictures: $(VENV)/ready-dev
+	$(BIN)/python -m benchmarks.pictures $(or $(FOLDER),dist/pictures) $(ARGS)
 
 soak: $(VENV)/ready-dev
 	$(BIN)/python -m pytest -n auto -m soak $(ARGS)

@@ -1,7 +1,8 @@
 """Pictures of the main pages: `python -m benchmarks.pictures FOLDER` runs the demo and photographs it.
 
 Needs Debian's chromium and the development packages. Each page is taken as a laptop and as a phone shows it; the ones
-that carry charts in the dark and in English too. Everything in the pictures is invented.
+that carry charts in the dark and in English too. What the README shows is renewed in `gateway/docs`. Everything in the
+pictures is invented.
 """
 
 import argparse
@@ -20,6 +21,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from gateway.context import wall_clock
 from gateway.running import free_port
 
+README = Path(__file__).parents[1] / "gateway" / "docs"
+SHOWN = {"width": 1200, "height": 720}
 LAPTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 ROLES = ("builder", "approver", "school", "swv", "gemeente", "controller", "officer")
 PAGES = {
@@ -30,7 +33,12 @@ PAGES = {
         "parents": "/parents",
         "law": "/law",
     },
-    "school": {"school": "/school", "school-figures": "/school/figures", "school-deliver": "/school/periods/FORM"},
+    "school": {
+        "school": "/school",
+        "school-figures": "/school/figures",
+        "school-deliver": "/school/periods/FORM",
+        "school-consent": "/school/consents/new",
+    },
     "swv": {"swv-releases": "/releases", "swv-table": "/releases/RELEASE", "swv-files": "/releases/RELEASE/files"},
     "builder": {"operator": "/operator", "operator-release": "/operator/releases/RELEASE"},
     "controller": {"audit": "/audit", "audit-check": "/audit/check", "what-if": "/audit/ask?who=swv&case=named"},
@@ -76,6 +84,9 @@ def photograph(browser: Browser, url: str, links: Mapping[str, str], folder: Pat
                 yield take(browser, url + path, folder / f"{name}-dark-en.png", english, color_scheme="dark")
     yield school_with_faults(browser, f"{url}/school/periods/{form}", cookies["school"], folder)
     yield entry_with_proof(browser, url, cookies["controller"], folder)
+    hidden = f"{url}/releases/{release}?kind=illness#whole"
+    yield take(browser, hidden, README / "recipient.png", cookies["swv"], viewport=SHOWN)
+    yield take(browser, f"{url}/school/periods/{form}", README / "school.png", cookies["school"], viewport=SHOWN)
 
 
 def enter(browser: Browser, url: str, link: str) -> list[dict[str, object]]:
@@ -97,10 +108,10 @@ def window(browser: Browser, cookies: list[dict[str, object]], **options: object
 
 
 def take(browser: Browser, address: str, file: Path, cookies: list[dict[str, object]], **options: object) -> Path:
-    """A picture of a whole page."""
+    """A picture of a whole page, or of its top for the README."""
     with window(browser, cookies, **options) as page:
         page.goto(address)
-        page.screenshot(path=file, full_page=True)
+        page.screenshot(path=file, full_page=file.parent != README)
     return file
 
 
@@ -156,7 +167,8 @@ def main() -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         raise SystemExit("no chromium: apt install chromium")
-    given.folder.mkdir(parents=True, exist_ok=True)
+    for folder in (given.folder, README):
+        folder.mkdir(parents=True, exist_ok=True)
     with demo(given.sites) as (url, links), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for file in photograph(browser, url, links, given.folder):

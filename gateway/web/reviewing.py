@@ -1,7 +1,7 @@
 """Pages of the operator: releases from build to publication, under four eyes."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from gateway.outcome import Refused
 from gateway.publish import deciding
 from gateway.publish.downloading import catalogue
 from gateway.store import Release, ReleaseState
+from gateway.tabulate import LEVELS
 from gateway.web.forms import Form, act, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from gateway.web.sheets import fetch, rows_of, view_of
@@ -62,7 +63,8 @@ def _release(request: Request, who: Visitor, fault: str = "") -> Response:
         mine=review.given_by(who.known.person),
         plan=gateway.law.purposes.plan(row.purposes.split()),
         certificate=_json(row.certificate),
-        utility=_json(row.utility),
+        utility=_useful(_json(row.utility)),
+        kinds=gateway.contracts[its_period.table_id].kinds.members,
         view=view,
         fault=fault,
     )
@@ -77,6 +79,16 @@ def decide(request: Request, who: Visitor, form: Form) -> Response:
         return _release(request, who, "reason")
     outcome = _ACTS[form["act"]](gateway_of(request), who.known, wanted, reason=form["reason"])
     return then(request, who, outcome, f"/operator/releases/{wanted}")
+
+
+def _useful(sectors: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dict[str, dict[str, Mapping[str, Any]]]]:
+    """Sector → level → kind → what is shown of it, from the protection's own table (`disclosure.utility`)."""
+    found: dict[str, dict[str, dict[str, Mapping[str, Any]]]] = {}
+    for sector, rows in sectors.items():
+        levels = sorted(rows, key=lambda row: LEVELS.index(row["site_level"]))
+        for row in levels:
+            found.setdefault(sector, {}).setdefault(row["site_level"], {})[row["kind"]] = row
+    return found
 
 
 def _json(text: str) -> Any:  # noqa: ANN401  the certificate's own shape

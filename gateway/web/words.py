@@ -57,13 +57,6 @@ def titled(family: str, name: str, language: Language) -> str:
     return text("pages", key, language) if key in catalogue("pages") else name
 
 
-def amount(value: object, language: Language) -> str:
-    """A value of another room's table: a code in words, a whole number, or a share as per cent."""
-    if isinstance(value, float):
-        return f"{round(100 * value)}%"
-    return number(value, language) if isinstance(value, int) else named(str(value or NOTHING), language)
-
-
 def short(code: str, language: Language) -> str:
     """A code in a word or two, for the head of a column."""
     found = titled("short", code, language)

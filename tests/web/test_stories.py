@@ -240,6 +240,7 @@ def test_four_eyes_release_a_period(stage: Stage, visit: Visit) -> None:
     await_state(stage.gateway, release, ReleaseState.BUILT)
     builder.reload()
     expect(builder.get_by_text("U bouwde deze uitlevering")).to_be_visible()
+    expect(builder.locator("#useful-po ~ tbody th").first).to_have_text("vestiging")
     assert builder.get_by_role("button", name="Keur goed").count() == 0
     sound(builder)
     enter(approver, stage, "approver")
@@ -261,15 +262,16 @@ def test_four_eyes_release_a_period(stage: Stage, visit: Visit) -> None:
     sound(approver)
 
 
-def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit) -> None:
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit, language: str) -> None:
     """A participant is found, a link is made and works once; it is shown on one page only."""
-    page, guest = visit("builder"), visit()
+    page, guest = visit("builder", language=language), visit(language=language)
     page.goto("/operator/parties")
     page.locator("#q").fill("Samenwerkingsverband")
-    page.get_by_role("button", name="Zoek").click()
+    page.get_by_role("button", name=words(page, "Zoek", "Search")).click()
     page.locator("tbody a").first.click()
     page.locator("#label").fill("Analist")
-    page.get_by_role("button", name="Maak de link").click()
+    page.get_by_role("button", name=words(page, "Maak de link", "Make the link")).click()
     sound(page)
     link = page.locator(".secret").inner_text().replace(stage.gateway.settings.base_url, stage.url)
     guest.goto(link)
@@ -278,31 +280,33 @@ def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit) -> None:
     page.reload()
     assert link.rpartition("/")[2] not in visit("builder").goto(page.url).text()  # type: ignore[union-attr]  # goto answers
     guest.goto(link)
-    expect(guest.get_by_role("heading", level=1)).to_have_text("Deze link werkt niet meer")
+    gone = words(guest, "Deze link werkt niet meer", "This link no longer works")
+    expect(guest.get_by_role("heading", level=1)).to_have_text(gone)
 
 
-def test_the_controllers_officer_checks_everything(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_the_controllers_officer_checks_everything(stage: Stage, visit: Visit, tmp_path: Path, language: str) -> None:
     """Timeline, refusals, one entry with its proof, the verdict; the bundle holds up on another machine."""
-    page = visit()
+    page = visit(language=language)
     enter(page, stage, "controller-officer")
     with stage.site.client(stage.sites[0].code) as curious:
         curious.get(f"/v1/submissions/{'0' * 32}")
     stage.site.world.sequence()
-    page.get_by_role("link", name="Geweigerd", exact=True).click()
+    page.get_by_role("link", name=words(page, "Geweigerd", "Refused"), exact=True).click()
     expect(page.locator("tbody .state-deny").first).to_be_visible()
     page.goto("/audit?event=release.published")
     page.locator("tbody a").first.click()
     expect(page.locator(".rung-root")).to_be_visible()
-    page.get_by_role("button", name="Controleer").click()
-    expect(page.locator(".note-ok")).to_contain_text("In orde")
+    page.get_by_role("button", name=words(page, "Controleer", "Check"), exact=True).click()
+    expect(page.locator(".note-ok")).to_contain_text(words(page, "In orde", "In order"))
     sound(page)
-    page.get_by_role("link", name="Controle", exact=True).click()
-    page.get_by_role("button", name="Controleer alles nu").click()
-    expect(page.locator(".note-ok")).to_contain_text("In orde")
+    page.get_by_role("link", name=words(page, "Controle", "Check"), exact=True).click()
+    page.get_by_role("button", name=words(page, "Controleer alles nu", "Check everything now")).click()
+    expect(page.locator(".note-ok")).to_contain_text(words(page, "In orde", "In order"))
     sound(page)
     saved = {}
     for name, locator in (
-        ("bundle.zip", page.get_by_role("button", name="Download de bundel")),
+        ("bundle.zip", page.get_by_role("button", name=words(page, "Download de bundel", "Download the bundle"))),
         ("verify.pyz", page.locator("a[href$='verify.pyz']")),
     ):
         with page.expect_download() as started:
@@ -331,14 +335,16 @@ def test_an_officer_of_an_swv_sees_its_own_trail_only(stage: Stage, visit: Visit
     assert {"entries.jsonl", "proofs.jsonl"} <= set(names)
 
 
-def test_the_public_finds_the_national_picture(stage: Stage, visit: Visit) -> None:
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_the_public_finds_the_national_picture(stage: Stage, visit: Visit, language: str) -> None:
     """From the start page to the table by sector, and to how it is read."""
-    page = visit()
+    page = visit(language=language)
     page.goto("/")
-    page.get_by_role("link", name="Bekijk het landelijke beeld").click()
-    expect(page.locator("tbody th").first).to_have_text("Primair onderwijs")
-    page.get_by_role("link", name="niet gespecificeerd", exact=True).click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("niet gespecificeerd")
+    page.get_by_role("link", name=words(page, "Bekijk het landelijke beeld", "See the national picture")).click()
+    expect(page.locator("tbody th").first).to_have_text(words(page, "Primair onderwijs", "Primary education"))
+    hidden = words(page, "niet gespecificeerd", "not specified")
+    page.get_by_role("link", name=hidden, exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(hidden)
 
 
 def test_pages_hold_up_in_print_and_in_forced_colours(stage: Stage, visit: Visit) -> None:
