@@ -278,6 +278,15 @@ class Release(SQLModel, table=True):
     failure: str = column("operational", default="")
 
 
+class ReleaseSource(SQLModel, table=True):
+    """A submission that was counted in a release."""
+
+    __tablename__ = "release_source"
+    __table_args__ = {"sqlite_with_rowid": False}
+    release_id: str = column("operational", primary_key=True, foreign_key="release.id")
+    submission_id: str = column("operational", primary_key=True, foreign_key="submission.id")
+
+
 class ReleaseSlice(SQLModel, table=True):
     """The rows of one area in a release: the stored bytes every download serves."""
 

@@ -17,6 +17,7 @@ from gateway.register import sites_on
 from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
 
 COUNTRY = "NL"
+_AT_ONCE = 1_000  # submissions per query: databases bound the number of parameters
 LEVELS = ("site", "gemeente", "swv", "country")
 
 
@@ -48,10 +49,27 @@ class SectorTable:
         return bool(self.sites["swv"].notna().any())
 
 
-def tabulate(session: Session, period: Period, contract: Contract) -> list[SectorTable]:
-    """The tables of all sectors from which at least one site delivered, in the order of the contract."""
+def counted(session: Session, period: Period) -> list[str]:
+    """The submissions that count now: the confirmed one of each site."""
+    query = select(col(Submission.id)).where(
+        col(Submission.period_id) == period.id, col(Submission.state) == SubmissionState.CONFIRMED
+    )
+    return list(session.execute(query).scalars())
+
+
+def tabulate(
+    session: Session, period: Period, contract: Contract, submissions: Sequence[str] | None = None
+) -> list[SectorTable]:
+    """The tables of all sectors from which at least one site delivered, in the order of the contract.
+
+    Args:
+        session: reads the register and the counts.
+        period: the delivery round.
+        contract: what was delivered.
+        submissions: what counts; the confirmed submissions by default.
+    """
     asked = [facts for facts in sites_on(session, period.reference_date) if facts.funded]
-    counts = _delivered_counts(session, period)
+    counts = _counts_of(session, counted(session, period) if submissions is None else submissions)
     tables = []
     for sector in contract.subdivisions:
         of_sector = [facts for facts in asked if facts.sector == sector]
@@ -73,7 +91,12 @@ def delivered_sectors(session: Session, period: Period) -> list[str]:
 
 def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:
     """The delivered leaf counts of one site, for that site alone."""
-    counts = _delivered_counts(session, period, site).drop(columns="site")
+    query = select(col(Submission.id)).where(
+        col(Submission.period_id) == period.id,
+        col(Submission.state) == SubmissionState.CONFIRMED,
+        col(Submission.site) == site,
+    )
+    counts = _counts_of(session, list(session.execute(query).scalars())).drop(columns="site")
     return {(subdivision, kind, band): n for subdivision, kind, band, n in counts.itertuples(index=False, name=None)}
 
 
@@ -92,15 +115,14 @@ def band_levels(contract: Contract) -> pd.DataFrame:
     return frame
 
 
-def _delivered_counts(session: Session, period: Period, site: str | None = None) -> pd.DataFrame:
-    query = (
-        select(col(Submission.site), col(Count.subdivision), col(Count.kind), col(Count.band), col(Count.pupils))
-        .join(Count, col(Count.submission_id) == Submission.id)
-        .where(col(Submission.period_id) == period.id, col(Submission.state) == SubmissionState.CONFIRMED)
-    )
-    if site is not None:
-        query = query.where(col(Submission.site) == site)
-    rows = session.execute(query).all()
+def _counts_of(session: Session, submissions: Sequence[str]) -> pd.DataFrame:
+    query = select(col(Submission.site), col(Count.subdivision), col(Count.kind), col(Count.band), col(Count.pupils))
+    query = query.join(Count, col(Count.submission_id) == Submission.id)
+    rows = [
+        row
+        for first in range(0, len(submissions), _AT_ONCE)
+        for row in session.execute(query.where(col(Submission.id).in_(submissions[first : first + _AT_ONCE])))
+    ]
     return pd.DataFrame(rows, columns=["site", "subdivision", "kind", "band", "pupils"])
 
 

@@ -1,0 +1,126 @@
+"""A correction: late changes of some sites, protected together with the release that it replaces.
+
+Whoever downloaded that release still has it, also after it was withdrawn. A period can be corrected once: what three
+versions side by side give away is not examined, so a second correction is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+from sqlmodel import Session, col, select
+
+from disclosure import Build, correct
+from gateway.collections import TOTAL, Contract
+from gateway.publish.protecting import terms_of
+from gateway.store import Period, Release, ReleaseSlice, ReleaseSource, ReleaseState, Reopening
+from gateway.table import CellStatus, TableRow, decode_rows
+from gateway.tabulate import SectorTable, counted, tabulate
+from policies.release import ReleasePlan
+
+_OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
+_COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What left before of one sector.
+
+    Attributes:
+        table: As it was counted then. Confidential.
+        rows: As they were published.
+        late: Sites that may have delivered anew since, as everybody may know.
+    """
+
+    table: SectorTable = field(repr=False)
+    rows: Sequence[TableRow]
+    late: tuple[str, ...]
+
+
+def may_be_built(session: Session, period: Period) -> tuple[bool, str | None]:
+    """Whether a release of a period may be built now, and the release it then corrects, None for the first."""
+    releases = session.exec(select(Release).where(Release.period_id == period.id)).all()
+    if any(release.state in _COMING for release in releases):
+        return False, None
+    out = [release for release in releases if release.state in _OUT]
+    if not out:
+        return True, None
+    changed = set(counted(session, period)) != set(_sources(session, out[0].id))
+    return len(out) == 1 and (changed or out[0].state == ReleaseState.WITHDRAWN), out[0].id
+
+
+def earlier(session: Session, release: Release, period: Period, contract: Contract) -> Mapping[str, Earlier]:
+    """Sector → what left before, for a correction."""
+    if release.corrects is None:
+        return {}
+    late = session.exec(select(Reopening.site).where(Reopening.period_id == period.id).distinct()).all()
+    slices = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.corrects)).all()
+    return {
+        table.sector: Earlier(
+            table=table,
+            rows=[row for part in slices if part.sector == table.sector for row in decode_rows(part.rows)],
+            late=tuple(sorted(late)),
+        )
+        for table in tabulate(session, period, contract, _sources(session, release.corrects))
+    }
+
+
+def correct_sector(
+    table: SectorTable,
+    before: Earlier,
+    contract: Contract,
+    plan: ReleasePlan,
+    *,
+    seed: bytes,
+    executor: Executor | None = None,
+) -> Build:
+    """Protect one sector for readers who have the release that this one corrects."""
+    both = _both(before.table, table)
+    return correct(
+        before.table.counts,
+        table.counts,
+        _frame(before.rows, both),
+        terms_of(both, contract, plan),
+        touched={"site": [site for site in before.late if site in set(both.sites["site"])]},
+        seed=seed,
+        executor=executor,
+    )
+
+
+def _sources(session: Session, release: str) -> list[str]:
+    query = select(ReleaseSource.submission_id).where(col(ReleaseSource.release_id) == release)
+    return list(session.exec(query).all())
+
+
+def _both(old: SectorTable, new: SectorTable) -> SectorTable:
+    """The layout of both versions: every site and subdivision that either has."""
+    has = pd.concat([old.counts, new.counts])[["site", "subdivision"]].drop_duplicates()
+    zeros = pd.concat([old.structural_zeros, new.structural_zeros]).drop_duplicates()
+    never = zeros.merge(has, on=["site", "subdivision"], how="left", indicator=True)
+    return replace(
+        new,
+        sites=pd.concat([new.sites, old.sites]).drop_duplicates("site", ignore_index=True),
+        structural_zeros=never.loc[never["_merge"] == "left_only", ["site", "subdivision"]].reset_index(drop=True),
+    )
+
+
+def _frame(rows: Sequence[TableRow], layout: SectorTable) -> pd.DataFrame:
+    """Published rows as `disclosure` knows a release."""
+    frame = pd.DataFrame(rows, columns=TableRow._fields)
+    frame = frame[frame["status"].isin([CellStatus.PUBLISHED, CellStatus.SUPPRESSED])]
+    bands = {code: str(level) for level in layout.bands.columns for code in layout.bands[level]}
+    return pd.DataFrame(
+        {
+            "site": frame["area"],
+            "site_level": frame["level"],
+            "subdivision": frame["subdivision"],
+            "subdivision_level": frame["subdivision"].where(frame["subdivision"] == TOTAL, "subdivision"),
+            "kind": frame["kind"],
+            "kind_level": "kind",
+            "band": frame["band"],
+            "band_level": frame["band"].map(bands),
+            "value": pd.to_numeric(frame["pupils"].replace("", None)).astype("Int64"),
+            "status": frame["status"],
+        }
+    ).reset_index(drop=True)

@@ -1,0 +1,134 @@
+"""A late change after publication: the new release is protected together with the one it corrects."""
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from gateway.context import Gateway
+from gateway.demo.people import must
+from gateway.outcome import Refused
+from gateway.publish.building import build, request_build
+from gateway.publish.deciding import publish, review, withdraw_release
+from gateway.store import Release, ReleaseSlice
+from gateway.table import TableRow, decode_rows
+from tests.gateway.conftest import PERIOD, TABLE, World, build_world
+from tests.gateway.noisy_release import deliver, delivered, person
+
+LATE = 3
+
+
+def released(world: World) -> Release:
+    """A release of the period, published by two people."""
+    builder, other = person(world, "builder"), person(world, "other")
+    release: Release = must(request_build(world.gateway, builder, TABLE, PERIOD))
+    build(world.gateway, release.id)
+    must(review(world.gateway, other, release.id, approved=True, reason="checked"))
+    return must(publish(world.gateway, builder, release.id, reason="due"))
+
+
+def rows(gateway: Gateway, release: Release) -> dict[tuple[str, ...], TableRow]:
+    """Cell → row of a release."""
+    with gateway.reading() as session:
+        parts = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.id)).all()
+    return {row[1:7]: row for part in parts for row in decode_rows(part.rows)}
+
+
+def moved(counts: bytes, by: int) -> bytes:
+    """The same file with some pupils of every kind one band higher, as far as there are."""
+    lines = list(csv.reader(io.StringIO(counts.decode()), delimiter=";"))
+    for low, high in itertools.pairwise(lines):
+        if low[2] == "upto5" and high[2] == "5to10" and low[0] == lines[1][0]:
+            low[3], high[3] = str(int(low[3]) - by), str(int(high[3]) + by)
+    text = io.StringIO()
+    csv.writer(text, delimiter=";").writerows(lines)
+    return text.getvalue().encode()
+
+
+@dataclass(frozen=True)
+class Versions:
+    """A period released, changed by one site and released again."""
+
+    world: World
+    second: Release
+    before: dict[tuple[str, ...], TableRow]
+    after: dict[tuple[str, ...], TableRow]
+
+
+def corrected(folder: Path, by: int) -> Versions:
+    """What is out after one site changed `by` pupils of each kind."""
+    world = build_world(folder)
+    first = released(delivered(world))
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
+    deliver(world, LATE, moved(world.counts(LATE), by))
+    second = released(world)
+    return Versions(world, second, rows(world.gateway, first), rows(world.gateway, second))
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Versions]:
+    """Six pupils moved."""
+    made = corrected(tmp_path_factory.mktemp("six"), 6)
+    yield made
+    made.world.gateway.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Versions]:
+    """One pupil moved."""
+    made = corrected(tmp_path_factory.mktemp("one"), 1)
+    yield made
+    made.world.gateway.database.dispose()
+
+
+def test_correction_names_what_it_corrects(six: Versions) -> None:
+    """The second release of a period corrects the first, and nothing in it is narrowed."""
+    assert six.second.corrects is not None
+    assert '"narrowed": 0' in six.second.certificate
+
+
+def test_one_pupil_does_not_show(one: Versions) -> None:
+    """Where one pupil moved, no cell is published with both figures."""
+    shown = [(row.pupils, one.after[cell].pupils) for cell, row in one.before.items()]
+    differ = [pair for pair in shown if all(pair) and pair[0] != pair[1]]
+    assert differ == []
+
+
+def test_elsewhere_nothing_changes(six: Versions) -> None:
+    """Sites that delivered nothing new have the same rows."""
+    late = six.world.region.sites[LATE].code
+    same = [cell for cell in six.before if cell[0] == "site" and cell[1] != late]
+    assert [six.before[cell].pupils for cell in same] == [six.after[cell].pupils for cell in same]
+
+
+def test_hidden_stays_hidden(six: Versions) -> None:
+    """What the first release hid, the correction hides."""
+    hidden = [cell for cell, row in six.before.items() if row.status == "suppressed"]
+    assert hidden
+    assert {six.after[cell].status for cell in hidden} <= {"suppressed"}
+
+
+def test_nothing_new_is_no_correction(world: World) -> None:
+    """Without a late change there is nothing to build."""
+    released(delivered(world))
+    assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
+
+
+def test_after_withdrawal_readers_still_know(world: World) -> None:
+    """A release built after a withdrawal corrects the withdrawn one: whoever downloaded it still has it."""
+    first = released(delivered(world))
+    must(withdraw_release(world.gateway, person(world, "third"), first.id, reason="wrong"))
+    assert released(world).corrects == first.id
+
+
+def test_second_correction_is_refused(six: Versions) -> None:
+    """Three versions side by side are not examined; a second correction does not come."""
+    world = six.world
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
+    deliver(world, LATE, moved(world.counts(LATE), 7))
+    assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
