@@ -27,6 +27,7 @@ _VIEWS: Mapping[str, Mapping[str, str]] = {
     "refused": {"decision": "deny"},
     "downloads": {"event": "release.downloaded"},
     "own": {"event": "own-table.downloaded"},
+    "access": {"event": "access.answered"},
     "looks": {"event": "audit.viewed"},
 }
 _FILTERS = (*trail.COLUMNS, "organisation", "object")

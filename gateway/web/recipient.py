@@ -4,6 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import overview
+from gateway.consents import PURPOSE
+from gateway.identity import policy_party
 from gateway.outcome import Refused
 from gateway.publish.bars import lines
 from gateway.publish.downloading import Listed, catalogue, download, receipt_of_entry
@@ -17,7 +19,11 @@ _EVERYBODY_IN = " ".join(HOME)
 
 def releases(request: Request, who: Visitor) -> Response:
     """What there is, the newest first."""
-    return page(request, who, "releases.html", listed=catalogue(gateway_of(request), who.known))
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        kind = policy_party(session, who.known.party, gateway.today).kind
+    care = kind in gateway.law.purposes[PURPOSE].recipients
+    return page(request, who, "releases.html", listed=catalogue(gateway, who.known), care=care)
 
 
 def table(request: Request, who: Visitor) -> Response:

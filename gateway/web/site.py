@@ -3,10 +3,13 @@
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.context import Gateway
+from gateway.database import UNAVAILABLE
+from gateway.http.edge import WAIT_SECONDS
+from gateway.messages import LANGUAGES, problem_text
 from gateway.outcome import Refused
 from gateway.web import (
     asking,
@@ -15,6 +18,7 @@ from gateway.web import (
     delivering,
     desk,
     login,
+    noticing,
     officer,
     own_figures,
     parties,
@@ -35,12 +39,14 @@ def create_pages(gateway: Gateway) -> Starlette:
     routes = [
         *public.ROUTES, *login.ROUTES, *sign_on.ROUTES,
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
-        *trend.ROUTES, *recipient.ROUTES,
+        *trend.ROUTES, *recipient.ROUTES, *noticing.ROUTES,
         *desk.ROUTES, *reviewing.ROUTES, *parties.ROUTES,
         *officer.ROUTES, *asking.ROUTES,
         Route("/static/{version}/{name}", assets.serve),
     ]  # fmt: skip
-    pages = Starlette(routes=routes, exception_handlers={HTTPException: _http, Exception: _broken})
+    pages = Starlette(routes=routes, exception_handlers={
+        HTTPException: _http, Exception: _broken, **dict.fromkeys(UNAVAILABLE, _unavailable),
+    })  # fmt: skip
     pages.router.redirect_slashes = False
     pages.state.gateway = gateway
     return pages
@@ -51,6 +57,12 @@ def _http(request: Request, error: Exception) -> Response:
     response = refusal(request, visitor(request), Refused(_PROBLEMS.get(status, "invalid-request")))
     response.headers.update((isinstance(error, HTTPException) and error.headers) or {})
     return response
+
+
+def _unavailable(_request: Request, _error: Exception) -> Response:
+    """The database is away or too busy: a page without anything from it."""
+    words = [" ".join(problem_text("busy", language)) for language in LANGUAGES]
+    return PlainTextResponse("\n".join(words), 503, {"Retry-After": str(WAIT_SECONDS)})
 
 
 def _broken(request: Request, _error: Exception) -> Response:

@@ -76,7 +76,6 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with running(world) as site:
         deliver(world, PERIOD, range(SITES - 1), 1)
         people = register_people(world)
-        must(world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg"))
         must(world.desk.close_period(TABLE, PERIOD))
         release = released(world, people)
         must(
@@ -118,10 +117,12 @@ def deliver(world: World, period: str, indexes: Iterable[int], number: int) -> N
 
 def register_people(world: World) -> dict[str, int]:
     region, operator = world.region, world.gateway.settings.operator
+    must(world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg"))
     parties = {
         "school": (region.sites[0].code, "school"),
         "swv": (next(iter(region.swvs)), "recipient"),
         "gemeente": (next(iter(region.gemeenten)), "recipient"),
+        "care": (CARE, "recipient"),
         "builder": (operator, "operator"),
         "approver": (operator, "operator"),
         "privacy-officer": (next(iter(region.swvs)), "privacy-officer"),

@@ -55,6 +55,18 @@ def test_consent_is_recorded_kept_and_withdrawn(stage: Stage, visit: Visit, lang
     page.locator("button[value=withdrawn]").click()
     expect(page.locator("h1 .state-withdrawn")).to_be_visible()
     sound(page)
+    answered(visit("care", language=language), page.url.rpartition("/")[2])
+
+
+def answered(page: Page, consent: str) -> None:
+    """The recipient finds the notice that a consent has ended, and answers it."""
+    page.goto("/releases")
+    page.locator("main a[href='/notices']").click()
+    card = page.locator("section.card", has=page.locator(f"#n-{consent[:8]}"))
+    sound(page)
+    card.locator("button").click()
+    expect(card.locator(".state-confirmed")).to_be_visible()
+    sound(page)
 
 
 def test_both_sign_between_twelve_and_sixteen_without_javascript(stage: Stage, visit: Visit) -> None:

@@ -20,6 +20,7 @@ PAGES = {
     "swv": (
         "/releases", "/releases/trend", "/releases/RELEASE", "/releases/RELEASE/schools", "/releases/RELEASE/files",
     ),
+    "care": ("/releases", "/notices"),
     "gemeente": ("/releases/RELEASE?level=country&kind=*",),
     "builder": (
         "/operator", f"/operator/periods/{TABLE}/{PERIOD}", f"/operator/periods/{TABLE}/{OPEN_PERIOD}?state=missing",

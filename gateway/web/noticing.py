@@ -1,0 +1,56 @@
+"""Pages of a youth health service: the consents that name it, and the notices that one has ended, to be answered."""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway import consents, overview
+from gateway.outcome import Refused
+from gateway.web.forms import Form, act, show, then
+from gateway.web.pages import Visitor, gateway_of, page, refusal
+from policies.withdrawal import Answer
+
+ROLE = "recipient"
+_HOME = "/notices"
+# What can be answered: erased, or kept on one of the paragraphs that allow it (AVG art. 17(3)).
+ANSWERS: Mapping[str, Mapping[str, str]] = {
+    "erased": {"outcome": "erased"},
+    "17(3)(b)": {"outcome": "kept", "basis": "17(3)(b)"},
+    "17(3)(c)": {"outcome": "kept", "basis": "17(3)(c)"},
+    "17(3)(e)": {"outcome": "kept", "basis": "17(3)(e)"},
+}
+
+
+def notices(request: Request, who: Visitor) -> Response:
+    """What holds for this recipient, and what has ended."""
+    gateway = gateway_of(request)
+    holding = [one for one in consents.own(gateway, who.known) if not one.state.closed]
+    with gateway.reading() as session:
+        names = overview.area_names(session, [one.site for one in holding])
+    return page(
+        request,
+        who,
+        "notices.html",
+        notices=consents.notices_of(gateway, who.known),
+        holding=holding,
+        names=names,
+        answers=list(ANSWERS),
+        today=gateway.today,
+    )
+
+
+def answer(request: Request, who: Visitor, form: Form) -> Response:
+    """What was done after a notice; the first answer stands."""
+    if form["answer"] not in ANSWERS:
+        return refusal(request, who, Refused("invalid-request"))
+    gateway = gateway_of(request)
+    given = Answer.model_validate({"at": gateway.clock(), **ANSWERS[form["answer"]]})
+    outcome = consents.answer_notice(gateway, who.known, request.path_params["consent"], given)
+    return then(request, who, outcome, _HOME)
+
+
+ROUTES = [
+    show(_HOME, ROLE, notices),
+    act(f"{_HOME}/{{consent}}", ROLE, answer),
+]
