@@ -226,6 +226,9 @@ class Grid:
         named = {name for cell in (*inequality.smaller, *inequality.larger) for name in cell}
         if self.areas.name in named:
             raise DisclosureError(f"inequality: it may not name a code of {self.areas.name!r}; it holds in every unit")
+        unknown = named - {axis.name for axis in self.profile}
+        if unknown:
+            raise DisclosureError(f"inequality: no dimension {min(unknown)!r}")
         free = [axis for axis in self.profile if axis.name not in named]
         spots: list[dict[str, str]] = [{}]
         for axis in free:
@@ -279,6 +282,8 @@ def build_grid(
     shape = [axis.leaves for axis in axes]
     available = np.ones(shape, bool)
     if structural_zeros is not None:
+        if not set(structural_zeros.columns) & set(dimensions):
+            raise DisclosureError(f"structural_zeros: no column of {', '.join(dimensions)}")
         free = slice(None)
         available[
             tuple(a.positions(structural_zeros[a.name]) if a.name in structural_zeros else free for a in axes)

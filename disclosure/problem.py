@@ -104,7 +104,7 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         primary=primary,
         remainders=remainders,
         hidden=hidden,
-        lines=grid.inequalities(terms.inequalities),
+        lines=_check_lines(grid, leaves, grid.inequalities(terms.inequalities)),
         insider=insider,
         cost=price(grid, terms.weights, seed),
     )
@@ -112,7 +112,7 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
 
 def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataFrame) -> Primary:
     place = grid.place(known)
-    lower, upper = known["lower"].to_numpy(np.int64), known["upper"].to_numpy(np.int64)
+    lower, upper = _whole(grid, known, "lower"), _whole(grid, known, "upper")
     wrong = (values[place] < lower) | (values[place] > upper)
     if wrong.any():
         raise DisclosureError(
@@ -121,11 +121,32 @@ def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataF
     return with_known(primary, place, lower, upper)
 
 
+def _whole(grid: Grid, known: pd.DataFrame, column: str) -> np.ndarray:
+    if column not in known.columns:
+        raise DisclosureError(f"known: no column {column!r}")
+    numbers = pd.to_numeric(known[column], errors="coerce").to_numpy(float, na_value=np.nan)
+    wrong = ~np.isfinite(numbers) | (numbers != np.rint(numbers))
+    if wrong.any():
+        raise DisclosureError(f"known: {column} of {grid.name_of(known, wrong)} is no whole number")
+    return numbers.astype(np.int64)
+
+
+def _check_lines(grid: Grid, leaves: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    unit = np.flatnonzero((leaves @ lines.T < 0).any(axis=1))
+    if len(unit):
+        raise DisclosureError(
+            f"inequalities: the counts of {grid.areas.name} {grid.areas.codes[unit[0]]!r} break one; correct or drop it"
+        )
+    return lines
+
+
 def price(grid: Grid, weights: Sequence[Weight], seed: bytes) -> np.ndarray:
     """A x R: the price of hiding each cell, from the wishes of users and the secret seed."""
     shape = grid.contributors.shape
     wanted = np.ones(shape, np.float32)
     for pattern, factor in weights:
+        if not 0 < factor < np.inf:
+            raise DisclosureError("weights: a factor is no positive number")
         areas, rows = grid.select(pattern)
         wanted[np.ix_(areas, rows)] *= factor
     return np.asarray(wanted * (1 + shuffle(seed, b"price", shape)))

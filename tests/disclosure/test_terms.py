@@ -1,0 +1,104 @@
+"""The terms of a release: every fault in them is named, and nothing that contradicts the counts is believed."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from disclosure import DisclosureError, Inequality
+from tests.disclosure.world import Case, case
+
+PLACES = [("s1", "t1", "c1", "o1"), ("s2", "t1", "c1", "o2"), ("s3", "t1", "c1", "o3"), ("s4", "t2", "c1", "o1")]
+COUNTS = {("s1", "m"): [40, 2], ("s2", "m"): [50, 9], ("s3", "m"): [60, 8], ("s4", "m"): [30, 12]}
+NAMED = r"shop 's1', item 'i1', mood 'm'"
+
+
+@pytest.fixture
+def shops() -> Case:
+    """Four shops; only s1 has a small cell."""
+    return case(PLACES, COUNTS)
+
+
+def known(**changes: Any) -> pd.DataFrame:  # noqa: ANN401  any value of a cell
+    """What an outsider knows of the small cell."""
+    cell = {"shop": "s1", "shop_level": "shop", "item": "i1", "item_level": "item", "mood": "m", "mood_level": "mood"}
+    return pd.DataFrame([{**cell, "lower": 0, "upper": 4, **changes}])
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "no dimensions": ({"dimensions": {}}, "no dimensions: describe at least one"),
+    "unknown dimension in a list": ({"publish": [{"street": "x"}]}, "no dimension 'street'; there are shop, item"),
+    "unknown level in a list": ({"publish": [{"shop": "street"}]}, "shop: no level 'street'"),
+    "unknown code in a list": ({"publish": [{"shop": ["s9"]}]}, "shop: 's9' is no code"),
+    "unknown level of a public margin": ({"public": [{"item": "x"}]}, "item: no level 'x'"),
+    "unknown dimension of a public margin": ({"public": [{"street": "x"}]}, "no dimension 'street'"),
+    "unknown level of a wish": ({"weights": [({"item": "x"}, 2.0)]}, "item: no level 'x'"),
+    "a wish below nothing": ({"weights": [({"item": "any"}, -2.0)]}, "weights: a factor is no positive number"),
+    "a wish that is no number": ({"weights": [({}, float("nan"))]}, "weights: a factor is no positive number"),
+    "unknown code of a structural zero": (
+        {"structural_zeros": pd.DataFrame({"shop": ["s9"]})}, "shop: unknown code 's9'",
+    ),
+    "structural zeros of nothing": (
+        {"structural_zeros": pd.DataFrame({"street": ["x"]})}, "structural_zeros: no column of shop, item, mood",
+    ),
+    "unknown unit of an insider": (
+        {"coalitions": pd.DataFrame({"shop": ["s9"], "insider": ["x"]})}, "shop: unknown code 's9'",
+    ),
+    "insiders without a name": ({"coalitions": pd.DataFrame({"shop": ["s1"]})}, "coalitions: no column 'insider'"),
+    "insiders of no dimension": ({"coalitions": pd.DataFrame({"insider": ["x"]})}, "coalitions: no column 'shop'"),
+    "unknown code of an inequality": ({"inequalities": [Inequality({"mood": "x"}, {"mood": "m"})]}, "mood: 'x' is no"),
+    "unknown dimension of an inequality": (
+        {"inequalities": [Inequality({"street": "x"}, {"street": "y"})]}, "inequality: no dimension 'street'",
+    ),
+    "inequality that names a dimension once": (
+        {"inequalities": [Inequality({"item": "i1"}, {"item": "i0", "mood": "m"})]},
+        "inequality: name a code of 'mood' in every cell, or in none",
+    ),
+    "inequality about single units": (
+        {"inequalities": [Inequality({"shop": "s1"}, {"shop": "s2"})]}, "inequality: it may not name a code of 'shop'",
+    ),
+    "inequality that the counts break": (
+        {"inequalities": [Inequality({"item": "i0"}, {"item": "i1"})]}, "the counts of shop 's1' break one",
+    ),
+    "unknown code of a known cell": ({"known": known(shop="s9")}, "shop: no code 's9' at level 'shop'"),
+    "known cell without a level": ({"known": known().drop(columns="item_level")}, "item_level: no such column"),
+    "known cell without a bound": ({"known": known().drop(columns="upper")}, "known: no column 'upper'"),
+    "known part of a person": ({"known": known(upper=4.5)}, f"known: upper of {NAMED} is no whole number"),
+    "known bound that is missing": ({"known": known(lower=np.nan)}, f"known: lower of {NAMED} is no whole number"),
+    "known bound that is no number": ({"known": known(lower="few")}, f"known: lower of {NAMED} is no whole number"),
+    "known bounds that exclude the truth": ({"known": known(lower=3)}, f"known: the bounds of {NAMED} exclude"),
+    "known bounds that cross": ({"known": known(lower=4, upper=1)}, f"known: the bounds of {NAMED} exclude"),
+    "unknown code of a cell to hide": ({"hidden": known(shop="s9")}, "shop: no code 's9' at level 'shop'"),
+    "unknown level to watch": ({"watch": [{"shop": "street"}]}, "shop: no level 'street'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_is_named_and_no_count_is(shops: Case, fault: str) -> None:
+    """Each refusal names what is wrong by dimension and code, and none of the figures it was found with."""
+    changes, message = FAULTS[fault]
+    with pytest.raises(DisclosureError) as refusal:
+        shops.build(**changes)
+    assert message in str(refusal.value)
+    assert not any(figure in str(refusal.value) for figure in ("40", "42", "4.5", "12", "few"))
+
+
+def test_codes_that_are_told_apart_by_nothing_but_case_are_two(shops: Case) -> None:
+    """Codes are compared as they are written."""
+    with pytest.raises(DisclosureError, match="unknown code 'S1'"):
+        shops.build(coalitions=pd.DataFrame({"shop": ["S1"], "insider": ["x"]}))
+
+
+def test_what_is_known_already_need_not_be_protected(shops: Case) -> None:
+    """A small cell and its rest that stood in the newspaper cost no other cell; it is not printed even so."""
+    both = pd.concat([known(lower=2, upper=2), known(item="i0", lower=40, upper=40)])
+    frame = shops.build(known=both).protected.frame
+    hidden = frame.loc[frame["status"] == "suppressed", ["shop", "item"]]
+    assert hidden.to_numpy().tolist() == [["s1", "i1"]]
+
+
+def test_knowledge_that_leaves_no_room_is_refused(shops: Case) -> None:
+    """Whoever knows a cell knows its rest; where only the cell is declared, its rest is what cannot be protected."""
+    with pytest.raises(DisclosureError, match=r"shop 's1', item 'i0', mood 'm' cannot be protected"):
+        shops.build(known=known(lower=2, upper=2))
