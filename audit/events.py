@@ -172,7 +172,7 @@ _OF_FAMILY: Final = {
     "decision": _LOOK,
     "release": _RELEASE,
     "own-table": _HANDED_OUT,
-    "certificate": _shape("period", "party", "recipient", required=("object",)),
+    "certificate": _HANDED_OUT,
     "purpose": _shape("period", required=("purpose",)),
     "policy": _shape(required=("policy",)),
     "setting": _PLAIN,

@@ -2,12 +2,12 @@
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 import numpy as np
-from sqlmodel import Session, col, select
+from sqlmodel import Session
 
 from audit.entry import Entry, Object
 from audit.events import Decision as Outcome
@@ -20,14 +20,15 @@ from gateway.jobs import enqueue
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import find_period, school_year
 from gateway.publish.charts import charts
+from gateway.publish.correcting import Earlier, correct_sector, earlier, may_be_built
 from gateway.publish.ledger import Request, other_method, reserve
 from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
 from gateway.receive import refused_by
 from gateway.register import names
-from gateway.store import Period, PeriodState, Person, Release, ReleaseChart, ReleaseSlice, ReleaseState
+from gateway.store import Period, PeriodState, Person, Release, ReleaseChart, ReleaseSlice, ReleaseSource, ReleaseState
 from gateway.table import encode_rows
-from gateway.tabulate import SectorTable, delivered_sectors, tabulate
+from gateway.tabulate import SectorTable, counted, delivered_sectors, tabulate
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller
 from policies.question import Action
@@ -36,7 +37,6 @@ from policies.things import Release as ReleaseThing
 
 JOB = "build-release"
 SEED = 32
-_LIVE = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED, ReleaseState.PUBLISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,8 @@ def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) 
         period = session.get_one(Period, period.id, with_for_update=True)
         if period.state != PeriodState.CLOSED:
             return Refused("period-open")
-        if session.exec(
-            select(Release.id).where(Release.period_id == period.id, col(Release.state).in_(_LIVE))
-        ).first():
+        possible, corrects = may_be_built(session, period)
+        if not possible:
             return Refused("release-exists")
         release = Release(
             id=gateway.new_id(),
@@ -91,6 +90,7 @@ def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) 
             purposes=" ".join(decision.purposes),
             builder_id=person,
             seed=gateway.random(SEED),
+            corrects=corrects,
         )
         plan = gateway.law.purposes.plan(decision.purposes)
         methods = methods_of(delivered_sectors(session, period), plan)
@@ -115,18 +115,20 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
         release = session.get_one(Release, release_id)
         period = session.get_one(Period, release.period_id)
         contract = gateway.contracts[period.table_id]
-        tables = tabulate(session, period, contract)
+        sources = counted(session, period)
+        tables = tabulate(session, period, contract, sources)
+        before = earlier(session, release, period, contract)
         called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
     if release.state != ReleaseState.BUILDING:
         return
     try:
-        built = _protect_all(gateway, release, period, tables, executor)  # (2)
+        built = _protect_all(gateway, release, period, tables, before=before, executor=executor)  # (2)
     except NoiseLostError:
         give_up(gateway, release_id, "noise-lost")
         return
     drawn = list(charts(release_id, built.slices, called, contract))
     with gateway.writing() as session:  # (3)
-        _store(gateway, session, release_id, built, drawn)
+        _store(gateway, session, release_id, built, drawn=drawn, sources=sources)
 
 
 def give_up(gateway: Gateway, release_id: str, reason: str = "build-failed") -> None:
@@ -216,7 +218,13 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
 
 
 def _protect_all(
-    gateway: Gateway, release: Release, period: Period, tables: list[SectorTable], executor: Executor | None
+    gateway: Gateway,
+    release: Release,
+    period: Period,
+    tables: list[SectorTable],
+    *,
+    before: Mapping[str, Earlier],
+    executor: Executor | None,
 ) -> _Built:
     contract, plan = gateway.contracts[period.table_id], gateway.law.purposes.plan(release.purposes.split())
     made: list[Slice] = []
@@ -231,6 +239,10 @@ def _protect_all(
             request = asked[table.sector]
             found = noisy_sector(gateway, request, table, contract, plan, seed=seed, executor=executor)
             built, frame, privacy = found.built, found.frame, {"privacy": found.privacy}
+        elif table.sector in before:
+            earlier_one = before[table.sector]
+            built = correct_sector(table, earlier_one, contract, plan, seed=seed, executor=executor)
+            frame, privacy = built.protected.frame, {}
         else:
             built = protect_sector(table, contract, plan, seed=seed, executor=executor)
             frame, privacy = built.protected.frame, {}
@@ -253,7 +265,15 @@ def _certificate(sectors: dict[str, dict[str, object]], plan: ReleasePlan) -> di
     return {"purposes": list(plan.purposes), "attacker": total, "sectors": sectors}
 
 
-def _store(gateway: Gateway, session: Session, release_id: str, built: _Built, drawn: list[ReleaseChart]) -> None:
+def _store(
+    gateway: Gateway,
+    session: Session,
+    release_id: str,
+    built: _Built,
+    *,
+    drawn: list[ReleaseChart],
+    sources: list[str],
+) -> None:
     release = session.get_one(Release, release_id, with_for_update=True)
     if release.state != ReleaseState.BUILDING:
         return
@@ -263,7 +283,7 @@ def _store(gateway: Gateway, session: Session, release_id: str, built: _Built, d
         )
         for part in built.slices
     ]
-    session.add_all([*parts, *drawn])
+    session.add_all([*parts, *drawn, *(ReleaseSource(release_id=release_id, submission_id=one) for one in sources)])
     release.certificate = json.dumps(built.certificate, sort_keys=True)
     release.utility = json.dumps(built.utility, sort_keys=True)
     release.witnesses = built.witnesses
