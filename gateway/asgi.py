@@ -5,7 +5,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from gateway.context import Gateway
-from gateway.http.api import answer_unavailable, create_api, refused_by_router, unhandled
+from gateway.http.api import NO_TELEMETRY, answer_unavailable, create_api, refused_by_router, unhandled
 from gateway.http.edge import Edge
 from gateway.http.public import health
 from gateway.web.site import create_pages
@@ -13,7 +13,7 @@ from gateway.web.site import create_pages
 
 def create_app(gateway: Gateway) -> ASGIApp:
     """Compose API, health checks and pages, with the layer that every response passes on the outside."""
-    site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    site = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
     site.state.gateway = gateway
     site.add_exception_handler(Exception, unhandled)
     answer_unavailable(site)

@@ -1,6 +1,5 @@
 """Processes: the server, the worker with the log's sequencer, the pseudonym service; and how they are told to stop."""
 
-import logging
 import signal
 import socket
 import sys
@@ -22,6 +21,7 @@ from gateway.jobs import Work, run_until
 from gateway.pseudonyms import open_service
 from gateway.publish import building
 from gateway.settings import Home, hand_on, home
+from gateway.telemetry import set_up_logging, set_up_traces
 
 WORK: Mapping[str, Work] = {
     building.JOB: Work(building.build, building.give_up),
@@ -30,7 +30,7 @@ WORK: Mapping[str, Work] = {
 }
 # The peer of a connection is what it is: a proxy's word for another address is not taken.
 SERVER: Mapping[str, Any] = {
-    "log_level": "warning", "access_log": False, "server_header": False, "proxy_headers": False,
+    "log_level": "warning", "log_config": None, "access_log": False, "server_header": False, "proxy_headers": False,
 }  # fmt: skip
 _LOOPBACK = "127.0.0.1"
 
@@ -38,7 +38,7 @@ _LOOPBACK = "127.0.0.1"
 def run_server(where: Home, *, host: str, port: int, workers: int = 1) -> None:
     """Serve API and pages until told to stop, in one process or in several on the same database."""
     if workers == 1:
-        serve(create_app(open_gateway(where)), host=host, port=port)
+        serve(_watched_app(where), host=host, port=port)
         return
     hand_on(where)
     uvicorn.run("gateway.running:app_from_environment", factory=True, workers=workers, host=host, port=port, **SERVER)
@@ -46,11 +46,20 @@ def run_server(where: Home, *, host: str, port: int, workers: int = 1) -> None:
 
 def app_from_environment() -> ASGIApp:
     """The application of the deployment that the environment names: what each of several server processes runs."""
-    return create_app(open_gateway(home(None)))
+    set_up_logging()
+    return _watched_app(home(None))
+
+
+def _watched_app(where: Home) -> ASGIApp:
+    gateway = open_gateway(where)
+    if gateway.settings.traces:
+        set_up_traces(gateway.settings.traces)
+    return create_app(gateway)
 
 
 def run_worker(where: Home) -> None:
     """Run jobs and sequence the log until told to stop."""
+    set_up_logging()
     gateway = open_gateway(where)
     stop = threading.Event()
 
@@ -76,7 +85,7 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
 
 def serve(app: ASGIApp, *, host: str, port: int) -> None:
     """Run an ASGI application until told to stop; paths are not logged, for a login link is a secret."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    set_up_logging()
     # uvicorn ends by raising the signal again; with this it ends the process in order, and helpers are let go.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     uvicorn.run(app, host=host, port=port, **SERVER)

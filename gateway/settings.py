@@ -88,6 +88,7 @@ class Settings(BaseModel):
         proxies: Addresses of the reverse proxies whose `Client-Cert` header is believed; none by default.
         requests_per_minute: How often the machines of one party may ask, in each server process.
         proven_minutes: For how long after logging in a person may publish and hand out credentials.
+        traces: URL of an OpenTelemetry collector that gets a span for each request; none by default.
         openid: The OpenID Connect provider through which people log in, where there is one.
         pkcs11: The token that holds the key-encryption key; a file in the data folder without it.
     """
@@ -107,6 +108,7 @@ class Settings(BaseModel):
     proxies: tuple[str, ...] = ()
     requests_per_minute: int = Field(default=6_000, ge=1)
     proven_minutes: int = Field(default=15, ge=1, le=480)
+    traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
     openid: OpenId | None = None
     pkcs11: Pkcs11 | None = None
 

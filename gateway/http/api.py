@@ -4,6 +4,7 @@ import logging
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 
@@ -17,6 +18,8 @@ from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
 from gateway.outcome import Refused
 
+# FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
 _logger = logging.getLogger(__name__)
 _CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
 
@@ -30,6 +33,7 @@ def create_api(gateway: Gateway) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
     )
     api.state.gateway = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway import telemetry
 from gateway.formats.sheet import MAX_BYTES
 from gateway.http.certificate import HEADER
 from gateway.http.problems import problem
@@ -59,15 +60,17 @@ class Edge:
             await busy(scope, receive, answer.send)
             return
         self._now += 1
-        try:
-            await self._app(scope, receive, answer.send)
-        except Exception:
-            _logger.exception("unhandled error, trace %s", scope["state"]["trace"])
-            if not answer.started:
-                response = problem(Request(scope), Refused("internal"))
-                await response(scope, receive, answer.send)
-        finally:
-            self._now -= 1
+        with telemetry.Request(scope["method"], scope["path"], scope["state"]["trace"]) as watched:
+            try:
+                await self._app(scope, receive, answer.send)
+            except Exception:
+                _logger.exception("unhandled error, trace %s", scope["state"]["trace"])
+                if not answer.started:
+                    response = problem(Request(scope), Refused("internal"))
+                    await response(scope, receive, answer.send)
+            finally:
+                self._now -= 1
+                watched.status = answer.status
 
     def _headers(self, path: str) -> Mapping[str, str]:
         api = path.startswith(("/v1", "/health"))
@@ -86,10 +89,11 @@ class _Answer:
         self._send = send
         self._headers = headers
         self.started = False
+        self.status = 500
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.started, self.status = True, message["status"]
             own = {name.lower() for name, _ in message.get("headers", [])}
             added = [(n.encode(), v.encode()) for n, v in self._headers.items() if n.encode() not in own]
             message = {**message, "headers": [*message.get("headers", []), *added]}

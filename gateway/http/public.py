@@ -3,15 +3,20 @@
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import func
 from sqlmodel import select
 from sqlmodel import text as sql
 
+from audit.schema import PENDING
+from gateway import telemetry
 from gateway.http.callers import TheGateway
-from gateway.http.problems import language
-from gateway.store import ServiceKey
+from gateway.http.problems import language, problem
+from gateway.outcome import Refused
+from gateway.store import Job, ServiceKey
 
 router = APIRouter(tags=["public"])
 health = APIRouter(tags=["health"])
+_HERE = {"127.0.0.1", "::1", "localhost"}
 
 
 @router.get("/purposes", operation_id="listPurposes")
@@ -70,3 +75,15 @@ def ready(gateway: TheGateway) -> Response:
     with gateway.reading() as session:
         session.connection().execute(sql("SELECT 1"))
     return Response('{"status":"ok"}', media_type="application/json")
+
+
+@health.get("/metrics", include_in_schema=False)
+def metrics(request: Request, gateway: TheGateway) -> Response:
+    """Metrics for a collector on this machine; from elsewhere, also through the proxy, there is no such address."""
+    peer = request.client.host if request.client else ""
+    if not {peer, request.url.hostname} <= _HERE:
+        return problem(request, Refused("not-found"))
+    with gateway.reading() as session:
+        jobs = dict(session.exec(select(Job.state, func.count()).group_by(Job.state)).all())
+        pending = session.connection().execute(sql(f"SELECT count(*) FROM {PENDING.name}")).scalar_one()  # noqa: S608  ours
+    return Response(telemetry.metrics(jobs, pending), media_type="text/plain; version=0.0.4")
