@@ -1,0 +1,57 @@
+"""The files an operator copies: units that start what there is, settings that can be read, a page that names them."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from gateway.cli import app
+
+FOLDER = Path(__file__).parents[2] / "gateway"
+UNITS = sorted((FOLDER / "deploy").glob("*.service"))
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=[unit.name for unit in UNITS])
+def test_a_unit_starts_a_command_that_there_is(unit: Path) -> None:
+    """Command and options of ExecStart are those of the command line; each process is confined and starts again."""
+    lines = dict(line.split("=", 1) for line in unit.read_text().splitlines() if "=" in line and line[0] != "#")
+    _, command, *options = lines["ExecStart"].split()
+    known = get_command(app).commands[command]  # type: ignore[attr-defined]  # a group of commands
+    flags = {flag for parameter in known.params for flag in parameter.opts}
+    assert {option for option in options if option.startswith("--")} <= flags
+    assert lines["Restart"] == "always"
+    assert {"NoNewPrivileges", "ProtectSystem", "CapabilityBoundingSet", "SystemCallFilter", "UMask"} <= lines.keys()
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=[unit.name for unit in UNITS])
+def test_the_service_manager_understands_a_unit(unit: Path, tmp_path: Path) -> None:
+    """Systemd finds nothing to complain of but that the program is not installed here."""
+    analyse = shutil.which("systemd-analyze")
+    if analyse is None:
+        pytest.skip("no systemd-analyze: apt install systemd")
+    copy = tmp_path / unit.name.replace("@", "@1")
+    copy.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", unit.read_text()))
+    found = subprocess.run([analyse, "verify", str(copy)], capture_output=True, text=True, check=False)
+    complaints = [line for line in found.stderr.splitlines() if unit.name.split(".")[0].rstrip("@") in line]
+    assert not complaints
+
+
+def test_every_file_is_named_by_the_page_about_running() -> None:
+    """OPERATIONS.md tells of each file, and of no command that does not exist."""
+    page = (FOLDER / "OPERATIONS.md").read_text()
+    stems = {re.sub(r"-(serve@|worker|pseudonym)\.service$", "", file.name) for file in (FOLDER / "deploy").iterdir()}
+    assert [stem for stem in stems if stem not in page] == []
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # a group of commands
+    named = re.findall(r"`verzuimpoort ([a-z-]+)|`(?:VERZUIMPOORT_DATABASE=… )?verzuimpoort ([a-z-]+)", page)
+    assert {first or second for first, second in named} <= set(commands)
+
+
+def test_every_test_the_security_page_names_is_there() -> None:
+    """SECURITY.md rests on tests that exist."""
+    root = FOLDER.parent / "tests"
+    named = set(re.findall(r"`(?:tests/web/)?(test_[a-z_]+\.py)`", (FOLDER / "SECURITY.md").read_text()))
+    assert named
+    assert named <= {path.name for path in root.rglob("test_*.py")}
