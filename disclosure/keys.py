@@ -5,7 +5,7 @@ other dimensions that add up; kinds are the members that do not add up; steps ar
 which the unit of privacy can move. The totals over the steps are public and the same for every kind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -16,6 +16,7 @@ from scipy import sparse
 
 from disclosure.errors import DisclosureError
 from disclosure.hierarchy import Axis, Hierarchy, as_codes, lay_out, unit_of
+from disclosure.rules import Inequality
 
 Query = Mapping[str, str]
 
@@ -157,6 +158,33 @@ class Keys:
         if (heads != heads[:, :1]).any():
             raise DisclosureError("kinds of one row have different totals: every kind must count every enrolment once")
         return np.asarray(table)
+
+    def orders(self, given: Iterable[Inequality]) -> np.ndarray:
+        """Lines x (kinds x steps) of length 1: times a row of kinds and steps each is 0 or more in any true table.
+
+        Raises:
+            DisclosureError: a cell that does not name one code of every kind of member and of the steps.
+        """
+        wide = self.shape[1] * self.shape[2]
+        lines = np.array(
+            [
+                sum((self._line(cell) for cell in each.larger), np.zeros(wide))
+                - sum((self._line(cell) for cell in each.smaller), np.zeros(wide))
+                for each in given
+            ]
+        ).reshape(-1, wide)
+        return np.asarray(lines / np.linalg.norm(lines, axis=1, keepdims=True))
+
+    def _line(self, cell: Mapping[str, str]) -> np.ndarray:
+        axes = (*self.kinds, self.steps)
+        if set(cell) != {axis.name for axis in axes}:
+            names = " and ".join(axis.name for axis in axes)
+            raise DisclosureError(f"inequality: every cell names one code of {names}, and nothing else")
+        line = np.ones(1)
+        for axis in axes:
+            node = np.flatnonzero(axis.select([cell[axis.name]]))
+            line = np.kron(line, axis.members[node].toarray()[0])
+        return line
 
     def frame(self, table: np.ndarray, count: str) -> pd.DataFrame:
         """The inverse of `table`: one line per row, kind and step."""

@@ -19,6 +19,7 @@ from disclosure.errors import DisclosureError
 from disclosure.hierarchy import Hierarchy
 from disclosure.keys import Keys, Query
 from disclosure.noise import Mechanism, Sampler, sampler_of, smallest_scale, spread
+from disclosure.rules import Inequality
 
 _SURE = 1.959963984540054  # two-sided 95 % of the normal distribution
 _MEAN_OF_NORMAL = np.sqrt(2 / np.pi)
@@ -143,6 +144,7 @@ def estimate(
     count: str,
     structural_zeros: pd.DataFrame | None,
     design: Design,
+    inequalities: Sequence[Inequality] = (),
 ) -> Estimate:
     """Make the answers consistent; the same answers give the same table.
 
@@ -152,11 +154,13 @@ def estimate(
         count: name of the count column.
         structural_zeros: as measured.
         design: as measured.
+        inequalities: what holds between members that do not add up, in every row; each cell names all of them and one
+            code of the steps. They bring the table nearer to the truth and hold nearly in the outcome.
     """
     keys = Keys.of(dimensions, moves=design.moves, structural_zeros=structural_zeros)
     answers = _answers(keys, design, measured.answers)
     squares = Squares(answers, *keys.rows)
-    table = consistent(keys, measured.heads, answers, squares)
+    table = consistent(keys, measured.heads, answers, squares, keys.orders(inequalities))
     return Estimate(keys.frame(table, count), keys, measured.heads, squares)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg, sparse
 
+from disclosure.consistency.metric import inverse_of_blocks
+
 # Rows that no answer distinguishes: this part of the smallest weight holds them together.
 _HOLD = 1e-6
 
@@ -73,15 +75,3 @@ class Squares:
     def _half(self, sums: sparse.csr_array) -> np.ndarray:
         reach = (self._upper @ self.near_inverse @ sums.T).toarray()
         return np.asarray(linalg.solve_triangular(self._factor, reach, lower=True, overwrite_b=True))
-
-
-def inverse_of_blocks(matrix: sparse.csr_array, unit: np.ndarray, leaf: np.ndarray) -> sparse.csr_array:
-    """The inverse of a matrix whose blocks are the rows of one unit (n x n)."""
-    width = int(leaf.max()) + 1
-    blocks = np.tile(np.eye(width), (int(unit.max()) + 1, 1, 1))
-    entries = matrix.tocoo()
-    row, column = entries.coords
-    blocks[unit[row], leaf[row], leaf[column]] = entries.data
-    inverse = np.linalg.inv(blocks)
-    data = inverse[unit[row], leaf[row], leaf[column]]
-    return sparse.csr_array((data, (row, column)), shape=matrix.shape)

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def whole(table: np.ndarray, heads: np.ndarray, sums: np.ndarray) -> np.ndarray:
+def whole(table: np.ndarray, heads: np.ndarray, sums: np.ndarray | None) -> np.ndarray:
     """Round a table so that its rows and columns add up exactly.
 
     First each row by largest remainders; then, while a column has too many and another too few, 1 moves between them in
@@ -13,7 +13,7 @@ def whole(table: np.ndarray, heads: np.ndarray, sums: np.ndarray) -> np.ndarray:
     Args:
         table: rows x steps, not negative.
         heads: whole sum of each row.
-        sums: whole sum of each column; together as much as the rows.
+        sums: whole sum of each column, together as much as the rows; None where columns are free.
 
     Returns:
         Whole numbers, none negative.
@@ -23,7 +23,7 @@ def whole(table: np.ndarray, heads: np.ndarray, sums: np.ndarray) -> np.ndarray:
     order = np.argsort(made - table, axis=1, kind="stable")
     made[np.arange(len(made))[:, None], order] += np.arange(table.shape[1]) < short[:, None]
     _take_back(made, table, heads)
-    off = made.sum(axis=0) - sums
+    off = np.zeros(table.shape[1], np.int64) if sums is None else made.sum(axis=0) - sums
     while off.any():
         giver, taker = int(np.argmax(off)), int(np.argmin(off))
         cost = (made[:, taker] - table[:, taker]) - (made[:, giver] - table[:, giver])

@@ -16,7 +16,7 @@ from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
 from gateway.outcome import GatewayError
 from gateway.publish.ledger import Request, begin, keep
-from gateway.publish.protecting import dimensions, terms_of
+from gateway.publish.protecting import dimensions, inequalities, terms_of
 from gateway.tabulate import SectorTable
 from policies.release import Noise, ReleasePlan
 
@@ -138,6 +138,7 @@ def _consistent(answers: Measured, table: SectorTable, contract: Contract, desig
         count="pupils",
         structural_zeros=table.structural_zeros,
         design=design,
+        inequalities=inequalities(contract),
     )
 
 
