@@ -30,7 +30,8 @@ def _home(request: Request, who: Visitor, form: Mapping[str, str] | None = None,
         found = overview.periods(session)
         progress = [(period, overview.progress(session, period)) for period in found]
     codes = [f"{school_year_on(gateway.today)}-{number}" for number in range(1, 5)]
-    tables = sorted({contract.table for contract in gateway.contracts.values()})
+    counted = sorted({contract.table for contract in gateway.contracts.values()})
+    tables = {table: gateway.contracts[table].collection.title for table in counted}
     return page(
         request,
         who,

@@ -19,6 +19,7 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = {
 }  # fmt: skip
 _CODE = re.compile(r"[a-z0-9_]+")
 _LINK = re.compile(r"\[([^\]]+)\]\((\w+)\)")
+_SIGNS = {"≥": "sign.from", ">": "sign.more"}
 NOTHING = "–"
 _DAYS_A_YEAR = 365.25
 _FROM_YEARS = 2
@@ -66,6 +67,8 @@ def short(code: str, language: Language) -> str:
 def fault_text(fault: Fault, language: Language) -> str:
     """What is wrong and how to mend it; the codes that place it in words."""
     where = _CODE.sub(lambda found: short(found.group(), language), fault.where)
+    for sign, key in _SIGNS.items():
+        where = where.replace(sign, text("pages", key, language))
     return rule_text(replace(fault, where=where), language)
 
 

@@ -22,6 +22,7 @@ from tests.web.judging import Page, expect, violations
 
 BANDS = {"upto5": "90", "5to10": "6", "10to20": "3", "above20": "1"}
 OTHER_BANDS = {"upto5": "70", "5to10": "20", "10to20": "8", "above20": "2"}
+NOBODY = {"upto5": "100", "5to10": "0", "10to20": "0", "above20": "0"}
 FORM = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
 
 
@@ -36,11 +37,16 @@ def enter(page: Page, stage: Stage, role: str) -> None:
     page.locator("main button").click()
 
 
+def count(kind: str, band: str, bands: dict[str, str] = BANDS) -> str:
+    """One of the counts of a hundred pupils of whom nobody was away without leave."""
+    return (NOBODY if kind == "unauthorised" else bands)[band]
+
+
 def fill(page: Page) -> None:
-    """Fill in counts that add up; nobody is ever away more than a whole says."""
+    """Fill in counts that add up."""
     for field in page.locator("form.counts input[data-kind]").all():
-        name = field.get_attribute("name") or ""
-        field.fill(BANDS[name.rpartition(".")[2]])
+        _, _, kind, band = (field.get_attribute("name") or "").split(".")
+        field.fill(count(kind, band))
 
 
 def words(page: Page, nl: str, en: str) -> str:
@@ -117,7 +123,7 @@ def test_a_school_hands_over_its_template_as_a_workbook(stage: Stage, visit: Vis
     sheet = book.worksheets[0]
     assert [cell.value for cell in sheet[1]] == ["subdivision", "kind", "band", "pupils"]
     for row in sheet.iter_rows(min_row=2):
-        row[3].value = int(BANDS[row[2].value])
+        row[3].value = int(count(row[1].value, row[2].value))
     book.save(tmp_path / "filled.xlsx")
     page.locator("#file").set_input_files(tmp_path / "filled.xlsx")
     page.locator("form[enctype] button[value=check]").click()
@@ -153,7 +159,7 @@ def test_a_school_delivers_with_the_keyboard_alone(stage: Stage, visit: Visit) -
         name = page.evaluate("document.activeElement.name ?? ''")
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         if name.startswith("n."):
-            page.keyboard.type(OTHER_BANDS[name.rpartition(".")[2]])
+            page.keyboard.type(count(*name.split(".")[2:], OTHER_BANDS))
         elif page.evaluate("document.activeElement.value") == "deliver":
             break
     page.keyboard.press("Enter")

@@ -33,6 +33,9 @@ def test_the_place_of_a_fault_is_said_in_words() -> None:
     """Codes in the place of a fault become what stands beside the field."""
     fault = Fault("COUNT-EMPTY", 2, "pupils", "lower_years · illness · 5to10")
     assert "onderbouw · waarvan ziekte · 5–10%" in words.fault_text(fault, "nl")
+    order = Fault("COUNT-ORDER", where="lower_years · illness ≥ 5to10 > authorised ≥ 5to10")
+    said = "lower years · of which illness from 5–10% is more than authorised from 5–10%"
+    assert said in words.fault_text(order, "en")
 
 
 @pytest.mark.parametrize(
