@@ -31,6 +31,7 @@ def make_kek(file: Path, token: Pkcs11 | None) -> None:
         kek = _token(token)
         if kek.is_empty():
             kek.create()
+        kek.close()
     elif not file.exists():
         FileKek.create(file)
 

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, Protocol, cast
 
 import pkcs11
-from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error, UserAlreadyLoggedIn
 from pkcs11.mechanisms import GCMParams
 
 from pseudonymisation.errors import KeyringError
@@ -49,7 +49,11 @@ class Pkcs11Kek:
     def __init__(self, module: Path, token: str, pin: str) -> None:
         self._lock = Lock()
         try:
-            self._session = pkcs11.lib(str(module)).get_token(token_label=token).open(rw=True, user_pin=pin)
+            found = pkcs11.lib(str(module)).get_token(token_label=token)
+            try:
+                self._session = found.open(rw=True, user_pin=pin)
+            except UserAlreadyLoggedIn:  # the login is the process's: another session of it has given the PIN
+                self._session = found.open(rw=True)
         except PKCS11Error:
             raise KeyringError(f"the token {token} cannot be opened: check the module, the label and the PIN") from None
 

@@ -1,0 +1,131 @@
+"""What the operator types: each command does its act, says what it did, and refuses with exit 1 or 2."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.settings import DATA_VARIABLE
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Types a command against a fresh deployment and gives what was said; another exit code than expected fails."""
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+    runner = CliRunner()
+
+    def typed(*words: object, exits: int = 0) -> str:
+        outcome = runner.invoke(app, [str(word) for word in words])
+        assert outcome.exit_code == exits, (words, outcome.output, outcome.exception)
+        return outcome.output
+
+    typed("init")
+    return typed
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # each command is a process of its own in real life
+def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
+    """Create, rotate, renounce, destroy: a key that is gone is refused, and nothing is destroyed without `--yes`."""
+    run("key", "create", "2026-2027")
+    run("key", "rotate", "2026-2027")
+    run("key", "renounce", "2026-2027", "--from", "2027-01-01")
+    keys = json.loads(run("key", "list", "--json"))
+    states = sorted(key["state"] for key in keys if key["purpose"] == "counting-for-school")
+    assert states == ["active", "decrypt-only", "destroyed"]
+    assert "wrapped" not in keys[0]
+    followed = next(key["key_id"] for key in keys if key["state"] == "decrypt-only")
+    run("key", "destroy", followed, exits=2)
+    run("key", "destroy", followed, "--yes")
+    run("key", "destroy", followed, "--yes", exits=1)
+    run("key", "rotate", "2031-2032", exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> None:
+    """A day is explained, a decision replayed, a wrong purpose named by its file, the register written and compared."""
+    assert "2026-09-01" in run("policy", "explain", "--at", "2026-09-01")
+    facts = {"sector": "po", "data": ["absence_counts", "illness_counts"], "period_open": True, "exercise": True}
+    question = {
+        "subject": {"type": "site", "id": "hypothetical", "properties": {"role": "school", "sectors": ["po"]}},
+        "action": {"name": "submit"},
+        "resource": {"type": "Delivery", "properties": {"party": "hypothetical", "agreement": True, **facts}},
+        "context": {"purposes": ["statutory-counts"], "collection": "absence-counts"},
+    }
+    (tmp_path / "question.json").write_text(json.dumps(question))
+    assert "purpose-only-proposed" in run("policy", "explain", tmp_path / "question.json", exits=1)
+    run("policy", "lint")
+    (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "x.toml").write_text('id = "x"\n')
+    assert "x.toml" in run("policy", "lint", tmp_path / "wrong", exits=1)
+    before, after = tmp_path / "before.json", tmp_path / "register.json"
+    run("policy", "register", "-o", before)
+    run("retention", "run")
+    assert json.loads(before.read_text())["sha256"] in run("policy", "register", "-o", after) or after.exists()
+    measured = {one["id"]: one["measured"] for one in json.loads(after.read_text())["assessment"]["measures"]}
+    assert measured["rows-erased"][0]["value"] == "0"
+    assert measured["two-operators"][0]["value"].startswith("1 ")
+    for page, words in (("register.html", ()), ("parents.html", ("--parents",)), ("diff.html", ("--before", before))):
+        run("policy", "register", "-o", tmp_path / page, *words)
+        assert "<html" in (tmp_path / page).read_text()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
+    """Two files, never overwritten; on a new machine the key-encryption key comes first, then everything."""
+    run("key", "create", "2026-2027")
+    data, keys = tmp_path / "data.zip", tmp_path / "keys.zip"
+    run("backup", exits=2)
+    run("backup", "-o", data, "--keys", keys)
+    new = tmp_path / "new"
+    (new / "keys").mkdir(parents=True, mode=0o700)
+    new.chmod(0o700)
+    shutil.copy(tmp_path / "data" / "keys" / "kek.json", new / "keys" / "kek.json")
+    told = json.loads(run("restore", data, "--keys", keys, "--data", new, "--json"))
+    assert (told["refused"], told["ended"]) == (0, 0)
+    assert run("key", "list", "--data", new) == run("key", "list")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> None:
+    """Folder, register, key file and quota; a key file of another operator than the settings name is not pinned."""
+    folder = tmp_path / "service"
+    run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", "zz", exits=2)
+    public = run("service", "gateway-key").strip()
+    run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", public)
+    run("service", "register", "-o", folder / "register.json")
+    run("service", "token", "00AB00", exits=1)
+    run("service", "key-file", "--folder", folder, "-o", tmp_path / "keys.json")
+    run("key", "pin", tmp_path / "keys.json", exits=1)
+    settings = tmp_path / "data" / "gateway.toml"
+    settings.write_text(
+        settings.read_text().replace('service_operator = "ORG-POORT"', 'service_operator = "ORG-DIENST"')
+    )
+    run("key", "pin", tmp_path / "keys.json")
+    grant = ("quota", "grant", "00AB00", "50", "--folder", folder, "--school-year", "2026-2027", "--reason")
+    run(*grant, "pupils-arrived")
+    run(*grant, "because", exits=2)
+    run("service", "open-year", "2027-2028", "--folder", folder)
+    run("service", "close-year", "2027-2028", "--folder", folder, exits=2)
+    run("service", "close-year", "2027-2028", "--folder", folder, "--yes")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_consents_are_listed_without_anybody_in_them(run: Run) -> None:
+    """Without consents the lists are empty; one that is not there is not found."""
+    assert json.loads(run("consent", "list", "--json")) == []
+    assert json.loads(run("consent", "overdue", "--json")) == []
+    run("consent", "show", "0" * 32, exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_release_is_built_by_a_named_person(run: Run) -> None:
+    """Somebody whom nobody invited builds nothing; a person of the operator gets as far as the period."""
+    run("release", "build", "2026-2027-1", "--as", "niemand", exits=1)
+    assert "niet geopend" in run("release", "build", "2026-2027-1", "--as", "beheerder 1", exits=1)
+    run("release", "withdraw", "0" * 32, "--as", "beheerder 1", "--reason", "proef", exits=1)

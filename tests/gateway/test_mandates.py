@@ -1,0 +1,73 @@
+"""Suppliers act under a mandate only: with its dates, for its site, within its scope; bad consents over HTTP."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import pytest
+
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.receive import Checked, Received, Upload, receive
+from policies.consent import Giver
+
+from .conftest import NOW, PERIOD, TABLE, Site, World
+from .test_consents import care, given, signed, terms
+
+SUPPLIER = "ORG-LAS"
+
+
+@pytest.fixture
+def world(new_world: Callable[..., World]) -> World:
+    """A small deployment with a supplier that has a mandate of the first site, to submit counts, for ten days."""
+    made = new_world()
+    made.desk.add_party(SUPPLIER, "supplier", "Leverancier")
+    made.desk.grant_mandate(
+        SUPPLIER, made.region.sites[0].code, actions=["submit"], collections=[TABLE], valid_from=date(2026, 11, 1),
+        valid_to=date(2026, 11, 11),
+    )  # fmt: skip
+    return made
+
+
+def sent(world: World, index: int = 0, **more: bool) -> object:
+    upload = Upload(TABLE, world.region.sites[index].code, PERIOD, world.counts(index))
+    return receive(world.gateway, Identity(SUPPLIER, "machine", scopes=frozenset({"all"})), upload, **more)
+
+
+def test_a_mandate_has_dates_a_site_and_a_scope(world: World) -> None:
+    """On its days it lets pass what it names; a day early or late, for another site or act, nothing."""
+    assert isinstance(sent(world.at(NOW - timedelta(days=2))), Refused)
+    assert isinstance(sent(world), Received)
+    assert isinstance(sent(world.at(NOW + timedelta(days=9))), Refused)
+    assert isinstance(sent(world, 1), Refused)
+    assert not isinstance(sent(world, dry_run=True), Checked)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_signatures_are_of_today_or_before(world: World, late: bool) -> None:
+    """A signature of tomorrow is refused: somebody's clock is wrong; the moment of an event is the gateway's own."""
+    from gateway.consents import Standing, ask  # noqa: PLC0415  beside its only use
+
+    care(world)
+    signature = signed(Giver.PARENT)[0].model_copy(update={"date": date(2026, 11, 3 if late else 2)})
+    outcome = ask(world.gateway, world.site(0), terms(), (signature,))
+    assert isinstance(outcome, Refused if late else Standing)
+
+
+def test_evidence_must_be_there_and_nobody_else_learns_of_it(site: Site) -> None:
+    """Over HTTP: no commitment to the evidence is 400, a recipient that nobody knows is refused, strangers see 404."""
+    care(site.world)
+    today = site.world.gateway.today
+    asked = terms(first_day=today).model_dump(mode="json")
+    own, other = (one.code for one in site.world.region.sites[:2])
+    with site.client(own) as http, site.client(other) as stranger:
+        bare = {"terms": asked, "signatures": [{"giver": "parent", "date": str(today)}]}
+        refused = http.post("/v1/consents", json=bare)
+        assert (refused.status_code, "evidence" in refused.text) == (400, True)
+        unknown = {"terms": asked | {"recipient": "ORG-NIEMAND"}}
+        assert http.post("/v1/consents", json=unknown).status_code in {400, 403, 404}
+        made = http.post("/v1/consents", json={"terms": asked})
+        assert made.status_code == 201
+        assert [one["id"] for one in http.get("/v1/consents").json()] == [made.json()["id"]]
+        for consent in (made.json()["id"], "0" * 32):
+            assert stranger.get(f"/v1/consents/{consent}").status_code == 404
+    assert given(site.world).state.given
