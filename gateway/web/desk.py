@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from audit.proofs import logs
-from gateway import overview
+from gateway import overview, retention
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import find_period, school_year_on
@@ -108,13 +108,14 @@ def change_period(request: Request, who: Visitor, form: Form) -> Response:
 
 
 def system(request: Request, who: Visitor) -> Response:
-    """Keys, the log and jobs: what runs the gateway, without any secret."""
+    """Keys, the log, retention and jobs: what runs the gateway, without any secret."""
     gateway = gateway_of(request)
     with gateway.reading() as session:
         jobs = overview.open_jobs(session)
         chain = logs(session.connection())
     keys = sorted(gateway.keyring.records(), key=lambda key: (key.school_year or "", key.purpose), reverse=True)
-    return page(request, who, "operator_system.html", jobs=jobs, chain=chain, keys=keys)
+    overdue = retention.overdue(gateway)
+    return page(request, who, "operator_system.html", jobs=jobs, chain=chain, keys=keys, overdue=overdue)
 
 
 ROUTES = [

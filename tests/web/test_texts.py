@@ -9,6 +9,7 @@ from audit.events import Decision, Event, Role
 from gateway.identity import ROLES, SCOPES
 from gateway.messages import catalogue
 from gateway.register import KINDS
+from gateway.running import WORK
 from gateway.store import JobState, PeriodState, ReleaseState, SubmissionState
 from gateway.web import public
 from gateway.web.asking import CASES
@@ -24,6 +25,7 @@ FAMILIES = {
     "event": Event,
     "role": ROLES,
     "actor": Role,
+    "job": WORK,
     "kind": [kind for kind in KINDS if kind != "public"],
     "scope": SCOPES,
     "ask.case": CASES,
