@@ -4,7 +4,7 @@ import platform
 import runpy
 import sys
 
-NAMES = ("delivery", "disclosure", "privacy", "pseudonymisation", "policies", "audit", "pages")
+NAMES = ("delivery", "disclosure", "england", "privacy", "pseudonymisation", "policies", "audit", "pages")
 
 if __name__ == "__main__":
     wanted = sys.argv[1:] or list(NAMES)
