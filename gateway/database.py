@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, LargeBinary, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -38,6 +38,7 @@ def open_database(url: str) -> Engine:
     """
     if url.startswith("sqlite"):
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        engine.dialect.colspecs = {**engine.dialect.colspecs, LargeBinary: _Bytes}
         _guard_sqlite(engine)
         return engine
     url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
@@ -99,6 +100,13 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     marks = ", ".join("?" * len(columns))
     values = [tuple(row) for row in rows]
     connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", values)  # noqa: S608  likewise
+
+
+class _Bytes(LargeBinary):
+    """Bytes as they are: wrapping each in a buffer, which sqlite3 does not need, takes a tenth of a delivery."""
+
+    def bind_processor(self, dialect: Dialect) -> None:
+        """Nothing is done to a value on its way in."""
 
 
 def _guard_sqlite(engine: Engine) -> None:
