@@ -321,12 +321,7 @@ class _Storing:
         )
         session.add(submission)
         session.flush()
-        connection = session.connection()
-        insert_rows(connection, table_of(Count), _COUNT, _count_rows(submission_id, parsed.counts))
-        if parsed.rows:
-            insert_rows(connection, table_of(Enrolment), _ENROLMENT, _enrolment_rows(submission_id, rows, parsed.rows))
-        if rows.subjects:
-            store_subjects(connection, rows.subjects, school_year(self.matter.period.code))
+        self._keep_rows(submission_id, parsed, rows)
         receipt = issue(
             gateway.receipts,
             kind="submission",
@@ -341,11 +336,21 @@ class _Storing:
             },
         )
         session.add(Receipt(entry_id=appended.entry_id, party=self.upload.site, subject=submission_id, text=receipt))
-        if self.upload.idempotency_key:
-            session.add(
-                Idempotency(key_tag=self._key_tag(), body_tag=self._body_tag(), submission_id=submission_id, at=now)
-            )
+        self._remember(submission_id, now)
         return Received(submission, receipt, created=True, counts=parsed.counts, notes=parsed.notes)
+
+    def _remember(self, submission_id: str, now: datetime) -> None:
+        if self.upload.idempotency_key:
+            tags = {"key_tag": self._key_tag(), "body_tag": self._body_tag()}
+            self.session.add(Idempotency(**tags, submission_id=submission_id, at=now))
+
+    def _keep_rows(self, submission_id: str, parsed: Parsed, rows: _Pids) -> None:
+        connection = self.session.connection()
+        insert_rows(connection, table_of(Count), _COUNT, _count_rows(submission_id, parsed.counts))
+        if parsed.rows:
+            insert_rows(connection, table_of(Enrolment), _ENROLMENT, _enrolment_rows(submission_id, rows, parsed.rows))
+        if rows.subjects:
+            store_subjects(connection, rows.subjects, school_year(self.matter.period.code))
 
     def _key_tag(self) -> bytes:
         return self.gateway.tag(

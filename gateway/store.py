@@ -12,14 +12,8 @@ from typing import Any
 from sqlalchemy import Index, Table, UniqueConstraint
 from sqlmodel import Field, MetaData, SQLModel
 
-SQLModel.metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+_NAMES = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq", "fk")}
+SQLModel.metadata = MetaData(naming_convention=_NAMES | {"pk": "pk_%(table_name)s"})
 
 
 def column(kind: str, **options: Any) -> Any:  # noqa: ANN401  SQLModel's Field is typed so
