@@ -12,7 +12,8 @@ from disclosure.secondary.nest import Nest
 
 Serve = Callable[[Nest, Change, int], Delta | None]
 Cell = tuple[int, list[int]]
-EFFORT = 40_000  # tries times units: a search costs about as much as it has units
+EFFORT = 10_000  # tries times units: a search costs about as much as it has units
+PATIENCE = 2  # tries per unit: the dearest cells first, the last ones bring little
 
 
 def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
@@ -31,7 +32,7 @@ def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
     touching: dict[tuple[int, int], set[int]] = defaultdict(set)
     hidden = ledger.patch.shown & ~nest.shown
     seen = 0
-    tries = EFFORT // ledger.patch.size
+    tries = min(EFFORT // ledger.patch.size, PATIENCE * ledger.patch.size)
     for node, rows in _candidates(ledger, hidden):
         for number in range(seen, ledger.count):
             nodes, change = ledger.moved(ledger.found[number].delta)
