@@ -58,8 +58,8 @@ def terms(part: Sector, spec: str) -> Terms:
     codes = sorted(part.heads["subdivision"].unique())
     levels = pd.DataFrame({"subdivision": codes, "total": "total"})
     bands = pd.DataFrame([(band, *margins) for band, margins in MARGINS.items()], columns=["band", "half", "total"])
-    everything = pd.MultiIndex.from_product([part.sites["site"], codes], names=["site", "subdivision"]).to_frame(index=False)
-    offered = everything.merge(part.heads, on=["site", "subdivision"], how="left")
+    pairs = pd.MultiIndex.from_product([part.sites["site"], codes], names=["site", "subdivision"])
+    offered = pairs.to_frame(index=False).merge(part.heads, on=["site", "subdivision"], how="left")
     plan = load_purposes().plan(["absence-insight-swv", "absence-insight-gemeente", "national-picture"])
     lines = [dict(line) for line in plan.publish(part.name)]
     return Terms(

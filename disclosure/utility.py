@@ -1,4 +1,4 @@
-"""How much of what could be shown is shown: cells, never pupils (a share of pupils would be the sum of hidden cells)."""
+"""How much of what could be shown is shown: cells, not counts; a share of counts would give the sum of hidden ones."""
 
 import numpy as np
 import pandas as pd
