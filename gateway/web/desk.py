@@ -15,6 +15,7 @@ from gateway.publish.ahead import ahead
 from gateway.publish.downloading import catalogue
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
+from pseudonymisation.keyring import KeyState
 
 ROLE = "operator"
 
@@ -113,9 +114,20 @@ def system(request: Request, who: Visitor) -> Response:
     with gateway.reading() as session:
         jobs = overview.open_jobs(session)
         chain = logs(session.connection())
-    keys = sorted(gateway.keyring.records(), key=lambda key: (key.school_year or "", key.purpose), reverse=True)
-    overdue = retention.overdue(gateway)
-    return page(request, who, "operator_system.html", jobs=jobs, chain=chain, keys=keys, overdue=overdue)
+    records = list(gateway.keyring.records())
+    keys = sorted(
+        (key for key in records if key.school_year), key=lambda key: (key.school_year, key.purpose), reverse=True
+    )
+    return page(
+        request,
+        who,
+        "operator_system.html",
+        jobs=jobs,
+        chain=chain,
+        keys=keys,
+        consents=sum(not key.school_year and key.state is KeyState.ACTIVE for key in records),
+        overdue=retention.overdue(gateway),
+    )
 
 
 ROUTES = [
