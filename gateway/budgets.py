@@ -17,6 +17,7 @@ class BudgetAccount(SQLModel, table=True):
     __tablename__ = "budget_account"
     __table_args__ = (CheckConstraint("spent >= 0 AND spent <= cap", name="ck_budget_account_cap"),)
     name: str = column("public", primary_key=True)
+    mechanism: str = column("public")  # gaussian counts in rho, laplace in epsilon: they do not add up
     cap: int = column("public")
     spent: int = column("public", default=0)
 
@@ -36,7 +37,6 @@ class BudgetSpend(SQLModel, table=True):
     release_id: str = column("operational", primary_key=True)  # no foreign key: the ledger outlives releases
     population: str = column("public", primary_key=True)
     school_year: str = column("public")
-    mechanism: str = column("public")
     asked: int = column("public")
     state: str = column("operational", default=SpendState.RESERVED)
     answers: bytes = column("operational", default=b"")  # noisy answers and public head-counts, no exact figure

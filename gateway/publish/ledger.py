@@ -7,10 +7,10 @@ the same pupils finds it spent.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import text
-from sqlmodel import Session, col, select, update
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlalchemy import Row, bindparam, insert, select, text, update
+from sqlmodel import Session
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
@@ -20,9 +20,21 @@ from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
 from gateway.context import Gateway
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import school_year
+from gateway.store import table_of
 from policies.release import Method, Noise
 
-_OPEN = text("INSERT INTO budget_account (name, cap, spent) VALUES (:name, :cap, 0) ON CONFLICT DO NOTHING")
+_ACCOUNTS, _SPENDS = table_of(BudgetAccount), table_of(BudgetSpend)
+_NAMED = _ACCOUNTS.c.name.in_(bindparam("names", expanding=True))
+_BALANCES = select(_ACCOUNTS).where(_NAMED).order_by(_ACCOUNTS.c.name)
+_LOCKED = _BALANCES.with_for_update()
+_OPEN = text(
+    "INSERT INTO budget_account (name, mechanism, cap, spent) VALUES (:name, :by, :cap, 0) ON CONFLICT DO NOTHING"
+)
+_CHARGE = (
+    update(_ACCOUNTS)
+    .where(_NAMED, _ACCOUNTS.c.spent + bindparam("asked") <= _ACCOUNTS.c.cap)
+    .values(spent=_ACCOUNTS.c.spent + bindparam("asked"))
+)
 _FIX = text("INSERT INTO year_method (population, school_year, method) VALUES (:of, :year, :by) ON CONFLICT DO NOTHING")
 
 
@@ -57,30 +69,7 @@ def balances(session: Session, request: Request) -> list[Account]:
     A cap in the ledger is never raised: a purpose file that asks for more in mid-year gives no fresh budget; one that
     asks for less is heeded at once.
     """
-    return _with_caps(request, session.exec(_rows(request)).all())
-
-
-def _rows(request: Request) -> SelectOfScalar[BudgetAccount]:
-    return select(BudgetAccount).where(col(BudgetAccount.name).in_(request.caps)).order_by(BudgetAccount.name)
-
-
-def _with_caps(request: Request, rows: Sequence[BudgetAccount]) -> list[Account]:
-    there = {row.name: row for row in rows}
-    return [
-        Account(name, min(cap, there[name].cap), there[name].spent) if name in there else Account(name, cap, 0)
-        for name, cap in sorted(request.caps.items())
-    ]
-
-
-def _locked(session: Session, request: Request) -> list[Account]:
-    """The balances, each account there and locked until the transaction ends."""
-    query = _rows(request).with_for_update().execution_options(populate_existing=True)
-    rows = session.exec(query).all()
-    if len(rows) < len(request.caps):
-        for name, cap in sorted(request.caps.items()):
-            session.execute(_OPEN, {"name": name, "cap": cap})
-        rows = session.exec(query).all()
-    return _with_caps(request, rows)
+    return _with_caps(request, session.execute(_BALANCES, {"names": list(request.caps)}).all())
 
 
 def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> Refused | None:
@@ -92,27 +81,59 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
     The caller still owes: a commit before any noise is drawn.
     """
     for request in requests:
-        refused = first_overdrawn(request.noise.per_release, _locked(session, request))  # (1) (2)
+        refused = _refusal(request, _locked(session, request))  # (1) (2)
         if refused is not None:
             _log(gateway, session, request, Event.BUDGET_REFUSED, Outcome.DENY)
-            account = refused.account
-            figures = {"cap": account.cap, "spent": account.spent, "asked": refused.asked, "left": account.left}
-            facts = {"account": account.name, **{name: str(figure) for name, figure in figures.items()}}
-            return Refused("budget-exceeded", facts=facts)
-        if (mixed := _other_mechanism(session, request)) is not None:
-            return mixed
+            return refused
     for request in requests:
-        _charge(session, request)  # (3)
+        asked = {"names": list(request.caps), "asked": request.noise.per_release}
+        if session.connection().execute(_CHARGE, asked).rowcount != len(request.caps):  # (3)
+            raise GatewayError("a budget changed while it was locked: nothing was booked")
         spend = BudgetSpend(  # (4)
             release_id=request.release,
             population=request.population,
             school_year=school_year(request.period),
-            mechanism=request.noise.mechanism,
             asked=request.noise.per_release,
         )
-        session.add(spend)
+        session.execute(insert(_SPENDS), spend.model_dump())
         _log(gateway, session, request, Event.BUDGET_RESERVED, Outcome.PERMIT)
     return None
+
+
+def _locked(session: Session, request: Request) -> Sequence[Row[Any]]:
+    """The accounts of a request, each there and locked until the transaction ends."""
+    names = {"names": list(request.caps)}
+    rows = session.execute(_LOCKED, names).all()
+    if len(rows) < len(request.caps):
+        for name, cap in sorted(request.caps.items()):
+            session.execute(_OPEN, {"name": name, "by": request.noise.mechanism, "cap": cap})
+        rows = session.execute(_LOCKED, names).all()
+    return rows
+
+
+def _with_caps(request: Request, rows: Sequence[Row[Any]]) -> list[Account]:
+    there = {row.name: row for row in rows}
+    return [
+        Account(name, min(cap, there[name].cap), there[name].spent) if name in there else Account(name, cap, 0)
+        for name, cap in sorted(request.caps.items())
+    ]
+
+
+def _refusal(request: Request, rows: Sequence[Row[Any]]) -> Refused | None:
+    """Why these accounts cannot bear a request: too little left, or they count in another unit."""
+    for row in rows:
+        if row.mechanism != request.noise.mechanism:
+            year = school_year(request.period)
+            facts = {"sector": request.population, "schoolYear": year, "method": row.mechanism}
+            return Refused("other-method", facts=facts | {"asked": request.noise.mechanism})
+    refused = first_overdrawn(request.noise.per_release, _with_caps(request, rows))
+    if refused is None:
+        return None
+    account = refused.account
+    figures = {"cap": account.cap, "spent": account.spent, "asked": refused.asked, "left": account.left}
+    return Refused(
+        "budget-exceeded", facts={"account": account.name, **{name: str(figure) for name, figure in figures.items()}}
+    )
 
 
 def begin(gateway: Gateway, release_id: str, population: str) -> BudgetSpend:
@@ -177,32 +198,6 @@ def fix_methods(session: Session, methods: Iterable[tuple[str, Method]], year: s
     if other_method(session, chosen, year) is not None:
         raise GatewayError("another release of these pupils was published in another way just now: try again")
     return None
-
-
-def _other_mechanism(session: Session, request: Request) -> Refused | None:
-    """The refusal where this population's budget was spent in another unit this year: rho and epsilon do not add up."""
-    year = school_year(request.period)
-    query = select(BudgetSpend.mechanism).where(
-        BudgetSpend.population == request.population, BudgetSpend.school_year == year
-    )
-    for spent in session.exec(query.distinct()):
-        if spent != request.noise.mechanism:
-            facts = {"sector": request.population, "schoolYear": year, "method": spent}
-            return Refused("other-method", facts=facts | {"asked": request.noise.mechanism})
-    return None
-
-
-def _charge(session: Session, request: Request) -> None:
-    """Add to every account, each under the condition that it can bear it.
-
-    Raises:
-        GatewayError: one cannot, although it was checked under lock: a broken invariant, so nothing is booked.
-    """
-    asked = request.noise.per_release
-    room = col(BudgetAccount.name).in_(request.caps) & (col(BudgetAccount.spent) + asked <= col(BudgetAccount.cap))
-    charged = session.exec(update(BudgetAccount).where(room).values(spent=col(BudgetAccount.spent) + asked))
-    if charged.rowcount != len(request.caps):
-        raise GatewayError("a budget changed while it was locked: nothing was booked")
 
 
 def _log(gateway: Gateway, session: Session, request: Request, event: Event, outcome: Outcome) -> None:

@@ -76,7 +76,7 @@ def test_a_refusal_says_cap_spent_asked_and_left_and_charges_nothing(gateway: Ga
 def test_one_population_that_cannot_pay_stops_the_others(gateway: Gateway) -> None:
     """A release over two sectors is charged for both or for neither."""
     with gateway.writing() as session:
-        session.add(BudgetAccount(name="vo/2026-2027", cap=1000, spent=950))
+        session.add(BudgetAccount(name="vo/2026-2027", mechanism="gaussian", cap=1000, spent=950))
     assert ask(gateway, request(population="po"), request()) is not None
     assert {spent for _, spent in accounts(gateway).values()} == {0, 950}
 
@@ -87,7 +87,7 @@ def test_one_population_that_cannot_pay_stops_the_others(gateway: Gateway) -> No
 def test_another_name_gives_no_fresh_budget(gateway: Gateway, change: dict[str, object]) -> None:
     """Whatever collection, purpose or period asks: the pupils' account of the school year is the same."""
     with gateway.writing() as session:
-        session.add(BudgetAccount(name="vo/2026-2027", cap=1000, spent=901))
+        session.add(BudgetAccount(name="vo/2026-2027", mechanism="gaussian", cap=1000, spent=901))
     refused = ask(gateway, request(**change))  # type: ignore[arg-type]  # fields of the request
     assert refused is not None
     assert refused.facts["account"] == "vo/2026-2027"
@@ -96,7 +96,7 @@ def test_another_name_gives_no_fresh_budget(gateway: Gateway, change: dict[str, 
 def test_a_new_school_year_has_a_budget_of_its_own(gateway: Gateway) -> None:
     """What was spent in one school year is not charged to the next."""
     with gateway.writing() as session:
-        session.add(BudgetAccount(name="vo/2026-2027", cap=1000, spent=1000))
+        session.add(BudgetAccount(name="vo/2026-2027", mechanism="gaussian", cap=1000, spent=1000))
     assert ask(gateway, request(period="2027-2028-1")) is None
 
 

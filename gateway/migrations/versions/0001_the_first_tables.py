@@ -16,6 +16,7 @@ def upgrade() -> None:
     op.create_table(
         "budget_account",
         sa.Column("name", sqltypes.AutoString(), nullable=False),
+        sa.Column("mechanism", sqltypes.AutoString(), nullable=False),
         sa.Column("cap", sa.Integer(), nullable=False),
         sa.Column("spent", sa.Integer(), nullable=False),
         sa.CheckConstraint("spent >= 0 AND spent <= cap", name="ck_budget_account_cap"),
@@ -26,7 +27,6 @@ def upgrade() -> None:
         sa.Column("release_id", sqltypes.AutoString(), nullable=False),
         sa.Column("population", sqltypes.AutoString(), nullable=False),
         sa.Column("school_year", sqltypes.AutoString(), nullable=False),
-        sa.Column("mechanism", sqltypes.AutoString(), nullable=False),
         sa.Column("asked", sa.Integer(), nullable=False),
         sa.Column("state", sqltypes.AutoString(), nullable=False),
         sa.Column("answers", sa.LargeBinary(), nullable=False),
