@@ -13,7 +13,10 @@ from gateway.outcome import GatewayError
 from policies.errors import PolicyError
 from pseudonymisation.errors import PseudonymisationError
 
-_ONLY_IN_EXTRA = {"alembic", "cedarpy", "fastapi", "highspy", "numpy", "pandas", "sqlalchemy", "sqlmodel", "uvicorn"}
+_ONLY_IN_EXTRA = {
+    "alembic", "authlib", "cedarpy", "fastapi", "highspy", "joserfc", "numpy", "opentelemetry", "pandas",
+    "prometheus_client", "sqlalchemy", "sqlmodel", "uvicorn",
+}  # fmt: skip
 
 _GROUPS = (operator, service, keeping, audit, reading, law)
 for part in [group for module in _GROUPS for group in module.groups]:

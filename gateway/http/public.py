@@ -85,5 +85,5 @@ def metrics(request: Request, gateway: TheGateway) -> Response:
         return problem(request, Refused("not-found"))
     with gateway.reading() as session:
         jobs = dict(session.exec(select(Job.state, func.count()).group_by(Job.state)).all())
-        pending = session.connection().execute(sql(f"SELECT count(*) FROM {PENDING.name}")).scalar_one()  # noqa: S608  ours
+        pending = session.exec(select(func.count()).select_from(PENDING)).one()
     return Response(telemetry.metrics(jobs, pending), media_type="text/plain; version=0.0.4")
