@@ -74,23 +74,12 @@ class Grid:
 
     def derivable(self, listed: np.ndarray) -> np.ndarray:
         """A x R: cells outside the release that can follow from it by subtraction."""
-        apart = np.zeros(len(listed), bool)
-        apart[: self.areas.leaves] = self._crossing[1]
-        apart[len(self.areas.codes) :] = True
-        sizes = np.asarray(self.members.sum(axis=1)).ravel()
-        middle = (sizes > 1) & (sizes < self.areas.leaves)
-        overlap = self.members[apart] @ self.members[middle].T
-        inside = sparse.csr_array(overlap == sizes[apart][:, None]) if apart.any() else overlap
-        found = self._left_out(listed)
-        found[apart] |= ((inside.astype(int) @ listed[middle].astype(int)) > 0) & self._crossed(listed)
-        return np.asarray(found & ~listed & (self.contributors > 0))
-
-    def _crossed(self, listed: np.ndarray) -> np.ndarray:
-        """R: rows listed at two levels between leaf and top, so that one can be subtracted from the other."""
         axis = self.areas
-        levels = [axis.level == level for level in range(1, len(axis.levels))]
-        shown = [listed[: len(axis.codes)][nodes].any(axis=0) for nodes in levels if nodes.sum() > 1]
-        return np.asarray(np.sum(shown, axis=0) > 1)
+        shown = np.array([listed[: len(axis.codes)][axis.level == n].any(axis=0) for n in range(len(axis.levels))])
+        found = self._left_out(listed)
+        node, first, second = self._crossing[1].T
+        np.logical_or.at(found, node, shown[first] & shown[second])
+        return np.asarray(found & ~listed & (self.contributors > 0))
 
     def _left_out(self, listed: np.ndarray) -> np.ndarray:
         """A x R: cells of levels that are listed for other codes: what is left of a margin after subtracting those."""
@@ -296,31 +285,31 @@ def _as_units(table: np.ndarray, unit: int) -> np.ndarray:
 
 
 def _parts(axis: Axis) -> tuple[list[np.ndarray], np.ndarray]:
-    """The parts into which the areas of two levels cut each other, as far as they are no area themselves.
-
-    Units without an area at a level make one part too: what is left of an area after subtracting all parts.
+    """The parts into which the areas of two levels cut each other; units without an area at a level make parts too.
 
     Returns:
-        The parts of two units and more; and which units are a part by themselves.
+        The parts that are neither an area nor a unit, numbered after the nodes; and lines (node, level, level): what
+        follows from the areas of two levels.
     """
     upper = axis.members[axis.leaves :]
     parent = np.full((len(axis.levels), axis.leaves), -1)
     row, column = upper.nonzero()
     parent[axis.level[axis.leaves :][row], column] = row
-    seen = {np.flatnonzero(line).tobytes() for line in upper.toarray()}
-    parts: dict[bytes, np.ndarray] = {}
-    alone = np.zeros(axis.leaves, bool)
+    place = {np.array([unit]).tobytes(): unit for unit in range(axis.leaves)}
+    place |= {np.flatnonzero(line).tobytes(): axis.leaves + number for number, line in enumerate(upper.toarray())}
+    parts: list[np.ndarray] = []
+    cuts: list[tuple[int, int, int]] = []
     for first, second in combinations(range(1, len(axis.levels)), 2):
         _, part = np.unique(parent[[first, second]], axis=1, return_inverse=True)
         order = np.argsort(part, kind="stable")
         for units in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
-            if units.tobytes() in seen or (parent[[first, second], units[0]] < 0).all():
+            if (parent[[first, second], units[0]] < 0).all():
                 continue
-            if len(units) == 1:
-                alone[units] = True
-            else:
-                parts[units.tobytes()] = units
-    return list(parts.values()), alone
+            node = place.setdefault(units.tobytes(), len(axis.codes) + len(parts))
+            if node == len(axis.codes) + len(parts):
+                parts.append(units)
+            cuts.append((node, first, second))
+    return parts, np.array(cuts, int).reshape(-1, 3)
 
 
 def _nodes(axis: Axis, pattern: Pattern) -> np.ndarray:

@@ -100,20 +100,26 @@ def lay_cells(relations: Relations, unit: int) -> Layout:
 
 
 def _parts(axis: Axis) -> np.ndarray:
-    """Sets of units that two areas share, or that an area does not share with any of another level; areas left out."""
+    """Sets of units that areas of two levels cut out and that are no areas themselves."""
+    areas = {area.tobytes() for area in axis.members[axis.leaves :].toarray().astype(bool)}
+    found = [np.frombuffer(units, bool) for units in _cuts(axis) if units not in areas]
+    return np.array(found, bool).reshape(len(found), axis.leaves)
+
+
+def _cuts(axis: Axis) -> dict[bytes, set[tuple[int, int]]]:
+    """Sets of units that two areas share, or that an area shares with none of a level; and which two levels."""
     areas = axis.members[axis.leaves :].toarray().astype(bool)
     level = axis.level[axis.leaves :]
-    known = {area.tobytes() for area in areas}
-    found: dict[bytes, np.ndarray] = {}
-    for here, there in permutations(np.unique(level), 2):
+    found: dict[bytes, set[tuple[int, int]]] = {}
+    for here, there in permutations(np.unique(level).tolist(), 2):
         others = areas[level == there]
         nowhere = ~others.any(axis=0)
         for area in areas[level == here]:
             touching = others[(others & area).any(axis=1)]
             for units in (*(area & other for other in touching), area & nowhere):
-                if units.any() and units.tobytes() not in known:
-                    found[units.tobytes()] = units
-    return np.array(list(found.values()), bool).reshape(len(found), axis.leaves)
+                if units.any():
+                    found.setdefault(units.tobytes(), set()).add((here, there))
+    return found
 
 
 def _containing(axis: Axis, chosen: np.ndarray) -> np.ndarray:
@@ -215,19 +221,15 @@ def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
     """Cells outside the frame that a reader may compute from it.
 
     Codes left out of a level that is listed otherwise are what the others leave of a margin. Parts are what areas of
-    one level leave of areas of another, in rows that both have.
+    one level leave of areas of another, in rows that both levels have.
     """
     axis = layout.relations.axes[layout.unit]
-    first, size = len(axis.codes), np.asarray(layout.members.sum(axis=1)).ravel()
-    middle = np.flatnonzero((size > 1) & (size < layout.members.shape[1]) & (np.arange(len(size)) < first))
-    levels = [nodes for level in range(1, len(axis.levels)) if (nodes := np.flatnonzero(axis.level == level)).size > 1]
-    both = sum((listed[nodes].any(axis=0).astype(int) for nodes in levels), start=np.zeros(len(layout.rows), int)) > 1
-    found = _siblings(layout, listed)
-    for part in range(first, len(size)):
-        around = middle[(layout.members[middle] @ layout.members[[part]].toarray()[0]) == size[part]]
-        found[part] = listed[around].any(axis=0) & both
-        if size[part] == 1:
-            found[part] &= ~listed[layout.members[[part]].indices[0]]
+    cuts, found = _cuts(axis), _siblings(layout, listed)
+    shown = [listed[: len(axis.codes)][axis.level == level].any(axis=0) for level in range(len(axis.levels))]
+    for node, units in enumerate(layout.members[axis.leaves :].toarray().astype(bool), axis.leaves):
+        for here, there in cuts.get(units.tobytes(), ()):
+            alone = listed[np.argmax(units)] if units.sum() == 1 else False
+            found[node] |= shown[here] & shown[there] & ~np.asarray(alone)
     return np.asarray(found & ~listed & (layout.sums(layout.possible.astype(np.int64)) > 0))
 
 

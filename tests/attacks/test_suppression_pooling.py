@@ -13,6 +13,12 @@ PLACES = [
 WIDER = [*PLACES, ("s7", "t1", "c2", "o"), ("s8", "t3", "c1", "o"), ("s9", "t3", "c1", "o")]
 COUNTS = one_mood([40, 12], [50, 14], [30, 2], [60, 12], [50, 10], [30, 12])
 WIDER_COUNTS = {**COUNTS, ("s7", "m"): [30, 1], ("s8", "m"): [20, 8], ("s9", "m"): [30, 9]}
+# Shop s2 belongs to no chain.
+LOOSE = [
+    ("s1", "t1", "c1", "o"), ("s2", "t1", None, "o"), ("s3", "t2", "c2", "o"), ("s4", "t2", "c2", "o"),
+    ("s5", "t1", "c1", "o"),
+]  # fmt: skip
+LOOSE_COUNTS = one_mood([40, 12], [50, 3], [60, 12], [50, 10], [40, 20])
 AREAS = [{"shop": "town"}, {"shop": "chain"}, {"shop": "all"}]
 SEEDS = [bytes([number]) * 16 for number in range(3)]
 
@@ -51,13 +57,20 @@ def test_part_costs_nothing_where_only_one_recipient_looks() -> None:
     assert released(table)["value"].notna().all()
 
 
-def test_shop_outside_every_chain_cannot_be_computed() -> None:
-    """What a town has outside the chains is a part too: the town less the chain's share."""
-    places = [("s1", "t1", "c1", "o"), ("s2", "t1", None, "o"), ("s3", "t2", "c2", "o"), ("s4", "t2", "c2", "o")]
-    table = case(places, one_mood([40, 12], [50, 3], [60, 12], [50, 10]), publish=AREAS)
+@pytest.mark.parametrize("levels", [("town", "chain", "all"), ("chain", "all"), ("town", "chain")])
+def test_shop_outside_every_chain_cannot_be_computed(levels: tuple[str, ...]) -> None:
+    """What a town, or everything, has outside the chains is a part too: the sum less the chains' share."""
+    table = case(LOOSE, LOOSE_COUNTS, publish=[{"shop": level} for level in levels])
     assert given_away(table, released(table)) == {}
+    assert bounds(table, bare(table), "shop", "s2", "i1") == (3, 3)
     low, high = bounds(table, released(table), "shop", "s2", "i1")
     assert (low, high >= 4) == (0, True)
+
+
+def test_shop_outside_every_chain_costs_nothing_without_a_margin() -> None:
+    """Where the margin of everything is not shown, nobody can subtract the chains from it."""
+    frame = released(case(LOOSE, LOOSE_COUNTS, publish=[{"shop": "chain"}]))
+    assert frame["value"].notna().all()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
