@@ -48,6 +48,7 @@ class Machine(httpx.HTTPTransport):
     def start(self) -> None:
         """Start the service on the files it left."""
         self.process = self._stack.enter_context(running(self._world.folder, self._port, PUPILS))
+        self._dying = False
 
     def url(self) -> str:
         """Where it listens."""
@@ -58,12 +59,13 @@ class Machine(httpx.HTTPTransport):
         self._requests += 1
         if self._requests in self._fatal:
             Timer(self._fatal[self._requests], self.process.kill).start()
-            self.kills += 1
+            self.kills, self._dying = self.kills + 1, True
         return super().handle_request(request)
 
     def wait(self, _: float) -> None:
-        """What the client does between two tries."""
-        if self.process.wait() is not None:
+        """What the client does between two tries, the process being killed or only slow."""
+        if self._dying:
+            self.process.wait()
             self.start()
 
 
