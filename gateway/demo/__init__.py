@@ -57,8 +57,11 @@ class _Stage:
 
 def _job(where: Home, *, sites: int, seed: int, progress: Say) -> Mapping[str, object]:
     gateway = _deployment(where, 8000)
-    with pseudonym_service(gateway) as service, background(gateway, threading.Event()):
-        return _run(_Stage(gateway, make_region(sites, seed), service, seed, progress))
+    try:
+        with pseudonym_service(gateway) as service, background(gateway, threading.Event()):
+            return _run(_Stage(gateway, make_region(sites, seed), service, seed, progress))
+    finally:
+        gateway.database.dispose()
 
 
 def _deployment(where: Home, port: int) -> Gateway:

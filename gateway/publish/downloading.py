@@ -36,6 +36,8 @@ PROOF_SECONDS = 5.0
 PUBLIC = ""
 _LOOK_AGAIN = 0.05
 
+_SECTORS = {"PO": ["po", "so"], "VO": ["vo", "vso"]}  # of an SWV without a site, by its code
+
 
 @dataclass(frozen=True, slots=True)
 class Download:
@@ -292,7 +294,7 @@ def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[t
     sectors = sorted({facts.sector for facts in mine})
     yield from (((party.kind.value, party.code, sector), Area.OWN) for sector in sectors)
     yield from ((("site", facts.site, facts.sector), Area.OWN_SITE) for facts in mine)
-    everywhere = sectors if party.kind is Kind.SWV else ("po", "so", "vo", "vso")
+    everywhere = sectors or _SECTORS[party.code[:2]] if party.kind is Kind.SWV else ("po", "so", "vo", "vso")
     yield from ((("country", COUNTRY, sector), Area.COUNTRY) for sector in everywhere)
 
 
