@@ -221,15 +221,19 @@ def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
     """Cells outside the frame that a reader may compute from it.
 
     Codes left out of a level that is listed otherwise are what the others leave of a margin. Parts are what areas of
-    one level leave of areas of another, in rows that both levels have.
+    one level leave of areas of another, in rows that both levels have; one that the frame shows under the name of
+    another area, or of its only unit, is no cell of its own.
     """
     axis = layout.relations.axes[layout.unit]
     cuts, found = _cuts(axis), _siblings(layout, listed)
     shown = [listed[: len(axis.codes)][axis.level == level].any(axis=0) for level in range(len(axis.levels))]
-    for node, units in enumerate(layout.members[axis.leaves :].toarray().astype(bool), axis.leaves):
-        for here, there in cuts.get(units.tobytes(), ()):
-            alone = listed[np.argmax(units)] if units.sum() == 1 else False
-            found[node] |= shown[here] & shown[there] & ~np.asarray(alone)
+    sets = [units.tobytes() for units in layout.members.toarray().astype(bool)]
+    named: dict[bytes, np.ndarray] = {}
+    for node, units in enumerate(sets):
+        named[units] = named.get(units, False) | listed[node]
+    for node, units in enumerate(sets[axis.leaves :], axis.leaves):
+        for here, there in cuts.get(units, ()):
+            found[node] |= shown[here] & shown[there] & ~named[units]
     return np.asarray(found & ~listed & (layout.sums(layout.possible.astype(np.int64)) > 0))
 
 

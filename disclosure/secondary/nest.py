@@ -73,6 +73,11 @@ class Nest:
         parts += [far[~crossing]] if (~crossing).any() else []
         return self._push(("around", block, *homes, regional, closed), parts, change, insider, closed=closed)
 
+    def apart(self, change: Change, insider: int) -> Delta | None:
+        """The last resort, slow in a large table: every unit by itself, and every area."""
+        model = self._model(("apart",), list(np.arange(self.patch.size)[:, None]), closed=False)
+        return model.push(change.area, change.row, change.by, insider)
+
     def _neighbours(self, units: np.ndarray) -> np.ndarray:
         """Units that share an area with some of the units given, though not the whole table."""
         patch = self.patch

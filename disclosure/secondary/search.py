@@ -55,12 +55,16 @@ def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) ->
 def search_whole(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
     """Serve what the regions could not.
 
-    4. Within the whole table, leaving its grand totals alone; else with nothing left alone but what is published.
+    4. Within the whole table, leaving its grand totals alone; else with nothing left alone but what is published; and
+       where the parts of the table hide what stands in the way, without parts.
     5. Publish again what can be.
     """
     ledger, nest = _begin(patch, goals)
-    for change in _in_order(goals, nest, order):  # 4
+    sequence = _in_order(goals, nest, order)
+    for change in sequence:  # 4
         _serve(ledger, change, lambda c, insider: _anywhere(nest, c, insider))
+    for change in sequence:
+        _serve(ledger, change, nest.apart)
     return _end(ledger, republish(ledger, nest, _anywhere))  # 5
 
 
