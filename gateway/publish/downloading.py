@@ -324,7 +324,7 @@ def _hand_out(
             entry=appended.data,
             made=milliseconds(gateway.clock()),
             nonce=nonce,
-            details={"format": form.value},
+            details={"format": form.value, "operators": gateway.operators},
         )
         session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
     proof = await_proof(gateway, appended.entry_id)
