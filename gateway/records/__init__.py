@@ -7,6 +7,7 @@ from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import MAX_BYTES, Content, UnreadableFile, content_of
 from gateway.outcome import Fault, Report
+from gateway.records.clean import accept
 from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
 from gateway.records.document import read_document
 from gateway.records.expected import Expected, Parsed, Row
@@ -39,10 +40,9 @@ def parse(body: bytes, expected: Expected) -> Parsed | Report:
 def _read(body: bytes, expected: Expected) -> Parsed | list[Fault]:
     content = content_of(body)
     if content is Content.JSON:
-        document = read_document(body)
         if expected.contract.collection.form == "records":
-            return records_of_document(document, expected)
-        return counts_of_document(document, expected)
+            return accept(body, expected) or records_of_document(read_document(body), expected)
+        return counts_of_document(read_document(body), expected)
     if expected.contract.collection.form == "records":
         raise UnreadableFile("FILE-RECORDS-JSON")
     sheet = read_xlsx(body) if content is Content.XLSX else read_csv(body, COLUMNS)

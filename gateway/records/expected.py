@@ -1,7 +1,8 @@
 """What a file is checked against, and what it turns out to say."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from gateway.collections import Contract
 
@@ -39,8 +40,7 @@ class Expected:
         return tuple(rule for rule, known in rules.items() if known is None)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One enrolment in transit: the 64-byte pseudonym y is dropped at receipt, where the pid takes its place.
 
     Attributes:
@@ -48,10 +48,14 @@ class Row:
         scheduled: Scheduled hours in 1/100 hour, above 0.
     """
 
-    pseudonym: bytes = field(repr=False)
+    pseudonym: bytes
     subdivision: str
     scheduled: int
     hours: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        """Nothing of the pupil."""
+        return "Row(…)"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,70 @@
+"""Rows of pupils to the counts of a site, together with the kinds that the school counted itself."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
+
+from gateway.collections import Records
+from gateway.outcome import Fault
+from gateway.records.counts import COLUMNS, MAX_PUPILS, json_text
+from gateway.records.document import Json
+from gateway.records.expected import Cell, Expected, Row
+from gateway.records.rules import check_subdivision
+from pseudonymisation.number import looks_raw
+
+
+def count_rows(rows: Sequence[Row], expected: Expected, form: Records) -> dict[Cell, int]:
+    """Rows to leaf counts of every kind whose hours are in the rows, zeros included; equal rows are counted at once."""
+    contract = expected.contract
+    subdivision, scheduled = [row.subdivision for row in rows], [row.scheduled for row in rows]
+    hours = [row.hours for row in rows]
+    missed = {kind: list(map(itemgetter(place), hours)) for place, kind in enumerate(form.hours)}
+    for kind, parts in contract.kinds.sum_of.items():
+        missed[kind] = list(map(sum, zip(*(missed[part] for part in parts), strict=True)))
+    counted: Counter[Cell] = Counter()
+    for kind, column in missed.items():
+        alike = Counter(zip(subdivision, column, scheduled, strict=True))
+        for (of, each, out_of), pupils in alike.items():
+            counted[of, kind, contract.band_of(each, out_of)] += pupils
+    subdivisions = expected.offered or tuple(dict.fromkeys(subdivision))
+    return {cell: counted[cell] for cell in contract.cells(subdivisions) if cell[1] in missed}
+
+
+def add_sent(counts: dict[Cell, int], document: Mapping[str, Json], expected: Expected, form: Records) -> list[Fault]:
+    """Add the kinds that arrive counted: leaf bands of each subdivision, whole numbers, zeros written as 0."""
+    faults: list[Fault] = []
+    for kind, name in form.sent_as_counts.items():
+        entries = document.get(name)
+        if not isinstance(entries, list):
+            faults.append(Fault("JSON-LIST", column=name))
+            continue
+        for number, entry in enumerate(entries, start=1):
+            fault = _sent_entry(counts, kind, entry, expected)
+            if fault is not None:
+                faults.append(Fault(fault, number, name))
+    return faults
+
+
+def _sent_entry(counts: dict[Cell, int], kind: str, entry: Json, expected: Expected) -> str | None:
+    """Put one entry of a counted kind into `counts`, or name the rule it breaks."""
+    if not isinstance(entry, Mapping) or entry.keys() != {"subdivision", "band", "pupils"}:
+        return "JSON-ENTRY"
+    subdivision, band, pupils = (entry[name] for name in COLUMNS if name != "kind")
+    cell = (json_text(subdivision), kind, json_text(band))
+    rule = _sent_fault(cell, pupils, expected)
+    if rule is None and cell in counts:
+        rule = "ROW-DUPLICATE"
+    if rule is None and isinstance(pupils, int):
+        counts[cell] = pupils
+    return rule
+
+
+def _sent_fault(cell: Cell, pupils: Json, expected: Expected) -> str | None:
+    subdivision, _, band = cell
+    if any(looks_raw(text) for text in (subdivision, band, json_text(pupils))):
+        return "RAW-NUMBER"
+    if band not in expected.contract.bands.upper:
+        return "CODE-BAND"
+    if isinstance(pupils, bool) or not isinstance(pupils, int) or not 0 <= pupils <= MAX_PUPILS:
+        return "COUNT-WHOLE"
+    return check_subdivision(subdivision, expected)
