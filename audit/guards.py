@@ -197,5 +197,5 @@ def grants(*, app: str, sequencer: str, officer: str) -> tuple[str, ...]:
         f"GRANT INSERT ON {evidence} TO {sequencer}",
         f"GRANT DELETE ON {', '.join(sorted(table.name for table in _EXPIRING))} TO {sequencer}",
         f"GRANT SELECT, INSERT, DELETE ON {SUBJECT.name} TO {app}",
-        f"GRANT UPDATE (tag, salt) ON {SUBJECT.name} TO {app}",
+        f"GRANT UPDATE (slots) ON {SUBJECT.name} TO {app}",
     )

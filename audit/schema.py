@@ -21,7 +21,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
-    UniqueConstraint,
 )
 from sqlalchemy.event import listen
 
@@ -166,12 +165,8 @@ SUBJECT = Table(
     "audit_subject",
     METADATA,
     Column("root", LargeBinary, primary_key=True, comment="subjects_root of an entry"),
-    Column("place", _NUMBER, primary_key=True, autoincrement=False, comment="leaf index under that root"),
-    Column("leaf", LargeBinary, nullable=False, comment="salted hash; says nothing once the salt is erased"),
-    Column("school_year", Text, nullable=False, comment="whose log key made the tag; erased with that key"),
-    Column("tag", LargeBinary, index=True, comment="HMAC of a pseudonym under the log key; padding looks the same"),
-    Column("salt", LargeBinary, comment="16 random bytes; erased together with the tag"),
-    UniqueConstraint("root", "tag"),
+    Column("school_year", Text, nullable=False, comment="whose log key made the tags; erased with that key"),
+    Column("slots", LargeBinary, nullable=False, comment="salt and tag of each leaf, 48 bytes (audit.subjects)"),
     sqlite_strict=True,
 )
 

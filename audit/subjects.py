@@ -9,20 +9,23 @@ year can be made again, in a backup either.
 """
 
 import hmac
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
 from audit.errors import AuditError
-from audit.merkle import Edge, cover, fold, inclusion_ranges, leaf_hash, position, root_of, verify_inclusion
+from audit.merkle import leaf_hash, node_hash, verify_inclusion
 from audit.schema import SUBJECT
 
 TAG_BYTES: Final = 32
 SALT_BYTES: Final = 16
+SLOT_BYTES: Final = SALT_BYTES + TAG_BYTES
 SMALLEST: Final = 64
 _DOMAIN: Final = b"nl-verzuim/log-subject/v1\x00"
+_ERASED: Final = bytes(SALT_BYTES)
+"""In place of a salt: the leaf hash stands where the tag was. No salt of 16 random bytes is ever this."""
 
 
 def tag(key: bytes, pseudonym: bytes) -> bytes:
@@ -34,9 +37,15 @@ def tag(key: bytes, pseudonym: bytes) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """The data subjects of one entry: salted tags in the order of their leaves, padding among them."""
+    """The data subjects of one entry, padding among them.
 
-    leaves: tuple[tuple[bytes, bytes], ...]
+    Attributes:
+        slots: Salt (16 bytes) and tag (32 bytes) of each leaf, in the order of the leaves.
+        root: What the entry carries as `subjects_root`.
+    """
+
+    slots: bytes = field(repr=False)
+    root: bytes
 
     @classmethod
     def of(cls, tags: Iterable[bytes], random: Callable[[int], bytes]) -> "Subjects":
@@ -48,13 +57,10 @@ class Subjects:
         """
         known = set(tags)
         size = max(SMALLEST, 1 << (len(known) - 1).bit_length()) if known else SMALLEST
-        padding = [random(TAG_BYTES) for _ in range(size - len(known))]
-        return cls(tuple((each, random(SALT_BYTES)) for each in sorted([*known, *padding])))
-
-    @property
-    def root(self) -> bytes:
-        """What the entry carries as `subjects_root`."""
-        return root_of(leaf_hash(salt + each) for each, salt in self.leaves)
+        padding = _cut(random(TAG_BYTES * (size - len(known))), TAG_BYTES)
+        salts = _cut(random(SALT_BYTES * size), SALT_BYTES)
+        slots = [salt + each for salt, each in zip(salts, sorted([*known, *padding]), strict=True)]
+        return cls(b"".join(slots), _levels(list(map(leaf_hash, slots)))[-1][0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,49 +95,88 @@ class Held:
 
 def store(connection: Connection, subjects: Subjects, school_year: str) -> None:
     """Keep the subjects of an entry, in the transaction that appends it."""
-    root = subjects.root
-    connection.execute(
-        insert(SUBJECT),
-        [
-            {
-                "root": root,
-                "place": place,
-                "leaf": leaf_hash(salt + each),
-                "school_year": school_year,
-                "tag": each,
-                "salt": salt,
-            }
-            for place, (each, salt) in enumerate(subjects.leaves)
-        ],
-    )
+    row = {"root": subjects.root, "school_year": school_year, "slots": subjects.slots}
+    connection.execute(insert(SUBJECT), row)
 
 
-def find(connection: Connection, tags: Sequence[bytes]) -> list[Held]:
-    """Every root under which one of these tags stands, with its proof; the entry is the one with that root."""
-    rows = connection.execute(
-        select(SUBJECT.c.root, SUBJECT.c.place, SUBJECT.c.tag, SUBJECT.c.salt)
-        .where(SUBJECT.c.tag.in_(tags))
-        .order_by(SUBJECT.c.root, SUBJECT.c.place)
-    ).all()
-    return [_held(connection, *row) for row in rows]
+def find(connection: Connection, tags: Sequence[bytes], roots: Sequence[bytes] | None = None) -> list[Held]:
+    """Every root under which one of these tags stands, with its proof; the entry is the one with that root.
+
+    Args:
+        connection: Where to look.
+        tags: Of one or a few data subjects: all slots are searched for each, for which there is no index that every
+            delivery would have to keep up.
+        roots: Of the entries that matter; all by default.
+    """
+    among = SUBJECT.c.root.in_(roots) if roots is not None else SUBJECT.c.root.is_not(None)
+    return [
+        _held(root, slots, place)
+        for each in tags
+        for root, slots in _holding(connection, each, among)
+        for place in _places(slots, each)
+    ]
 
 
-def _held(connection: Connection, root: bytes, place: int, tag: bytes, salt: bytes) -> Held:
-    leaves = connection.scalars(select(SUBJECT.c.leaf).where(SUBJECT.c.root == root).order_by(SUBJECT.c.place)).all()
-    stored = Edge().extend(leaves)
-    ranges = inclusion_ranges(place, len(leaves))
-    proof = [fold([stored[position(node)] for node in cover(*each)]) for each in ranges]
-    return Held(root, tag, salt, place, len(leaves), proof)
+def _holding(
+    connection: Connection, each: bytes, among: ColumnElement[bool], *, lock: bool = False
+) -> list[tuple[bytes, bytes]]:
+    """Roots and slots in which these bytes occur; `lock` keeps others from changing them."""
+    inside = func.instr if connection.dialect.name == "sqlite" else func.pg_catalog.position
+    query = select(SUBJECT.c.root, SUBJECT.c.slots).where(among, inside(SUBJECT.c.slots, each) > 0)
+    query = query.order_by(SUBJECT.c.root)
+    found = connection.execute(query.with_for_update() if lock else query)
+    return [(bytes(root), bytes(slots)) for root, slots in found]
+
+
+def _held(root: bytes, slots: bytes, place: int) -> Held:
+    leaves = [slot[SALT_BYTES:] if _is_erased(slot) else leaf_hash(slot) for slot in _cut(slots, SLOT_BYTES)]
+    proof = [level[(place >> height) ^ 1] for height, level in enumerate(_levels(leaves)[:-1])]
+    salt, each = (slot := slots[place * SLOT_BYTES :])[:SALT_BYTES], slot[SALT_BYTES:SLOT_BYTES]
+    return Held(root, each, salt, place, len(leaves), proof)
 
 
 def erase(connection: Connection, tags: Sequence[bytes]) -> int:
     """Forget these data subjects: tag and salt go, the leaf stays for the proofs of the others. Returns how many."""
-    return connection.execute(update(SUBJECT).where(SUBJECT.c.tag.in_(tags)).values(tag=None, salt=None)).rowcount
+    erased = 0
+    for each in tags:
+        for root, slots in _holding(connection, each, SUBJECT.c.root.is_not(None), lock=True):
+            left = bytearray(slots)
+            for place in _places(slots, each):
+                slot = slice(place * SLOT_BYTES, (place + 1) * SLOT_BYTES)
+                left[slot] = _ERASED + leaf_hash(slots[slot])
+                erased += 1
+            connection.execute(update(SUBJECT).where(SUBJECT.c.root == root).values(slots=bytes(left)))
+    return erased
 
 
 def erase_year(connection: Connection, school_year: str) -> int:
-    """Forget every data subject of a school year, e.g. when its log key is destroyed. Returns how many rows."""
-    year = SUBJECT.c.school_year == school_year
-    return connection.execute(
-        update(SUBJECT).where(year, SUBJECT.c.tag.is_not(None)).values(tag=None, salt=None)
-    ).rowcount
+    """Forget every data subject of a school year, e.g. when its log key is destroyed. Returns how many leaves.
+
+    No leaf need stay: there is nobody left whose proof would need it.
+    """
+    of_year = SUBJECT.c.school_year == school_year
+    size = connection.scalar(select(func.coalesce(func.sum(func.length(SUBJECT.c.slots)), 0)).where(of_year))
+    connection.execute(delete(SUBJECT).where(of_year))
+    return int(size or 0) // SLOT_BYTES
+
+
+def _cut(many: bytes, size: int) -> list[bytes]:
+    """Pieces of one size."""
+    return [many[start : start + size] for start in range(0, len(many), size)]
+
+
+def _is_erased(slot: bytes) -> bool:
+    return slot.startswith(_ERASED)
+
+
+def _places(slots: bytes, each: bytes) -> Iterator[int]:
+    """Leaf indexes at which a tag stands."""
+    yield from (place for place, slot in enumerate(_cut(slots, SLOT_BYTES)) if slot[SALT_BYTES:] == each)
+
+
+def _levels(leaves: list[bytes]) -> list[list[bytes]]:
+    """The whole tree over a power of two of leaf hashes: leaves, the nodes above them, …, the root."""
+    levels = [leaves]
+    while len(level := levels[-1]) > 1:
+        levels.append(list(map(node_hash, level[::2], level[1::2])))
+    return levels

@@ -124,11 +124,14 @@ def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site:
     key = keyring.active(SUBJECTS, year)
     if key is None:
         return []
-    found = {held.root: held for held in find(session.connection(), [tag(keyring.secret(key.key_id), pseudonym)])}
-    query = select(Submission.subjects_root, Submission.entry_id).where(col(Submission.subjects_root).in_(found))
+    query = select(Submission.subjects_root, Submission.entry_id).where(Submission.subjects_root != b"")
     if site is not None:
         query = query.where(Submission.site == site)
-    entry_of = {bytes.fromhex(entry_id): root for root, entry_id in session.exec(query)}
+    entries = {root: bytes.fromhex(entry_id) for root, entry_id in session.exec(query)}
+    mine = None if site is None else list(entries)
+    held = find(session.connection(), [tag(keyring.secret(key.key_id), pseudonym)], mine)
+    found = {each.root: each for each in held}
+    entry_of = {leaf: root for root, leaf in entries.items() if root in found}
     logged = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))
     return [LoggedUse(bytes(data), found[entry_of[bytes(leaf)]]) for leaf, data in logged]
 

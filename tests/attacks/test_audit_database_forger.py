@@ -167,7 +167,7 @@ def test_an_officer_reads_and_does_nothing_else(in_production: World) -> None:
     engine = _as(in_production, "officer")
     assert all(passes(engine, f"SELECT * FROM {table}") for table in KEPT)  # noqa: S608  our tables
     assert not passes(engine, "INSERT INTO audit_pending (data) VALUES ('\\x7b7d')")
-    assert not passes(engine, "SELECT tag FROM audit_subject")
+    assert not passes(engine, "SELECT slots FROM audit_subject")
     engine.dispose()
 
 

@@ -5,14 +5,15 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from audit.errors import AuditError, ProofError
 from audit.leaf import parse
+from audit.merkle import leaf_hash, root_of
 from audit.proofs import prove
 from audit.quorum import Policy
 from audit.schema import SUBJECT
-from audit.subjects import Subjects, erase, erase_year, find, store, tag
+from audit.subjects import SLOT_BYTES, Subjects, erase, erase_year, find, store, tag
 from tests.audit.world import World, entry
 
 KEY, YEAR = bytes(range(32)), "2026-2027"
@@ -65,18 +66,36 @@ def test_a_destroyed_year_holds_no_tag(world: World) -> None:
     with world.engine.begin() as connection:
         store(connection, Subjects.of(_tags(2), MAKE), "2027-2028")
         assert erase_year(connection, YEAR) == 64
-    left = world.read(lambda c: c.scalar(select(func.count()).where(SUBJECT.c.tag.is_not(None))))
-    assert left == 64
+    assert world.read(lambda c: c.scalars(select(SUBJECT.c.school_year)).all()) == ["2027-2028"]
+    assert world.read(lambda c: find(c, _tags(1)))
 
 
 @given(count=st.integers(0, 200))
 def test_the_number_of_leaves_says_nothing_but_a_power_of_two(count: int) -> None:
     """At least 64, never fewer than the pupils, and padding cannot be told from a tag."""
-    leaves = Subjects.of(_tags(count), MAKE).leaves
+    slots = Subjects.of(_tags(count), MAKE).slots
+    leaves = [slots[start : start + SLOT_BYTES] for start in range(0, len(slots), SLOT_BYTES)]
     assert len(leaves) >= max(64, count)
     assert len(leaves).bit_count() == 1
-    assert list(leaves) == sorted(leaves)
-    assert {(len(each), len(salt)) for each, salt in leaves} == {(32, 16)}
+    assert (tags := [each[16:] for each in leaves]) == sorted(tags)
+    assert {len(each) for each in leaves} == {48}
+
+
+@given(count=st.integers(0, 200))
+def test_the_root_is_that_of_a_merkle_tree(count: int) -> None:
+    """Over the hashes of salt and tag, as the log's own trees are made."""
+    made = Subjects.of(_tags(count), MAKE)
+    slots = (made.slots[start : start + SLOT_BYTES] for start in range(0, len(made.slots), SLOT_BYTES))
+    assert made.root == root_of(map(leaf_hash, slots))
+
+
+def test_only_the_roots_that_matter_are_searched(world: World) -> None:
+    """Entries of others about the same pupil stay out of the answer."""
+    subjects = [Subjects.of(_tags(3), MAKE), Subjects.of(_tags(2), MAKE)]
+    for each in subjects:
+        _logged(world, each)
+    held = world.read(lambda c: find(c, _tags(1), [subjects[1].root]))
+    assert [each.root for each in held] == [subjects[1].root]
 
 
 def test_equal_subjects_have_different_roots() -> None:

@@ -87,7 +87,7 @@ def test_web_delivers_and_the_worker_sequences(as_role: As) -> None:
         (SEQUENCER, "UPDATE audit_entry SET data = hash", False),
         (SEQUENCER, "ALTER TABLE audit_entry DISABLE TRIGGER ALL", False),
         (OFFICER, "SELECT data FROM audit_entry", True),
-        (OFFICER, "SELECT tag FROM audit_subject", False),
+        (OFFICER, "SELECT slots FROM audit_subject", False),
         (OFFICER, "SELECT pupils FROM count", False),
         (OFFICER, "INSERT INTO audit_pending (data) VALUES ('\\x7b7d')", False),
     ],
