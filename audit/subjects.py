@@ -8,9 +8,9 @@ to forget tag and salt: the root stays valid and says nothing. When the log key 
 year can be made again, in a backup either.
 """
 
-import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
@@ -24,15 +24,35 @@ SALT_BYTES: Final = 16
 SLOT_BYTES: Final = SALT_BYTES + TAG_BYTES
 SMALLEST: Final = 64
 _DOMAIN: Final = b"nl-verzuim/log-subject/v1\x00"
+_BLOCK: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 _ERASED: Final = bytes(SALT_BYTES)
 """In place of a salt: the leaf hash stands where the tag was. No salt of 16 random bytes is ever this."""
 
 
 def tag(key: bytes, pseudonym: bytes) -> bytes:
     """The tag of a data subject under the log key (32 bytes) of a school year."""
+    return tags(key, [pseudonym])[0]
+
+
+def tags(key: bytes, pseudonyms: Iterable[bytes]) -> list[bytes]:
+    """The tags of many data subjects: HMAC-SHA256 (RFC 2104) with both hash states of the key made once.
+
+    Raises:
+        AuditError: A key of another length.
+    """
     if len(key) != TAG_BYTES:
         raise AuditError("a log key has 32 bytes")
-    return hmac.digest(key, _DOMAIN + pseudonym, "sha256")
+    padded = key.ljust(_BLOCK, b"\0")
+    inner, outer = sha256(padded.translate(_INNER) + _DOMAIN).copy, sha256(padded.translate(_OUTER)).copy
+    made = []
+    for pseudonym in pseudonyms:
+        first, second = inner(), outer()
+        first.update(pseudonym)
+        second.update(first.digest())
+        made.append(second.digest())
+    return made
 
 
 @dataclass(frozen=True, slots=True)

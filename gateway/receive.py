@@ -14,7 +14,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.receipt import NONCE_BYTES, commit, issue
-from audit.subjects import Subjects, tag
+from audit.subjects import Subjects, tags
 from audit.subjects import store as store_subjects
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
@@ -245,9 +245,9 @@ def _with_pids(gateway: Gateway, matter: Matter, parsed: Parsed) -> _Pids | Refu
     key, log_key = (gateway.keyring.active(name, domain.school_year) for name in (purpose, SUBJECTS))
     if key is None or log_key is None:
         return Refused("key-missing")
-    pids = pids_through(gateway.keyring.chain(key.key_id), domain, (row.pseudonym for row in parsed.rows))
-    secret = gateway.keyring.secret(log_key.key_id)
-    subjects = Subjects.of((tag(secret, row.pseudonym) for row in parsed.rows), gateway.random)
+    ys = [row.pseudonym for row in parsed.rows]
+    pids = pids_through(gateway.keyring.chain(key.key_id), domain, ys)
+    subjects = Subjects.of(tags(gateway.keyring.secret(log_key.key_id), ys), gateway.random)
     return _Pids(key.key_id, tuple(pids), subjects)
 
 
@@ -341,8 +341,8 @@ class _Storing:
 
     def _remember(self, submission_id: str, now: datetime) -> None:
         if self.upload.idempotency_key:
-            tags = {"key_tag": self._key_tag(), "body_tag": self._body_tag()}
-            self.session.add(Idempotency(**tags, submission_id=submission_id, at=now))
+            of_both = {"key_tag": self._key_tag(), "body_tag": self._body_tag()}
+            self.session.add(Idempotency(**of_both, submission_id=submission_id, at=now))
 
     def _keep_rows(self, submission_id: str, parsed: Parsed, rows: _Pids) -> None:
         connection = self.session.connection()

@@ -1,5 +1,6 @@
 """Data subjects: found for who asks, forgotten for who may be forgotten, and the log stays as it is."""
 
+import hmac
 import random
 
 import pytest
@@ -13,7 +14,7 @@ from audit.merkle import leaf_hash, root_of
 from audit.proofs import prove
 from audit.quorum import Policy
 from audit.schema import SUBJECT
-from audit.subjects import SLOT_BYTES, Subjects, erase, erase_year, find, store, tag
+from audit.subjects import SLOT_BYTES, Subjects, erase, erase_year, find, store, tag, tags
 from tests.audit.world import World, entry
 
 KEY, YEAR = bytes(range(32)), "2026-2027"
@@ -101,6 +102,12 @@ def test_only_the_roots_that_matter_are_searched(world: World) -> None:
 def test_equal_subjects_have_different_roots() -> None:
     """Each entry has salts of its own, so two roots cannot be compared."""
     assert Subjects.of(_tags(5), MAKE).root != Subjects.of(_tags(5), MAKE).root
+
+
+def test_a_tag_is_an_hmac() -> None:
+    """As Python's own HMAC makes it, one by one and many at once."""
+    wanted = [hmac.digest(KEY, b"nl-verzuim/log-subject/v1\x00" + each, "sha256") for each in (b"a", b"b" * 64)]
+    assert tags(KEY, [b"a", b"b" * 64]) == wanted == [tag(KEY, b"a"), tag(KEY, b"b" * 64)]
 
 
 def test_a_tag_needs_the_key_of_its_year() -> None:
