@@ -9,7 +9,6 @@ from audit import leaf
 from audit.errors import EntryError
 from audit.events import SHAPES, Decision, Event, Role
 
-VERSION: Final = 1
 HASH_BYTES: Final = 32
 
 _ORGANISATION: Final = re.compile(
@@ -21,7 +20,6 @@ _OPAQUE: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?:[0-9a-f]{2}){16,32}|[0-7][0-9A-HJKMNP-TV-Z]{25}"
 )
 _SERIAL: Final = re.compile(r"[0-9]{1,4}")
-_HEX: Final = re.compile(r"[0-9a-f]*")
 
 KINDS: Final = frozenset({
     "submission", "release", "party", "period", "mandate", "agreement", "token", "link", "session", "consent",
@@ -88,11 +86,17 @@ class Object:
             raise EntryError("object", "has a random identifier, a party, a period, or `name/period/serial`")
         return name
 
-    def is_numbered_for(self, event: Event) -> bool:
-        """Whether this event may give the object a serial number: that of a key for a key's, and so on."""
+    def demand_allowed(self, event: Event) -> None:
+        """Refuse a telling identifier with this event, or a serial number that is not that of a key, account, ….
+
+        Raises:
+            EntryError: The event asks for a random identifier, or its objects have no number.
+        """
         kind, _, identifier = self.id.partition(":")
-        serial = _SERIAL.fullmatch(identifier.rpartition("/")[2])
-        return not serial or kind == _NUMBERED_BY.get(event.partition(".")[0])
+        if SHAPES[event].unlinkable:
+            raise EntryError("object", f"of event {event} must have a random identifier")
+        if _SERIAL.fullmatch(identifier.rpartition("/")[2]) and kind != _NUMBERED_BY.get(event.partition(".")[0]):
+            raise EntryError("object", f"may not carry a number with event {event}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +166,22 @@ class Entry:
             if not isinstance(getattr(self, name), kinds):
                 raise EntryError(name, "must be a value of its own type, from the closed list where there is one")
         shape, about = SHAPES[self.event], self.object
-        carried = {name for name in _OPTIONAL if getattr(self, name) not in (None, ())}
-        for name in sorted(carried - shape.fields):
-            raise EntryError(name, f"may not be logged with event {self.event}")
+        carried = {name for name in _OPTIONAL if getattr(self, name) is not None}
+        if not self.rules:
+            carried.discard("rules")
         nameless = _OF_ORGANISATIONS if self.actor.role is Role.PUBLIC else frozenset()
-        for name in sorted(carried & nameless):
-            raise EntryError(name, "is not known of the public")
-        for name in sorted(shape.required - carried - nameless):
-            raise EntryError(name, f"is required for event {self.event}")
+        for wrong, rule in (
+            (carried - shape.fields, "may not be logged with event {}"),
+            (carried & nameless, "is not known of the public"),
+            (shape.required - carried - nameless, "is required for event {}"),
+        ):
+            if wrong:
+                raise EntryError(min(wrong), rule.format(self.event))
         for name, holds, rule in _FORMS:
-            if (value := getattr(self, name)) is not None:
-                _demand(value, holds, name, rule)
-        if about and shape.unlinkable and not about.is_opaque():
-            raise EntryError("object", f"of event {self.event} must have a random identifier")
-        if about and not about.is_numbered_for(self.event):
-            raise EntryError("object", f"may not carry a number with event {self.event}")
+            if (value := getattr(self, name)) is not None and not holds(value):
+                raise EntryError(name, rule)
+        if about and not about.is_opaque():
+            about.demand_allowed(self.event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +213,10 @@ class Vocabulary:
             ("basis", entry.basis, self.bases),
             ("policy", entry.policy and entry.policy.id, self.policies),
             ("activity", entry.activity, self.activities),
-            ("object", entry.object and entry.object.name(), self.names | OWN_NAMES),
+            ("object", entry.object and entry.object.name(), self.names),
         )
         for name, word, known in words:
-            if word is not None and word not in known:
+            if word is not None and word not in known and not (name == "object" and word in OWN_NAMES):
                 raise EntryError(name, _UNKNOWN)
         if not self.rules.issuperset(entry.rules):
             raise EntryError("rules", _UNKNOWN)
@@ -220,68 +225,6 @@ class Vocabulary:
 
 
 _UNKNOWN: Final = "must be a word of the log's vocabulary: add it to the purpose, policy or contract file it comes from"
-
-
-def encode(entry: Entry, *, salt: bytes, ts: int, trace_id: str, span_id: str, parent_span_id: str | None) -> bytes:
-    """The exact bytes that are stored and hashed.
-
-    Args:
-        entry: What happened.
-        salt: 16 random bytes, so that the public leaf hash says nothing.
-        ts: Milliseconds since 1970 UTC.
-        trace_id: 32 hexadecimal digits (W3C Trace Context).
-        span_id: 16 hexadecimal digits.
-        parent_span_id: 16 hexadecimal digits, or None at the root of a trace.
-
-    Raises:
-        EntryError: An id has a wrong form, or the entry is longer than 4 KiB.
-    """
-    for name, value, digits in (
-        ("trace_id", trace_id, 32),
-        ("span_id", span_id, 16),
-        ("parent_span_id", parent_span_id or span_id, 16),
-    ):
-        if len(value) != digits or not _HEX.fullmatch(value):
-            raise EntryError(name, f"must be {digits} lower-case hexadecimal digits")
-    data = leaf.encode(
-        _plain(entry)
-        | _present(v=VERSION, salt=salt.hex(), ts=ts, trace_id=trace_id, span_id=span_id, parent_span_id=parent_span_id)
-    )
-    if len(data) > leaf.MAX_BYTES:
-        raise EntryError("rules", f"make the entry longer than {leaf.MAX_BYTES} bytes")
-    return data
-
-
-def _plain(entry: Entry) -> dict[str, leaf.Value]:
-    fields = _present(
-        event=entry.event,
-        decision=entry.decision,
-        actor=_present(role=entry.actor.role, organisation=entry.actor.organisation),
-        rules=entry.rules or None,
-        purpose=entry.purpose,
-        basis=entry.basis,
-        party=entry.party,
-        recipient=entry.recipient,
-        period=entry.period,
-        subjects_root=_hex(entry.subjects_root),
-        cause=_hex(entry.cause),
-        amount=entry.amount,
-    )
-    if entry.policy:
-        fields["policy"] = {"id": entry.policy.id, "sha256": entry.policy.sha256.hex()}
-    if entry.activity:
-        fields["activity"] = {"uri": entry.activity.uri, "version": entry.activity.version}
-    if entry.object:
-        fields["object"] = _present(id=entry.object.id, commitment=_hex(entry.object.commitment))
-    return fields
-
-
-def _hex(value: bytes | None) -> str | None:
-    return value.hex() if value else None
-
-
-def _present(**fields: leaf.Value | None) -> dict[str, leaf.Value]:
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _demand(value: object, holds: Callable[[object], bool], name: str, rule: str) -> None:

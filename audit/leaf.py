@@ -16,6 +16,9 @@ MAX_DEPTH = 8
 
 Value: TypeAlias = str | int | Sequence["Value"] | Mapping[str, "Value"]
 
+spell = json.encoder.encode_basestring
+"""The canonical spelling of one text."""
+
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 
 

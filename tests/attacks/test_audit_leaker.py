@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from audit.entry import Activity, Actor, Entry, Object, Policy, encode
+from audit.entry import Activity, Actor, Entry, Object, Policy
 from audit.errors import EntryError
 from audit.events import Event, Role
+from audit.spelling import encode
 from tests.audit.world import ACTIVITY, OPERATOR, SITE, VOCABULARY, entry
 
 FIELDS = ("actor", "rules", "policy", "purpose", "basis", "activity", "party", "recipient", "period", "object",

@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from audit.entry import KINDS, Activity, Actor, Entry, Object, Policy, encode
+from audit.entry import KINDS, Activity, Actor, Entry, Object, Policy
 from audit.errors import EntryError
 from audit.events import GROUNDS, SHAPES, Decision, Event, Role
 from audit.leaf import parse
 from audit.log import Log
+from audit.spelling import encode
 from tests.audit.world import ACTIVITY, MORNING, OPERATOR, SITE, VOCABULARY, World, entry
 
 TRACE = {"trace_id": "ab" * 16, "span_id": "cd" * 8, "parent_span_id": None}

@@ -4,10 +4,11 @@ import json
 import re
 from pathlib import Path
 
-from audit.entry import Entry, encode
+from audit.entry import Entry
 from audit.events import GROUNDS, Decision, Event
 from audit.leaf import parse
 from audit.schema import METADATA
+from audit.spelling import encode
 from tests.audit.world import entry
 
 README = (Path(__file__).parents[2] / "audit/README.md").read_text()
