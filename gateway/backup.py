@@ -33,7 +33,7 @@ from audit import guards
 from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
-from gateway import budgets, consents, retention
+from gateway import budgets, consents, retention, shelf  # noqa: F401  its tables are part of a backup
 from gateway.app import KEY_FILES, RING, open_gateway, open_keyring, upgrade, yearly_log
 from gateway.context import Gateway, actor_of
 from gateway.database import open_database
@@ -47,7 +47,7 @@ from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
 
-_GATEWAY: Final = SQLModel.metadata  # complete once `budgets` is imported
+_GATEWAY: Final = SQLModel.metadata  # complete once `budgets` and `shelf` are imported
 FORMAT: Final = "verzuimpoort/backup/v1"
 _ABOUT: Final = "backup.json"
 _CHUNK: Final = 5_000

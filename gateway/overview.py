@@ -1,8 +1,9 @@
 """What people look over: periods, who delivered, who takes part, what was decided. No count of pupils is read here."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import Row, func
 from sqlmodel import Session, col, or_, select
@@ -31,6 +32,7 @@ from gateway.store import (
 
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
+_RECEIPTS = 1_000
 
 
 def name_and_label(session: Session, identity: Identity) -> tuple[str, str]:
@@ -266,10 +268,24 @@ def find_release(session: Session, release_id: str) -> tuple[Release, Period] | 
     return release, session.get_one(Period, release.period_id)
 
 
-def receipts_of(session: Session, party: str, subject: str, limit: int = 20) -> Sequence[Receipt]:
-    """The receipts a party holds of a submission or release, at most `limit`."""
-    query = select(Receipt).where(Receipt.party == party, Receipt.subject == subject).limit(limit)
-    return session.exec(query).all()
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A receipt that a party holds: when it was made, and of which form of file, where it is one of a download."""
+
+    entry_id: str
+    made: datetime
+    form: str
+
+
+def receipts_of(session: Session, party: str, subject: str) -> list[Held]:
+    """The receipts a party holds of a submission or release, the newest first; the newest of a thousand at most."""
+    query = select(Receipt).where(Receipt.party == party, Receipt.subject == subject).limit(_RECEIPTS)
+    held = []
+    for receipt in session.exec(query):
+        said = json.loads(receipt.text.partition("\n")[0])
+        made = datetime.fromtimestamp(said["made"] / 1000, UTC)
+        held.append(Held(receipt.entry_id, made, said["details"].get("format", "")))
+    return sorted(held, key=lambda each: each.made, reverse=True)
 
 
 def open_jobs(session: Session) -> Sequence[Job]:

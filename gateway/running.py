@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from gateway import consents, retention, witnesses
+from gateway import consents, lawbook, retention, witnesses
 from gateway.app import open_gateway, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway
@@ -52,6 +52,7 @@ def app_from_environment() -> ASGIApp:
 
 def _watched_app(where: Home) -> ASGIApp:
     gateway = open_gateway(where)
+    lawbook.keep(gateway)
     if gateway.settings.traces:
         set_up_traces(gateway.settings.traces)
     return create_app(gateway)
@@ -95,6 +96,7 @@ def serve(app: ASGIApp, *, host: str, port: int) -> None:
 def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
     """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs."""
     log = yearly_log(gateway)
+    lawbook.keep(gateway)
     retention.schedule(gateway)
     threads = [
         threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),

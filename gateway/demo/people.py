@@ -17,10 +17,14 @@ from policies.release import Method, Sector
 Done = TypeVar("Done")
 MINISTER = "ORG-MINISTER"
 _CITATION = "Oefening: wetsvoorstel 36663 is hier niet in werking / exercise: the bill is not in force"
-IN_FORCE = tuple(
-    InForce(purpose=purpose, from_date=date(2025, 8, 1), citation=_CITATION)
-    for purpose in ("statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture")
+_PROPOSED = (
+    "statutory-counts",
+    "absence-insight-swv",
+    "absence-insight-gemeente",
+    "national-picture",
+    "region-for-school",
 )
+IN_FORCE = tuple(InForce(purpose=purpose, from_date=date(2025, 8, 1), citation=_CITATION) for purpose in _PROPOSED)
 
 # One sector leaves with noise, so that both methods can be seen side by side.
 METHODS: Mapping[Sector, Method] = {"vo": "dp"}

@@ -72,7 +72,7 @@ def table(  # noqa: PLR0917  FastAPI passes parameters by name
     table_format: Annotated[Format, Query(alias="format")] = Format.CSV,
     level: Level = None,
 ) -> Response:
-    """The caller's own slice, or the chart of its region; a site gets its own figures, unsuppressed."""
+    """The caller's own slice, or the chart of its region; a site its own figures, or its region as a whole."""
     if caller is not None:
         demand_scope(caller, "download")
     language = language_asked(request)

@@ -4,7 +4,8 @@ from alembic import context
 from sqlmodel import SQLModel
 
 import gateway.budgets
-import gateway.store  # noqa: F401  both define the tables
+import gateway.shelf
+import gateway.store  # noqa: F401  they define the tables
 
 
 def run() -> None:

@@ -34,6 +34,8 @@ from policies.things import Slice as SliceThing
 
 PROOF_SECONDS = 5.0
 PUBLIC = ""
+REGION = "swv"
+_REGION_FOR_SCHOOL = "region-for-school"
 _LOOK_AGAIN = 0.05
 
 _SECTORS = {"PO": ["po", "so"], "VO": ["vo", "vso"]}  # of an SWV without a site, by its code
@@ -76,6 +78,11 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
         return found
 
 
+def regions_open(gateway: Gateway) -> bool:
+    """Whether the law lets schools see their region today: asking while it does not would only fill the log."""
+    return isinstance(gateway.engine.standing(gateway.clock())[_REGION_FOR_SCHOOL], Permit)
+
+
 def download(
     gateway: Gateway,
     identity: Identity | None,
@@ -85,7 +92,9 @@ def download(
     level: str | None = None,
     language: Language = "nl",
 ) -> Download | Refused:
-    """Hand a recipient its slice, or the chart of its region; a site gets its own figures, unsuppressed.
+    """Hand a recipient its slice, or the chart of its region.
+
+    A site gets its own figures, unsuppressed; asked for the level `swv` those of its region as a whole.
 
     Steps: (1) which areas are the caller's by the register of the period, and does the law allow them; (2) the file
     from the stored bytes; (3) entry and receipt in one transaction; (4) wait until a signed checkpoint holds the entry.
@@ -93,7 +102,7 @@ def download(
     with gateway.reading() as session:  # (1)
         release = session.get(Release, release_id)
         period = session.get(Period, release.period_id) if release else None
-        of_site = identity is not None and kind_of_code(identity.party) == Kind.SITE
+        of_site = identity is not None and kind_of_code(identity.party) == Kind.SITE and level != REGION
         found = None if of_site else _slice_of(gateway, session, identity, release_id, level)
     if identity is not None and of_site:
         return own_table(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
@@ -214,7 +223,8 @@ def _slice_of(
     if release is None:
         return Refused("not-found")
     period = session.get_one(Period, release.period_id)
-    purposes = _purposes(gateway, caller, period)
+    of_site = caller.acting.kind is Kind.SITE
+    purposes = (_REGION_FOR_SCHOOL,) if of_site else _purposes(gateway, caller, period)
     published = release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
     allowed: list[tuple[str, str, str]] = []
     decisions: dict[tuple[str, Area], Decision] = {}
@@ -233,7 +243,7 @@ def _slice_of(
             allowed.append(place)
     permits = [decision for decision in decisions.values() if isinstance(decision, Permit)]
     if not permits:
-        return _refuse(gateway, caller, next(iter(decisions.values())))
+        return _refuse(gateway, caller, next(iter(decisions.values()), None))
     rows = _stored(session, release_id, allowed)
     return _Found(caller, permits[0], period, release_id, allowed, rows)
 
@@ -278,7 +288,7 @@ def _chart(session: Session, found: _Found, language: Language) -> bytes | None:
     return row.svg if row else None
 
 
-def _refuse(gateway: Gateway, caller: Caller, decision: Decision) -> Refused:
+def _refuse(gateway: Gateway, caller: Caller, decision: Decision | None) -> Refused:
     if not isinstance(decision, Deny):
         return Refused("not-found")
     gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
@@ -288,6 +298,11 @@ def _refuse(gateway: Gateway, caller: Caller, decision: Decision) -> Refused:
 def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[tuple[str, str, str], Area]]:
     """(level, area, sector) of everything that is the caller's by the register of the period, and how it relates."""
     party = caller.acting
+    if party.kind is Kind.SITE:
+        facts = site_facts(session, party.code, period.reference_date)
+        if facts is not None and facts.swv is not None:
+            yield ((REGION, facts.swv, facts.sector), Area.OWN)
+        return
     mine: Sequence[SiteFacts] = ()
     if party.kind in (Kind.GEMEENTE, Kind.SWV):
         mine = sites_on(session, period.reference_date, **{party.kind.value: party.code})

@@ -14,14 +14,14 @@ from audit.merkle import leaf_hash
 from audit.proofs import Place
 from audit.timeline import Filter
 from audit.verify import FAULTS
-from gateway import overview, trail
+from gateway import lawbook, overview, trail
 from gateway.outcome import Refused
 from gateway.oversight import policy_text, scope_of
 from gateway.publish.downloading import catalogue, read_certificate
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
+from gateway.web.views import FILTERS, LONGEST, MOST, ROLES, query_of, views_of
 
-ROLES = "privacy-officer controller-officer"
 _VIEWS: Mapping[str, Mapping[str, str]] = {
     "all": {},
     "refused": {"decision": "deny"},
@@ -30,13 +30,12 @@ _VIEWS: Mapping[str, Mapping[str, str]] = {
     "access": {"event": "access.answered"},
     "looks": {"event": "audit.viewed"},
 }
-_FILTERS = (*trail.COLUMNS, "organisation", "object")
 
 
 def timeline(request: Request, who: Visitor) -> Response:
     """The newest entries under the filters of the address."""
     gateway = gateway_of(request)
-    asked: dict[str, Any] = {name: value for name in _FILTERS if (value := request.query_params.get(name, "").strip())}
+    asked: dict[str, Any] = {name: value for name in FILTERS if (value := request.query_params.get(name, "").strip())}
     found = trail.timeline(
         gateway, who.known, replace(Filter(), **asked), _place(request.query_params.get("before", ""))
     )
@@ -45,6 +44,7 @@ def timeline(request: Request, who: Visitor) -> Response:
     entries = [(each, _fields(each.fields())) for each in found.found]
     with gateway.reading() as session:
         names = overview.area_names(session, [code for _, fields in entries for code in _codes(fields)])
+        saved = views_of(session, who.known.person)
     return page(
         request,
         who,
@@ -55,8 +55,13 @@ def timeline(request: Request, who: Visitor) -> Response:
         asked=asked,
         columns=trail.COLUMNS,
         views=_VIEWS,
+        saved=saved,
+        query=query_of(asked),
+        room=len(saved) < MOST,
+        longest=LONGEST,
         reviewed=_moment(found.reviewed.fields()) if found.reviewed else None,
         scope=scope_of(who.known),
+        rules=gateway.law.rules,
     )
 
 
@@ -86,6 +91,7 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
     gateway = gateway_of(request)
     with gateway.reading() as session:
         names = overview.area_names(session, _codes(proven.fields))
+        law_kept = lawbook.is_kept(session, proven.fields.get("policy", {}).get("sha256", ""))
     rules = [gateway.law.rules[rule] for rule in proven.fields.get("rules", ()) if rule in gateway.law.rules]
     return page(
         request,
@@ -96,6 +102,7 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
         at=_moment(proven.fields),
         names=names,
         rules=rules,
+        law_kept=law_kept,
         text=json.dumps(proven.fields, indent=2, ensure_ascii=False),
         verdict=verdict,
         fault=FAULTS.get(verdict.fault) if verdict else None,

@@ -1,4 +1,4 @@
-"""Pages of a school: its own figures, small counts included, with the national picture beside them."""
+"""Pages of a school: its own figures, small counts included, with its region and the country beside them."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -16,14 +16,14 @@ from gateway.publish.downloading import own_table
 from gateway.web.figures import highest
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
-from gateway.web.sheets import fetch, format_asked, published, rows_of
+from gateway.web.sheets import beside, format_asked, published, rows_of
 
 ROLE = "school"
 _WITH_PARTS = 2
 
 
 def figures(request: Request, who: Visitor) -> Response:
-    """The own table, small counts included, with the national picture beside it where one is published."""
+    """The own table, small counts included, with region and country beside it where they are published."""
     gateway = gateway_of(request)
     with gateway.reading() as session:
         mine = [each for each in overview.own_periods(session, who.known.party) if each.confirmed]
@@ -45,9 +45,9 @@ def figures(request: Request, who: Visitor) -> Response:
         mine=mine,
         exercise=own.period.exercise,
         groups=_groups(drawn),
-        bands=[TOTAL, *contract.bands.upper, *contract.bands.margins],
+        bands=[TOTAL, *contract.bands.upper, *list(contract.bands.margins)[-1:]],
         legend=legend(bar for _, bar in drawn),
-        benchmark=_benchmark(request, own, found),
+        benchmark=_benchmark(request, who, own, found),
         highest=highest(contract),
         entry=fetched.entry_id,
     )
@@ -64,15 +64,16 @@ def own_file(request: Request, who: Visitor) -> Response:
     return attachment(fetched.body, name, fetched.form.media_type)
 
 
-def _benchmark(request: Request, own: OwnPeriod, mine: Sequence[Line]) -> dict[str, Line]:
-    """The national lines of the own sector by kind, when they are published for the same period."""
+def _benchmark(request: Request, who: Visitor, own: OwnPeriod, mine: Sequence[Line]) -> dict[str, dict[str, Line]]:
+    """Level → kind → the line of the own sector there, of the region and of the country, when they are published."""
     gateway = gateway_of(request)
     listed = [each for each in published(gateway, None) if each.period.id == own.period.id]
-    fetched = fetch(gateway, None, listed[0].release.id, "country") if listed else Refused("not-found")
-    if isinstance(fetched, Refused) or not mine:
-        return {}
-    sector = mine[0].sector
-    return {line.kind: line for line in lines(rows_of(fetched)) if line.sector == sector and line.subdivision == TOTAL}
+    sector = mine[0].sector if mine else ""
+    found: dict[str, dict[str, Line]] = {}
+    for line in lines(beside(gateway, who, listed[0].release.id if listed else None)):
+        if line.sector == sector and line.subdivision == TOTAL:
+            found.setdefault(line.level, {})[line.kind] = line
+    return found
 
 
 def _groups(drawn: Sequence[tuple[Line, Bar]]) -> list[tuple[str, list[tuple[Line, Bar]]]]:

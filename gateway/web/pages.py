@@ -225,6 +225,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "purpose": purpose,
         "audited": audited,
         "titled": lambda family, name: words.titled(family, name, language),
+        "plainly": lambda value: words.plainly(value, language),
         "kept": lambda days, after: words.kept(days, after, language),
         "pick": lambda both: both[language] if isinstance(both, Mapping) else getattr(both, language),
     }

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from itertools import groupby
 from typing import Any
 
 from starlette.requests import Request
@@ -92,20 +91,12 @@ def law(request: Request, who: Visitor) -> Response:
 
 def parents(request: Request, who: Visitor) -> Response:
     """What happens and does not happen with a child's absence, from the register itself."""
-    return page(request, who, "parents.html", doc=_register(request))
+    return page(request, who, "parents.html", doc=register_of(request))
 
 
 def register(request: Request, who: Visitor) -> Response:
     """The register of processing activities (AVG art. 30), with risks and measures (art. 35)."""
-    return page(request, who, "register.html", doc=_register(request))
-
-
-def rules(request: Request, who: Visitor) -> Response:
-    """Every rule as a sentence, with its article."""
-    doc = _register(request)
-    by_file = groupby(doc["rules"], lambda rule: rule["where"].partition(".cedar")[0].partition("-")[2])
-    groups = [(name, list(found)) for name, found in by_file]
-    return page(request, who, "rules.html", groups=groups, doc=doc, known=catalogue("pages"))
+    return page(request, who, "register.html", doc=register_of(request))
 
 
 def problem_kind(request: Request, who: Visitor) -> Response:
@@ -144,7 +135,7 @@ def choose_language(request: Request, _who: Visitor) -> Response:
     return response
 
 
-def _register(request: Request) -> Mapping[str, Any]:
+def register_of(request: Request) -> Mapping[str, Any]:
     """The register as it stands today."""
     gateway = gateway_of(request)
     standing = gateway.engine.standing(gateway.clock())
@@ -165,7 +156,6 @@ ROUTES = [
     show("/definitions", EVERYBODY, definitions),
     show("/reading", EVERYBODY, reading),
     show("/law", EVERYBODY, law),
-    show("/rules", EVERYBODY, rules),
     show("/register", EVERYBODY, register),
     show("/parents", EVERYBODY, parents),
     *(show(f"/{name}", EVERYBODY, prose(name)) for name in _SECTIONS),

@@ -12,8 +12,10 @@ from gateway.publish.downloading import Listed, catalogue, download, receipt_of_
 from gateway.web.forms import show
 from gateway.web.pages import HOME, Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of
+from gateway.web.snippets import snippets
 
 ROLE = "recipient"
+_SHOWN = 20
 _EVERYBODY_IN = " ".join(HOME)
 
 
@@ -79,15 +81,15 @@ def files(request: Request, who: Visitor) -> Response:
         return refusal(request, who, Refused("not-found"))
     with gateway.reading() as session:
         kept = overview.receipts_of(session, who.known.party, f"release:{listed.release.id}")
-    address = f"{gateway.settings.base_url}/v1/releases/{listed.release.id}/table?format=csv"
+    path = f"v1/releases/{listed.release.id}/table"
     return page(
         request,
         who,
         "release_files.html",
         listed=listed,
         exercise=listed.period.exercise,
-        receipts=kept,
-        address=address,
+        receipts=kept[:_SHOWN],
+        snippets=snippets(gateway.settings.base_url, path, who.language),
         section="files",
     )
 

@@ -15,10 +15,11 @@ from gateway.http.releases import file_response
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
-from gateway.publish.downloading import Download, Listed, catalogue, download
+from gateway.publish.downloading import REGION, Download, Listed, catalogue, download, regions_open
 from gateway.store import ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
 from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, highest, settled
+from gateway.web.pages import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,18 @@ def published(gateway: Gateway, identity: Identity | None) -> list[Listed]:
 def fetch(gateway: Gateway, identity: Identity | None, release_id: str, level: str | None = None) -> Download | Refused:
     """The caller's slice, for a page."""
     return download(gateway, identity, release_id, Format.CSV, level=level)
+
+
+def beside(gateway: Gateway, who: Visitor, release_id: str | None) -> list[TableRow]:
+    """What stands beside a school's own figures in a release: its region, where the law opens it, and the country.
+
+    Each is a download with its own entry.
+    """
+    if release_id is None:
+        return []
+    region = fetch(gateway, who.known, release_id, REGION) if regions_open(gateway) else Refused("not-found")
+    country = fetch(gateway, None, release_id, "country")
+    return [row for each in (region, country) if isinstance(each, Download) for row in rows_of(each)]
 
 
 def file_of(fetched: Download, listed: Listed) -> Response:

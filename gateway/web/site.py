@@ -25,9 +25,11 @@ from gateway.web import (
     public,
     recipient,
     reviewing,
+    ruling,
     school,
     sign_on,
     trend,
+    views,
 )
 from gateway.web.pages import Visitor, refusal, visitor
 
@@ -37,11 +39,11 @@ _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 def create_pages(gateway: Gateway) -> Starlette:
     """All pages of a gateway, under `/`."""
     routes = [
-        *public.ROUTES, *login.ROUTES, *sign_on.ROUTES,
+        *public.ROUTES, *ruling.ROUTES, *login.ROUTES, *sign_on.ROUTES,
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
         *trend.ROUTES, *recipient.ROUTES, *noticing.ROUTES,
         *desk.ROUTES, *reviewing.ROUTES, *parties.ROUTES,
-        *officer.ROUTES, *asking.ROUTES,
+        *officer.ROUTES, *views.ROUTES, *asking.ROUTES,
         Route("/static/{version}/{name}", assets.serve),
     ]  # fmt: skip
     pages = Starlette(routes=routes, exception_handlers={

@@ -1,4 +1,4 @@
-"""Figures over periods: each period one line, with the country beside it and what changed in the area."""
+"""Figures over periods: a line of each period with region and country beside it, and what changed in the area."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,17 +12,18 @@ from gateway.collections import TOTAL, Contract
 from gateway.formats.write import Format
 from gateway.outcome import Refused
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
-from gateway.publish.downloading import Listed, own_table
+from gateway.publish.downloading import REGION, Listed, own_table
 from gateway.register import kind_of_code
 from gateway.store import Period
 from gateway.table import TableRow
-from gateway.tabulate import COUNTRY
 from gateway.web.figures import Choices, Filters, bands, choices, highest, settled
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
-from gateway.web.sheets import fetch, published, rows_of
+from gateway.web.plot import Plot, plot
+from gateway.web.sheets import beside, fetch, published, rows_of
 
 MOST = 8
+WHOSE = ("own", "region", "country")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,13 @@ class Point:
 
     Attributes:
         line: The figures of the area; None where it has none in this period.
-        national: The published national share of the highest band; empty where there is none.
+        shares: Who → published share of the highest band: `own`, and `region` and `country` beside it.
     """
 
     period: Period
     line: Line | None
     bar: Bar
-    national: str
+    shares: Mapping[str, str]
     change: Change
 
 
@@ -59,6 +60,17 @@ class Trend:
     bands: Sequence[str]
     legend: Sequence[Part]
     highest: str
+
+    @property
+    def plot(self) -> Plot | None:
+        """The shares as a chart, once there is something that runs."""
+        shares = {name: [_per_cent(point.shares[name]) for point in self.points] for name in self.beside}
+        return plot(shares, [bool(point.change.joined or point.change.left) for point in self.points])
+
+    @property
+    def beside(self) -> Sequence[str]:
+        """Whose shares there are: those of which no period has one are left out, but never the own."""
+        return [name for name in WHOSE if name == "own" or any(point.shares[name] for point in self.points)]
 
 
 def of_recipient(request: Request, who: Visitor) -> Response:
@@ -74,7 +86,7 @@ def of_recipient(request: Request, who: Visitor) -> Response:
 
 
 def of_school(request: Request, who: Visitor) -> Response:
-    """The own figures over the newest confirmed deliveries, with the national picture where it is published."""
+    """The own figures over the newest confirmed deliveries, with region and country where they are published."""
     gateway, site = gateway_of(request), who.known.party
     with gateway.reading() as session:
         mine = [own.period for own in overview.own_periods(session, site) if own.confirmed][:MOST]
@@ -84,8 +96,7 @@ def of_school(request: Request, who: Visitor) -> Response:
         own = own_table(gateway, who.known, period.table_id, period.code, Format.CSV)
         if isinstance(own, Refused):
             return refusal(request, who, own)
-        national = fetch(gateway, None, public[period.id], "country") if period.id in public else Refused("not-found")
-        found.append((period, [*rows_of(own), *([] if isinstance(national, Refused) else rows_of(national))]))
+        found.append((period, [*rows_of(own), *beside(gateway, who, public.get(period.id))]))
     return _page(request, who, found, site, [Change(0, 0)] * len(found))
 
 
@@ -136,12 +147,18 @@ def _trend(
     )
     top = highest(contract)
     picked = [_pick(group, wanted) for group in mine]
-    national = [_pick([line for line in lines(rows) if line.area == COUNTRY], wanted) for _, rows in found]
+    others = [[line for line in lines(rows) if line.area != area] for _, rows in found]
     bars = dict(
         zip((i for i, line in enumerate(picked) if line), draw([x for x in picked if x], contract), strict=True)
     )
     points = [
-        Point(period, picked[i], bars[i][1] if i in bars else Bar(()), _share(national[i], top), changes[i])
+        Point(
+            period,
+            picked[i],
+            bars[i][1] if i in bars else Bar(()),
+            _shares(picked[i], others[i], wanted, top),
+            changes[i],
+        )
         for i, (period, _) in enumerate(found)
     ]
     drawn = [line for line in picked if line]
@@ -151,6 +168,17 @@ def _trend(
 def _pick(group: Sequence[Line], wanted: Filters) -> Line | None:
     fitting = (line for line in group if (line.kind, line.subdivision) == (wanted.kind, TOTAL))
     return next((line for line in fitting if line.sector == wanted.sector), None)
+
+
+def _shares(own: Line | None, others: Sequence[Line], wanted: Filters, band: str) -> dict[str, str]:
+    """The published share of a band in the own figures, in those of the region of a school, and in the country's."""
+    region = _pick([line for line in others if line.level == REGION], wanted)
+    country = _pick([line for line in others if line.level == "country"], wanted)
+    return {name: _share(line, band) for name, line in zip(WHOSE, (own, region, country), strict=True)}
+
+
+def _per_cent(share: str) -> int | None:
+    return int(share) if share else None
 
 
 def _share(line: Line | None, band: str) -> str:

@@ -77,6 +77,17 @@ def fault_place(fault: Fault) -> str:
     return " ".join(part for part in (str(fault.row) if fault.row else "", fault.column) if part)
 
 
+def plainly(value: object, language: Language) -> str:
+    """A value of the register in words: a text of both languages in one of them, lists and objects part by part."""
+    if isinstance(value, Mapping):
+        if value.keys() == {"nl", "en"}:
+            return str(value[language])
+        return "; ".join(f"{name}: {plainly(each, language)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(plainly(each, language) for each in value) or NOTHING
+    return NOTHING if value is None else str(value)
+
+
 def linked(template: str, links: Mapping[str, str]) -> Markup:
     """A text with `[words](name)` as links; everything else is escaped."""
     made, end = Markup(), 0

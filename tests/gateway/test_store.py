@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlmodel import SQLModel, select
 
 import gateway.budgets
+import gateway.shelf
 import gateway.store
 from gateway.app import _config, migrate
 from gateway.database import open_database, reading, writing

@@ -138,7 +138,7 @@ USUAL = {
     Delivery: ("statutory-counts", "counting-for-school"),
     OwnTable: ("own-school",),
     Release: ("absence-insight-swv", "national-picture"),
-    Slice: ("absence-insight-swv", "absence-insight-gemeente", "national-picture"),
+    Slice: ("absence-insight-swv", "absence-insight-gemeente", "national-picture", "region-for-school"),
     CaseData: ("absence-insight-gemeente",),
     Consent: ("care-with-consent",),
     ConsentedRecord: ("care-with-consent",),

@@ -217,7 +217,11 @@ def downloading(request: Request, purpose: Purpose, _: dt.date) -> bool:
         return False
     if caller.role is Role.OPERATOR:
         return True
-    if not thing.published or thing.withdrawn or thing.level not in purpose.levels:
+    if not thing.published or thing.withdrawn:
+        return False
+    if comparing(request, purpose):
+        return True
+    if thing.level not in purpose.levels:
         return False
     own = (
         caller.role in SPEAKS_FOR_RECIPIENT
@@ -225,6 +229,19 @@ def downloading(request: Request, purpose: Purpose, _: dt.date) -> bool:
         and thing.area is not Area.FOREIGN
     )
     return own or (Kind.PUBLIC in purpose.recipients and thing.area is Area.COUNTRY)
+
+
+def comparing(request: Request, purpose: Purpose) -> bool:
+    """A school beside its own partnership, under a purpose that gives schools tables."""
+    thing, caller = request.thing, request.caller
+    assert isinstance(thing, Slice)
+    return (
+        caller.role in {Role.SCHOOL, Role.MACHINE}
+        and caller.acting.kind is Kind.SITE
+        and Kind.SITE in purpose.recipients
+        and has_tables(purpose)
+        and (thing.level, thing.area) == ("swv", Area.OWN)
+    )
 
 
 def never(request: Request, purpose: Purpose, _: dt.date) -> bool:

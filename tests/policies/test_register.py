@@ -69,7 +69,7 @@ def test_the_register_says_what_the_engine_does() -> None:
     """Exactly the purposes that work that day are in it; the others are off, with the engine's reason."""
     before = document("2026-07-31")
     assert {item["id"] for item in NOW["controller"]} - {item["id"] for item in before["controller"]} == {
-        "statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture",
+        "statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture", "region-for-school",
     }  # fmt: skip
     off = entry(NOW["switched_off"], "research")
     assert off["why"][-1]["en"].startswith("The bill has no delivery to researchers")

@@ -28,7 +28,9 @@ from policies.things import (
 DEPLOYMENT = Path(__file__).parent / "deployment"
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 START = dt.date(2026, 8, 1)
-PROPOSED = ("statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture")
+PROPOSED = (
+    "statutory-counts", "absence-insight-swv", "absence-insight-gemeente", "national-picture", "region-for-school",
+)  # fmt: skip
 DEMO = tuple(InForce(purpose=key, from_date=START, citation="oefening, geen wet") for key in PROPOSED)
 
 COUNTS = frozenset({DataCategory.ABSENCE_COUNTS, DataCategory.ILLNESS_COUNTS})

@@ -12,15 +12,17 @@ import httpx
 import pytest
 
 from audit.log import Log
+from gateway import lawbook
 from gateway.context import Gateway
 from gateway.deliveries import confirm
-from gateway.demo.people import MINISTER, must
+from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.identity import Identity, add_person, issue_link
 from gateway.publish.building import request_build
 from gateway.publish.deciding import publish, review
 from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseState
 from gateway.synthetic.region import Site as InventedSite
+from policies.engine import Engine
 from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world, running
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Stage:
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Twelve invented schools: period 1 released, period 2 open; the first school has not delivered for it yet."""
     world = ticking(build_world(tmp_path_factory.mktemp("web") / "data", sites=SITES))
+    lawbook.keep(dataclasses.replace(world.gateway, engine=Engine.load(in_force=IN_FORCE[1:])))
     with running(world) as site:
         deliver(world, PERIOD, range(SITES - 1), 1)
         people = register_people(world)

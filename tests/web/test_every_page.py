@@ -8,7 +8,8 @@ from tests.web.judging import faults_of_markup, violations
 PHONE, LAPTOP, HEIGHT, MOST_BYTES = 320, 1280, 800, 150_000
 
 PUBLIC = (
-    "/", "/national", "/definitions", "/reading", "/differences", "/law", "/rules", "/register", "/parents", "/about",
+    "/", "/national", "/definitions", "/reading", "/differences", "/law", "/rules", "/rules?q=toestemming",
+    "/rules/history", "/register", "/parents", "/about",
     "/accessibility", "/contact", "/login", "/login/unknown", "/problems/forbidden", "/nothing-here",
 )  # fmt: skip
 PAGES = {

@@ -1,0 +1,143 @@
+"""The law this gateway worked with, version by version: kept when a process first loads it, with an entry for it."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlmodel import Session, col, select
+
+from audit.entry import Actor, Entry, Policy
+from audit.events import Event, Role
+from gateway.context import Gateway
+from gateway.shelf import LawVersion
+from policies.register import register_document
+
+Json = Mapping[str, Any]
+Kind = Literal["added", "removed", "changed", "started", "stopped"]
+# What a rule or a purpose says; where it stands in a file is no part of it.
+_OF_RULE = ("effect", "status", "explanation", "sentence", "legal_basis", "source", "paragraph")
+_OF_PURPOSE = (
+    "purpose", "plain", "status", "in_force_by", "valid_from", "valid_until", "controller", "data", "senders",
+    "recipients", "retention", "release", "legal_basis",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The law from one moment to the next.
+
+    Attributes:
+        document: The register of processing of that moment, rules included (`policies.register`).
+    """
+
+    sha256: str
+    since: datetime
+    document: Json
+
+    @property
+    def rules(self) -> Mapping[str, Json]:
+        """Every rule by id."""
+        return {rule["id"]: rule for rule in self.document["rules"]}
+
+    @property
+    def purposes(self) -> Mapping[str, Json]:
+        """Every purpose by id; `works` says whether anything flowed under it."""
+        working = {each["id"]: {**each, "works": True} for each in self.document["controller"]}
+        return working | {each["id"]: {**each, "works": False} for each in self.document["switched_off"]}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that a rule or purpose says otherwise than before."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became of one rule or purpose.
+
+    Attributes:
+        kind: A purpose is also `started` (set in force) and `stopped`.
+        now: What it says, or said last.
+        parts: What changed, for `changed`.
+    """
+
+    kind: Kind
+    now: Json
+    parts: Sequence[Part] = ()
+
+
+def keep(gateway: Gateway) -> bool:
+    """Keep the law of this process unless it is the newest that is kept; True when it was new.
+
+    The version and its entry are one transaction, so that the log says since when which law was worked with.
+    """
+    version = gateway.law.version
+    with gateway.writing() as session:
+        newest = session.exec(select(LawVersion).order_by(col(LawVersion.id).desc()).limit(1)).first()
+        if newest is not None and newest.sha256 == version.sha256:
+            return False
+        standing = gateway.engine.standing(gateway.clock())
+        document = json.dumps(register_document(gateway.law, on=gateway.today, standing=standing), ensure_ascii=False)
+        session.add(LawVersion(sha256=version.sha256, since=gateway.clock(), document=document))
+        actor = Actor(Role.GATEWAY, gateway.settings.operator)
+        policy = Policy(version.id, bytes.fromhex(version.sha256))
+        gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=actor, policy=policy))
+    return True
+
+
+def versions(session: Session) -> list[Version]:
+    """Every version that was worked with, the newest first."""
+    rows = session.exec(select(LawVersion).order_by(col(LawVersion.id).desc()))
+    return [Version(row.sha256, row.since, json.loads(row.document)) for row in rows]
+
+
+def is_kept(session: Session, sha256: str) -> bool:
+    """Whether the version of this hash can be looked up."""
+    return session.exec(select(LawVersion.id).where(LawVersion.sha256 == sha256).limit(1)).first() is not None
+
+
+def unchanged_since(kept: Sequence[Version], rule: str) -> datetime:
+    """Since when a rule of the first of these versions has said what it says.
+
+    Args:
+        kept: Versions, the newest first.
+        rule: Id of a rule of the first version.
+    """
+    said, since = _said(kept[0].rules[rule]), kept[0].since
+    for version in kept[1:]:
+        if rule not in version.rules or _said(version.rules[rule]) != said:
+            break
+        since = version.since
+    return since
+
+
+def changed_rules(before: Version, after: Version) -> list[Change]:
+    """What became of each rule between two versions, in the order of the files."""
+    return list(_changed(before.rules, after.rules, _OF_RULE))
+
+
+def changed_purposes(before: Version, after: Version) -> list[Change]:
+    """What became of each purpose between two versions; set in force or not comes before what it says."""
+    return list(_changed(before.purposes, after.purposes, _OF_PURPOSE))
+
+
+def _said(rule: Json) -> Json:
+    return {name: rule[name] for name in _OF_RULE}
+
+
+def _changed(before: Mapping[str, Json], after: Mapping[str, Json], names: Sequence[str]) -> Iterator[Change]:
+    for key, now in after.items():
+        then = before.get(key)
+        if then is None:
+            yield Change("added", now)
+        elif then.get("works") != now.get("works"):
+            yield Change("started" if now["works"] else "stopped", now)
+        elif parts := [Part(n, then.get(n), now.get(n)) for n in names if then.get(n) != now.get(n)]:
+            yield Change("changed", now, parts)
+    yield from (Change("removed", then) for key, then in before.items() if key not in after)

@@ -1,0 +1,90 @@
+"""The law this gateway worked with: every version is kept once, with its entry, and what changed can be told."""
+
+import copy
+import dataclasses
+from typing import Any
+
+from sqlmodel import Session
+
+from audit.events import Event
+from audit.timeline import Filter, find
+from gateway import lawbook
+from gateway.demo.people import IN_FORCE
+from gateway.lawbook import Part, Version
+from policies.engine import Engine
+from tests.gateway.conftest import NOW, World
+
+
+def working_without(world: World, purpose: str) -> World:
+    """The same deployment with one purpose not set in force."""
+    engine = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != purpose])
+    return World(dataclasses.replace(world.gateway, engine=engine), world.region)
+
+
+def loads(session: Session) -> list[dict[str, Any]]:
+    return [each.fields() for each in find(session.connection(), Filter(event=Event.POLICY_LOADED))]
+
+
+def test_a_law_is_kept_once_with_its_entry(world: World) -> None:
+    """The second process that loads the same law adds nothing; the entry names the hash of the version."""
+    assert [lawbook.keep(world.gateway), lawbook.keep(world.gateway)] == [True, False]
+    world.sequence()
+    with world.gateway.reading() as session:
+        kept, logged = lawbook.versions(session), loads(session)
+    version = world.gateway.law.version.sha256
+    assert [each.sha256 for each in kept] == [version]
+    assert [(each["policy"]["sha256"], each["actor"]["role"]) for each in logged] == [(version, "gateway")]
+    assert kept[0].rules.keys() == world.gateway.law.rules.keys()
+
+
+def test_a_law_that_comes_back_is_a_version_of_its_own(world: World) -> None:
+    """A purpose switched off and on again: three versions, and the history says each time what happened to it."""
+    other = working_without(world, "national-picture")
+    for each in (world, other, world):
+        assert lawbook.keep(each.gateway)
+    with world.gateway.reading() as session:
+        newest, middle, oldest = lawbook.versions(session)
+        assert lawbook.is_kept(session, middle.sha256)
+        assert not lawbook.is_kept(session, "0" * 64)
+    assert not lawbook.changed_rules(oldest, newest)
+    assert [(c.kind, c.now["id"]) for c in lawbook.changed_purposes(oldest, middle)] == [
+        ("stopped", "national-picture")
+    ]
+    assert [(c.kind, c.now["id"]) for c in lawbook.changed_purposes(middle, newest)] == [
+        ("started", "national-picture")
+    ]
+
+
+def test_what_a_rule_says_otherwise_is_told_part_by_part(world: World) -> None:
+    """A changed article is one part; a rule that moved in its file did not change; new and gone are told as such."""
+    before = Version("a", NOW, _document(world))
+    after = Version("b", NOW, copy.deepcopy(before.document))
+    first, second, third = after.document["rules"][:3]
+    first["legal_basis"], second["where"] = "AVG art. 6", "moved.cedar:1"
+    after.document["rules"].remove(third)
+    after.document["rules"].append({**third, "id": "new-rule"})
+    found = lawbook.changed_rules(before, after)
+    assert [(change.kind, change.now["id"]) for change in found] == [
+        ("changed", first["id"]), ("added", "new-rule"), ("removed", third["id"]),
+    ]  # fmt: skip
+    old = before.rules[first["id"]]["legal_basis"]
+    assert found[0].parts == [Part("legal_basis", old, "AVG art. 6")]
+
+
+def test_a_rule_is_as_old_as_the_last_change_of_what_it_says(world: World) -> None:
+    """Of four versions the second changed the rule: it has said so since then, whatever the oldest said."""
+    document = _document(world)
+    rule = document["rules"][0]["id"]
+    other = copy.deepcopy(document)
+    other["rules"][0]["legal_basis"] = "AVG art. 6"
+    kept = [
+        Version(str(i), NOW.replace(day=20 - i), each) for i, each in enumerate((document, document, other, document))
+    ]
+    assert lawbook.unchanged_since(kept, rule) == NOW.replace(day=19)
+    assert lawbook.unchanged_since(kept, document["rules"][1]["id"]) == NOW.replace(day=17)
+
+
+def _document(world: World) -> dict[str, Any]:
+    lawbook.keep(world.gateway)
+    with world.gateway.reading() as session:
+        return dict(lawbook.versions(session)[0].document)
