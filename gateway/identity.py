@@ -172,10 +172,8 @@ def link_is_open(session: Session, secret: str, now: datetime) -> bool:
 
 def open_session(session: Session, secret: str, now: datetime) -> Opened | None:
     """Use up a login link and open a browser session; None when the link is unknown, used or expired."""
-    if not link_is_open(session, secret, now):
-        return None
-    link = session.get_one(LoginLink, _digest(secret), with_for_update=True)
-    if link.used_at is not None:
+    link = session.get(LoginLink, _digest(secret), with_for_update=True)
+    if link is None or link.used_at is not None or link.expires_at <= now:
         return None
     link.used_at = now
     return start_session(session, session.get_one(Person, link.person_id), now)
@@ -204,6 +202,12 @@ def identify_session(
     if row is None or row.seen_at + IDLE <= now or row.started_at + ABSOLUTE <= now:
         return None
     return _identity(session.get_one(Person, row.person_id), proven=now < row.proven_at + proven_for), row
+
+
+def keep_alive(session: Session, cookie: str, now: datetime) -> None:
+    """Note that a browser session was used; one that was ended in the meantime stays ended."""
+    used = update(WebSession).where(col(WebSession.secret_hash) == _digest(cookie)).values(seen_at=now)
+    session.connection().execute(used)
 
 
 def close_session(session: Session, cookie: str) -> None:

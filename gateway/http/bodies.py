@@ -11,6 +11,7 @@ from gateway.http.edge import read_body
 from gateway.outcome import Refused
 
 MAX_BODY = 64_000
+_NUL = rb"\u0000"  # the one character that PostgreSQL keeps in no text
 Read = TypeVar("Read")
 
 
@@ -21,6 +22,8 @@ async def read_json(request: Request, read: Callable[[bytes], Read]) -> Read | R
         return raw
     if len(raw) > MAX_BODY:
         return Refused("too-large")
+    if _NUL in raw:
+        return Refused("invalid-request", facts={"fields": "body: nul"})
     try:
         return read(raw)
     except ValidationError as error:

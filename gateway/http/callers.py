@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from gateway.context import Gateway
 from gateway.http.certificate import HEADER, oin_of
-from gateway.identity import Identity, identify_oin, identify_session, identify_token
+from gateway.identity import Identity, identify_oin, identify_session, identify_token, keep_alive
 from gateway.outcome import Refused
 from gateway.store import WebSession
 
@@ -54,8 +54,7 @@ def session_of(request: Request, gateway: Gateway) -> tuple[Identity, WebSession
         found = identify_session(session, cookie, now, proven_for=gateway.settings.proven_for)
     if found is not None and (now - found[1].seen_at).total_seconds() > _TOUCH_SECONDS:
         with gateway.writing() as session:
-            row = session.merge(found[1])
-            row.seen_at = now
+            keep_alive(session, cookie, now)
     return found
 
 

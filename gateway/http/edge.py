@@ -34,6 +34,11 @@ _PAGE_CSP = (
 )
 
 
+def has_nul(text: str) -> bool:
+    """Whether a text holds the one character that PostgreSQL keeps in no text; SQLite would, and its backup with it."""
+    return "\0" in text
+
+
 class Edge:
     """Wraps the whole application: also around its own error handling.
 
@@ -55,9 +60,9 @@ class Edge:
         if (scope.get("client") or ("",))[0] not in self._proxies:
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != HEADER.encode()]
         answer = _Answer(send, self._headers(scope["path"]))
-        if self._now >= MOST_AT_ONCE:
-            busy = problem(Request(scope), Refused("busy", retry_after=WAIT_SECONDS))
-            await busy(scope, receive, answer.send)
+        refused = self._refused(scope)
+        if refused is not None:
+            await problem(Request(scope), refused)(scope, receive, answer.send)
             return
         self._now += 1
         with telemetry.Request(scope["method"], scope["path"], scope["state"]["trace"]) as watched:
@@ -71,6 +76,12 @@ class Edge:
             finally:
                 self._now -= 1
                 watched.status = answer.status
+
+    def _refused(self, scope: Scope) -> Refused | None:
+        """What nothing further in needs to see: a crowd, and an address with a character that no database keeps."""
+        if self._now >= MOST_AT_ONCE:
+            return Refused("busy", retry_after=WAIT_SECONDS)
+        return Refused("invalid-request") if has_nul(scope["path"]) or b"%00" in scope["query_string"] else None
 
     def _headers(self, path: str) -> Mapping[str, str]:
         api = path.startswith(("/v1", "/health"))

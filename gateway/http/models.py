@@ -1,7 +1,7 @@
 """Shapes of the API's JSON bodies: field names in camelCase, as the design rules ask."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -119,17 +119,20 @@ class ReleaseItem(Body):
         )
 
 
+Text = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^[^\x00]*$")]  # PostgreSQL keeps no NUL
+
+
 class BuildBody(Body):
     """What to build."""
 
-    collection: str
-    period: str
+    collection: Text
+    period: Text
 
 
 class ReasonBody(Body):
     """Why: compulsory for publication and withdrawal."""
 
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: Text
 
 
 class ApprovalBody(ReasonBody):

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from gateway.formats.sheet import MAX_BYTES
+from gateway.http.edge import has_nul
 from gateway.outcome import Refused
 from gateway.web.pages import Visitor, page, refusal, same_origin, see_other, token_fits, visitor
 
@@ -124,6 +125,8 @@ async def _read(request: Request) -> Form | Refused:
     try:
         async with limited.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as parts:
             values = {name: value.strip() for name, value in parts.items() if isinstance(value, str)}
+            if any(has_nul(text) for pair in values.items() for text in pair):
+                return Refused("invalid-request")
             files = [value for value in parts.values() if isinstance(value, UploadFile) and value.filename]
             return Form(values, await files[0].read() if files else None)
     except _TooLarge:
