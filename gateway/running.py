@@ -17,14 +17,22 @@ from gateway import consents, lawbook, retention, witnesses
 from gateway.app import open_gateway, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway
+from gateway.executors import executor_of
 from gateway.jobs import Work, run_until
 from gateway.pseudonyms import open_service
 from gateway.publish import building
 from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
 
+
+def _build(gateway: Gateway, release_id: str) -> None:
+    """Build a release where the settings say."""
+    with executor_of(gateway.settings) as executor:
+        building.build(gateway, release_id, executor)
+
+
 WORK: Mapping[str, Work] = {
-    building.JOB: Work(building.build, building.give_up),
+    building.JOB: Work(_build, building.give_up),
     consents.DESTROY_KEY: Work(consents.destroy_key, consents.key_survives),
     retention.JOB: Work(retention.run_job, retention.give_up),
 }

@@ -88,6 +88,9 @@ class Settings(BaseModel):
         proxies: Addresses of the reverse proxies whose `Client-Cert` header is believed; none by default.
         requests_per_minute: How often the machines of one party may ask, in each server process.
         proven_minutes: For how long after logging in a person may publish and hand out credentials.
+        processes: How many processes beside the worker search the regions of a table; 1: the worker does it alone.
+        cluster: Scheduler of a Dask cluster that does it instead. Its workers see confidential counts: `tls://`, with
+            the certificates of Dask's own configuration, or `tcp://` on this machine.
         traces: URL of an OpenTelemetry collector that gets a span for each request; none by default.
         openid: The OpenID Connect provider through which people log in, where there is one.
         pkcs11: The token that holds the key-encryption key; a file in the data folder without it.
@@ -108,6 +111,8 @@ class Settings(BaseModel):
     proxies: tuple[str, ...] = ()
     requests_per_minute: int = Field(default=6_000, ge=1)
     proven_minutes: int = Field(default=15, ge=1, le=480)
+    processes: int = Field(default=1, ge=1, le=64)
+    cluster: str = Field(default="", pattern=r"^(tls://[^/\s]+|tcp://(127\.0\.0\.1|localhost):[0-9]+)?$")
     traces: str = Field(default="", pattern=r"^(https?://\S+)?$")
     openid: OpenId | None = None
     pkcs11: Pkcs11 | None = None
