@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from typing import Any
 
 from gateway.outcome import GatewayError
 from gateway.settings import Settings
@@ -41,7 +42,8 @@ def _cluster(address: str) -> Iterator[Executor]:
         from distributed import Client  # noqa: PLC0415  an optional extra
     except ImportError as error:
         raise GatewayError("a cluster needs the extra: pip install verzuimpoort[gateway,cluster]") from error
-    with Client(address, set_as_default=False) as client:
+    client: Any = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]  # says nothing of its types
+    with client:
         client.get_versions(check=True, packages=_SAME)
         # Confidential counts: a task is not recognised by its content, and its result goes when it was fetched.
         with client.get_executor(pure=False) as executor:

@@ -77,7 +77,9 @@ def deliver_all(gateway: Gateway, region: Region, service: Service, *, period: s
             if index % RECORDS_EVERY == 0:
                 with service.client(site.code) as http:
                     source = client.ServiceSource(http, key, period)
-                    body = _document(school, pupils, source, Path(folder), gateway.contracts[RECORDS])
+                    body = document_of(
+                        site, pupils, source, period=period, folder=Path(folder), contract=gateway.contracts[RECORDS]
+                    )
                 school.confirm(must(school.send(RECORDS, body)))
                 tally.records += site.pupils
             else:
@@ -95,23 +97,25 @@ def _deliver_counts(school: _School, index: int, body: bytes) -> None:
     school.confirm(must(school.send(COUNTS, body)))
 
 
-def _document(school: _School, pupils: Pupils, source: client.ServiceSource, folder: Path, contract: Contract) -> bytes:
+def document_of(
+    site: Site, pupils: Pupils, source: client.ServiceSource, *, period: str, folder: Path, contract: Contract
+) -> bytes:
     """The document of records that the school's client makes from an export of its own system."""
     export = read_csv(school_export(pupils), ())
-    cache = client.open_cache(folder / school.site.code, school.period[:9])
+    cache = client.open_cache(folder / site.code, period[:9])
     if isinstance(cache, client.Refusal):
         raise GatewayError(f"no cache: {cache.code}")
     with cache:
         made = client.pseudonymise(
             export.header,
             export.rows,
-            site=school.site.code,
-            period=school.period,
+            site=site.code,
+            period=period,
             source=source,
             cache=cache,
             bands=[client.Band(name, upper) for name, upper in contract.bands.upper.items()],
-            output=folder / f"{school.site.code}.json",
-            offered=school.site.subdivisions,
+            output=folder / f"{site.code}.json",
+            offered=site.subdivisions,
         )
     if isinstance(made, client.Refusal):
         raise GatewayError(f"pseudonymise refused: {made.en} {made.faults[:3]}")

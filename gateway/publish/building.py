@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -20,7 +20,7 @@ from gateway.jobs import enqueue
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import find_period, school_year
 from gateway.publish.charts import charts
-from gateway.publish.correcting import Earlier, correct_sector, earlier, may_be_built
+from gateway.publish.correcting import Earlier, Sector, changed_sectors, correct_sector, earlier, kept, may_be_built
 from gateway.publish.ledger import Request, other_method, reserve
 from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
@@ -94,8 +94,10 @@ def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) 
         )
         plan = gateway.law.purposes.plan(decision.purposes)
         methods = methods_of(delivered_sectors(session, period), plan)
+        changed = changed_sectors(session, period, corrects)
+        due = [(sector, method) for sector, method in methods if changed is None or sector in changed]
         refused = other_method(session, methods, school_year(period.code)) or reserve(
-            gateway, session, requests_of(release.id, period, plan, methods)
+            gateway, session, requests_of(release.id, period, plan, due)
         )
         if refused is not None:
             return refused
@@ -118,14 +120,19 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
         sources = counted(session, period)
         tables = tabulate(session, period, contract, sources)
         before = earlier(session, release, period, contract)
+        noisy = [sector for sector, method in _methods(gateway, release, tables) if method == "dp"]
+        still = kept(session, release, period, noisy)
         called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
     if release.state != ReleaseState.BUILDING:
         return
     try:
-        built = _protect_all(gateway, release, period, tables, before=before, executor=executor)  # (2)
+        todo = [table for table in tables if table.sector not in still]
+        made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)
     except NoiseLostError:
         give_up(gateway, release_id, "noise-lost")
         return
+    plan = gateway.law.purposes.plan(release.purposes.split())
+    built = _joined([(made | still)[table.sector] for table in tables], [table.sector for table in tables], plan)
     drawn = list(charts(release_id, built.slices, called, contract))
     with gateway.writing() as session:  # (3)
         _store(gateway, session, release_id, built, drawn=drawn, sources=sources)
@@ -217,6 +224,10 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
     return gateway.decide(caller, Action.BUILD_RELEASE, thing, tuple(allowed), contract.table)
 
 
+def _methods(gateway: Gateway, release: Release, tables: Iterable[SectorTable]) -> list[tuple[str, Method]]:
+    return methods_of({table.sector for table in tables}, gateway.law.purposes.plan(release.purposes.split()))
+
+
 def _protect_all(
     gateway: Gateway,
     release: Release,
@@ -225,16 +236,12 @@ def _protect_all(
     *,
     before: Mapping[str, Earlier],
     executor: Executor | None,
-) -> _Built:
+) -> dict[str, Sector]:
     contract, plan = gateway.contracts[period.table_id], gateway.law.purposes.plan(release.purposes.split())
-    made: list[Slice] = []
-    certificates: dict[str, dict[str, object]] = {}
-    utility: dict[str, object] = {}
-    witnesses: dict[str, np.ndarray] = {}
-    noisy = requests_of(release.id, period, plan, methods_of({table.sector for table in tables}, plan))
-    asked = {request.population: request for request in noisy}
+    asked = {r.population: r for r in requests_of(release.id, period, plan, _methods(gateway, release, tables))}
+    made = {}
     for table in tables:
-        seed = release.seed + table.sector.encode()
+        seed, privacy = release.seed + table.sector.encode(), {}
         if table.sector in asked:
             request = asked[table.sector]
             found = noisy_sector(gateway, request, table, contract, plan, seed=seed, executor=executor)
@@ -242,20 +249,34 @@ def _protect_all(
         elif table.sector in before:
             earlier_one = before[table.sector]
             built = correct_sector(table, earlier_one, contract, plan, seed=seed, executor=executor)
-            frame, privacy = built.protected.frame, {}
+            frame = built.protected.frame
         else:
             built = protect_sector(table, contract, plan, seed=seed, executor=executor)
-            frame, privacy = built.protected.frame, {}
-        made += slices(period.code, table, contract, plan, frame)
-        certificates[table.sector] = {**built.protected.certificate, **privacy}
-        utility[table.sector] = json.loads(built.utility.to_json(orient="records"))
-        witnesses |= {f"{table.sector}_{name}": column for name, column in vars(built.witnesses).items()}
-    kept = io.BytesIO()
-    np.savez_compressed(kept, allow_pickle=False, **witnesses)
-    return _Built(made, _certificate(certificates, plan), utility, kept.getvalue())
+            frame = built.protected.frame
+        made[table.sector] = Sector(
+            slices(period.code, table, contract, plan, frame),
+            {**built.protected.certificate, **privacy},
+            json.loads(built.utility.to_json(orient="records")),
+            {f"{table.sector}_{name}": column for name, column in vars(built.witnesses).items()},
+        )
+    return made
 
 
-def _certificate(sectors: dict[str, dict[str, object]], plan: ReleasePlan) -> dict[str, object]:
+def _joined(parts: Sequence[Sector], sectors: Sequence[str], plan: ReleasePlan) -> _Built:
+    """All sectors of a release together."""
+    kept_witnesses = io.BytesIO()
+    np.savez_compressed(
+        kept_witnesses, allow_pickle=False, **{name: w for part in parts for name, w in part.witnesses.items()}
+    )
+    return _Built(
+        [one for part in parts for one in part.slices],
+        _certificate(dict(zip(sectors, (part.certificate for part in parts), strict=True)), plan),
+        dict(zip(sectors, (part.utility for part in parts), strict=True)),
+        kept_witnesses.getvalue(),
+    )
+
+
+def _certificate(sectors: Mapping[str, Mapping[str, object]], plan: ReleasePlan) -> dict[str, object]:
     """Totals over all sectors, and each sector's own: nothing per cell."""
     verdicts = [certificate["verdicts"] for certificate in sectors.values()]
     total = {

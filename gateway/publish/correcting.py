@@ -1,20 +1,27 @@
 """A correction: late changes of some sites, protected together with the release that it replaces.
 
+A sector whose figures left with noise, and of which nothing was delivered anew, keeps those figures: to draw again
+would spend budget and tell more of the same pupils.
+
 Whoever downloaded that release still has it, also after it was withdrawn. A period can be corrected once: what three
 versions side by side give away is not examined, so a second correction is refused.
 """
 
-from collections.abc import Mapping, Sequence
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 from sqlmodel import Session, col, select
 
 from disclosure import Build, correct
 from gateway.collections import TOTAL, Contract
-from gateway.publish.protecting import terms_of
-from gateway.store import Period, Release, ReleaseSlice, ReleaseSource, ReleaseState, Reopening
+from gateway.publish.protecting import Slice, terms_of
+from gateway.register import sites_on
+from gateway.store import Period, Release, ReleaseSlice, ReleaseSource, ReleaseState, Reopening, Submission
 from gateway.table import CellStatus, TableRow, decode_rows
 from gateway.tabulate import SectorTable, counted, tabulate
 from policies.release import ReleasePlan
@@ -36,6 +43,20 @@ class Earlier:
     table: SectorTable = field(repr=False)
     rows: Sequence[TableRow]
     late: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sector:
+    """What a release says of one sector.
+
+    Attributes:
+        witnesses: The judge's, confidential, by name.
+    """
+
+    slices: Sequence[Slice]
+    certificate: Mapping[str, object]
+    utility: object
+    witnesses: Mapping[str, np.ndarray] = field(repr=False)
 
 
 def may_be_built(session: Session, period: Period) -> tuple[bool, str | None]:
@@ -64,6 +85,37 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
         )
         for table in tabulate(session, period, contract, _sources(session, release.corrects))
     }
+
+
+def changed_sectors(session: Session, period: Period, corrects: str | None) -> set[str] | None:
+    """Sectors of which other deliveries count now than in the release that is corrected; None: there is no such."""
+    if corrects is None:
+        return None
+    differ = set(counted(session, period)) ^ set(_sources(session, corrects))
+    sites = set(session.exec(select(Submission.site).where(col(Submission.id).in_(differ))))
+    return {facts.sector for facts in sites_on(session, period.reference_date) if facts.site in sites}
+
+
+def kept(session: Session, release: Release, period: Period, noisy: Iterable[str]) -> dict[str, Sector]:
+    """Sectors with noise that a correction leaves as they were, by name."""
+    changed = changed_sectors(session, period, release.corrects)
+    if changed is None:
+        return {}
+    old = session.get_one(Release, release.corrects)
+    query = select(ReleaseSlice).where(ReleaseSlice.release_id == old.id)
+    parts = session.exec(query.order_by(ReleaseSlice.level, ReleaseSlice.area)).all()
+    certificates, utility = json.loads(old.certificate)["sectors"], json.loads(old.utility)
+    with np.load(io.BytesIO(old.witnesses)) as witnesses:
+        return {
+            sector: Sector(
+                [Slice(p.level, p.area, p.sector, tuple(decode_rows(p.rows))) for p in parts if p.sector == sector],
+                certificates[sector],
+                utility[sector],
+                {name: witnesses[name] for name in witnesses.files if name.startswith(f"{sector}_")},
+            )
+            for sector in noisy
+            if sector in certificates and sector not in changed
+        }
 
 
 def correct_sector(

@@ -125,7 +125,8 @@ def _quarters(per_cent: Floats, scheduled: Ints) -> Ints:
 def _numbers(index: int, n: int) -> Ints:
     """Distinct nine-digit numbers with remainder 0, invented for this site: none starts with 0."""
     wanted = n + n // 5 + 11
-    first8 = 90_000_000 + index * 5_000 + np.arange(wanted, dtype=np.int64)
+    # From 90,000,000 upwards; after 2,000 sites from 10,000,000: the country has room for 18,000.
+    first8 = 10_000_000 + (80_000_000 + index * 5_000 + np.arange(wanted, dtype=np.int64)) % 90_000_000
     digits = (first8[:, None] // 10 ** np.arange(7, -1, -1)) % 10
     check = digits @ np.arange(9, 1, -1) % 11
     return np.asarray((first8 * 10 + check)[check <= _LARGEST_DIGIT][:n])

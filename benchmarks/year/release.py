@@ -1,0 +1,106 @@
+"""From a closed period to what every recipient holds: built by one person, approved by another, downloaded by all."""
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.store import Release, ReleaseState
+from gateway.table import TableRow, decode_rows
+
+from .door import CONNECTIONS, Door, expect
+from .stage import Person, Stage
+
+TABLE = "absence-counts"
+BUILD_SECONDS = 3_600.0
+
+
+@dataclass(frozen=True)
+class Team:
+    """Two persons of the operator."""
+
+    builder: Person
+    approver: Person
+
+
+def release(stage: Stage, team: Team, period: str) -> tuple[str, float]:
+    """Build, approve and publish a release over the API; its id, and the seconds until it was built.
+
+    Raises:
+        RuntimeError: the release could not be built.
+    """
+    began = time.perf_counter()
+    made = expect(team.builder.ask("/v1/releases", {"collection": TABLE, "period": period}), 202).json()["id"]
+    _await(stage, made)
+    seconds = time.perf_counter() - began
+    reason = "Vergeleken met de vorige periode; de rechter vond niets."
+    expect(team.approver.ask(f"/v1/releases/{made}/approvals", {"approved": True, "reason": reason}), 201)
+    expect(team.builder.ask(f"/v1/releases/{made}/publication", {"reason": "Afgesproken dag."}), 201)
+    return made, seconds
+
+
+def _await(stage: Stage, release_id: str) -> None:
+    end = time.monotonic() + BUILD_SECONDS
+    while time.monotonic() < end:
+        with stage.gateway.reading() as session:
+            found = session.get_one(Release, release_id)
+        if found.state == ReleaseState.BUILT:
+            return
+        if found.state != ReleaseState.BUILDING:
+            raise RuntimeError(f"the release could not be built: {found.failure}")
+        time.sleep(0.2)
+    raise RuntimeError("the release was not built in time")
+
+
+@dataclass
+class Pool:
+    """Everything recipients received of one release, put together: one file, every row once.
+
+    Attributes:
+        file: Rows as `gateway.table` writes them.
+        statuses: How often each status stands in it.
+        answers: Downloads that were handed out.
+    """
+
+    file: Path
+    statuses: Counter[str] = field(default_factory=Counter)
+    answers: int = 0
+    _seen: set[tuple[str, ...]] = field(default_factory=set, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, body: bytes) -> None:
+        """Put a download in; rows that another recipient has too are left out."""
+        lines = body.split(b"\r\n", 1)[1]
+        with self._lock, self.file.open("ab") as kept:
+            self.answers += 1
+            for row, line in zip(decode_rows(lines), lines.splitlines(keepends=True), strict=True):
+                if row[1:7] not in self._seen:
+                    self._seen.add(row[1:7])
+                    self.statuses[row.status] += 1
+                    kept.write(line)
+
+    def done(self) -> None:
+        """No more downloads: what was seen is forgotten, the file stays."""
+        self._seen.clear()
+
+    def rows(self) -> list[TableRow]:
+        """What the pool knows."""
+        return list(decode_rows(self.file.read_bytes()))
+
+
+def download_by_all(stage: Stage, door: Door, release_id: str, file: Path) -> Pool:
+    """Every SWV and gemeente fetches its slice, the public the country; they put everything together."""
+    pool = Pool(file)
+
+    def fetch(party: str | None) -> None:
+        token = stage.tokens[party] if party else None
+        pool.add(
+            expect(door.ask("GET", f"/v1/releases/{release_id}/table", token, params={"format": "csv"}), 200).content
+        )
+
+    with ThreadPoolExecutor(2 * CONNECTIONS) as threads:
+        list(threads.map(fetch, [*stage.recipients, None]))
+    pool.done()
+    return pool
