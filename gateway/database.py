@@ -1,8 +1,11 @@
 """One way to open the database and one way to change it, on SQLite and on PostgreSQL alike."""
 
+import os
+import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, LargeBinary, Table, create_engine, event
@@ -13,7 +16,13 @@ from sqlmodel import Session
 
 from gateway.outcome import GatewayError
 
+if sys.platform != "win32":
+    import fcntl
+
 BUSY_SECONDS = 10
+_BUSY = "the database is busy: another writer did not finish in time"
+_LOOK_AGAIN = 0.0005
+_BINARY = {str: "text", int: "int4", bytes: "bytea"}  # Python's type of a column → PostgreSQL's, for COPY
 _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
 
@@ -81,7 +90,9 @@ def forget_log(engine: Engine) -> None:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def insert_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def insert_rows(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[object, ...]]
+) -> None:
     """Insert many rows of plain values (text, numbers, bytes) at the speed of the driver: COPY on PostgreSQL.
 
     Args:
@@ -93,13 +104,13 @@ def insert_rows(connection: Connection, table: Table, columns: Sequence[str], ro
     names = ", ".join(table.c[name].name for name in columns)  # of the model: nothing from outside becomes SQL
     if connection.dialect.name == "postgresql":
         cursor: Any = connection.connection.cursor()
-        with cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+        with cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types([_BINARY[table.c[name].type.python_type] for name in columns])
             for row in rows:
                 copy.write_row(row)
         return
     marks = ", ".join("?" * len(columns))
-    values = [tuple(row) for row in rows]
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", values)  # noqa: S608  likewise
+    connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608  likewise
 
 
 class _Bytes(LargeBinary):
@@ -109,12 +120,60 @@ class _Bytes(LargeBinary):
         """Nothing is done to a value on its way in."""
 
 
-def _guard_sqlite(engine: Engine) -> None:
-    """One writer at a time in this process, waiting in line instead of polling SQLite's lock.
+class _Line:
+    """One writer at a time: threads of a process wait in line, and processes on one file look every half millisecond.
 
-    The lock is given back when the connection returns to the pool, which is after its commit, whatever happened.
+    SQLite alone would let them sleep up to a tenth of a second each time.
     """
-    lock = threading.Lock()
+
+    def __init__(self, database: str | None) -> None:
+        self._threads = threading.Lock()
+        self._path = f"{database}-writer" if database else ""
+        self._file: int | None = None
+
+    def enter(self) -> None:
+        """Wait for one's turn.
+
+        Raises:
+            DatabaseBusy: another writer did not finish in time.
+        """
+        until = monotonic() + BUSY_SECONDS
+        if not self._threads.acquire(timeout=BUSY_SECONDS):
+            raise DatabaseBusy(_BUSY)
+        try:
+            while not self._taken():
+                if monotonic() > until:
+                    raise DatabaseBusy(_BUSY)
+                sleep(_LOOK_AGAIN)
+        except BaseException:
+            self._threads.release()
+            raise
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        if self._file is not None and sys.platform != "win32":
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._threads.release()
+
+    def _taken(self) -> bool:
+        """Take the lock of the file, if it is free; the system gives it back when a process dies."""
+        if not self._path or sys.platform == "win32":
+            return True
+        if self._file is None:
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _guard_sqlite(engine: Engine) -> None:
+    """Writers wait in line before they take SQLite's lock.
+
+    The turn is over when the connection returns to the pool, which is after its commit, whatever happened.
+    """
+    line = _Line(engine.url.database)
 
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
@@ -123,14 +182,13 @@ def _guard_sqlite(engine: Engine) -> None:
         if options.get(_READ_ONLY, False):
             connection.exec_driver_sql("BEGIN")
             return
-        if not lock.acquire(timeout=BUSY_SECONDS):
-            raise DatabaseBusy("the database is busy: another writer did not finish in time")
+        line.enter()
         connection.info[_WRITER] = True
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def give_back(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
         if record.info.pop(_WRITER, False):
-            lock.release()
+            line.leave()
 
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", begin)

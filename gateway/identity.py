@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import delete, update
+from sqlalchemy import bindparam, delete, update
 from sqlmodel import Session, col, select
 
 from gateway.outcome import GatewayError
-from gateway.register import mandate, site_facts
-from gateway.store import LoginLink, Oin, Party, Person, SiteFacts, Token, WebSession
+from gateway.register import kind_of_code, mandate, site_facts
+from gateway.store import LoginLink, Oin, Party, Person, SiteFacts, Token, WebSession, table_of
 from policies.parties import Caller, Kind, Mandate, Role
 from policies.parties import Party as PolicyParty
 
@@ -28,6 +28,8 @@ PROVEN = timedelta(minutes=15)
 ROLES = ("school", "recipient", "operator", "privacy-officer", "controller-officer")
 SCOPES = ("submit", "download", "consent", "audit", "all")
 _OIN = re.compile(r"[0-9]{20}")
+# Built once, and asking for columns: every request of a machine begins with it.
+_BY_ID = table_of(Token).select().where(table_of(Token).c.id == bindparam("id"))
 _TOKEN = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
@@ -71,6 +73,7 @@ def issue_token(session: Session, party: str, *, scopes: Iterable[str], expires_
             expires_at=expires_at,
         )
     )
+    session.flush()
     return token_id, f"vp_{token_id}_{secret}"
 
 
@@ -80,13 +83,14 @@ def revoke_token(session: Session, token_id: str, now: datetime) -> Token | None
     if token is None or token.revoked_at is not None:
         return None
     token.revoked_at = now
+    session.flush()
     return token
 
 
 def identify_token(session: Session, text: str, now: datetime) -> Identity | None:
     """The machine behind a token; None when it is malformed, unknown, expired or revoked, without saying which."""
     match = _TOKEN.fullmatch(text)
-    token = session.get(Token, match[1]) if match else None
+    token = session.connection().execute(_BY_ID, {"id": match[1]}).first() if match else None
     given = _digest(match[2] if match else "")
     stored = token.secret_hash if token is not None else bytes(32)
     if not hmac.compare_digest(given, stored) or token is None:
@@ -252,15 +256,13 @@ def caller_of(session: Session, identity: Identity, day: date, *, on_behalf_of: 
 
 def policy_party(session: Session, code: str, day: date) -> PolicyParty:
     """A party as the policies see it on a day; one that nobody registered is a party of no rights."""
+    facts: SiteFacts | None = site_facts(session, code, day) if kind_of_code(code) == Kind.SITE else None
+    if facts is not None:
+        return PolicyParty(code, Kind.SITE, sectors=frozenset({facts.sector}), funded=facts.funded)
     party = session.get(Party, code)
     if party is None:
         return PolicyParty(code, Kind.OTHER, registered=False)
-    if party.kind != Kind.SITE:
-        return PolicyParty(code, Kind(party.kind))
-    facts: SiteFacts | None = site_facts(session, code, day)
-    if facts is None:
-        return PolicyParty(code, Kind.SITE, registered=False)
-    return PolicyParty(code, Kind.SITE, sectors=frozenset({facts.sector}), funded=facts.funded)
+    return PolicyParty(code, Kind(party.kind), registered=party.kind != Kind.SITE)
 
 
 def roles_for(kind: str, *, operator: bool) -> tuple[str, ...]:

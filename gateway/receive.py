@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
 
-from sqlmodel import Session, col, select
+from sqlalchemy import bindparam, insert, select
+from sqlmodel import Session
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
@@ -48,6 +49,18 @@ SUBJECTS = "audit-subjects"
 _COUNT = ("submission_id", "subdivision", "kind", "band", "pupils")
 _ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hours")
 CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
+# Statements of every delivery are built once, and ask for columns: to make an object of a row costs as much again.
+_SITE, _SUBMISSION = table_of(SiteFacts).c, table_of(Submission).c
+_KEYS = select(table_of(ServiceKey).c.key_id).where(table_of(ServiceKey).c.school_year == bindparam("year"))
+_LOCK_SITE = select(_SITE.id).where(_SITE.site == bindparam("site")).with_for_update()
+_VERSIONS = (
+    select(_SUBMISSION.id, _SUBMISSION.version, _SUBMISSION.state, _SUBMISSION.tag)
+    .where(_SUBMISSION.period_id == bindparam("period"), _SUBMISSION.site == bindparam("site"))
+    .order_by(_SUBMISSION.version.desc())
+)
+_OF_COUNT = table_of(Count).c
+_COUNTS = select(*(_OF_COUNT[name] for name in _COUNT[1:])).where(_OF_COUNT.submission_id == bindparam("id"))
+_NEW_SUBMISSION, _NEW_RECEIPT = insert(table_of(Submission)), insert(table_of(Receipt))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +149,8 @@ def look_up(
 
 def _keys_for(session: Session, period: Period) -> frozenset[str]:
     """The pinned keys of the period's school year; an exercise also takes rows made with a local key."""
-    query = select(ServiceKey.key_id).where(ServiceKey.school_year == school_year(period.code))
-    return frozenset(session.exec(query)) | (frozenset({UNSAFE_KEYED_LOCAL}) if period.exercise else frozenset())
+    found = session.connection().execute(_KEYS, {"year": school_year(period.code)}).scalars()
+    return frozenset(found) | (frozenset({UNSAFE_KEYED_LOCAL}) if period.exercise else frozenset())
 
 
 def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
@@ -265,21 +278,17 @@ class _Storing:
         """Keep the file's counts and rows as a new version, unless it is there already."""
         site, period_id = self.upload.site, self.matter.period.id
         period = find_period(self.session, self.matter.contract.table, self.upload.period, lock=True)
-        self.session.exec(select(SiteFacts.id).where(SiteFacts.site == site).with_for_update()).all()
+        self.session.connection().execute(_LOCK_SITE, {"site": site}).all()
         if period is None or not takes(self.session, period, site):
             return Refused("period-closed")
         before = self._repeated()
         if before is not None:
             return before
         tag = self.gateway.tag(b"content", self.upload.collection.encode(), self.upload.body)
-        versions = self.session.exec(
-            select(Submission)
-            .where(Submission.period_id == period_id, Submission.site == site)
-            .order_by(col(Submission.version).desc())
-        ).all()
+        versions = self.session.connection().execute(_VERSIONS, {"period": period_id, "site": site}).all()
         current = next((row for row in versions if row.state in CURRENT), None)
         if current is not None and current.tag == tag:
-            return self._again(current)
+            return self._again(self.session.get_one(Submission, current.id))
         return self._new(tag, versions[0].version + 1 if versions else 1, parsed, rows)
 
     def _repeated(self) -> Received | Refused | None:
@@ -319,8 +328,7 @@ class _Storing:
             entry_id=appended.entry_id,
             subjects_root=root or b"",
         )
-        session.add(submission)
-        session.flush()
+        session.connection().execute(_NEW_SUBMISSION, submission.model_dump())
         self._keep_rows(submission_id, parsed, rows)
         receipt = issue(
             gateway.receipts,
@@ -335,7 +343,8 @@ class _Storing:
                 "operators": gateway.operators,
             },
         )
-        session.add(Receipt(entry_id=appended.entry_id, party=self.upload.site, subject=submission_id, text=receipt))
+        kept = {"entry_id": appended.entry_id, "party": self.upload.site, "subject": submission_id, "text": receipt}
+        session.connection().execute(_NEW_RECEIPT, kept)
         self._remember(submission_id, now)
         return Received(submission, receipt, created=True, counts=parsed.counts, notes=parsed.notes)
 
@@ -364,8 +373,8 @@ class _Storing:
 
 def counts_of(session: Session, submission_id: str) -> dict[Cell, int]:
     """The leaf counts of a submission; only for its own site."""
-    query = select(Count).where(Count.submission_id == submission_id)
-    return {(row.subdivision, row.kind, row.band): row.pupils for row in session.exec(query)}
+    found = session.connection().execute(_COUNTS, {"id": submission_id})
+    return {(subdivision, kind, band): pupils for subdivision, kind, band, pupils in found}
 
 
 def milliseconds(moment: datetime) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import BindParameter, ColumnElement, Date, bindparam, or_
 from sqlmodel import Session, col, select
 
 from gateway.outcome import Fault, GatewayError
-from gateway.store import Agreement, Mandate, Party, SiteFacts
+from gateway.store import Agreement, Mandate, Party, SiteFacts, table_of
 
 SECTORS = ("po", "so", "vo", "vso")
 KINDS = (
@@ -89,7 +89,9 @@ def holding_on(day: date | BindParameter[date], *, model: type[SiteFacts | Agree
 # Statements of every delivery are built once: building one costs more than SQLite needs to answer it.
 _DAY: BindParameter[date] = bindparam("day", type_=Date())
 _FACTS = select(SiteFacts).where(SiteFacts.site == bindparam("site"), holding_on(_DAY, model=SiteFacts))
-_AGREEMENT = select(Agreement.id).where(Agreement.site == bindparam("site"), holding_on(_DAY, model=Agreement))
+_AGREEMENT = select(table_of(Agreement).c.id).where(
+    Agreement.site == bindparam("site"), holding_on(_DAY, model=Agreement)
+)
 
 
 def site_facts(session: Session, site: str, day: date) -> SiteFacts | None:
@@ -107,7 +109,7 @@ def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
 
 def has_agreement(session: Session, site: str, day: date) -> bool:
     """Whether a processor agreement of the site holds on a day (AVG art. 28)."""
-    return session.exec(_AGREEMENT, params={"site": site, "day": day}).first() is not None
+    return session.connection().execute(_AGREEMENT, {"site": site, "day": day}).first() is not None
 
 
 def mandate(session: Session, supplier: str, site: str, day: date) -> Mandate | None:

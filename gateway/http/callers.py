@@ -95,8 +95,8 @@ def _machine(request: Request, gateway: Gateway) -> Identity | None:
     return first
 
 
-def identity(caller: Annotated[Identity | None, Depends(optional_identity)]) -> Identity:
-    """The caller; who is nobody is asked to log in."""
+async def identity(caller: Annotated[Identity | None, Depends(optional_identity)]) -> Identity:
+    """The caller; who is nobody is asked to log in. A coroutine, so that it costs no thread."""
     if caller is None:
         raise NotAllowed(Refused("unauthenticated"))
     return caller

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from operator import itemgetter
 
 from gateway.collections import Records
@@ -14,7 +15,7 @@ from pseudonymisation.number import looks_raw
 
 
 def count_rows(rows: Sequence[Row], expected: Expected, form: Records) -> dict[Cell, int]:
-    """Rows to leaf counts of every kind whose hours are in the rows, zeros included; equal rows are counted at once."""
+    """Rows to leaf counts of every kind whose hours are in the rows, zeros included."""
     contract = expected.contract
     subdivision, scheduled = [row.subdivision for row in rows], [row.scheduled for row in rows]
     hours = [row.hours for row in rows]
@@ -23,9 +24,7 @@ def count_rows(rows: Sequence[Row], expected: Expected, form: Records) -> dict[C
         missed[kind] = list(map(sum, zip(*(missed[part] for part in parts), strict=True)))
     counted: Counter[Cell] = Counter()
     for kind, column in missed.items():
-        alike = Counter(zip(subdivision, column, scheduled, strict=True))
-        for (of, each, out_of), pupils in alike.items():
-            counted[of, kind, contract.band_of(each, out_of)] += pupils
+        counted.update(zip(subdivision, repeat(kind), map(contract.band_of, column, scheduled), strict=False))
     subdivisions = expected.offered or tuple(dict.fromkeys(subdivision))
     return {cell: counted[cell] for cell in contract.cells(subdivisions) if cell[1] in missed}
 
