@@ -12,13 +12,11 @@ from sqlalchemy import select
 from sqlmodel import Session, col
 
 from gateway.collections import TOTAL, Contract
-from gateway.records.expected import Cell
+from gateway.delivered import areas_of, counted
 from gateway.register import sites_on
-from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
+from gateway.store import Count, Period, SiteFacts, Submission
 
-COUNTRY = "NL"
 _AT_ONCE = 1_000  # submissions per query: databases bound the number of parameters
-LEVELS = ("site", "gemeente", "swv", "country")
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,6 @@ class SectorTable:
         return bool(self.sites["swv"].notna().any())
 
 
-def counted(session: Session, period: Period) -> list[str]:
-    """The submissions that count now: the confirmed one of each site."""
-    query = select(col(Submission.id)).where(
-        col(Submission.period_id) == period.id, col(Submission.state) == SubmissionState.CONFIRMED
-    )
-    return list(session.execute(query).scalars())
-
-
 def tabulate(
     session: Session, period: Period, contract: Contract, submissions: Sequence[str] | None = None
 ) -> list[SectorTable]:
@@ -78,31 +68,6 @@ def tabulate(
         if not mine.empty:
             tables.append(_sector_table(sector, contract, of_sector, mine))
     return tables
-
-
-def delivered_sectors(session: Session, period: Period) -> list[str]:
-    """Sectors of which at least one site delivered; a release has a table for each."""
-    query = select(col(Submission.site)).where(
-        col(Submission.period_id) == period.id, col(Submission.state) == SubmissionState.CONFIRMED
-    )
-    there = set(session.execute(query).scalars())
-    return sorted({f.sector for f in sites_on(session, period.reference_date) if f.funded and f.site in there})
-
-
-def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:
-    """The delivered leaf counts of one site, for that site alone."""
-    query = select(col(Submission.id)).where(
-        col(Submission.period_id) == period.id,
-        col(Submission.state) == SubmissionState.CONFIRMED,
-        col(Submission.site) == site,
-    )
-    counts = _counts_of(session, list(session.execute(query).scalars())).drop(columns="site")
-    return {(subdivision, kind, band): n for subdivision, kind, band, n in counts.itertuples(index=False, name=None)}
-
-
-def areas_of(facts: SiteFacts) -> Mapping[str, str | None]:
-    """The area of each level that a site belongs to; None where it belongs to no SWV."""
-    return {"site": facts.site, "gemeente": facts.gemeente, "swv": facts.swv, "country": COUNTRY}
 
 
 def band_levels(contract: Contract) -> pd.DataFrame:

@@ -209,7 +209,7 @@ def release_build(
     lang: Lang = "nl",
 ) -> None:
     """Laat een uitlevering bouwen; een ander keurt haar goed / have a release built; somebody else approves it."""
-    from gateway.publish.building import request_build
+    from gateway.publish.asking import request_build
 
     at = deployment(data)
     made = done(request_build(at, _person(at, person, lang), collection, period), lang)

@@ -42,7 +42,7 @@ def serve(
 @app.command()
 def worker(data: Data = None) -> None:
     """Draai het werk op de achtergrond en het logboek / run jobs and the log's sequencer."""
-    from gateway.running import run_worker
+    from gateway.working import run_worker
 
     run_worker(home(data))
 

@@ -15,9 +15,10 @@ from gateway.demo.deliveries import deliver_all
 from gateway.demo.releasing import download_all, open_the_period, release_it, verify_the_log
 from gateway.demo.service import Service, pseudonym_service
 from gateway.messages import Language, text
-from gateway.running import background, serve
+from gateway.running import serve
 from gateway.settings import Home, Settings, database_url, home
 from gateway.synthetic.region import Region, make_region
+from gateway.working import background
 
 Say = Callable[[str], None]
 

@@ -19,7 +19,7 @@ from gateway.operate import Desk
 from gateway.outcome import GatewayError
 from gateway.oversight import policy_text
 from gateway.periods import first_day, school_year_on
-from gateway.publish.building import request_build
+from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
 from gateway.register import SiteEntry

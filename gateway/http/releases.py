@@ -12,7 +12,8 @@ from gateway.http.paging import Paged
 from gateway.http.problems import language as language_asked
 from gateway.http.problems import problem
 from gateway.outcome import Refused
-from gateway.publish import building, deciding, downloading
+from gateway.publish import deciding, downloading
+from gateway.publish.asking import request_build
 from gateway.publish.downloading import Download
 from gateway.store import Release
 
@@ -41,7 +42,7 @@ def read_release(request: Request, gateway: TheGateway, caller: Anybody, release
 @router.post("/releases", status_code=202, operation_id="buildRelease")
 def build_release(request: Request, gateway: TheGateway, caller: Somebody, body: BuildBody) -> Response:
     """Build a release of a closed period; a worker does it, and another person approves it."""
-    return _moved(request, building.request_build(gateway, caller, body.collection, body.period), 202)
+    return _moved(request, request_build(gateway, caller, body.collection, body.period), 202)
 
 
 @router.post("/releases/{release_id}/approvals", status_code=201, operation_id="approveRelease")

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from disclosure.budget import Account
-from disclosure.noise import DELTA, epsilon_of
 from gateway.context import Gateway
-from gateway.publish.building import methods_of, requests_of
+from gateway.publish.asking import methods_of, requests_of
 from gateway.publish.ledger import balances
-from gateway.publish.noisy import errors_ahead
 from gateway.store import Period, PeriodState
-from gateway.tabulate import tabulate
+
+if TYPE_CHECKING:
+    from disclosure.budget import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Ahead:
     unit: str
     epsilon: float
     delta: float
-    accounts: Sequence[Account]
+    accounts: "Sequence[Account]"
     errors: Mapping[str, float]
 
     @property
@@ -47,6 +47,10 @@ def ahead(gateway: Gateway, period: Period) -> list[Ahead]:
     plan = gateway.law.purposes.plan(gateway.law.purposes.releasing(contract.table))
     if plan.noise is None or "dp" not in plan.methods.values():
         return []
+    from disclosure.noise import DELTA, epsilon_of  # noqa: PLC0415  large, and asked for where noise is the law only
+    from gateway.publish.noisy import errors_ahead  # noqa: PLC0415  likewise
+    from gateway.tabulate import tabulate  # noqa: PLC0415  likewise
+
     gaussian = plan.noise.mechanism == "gaussian"
     with gateway.reading() as session:
         tables = {table.sector: table for table in tabulate(session, period, contract)}

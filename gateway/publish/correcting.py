@@ -15,19 +15,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 
 from disclosure import Build, correct
 from gateway.collections import TOTAL, Contract
+from gateway.publish.asking import changed_sectors, sources_of
 from gateway.publish.protecting import Slice, terms_of
-from gateway.register import sites_on
-from gateway.store import Period, Release, ReleaseSlice, ReleaseSource, ReleaseState, Reopening, Submission
+from gateway.store import Period, Release, ReleaseSlice, Reopening
 from gateway.table import CellStatus, TableRow, decode_rows
-from gateway.tabulate import SectorTable, counted, tabulate
+from gateway.tabulate import SectorTable, tabulate
 from policies.release import ReleasePlan
-
-_OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
-_COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +56,6 @@ class Sector:
     witnesses: Mapping[str, np.ndarray] = field(repr=False)
 
 
-def may_be_built(session: Session, period: Period) -> tuple[bool, str | None]:
-    """Whether a release of a period may be built now, and the release it then corrects, None for the first."""
-    releases = session.exec(select(Release).where(Release.period_id == period.id)).all()
-    if any(release.state in _COMING for release in releases):
-        return False, None
-    out = [release for release in releases if release.state in _OUT]
-    if not out:
-        return True, None
-    changed = set(counted(session, period)) != set(_sources(session, out[0].id))
-    return len(out) == 1 and (changed or out[0].state == ReleaseState.WITHDRAWN), out[0].id
-
-
 def earlier(session: Session, release: Release, period: Period, contract: Contract) -> Mapping[str, Earlier]:
     """Sector → what left before, for a correction."""
     if release.corrects is None:
@@ -83,17 +68,8 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
             rows=[row for part in slices if part.sector == table.sector for row in decode_rows(part.rows)],
             late=tuple(sorted(late)),
         )
-        for table in tabulate(session, period, contract, _sources(session, release.corrects))
+        for table in tabulate(session, period, contract, sources_of(session, release.corrects))
     }
-
-
-def changed_sectors(session: Session, period: Period, corrects: str | None) -> set[str] | None:
-    """Sectors of which other deliveries count now than in the release that is corrected; None: there is no such."""
-    if corrects is None:
-        return None
-    differ = set(counted(session, period)) ^ set(_sources(session, corrects))
-    sites = set(session.exec(select(Submission.site).where(col(Submission.id).in_(differ))))
-    return {facts.sector for facts in sites_on(session, period.reference_date) if facts.site in sites}
 
 
 def kept(session: Session, release: Release, period: Period, noisy: Iterable[str]) -> dict[str, Sector]:
@@ -138,11 +114,6 @@ def correct_sector(
         seed=seed,
         executor=executor,
     )
-
-
-def _sources(session: Session, release: str) -> list[str]:
-    query = select(ReleaseSource.submission_id).where(col(ReleaseSource.release_id) == release)
-    return list(session.exec(query).all())
 
 
 def _both(old: SectorTable, new: SectorTable) -> SectorTable:

@@ -10,7 +10,7 @@ from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
 from gateway.periods import school_year
-from gateway.publish.building import methods_used, release_thing
+from gateway.publish.asking import methods_used, release_thing
 from gateway.publish.ledger import fix_methods
 from gateway.receive import refused_by
 from gateway.store import Approval, Period, Release, ReleaseState

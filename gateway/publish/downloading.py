@@ -13,19 +13,19 @@ from audit.proofs import prove
 from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from audit.tlog_proof import Proof
 from gateway.context import Gateway, actor_of
+from gateway.delivered import COUNTRY, LEVELS, own_counts
 from gateway.formats.package import write_package
 from gateway.formats.write import FILES, Format, write_table
 from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.building import release_thing
+from gateway.publish.asking import release_thing
 from gateway.publish.own import own_rows
 from gateway.receive import milliseconds, refused_by
 from gateway.register import kind_of_code, site_facts, sites_on
 from gateway.store import Period, Receipt, Release, ReleaseChart, ReleaseSlice, ReleaseState, SiteFacts
 from gateway.table import encode_rows
-from gateway.tabulate import COUNTRY, LEVELS, own_counts
 from policies.decision import Decision, Deny, Permit
 from policies.parties import ANYBODY, Caller, Kind
 from policies.question import Action

@@ -7,7 +7,7 @@ the same pupils finds it spent.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, bindparam, insert, select, text, update
 from sqlmodel import Session
@@ -15,13 +15,15 @@ from sqlmodel import Session
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event, Role
-from disclosure.budget import Account, first_overdrawn
 from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
 from gateway.context import Gateway
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import school_year
 from gateway.store import table_of
 from policies.release import Method, Noise
+
+if TYPE_CHECKING:
+    from disclosure.budget import Account
 
 _ACCOUNTS, _SPENDS = table_of(BudgetAccount), table_of(BudgetSpend)
 _NAMED = _ACCOUNTS.c.name.in_(bindparam("names", expanding=True))
@@ -63,7 +65,7 @@ class Request:
         return dict.fromkeys(of_period, self.noise.per_period) | year
 
 
-def balances(session: Session, request: Request) -> list[Account]:
+def balances(session: Session, request: Request) -> "list[Account]":
     """The accounts a request would be charged to; one without any spending has its cap by the purpose file.
 
     A cap in the ledger is never raised: a purpose file that asks for more in mid-year gives no fresh budget; one that
@@ -111,7 +113,9 @@ def _locked(session: Session, request: Request) -> Sequence[Row[Any]]:
     return rows
 
 
-def _with_caps(request: Request, rows: Sequence[Row[Any]]) -> list[Account]:
+def _with_caps(request: Request, rows: Sequence[Row[Any]]) -> "list[Account]":
+    from disclosure.budget import Account  # noqa: PLC0415  the room brings solver and data frames: where noise is asked
+
     there = {row.name: row for row in rows}
     return [
         Account(name, min(cap, there[name].cap), there[name].spent) if name in there else Account(name, cap, 0)
@@ -126,6 +130,8 @@ def _refusal(request: Request, rows: Sequence[Row[Any]]) -> Refused | None:
             year = school_year(request.period)
             facts = {"sector": request.population, "schoolYear": year, "method": row.mechanism}
             return Refused("other-method", facts=facts | {"asked": request.noise.mechanism})
+    from disclosure.budget import first_overdrawn  # noqa: PLC0415  likewise
+
     refused = first_overdrawn(request.noise.per_release, _with_caps(request, rows))
     if refused is None:
         return None

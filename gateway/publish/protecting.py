@@ -13,8 +13,9 @@ import pandas as pd
 from disclosure import Build, Hierarchy, Inequality, Terms, ThresholdRule
 from disclosure import build as build_table
 from gateway.collections import TOTAL, Contract, Cumulative
+from gateway.delivered import LEVELS
 from gateway.table import CellStatus, TableRow, share_of
-from gateway.tabulate import LEVELS, SectorTable
+from gateway.tabulate import SectorTable
 from policies.release import ReleasePlan
 
 Pattern = Mapping[str, str | Sequence[str]]

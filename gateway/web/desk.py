@@ -10,8 +10,8 @@ from gateway import overview, retention
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import find_period, school_year_on
-from gateway.publish import building
 from gateway.publish.ahead import ahead
+from gateway.publish.asking import request_build
 from gateway.publish.downloading import catalogue
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
@@ -102,7 +102,7 @@ def change_period(request: Request, who: Visitor, form: Form) -> Response:
     if form["act"] == "reopen":
         return then(request, who, desk.reopen_for(table, code, form["site"].upper()), here)
     if form["act"] == "build":
-        asked = building.request_build(gateway_of(request), who.known, table, code)
+        asked = request_build(gateway_of(request), who.known, table, code)
         there = here if isinstance(asked, Refused) else f"/operator/releases/{asked.id}"
         return then(request, who, asked, there)
     return refusal(request, who, Refused("invalid-request"))

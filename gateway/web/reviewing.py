@@ -9,11 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import overview
+from gateway.delivered import LEVELS
 from gateway.outcome import Refused
 from gateway.publish import deciding
 from gateway.publish.downloading import catalogue
 from gateway.store import Release, ReleaseState
-from gateway.tabulate import LEVELS
 from gateway.web.forms import Form, act, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from gateway.web.sheets import fetch, rows_of, view_of

@@ -19,11 +19,12 @@ from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.register import SiteEntry
-from gateway.running import SERVER, background, free_port
+from gateway.running import SERVER, free_port
 from gateway.settings import Home, Settings, database_url
 from gateway.synthetic.export import counts_csv
 from gateway.synthetic.pupils import draw_pupils
 from gateway.synthetic.region import Region, codes, make_region
+from gateway.working import background
 
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)
 PERIOD = "2026-2027-1"

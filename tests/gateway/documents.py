@@ -19,7 +19,7 @@ def records_document(
     pseudonyms: Sequence[str] = (),
     key_id: str = UNSAFE_KEYED_LOCAL,
 ) -> bytes:
-    """A document of records for tests and benchmarks; with local pseudonyms, which only an exercise accepts, or those given."""
+    """A document of records; with local pseudonyms, which only an exercise accepts, or those given."""
     names = pseudonyms or [local_pseudonym(number, site.encode()) for number in pupils.numbers.tolist()]
     records = [
         {

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from gateway.app import open_gateway
 from gateway.asgi import create_app
-from gateway.running import run_worker, serve
+from gateway.running import serve
 from gateway.settings import Home
+from gateway.working import run_worker
 
 
 def web(folder: Path, database: str, port: int) -> None:

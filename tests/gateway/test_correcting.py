@@ -13,7 +13,8 @@ from sqlmodel import select
 from gateway.context import Gateway
 from gateway.demo.people import must
 from gateway.outcome import Refused
-from gateway.publish.building import build, request_build
+from gateway.publish.asking import request_build
+from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.store import Release, ReleaseSlice
 from gateway.table import TableRow, decode_rows

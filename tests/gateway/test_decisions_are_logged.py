@@ -14,7 +14,7 @@ from gateway.context import Gateway
 from gateway.http.decisions import _decide as what_if
 from gateway.identity import Identity
 from gateway.operate import Desk
-from gateway.publish import building, downloading
+from gateway.publish import asking, downloading
 from gateway.receive import Received, Upload, receive
 from policies.consent import Giver, Withdrawn
 from policies.withdrawal import Answer
@@ -91,7 +91,7 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("rotate", operator, lambda w, who: keys.rotate(Desk(w.gateway, who), "counting-for-school", "2026-2027")),
     ("retention", operator, lambda w, who: retention.run(w.gateway, who)),
     ("retention as a school", school, lambda w, who: retention.run(w.gateway, who)),
-    ("build", operator, lambda w, who: building.request_build(w.gateway, who, TABLE, PERIOD)),
+    ("build", operator, lambda w, who: asking.request_build(w.gateway, who, TABLE, PERIOD)),
     ("own table", school, _own_table),
     ("another's table", swv, _own_table),
     ("change numbers", school, lambda w, who: changes.change_numbers(w.gateway, who, _change(w))),

@@ -19,12 +19,13 @@ from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.publish import noisy
-from gateway.publish.building import build, request_build
+from gateway.publish.asking import request_build
+from gateway.publish.building import build
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
-from gateway.running import background
 from gateway.store import Release, ReleaseChart, ReleaseSlice, ReleaseSource
 from gateway.table import TableRow, decode_rows
+from gateway.working import background
 
 from .conftest import NOW, PERIOD, TABLE, World, build_world
 from .noisy_release import KILLS, SETTINGS, accounts, count_draws, delivered, person, release_of, spends

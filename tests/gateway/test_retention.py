@@ -16,8 +16,8 @@ from gateway.jobs import run_one
 from gateway.outcome import Refused
 from gateway.receive import Upload, receive
 from gateway.retention import Erased, overdue, run
-from gateway.running import WORK
 from gateway.store import Count, Enrolment, Job, JobState, Receipt, Submission, table_of
+from gateway.working import WORK
 from pseudonymisation.domain import Domain
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import FileKek

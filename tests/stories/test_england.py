@@ -27,9 +27,9 @@ from gateway.operate import Desk
 from gateway.publish.downloading import download
 from gateway.receive import Received, Upload, receive
 from gateway.register import SiteEntry
-from gateway.running import background
 from gateway.settings import Home, Settings, database_url
 from gateway.table import TableRow, decode_rows
+from gateway.working import background
 
 HERE = Path(__file__).parent / "england"
 SECTORS = {"State-funded primary": "po", "State-funded secondary": "vo", "Special": "so"}

@@ -17,7 +17,7 @@ from gateway.context import Gateway
 from gateway.deliveries import confirm
 from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.identity import Identity, add_person, issue_link
-from gateway.publish.building import request_build
+from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseState

@@ -13,7 +13,7 @@ from gateway.context import wall_clock
 from gateway.demo.people import must
 from gateway.identity import add_person, issue_link
 from gateway.publish.ahead import ahead
-from gateway.publish.building import request_build
+from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.store import Period, Release, ReleaseState
 from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running

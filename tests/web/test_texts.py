@@ -9,11 +9,11 @@ from audit.events import Decision, Event, Role
 from gateway.identity import ROLES, SCOPES
 from gateway.messages import catalogue
 from gateway.register import KINDS
-from gateway.running import WORK
 from gateway.store import JobState, PeriodState, ReleaseState, SubmissionState
 from gateway.web import public
 from gateway.web.asking import CASES
 from gateway.web.pages import NAVIGATION
+from gateway.working import WORK
 from policies.consent import Stage
 from pseudonymisation.keyring import KeyState
 

@@ -1,0 +1,43 @@
+"""What was delivered for a period, without the tables it becomes: small enough for the processes that serve."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, select
+from sqlmodel import Session, col
+
+from gateway.records.expected import Cell
+from gateway.register import sites_on
+from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
+
+COUNTRY = "NL"
+LEVELS = ("site", "gemeente", "swv", "country")
+
+
+def counted(session: Session, period: Period) -> list[str]:
+    """The submissions that count now: the confirmed one of each site."""
+    return list(session.execute(select(col(Submission.id)).where(_confirmed(period))).scalars())
+
+
+def delivered_sectors(session: Session, period: Period) -> list[str]:
+    """Sectors of which at least one site delivered; a release has a table for each."""
+    there = set(session.execute(select(col(Submission.site)).where(_confirmed(period))).scalars())
+    return sorted({f.sector for f in sites_on(session, period.reference_date) if f.funded and f.site in there})
+
+
+def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:
+    """The delivered leaf counts of one site, for that site alone."""
+    query = select(col(Count.subdivision), col(Count.kind), col(Count.band), col(Count.pupils)).join(
+        Submission, col(Count.submission_id) == Submission.id
+    )
+    rows = session.execute(query.where(_confirmed(period), col(Submission.site) == site))
+    return {(subdivision, kind, band): pupils for subdivision, kind, band, pupils in rows}
+
+
+def areas_of(facts: SiteFacts) -> Mapping[str, str | None]:
+    """The area of each level that a site belongs to; None where it belongs to no SWV."""
+    return {"site": facts.site, "gemeente": facts.gemeente, "swv": facts.swv, "country": COUNTRY}
+
+
+def _confirmed(period: Period) -> ColumnElement[bool]:
+    """Only confirmed submissions count."""
+    return (col(Submission.period_id) == period.id) & (col(Submission.state) == SubmissionState.CONFIRMED)

@@ -1,0 +1,186 @@
+"""Ask for a release, and what may be asked: all that goes before the figures, without the tools that make them."""
+
+import json
+from collections.abc import Iterable
+
+from sqlmodel import Session, col, select
+
+from audit.entry import Entry
+from audit.events import Event
+from gateway.collections import Contract
+from gateway.context import Gateway, actor_of
+from gateway.delivered import counted, delivered_sectors
+from gateway.identity import Identity, caller_of
+from gateway.jobs import enqueue
+from gateway.outcome import GatewayError, Refused
+from gateway.periods import find_period, school_year
+from gateway.publish.ledger import Request, other_method, reserve
+from gateway.receive import refused_by
+from gateway.register import sites_on
+from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
+from policies.decision import Decision, Deny, Permit
+from policies.parties import Caller
+from policies.question import Action
+from policies.release import Method, ReleasePlan
+from policies.things import Release as ReleaseThing
+
+JOB = "build-release"
+SEED = 32
+_OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
+_COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
+
+
+def request_build(gateway: Gateway, identity: Identity, collection: str, period_code: str) -> Release | Refused:
+    """Ask for a release of a closed period; a worker builds it.
+
+    It serves every purpose that lets tables of this collection out and that the law allows today.
+    """
+    if identity.person is None:
+        return Refused("person-needed")
+    contract = gateway.contracts.get(collection)
+    if contract is None:
+        return Refused("unknown-collection")
+    with gateway.reading() as session:
+        period = find_period(session, contract.table, period_code)
+        if period is None:
+            return Refused("unknown-period")
+        caller = caller_of(session, identity, gateway.today)
+    decision = _decide(gateway, caller, contract, period)
+    if isinstance(decision, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code), decision)
+        return refused_by(decision)
+    made = _enqueue(gateway, identity.person, period, decision)
+    if isinstance(made, Refused):
+        entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code)
+        gateway.log_undone(entry, decision)
+    return made
+
+
+def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) -> Release | Refused:
+    """Keep the wish for a release, with what it costs of the budget, for a worker; one at a time for a period."""
+    with gateway.writing() as session:
+        period = session.get_one(Period, period.id, with_for_update=True)
+        if period.state != PeriodState.CLOSED:
+            return Refused("period-open")
+        possible, corrects = may_be_built(session, period)
+        if not possible:
+            return Refused("release-exists")
+        release = Release(
+            id=gateway.new_id(),
+            period_id=period.id or 0,
+            purposes=" ".join(decision.purposes),
+            builder_id=person,
+            seed=gateway.random(SEED),
+            corrects=corrects,
+        )
+        plan = gateway.law.purposes.plan(decision.purposes)
+        methods = methods_of(delivered_sectors(session, period), plan)
+        changed = changed_sectors(session, period, corrects)
+        due = [(sector, method) for sector, method in methods if changed is None or sector in changed]
+        refused = other_method(session, methods, school_year(period.code)) or reserve(
+            gateway, session, requests_of(release.id, period, plan, due)
+        )
+        if refused is not None:
+            return refused
+        session.add(release)
+        enqueue(session, gateway, JOB, release.id)
+        return release
+
+
+def may_be_built(session: Session, period: Period) -> tuple[bool, str | None]:
+    """Whether a release of a period may be built now, and the release it then corrects, None for the first."""
+    releases = session.exec(select(Release).where(Release.period_id == period.id)).all()
+    if any(release.state in _COMING for release in releases):
+        return False, None
+    out = [release for release in releases if release.state in _OUT]
+    if not out:
+        return True, None
+    changed = set(counted(session, period)) != set(sources_of(session, out[0].id))
+    return len(out) == 1 and (changed or out[0].state == ReleaseState.WITHDRAWN), out[0].id
+
+
+def sources_of(session: Session, release: str) -> list[str]:
+    """The submissions that were counted in a release."""
+    query = select(ReleaseSource.submission_id).where(col(ReleaseSource.release_id) == release)
+    return list(session.exec(query).all())
+
+
+def changed_sectors(session: Session, period: Period, corrects: str | None) -> set[str] | None:
+    """Sectors of which other deliveries count now than in the release that is corrected; None: there is no such."""
+    if corrects is None:
+        return None
+    differ = set(counted(session, period)) ^ set(sources_of(session, corrects))
+    sites = set(session.exec(select(Submission.site).where(col(Submission.id).in_(differ))))
+    return {facts.sector for facts in sites_on(session, period.reference_date) if facts.site in sites}
+
+
+def methods_of(sectors: Iterable[str], plan: ReleasePlan) -> list[tuple[str, Method]]:
+    """How the figures of each of these sectors leave, as far as the plan shows them."""
+    return [(sector, method) for sector, method in plan.methods.items() if sector in set(sectors)]
+
+
+def requests_of(
+    release_id: str, period: Period, plan: ReleasePlan, methods: Iterable[tuple[str, Method]]
+) -> list[Request]:
+    """What a release asks of the privacy budgets: once for every sector whose figures leave with noise."""
+    if plan.noise is None:
+        return []
+    return [
+        Request(release_id, period.table_id, period.code, sector, plan.purposes, plan.noise)
+        for sector, method in methods
+        if method == "dp"
+    ]
+
+
+def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: bool | int) -> ReleaseThing:
+    """A release as the law sees it."""
+    facts: dict[str, bool | int] = {
+        "published": release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN),
+        "withdrawn": release.state == ReleaseState.WITHDRAWN,
+        "exercise": period.exercise,
+        "attacker_failed": attacker_failed(release),
+        "minimum": plan.minimum,
+        "zeros_are_small": plan.zeros_are_small,
+        "complements": plan.complements,
+    }
+    return ReleaseThing(**(facts | more))  # type: ignore[arg-type]  # each fact has the type of its field
+
+
+def methods_used(release: Release) -> list[tuple[str, Method]]:
+    """How the figures of each sector were made, by the release's own certificate."""
+    sectors = json.loads(release.certificate)["sectors"]
+    return [(sector, "dp" if "privacy" in found else "exact") for sector, found in sorted(sectors.items())]
+
+
+def attacker_failed(release: Release) -> bool:
+    """Whether the judge found nothing exact and nothing narrowed in these bytes."""
+    if not release.certificate:
+        return False
+    verdict = json.loads(release.certificate)["attacker"]
+    return bool(verdict["exact"] == 0 and verdict["narrowed"] == 0)
+
+
+def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period) -> Decision:
+    """The permit for all purposes the law allows today, or the first refusal."""
+    refusal: Deny | None = None
+    allowed = []
+    for purpose in gateway.law.purposes.releasing(contract.table):
+        plan = gateway.law.purposes.plan([purpose])
+        thing = ReleaseThing(
+            exercise=period.exercise,
+            minimum=plan.minimum,
+            zeros_are_small=plan.zeros_are_small,
+            complements=plan.complements,
+        )
+        decided = gateway.decide(caller, Action.BUILD_RELEASE, thing, (purpose,), contract.table)
+        if isinstance(decided, Permit):
+            allowed.append(purpose)
+        elif refusal is None:
+            refusal = decided
+    if not allowed:
+        if refusal is None:
+            raise GatewayError("no purpose lets tables of this collection out: add one to the purpose files")
+        return refusal
+    plan = gateway.law.purposes.plan(allowed)
+    thing = release_thing(Release(id="", period_id=0, purposes="", builder_id=0, seed=b""), period, plan)
+    return gateway.decide(caller, Action.BUILD_RELEASE, thing, tuple(allowed), contract.table)

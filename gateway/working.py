@@ -1,0 +1,65 @@
+"""Work in the background: jobs, the log's sequencer, the asking of witnesses; a process of its own, or threads."""
+
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+
+from gateway import consents, lawbook, retention, witnesses
+from gateway.app import open_gateway, yearly_log
+from gateway.context import Gateway
+from gateway.executors import executor_of
+from gateway.jobs import Work, run_until
+from gateway.publish import asking, building
+from gateway.settings import Home
+from gateway.telemetry import set_up_logging
+
+
+def _build(gateway: Gateway, release_id: str) -> None:
+    """Build a release where the settings say."""
+    with executor_of(gateway.settings) as executor:
+        building.build(gateway, release_id, executor)
+
+
+WORK: Mapping[str, Work] = {
+    asking.JOB: Work(_build, building.give_up),
+    consents.DESTROY_KEY: Work(consents.destroy_key, consents.key_survives),
+    retention.JOB: Work(retention.run_job, retention.give_up),
+}
+
+
+def run_worker(where: Home) -> None:
+    """Run jobs and sequence the log until told to stop."""
+    set_up_logging()
+    gateway = open_gateway(where)
+    stop = threading.Event()
+
+    def told(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, told)
+    with background(gateway, stop):
+        stop.wait()
+
+
+@contextmanager
+def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
+    """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs."""
+    log = yearly_log(gateway)
+    lawbook.keep(gateway)
+    retention.schedule(gateway)
+    threads = [
+        threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
+        threading.Thread(target=log.run, args=(stop,), name="sequencer", daemon=True),
+        threading.Thread(target=witnesses.ask_until, args=(gateway, stop), name="witnesses", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
