@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, LargeBinary, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Integer, LargeBinary, Table, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
 
 from gateway.outcome import GatewayError
@@ -22,7 +23,6 @@ if sys.platform != "win32":
 BUSY_SECONDS = 10
 _BUSY = "the database is busy: another writer did not finish in time"
 _LOOK_AGAIN = 0.0005
-_BINARY = {str: "text", int: "int4", bytes: "bytea"}  # Python's type of a column → PostgreSQL's, for COPY
 _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
 
@@ -105,12 +105,19 @@ def insert_rows(
     if connection.dialect.name == "postgresql":
         cursor: Any = connection.connection.cursor()
         with cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types([_BINARY[table.c[name].type.python_type] for name in columns])
+            copy.set_types([_in_copy(table.c[name].type) for name in columns])
             for row in rows:
                 copy.write_row(row)
         return
     marks = ", ".join("?" * len(columns))
     connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({marks})", list(rows))  # noqa: S608  likewise
+
+
+def _in_copy(kind: TypeEngine[Any]) -> str:
+    """PostgreSQL's name of a column's type, for COPY in binary form."""
+    if isinstance(kind, Integer):
+        return "int4"
+    return "bytea" if isinstance(kind, LargeBinary) else "text"
 
 
 class _Bytes(LargeBinary):
