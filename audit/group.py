@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 
+from audit.driver import execute
 from audit.errors import AuditError
 
 Result = TypeVar("Result")
@@ -82,16 +83,14 @@ def _commit(engine: Engine, jobs: list[_Job]) -> None:
     """One transaction for all; who fails alone is told alone, and if the commit fails everybody is told."""
     try:
         with engine.begin() as connection:
-            # Straight to the driver: a savepoint of SQLAlchemy costs as much as the work it guards.
-            savepoint = connection.connection.cursor().execute
             for job in jobs:
-                savepoint("SAVEPOINT work")
+                execute(connection, "SAVEPOINT work")
                 try:
                     job.result = job.work(connection)
                 except BaseException as error:  # noqa: BLE001  it is the caller's, who gets it
-                    savepoint("ROLLBACK TO work")
+                    execute(connection, "ROLLBACK TO work")
                     job.error = error
-                savepoint("RELEASE work")
+                execute(connection, "RELEASE work")
     except BaseException as error:  # noqa: BLE001  likewise, for every caller of this commit
         for job in jobs:
             job.error = job.error or error

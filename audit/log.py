@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
 
+from audit.driver import execute
 from audit.entry import Entry, Vocabulary
 from audit.events import SHAPES
 from audit.merkle import leaf_hash
@@ -90,22 +90,5 @@ class Log:
             span_id=span_id or fresh[-SPAN_BYTES:].hex(),
             parent_span_id=parent_span_id,
         )
-        _insert(connection, data)
+        execute(connection, _INSERT[connection.dialect.name], (data,))
         return Appended(data, leaf_hash(data))
-
-
-def _insert(connection: Connection, data: bytes) -> None:
-    """One prepared statement, straight to the driver: through SQLAlchemy it takes as long as all the rest of `append`.
-
-    Raises:
-        DBAPIError: As SQLAlchemy would raise it; nothing was written.
-    """
-    if not connection.in_transaction():
-        connection.begin()
-    statement, driver = _INSERT[connection.dialect.name], connection.dialect.loaded_dbapi.Error
-    try:
-        connection.connection.cursor().execute(statement, (data,))
-    except driver as error:
-        raise DBAPIError.instance(
-            statement, None, error, driver, hide_parameters=True, dialect=connection.dialect
-        ) from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from audit.driver import execute
 from audit.errors import NotLoggedError
 from audit.merkle import consistency_ranges, cover, fold, inclusion_ranges, position
 from audit.note import Key
@@ -167,11 +168,11 @@ def nodes(connection: Connection, log: int, positions: Sequence[int]) -> dict[in
     """
     if connection.dialect.name == "postgresql":
         look_up = "SELECT position, hash FROM audit_node WHERE log = %s AND position = ANY(%s)"
-        rows = connection.exec_driver_sql(look_up, (log, list(positions)))
+        rows = execute(connection, look_up, (log, list(positions))).fetchall()
     else:
         marks = ",".join("?" * len(positions))
         look_up = f"SELECT position, hash FROM audit_node WHERE log = ? AND position IN ({marks})"  # noqa: S608  marks
-        rows = connection.exec_driver_sql(look_up, (log, *positions))
+        rows = execute(connection, look_up, (log, *positions)).fetchall()
     found = {place: bytes(value) for place, value in rows}
     if len(found) != len(set(positions)):
         raise NotLoggedError("the log does not hold a tree of that size")
