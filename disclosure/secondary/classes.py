@@ -28,23 +28,18 @@ def classify(rows: np.ndarray, offered: np.ndarray, known: np.ndarray) -> Classe
     """Classes of the rows (R x P) of a node whose units offer some leaves (P) and of which some rows are known (R)."""
     lines = rows * offered
     fixed = known_sums(lines[known])
-    apart = _disjoint(fixed)
+    cores, rests = _reduce(lines, _disjoint(fixed))
     of, sign = np.full(len(rows), -1), np.ones(len(rows), np.int64)
     seen: dict[bytes, tuple[int, int]] = {}
-    body: list[np.ndarray] = []
-    rests: list[np.ndarray] = []
-    for row in np.flatnonzero(~known):
-        core, rest = _reduce(lines[row], apart)
-        if not core.any():
-            continue
-        if core.tobytes() not in seen:
-            seen[core.tobytes()] = (len(body), 1)
-            seen.setdefault(rest.tobytes(), (len(body), -1))
-            body.append(core)
-            rests.append(rest)
-        of[row], sign[row] = seen[core.tobytes()]
-    shape = (-1, rows.shape[1])
-    return Classes(of, sign, np.array(body, np.int64).reshape(shape), np.array(rests, np.int64).reshape(shape), fixed)
+    kept: list[int] = []
+    for row in np.flatnonzero(~known & cores.any(axis=1)).tolist():
+        core = cores[row].tobytes()
+        if core not in seen:
+            seen[core] = (len(kept), 1)
+            seen.setdefault(rests[row].tobytes(), (len(kept), -1))
+            kept.append(row)
+        of[row], sign[row] = seen[core]
+    return Classes(of, sign, cores[kept], rests[kept], fixed)
 
 
 def known_sums(lines: np.ndarray) -> np.ndarray:
@@ -60,24 +55,21 @@ def known_sums(lines: np.ndarray) -> np.ndarray:
     return np.array(kept, np.int64).reshape(-1, lines.shape[1])
 
 
-def _disjoint(sums: np.ndarray) -> list[np.ndarray]:
+def _disjoint(sums: np.ndarray) -> np.ndarray:
     taken = np.zeros(sums.shape[1], np.int64)
     apart = []
     for line in sums:
         if not (taken & line).any():
             apart.append(line)
             taken = taken | line
-    return apart
+    return np.array(apart, np.int64).reshape(-1, sums.shape[1])
 
 
-def _reduce(line: np.ndarray, sums: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """A sum without the known sums inside it, and what completes it to known sums (zeros if nothing does)."""
-    core, rest, open_ = line.copy(), np.zeros_like(line), line.copy()
-    for known in sums:
-        held = line * known
-        open_ -= held
-        if (held == known).all():
-            core -= known
-        elif held.any():
-            rest += known - held
-    return core, np.zeros_like(line) if open_.any() else rest
+def _reduce(lines: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lines without the known sums inside them, and what completes each to known sums (zeros if nothing does)."""
+    held = lines @ sums.T
+    full = held == sums.sum(axis=1)
+    cores = lines - full @ sums
+    rests = ((held > 0) & ~full) @ sums * (1 - lines)
+    open_ = (lines > sums.sum(axis=0)).any(axis=1)
+    return cores, np.where(open_[:, None], 0, rests)

@@ -64,20 +64,25 @@ class Ledger:
     def moved(self, delta: Delta) -> tuple[np.ndarray, np.ndarray]:
         """Nodes a delta touches, and the change of each of their rows."""
         lines = delta.leaves @ self.patch.rows.T
-        above = sorted({area for unit in delta.units.tolist() for area in self.patch.chains[unit].tolist()})
-        part = self.patch.members[above][:, delta.units].toarray() if above else np.zeros((0, len(delta.units)), int)
-        return np.array([*delta.units.tolist(), *above]), np.concatenate([lines, part @ lines])
+        chains = [self.patch.chains[unit] for unit in delta.units.tolist()]
+        above, place = np.unique(np.concatenate([np.zeros(0, int), *chains]), return_inverse=True)
+        sums = np.zeros((len(above), lines.shape[1]), np.int64)
+        np.add.at(sums, place, np.repeat(lines, [len(chain) for chain in chains], axis=0))
+        moved = sums.any(axis=1)
+        return np.concatenate([delta.units, above[moved]]), np.concatenate([lines, sums[moved]])
 
     def _keeps(self, nodes: np.ndarray, change: np.ndarray, insider: int) -> bool:
         """Whether the told bounds hold, but for margins that the insider shares."""
         patch = self.patch
-        shared = np.array([node >= patch.size and insider in patch.shares[node] for node in nodes.tolist()])
         after = patch.values[nodes] + change
         fine = (after >= patch.lower[nodes]) & (after <= patch.upper[nodes])
+        if insider < 0 or fine.all():
+            return bool(fine.all())
+        shared = np.array([node >= patch.size and insider in patch.shares[node] for node in nodes.tolist()])
         return bool((fine | (patch.told[nodes] & shared[:, None])).all())
 
     def _reached(self, nodes: np.ndarray, change: np.ndarray) -> list[tuple[Change, Goal]]:
         place, row = np.nonzero(change)
         keys = zip(nodes[place].tolist(), row.tolist(), change[place, row].tolist(), strict=True)
-        found = ((Change(*key), self.goals.get(Change(*key))) for key in keys)
-        return [(change, goal) for change, goal in found if goal is not None]
+        changes = (Change(*key) for key in keys)
+        return [(change, self.goals[change]) for change in changes if change in self.goals]

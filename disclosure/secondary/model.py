@@ -132,7 +132,7 @@ class Model:
         lower = np.where(cells.shut, 0, np.where(free, -np.inf, cells.lower))
         upper = np.where(cells.shut, 0, np.where(free, np.inf, cells.upper))
         rows = np.flatnonzero((lower != solver.lower[: len(lower)]) | (upper != solver.upper[: len(upper)]))
-        solver.bound_rows(rows.tolist(), lower[rows], upper[rows])
+        solver.bound_rows(rows, lower[rows], upper[rows])
         if insider not in self._limits:
             self._limits[insider] = self._limit(insider)
         ways = np.where(cells.shut[self.giving], np.inf, 0)

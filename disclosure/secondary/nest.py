@@ -58,7 +58,7 @@ class Nest:
             closed: leave every sum over those units alone.
         """
         patch = self.patch
-        units = patch.members[[change.area]].indices
+        units = patch.units[change.area]
         homes = np.unique(patch.region[units])
         inside = np.isin(patch.region, homes)
         scope = np.flatnonzero(inside) if regional else np.arange(patch.size)

@@ -55,6 +55,11 @@ class Patch:
     merged: "tuple[sparse.csr_array, Patch] | None"
 
     @cached_property
+    def units(self) -> list[np.ndarray]:
+        """Per node the units of the patch in it."""
+        return np.split(self.members.indices, self.members.indptr[1:-1])
+
+    @cached_property
     def chains(self) -> list[np.ndarray]:
         """Per unit the areas of the patch it belongs to."""
         above = sparse.csc_array(self.members[self.size :])

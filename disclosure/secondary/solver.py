@@ -1,7 +1,5 @@
 """HiGHS behind five calls: a linear programme that is solved again and again with other bounds."""
 
-from collections.abc import Iterable
-
 import highspy
 import numpy as np
 from scipy import sparse
@@ -56,11 +54,10 @@ class Solver:
         self.limit[columns] = limit
         self._highs.changeColsBounds(len(columns), columns.astype(np.int32), np.zeros(len(columns)), limit)
 
-    def bound_rows(self, rows: Iterable[int], lower: Iterable[float], upper: Iterable[float]) -> None:
+    def bound_rows(self, rows: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
         """Set the bounds of some rows."""
-        for row, low, high in zip(rows, lower, upper, strict=True):
-            self.lower[row], self.upper[row] = low, high
-            self._highs.changeRowBounds(row, low, high)
+        self.lower[rows], self.upper[rows] = lower, upper
+        self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), lower, upper)
 
     def solve(self, fixed: dict[int, float]) -> np.ndarray | None:
         """A cheapest whole solution with some rows fixed for this once, None if there is none.
