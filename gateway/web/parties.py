@@ -31,7 +31,7 @@ def _parties(request: Request, who: Visitor, form: Mapping[str, str] | None = No
     words, kind = request.query_params.get("q", "").strip(), request.query_params.get("kind", "")
     with gateway_of(request).reading() as session:
         counts = overview.parties_by_kind(session)
-        found = overview.find_parties(session, words, kind)
+        found = overview.find_parties(session, words, kind) if words or kind else []
     return page(
         request,
         who,
@@ -40,6 +40,7 @@ def _parties(request: Request, who: Visitor, form: Mapping[str, str] | None = No
         counts=counts,
         found=found,
         words=words,
+        searched=bool(words or kind),
         kind=kind,
         kinds=[each for each in KINDS if each != "site"],
         form=form or {},

@@ -15,7 +15,8 @@ PUBLIC = (
 PAGES = {
     None: PUBLIC,
     "school": (
-        "/school", "/school/history", "/school/figures", "/school/trend", f"/school/periods/{TABLE}/{OPEN_PERIOD}",
+        "/school", "/school/history", f"/school/periods/{TABLE}/{PERIOD}",
+        "/school/figures", "/school/trend", f"/school/periods/{TABLE}/{OPEN_PERIOD}",
         "/school/submissions/NEWEST", "/operator", "/school/consents", "/school/consents/new",
     ),
     "swv": (
@@ -25,11 +26,12 @@ PAGES = {
     "gemeente": ("/releases/RELEASE?level=country&kind=*",),
     "builder": (
         "/operator", f"/operator/periods/{TABLE}/{PERIOD}", f"/operator/periods/{TABLE}/{OPEN_PERIOD}?state=missing",
-        "/operator/releases", "/operator/system", "/operator/releases/RELEASE", "/operator/parties?q=de",
-        "/operator/parties/SITE",
+        "/operator/releases", "/operator/system", "/operator/releases/RELEASE", "/operator/parties",
+        "/operator/parties?q=de", "/operator/parties/SITE",
     ),
     "controller-officer": (
-        "/audit", "/audit?decision=deny", "/audit/check", "/audit/certificates", "/audit/entries/ANY",
+        "/audit", "/audit?decision=deny", "/audit?decision=deny&period=2026-2027-1",
+        "/audit/check", "/audit/certificates", "/audit/entries/ANY",
         "/audit/ask?who=swv&case=named",
     ),
     "privacy-officer": ("/audit", "/audit/check"),

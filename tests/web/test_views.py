@@ -1,0 +1,74 @@
+"""An officer's own views of the timeline: kept under a name, for this person, and nothing but filters."""
+
+import re
+
+import httpx
+import pytest
+
+from gateway.web.views import MOST
+from tests.web.conftest import Stage
+
+OFFICER, OTHER = "controller-officer", "privacy-officer"
+
+
+def send(client: httpx.Client, **fields: str) -> httpx.Response:
+    """The form of the page with these fields."""
+    page = client.get("/audit").text
+    csrf = re.findall(r'name="csrf" value="([^"]+)"', page)[0]
+    return client.post("/audit/views", data={"csrf": csrf, **fields}, follow_redirects=False)
+
+
+def tabs(client: httpx.Client) -> dict[str, str]:
+    """Name → address of the views on the page."""
+    page = client.get("/audit").text
+    return {name: address for address, name in re.findall(r'<li><a href="(/audit[^"]*)"[^>]*>([^<]+)</a></li>', page)}
+
+
+def test_a_view_is_kept_opened_and_removed(stage: Stage) -> None:
+    """Filters under a name appear as a tab of this person only, and go when asked."""
+    query = "decision=deny&period=2026-2027-1"
+    with stage.client(OFFICER) as client, stage.client(OTHER) as other:
+        assert send(client, act="keep", name="Weigeringen", query=query).headers["location"] == f"/audit?{query}"
+        assert tabs(client)["Weigeringen"].replace("&amp;", "&") == f"/audit?{query}"
+        assert "Verwijder de weergave “Weigeringen”" in client.get(f"/audit?{query}").text
+        assert "Weigeringen" not in tabs(other)
+        assert send(client, act="keep", name="Weigeringen", query="event=audit.viewed").status_code == 303
+        assert tabs(client)["Weigeringen"] == "/audit?event=audit.viewed"
+        assert send(client, act="remove", name="Weigeringen", query="event=audit.viewed").status_code == 303
+        assert "Weigeringen" not in tabs(client)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"act": "keep", "name": "", "query": "decision=deny"},
+        {"act": "keep", "name": "leeg", "query": ""},
+        {"act": "keep", "name": "vreemd", "query": "shoe=44&before=1.2"},
+        {"act": "burn", "name": "x", "query": "decision=deny"},
+        {"act": "keep", "name": "lang", "query": "organisation=" + "x" * 3_000},
+    ],
+)
+def test_what_is_no_view_is_not_kept(stage: Stage, fields: dict[str, str]) -> None:
+    """Without a name, without a filter the page knows, or longer than an address may be: refused."""
+    with stage.client(OFFICER) as client:
+        assert send(client, **fields).status_code == 400
+        assert fields["name"] not in tabs(client)
+
+
+def test_there_is_room_for_a_dozen(stage: Stage) -> None:
+    """One more than there is room for is refused; the page says so instead of offering the form."""
+    with stage.client(OTHER) as client:
+        for number in range(MOST):
+            assert send(client, act="keep", name=f"w{number}", query=f"period=2026-2027-{number}").status_code == 303
+        assert send(client, act="keep", name="te veel", query="decision=deny").status_code == 400
+        assert 'name="act" value="keep"' not in client.get("/audit?event=audit.viewed").text
+        for number in range(MOST):
+            send(client, act="remove", name=f"w{number}", query=f"period=2026-2027-{number}")
+
+
+def test_a_school_keeps_no_views(stage: Stage) -> None:
+    """The form is for those who look at the log."""
+    with stage.client("school") as client:
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/school").text)[0]
+        data = {"csrf": csrf, "act": "keep", "name": "x", "query": "decision=deny"}
+        assert client.post("/audit/views", data=data).status_code == 404
