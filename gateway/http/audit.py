@@ -192,7 +192,7 @@ def _entries(request: Request, gateway: TheGateway, caller: Identity | None, log
     body = trail.bundle_of_entries(gateway, officer(gateway, caller), log, tile)
     if isinstance(body, Refused):
         return problem(request, body)
-    return Response(body, headers={"Cache-Control": "private"}, media_type="application/octet-stream")
+    return Response(body, media_type="application/octet-stream")
 
 
 def _text(body: str) -> Response:

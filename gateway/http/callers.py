@@ -102,9 +102,9 @@ async def identity(caller: Annotated[Identity | None, Depends(optional_identity)
     return caller
 
 
-def demand_scope(caller: Identity, scope: str) -> None:
-    """Stop a machine whose token was not made for this; people have no scopes but their role."""
-    if caller.person is None and not caller.scopes & {scope, "all"}:
+def demand_scope(caller: Identity, *scopes: str) -> None:
+    """Stop a machine whose token was made for none of these; people have no scopes but their role."""
+    if caller.person is None and not caller.scopes & {*scopes, "all"}:
         raise NotAllowed(Refused("scope"))
 
 

@@ -112,12 +112,14 @@ def list_own(gateway: TheGateway, caller: Somebody) -> Response:
 @router.get("/consents/{consent_id}", operation_id="readConsent")
 def read(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """A consent with the receipt for its giver; for its own site, and once given for the recipient it names."""
+    demand_scope(caller, "consent")
     return _answer(request, gateway, consents.read(gateway, caller, consent_id), 200)
 
 
 @router.get("/consent-notices", operation_id="listConsentNotices")
 def notices(gateway: TheGateway, caller: Somebody) -> Response:
     """The signed notices to the caller that a consent has ended."""
+    demand_scope(caller, "consent")
     rows = consents.notices_of(gateway, caller)
     return answer_json(
         [
@@ -140,6 +142,7 @@ def notices(gateway: TheGateway, caller: Somebody) -> Response:
 )
 async def answer(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """What the recipient did after a notice: erased, or kept on another legal basis."""
+    demand_scope(caller, "consent")
     stamped = await read_json(request, lambda raw: TypeAdapter(dict[str, Any]).validate_json(raw))
     if isinstance(stamped, Refused):
         return problem(request, stamped)

@@ -101,6 +101,8 @@ def certificate(request: Request, gateway: TheGateway, caller: Anybody, release_
 @router.get("/receipts/{entry_id}", operation_id="readDownloadReceipt")
 def receipt(request: Request, gateway: TheGateway, caller: Anybody, entry_id: str) -> Response:
     """The receipt of one of the caller's own uploads or downloads, or of one by the public."""
+    if caller is not None:
+        demand_scope(caller, "submit", "download")
     outcome = downloading.receipt_of_entry(gateway, caller, entry_id)
     return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
 

@@ -85,6 +85,7 @@ def list_submissions(  # noqa: PLR0917  FastAPI passes parameters by name
     period: Annotated[str | None, Query(max_length=11)] = None,
 ) -> list[SubmissionItem]:
     """All submissions of the caller's own site, newest first."""
+    demand_scope(caller, "submit")
     rows = deliveries.own_submissions(gateway, caller, period)
     return [SubmissionItem.of(*row) for row in paged.of(request, response, rows)]
 
@@ -92,6 +93,7 @@ def list_submissions(  # noqa: PLR0917  FastAPI passes parameters by name
 @router.get("/submissions/{submission_id}", response_model=SubmissionBody, operation_id="readSubmission")
 def read_submission(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
     """One submission of the caller's own site, with its counts."""
+    demand_scope(caller, "submit")
     return _seen(request, deliveries.read(gateway, caller, submission_id))
 
 
@@ -104,6 +106,7 @@ def read_receipt(
     of: Literal["submission", "confirmation"] = "submission",
 ) -> Response:
     """The signed receipt with the proof that its entry is in the log; 503 until the log holds it."""
+    demand_scope(caller, "submit")
     receipt = deliveries.receipt_of(gateway, caller, submission_id, confirmation=of == "confirmation")
     return problem(request, receipt) if isinstance(receipt, Refused) else Response(receipt, media_type="text/plain")
 
@@ -111,6 +114,7 @@ def read_receipt(
 @router.get("/submissions/{submission_id}/report", response_model=ReportBody, operation_id="readReport")
 def read_report(request: Request, gateway: TheGateway, caller: Somebody, submission_id: str) -> Response:
     """Against which rules an accepted submission was checked; a file with faults is never stored."""
+    demand_scope(caller, "submit")
     outcome = deliveries.read(gateway, caller, submission_id)
     if isinstance(outcome, Refused):
         return problem(request, outcome)
