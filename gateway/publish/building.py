@@ -13,6 +13,7 @@ from audit.entry import Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.receipt import NONCE_BYTES, commit
+from disclosure import DisclosureError
 from gateway.context import Gateway, actor_of
 from gateway.delivered import counted
 from gateway.identity import Identity, caller_of
@@ -60,8 +61,8 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
     try:
         todo = [table for table in tables if table.sector not in still]
         made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)
-    except NoiseLostError:
-        give_up(gateway, release_id, "noise-lost")
+    except (NoiseLostError, DisclosureError) as error:  # to try again would give the same
+        give_up(gateway, release_id, "noise-lost" if isinstance(error, NoiseLostError) else "not-protectable")
         return
     plan = gateway.law.purposes.plan(release.purposes.split())
     built = _joined([(made | still)[table.sector] for table in tables], [table.sector for table in tables], plan)

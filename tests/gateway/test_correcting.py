@@ -3,7 +3,7 @@
 import csv
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +11,16 @@ import pytest
 from sqlmodel import select
 
 from gateway.context import Gateway
-from gateway.demo.people import must
+from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
+from gateway.settings import Settings
 from gateway.store import Release, ReleaseSlice
 from gateway.table import TableRow, decode_rows
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
-from tests.gateway.noisy_release import deliver, delivered, person
+from tests.gateway.noisy_release import accounts, deliver, delivered, person
 
 LATE = 3
 
@@ -133,3 +134,36 @@ def test_second_correction_is_refused(six: Versions) -> None:
     must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
     deliver(world, LATE, moved(world.counts(LATE), 7))
     assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
+
+
+@pytest.fixture
+def mixed(new_world: Callable[..., World]) -> World:
+    """Secondary schools leave with noise, the others without; everything delivered."""
+    return delivered(new_world(settings=Settings(in_force=IN_FORCE, methods={"vo": "dp"})))
+
+
+def test_a_correction_leaves_noise_alone_where_nothing_changed(mixed: World) -> None:
+    """A primary school is late: the noisy figures stay, byte for byte, and no budget is spent for them."""
+    first = released(mixed)
+    spent = accounts(mixed.gateway)
+    must(mixed.desk.reopen_for(TABLE, PERIOD, mixed.region.sites[LATE].code))
+    deliver(mixed, LATE, moved(mixed.counts(LATE), 6))
+    second = released(mixed)
+    before, after = rows(mixed.gateway, first), rows(mixed.gateway, second)
+    noisy = {cell for cell in before if cell[2] == "vo"}
+    assert noisy
+    assert {cell: before[cell] for cell in noisy} == {cell: after[cell] for cell in noisy}
+    assert before != after
+    assert accounts(mixed.gateway) == spent
+    assert '"narrowed": 0' in second.certificate
+
+
+def test_a_correction_of_noise_costs_budget(mixed: World) -> None:
+    """A secondary school is late: what the period's budget does not hold is refused, and nothing is built."""
+    released(mixed)
+    late = next(i for i, site in enumerate(mixed.region.sites) if site.sector == "vo")
+    must(mixed.desk.reopen_for(TABLE, PERIOD, mixed.region.sites[late].code))
+    deliver(mixed, late, moved(mixed.counts(late), 6))
+    refused = request_build(mixed.gateway, person(mixed, "again"), TABLE, PERIOD)
+    assert isinstance(refused, Refused)
+    assert refused.code == "budget-exceeded"
