@@ -36,6 +36,7 @@ LEAVES, MARGINS = ("upto5", "5to10", "10to20", "above20"), ("upto10", "above10")
 PAGES = (
     ("start", None, "/"),
     ("national picture", None, "/national"),
+    ("the rules", None, "/rules"),
     ("school: what is asked", "school", "/school"),
     ("school: the form", "school", f"/school/periods/{TABLE}/{PERIOD}"),
     (f"SWV of {LARGEST} schools: table", "swv", "/releases/RELEASE"),

@@ -23,7 +23,7 @@ from gateway.pseudonyms import (
 from gateway.running import free_port
 from gateway.synthetic.region import Region
 
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 _DAYS = 365
 
 

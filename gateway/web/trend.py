@@ -40,13 +40,13 @@ class Point:
 
     Attributes:
         line: The figures of the area; None where it has none in this period.
-        shares: Who → published share of the highest band: `own`, and `region` and `country` beside it.
+        highest: Who → the figure of the highest band: `own`, and `region` and `country` beside it.
     """
 
     period: Period
     line: Line | None
     bar: Bar
-    shares: Mapping[str, str]
+    highest: Mapping[str, TableRow | None]
     change: Change
 
 
@@ -64,13 +64,13 @@ class Trend:
     @property
     def plot(self) -> Plot | None:
         """The shares as a chart, once there is something that runs."""
-        shares = {name: [_per_cent(point.shares[name]) for point in self.points] for name in self.beside}
+        shares = {name: [_per_cent(point.highest[name]) for point in self.points] for name in self.beside}
         return plot(shares, [bool(point.change.joined or point.change.left) for point in self.points])
 
     @property
     def beside(self) -> Sequence[str]:
-        """Whose shares there are: those of which no period has one are left out, but never the own."""
-        return [name for name in WHOSE if name == "own" or any(point.shares[name] for point in self.points)]
+        """Whose figures there are: those that no period has are left out, but never the own."""
+        return [name for name in WHOSE if name == "own" or any(point.highest[name] for point in self.points)]
 
 
 def of_recipient(request: Request, who: Visitor) -> Response:
@@ -156,7 +156,7 @@ def _trend(
             period,
             picked[i],
             bars[i][1] if i in bars else Bar(()),
-            _shares(picked[i], others[i], wanted, top),
+            _highest(picked[i], others[i], wanted, top),
             changes[i],
         )
         for i, (period, _) in enumerate(found)
@@ -170,19 +170,16 @@ def _pick(group: Sequence[Line], wanted: Filters) -> Line | None:
     return next((line for line in fitting if line.sector == wanted.sector), None)
 
 
-def _shares(own: Line | None, others: Sequence[Line], wanted: Filters, band: str) -> dict[str, str]:
-    """The published share of a band in the own figures, in those of the region of a school, and in the country's."""
+def _highest(own: Line | None, others: Sequence[Line], wanted: Filters, band: str) -> dict[str, TableRow | None]:
+    """The figure of a band among the own ones, those of the region of a school, and those of the country."""
     region = _pick([line for line in others if line.level == REGION], wanted)
     country = _pick([line for line in others if line.level == "country"], wanted)
-    return {name: _share(line, band) for name, line in zip(WHOSE, (own, region, country), strict=True)}
+    lines_of = zip(WHOSE, (own, region, country), strict=True)
+    return {name: line.cells.get(band) if line is not None else None for name, line in lines_of}
 
 
-def _per_cent(share: str) -> int | None:
-    return int(share) if share else None
-
-
-def _share(line: Line | None, band: str) -> str:
-    return line.cells[band].share if line is not None and band in line.cells else ""
+def _per_cent(row: TableRow | None) -> int | None:
+    return int(row.share) if row is not None and row.share else None
 
 
 ROUTES = [

@@ -74,6 +74,8 @@ def test_every_text_is_said_somewhere() -> None:
     whole = set(re.findall(r"'([\w.-]+)'", SOURCE))
     built = tuple(re.findall(r"'([a-z_.]+\.)'\s*~", SOURCE))
     families = (*(f"{name}." for name in FAMILIES), *built, "short.", "after.", "kept.", "rules.", "job.")
-    prose = tuple(f"{name}." for name in ("about", "differences", "accessibility", "contact", "reminder", "sign", "code"))
+    prose = tuple(
+        f"{name}." for name in ("about", "differences", "accessibility", "contact", "reminder", "sign", "code")
+    )
     silent = [key for key in PAGES if key not in whole and not key.startswith((*families, *prose))]
     assert not silent

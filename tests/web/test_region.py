@@ -1,0 +1,39 @@
+"""A school beside its region: the partnership as a whole, from the released table, and nothing of any other area."""
+
+import csv
+import dataclasses
+import io
+
+from gateway.context import vocabulary
+from gateway.demo.people import IN_FORCE
+from gateway.formats.write import Format
+from gateway.outcome import Refused
+from gateway.publish.downloading import download, regions_open
+from policies.engine import Engine
+from tests.web.conftest import Stage
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text), delimiter=";"))
+
+
+def test_a_school_gets_its_region_as_the_region_gets_it(stage: Stage) -> None:
+    """The rows of its own partnership and sector at the level of the whole, equal to those the partnership has."""
+    site = stage.sites[0]
+    with stage.site.client(site.code) as school, stage.site.client(site.swv) as swv:
+        mine = rows(school.get(f"/v1/releases/{stage.release}/table", params={"level": "swv"}).text)
+        theirs = rows(swv.get(f"/v1/releases/{stage.release}/table", params={"level": "swv"}).text)
+    assert {(row["level"], row["area"], row["sector"]) for row in mine} == {("swv", site.swv, site.sector)}
+    assert mine == [row for row in theirs if row["sector"] == site.sector]
+
+
+def test_a_law_that_does_not_open_regions_keeps_them_closed(stage: Stage) -> None:
+    """Without the operator's word the purpose is only proposed: refused, and pages do not even ask."""
+    engine = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != "region-for-school"])
+    words = vocabulary(stage.gateway.settings, engine.law, stage.gateway.contracts)
+    log = dataclasses.replace(stage.gateway.log, vocabulary=words)
+    gateway = dataclasses.replace(stage.gateway, engine=engine, log=log)
+    refused = download(gateway, stage.site.world.site(0), stage.release, Format.CSV, level="swv")
+    assert isinstance(refused, Refused)
+    assert refused.decision is not None
+    assert [regions_open(stage.gateway), regions_open(gateway)] == [True, False]

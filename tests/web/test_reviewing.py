@@ -1,0 +1,42 @@
+"""A release before its decision: who judges does not read what another judged."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlmodel import delete, select
+
+from gateway.store import Approval, Period, Release, ReleaseState
+from tests.web.conftest import NOW, OPEN_PERIOD, Stage
+
+REASON = "Twee cellen te veel, naar mijn smaak."
+ID = "b" * 32
+
+
+@pytest.fixture
+def judged(stage: Stage) -> Iterator[str]:
+    """A built release of which one person gave a verdict."""
+    people = stage.people
+    with stage.gateway.writing() as session:
+        period = session.exec(select(Period).where(Period.code == OPEN_PERIOD)).one()
+        facts = {"purposes": "absence-insight-swv", "builder_id": people["builder"], "seed": b"x"}
+        session.add(Release(id=ID, period_id=period.id or 0, state=ReleaseState.BUILT, built_at=NOW, **facts))
+        session.flush()
+        verdict = {"person_id": people["controller-officer"], "approved": False, "reason": REASON, "at": NOW}
+        session.add(Approval(release_id=ID, **verdict))
+    yield ID
+    with stage.gateway.writing() as session:
+        session.execute(delete(Approval).where(Approval.release_id == ID))  # type: ignore[arg-type]  # a column, to SQLAlchemy
+        session.execute(delete(Release).where(Release.id == ID))  # type: ignore[arg-type]  # likewise
+
+
+def test_a_judge_does_not_read_the_verdict_of_another(stage: Stage, judged: str) -> None:
+    """Before the decision the page says that there is one, and not what it says; afterwards it stands there."""
+    with stage.client("approver") as approver, stage.client("builder") as builder:
+        before = [client.get(f"/operator/releases/{judged}").text for client in (approver, builder)]
+        with stage.gateway.writing() as session:
+            session.get_one(Release, judged).state = ReleaseState.REJECTED
+        after = approver.get(f"/operator/releases/{judged}").text
+    assert all("Er is al een oordeel van een ander" in page and REASON not in page for page in before)
+    assert "Keur goed" in before[0]
+    assert "Keur goed" not in before[1]
+    assert REASON in after
