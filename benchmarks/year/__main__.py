@@ -68,7 +68,8 @@ def report(figures: YearFigures, plan: Plan, kind: str) -> None:
     where = f"{kind}, {plan.servers} servers, {plan.workers} workers, {os.cpu_count()} cores"
     print(f"\nA year of {plan.sites} sites and {figures.enrolments:,} enrolments a period: {where}.\n")
     print(
-        "| period | delivery s | protect s | download s | published | suppressed | small | attacked | exact | narrowed |"
+        "| period | delivery s | protect s | download s | published | suppressed | small | attacked | exact "
+        "| narrowed |"
     )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for period in figures.periods:
@@ -82,6 +83,8 @@ def report(figures: YearFigures, plan: Plan, kind: str) -> None:
     print(f"rows under another key after the leak {figures.rekeyed:,}; erased at the end {figures.erased}, ", end="")
     print(f"left over {figures.left}. Log: {figures.entries}")
     peaks = ", ".join(f"{role} {peak:.0f}" for role, peak in sorted(figures.peaks.items()))
+    refused = sum(period.unprotectable for period in figures.periods)
+    print(f"Corrections that could not be protected, so that the first release stands: {refused}.")
     print(f"Peak memory of one process, MiB: {peaks}. {figures.minutes:.1f} minutes.")
 
 

@@ -1,12 +1,12 @@
 """The attacker has everything every recipient received in the year, and linear programming.
 
-Per period and sector: both releases where a correction came, all slices put together, all head-counts, the order between
-kinds, and for every small cell that it is small (below the minimum, or all but as few of a known total). From one period
-to another nothing but head-counts, which are public, stays the same; so periods are attacked one by one.
+Per period and sector: both releases where a correction came, all slices put together, all head-counts, the order
+between kinds, and for every small cell that it is small (below the minimum, or all but as few of a known total). From
+one period to another nothing but head-counts, which are public, stays the same; so periods are attacked one by one.
 
-A national table is attacked region by region: the sites of an SWV with every gemeente they lie in. Margins of areas that
-lie there in part are left out, which gives the attacker less; the judge of the product, whose verdict stands in the
-certificate, has them all. Figures with noise are true of nobody: their sectors have the certificate's verdict alone.
+A national table is attacked region by region: the sites of an SWV with every gemeente they lie in. Margins of areas
+that lie there in part are left out, which gives the attacker less; the judge of the product, whose verdict stands in
+the certificate, has them all. Figures with noise are true of nobody: their sectors have the certificate's verdict.
 """
 
 from collections.abc import Iterator, Sequence

@@ -52,7 +52,7 @@ class Families:
             "purpose": "care-with-consent", "recipient": CARE, "recipient_is": "youth_health_care",
             "scope": ["illness_hours", "case_reference"], "first_day": today.isoformat(),
             "last_day": date(int(self.stage.year[5:]), 7, 31).isoformat(), "notice": "v1", "language": "nl",
-            "age_group": "under_12",
+            "age_group": "under-12",
         }  # fmt: skip
         evidence = sha256(f"{index}-{number}".encode()).hexdigest()
         signature = {"giver": "parent", "date": today.isoformat(), "evidence": evidence}

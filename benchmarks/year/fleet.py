@@ -114,7 +114,7 @@ class Fleet:
 
 @contextmanager
 def running(home: Home, *, servers: int, workers: int, kill_every: float) -> Iterator[Fleet]:
-    """Run a deployment for as long as the block runs; with `kill_every` above 0 one process dies each so many seconds."""
+    """Run a deployment for as long as the block runs; above 0, one process dies each `kill_every` s."""
     ports = [free_port() for _ in range(servers)]
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") if servers > 1 else None
     front = free_port() if nginx else ports[0]

@@ -72,6 +72,7 @@ class PeriodFigures:
     protecting: list[float] = field(default_factory=list)
     downloading: float = 0.0
     attacking: float = 0.0
+    unprotectable: int = 0
     pools: list[Pool] = field(default_factory=list)
     releases: list[str] = field(default_factory=list)
     verdict: Verdict = field(default_factory=Verdict)
@@ -150,8 +151,13 @@ class Year:
     def _release(self, figures: PeriodFigures, period: str) -> None:
         with self._timed(f"{period} release {len(figures.releases) + 1}"):
             made, seconds = release(self.stage, self.team, period)
-        figures.releases.append(made)
         figures.protecting.append(seconds)
+        if made is None:
+            if not figures.releases:
+                raise RuntimeError(f"{period} cannot be protected")
+            figures.unprotectable += 1  # the first release stands; late schools are not in it
+            return
+        figures.releases.append(made)
         file = folder_of(self.stage.gateway.home, "received") / f"{made}.csv"
         with self._timed(f"{period} downloads by {len(self.stage.recipients) + 1}") as spent:
             figures.pools.append(download_by_all(self.stage, self.door, made, file))
