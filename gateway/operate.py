@@ -13,6 +13,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway.context import Gateway, actor_of
 from gateway.identity import (
+    SCOPES,
     Identity,
     add_person,
     caller_of,
@@ -22,6 +23,7 @@ from gateway.identity import (
     oin_fits,
     register_oin,
     revoke_token,
+    roles_for,
 )
 from gateway.outcome import Fault, GatewayError, Refused, Report
 from gateway.periods import find_period, first_day, last_day, last_use, period_fault, school_year
@@ -61,9 +63,9 @@ class Desk:
         contract = self.gateway.contracts.get(table)
         if contract is None or contract.table != table:
             return Refused("unknown-collection")
-        fault = period_fault(code, contract)
+        fault = period_fault(code, contract) or ("PERIOD-DAYS" if deadline < reference_date else None)
         if fault is not None:
-            return Refused("faults-in-request", report=Report.of([Fault(fault)]))
+            return _faulty(fault)
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
             if find_period(session, table, code) is not None:
@@ -114,7 +116,7 @@ class Desk:
         """Register a party that is not a site; False when it was there already."""
         fault = party_fault(code, kind)
         if fault is not None:
-            return Refused("faults-in-request", report=Report.of([Fault(fault)]))
+            return _faulty(fault)
 
         def act(session: Session, actor: Actor, decision: Decision) -> bool:
             if not add_parties(session, [(code, kind, name)]):
@@ -262,6 +264,8 @@ class Desk:
 
     def issue_token(self, party: str, *, scopes: Sequence[str], expires_at: datetime) -> str | Refused:
         """Make a token for a machine of a party; it is returned once and never shown again."""
+        if not _are_scopes(scopes):
+            return _faulty("TOKEN-SCOPE")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
             if session.get(Party, party) is None:
@@ -287,8 +291,8 @@ class Desk:
 
     def register_oin(self, party: str, number: str, *, scopes: Sequence[str]) -> str | Refused:
         """Let machines with a client certificate of this number (OIN) speak for a party; returns the number."""
-        if not oin_fits(number):
-            return Refused("faults-in-request", report=Report.of([Fault("OIN")]))
+        if not oin_fits(number) or not _are_scopes(scopes):
+            return _faulty("TOKEN-SCOPE" if oin_fits(number) else "OIN")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
             if session.get(Party, party) is None:
@@ -317,8 +321,11 @@ class Desk:
         """Register a person of a party and make a one-time login link; returns the link's secret."""
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
-            if session.get(Party, party) is None:
+            row = session.get(Party, party)
+            if row is None:
                 return Refused("unknown-party")
+            if role not in roles_for(row.kind, operator=party == self.gateway.settings.operator):
+                return _faulty("PERSON-ROLE")
             secret = issue_link(session, add_person(session, party, role, label), self.gateway.clock())
             entry = _credential(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
             self.gateway.append(session, entry, decision)
@@ -362,6 +369,14 @@ def rows_end(gateway: Gateway, year: str, purpose: str = ROWS) -> date:
     if kept is None or kept.after != "school_year":
         raise GatewayError(f"purpose {purpose} does not say how long after the school year its rows stay")
     return last_day(year) + timedelta(days=kept.days + 1)
+
+
+def _faulty(rule: str) -> Refused:
+    return Refused("faults-in-request", report=Report.of([Fault(rule)]))
+
+
+def _are_scopes(scopes: Sequence[str]) -> bool:
+    return bool(scopes) and set(scopes).issubset(SCOPES)
 
 
 def _credential(event: Event, actor: Actor, party: str, about: str) -> Entry:

@@ -26,10 +26,9 @@ from gateway.cli.common import (
     say,
     say_error,
     say_json,
-    secret_token,
 )
 from gateway.cli.following import Followed, follow, memory_of
-from gateway.cli.school import SECONDS, expect
+from gateway.cli.remote import anonymous, connection, expect
 from gateway.messages import text
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ def audit_follow(
 ) -> None:
     """Controleer dat het logboek sinds de vorige keer alleen groeide / check that the log only grew since last time."""
     kept = memory or memory_of(gateway)
-    with httpx.Client(base_url=gateway, timeout=SECONDS) as http:
+    with anonymous(gateway, lang) as http:
         outcome = follow(http, kept)
     good = outcome in (Followed.FIRST, Followed.CONTINUES)
     (say if good else say_error)(text("cli", f"log-{outcome.value}", language(lang), file=str(kept)))
@@ -183,12 +182,9 @@ def witness_ask(data: Data = None) -> None:
 
 
 def _fetch(gateway: str, what: str, token_file: Path | None, lang: str, wanted: Mapping[str, str]) -> httpx.Response:
-    headers = {"Accept-Language": lang}
-    if what != "policy":
-        headers["Authorization"] = f"Bearer {secret_token(token_file)}"
-    with httpx.Client(base_url=gateway, headers=headers, timeout=SECONDS) as http:
+    with anonymous(gateway, lang) if what == "policy" else connection(gateway, token_file, lang) as http:
         answer = http.get(f"/v1/audit/{what}", params=dict(wanted))
-    expect(answer, httpx.codes.OK)
+    expect(answer, lang, httpx.codes.OK)
     return answer
 
 

@@ -4,12 +4,13 @@ import json
 import os
 import stat
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from gateway.messages import Language, problem_text, rule_text
+from gateway.messages import Language, problem_text, rule_text, text
 from gateway.outcome import Refused, Report
 from gateway.settings import TOKEN_VARIABLE, home
 
@@ -25,7 +26,10 @@ Json = Annotated[bool, typer.Option("--json", help="Uitvoer voor een programma /
 Lang = Annotated[str, typer.Option("--lang", help="nl of/or en.", envvar="VERZUIMPOORT_LANGUAGE")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
 Output = Annotated[Path, typer.Option("-o", "--output", dir_okay=False, help="Uitvoerbestand / output file.")]
-TokenFile = Annotated[Path | None, typer.Option("--token-file", help="Bestand (0600) met het token / file with token.")]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option("--token-file", exists=True, dir_okay=False, help="Bestand (0600) met het token / file with token."),
+]
 GatewayUrl = Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
 
 
@@ -73,12 +77,32 @@ def refuse(refused: Refused, lang: str = "nl") -> NoReturn:
 
 def say_report(report: Report, wanted: Language) -> None:
     """Every fault by its place, and how many there are of a rule where not all are shown."""
-    for fault in report.faults:
-        place = " ".join(part for part in (f"rij {fault.row}" if fault.row else "", fault.column) if part)
-        say_error(f"  {f'{place}: ' if place else ''}{rule_text(fault, wanted)} [{fault.rule}]")
+    say_faults(((one.row, one.column, rule_text(one, wanted), one.rule) for one in report.faults), wanted)
     for rule, total in report.totals.items():
         if total > sum(fault.rule == rule for fault in report.faults):
             say_error(f"  [{rule}] {total}×")
+
+
+def say_faults(faults: Iterable[tuple[int, str, str, str]], wanted: Language) -> None:
+    """Faults as (row or 0, column, message, rule); rows with the same fault in the same column stand in one line."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for row, column, message, rule in faults:
+        found.setdefault((column, message, rule), []).append(row)
+    for (column, message, rule), rows in found.items():
+        place = " ".join(part for part in (_rows(sorted(set(rows) - {0}), wanted), column) if part)
+        say_error(f"  {f'{place}: ' if place else ''}{message} [{rule}]")
+
+
+def _rows(rows: Sequence[int], wanted: Language) -> str:
+    """Row numbers in words, ranges together: `rijen 2-35, 40`; nothing for a fault of the file."""
+    spans: list[list[int]] = []
+    for row in rows:
+        if spans and row == spans[-1][1] + 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    named = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return text("cli", "row" if len(rows) == 1 else "rows", wanted, rows=named) if rows else ""
 
 
 def deployment(data: Path | None) -> "Gateway":

@@ -28,7 +28,8 @@ DEFAULT_TABLE = "absence-counts"
 @party.command("add")
 def party_add(code: str, kind: str, name: str, data: Data = None, lang: Lang = "nl") -> None:
     """Neem een organisatie op in het register / register an organisation."""
-    done(desk(data).add_party(code, kind, name), lang)
+    added = done(desk(data).add_party(code, kind, name), lang)
+    say(text("cli", "party-added" if added else "party-known", language(lang), party=code))
 
 
 @party.command("list")
@@ -75,18 +76,24 @@ def period_open(
     lang: Lang = "nl",
 ) -> None:
     """Open een meetperiode / open a period; makes the keys of its school year where they are missing."""
+    from gateway.register import sites_on
+
     at = desk(data)
     opened = at.open_period(
         collection, code, reference_date=reference_date.date(), deadline=deadline.date(), exercise=exercise
     )
     done(opened, lang)
     done(at.create_keys(code), lang)
+    with at.gateway.reading() as session:
+        sites = len(sites_on(session, reference_date.date()))
+    say(text("cli", "period-opened", language(lang), period=code, sites=str(sites), day=f"{reference_date:%Y-%m-%d}"))
 
 
 @period.command("close")
 def period_close(code: str, collection: Table = DEFAULT_TABLE, data: Data = None, lang: Lang = "nl") -> None:
     """Sluit een meetperiode / close a period."""
     done(desk(data).close_period(collection, code), lang)
+    say(text("cli", "period-closed", language(lang), period=code))
 
 
 @period.command("reopen-for")

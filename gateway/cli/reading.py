@@ -16,10 +16,9 @@ from gateway.cli.common import (
     language,
     say,
     say_error,
-    secret_token,
 )
 from gateway.cli.following import watch
-from gateway.cli.school import SECONDS, expect
+from gateway.cli.remote import connection, expect
 from gateway.messages import text
 
 receipt = typer.Typer(name="receipt", no_args_is_help=True, help="Ontvangstbewijzen / receipts.")
@@ -38,13 +37,12 @@ def download(
     lang: Lang = "nl",
 ) -> None:
     """Haal het eigen deel van een uitlevering op, met ontvangstbewijs / download the own slice, with its receipt."""
-    headers = {"Authorization": f"Bearer {secret_token(token_file)}", "Accept-Language": lang}
     wanted = {"format": form} | ({"level": level} if level else {})
-    with httpx.Client(base_url=gateway, headers=headers, timeout=SECONDS) as http:
+    with connection(gateway, token_file, lang) as http:
         answer = http.get(f"/v1/releases/{release}/table", params=wanted)
-        expect(answer, httpx.codes.OK)
+        expect(answer, lang, httpx.codes.OK)
         proof = http.get(answer.links["receipt"]["url"])
-        expect(proof, httpx.codes.OK)
+        expect(proof, lang, httpx.codes.OK)
         output.write_bytes(answer.content)
         kept = output.with_name(f"{output.name}.receipt")
         kept.write_text(proof.text, encoding="utf-8")

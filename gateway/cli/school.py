@@ -1,6 +1,7 @@
 """At a school: check, pseudonymise, submit. Works in the base install."""
 
-import json
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -19,11 +20,13 @@ from gateway.cli.common import (
     language,
     say,
     say_error,
+    say_faults,
     say_json,
     say_report,
     secret_token,
 )
 from gateway.cli.following import proven_receipt, watch
+from gateway.cli.remote import SECONDS, connection, expect
 from gateway.collections import Contract, load_contracts
 from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
@@ -31,6 +34,7 @@ from gateway.formats.sheet import Content, Sheet, UnreadableFile, content_of
 from gateway.messages import text
 from gateway.outcome import Report
 from gateway.records import Expected, parse
+from gateway.records.document import read_document
 from gateway.records.template import offered_in
 
 if TYPE_CHECKING:
@@ -39,7 +43,6 @@ if TYPE_CHECKING:
 CollectionName = Annotated[str, typer.Option("--collection", help="absence-counts, absence-records, …")]
 Site = Annotated[str, typer.Option("--site", help="Vestiging / site, 00AB00.")]
 PeriodCode = Annotated[str, typer.Option("--period", help="2026-2027-1.")]
-SECONDS = 60.0
 Made = TypeVar("Made")
 
 
@@ -92,7 +95,7 @@ def pseudonymise(
     with (
         kept,
         _service(service, token_file, offline=offline) as http,
-        typer.progressbar(length=len(sheet.rows), label=site) as bar,
+        typer.progressbar(length=len(sheet.rows), label=site, hidden=not sys.stdout.isatty()) as bar,
     ):
         made = client.pseudonymise(
             sheet.header,
@@ -107,9 +110,9 @@ def pseudonymise(
             progress=lambda known, _: bar.update(known - bar.pos),
         )
     delivery = _done(made, lang)
-    for warning in delivery.warnings:
-        say_error(f"  rij {warning.row}: {getattr(warning, language(lang))}")
-    say(text("cli", "pseudonymised", language(lang), file=str(output), records=str(delivery.records)))
+    wanted = language(lang)
+    say_faults(((one.row, "", getattr(one, wanted), one.rule) for one in delivery.warnings), wanted)
+    say(text("cli", "pseudonymised", wanted, file=str(output), records=str(delivery.records)))
 
 
 @app.command("change-numbers")
@@ -144,10 +147,9 @@ def change_numbers(
 @app.command("submit-changes")
 def submit_changes(file: File, gateway: GatewayUrl, token_file: TokenFile = None, lang: Lang = "nl") -> None:
     """Lever nummerwijzigingen aan / submit number changes: stored rows go on under the new numbers."""
-    headers = {"Authorization": f"Bearer {secret_token(token_file)}", "Accept-Language": lang}
-    with httpx.Client(base_url=gateway, headers=headers, timeout=SECONDS) as http:
+    with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/number-changes", content=file.read_bytes())
-        expect(answer, httpx.codes.OK)
+        expect(answer, lang, httpx.codes.OK)
     made = answer.json()
     say(text("cli", "changes-taken", language(lang), pupils=str(made["pupils"]), rows=str(made["rows"])))
 
@@ -166,17 +168,16 @@ def submit(
 ) -> None:
     """Lever een bestand aan en bewaar het ontvangstbewijs / submit a file and keep the receipt."""
     body = file.read_bytes()
-    about = _about(body, collection=collection, party=site, period=period)
-    headers = {"Authorization": f"Bearer {secret_token(token_file)}", "Accept-Language": lang}
-    with httpx.Client(base_url=gateway, headers=headers, timeout=SECONDS) as http:
+    about = _about(body, lang, collection=collection, party=site, period=period)
+    with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/submissions", params=about, content=body)
-        expect(answer, httpx.codes.CREATED, httpx.codes.OK)
+        expect(answer, lang, httpx.codes.CREATED, httpx.codes.OK)
         made = answer.json()
         output.write_text(made["receipt"], encoding="utf-8")
         output.chmod(0o600)
         say(text("cli", "submitted", language(lang), id=made["id"], receipt=str(output)))
         if confirm:
-            expect(http.post(f"/v1/submissions/{made['id']}/confirmation"), httpx.codes.OK)
+            expect(http.post(f"/v1/submissions/{made['id']}/confirmation"), lang, httpx.codes.OK)
             say(text("cli", "confirmed", language(lang)))
         output.write_text(proven_receipt(http, f"/v1/submissions/{made['id']}/receipt") or made["receipt"], "utf-8")
         watch(http, lang)
@@ -194,37 +195,27 @@ def _service(url: str, token_file: Path | None, *, offline: bool) -> httpx.Clien
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
 
 
-def _about(body: bytes, **given: str | None) -> dict[str, str]:
+def _about(body: bytes, lang: str, **given: str | None) -> dict[str, str]:
     """Collection, site and period: as given, else as a JSON document says."""
     if content_of(body) is Content.JSON:
-        document = json.loads(body)
+        document = _readable(lambda: read_document(body), lang)
         named = {"collection": "collection", "party": "site", "period": "period"}
-        given = {name: value or document.get(named[name]) for name, value in given.items()}
+        given = {name: value or str(document.get(named[name], "")) for name, value in given.items()}
     missing = [name for name, value in given.items() if not value]
     if missing:
         raise typer.BadParameter(f"geef ook / also give: {', '.join(missing)}")
-    return {name: str(value) for name, value in given.items()}
-
-
-def expect(answer: httpx.Response, *good: int) -> None:
-    """Say a problem the way the gateway worded it, and stop."""
-    if answer.status_code in good:
-        return
-    problem = answer.json()
-    say_error(f"{problem.get('title', '')}. {problem.get('detail', '')}")
-    for error in problem.get("errors", ()):
-        place = " ".join(str(part) for part in (error["row"] or "", error["column"]) if part)
-        say_error(f"  {f'{place}: ' if place else ''}{error['message']} [{error['rule']}]")
-    for reason in problem.get("decision", {}).get("reasons", ()):
-        say_error(f"  {reason}")
-    raise typer.Exit(1)
+    return {name: value for name, value in given.items() if value}
 
 
 def _sheet(export: Path, lang: str) -> Sheet:
-    """The export as a sheet; one that cannot be read is said, and ends with exit 1."""
     body = export.read_bytes()
+    return _readable(lambda: read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ()), lang)
+
+
+def _readable(read: Callable[[], Made], lang: str) -> Made:
+    """What a file holds; one that cannot be read is said, and ends with exit 1."""
     try:
-        return read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ())
+        return read()
     except UnreadableFile as error:
         say_report(Report.of([error.fault]), language(lang))
         raise typer.Exit(1) from error
@@ -236,8 +227,7 @@ def _done(outcome: "Made | Refusal", lang: str) -> "Made":
 
     if not isinstance(outcome, Refusal):
         return outcome
-    say_error(getattr(outcome, language(lang)))
-    for fault in outcome.faults:
-        place = " ".join(part for part in (f"rij {fault.row}" if fault.row else "", fault.column) if part)
-        say_error(f"  {f'{place}: ' if place else ''}{getattr(fault, language(lang))} [{fault.rule}]")
+    wanted = language(lang)
+    say_error(getattr(outcome, wanted))
+    say_faults(((one.row, one.column, getattr(one, wanted), one.rule) for one in outcome.faults), wanted)
     raise typer.Exit(1)

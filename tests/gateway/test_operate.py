@@ -8,6 +8,7 @@ from sqlmodel import select
 
 from audit.schema import PENDING
 from gateway.identity import Identity
+from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.store import Party, Period
@@ -23,6 +24,15 @@ def events(world: World) -> list[str]:
     with world.gateway.reading() as session:
         rows = session.connection().execute(select(PENDING).order_by(PENDING.c.id)).all()
     return [json.loads(row.data)["event"] for row in rows]
+
+
+def rules(outcome: object) -> set[str]:
+    """Rules of a refused request; each has its words in both languages."""
+    assert isinstance(outcome, Refused)
+    assert outcome.code == "faults-in-request"
+    assert outcome.report is not None
+    assert all(rule_text(fault, language) for fault in outcome.report.faults for language in LANGUAGES)
+    return set(outcome.report.totals)
 
 
 def test_a_period_is_opened_once(world: World) -> None:
@@ -43,8 +53,28 @@ def test_a_real_period_needs_two_operators(world: World) -> None:
 def test_a_period_has_a_form(world: World, code: str) -> None:
     """Four periods in two consecutive years; anything else is refused with its mend."""
     outcome = world.desk.open_period(TABLE, code, exercise=True, **DAYS)
-    assert isinstance(outcome, Refused)
-    assert outcome.code == "faults-in-request"
+    assert rules(outcome) == {"PERIOD-CODE"}
+
+
+def test_a_period_ends_after_it_is_counted(world: World) -> None:
+    """A deadline before the reference date is refused."""
+    counted, ends = date(2026, 10, 2), date(2026, 10, 1)
+    outcome = world.desk.open_period(TABLE, "2026-2027-2", reference_date=counted, deadline=ends, exercise=True)
+    assert rules(outcome) == {"PERIOD-DAYS"}
+
+
+@pytest.mark.parametrize("scopes", [[], ["foo"], ["submit", "everything"]])
+def test_a_token_has_scopes_that_exist(world: World, scopes: list[str]) -> None:
+    """A scope that opens nothing is refused when the token is asked for, not when it is used."""
+    site, expires = world.region.sites[0].code, world.gateway.clock() + timedelta(days=1)
+    assert rules(world.desk.issue_token(site, scopes=scopes, expires_at=expires)) == {"TOKEN-SCOPE"}
+    assert rules(world.desk.register_oin(site, "00000001123456782000", scopes=scopes)) == {"TOKEN-SCOPE"}
+
+
+@pytest.mark.parametrize("role", ["operator", "recipient", "controller-officer", "nobody"])
+def test_a_person_has_a_role_of_its_organisation(world: World, role: str) -> None:
+    """Nobody at a school logs in as operator, recipient or the minister's officer, nor as what does not exist."""
+    assert rules(world.desk.invite(world.region.sites[0].code, role, "x")) == {"PERSON-ROLE"}
 
 
 def test_closing_ends_reopenings(world: World) -> None:
