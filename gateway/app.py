@@ -145,7 +145,7 @@ def _own_parties(session: Session, settings: Settings) -> None:
     add_parties(
         session,
         [
-            (settings.service_operator, "operator", "Pseudoniemendienst"),
+            (settings.service_operator, "operator", "Pseudoniemdienst"),
             (settings.operator, "operator", "Verzuimpoort"),
         ],
     )

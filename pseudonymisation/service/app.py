@@ -107,7 +107,7 @@ def create_service(
         yield
         crowd.close()
 
-    app = FastAPI(title="Pseudoniemendienst", version="1.0.0", lifespan=lifespan, **_QUIET)
+    app = FastAPI(title="Pseudoniemdienst", version="1.0.0", lifespan=lifespan, **_QUIET)
     _add_evaluations(app, desk, crowd)
     _add_reading(app, engine, lambda: service_document(keyring, operator))
     _add_errors(app)
