@@ -1,184 +1,193 @@
-"""Delivery over real HTTP: every check, policy, audit entry and signed receipt, against the bare parse as a floor.
+"""Delivery over real HTTP: every check, policy, audit entry and signed receipt. Servers and client share the machine.
 
-`python -m benchmarks.delivery [sites [servers]]`; servers and client share the machine. The servers' processor time is
-what to compare: a neighbour on the machine disturbs the clock more.
+`python -m benchmarks.delivery [table]` counts and records of 500 sites, against the bare parse as a floor
+`python -m benchmarks.delivery national --database postgresql` the whole country, and the large schools apart
+`python -m benchmarks.delivery soak --seconds 600` 64 clients that deliver and confirm without a pause
+
+The last columns are processor time, which a neighbour on the machine disturbs less than the clock.
 """
 
-import dataclasses
+import argparse
+import json
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
+from itertools import count
 from pathlib import Path
 
-import httpx
-import psutil
-
-from gateway.app import create_deployment
-from gateway.context import Gateway
-from gateway.demo.people import IN_FORCE, must, operator_of
-from gateway.operate import Desk
+from benchmarks.delivering import (
+    CONNECTIONS,
+    COUNTS,
+    PERIODS,
+    RECORDS,
+    Client,
+    Delivery,
+    Deployment,
+    database,
+    deployed,
+    invented,
+    measure,
+    prepare,
+)
+from gateway.collections import load_contracts
 from gateway.records import Expected, Parsed, parse
-from gateway.register import SiteEntry
-from gateway.running import free_port
-from gateway.settings import Home, Settings, database_url
+from gateway.settings import Home
 from gateway.synthetic.export import counts_csv
 from gateway.synthetic.pupils import draw_pupils
-from gateway.synthetic.region import Region, codes, make_region
+from gateway.synthetic.region import Site
 from tests.gateway.documents import records_document
 
-COUNTS, RECORDS = "absence-counts", "absence-records"
-CONNECTIONS = 8
+LARGE = range(550, 751)  # pupils; the goal is stated for 650
+_CONTRACTS = load_contracts()
 
 
-@dataclasses.dataclass(frozen=True)
-class Delivery:
-    """One file to send."""
-
-    site: str
-    token: str
-    body: bytes
-
-
-def prepare(folder: Path, sites: int) -> tuple[Gateway, Region, dict[str, str]]:
-    """A deployment with a region, open periods and a token for every site."""
-    home = Home(folder, database_url(folder / "gateway.sqlite"))
-    gateway, region = create_deployment(home, Settings(in_force=IN_FORCE)), make_region(sites, 1)
-    desk = Desk(gateway, operator_of(gateway))
-    names = [field.name for field in dataclasses.fields(SiteEntry) if field.name != "funded"]
-    entries = [SiteEntry(**{name: getattr(site, name) for name in names}) for site in region.sites]
-    first = date(gateway.today.year - 1, 8, 1)
-    must(desk.register(entries, list(codes(region)), first))
-    must(desk.register_agreements([site.code for site in region.sites], first))
-    for number in range(1, 5):
-        period = f"2026-2027-{number}"
-        must(desk.open_period(COUNTS, period, reference_date=gateway.today, deadline=gateway.today, exercise=True))
-    must(desk.create_keys("2026-2027-1"))
-    expires = datetime.now(UTC) + timedelta(days=1)
-    tokens = {s.code: must(desk.issue_token(s.code, scopes=["submit"], expires_at=expires)) for s in region.sites}
-    return gateway, region, tokens
+def document(site: Site, index: int, period: str, collection: str = RECORDS, seed: int = 1) -> bytes:
+    """What a site delivers."""
+    pupils = draw_pupils(site, index=index, period=1, seed=seed)
+    if collection == COUNTS:
+        return counts_csv(pupils, _CONTRACTS[COUNTS])
+    return records_document(pupils, _CONTRACTS[RECORDS], site=site.code, period=period)
 
 
-def measure(url: str, collection: str, period: str, deliveries: list[Delivery]) -> tuple[float, list[float]]:
-    """Seconds in all and per request, eight connections at a time."""
-    with httpx.Client(base_url=url, timeout=60, limits=httpx.Limits(max_connections=CONNECTIONS)) as http:
-
-        def send(one: Delivery) -> float:
-            began = time.perf_counter()
-            answer = http.post(
-                "/v1/submissions",
-                params={"collection": collection, "party": one.site, "period": period},
-                content=one.body,
-                headers={"Authorization": f"Bearer {one.token}"},
-            )
-            if answer.status_code != httpx.codes.CREATED:
-                raise SystemExit(answer.text)
-            return time.perf_counter() - began
-
-        began = time.perf_counter()
-        with ThreadPoolExecutor(CONNECTIONS) as pool:
-            times = list(pool.map(send, deliveries))
-        return time.perf_counter() - began, times
+def written(folder: Path, numbered: tuple[int, Site], *, period: str) -> Path:
+    """A site's document as a file, made outside the time that is measured."""
+    index, site = numbered
+    path = folder / f"{period}-{site.code}.json"
+    path.write_bytes(document(site, index, period))
+    return path
 
 
-def floor(bodies: list[bytes], expected: Callable[[int], Expected]) -> float:
+def floor(deliveries: Sequence[Delivery], sites: Sequence[Site]) -> float:
     """Seconds to read and check the files alone, in this process."""
     began = time.perf_counter()
-    for index, body in enumerate(bodies):
-        if not isinstance(parse(body, expected(index)), Parsed):
+    for one, site in zip(deliveries, sites, strict=True):
+        contract = _CONTRACTS[one.collection]
+        expected = Expected(contract, site.code, one.period, site.sector, site.subdivisions, None)
+        if not isinstance(parse(one.content, expected), Parsed):
             raise SystemExit("a file of the benchmark has faults")
     return time.perf_counter() - began
 
 
-def memory_mb(pid: int) -> float:
-    """Peak resident memory of a process, in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+def report(name: str, deployment: Deployment, deliveries: Sequence[Delivery]) -> None:
+    """Deliver and print a line of the table."""
+    before = deployment.processor_seconds()
+    seconds, times = measure(deployment.port, deliveries)
+    spent = {part: used - before[part] for part, used in deployment.processor_seconds().items()}
+    p50, p95 = statistics.median(times) * 1000, statistics.quantiles(times, n=20)[-1] * 1000
+    number = len(deliveries)
+    parts = " | ".join(f"{1000 * used / number:.1f}" for used in spent.values())
+    print(f"| {name} | {number} | {seconds:.1f} | {number / seconds:.0f} | {p50:.1f} | {p95:.1f} | {parts} |")
 
 
-def processor_seconds(pid: int) -> float:
-    """Processor time of a process and of its children so far, in seconds."""
-    process = psutil.Process(pid)
-    return sum(sum(each.cpu_times()[:2]) for each in [process, *process.children(recursive=True)])
+def heading(options: argparse.Namespace) -> None:
+    """What was run where, and the head of the table."""
+    where = f"{options.servers} server processes, {CONNECTIONS} connections, {os.cpu_count()} cores"
+    print(f"Delivery over HTTP, {options.database}, {where}, load {os.getloadavg()[0]:.1f}.\n")
+    print("| files | number | s | files/s | p50 ms | p95 ms | ms a file: servers | worker | database | client |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
 
 
-def main(sites: int = 500, servers: int = 1) -> None:
-    """Print the table."""
+def table(options: argparse.Namespace, folder: Path) -> None:
+    """Counts and records of one region."""
+    sites, regions = invented(options.files or 500)
+    with database(options.database, folder) as (url, processes):
+        gateway, tokens = prepare(Home(folder, url), sites, regions)
+        forms = [
+            [
+                Delivery(collection, site.code, period, tokens[site.code], document(site, i, period, collection))
+                for i, site in enumerate(sites)
+            ]
+            for collection, period in zip((COUNTS, RECORDS), PERIODS, strict=False)
+        ]
+        with deployed(gateway, options.servers, processes) as deployment:
+            heading(options)
+            for deliveries in forms:
+                size = sum(len(one.content) for one in deliveries) / len(deliveries) / 1000
+                report(f"`{deliveries[0].collection}`, {size:.0f} kB each", deployment, deliveries)
+            print(f"\nPeak memory of a server process: {deployment.peak_mb():.0f} MB.")
+        for deliveries in forms:
+            alone = len(deliveries) / floor(deliveries, sites)
+            print(f"Checking `{deliveries[0].collection}` alone: {alone:.0f} files a second.")
+
+
+def national(options: argparse.Namespace, folder: Path) -> None:
+    """Records of every site of the country, then those of large schools once more."""
+    sites, regions = invented(options.files or 7_500)
+    large = [(i, site) for i, site in enumerate(sites) if site.pupils in LARGE][:400]
+    with database(options.database, folder) as (url, processes), ProcessPoolExecutor(2) as pool:
+        gateway, tokens = prepare(Home(folder, url), sites, regions)
+        rounds = []
+        for numbered, period in ((list(enumerate(sites)), PERIODS[0]), (large, PERIODS[1])):
+            paths = pool.map(partial(written, folder, period=period), numbered, chunksize=50)
+            rounds.append([
+                Delivery(RECORDS, site.code, period, tokens[site.code], path)
+                for (_, site), path in zip(numbered, paths, strict=True)
+            ])  # fmt: skip
+        pupils = sum(site.pupils for site in sites)
+        with deployed(gateway, options.servers, processes) as deployment:
+            heading(options)
+            report(f"national, {pupils:,} enrolments", deployment, rounds[0])
+            if len(large) > 1:
+                mean = statistics.mean(site.pupils for _, site in large)
+                report(f"large schools, {mean:.0f} pupils each", deployment, rounds[1])
+            print(f"\nPeak memory of a server process: {deployment.peak_mb():.0f} MB.")
+
+
+def soak(options: argparse.Namespace, folder: Path) -> None:
+    """Clients that deliver another version and confirm it, again and again; memory at start, middle and end."""
+    sites, regions = invented(max(options.clients, 10))
+    with database(options.database, folder) as (url, processes):
+        gateway, tokens = prepare(Home(folder, url), sites, regions)
+        versions = [[document(site, i, PERIODS[0], seed=s) for s in (1, 2)] for i, site in enumerate(sites)]
+        with deployed(gateway, options.servers, processes) as deployment:
+            client = Client(deployment.port)
+            end = time.monotonic() + options.seconds
+
+            def work(number: int) -> tuple[int, int]:
+                site, done, wrong = sites[number], 0, 0
+                about = f"collection={RECORDS}&party={site.code}&period={PERIODS[0]}"
+                for turn in count():
+                    if time.monotonic() > end:
+                        return done, wrong
+                    token, body = tokens[site.code], versions[number][turn % 2]
+                    status, told = client.send("POST", f"/v1/submissions?{about}", token, body)
+                    good = status == 201
+                    if good:
+                        path = f"/v1/submissions/{json.loads(told)['id']}/confirmation"
+                        good = client.send("POST", path, token)[0] == 200
+                    done, wrong = done + 1, wrong + (not good)
+                raise AssertionError
+
+            with ThreadPoolExecutor(options.clients) as pool:
+                running = [pool.submit(work, number) for number in range(options.clients)]
+                memory = []
+                for part in (0.1, 0.5, 0.98):
+                    time.sleep(max(0.0, end - options.seconds * (1 - part) - time.monotonic()))
+                    memory.append(deployment.resident_mb())
+                done, wrong = map(sum, zip(*(each.result() for each in running), strict=True))
+    print(f"Soak, {options.database}: {options.clients} clients, {options.seconds} s, {options.servers} servers.")
+    print(f"{done} deliveries confirmed, {done / options.seconds:.0f} a second; errors: {wrong}.")
+    print("Memory of a server process at 10, 50 and 98 %:", ", ".join(f"{each:.0f}" for each in memory), "MB.")
+
+
+def main() -> None:
+    """Run one of the three."""
+    runs = {"table": table, "national": national, "soak": soak}
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("run", nargs="?", choices=runs, default="table")
+    options.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    options.add_argument("--files", type=int, default=0, help="sites, in table and national")
+    options.add_argument("--servers", type=int, default=2)
+    options.add_argument("--clients", type=int, default=64)
+    options.add_argument("--seconds", type=int, default=600)
+    chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        gateway, region, tokens = prepare(Path(folder) / "data", sites)
-        port = free_port()
-        serve = [sys.executable, "-m", "gateway.cli", "serve", "--data", str(gateway.home.folder), "--port", str(port)]
-        serve += ["--workers", str(servers)]
-        work = [sys.executable, "-m", "gateway.cli", "worker", "--data", str(gateway.home.folder)]
-        processes = [subprocess.Popen(command) for command in (serve, work)]  # noqa: S603  our own program
-        try:
-            await_server(f"http://127.0.0.1:{port}")
-            url, server = f"http://127.0.0.1:{port}", psutil.Process(processes[0].pid)
-            rows = table(gateway, region, tokens, url, lambda: processor_seconds(server.pid))
-            pids = [each.pid for each in server.children(recursive=True) if servers > 1] or [server.pid]
-            memory = max(map(memory_mb, pids))
-        finally:
-            for process in processes:
-                process.terminate()
-                process.wait()
-    where = f"{servers} server processes, {CONNECTIONS} connections, {os.cpu_count()} cores"
-    print(f"Delivery over HTTP: {sites} sites, {where}, load {os.getloadavg()[0]:.1f}.\n")
-    print("| form | files/s | p50 ms | p95 ms | servers' processor ms a file | check alone, files/s |")
-    print("|---|---|---|---|---|---|")
-    for name, seconds, times, alone, spent in rows:
-        p95 = statistics.quantiles(times, n=20)[-1] * 1000
-        p50 = statistics.median(times) * 1000
-        figures = f"{p50:.1f} | {p95:.1f} | {spent / sites * 1000:.1f} | {sites / alone:.0f}"
-        print(f"| {name} | {sites / seconds:.0f} | {figures} |")
-    client = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"\nPeak memory: a server process {memory:.0f} MB, this client {client:.0f} MB.")
-
-
-def table(
-    gateway: Gateway, region: Region, tokens: dict[str, str], url: str, spent: Callable[[], float]
-) -> list[tuple[str, float, list[float], float, float]]:
-    """Measure both forms; `spent` tells the servers' processor time so far."""
-    pupils = [draw_pupils(site, index=i, period=1, seed=1) for i, site in enumerate(region.sites)]
-    forms = {
-        COUNTS: [counts_csv(each, gateway.contracts[COUNTS]) for each in pupils],
-        RECORDS: [
-            records_document(each, gateway.contracts[RECORDS], site=site.code, period="2026-2027-2")
-            for each, site in zip(pupils, region.sites, strict=True)
-        ],
-    }
-    rows = []
-    for (collection, bodies), period in zip(forms.items(), ("2026-2027-1", "2026-2027-2"), strict=True):
-
-        def expected(index: int, collection: str = collection, period: str = period) -> Expected:
-            site = region.sites[index]
-            return Expected(gateway.contracts[collection], site.code, period, site.sector, site.subdivisions, None)
-
-        deliveries = [Delivery(s.code, tokens[s.code], body) for s, body in zip(region.sites, bodies, strict=True)]
-        before = spent()
-        seconds, times = measure(url, collection, period, deliveries)
-        used = spent() - before
-        size = sum(map(len, bodies)) / len(bodies) / 1000
-        rows.append((f"`{collection}`, {size:.0f} kB each", seconds, times, floor(bodies, expected), used))
-    return rows
-
-
-def await_server(url: str) -> None:
-    """Wait until the server answers."""
-    for _ in range(600):
-        try:
-            httpx.get(f"{url}/health/ready").raise_for_status()
-        except httpx.HTTPError:
-            time.sleep(0.1)
-        else:
-            return
-    raise SystemExit("the server did not start")
+        runs[chosen.run](chosen, Path(folder) / "data")
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]))
+    main()
