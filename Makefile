@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 
+ROOMS := gateway pseudonymisation disclosure policies audit
+
 .PHONY: demo test lint bench pictures soak verifier lock licences clean
 .DELETE_ON_ERROR:
 
@@ -18,6 +20,7 @@ lint: $(VENV)/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(ROOMS)
 	$(BIN)/python -m pytest -q tests/house
 	$(BIN)/python tests/house/test_rules.py
 
@@ -63,8 +66,8 @@ lock: $(VENV)/bin/python
 
 # Licences of everything installed, and a CycloneDX bill of materials of the locked versions; fails on a licence that
 # is not on the list. LGPL: psycopg, unmodified, as a library of its own (gateway/README.md, decision 4).
-# Say nothing in their metadata: cedarpy is Apache-2.0, axe-playwright-python MIT, by the LICENSE files of their sources.
-SILENT := cedarpy axe-playwright-python
+# Say nothing in their metadata: cedarpy and atheris are Apache-2.0, axe-playwright-python MIT, by their LICENSE files.
+SILENT := cedarpy axe-playwright-python atheris
 LICENCES := Apache;BSD;MIT;ISC;PSF;Python Software Foundation;MPL-2.0;Mozilla;EUPL;LGPL-3.0-only;0BSD;CC0
 licences: $(VENV)/ready-dev
 	@mkdir -p dist
