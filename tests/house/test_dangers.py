@@ -168,7 +168,12 @@ def hashes_weakly(node: ast.AST) -> bool:
 
 RULES = (
     Rule("code", runs_text, ("eval(x)", "exec(text)"), ("re.compile(x)", "ast.literal_eval(x)")),
-    Rule("pickle", unpickles, ("import pickle", "from yaml import load", "pd.read_pickle(f)", "np.load(f, allow_pickle=True)"), ("import json",)),
+    Rule(
+        "pickle",
+        unpickles,
+        ("import pickle", "from yaml import load", "pd.read_pickle(f)", "np.load(f, allow_pickle=True)"),
+        ("import json",),
+    ),
     Rule(
         "sql",
         formats_sql,
