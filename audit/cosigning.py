@@ -50,19 +50,27 @@ class _Head:
         return str(Continuation(old, proof, self.note)).encode()
 
 
-def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client) -> Answer:
-    """Ask one witness for its line under the latest checkpoint of a log, and store it.
+def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client, size: int | None = None) -> Answer:
+    """Ask one witness for its line under a checkpoint of a log, and store it.
 
-    1. Take the latest checkpoint, and the size this witness cosigned last.
+    1. Take the checkpoint, and the size this witness cosigned last.
     2. Send both with the consistency proof between them.
-    3. If it remembers another size (409), send the proof from that size, once.
+    3. If it remembers another size (409), send the proof from that size, once. A size that another process of this
+       log had cosigned meanwhile is in order; one that the log has not signed even now is an alarm.
     4. Verify its line before storing it.
 
     No transaction is open while the witness thinks.
+
+    Args:
+        engine: Database of the log.
+        log: Number of the log.
+        witness: Whom to ask.
+        client: Reaches it.
+        size: Size of the checkpoint; None for the latest. A quorum needs lines under one and the same checkpoint.
     """
     with engine.connect() as connection:  # 1
-        head = _head(connection, log, witness)
-    if head.size == head.cosigned:
+        head = _head(connection, log, witness, size)
+    if head.size <= head.cosigned:
         return Answer.UP_TO_DATE
     url = f"{(witness.url or '').rstrip('/')}/add-checkpoint"
     try:
@@ -70,7 +78,7 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
         theirs = reply.text.strip()
         if reply.status_code == _CONFLICT and theirs.isdecimal():  # 3
             if int(theirs) > head.size:
-                return Answer.ALARM
+                return _ahead(engine, log, int(theirs))
             reply = client.post(url, content=head.since(engine, int(theirs)))
     except httpx.HTTPError:
         return Answer.UNREACHABLE
@@ -82,14 +90,19 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
         return Answer.REFUSED
     with engine.begin() as connection:
         take_lead(connection, wait=True)
-        if _head(connection, log, witness).cosigned < head.size:  # another process may have asked meanwhile
+        if _head(connection, log, witness, head.size).cosigned < head.size:  # another process may have asked meanwhile
             row = {"log": log, "size": head.size, "witness": str(witness.key), "line": str(line)}
             connection.execute(insert(COSIGNATURE).values(row))
     return Answer.COSIGNED
 
 
-def _head(connection: Connection, log: int, witness: Witness) -> _Head:
-    size = signed_size(connection, log)
+def _ahead(engine: Engine, log: int, theirs: int) -> Answer:
+    with engine.connect() as connection:
+        return Answer.ALARM if theirs > signed_size(connection, log) else Answer.UP_TO_DATE
+
+
+def _head(connection: Connection, log: int, witness: Witness, size: int | None) -> _Head:
+    size = signed_size(connection, log) if size is None else size
     note = log_note(connection, log, size) if size else ""
     mine = (COSIGNATURE.c.log == log) & (COSIGNATURE.c.witness == str(witness.key))
     return _Head(log, size, note, connection.scalar(select(func.max(COSIGNATURE.c.size)).where(mine)) or 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, func, select
 
@@ -11,6 +12,9 @@ from audit.merkle import consistency_ranges, cover, fold, inclusion_ranges, posi
 from audit.note import Key
 from audit.schema import CHECKPOINT, CLOSING, COSIGNATURE, ENTRY, LOG
 from audit.tlog_proof import Proof
+
+_WITHIN_REACH: Final = 16
+"""Cosigned checkpoints among which to look for the one with most cosignatures: about three minutes of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,23 +73,43 @@ def locate(connection: Connection, leaf: bytes) -> Place:
     return Place(row[0], row[1])
 
 
-def checkpoint(connection: Connection, log: int, *, at_least: int = 0, cosigned: bool = False) -> tuple[int, str]:
-    """Size and signed text of the latest checkpoint of a log, with the cosignatures it has by now.
+def checkpoint(
+    connection: Connection, log: int, *, at_least: int = 0, cosigned: bool = False, first: bool = False
+) -> tuple[int, str]:
+    """Size and signed text of a checkpoint of a log, with the cosignatures it has by now.
 
     Args:
         connection: Where to read.
         log: Number of the log.
         at_least: Size it must have reached.
-        cosigned: Rather an earlier one that a witness cosigned, if that has reached the size.
+        cosigned: Rather one that witnesses cosigned, and of those within reach the one with most of them.
+        first: The smallest that will do, instead of the largest: the path to it is the shortest, and stays the same.
 
     Raises:
         NotLoggedError: There is none of that size (yet).
     """
-    for table in (COSIGNATURE, CHECKPOINT) if cosigned else (CHECKPOINT,):
-        size = connection.scalar(select(func.max(table.c.size)).where(table.c.log == log, table.c.size >= at_least))
-        if size is not None:
-            return size, signed_note(connection, log, size)
-    raise NotLoggedError("there is no checkpoint of that size yet")
+    size = _cosigned(connection, log, at_least, first=first) if cosigned else None
+    if size is None:
+        best = func.min if first else func.max
+        size = connection.scalar(
+            select(best(CHECKPOINT.c.size)).where(CHECKPOINT.c.log == log, CHECKPOINT.c.size >= at_least)
+        )
+    if size is None:
+        raise NotLoggedError("there is no checkpoint of that size yet")
+    return size, signed_note(connection, log, size)
+
+
+def _cosigned(connection: Connection, log: int, at_least: int, *, first: bool) -> int | None:
+    """The size that most witnesses cosigned, of the sizes nearest to the one asked for: they need not keep pace."""
+    size = COSIGNATURE.c.size
+    rows = connection.execute(
+        select(size, func.count())
+        .where(COSIGNATURE.c.log == log, size >= at_least)
+        .group_by(size)
+        .order_by(size if first else size.desc())
+        .limit(_WITHIN_REACH)
+    ).all()
+    return max(rows, key=lambda row: row[1])[0] if rows else None
 
 
 def signed_size(connection: Connection, log: int) -> int:
@@ -180,11 +204,11 @@ def nodes(connection: Connection, log: int, positions: Sequence[int]) -> dict[in
 
 
 def prove(connection: Connection, leaf: bytes) -> Proof:
-    """The proof that the entry with this leaf hash is in the log, with the best checkpoint there is in it.
+    """The proof that the entry with this leaf hash is in the log, by the first good checkpoint after it.
 
     Raises:
         NotLoggedError: The entry has no index yet, or no signed checkpoint holds it yet.
     """
     place = locate(connection, leaf)
-    size, note = checkpoint(connection, place.log, at_least=place.index + 1, cosigned=True)
+    size, note = checkpoint(connection, place.log, at_least=place.index + 1, cosigned=True, first=True)
     return Proof(place.index, inclusion(connection, place, size), note)

@@ -3,7 +3,7 @@
 A receipt is a signed note of one line of canonical JSON; the proof that its entry is in the log is appended to it
 within a second and is not needed for the signature to hold:
 
-    {"details":{…},"entry":{…},"kind":"submission","made":1795446966770,"nonce":"8f…","v":1}
+    {"details":{…},"entry":{…},"kind":"submission","made":1795446966770,"nonce":"j0mx…=","v":1}
 
     — verzuimpoort.example.nl/receipts KlyKEhK2ypQ0…
 
@@ -16,7 +16,6 @@ the log says nothing about the file, and the receipt everything.
 """
 
 import hmac
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -27,13 +26,12 @@ from audit import leaf
 from audit.checkpoint import Signed
 from audit.errors import AuditError
 from audit.merkle import leaf_hash
-from audit.note import Signer, parse_note
+from audit.note import Signer, decode_base64, encode_base64, parse_note
 from audit.quorum import Policy
 from audit.tlog_proof import HEAD, Proof
 
 VERSION: Final = 1
 NONCE_BYTES: Final = 32
-_NONCE: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def commit(nonce: bytes, content: bytes) -> bytes:
@@ -103,7 +101,7 @@ def issue(
     """
     line: dict[str, leaf.Value] = {"v": VERSION, "kind": kind, "entry": leaf.parse(entry), "made": made}
     if nonce is not None:
-        line["nonce"] = nonce.hex()
+        line["nonce"] = encode_base64(nonce)
     return str(signer.sign(leaf.canonical(line | {"details": details}).decode() + "\n"))
 
 
@@ -151,6 +149,6 @@ def _parts(text: str) -> tuple[str, str]:
 
 def _is_of(line: Mapping[str, leaf.Value], entry: Mapping[str, leaf.Value], content: bytes) -> bool:
     about, nonce = entry.get("object"), line.get("nonce")
-    if not isinstance(about, Mapping) or not isinstance(nonce, str) or not _NONCE.fullmatch(nonce):
+    if not isinstance(about, Mapping) or not isinstance(nonce, str):
         return False
-    return about.get("commitment") == commit(bytes.fromhex(nonce), content).hex()
+    return about.get("commitment") == commit(decode_base64(nonce), content).hex()

@@ -16,7 +16,7 @@ from audit.cosigning import Answer, ask_witness
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event, Role
-from audit.proofs import LogState, logs
+from audit.proofs import LogState, logs, signed_size
 from audit.quorum import Policy, Witness, parse_policy
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
@@ -68,14 +68,15 @@ def remove(gateway: Gateway, identity: Identity, name: str, at_least: int | None
 def ask_all(gateway: Gateway, client: httpx.Client) -> dict[str, Answer]:
     """Ask every witness to cosign the log in use, and the end of the one before it; the answers by name.
 
-    A witness that saw another past or a longer log proves that the log was split or rolled back: that is an entry.
+    All of one round are asked about the same checkpoint, for lines under two of them make no quorum. A witness that saw
+    another past or a longer log proves that the log was split or rolled back: that is an entry.
     """
     with gateway.reading() as session:
-        chain = logs(session.connection())
+        heads = [(log, signed_size(session.connection(), log.log)) for log in logs(session.connection())[-2:]]
     answers = {}
     for witness in known(gateway.home).witnesses:
         if witness.url is not None:
-            asked = [_ask(gateway, log, witness, client) for log in chain[-2:]]
+            asked = [_ask(gateway, log, size, witness, client) for log, size in heads]
             answers[witness.name] = Answer.ALARM if Answer.ALARM in asked else (asked or [Answer.UP_TO_DATE])[-1]
     return answers
 
@@ -103,8 +104,8 @@ def raise_alarm(gateway: Gateway, who: str) -> None:
         gateway.append(session, Entry(event=Event.WITNESS_ALARMED, actor=actor, decision=Outcome.ERROR))
 
 
-def _ask(gateway: Gateway, log: LogState, witness: Witness, client: httpx.Client) -> Answer:
-    answer = ask_witness(gateway.database, log.log, witness, client)
+def _ask(gateway: Gateway, log: LogState, size: int, witness: Witness, client: httpx.Client) -> Answer:
+    answer = ask_witness(gateway.database, log.log, witness, client, size)
     if answer in (Answer.REFUSED, Answer.UNREACHABLE):
         _logger.warning("witness %s: %s", witness.name, answer.value)
     return answer
