@@ -259,3 +259,63 @@ def test_an_entry_that_waits_is_not_yet_shown_to_a_witness(small_world: World) -
     with httpx.Client() as client:
         known = Known("w", COSIGNER.key, "https://witness.example")
         assert ask_witness(small_world.engine, 1, known, client) is Answer.UP_TO_DATE
+
+
+def test_a_round_gives_one_checkpoint_all_its_lines_while_the_log_grows(small_world: World, tmp_path: Path) -> None:
+    """Asked about one size, two witnesses make a quorum of it, and a receipt takes it rather than a later lone line."""
+    other = Cosigner("witness.example/w2", bytes([9]) * 32)
+    known = [Known(each.key.name, each.key, f"https://{each.key.name[-2:]}") for each in (COSIGNER, other)]
+    both = {each.key.name[-2:]: each for each in (COSIGNER, other)}
+    kept = {name: Witness(tmp_path / name, each, (signer().key,)) for name, each in both.items()}
+    first = small_world.grow(3)[0]
+    with _reached(kept) as client:
+        for each in known:
+            assert ask_witness(small_world.engine, 1, each, client, 4) is Answer.COSIGNED
+            small_world.grow(3)
+        assert ask_witness(small_world.engine, 1, known[0], client) is Answer.COSIGNED
+        assert ask_witness(small_world.engine, 1, known[0], client, 4) is Answer.UP_TO_DATE
+    proof = small_world.read(lambda c: prove(c, first.leaf))
+    seen = open_checkpoint(proof.checkpoint, [signer().key], [COSIGNER.key, other.key])
+    assert (seen.checkpoint.size, len(seen.cosigned)) == (4, 2)
+
+
+def test_what_another_process_had_cosigned_meanwhile_is_no_alarm(small_world: World, tmp_path: Path) -> None:
+    """The witness is ahead of this round, and not ahead of the log: the line of the other process is on its way."""
+    kept = {"w1": Witness(tmp_path / "w1", COSIGNER, (signer().key,))}
+    known = Known("w", COSIGNER.key, "https://w1")
+    small_world.grow(3)
+    small_world.grow(3)
+    with _reached(kept) as client:
+        note = small_world.read(lambda c: checkpoint(c, 1))[1]
+        assert kept["w1"].add_checkpoint(str(Continuation(0, [], note)), NOW).status == 200
+        assert ask_witness(small_world.engine, 1, known, client, 4) is Answer.UP_TO_DATE
+
+
+def test_a_witness_that_signs_an_older_size_again_gives_no_line(small_world: World) -> None:
+    """A line for the size it signed before is good by itself and says nothing of the checkpoint it was asked about."""
+    small_world.grow(3)
+    old = open_checkpoint(small_world.read(lambda c: checkpoint(c, 1))[1], [signer().key]).checkpoint
+    small_world.grow(3)
+    line = str(COSIGNER.cosign(old, NOW))
+    known = Known("w", COSIGNER.key, "https://w1")
+    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, text=line))) as client:
+        assert ask_witness(small_world.engine, 1, known, client) is Answer.REFUSED
+
+
+def test_a_proof_takes_the_first_checkpoint_that_holds_its_entry(small_world: World) -> None:
+    """The path is short and stays the same: a receipt fetched after a year is the receipt of the first day."""
+    first = small_world.grow(3)[0]
+    early = small_world.read(lambda c: prove(c, first.leaf))
+    for _ in range(4):
+        small_world.grow(9)
+    assert small_world.read(lambda c: prove(c, first.leaf)) == early
+
+
+def _reached(witnesses: dict[str, Witness]) -> httpx.Client:
+    """Witnesses by host name, reached without a network."""
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        answer = witnesses[request.url.host].add_checkpoint(request.content.decode(), NOW)
+        return httpx.Response(answer.status, text=answer.body)
+
+    return httpx.Client(transport=httpx.MockTransport(handle))
