@@ -27,8 +27,8 @@ class Cells:
     def __init__(self, patch: Patch, nodes: np.ndarray, *, shown: np.ndarray, wanted: np.ndarray, cache: Cache) -> None:
         self.patch = patch
         self._shared: dict[int, np.ndarray] = {}
-        self.number = np.full(patch.values.shape, -1)
-        self.sign = np.ones(patch.values.shape, np.int64)
+        self.number = np.full(patch.values.shape, -1, np.int32)
+        self.sign = np.ones(patch.values.shape, np.int8)
         self.shown = np.where((patch.origin >= 0)[:, None], shown[patch.origin], False)
         wanted = np.where((patch.origin >= 0)[:, None], wanted[patch.origin], False)
         self.relevant = self.shown | wanted | (patch.lower > -FAR) | (patch.upper < FAR)

@@ -12,8 +12,8 @@ from disclosure.secondary.nest import Nest
 
 Serve = Callable[[Nest, Change, int], Delta | None]
 Cell = tuple[int, list[int]]
-EFFORT = 10_000  # tries times units: a search costs about as much as it has units
-PATIENCE = 2  # tries per unit: the dearest cells first, the last ones bring little
+EFFORT = 20_000  # searches times units: a search costs about as much as it has units
+PATIENCE = 2  # searches per unit: the dearest cells first, the last ones bring little
 
 
 def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
@@ -32,7 +32,13 @@ def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
     touching: dict[tuple[int, int], set[int]] = defaultdict(set)
     hidden = ledger.patch.shown & ~nest.shown
     seen = 0
-    tries = min(EFFORT // ledger.patch.size, PATIENCE * ledger.patch.size)
+    left = min(EFFORT // ledger.patch.size, PATIENCE * ledger.patch.size)
+
+    def search(change: Change, insider: int) -> Delta | None:
+        nonlocal left
+        left -= 1
+        return serve(nest, change, insider) if left >= 0 else None
+
     for node, rows in _candidates(ledger, hidden):
         for number in range(seen, ledger.count):
             nodes, change = ledger.moved(ledger.found[number].delta)
@@ -42,8 +48,7 @@ def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
         seen = ledger.count
         nest.shown[node, rows] = True
         used = {number for row in rows for number in touching[node, row] if number in ledger.found}
-        tries -= bool(used)
-        if (tries >= 0 or not used) and _replaced(ledger, used, lambda change, insider: serve(nest, change, insider)):
+        if _replaced(ledger, used, search):
             for number in used:
                 del ledger.found[number]
         else:

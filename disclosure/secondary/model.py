@@ -42,6 +42,7 @@ class Model:
         self.giving = np.zeros(0, int) if firm else np.flatnonzero(self.cells.shut)
         self._limits: dict[int, np.ndarray] = {}
         self._load()
+        self._lighten()
 
     def push(self, base: int, row: int, by: int, insider: int) -> Delta | None:
         """The cheapest change that moves a cell by exactly `by`; cells that have to give way are hidden.
@@ -92,6 +93,16 @@ class Model:
             lower=np.concatenate([np.where(cells.shut, 0, cells.lower), still, -slack[near]]),
             upper=np.concatenate([np.where(cells.shut, 0, cells.upper), still, np.full(near.sum(), np.inf)]),
             whole=self.first_give,
+        )
+
+    def _lighten(self) -> None:
+        """Let go of what only building needed: many models are kept."""
+        cells = self.cells
+        self.patch = cells.patch = self.patch.bare()
+        cells.lines, cells.rests, cells.fixed = (
+            cells.lines.astype(np.int8),
+            cells.rests.astype(np.int8),
+            cells.fixed[:0],
         )
 
     def _matrix(self, members: sparse.csr_array, lines: np.ndarray) -> sparse.csr_array:

@@ -38,6 +38,7 @@ class Nest:
         self.block = blocks(patch)
         self._models: OrderedDict[Name, Model] = OrderedDict()
         self._classes: dict[bytes, Classes] = {}
+        self._near: dict[bytes, np.ndarray] = {}
         self._realised: dict[tuple[Name, bytes, int], Changes | None] = {}
 
     def within_block(self, change: Change, insider: int) -> Delta | None:
@@ -80,10 +81,13 @@ class Nest:
 
     def _neighbours(self, units: np.ndarray) -> np.ndarray:
         """Units that share an area with some of the units given, though not the whole table."""
-        patch = self.patch
+        key, patch = units.tobytes(), self.patch
+        if key in self._near:
+            return self._near[key]
         areas = patch.members[patch.size :][~patch.whole[patch.size :]]
         touching = areas[np.asarray(areas[:, units].sum(axis=1)).ravel() > 0]
-        return np.flatnonzero(np.asarray(touching.sum(axis=0)).ravel() > 0)
+        self._near[key] = np.flatnonzero(np.asarray(touching.sum(axis=0)).ravel() > 0)
+        return self._near[key]
 
     def _push(self, name: Name, parts: list[np.ndarray], change: Change, insider: int, *, closed: bool) -> Delta | None:
         """Solve, realise, and look into the part that cannot do what was asked of it."""

@@ -54,6 +54,11 @@ class Patch:
     origin: np.ndarray
     merged: "tuple[sparse.csr_array, Patch] | None"
 
+    def bare(self) -> "Patch":
+        """The patch without its cells, which are most of its memory: for models that are kept."""
+        none = np.zeros((0, 0))
+        return replace(self, values=none, known=none, lower=none, upper=none, told=none, price=none, shown=none)
+
     @cached_property
     def units(self) -> list[np.ndarray]:
         """Per node the units of the patch in it."""
