@@ -8,7 +8,7 @@ from joserfc import jwe
 
 from .door import Door, expect
 from .schools import CHANGES_FROM, Habit, Schools, new_number
-from .stage import CARE, Stage
+from .stage import CARE, Stage, log_in
 
 MOST = 25  # families a period
 
@@ -85,7 +85,8 @@ class Families:
         changed = self.schools.changes_number(index) and number >= CHANGES_FROM
         pupil = new_number(index) if changed else int(self.schools.pupils(index, number).numbers[0])
         body = {"schoolYear": self.stage.year, "pseudonym": self.schools.pseudonym(pupil)}
-        held = expect(self.door.ask("POST", "/v1/access-requests", self._token(index), json=body), 200).json()
+        school = log_in(self.stage, self.door, self.schools.sites[index].code, "school", "/school")
+        held = expect(school.ask("/v1/access-requests", body), 200).json()
         away = (Habit.AWAY, Habit.LATE)
         due = [one for one in range(1, number + 1) if self.schools.habit(index, one) not in away]
         if sorted(row["period"] for row in held["rows"]) != [self.stage.period(one) for one in due]:

@@ -120,28 +120,28 @@ def service_of(stage: Stage, sample: Sequence[str]) -> Iterator[tuple[Service, K
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody of the operator, logged in through a one-time link."""
+    """Somebody who is logged in."""
 
     door: Door
-    cookies: dict[str, str] = field(repr=False)
+    cookie: str = field(repr=False)
     csrf: str = field(repr=False)
 
     def ask(self, path: str, body: object) -> httpx.Response:
         """Do something over the API in this person's session."""
-        cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        return self.door.ask("POST", path, json=body, headers={"Cookie": cookie, "X-CSRF-Token": self.csrf})
+        return self.door.ask("POST", path, json=body, headers={"Cookie": self.cookie, "X-CSRF-Token": self.csrf})
 
 
-def log_in(stage: Stage, door: Door, label: str) -> Person:
-    """A new person of the operator at the door."""
-    secret = must(stage.desk.invite(stage.gateway.settings.operator, "operator", label))
-    with httpx.Client(base_url=door.url, timeout=60) as http:
-        expect(http.post(f"/login/{secret}"), 303)
-        cookies = dict(http.cookies)
-        found = _CSRF.search(expect(http.get("/operator"), 200).text)
+def log_in(stage: Stage, door: Door, party: str, role: str, home: str) -> Person:
+    """A new person of a party at the door: through a one-time link to the page of its role."""
+    secret = must(stage.desk.invite(party, role, role))
+    expect(door.ask("POST", f"/login/{secret}"), 303)
+    cookies = dict(door.http.cookies)
+    door.http.cookies.clear()
+    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    found = _CSRF.search(expect(door.ask("GET", home, headers={"Cookie": cookie}), 200).text)
     if found is None:
-        raise LookupError("the operator's page has no token against forged requests")
-    return Person(door, cookies, found[1])
+        raise LookupError("the page has no token against forged requests")
+    return Person(door, cookie, found[1])
 
 
 def a_year_later(stage: Stage, day: date) -> Gateway:

@@ -205,7 +205,8 @@ def live_a_year(plan: Plan, home: Home, say: Say) -> YearFigures:
         http = {code: service.client(code) for code in sample}
         schools = Schools(everybody, stage.gateway.contracts, key, plan.records_every, plan.turns, exact, http)
         door = Door(fleet.url)
-        team = Team(log_in(stage, door, "bouwer"), log_in(stage, door, "beoordelaar"))
+        operator = (stage.gateway.settings.operator, "operator", "/operator")
+        team = Team(log_in(stage, door, *operator), log_in(stage, door, *operator))
         families = Families(stage, schools, door)
         Year(stage, schools, door, team, families, plan, figures, say).live()  # (2)
         downloads = sum(pool.answers for period in figures.periods for pool in period.pools)

@@ -1,0 +1,64 @@
+"""A year of the controller's privacy officer: what happened, whether it may, whether it can be proven elsewhere."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import audit.verify
+from gateway.demo.people import MINISTER
+from tests.gateway.conftest import PERIOD
+from tests.stories.town import Person, Town, living
+
+
+def test_a_year_of_a_privacy_officer(tmp_path: Path) -> None:
+    """Refusals, one act with its proof, the verdict of the judge, the turn of the year, the bundle on another machine."""
+    with living(tmp_path) as town:
+        officer = town.person(MINISTER, "controller-officer")
+        town.machine(town.school(1)).get(f"/v1/submissions/{'0' * 32}")  # somebody is curious
+        november_refusals(officer)
+        for index in range(12):
+            town.deliver(index, PERIOD, 1)
+        release = town.release(PERIOD)
+        december_the_release(officer, release)
+        september_another_log(town, officer, tmp_path)
+
+
+def november_refusals(officer: Person) -> None:
+    """Who asked for what was not theirs stands in the log; so does that the officer looked."""
+    officer.see("/audit?decision=deny")
+    assert "state-deny" in officer.page
+    officer.see("/audit?event=audit.viewed")
+    assert "/audit/entries/" in officer.page
+
+
+def december_the_release(officer: Person, release: str) -> None:
+    """Of a release: who published it and by which article, and what the judge found; the register has the figures."""
+    officer.see("/audit?event=release.published")
+    entry = re.findall(r"/audit/entries/[0-9a-f]{64}", officer.page)[0]
+    told = officer.see(entry)
+    assert "four-eyes" in told or "art." in told
+    assert "In orde" in officer.press(entry)
+    certificate = officer.fetch(f"/audit/certificates/{release}").decode()
+    assert '"exact": 0' in certificate
+    assert '"narrowed": 0' in certificate
+    officer.see("/register")
+
+
+def september_another_log(town: Town, officer: Person, folder: Path) -> None:
+    """In the new school year the old log is closed and the new one commits to it; the whole verifies by itself."""
+    town.calendar.turn_to("2027-08-16")
+    officer.log_in()
+    officer.see("/audit/check")
+    assert "In orde" in officer.press("/audit/check")
+    answer = officer.http.post(
+        "/audit/bundle", data={"csrf": officer.page.split('name="csrf" value="')[1].split('"')[0]}
+    )
+    assert answer.status_code == 200
+    (folder / "bundle.zip").write_bytes(answer.content)
+    (folder / "policy.txt").write_bytes(officer.fetch("/audit/policy.txt"))
+    shutil.copy(audit.verify.__file__, folder / "verify.py")
+    command = [sys.executable, "-I", "verify.py", "bundle.zip", "--policy", "policy.txt"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout.startswith("In orde")) == (0, True), run.stdout + run.stderr
