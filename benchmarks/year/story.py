@@ -15,6 +15,7 @@ from sqlmodel import func, select
 
 import audit.verify
 from gateway import keys, retention
+from gateway.context import Gateway
 from gateway.demo.people import METHODS, MINISTER, must
 from gateway.identity import Identity
 from gateway.oversight import policy_text
@@ -33,7 +34,6 @@ from .release import TABLE, Pool, Team, download_by_all, release
 from .schools import CHANGES_FROM, Schools
 from .stage import Stage, a_year_later, folder_of, log_in, prepare, service_of
 
-PERIODS = (1, 2, 3, 4)
 COUNTING = "counting-for-school"
 
 
@@ -58,6 +58,7 @@ class Plan:
     records_every: int = 20
     sample: int = 4
     turns: int = 120
+    periods: tuple[int, ...] = (1, 2, 3, 4)
     regions: int = 12
     processes: int = 1
 
@@ -117,16 +118,16 @@ class Year:
 
     def live(self) -> None:
         """Four periods; a key leaks between the second and the third, and some pupils get another number."""
-        for number in PERIODS:
+        for place, number in enumerate(self.plan.periods):
             if number == CHANGES_FROM:
                 self._after_a_leak()
                 self._change_numbers()
-            self._period(number)
+            self._period(place, number)
             self.families.live(number)
 
-    def _period(self, number: int) -> None:
+    def _period(self, place: int, number: int) -> None:
         """Deliveries, close, release, downloads; then who comes late, and the correction; then the attacker."""
-        figures, period = self.figures.periods[number - 1], self.stage.period(number)
+        figures, period = self.figures.periods[place], self.stage.period(number)
         round_ = Round(self.schools, self.door, self.stage.tokens, self.figures.promises, number, period)
         with self._timed(f"{period} deliveries") as seconds:
             round_.deliver_all()
@@ -141,7 +142,7 @@ class Year:
             must(self.stage.desk.close_period(TABLE, period))
             self._release(figures, period)
         delivering = self.figures.promises.delivering
-        figures.delivering = delivering - sum(one.delivering for one in self.figures.periods[: number - 1])
+        figures.delivering = delivering - sum(one.delivering for one in self.figures.periods[:place])
         figures.preparing = seconds[0] - figures.delivering
         with self._timed(f"{period} attack") as seconds:
             received = [pool.rows() for pool in figures.pools]
@@ -190,7 +191,7 @@ def live_a_year(plan: Plan, home: Home, say: Say) -> YearFigures:
     promised is held against what is there; (4) after the school year what is past its term goes; (5) the log is
     exported and verified by the stand-alone file.
     """
-    began, figures = time.monotonic(), YearFigures([PeriodFigures(number) for number in PERIODS])
+    began, figures = time.monotonic(), YearFigures([PeriodFigures(number) for number in plan.periods])
     everybody = region(plan.sites, invented=plan.invented)
     figures.enrolments = sum(site.pupils for site in everybody.sites)
     say(f"{len(everybody.sites)} sites, {figures.enrolments} enrolments")
@@ -207,7 +208,7 @@ def live_a_year(plan: Plan, home: Home, say: Say) -> YearFigures:
         door = Door(fleet.url)
         operator = (stage.gateway.settings.operator, "operator", "/operator")
         team = Team(log_in(stage, door, *operator), log_in(stage, door, *operator))
-        families = Families(stage, schools, door)
+        families = Families(stage, schools, door, plan.periods)
         Year(stage, schools, door, team, families, plan, figures, say).live()  # (2)
         downloads = sum(pool.answers for period in figures.periods for pool in period.pools)
         _note(figures, fleet, door, families)
@@ -228,17 +229,22 @@ def _note(figures: YearFigures, fleet: Fleet, door: Door, families: Families) ->
 
 
 def _end(stage: Stage, figures: YearFigures, say: Say) -> None:
-    """The next September: rows and keys of the year are past their term; then an officer takes the log out."""
+    """An officer takes the log of the year out; the next September rows and keys are past their term, in a new log."""
+    figures.entries = exported(stage.gateway)
+    say(figures.entries)
     later = a_year_later(stage, date(int(stage.year[5:]), 9, 15))
     operator = Identity(later.settings.operator, "machine")
     figures.erased = dict(must(retention.run(later, operator)).of)
     with later.reading() as session:
         figures.left = session.exec(select(func.count()).select_from(Enrolment)).one() + retention.overdue(later)
     say(f"retention: {figures.erased}")
-    sign_all(later)
-    bundle = must(take_out(later, Identity(MINISTER, "controller-officer")))
-    figures.entries = verified(bundle, policy_text(later))
-    say(figures.entries)
+    say(f"the new year's log: {exported(later)}")
+
+
+def exported(gateway: Gateway) -> str:
+    """Take the log out as the controller's officer does, and verify it elsewhere."""
+    sign_all(gateway)
+    return verified(must(take_out(gateway, Identity(MINISTER, "controller-officer"))), policy_text(gateway))
 
 
 def verified(bundle: bytes, policy: str) -> str:

@@ -1,4 +1,4 @@
-"""A year of an attendance officer (leerplichtambtenaar) of a gemeente: figures of the gemeente, and no child in them."""
+"""A year of an attendance officer (leerplichtambtenaar) of a gemeente: figures, and no child in them."""
 
 from pathlib import Path
 

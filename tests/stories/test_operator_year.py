@@ -39,7 +39,7 @@ def november_a_period(town: Town, anna: Person) -> None:
     assert town.school(11) in anna.see(f"/operator/periods/{TABLE}/{PERIOD}?state=delivered")
     anna.see("/operator")
     fields = {"table": TABLE, "code": f"{YEAR}-2", "reference_date": "2027-02-01", "deadline": "2027-02-22"}
-    assert f"{YEAR}-2" in anna.press("/operator", exercise="on", **fields)
+    assert f"{YEAR}-2" in anna.press("/operator", exercise="yes", **fields)
 
 
 def december_four_eyes(town: Town, anna: Person, bram: Person) -> None:

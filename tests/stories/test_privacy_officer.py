@@ -13,7 +13,7 @@ from tests.stories.town import Person, Town, living
 
 
 def test_a_year_of_a_privacy_officer(tmp_path: Path) -> None:
-    """Refusals, one act with its proof, the verdict of the judge, the turn of the year, the bundle on another machine."""
+    """Refusals, an act with its proof, the judge's verdict, the turn of the year, the bundle on another machine."""
     with living(tmp_path) as town:
         officer = town.person(MINISTER, "controller-officer")
         town.machine(town.school(1)).get(f"/v1/submissions/{'0' * 32}")  # somebody is curious

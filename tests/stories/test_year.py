@@ -1,0 +1,38 @@
+"""A slice of the national year (`benchmarks.year`): real processes, some of them killed, and everything adds up."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks.year.story import Plan, YearFigures, live_a_year
+from gateway.settings import Home
+
+
+@pytest.fixture
+def year(database: str, tmp_path: Path) -> YearFigures:
+    """Two periods of a small invented region; on PostgreSQL two servers and two workers behind nginx, one killed."""
+    shared = database.startswith("postgresql") and shutil.which("nginx", path="/usr/sbin:/usr/bin") is not None
+    plan = Plan(
+        sites=14, invented=True, servers=1 + shared, workers=1 + shared, kill_every=20.0, records_every=7, sample=1,
+        turns=30, periods=(2, 3),
+    )  # fmt: skip
+    data = tmp_path / "data"
+    data.mkdir(mode=0o700)
+    return live_a_year(plan, Home(data, database), lambda _: None)
+
+
+def test_a_year_adds_up(year: YearFigures) -> None:
+    """Nothing lost, doubled or unlogged; nothing learnt by pooling everything; nothing left; the log verifies."""
+    told = year.reckoning
+    assert told is not None
+    assert (told.lost, told.doubled, told.unlogged) == (0, 0, 0)
+    verdicts = [period.verdict for period in year.periods]
+    assert [(one.exact, one.narrowed) for one in verdicts] == [(0, 0)] * 2
+    assert all(one.attacked == one.small > 0 for one in verdicts)
+    assert year.promises.refused > 0
+    assert year.promises.withdrawn
+    assert year.accesses > 0
+    assert year.rekeyed > 0
+    assert year.left == 0
+    assert year.entries.startswith("In order: ")
