@@ -38,9 +38,3 @@ def june_what_is_not_the_officers(town: Town, gemeente: str) -> None:
     assert asked <= {403, 404}
     assert program.get("/v1/submissions").json() == []
     assert program.get("/v1/consents").json() == []
-    question = {
-        "subject": {"type": "party", "id": gemeente},
-        "action": {"name": "download-release"},
-        "resource": {"type": "release"},
-    }
-    assert program.post("/v1/decisions", json=question).status_code in (200, 400)

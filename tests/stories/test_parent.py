@@ -8,7 +8,8 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from sqlmodel import select
 
-from gateway.demo.people import must
+from gateway.demo.people import must, operator_of
+from gateway.retention import run
 from gateway.store import ConsentedHealth, Enrolment
 from gateway.synthetic.pupils import draw_pupils
 from tests.gateway.conftest import PERIOD
@@ -102,9 +103,6 @@ def january_she_withdraws(town: Town, school: Person, consent: str) -> None:
 
 def september_nothing_is_left(town: Town, school: Person) -> None:
     """Thirty days after the school year: no row of her child, no hours, and the answer says so."""
-    from gateway.demo.people import operator_of  # noqa: PLC0415
-    from gateway.retention import run  # noqa: PLC0415
-
     town.calendar.turn_to("2027-09-15")
     assert town.world.gateway.today == date(2027, 9, 15)
     must(run(town.world.gateway, operator_of(town.world.gateway)))

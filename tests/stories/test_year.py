@@ -14,7 +14,7 @@ def year(database: str, tmp_path: Path) -> YearFigures:
     """Two periods of a small invented region; on PostgreSQL two servers and two workers behind nginx, one killed."""
     shared = database.startswith("postgresql") and shutil.which("nginx", path="/usr/sbin:/usr/bin") is not None
     plan = Plan(
-        sites=14, invented=True, servers=1 + shared, workers=1 + shared, kill_every=20.0, records_every=7, sample=1,
+        sites=10, invented=True, servers=1 + shared, workers=1 + shared, kill_every=20.0, records_every=5, sample=1,
         turns=30, periods=(2, 3),
     )  # fmt: skip
     data = tmp_path / "data"

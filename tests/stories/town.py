@@ -105,6 +105,10 @@ class Town:
         token = must(self.world.desk.issue_token(party, scopes=scopes or ("all",), expires_at=expires))
         return self._client(Authorization=f"Bearer {token}")
 
+    def anybody(self) -> httpx.Client:
+        """The public."""
+        return self._client()
+
     def _client(self, **headers: str) -> httpx.Client:
         return self.clients.enter_context(httpx.Client(base_url=self.site.url, headers=headers, timeout=60))
 
