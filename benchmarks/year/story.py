@@ -44,6 +44,7 @@ class Plan:
     Attributes:
         sites: How many; of the public registers, or invented.
         kill_every: Seconds between two deaths of a process; 0: nobody dies.
+        strikes: Whether one dies at the start of every round of deliveries and of every release, whatever the time.
         records_every: One site in so many delivers records of pupils.
         sample: How many of those go through the real pseudonym service.
         regions: How many regions of a national table are attacked in each period.
@@ -55,6 +56,7 @@ class Plan:
     servers: int = 1
     workers: int = 1
     kill_every: float = 0.0
+    strikes: bool = False
     records_every: int = 20
     sample: int = 4
     turns: int = 120
@@ -112,6 +114,7 @@ class Year:
     door: Door
     team: Team
     families: Families
+    fleet: Fleet
     plan: Plan
     figures: YearFigures
     say: Say
@@ -130,6 +133,7 @@ class Year:
         figures, period = self.figures.periods[place], self.stage.period(number)
         round_ = Round(self.schools, self.door, self.stage.tokens, self.figures.promises, number, period)
         with self._timed(f"{period} deliveries") as seconds:
+            self._strike()
             round_.deliver_all()
         must(self.stage.desk.close_period(TABLE, period))
         self._release(figures, period)
@@ -151,6 +155,7 @@ class Year:
 
     def _release(self, figures: PeriodFigures, period: str) -> None:
         with self._timed(f"{period} release {len(figures.releases) + 1}"):
+            self._strike()
             made, seconds = release(self.stage, self.team, period)
         figures.protecting.append(seconds)
         if made is None:
@@ -163,6 +168,10 @@ class Year:
         with self._timed(f"{period} downloads by {len(self.stage.recipients) + 1}") as spent:
             figures.pools.append(download_by_all(self.stage, self.door, made, file))
         figures.downloading += spent[0]
+
+    def _strike(self) -> None:
+        if self.plan.strikes:
+            self.fleet.kill_one()
 
     def _after_a_leak(self) -> None:
         """The operator answers a leak: every stored pid gets another key, no school is asked."""
@@ -209,7 +218,7 @@ def live_a_year(plan: Plan, home: Home, say: Say) -> YearFigures:
         operator = (stage.gateway.settings.operator, "operator", "/operator")
         team = Team(log_in(stage, door, *operator), log_in(stage, door, *operator))
         families = Families(stage, schools, door, plan.periods)
-        Year(stage, schools, door, team, families, plan, figures, say).live()  # (2)
+        Year(stage, schools, door, team, families, fleet, plan, figures, say).live()  # (2)
         downloads = sum(pool.answers for period in figures.periods for pool in period.pools)
         _note(figures, fleet, door, families)
         shutil.rmtree(schools.folder, ignore_errors=True)

@@ -14,7 +14,7 @@ def year(database: str, tmp_path: Path) -> YearFigures:
     """Two periods of a small invented region; on PostgreSQL two servers and two workers behind nginx, one killed."""
     shared = database.startswith("postgresql") and shutil.which("nginx", path="/usr/sbin:/usr/bin") is not None
     plan = Plan(
-        sites=10, invented=True, servers=1 + shared, workers=1 + shared, kill_every=20.0, records_every=5, sample=1,
+        sites=10, invented=True, servers=1 + shared, workers=1 + shared, strikes=True, records_every=5, sample=1,
         turns=30, periods=(2, 3),
     )  # fmt: skip
     data = tmp_path / "data"
@@ -30,6 +30,7 @@ def test_a_year_adds_up(year: YearFigures) -> None:
     verdicts = [period.verdict for period in year.periods]
     assert [(one.exact, one.narrowed) for one in verdicts] == [(0, 0)] * 2
     assert all(one.attacked == one.small > 0 for one in verdicts)
+    assert year.kills >= 4
     assert year.promises.refused > 0
     assert year.promises.withdrawn
     assert year.accesses > 0
