@@ -30,7 +30,7 @@ from pseudonymisation.private_file import make_private_folder, read_private, wri
 
 SEED = 32
 _RECEIPTS, _LOG, _TAGS, _KEK = "receipts.key", "log.key", "tags.key", "kek.json"
-RING = "ring"
+RING, CONSENTS = "ring", "consents"
 KEY_FILES = (_RECEIPTS, _LOG, _TAGS, "register.key")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -66,6 +66,7 @@ def open_gateway(where: Home) -> Gateway:
         contracts=contracts,
         log=Log(vocabulary(settings, engine.law, contracts)),
         keyring=open_keyring(where, settings),
+        consent_keys=open_consent_keys(where, settings),
         receipts=Signer(f"{settings.log_name}/receipts", read_private(where.keys / _RECEIPTS)),
         tag_key=read_private(where.keys / _TAGS),
     )
@@ -82,7 +83,7 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
     for name in (_RECEIPTS, _LOG, _TAGS):
         if not (where.keys / name).exists():
             write_private(where.keys / name, os.urandom(SEED))
-    make_kek(where.keys / _KEK, read_settings(where).pkcs11)
+    make_kek("kek", where.keys / _KEK, read_settings(where).pkcs11)
     gateway = open_gateway(where)
     migrate(gateway.database)
     with gateway.writing() as session:
@@ -116,7 +117,19 @@ def open_keyring(where: Home, settings: Settings) -> Keyring:
     Raises:
         KeyringError: the key-encryption key is missing, in its file or token, or a key is open to others.
     """
-    return Keyring(where.keys / RING, open_kek(where.keys / _KEK, settings.pkcs11))
+    return Keyring(where.keys / RING, open_kek("kek", where.keys / _KEK, settings.pkcs11))
+
+
+def open_consent_keys(where: Home, settings: Settings) -> Keyring:
+    """The keys of consents, under a key-encryption key of their own; made where there never was a consent.
+
+    Raises:
+        KeyringError: there are keys, and the key-encryption key is missing.
+    """
+    name, file = "consent-kek", where.keys / "consent-kek.json"
+    if not (where.keys / CONSENTS).exists():
+        make_kek(name, file, settings.pkcs11)
+    return Keyring(where.keys / CONSENTS, open_kek(name, file, settings.pkcs11))
 
 
 def yearly_log(gateway: Gateway) -> YearlyLog:

@@ -1,9 +1,11 @@
 """Backup and restore that keep shredding true, on SQLite and PostgreSQL alike: a backup of one restores into the other.
 
 Two files, to be kept apart. The data: `backup.json`, `gateway.toml` and a member of JSON lines for each table, read in
-one snapshot. The keys: the gateway's own, and the keyring, every key still wrapped. The key-encryption key is in
-neither: it is renewed at each destruction, so what was destroyed after a backup opens from no copy. So the file of the
-keys is made anew after each destruction, with the copy in the safe; the data may be of any day.
+one snapshot. The keys: the gateway's own, and both keyrings, every key still wrapped. The key-encryption keys are in
+neither: each is renewed when a key of its ring is destroyed, so what was destroyed after a backup opens from no copy.
+`kek.json` belongs in a safe; when a school year's key is destroyed, the file of the keys and that copy are made anew.
+`consent-kek.json` is renewed whenever a consent ends, which nobody has to follow: it needs no copy. Restored without
+it, every consent is over and is asked for again; what else there is does not hang on it. The data may be of any day.
 
     {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
 
@@ -34,7 +36,16 @@ from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway import budgets, consents, retention, shelf  # noqa: F401  its tables are part of a backup
-from gateway.app import KEY_FILES, RING, open_gateway, open_keyring, upgrade, yearly_log
+from gateway.app import (
+    CONSENTS,
+    KEY_FILES,
+    RING,
+    open_consent_keys,
+    open_gateway,
+    open_keyring,
+    upgrade,
+    yearly_log,
+)
 from gateway.context import Gateway, actor_of
 from gateway.database import open_database
 from gateway.identity import Identity, caller_of
@@ -106,7 +117,7 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
     """Bring a backup back into an empty database, and then make true what has happened since.
 
     Steps: (1) settings and keys where they are missing, never over what is there; (2) one transaction: tables, rows,
-    and only then the guards; (3) the keyring takes in what still opens; (4) `settle`.
+    and only then the guards; (3) the keyrings take in what still opens; (4) `settle`.
 
     Raises:
         GatewayError: not a backup, of another version, or the database is not empty: names the mend.
@@ -121,12 +132,17 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
         for name in KEY_FILES:  # (1)
             if name in ring.namelist() and not (where.keys / name).exists():
                 write_private(where.keys / name, ring.read(name))
-        open_keyring(where, read_settings(where))
+        settings = read_settings(where)
+        open_keyring(where, settings)
+        open_consent_keys(where, settings)
         rows = _fill(where, archive, about["revision"])  # (2)
-        records = [_record(ring.read(name)) for name in ring.namelist() if name.startswith(f"{RING}/")]
+        records, consented = (
+            [_record(ring.read(name)) for name in ring.namelist() if name.startswith(f"{each}/")]
+            for each in (RING, CONSENTS)
+        )
     gateway = open_gateway(where)
     try:
-        refused = gateway.keyring.restore(records)  # (3)
+        refused = gateway.keyring.restore(records) + gateway.consent_keys.restore(consented)  # (3)
         ended, erased = settle(gateway)  # (4)
     finally:
         gateway.database.dispose()
@@ -171,13 +187,14 @@ def _write_data(gateway: Gateway, target: Path) -> None:
 
 
 def _write_keys(gateway: Gateway, target: Path) -> None:
-    """The gateway's own keys and the keyring as it stands; a destroyed key leaves its file without the secret."""
+    """The gateway's own keys and the keyrings as they stand; a destroyed key leaves its file without the secret."""
     with _new_zip(target) as archive:
         for name in KEY_FILES:
             if (gateway.home.keys / name).exists():
                 archive.writestr(name, read_private(gateway.home.keys / name))
-        for record in gateway.keyring.records():
-            archive.writestr(f"{RING}/{record.key_id}.json", record.model_dump_json())
+        for folder, keyring in ((RING, gateway.keyring), (CONSENTS, gateway.consent_keys)):
+            for record in keyring.records():
+                archive.writestr(f"{folder}/{record.key_id}.json", record.model_dump_json())
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def send(gateway: Gateway, identity: Identity, consent_id: str, reference: str, 
         if standing_in(session, consent_id, gateway.clock()).state != standing.state:
             return Refused("not-current")
         record_id, nonce = gateway.new_id(), gateway.random(NONCE)
-        cipher = AESGCM(gateway.keyring.secret(row.key_id))
+        cipher = AESGCM(gateway.consent_keys.secret(row.key_id))
         sealed_hours = cipher.encrypt(nonce, hours.model_dump_json().encode(), _aad(consent_id, record_id))
         record = ConsentedHealth(
             id=record_id,
@@ -177,7 +177,7 @@ def _is_sealed(gateway: Gateway, standing: Standing, reference: str) -> bool:
 
 def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> IllnessHours:
     nonce, sealed = row.ciphertext[:NONCE], row.ciphertext[NONCE:]
-    cipher = AESGCM(gateway.keyring.secret(standing.key_id))
+    cipher = AESGCM(gateway.consent_keys.secret(standing.key_id))
     return IllnessHours.model_validate_json(cipher.decrypt(nonce, sealed, _aad(row.consent_id, row.id)))
 
 

@@ -181,7 +181,7 @@ def expire(gateway: Gateway) -> int:
             session.get_one(ConsentRecord, consent_id, with_for_update=True)
             standing = standing_in(session, consent_id, gateway.clock())
             _store(gateway, session, standing, [Expired(at=gateway.clock())], None)
-        destroy_key(gateway, consent_id)
+    _destroy_keys(gateway, ended)
     return len(ended)
 
 
@@ -203,7 +203,7 @@ def end_keyless(gateway: Gateway) -> int:
 
 
 def _has_key(gateway: Gateway, row: ConsentRecord) -> bool:
-    record = gateway.keyring.record(row.key_id) if row.key_id else None
+    record = gateway.consent_keys.record(row.key_id) if row.key_id else None
     return record is not None and record.state is not KeyState.DESTROYED
 
 
@@ -213,10 +213,16 @@ def destroy_key(gateway: Gateway, consent_id: str) -> None:
     From the transaction that ended the consent on, the law refuses to read what was sent under it; from here on nobody
     can, in a backup neither.
     """
+    _destroy_keys(gateway, [consent_id])
+
+
+def _destroy_keys(gateway: Gateway, consent_ids: Sequence[str]) -> None:
+    """All at once: each destruction wraps every surviving key anew, and on 31 July all consents of a year end."""
     with gateway.reading() as session:
-        row = session.get(ConsentRecord, consent_id)
-    if row is not None and _has_key(gateway, row):
-        gateway.keyring.destroy(row.key_id)
+        found = [session.get(ConsentRecord, consent_id) for consent_id in consent_ids]
+    doomed = [row.key_id for row in found if row is not None and _has_key(gateway, row)]
+    if doomed:
+        gateway.consent_keys.destroy(*doomed)
 
 
 def key_survives(_gateway: Gateway, _consent_id: str) -> None:
@@ -326,7 +332,7 @@ def _open_key(gateway: Gateway, session: Session, consent_id: str, state: State)
     if row.key_id or state.terms is None:
         return
     first, last = state.terms.first_day, state.terms.last_day + timedelta(days=1)
-    row.key_id = gateway.keyring.open(f"consent-{consent_id}", None, not_before=first, not_after=last).key_id
+    row.key_id = gateway.consent_keys.open(f"consent-{consent_id}", None, not_before=first, not_after=last).key_id
 
 
 def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:

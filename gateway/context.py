@@ -42,6 +42,8 @@ class Gateway:
     """One gateway, composed: what `receive`, `publish` and the other acts get as their first argument.
 
     Attributes:
+        keyring: Keys of pids and of the log's tags, by purpose and school year.
+        consent_keys: A data key for each consent, under a key-encryption key that is renewed whenever one ends.
         tag_key: Key of the tags by which equal bytes are recognised.
         clock: Tells the moment; tests replace it.
         random: Makes n unpredictable bytes; tests replace it.
@@ -54,6 +56,7 @@ class Gateway:
     contracts: Contracts
     log: Log
     keyring: Keyring
+    consent_keys: Keyring
     receipts: Signer
     tag_key: bytes = field(repr=False)
     clock: Callable[[], datetime] = wall_clock

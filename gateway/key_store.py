@@ -1,4 +1,8 @@
-"""Where the key-encryption key lives: a file of this deployment, or a PKCS#11 token that never shows it."""
+"""Where key-encryption keys live: files of this deployment, or a PKCS#11 token that never shows them.
+
+On a token each has a name of its own, so that two that share one, such as gateway and pseudonym service of one
+operator, never destroy each other's.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,23 +16,23 @@ if TYPE_CHECKING:
     from pseudonymisation.hsm import Pkcs11Kek
 
 
-def open_kek(file: Path, token: Pkcs11 | None) -> Kek:
-    """The key-encryption key of a deployment.
+def open_kek(name: str, file: Path, token: Pkcs11 | None) -> Kek:
+    """The key-encryption key of this name.
 
     Raises:
         KeyringError: the file or the token is not there, or cannot be opened: says which.
     """
     if token is not None:
-        return _token(token)
+        return _token(name, token)
     if not file.exists():
         raise KeyringError(f"{file} is missing: put the key-encryption key back from its safe; no backup holds it")
     return FileKek(file)
 
 
-def make_kek(file: Path, token: Pkcs11 | None) -> None:
+def make_kek(name: str, file: Path, token: Pkcs11 | None) -> None:
     """Make the key-encryption key where there is none yet."""
     if token is not None:
-        kek = _token(token)
+        kek = _token(name, token)
         if kek.is_empty():
             kek.create()
         kek.close()
@@ -36,7 +40,7 @@ def make_kek(file: Path, token: Pkcs11 | None) -> None:
         FileKek.create(file)
 
 
-def _token(token: Pkcs11) -> "Pkcs11Kek":
+def _token(name: str, token: Pkcs11) -> "Pkcs11Kek":
     from pseudonymisation.hsm import Pkcs11Kek  # noqa: PLC0415  needs the extra `pkcs11`
 
-    return Pkcs11Kek(token.module, token.token, read_private(token.pin).decode().strip())
+    return Pkcs11Kek(name, token.module, token.token, read_private(token.pin).decode().strip())

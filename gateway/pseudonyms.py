@@ -59,6 +59,7 @@ REGISTER_KEY = "register.key"
 REGISTER_FILE = "register.json"
 REGISTER_DAYS = 120
 _SETTINGS = "service.toml"
+_KEK = "service-kek"
 _EVENTS = {
     "evaluation-answered": (Event.BATCH_EVALUATED, Outcome.PERMIT),
     "evaluation-repeated": (Event.BATCH_EVALUATED, Outcome.PERMIT),
@@ -93,7 +94,7 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
         url = database or f"sqlite:///{folder.absolute() / 'service.sqlite'}"
         lines = (f'operator = "{operator}"', f'gateway_key = "{gateway_key.hex()}"', f'database = "{url}"')
         write_private(settings, "\n".join((*lines, "")).encode())
-    make_kek(folder / "keys" / "kek.json", _read_settings(folder).pkcs11)
+    make_kek(_KEK, folder / "keys" / "kek.json", _read_settings(folder).pkcs11)
     year = school_year_on(wall_clock().date())
     open_year(_keyring(folder), year, not_before=first_day(year), not_after=last_use(year))
 
@@ -150,7 +151,9 @@ def _read_settings(folder: Path) -> _Settings:
 
 
 def _keyring(folder: Path) -> Keyring:
-    return Keyring(folder / "keys" / "ring", open_kek(folder / "keys" / "kek.json", _read_settings(folder).pkcs11))
+    return Keyring(
+        folder / "keys" / "ring", open_kek(_KEK, folder / "keys" / "kek.json", _read_settings(folder).pkcs11)
+    )
 
 
 def register_public_key(gateway: Gateway) -> bytes:

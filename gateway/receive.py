@@ -163,6 +163,9 @@ def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
 def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
     """Log a refusal of the law and say what the caller may know of it."""
     gateway.log_refusal(Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code), decision)
+    own = matter.caller.on_behalf_of is None and matter.caller.party.kind is Kind.SITE
+    if own and matter.facts is None and matter.period.id is not None:
+        return Refused("site-not-registered")
     return refused_by(decision)
 
 

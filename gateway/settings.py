@@ -4,7 +4,7 @@
 data/
   gateway.toml       this file's format: `Settings`
   gateway.sqlite     the embedded default database
-  keys/              0700: receipt and log keys, key-encryption key, keyring/
+  keys/              0700: receipt and log keys, key-encryption keys, ring/ and consents/
   pseudonym/         the pseudonym service's own folder, when it runs here
 ```
 """

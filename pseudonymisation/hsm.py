@@ -17,7 +17,6 @@ from pkcs11.mechanisms import GCMParams
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import KEY, NONCE
 
-_LABEL = "verzuimpoort-kek-"
 _TAG_BITS = 128
 _SECRET_KEYS: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.SECRET_KEY}
 
@@ -38,6 +37,7 @@ class Pkcs11Kek:
     One session, used by one thread at a time: tokens differ in what they allow beyond that.
 
     Args:
+        name: what the keys wrap, such as `kek`: the beginning of their labels. Two names never touch each other's keys.
         module: the PKCS#11 library of the token.
         token: label of the token.
         pin: of the user; from a private file, never from a command line.
@@ -46,8 +46,9 @@ class Pkcs11Kek:
         KeyringError: no such token, a wrong PIN, or no key-encryption key in it (`create`).
     """
 
-    def __init__(self, module: Path, token: str, pin: str) -> None:
+    def __init__(self, name: str, module: Path, token: str, pin: str) -> None:
         self._lock = Lock()
+        self._label = f"verzuimpoort-{name}-"
         try:
             found = pkcs11.lib(str(module)).get_token(token_label=token)
             try:
@@ -79,14 +80,14 @@ class Pkcs11Kek:
         with self._lock:
             number, key = self._current()
             sealed = key.encrypt(secret, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad, _TAG_BITS))
-        return _name(number), nonce + sealed
+        return self._name(number), nonce + sealed
 
     def unwrap(self, kek_id: str, wrapped: bytes, aad: bytes) -> bytes:
         """See `Kek`."""
         parameters = GCMParams(wrapped[:NONCE], aad, _TAG_BITS)
         with self._lock:
             for number, key in self._keys():
-                if _name(number) == kek_id:
+                if self._name(number) == kek_id:
                     try:
                         return bytes(
                             key.decrypt(wrapped[NONCE:], mechanism=Mechanism.AES_GCM, mechanism_param=parameters)
@@ -114,7 +115,7 @@ class Pkcs11Kek:
 
     def _keys(self) -> list[tuple[int, _AesKey]]:
         objects = [cast("_AesKey", one) for one in self._session.get_objects(_SECRET_KEYS)]
-        ours = [(int(one.label.removeprefix(_LABEL)), one) for one in objects if one.label.startswith(_LABEL)]
+        ours = [(int(one.label.removeprefix(self._label)), one) for one in objects if one.label.startswith(self._label)]
         return sorted(ours, key=lambda pair: pair[0])
 
     def _current(self) -> tuple[int, _AesKey]:
@@ -127,11 +128,10 @@ class Pkcs11Kek:
         self._session.generate_key(
             KeyType.AES,
             KEY * 8,
-            label=_name(number),
+            label=self._name(number),
             store=True,
             template={Attribute.SENSITIVE: True, Attribute.EXTRACTABLE: False},
         )
 
-
-def _name(number: int) -> str:
-    return f"{_LABEL}{number:06d}"
+    def _name(self, number: int) -> str:
+        return f"{self._label}{number:06d}"

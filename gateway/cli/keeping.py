@@ -46,7 +46,6 @@ def key_list(data: Data = None, as_json: Json = False) -> None:
     rows = [
         record.model_dump(mode="json", exclude={"wrapped", "format"})
         for record in sorted(deployment(data).keyring.records(), key=lambda one: (one.school_year or "", one.purpose))
-        if not record.purpose.startswith("consent-")
     ]
     if as_json:
         say_json(rows)
@@ -107,7 +106,7 @@ def retention_run(data: Data = None, as_json: Json = False, lang: Lang = "nl") -
         say(f"{kind}: {many}")
     if not erased.of:
         say(text("cli", "nothing-erased", language(lang)))
-    if {"keys", "consents-ended"} & erased.of.keys():
+    if "keys" in erased.of:
         say(text("cli", "kek-renewed", language(lang)))
 
 

@@ -114,10 +114,7 @@ def system(request: Request, who: Visitor) -> Response:
     with gateway.reading() as session:
         jobs = overview.open_jobs(session)
         chain = logs(session.connection())
-    records = list(gateway.keyring.records())
-    keys = sorted(
-        (key for key in records if key.school_year), key=lambda key: (key.school_year, key.purpose), reverse=True
-    )
+    keys = sorted(gateway.keyring.records(), key=lambda key: (key.school_year or "", key.purpose), reverse=True)
     return page(
         request,
         who,
@@ -125,7 +122,8 @@ def system(request: Request, who: Visitor) -> Response:
         jobs=jobs,
         chain=chain,
         keys=keys,
-        consents=sum(not key.school_year and key.state is KeyState.ACTIVE for key in records),
+        kek=next((key.kek_id for key in keys if key.kek_id), ""),
+        consents=sum(key.state is KeyState.ACTIVE for key in gateway.consent_keys.records()),
         overdue=retention.overdue(gateway),
     )
 

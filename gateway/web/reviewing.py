@@ -12,6 +12,7 @@ from gateway import overview
 from gateway.delivered import LEVELS
 from gateway.outcome import Refused
 from gateway.publish import deciding
+from gateway.publish.building import methods_used
 from gateway.publish.downloading import catalogue
 from gateway.store import Release, ReleaseState
 from gateway.web.forms import Form, act, show, then
@@ -63,6 +64,7 @@ def _release(request: Request, who: Visitor, fault: str = "") -> Response:
         mine=review.given_by(who.known.person),
         plan=gateway.law.purposes.plan(row.purposes.split()),
         certificate=_json(row.certificate),
+        noisy=bool(row.certificate) and any(method == "dp" for _, method in methods_used(row)),
         utility=_useful(_json(row.utility)),
         kinds=gateway.contracts[its_period.table_id].kinds.members,
         view=view,

@@ -168,10 +168,10 @@ def test_a_backup_from_before_the_withdrawal_opens_nothing(world: World, tmp_pat
     with world.gateway.reading() as session:
         key_id = session.get_one(ConsentEvent, (standing.id, 1)) and read_key(world, standing.id)
     backup = tmp_path / "backup"
-    shutil.copytree(world.gateway.home.keys / "ring", backup)
-    assert len(world.gateway.keyring.secret(key_id)) == 32
+    shutil.copytree(world.gateway.home.keys / "consents", backup)
+    assert len(world.gateway.consent_keys.secret(key_id)) == 32
     append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
-    restored = Keyring(backup, FileKek(world.gateway.home.keys / "kek.json"))
+    restored = Keyring(backup, FileKek(world.gateway.home.keys / "consent-kek.json"))
     with pytest.raises(KeyringError):
         restored.secret(key_id)
 
@@ -297,20 +297,31 @@ def test_what_was_opened_shows_no_hours_in_its_repr(world: World) -> None:
     assert "31.5" not in repr(opened)
 
 
-def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path) -> None:
-    """Withdrawn after the backup, with nothing sent under it yet: after the restore it is over, and says so once."""
-    recipient, standing = care(world), given(world)
-    assert backup(world.desk, data=tmp_path / "data.zip", keys=tmp_path / "keys.zip") is None
-    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+@pytest.mark.parametrize("newest", [False, True])
+def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newest: bool) -> None:
+    """What was withdrawn after the backup is over; another lives on only where the newest keys were kept.
+
+    The copy in the safe, from before the withdrawal, opens every key of the school year all the same.
+    """
+    recipient, standing, other = care(world), given(world), given(world)
+    keys, copied = world.gateway.home.keys, ["consent-kek.json"] if newest else []
     home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
     home.keys.mkdir(mode=0o700, parents=True)
     home.folder.chmod(0o700)
-    shutil.copy(world.gateway.home.keys / "kek.json", home.keys / "kek.json")
-    assert restore(home, tmp_path / "data.zip", tmp_path / "keys.zip").ended == 1
+    shutil.copy(keys / "kek.json", home.keys / "kek.json")
+    assert backup(world.desk, data=tmp_path / "data.zip", keys=None if newest else tmp_path / "keys.zip") is None
+    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    assert not newest or backup(world.desk, data=None, keys=tmp_path / "keys.zip") is None
+    for name in copied:
+        shutil.copy(keys / name, home.keys / name)
+    outcome = restore(home, tmp_path / "data.zip", tmp_path / "keys.zip")
+    assert (outcome.refused, outcome.ended) == ((0, 1) if newest else (2, 2))
     gateway = open_gateway(home)
+    assert all(len(gateway.keyring.secret(record.key_id)) == 32 for record in gateway.keyring.records())
+    assert isinstance(send(gateway, world.site(0), other.id, sealed(), HOURS), Sent if newest else Refused)
     again = read(gateway, world.site(0), standing.id)
     assert isinstance(again, Standing)
     assert again.state.closed
     assert isinstance(send(gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
-    assert len(notices_of(gateway, recipient)) == 1
+    assert len(notices_of(gateway, recipient)) == outcome.ended
     gateway.database.dispose()

@@ -3,20 +3,44 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
 import pytest
 
 from gateway.settings import Home, Pkcs11, Settings, read_settings, write_settings
+from pseudonymisation.private_file import write_private
 
 MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN = "1234"
 
 
-@pytest.mark.skipif(which("softhsm2-util") is None or not MODULE.exists(), reason="SoftHSM2 is not installed")
-def test_a_deployment_lives_on_a_token(tmp_path: Path) -> None:
-    """Init, keys, and a second process that opens them: no key-encryption key is in any file of the deployment."""
+@dataclass(frozen=True)
+class Deployment:
+    """A data folder whose key-encryption keys are on a token of its own, and real processes that use it."""
+
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """What a command says, as a process."""
+        command = [sys.executable, "-m", "gateway.cli", *words]
+        return subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+
+    def written(self, *words: str) -> str:
+        """What a command that succeeds says."""
+        done = self.run(*words)
+        assert done.returncode == 0, (words, done.stderr)
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def on_token(tmp_path: Path) -> Deployment:
+    """A fresh token, and settings that name it."""
+    if which("softhsm2-util") is None or not MODULE.exists():
+        pytest.skip("SoftHSM2 is not installed")
     pytest.importorskip("pkcs11", reason="the extra `pkcs11` is not installed")
     (tmp_path / "tokens").mkdir()
     configuration = tmp_path / "softhsm2.conf"
@@ -31,18 +55,46 @@ def test_a_deployment_lives_on_a_token(tmp_path: Path) -> None:
     (home.folder / "pin").touch(mode=0o600)
     (home.folder / "pin").write_text(PIN)
     write_settings(home, Settings(pkcs11=Pkcs11(module=MODULE, token="poort", pin=Path("pin"))))
+    return Deployment(home.folder, environment)
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "gateway.cli", *words]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    for words in (("init",), ("key", "create", "2026-2027"), ("key", "rotate", "2026-2027")):
-        assert (run(*words).returncode, run("party", "list").returncode) == (0, 0), words
-    assert "decrypt-only" in run("key", "list").stdout
-    assert not (home.keys / "kek.json").exists()
-    (home.folder / "pin").write_text("9999")
-    refused = run("key", "list")
+def test_a_deployment_lives_on_a_token(on_token: Deployment) -> None:
+    """Init, keys, and a second process that opens them: no key-encryption key is in any file of the deployment."""
+    for words in (("init",), ("key", "create", "2026-2027"), ("key", "rotate", "2026-2027"), ("party", "list")):
+        on_token.written(*words)
+    assert "decrypt-only" in on_token.written("key", "list")
+    assert list((on_token.folder / "keys").glob("*kek.json")) == []
+    (on_token.folder / "pin").write_text("9999")
+    refused = on_token.run("key", "list")
     assert (refused.returncode, "cannot be opened" in refused.stderr, PIN in refused.stderr) == (1, True, False)
+
+
+def test_the_pseudonym_service_lives_on_the_same_token(on_token: Deployment) -> None:
+    """Its seeds open after the gateway destroyed a key on that token, until its own school year is closed."""
+    on_token.written("init")
+    service = on_token.folder / "pseudonym"
+    service.mkdir(mode=0o700)
+    lines = [
+        'operator = "ORG-DIENST"',
+        f'gateway_key = "{on_token.written("service", "gateway-key")}"',
+        f'database = "sqlite:///{service}/service.sqlite"',
+        f'pkcs11 = {{ module = "{MODULE}", token = "poort", pin = "{on_token.folder}/pin" }}',
+    ]
+    write_private(service / "service.toml", "\n".join(lines).encode())
+    init = ("service", "init", "--folder", str(service), "--operator", "ORG-DIENST", "--gateway-key", "00" * 32)
+    on_token.written(*init)
+    on_token.written("service", "register", "-o", str(service / "register.json"))
+    opened = on_token.written("service", "open-year", "2027-2028", "--folder", str(service))
+    on_token.written("key", "create", "2026-2027")
+    ours = on_token.written("key", "list").split()[0]
+    on_token.written("key", "destroy", ours, "--yes")
+    file = on_token.folder / "keys.json"
+    on_token.written("service", "key-file", "--folder", str(service), "-o", str(file))
+    assert opened in file.read_text()
+    assert not (service / "keys" / "kek.json").exists()
+    on_token.written("service", "close-year", "2027-2028", "--folder", str(service), "--yes")
+    on_token.written("service", "key-file", "--folder", str(service), "-o", str(file))
+    assert opened not in file.read_text()
 
 
 def test_the_place_of_the_pin_counts_from_the_data_folder(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """One submission: who may send what, what is kept, and what the log says of it."""
 
 import json
+from datetime import date
 
 import pytest
 from sqlmodel import select
@@ -250,3 +251,12 @@ def test_rows_need_a_processor_agreement(world: World) -> None:
     assert isinstance(outcome.decision, Deny)
     assert "rows-need-processor-agreement" in outcome.decision.rules
     assert received(world).created
+
+
+def test_a_site_hears_that_it_was_not_registered_yet(world: World) -> None:
+    """On a reference date before its registration: its own site is told so, another is told there is no such thing."""
+    old, code = date(2000, 1, 1), "2026-2027-2"
+    world.desk.open_period(TABLE, code, reference_date=old, deadline=date(2026, 12, 1), exercise=True)
+    sent = upload(world, 0, period=code)
+    assert receive(world.gateway, world.site(0), sent) == Refused("site-not-registered")
+    assert receive(world.gateway, world.site(1), sent) == Refused("not-found")

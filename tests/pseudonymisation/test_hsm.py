@@ -42,7 +42,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def kek(token: str) -> Iterator[Pkcs11Kek]:
     """The token with one fresh key-encryption key."""
-    made = Pkcs11Kek(MODULE, token, PIN)
+    made = Pkcs11Kek("kek", MODULE, token, PIN)
     for _, key in made._keys():
         key.destroy()
     made.create()
@@ -107,17 +107,31 @@ def test_a_destroyed_key_is_gone_from_every_backup(kek: Pkcs11Kek, tmp_path: Pat
             Keyring(tmp_path / "backup", kek).secret(key_id)
 
 
+def test_two_names_on_one_token_leave_each_other_alone(kek: Pkcs11Kek, token: str) -> None:
+    """Gateway and service of one operator may share a token: what one renews and retires the other does not lose."""
+    service = Pkcs11Kek("service-kek", MODULE, token, PIN)
+    assert service.is_empty()
+    service.create()
+    wrapped = service.wrap(SECRET, AAD)
+    kek.renew()
+    kek.retire()
+    assert service.unwrap(*wrapped, AAD) == SECRET
+    for _, key in service._keys():
+        key.destroy()
+    service.close()
+
+
 @pytest.mark.parametrize(("label", "pin"), [("another", PIN), (TOKEN, "9999")])
 def test_a_token_that_does_not_open_is_said(token: str, label: str, pin: str) -> None:
     """A wrong label or PIN is one clear error, without the PIN in it."""
     with pytest.raises(KeyringError, match="cannot be opened") as error:
-        Pkcs11Kek(MODULE, label, pin)
+        Pkcs11Kek("kek", MODULE, label, pin)
     assert pin not in str(error.value)
 
 
 def test_an_empty_token_wraps_nothing(token: str) -> None:
     """Without a key-encryption key nothing is wrapped with something else instead."""
-    made = Pkcs11Kek(MODULE, token, PIN)
+    made = Pkcs11Kek("kek", MODULE, token, PIN)
     for _, key in made._keys():
         key.destroy()
     with pytest.raises(KeyringError, match="create one first"):

@@ -40,15 +40,20 @@ def logged_in(site: Site, party: str, role: str) -> httpx.Client:
     return httpx.Client(base_url=site.url, cookies=dict(httpx.post(f"{site.url}/login/{secret}").cookies), timeout=60)
 
 
-def released(site: Site) -> Release:
-    """The release, published."""
+def built(site: Site) -> Release:
+    """The release, waiting for its review."""
     world = site.world
-    builder = person(world, "builder")
-    release: Release = must(request_build(world.gateway, builder, TABLE, PERIOD))
+    release: Release = must(request_build(world.gateway, person(world, "builder"), TABLE, PERIOD))
     while in_building(site, release.id):
         time.sleep(0.05)
+    return release
+
+
+def released(site: Site) -> Release:
+    """The release, published."""
+    world, release = site.world, built(site)
     must(review(world.gateway, person(world, "approver"), release.id, approved=True, reason="x"))
-    return must(publish(world.gateway, builder, release.id, reason="x"))
+    return must(publish(world.gateway, person(world, "publisher"), release.id, reason="x"))
 
 
 def in_building(site: Site, release: str) -> bool:
@@ -70,6 +75,15 @@ def test_the_operator_sees_cost_balances_and_error_before_a_build(site: Site) ->
     for each in found:
         assert f"{each.sector}/2026-2027</code></dt><dd>0 van 500.000 besteed, 500.000 over" in shown
     assert "Bouwen kost 125.000 miljoenste rho (ε = 2.861)" in shown
+
+
+def test_who_reviews_hears_that_rejecting_gives_nothing_back(site: Site) -> None:
+    """The draw was seen, so it is spent: that stands above the two buttons."""
+    release = built(site)
+    with logged_in(site, site.world.gateway.settings.operator, "operator") as client:
+        shown = client.get(f"/operator/releases/{release.id}").text
+    verdict = shown.split("privacybudget is besteed")[1]
+    assert 'value="reject"' in verdict
 
 
 def test_what_does_not_fit_is_said_before_and_after_asking(site: Site) -> None:
