@@ -12,7 +12,7 @@ from gateway import overview
 from gateway.delivered import LEVELS
 from gateway.outcome import Refused
 from gateway.publish import deciding
-from gateway.publish.building import methods_used
+from gateway.publish.asking import methods_used
 from gateway.publish.downloading import catalogue
 from gateway.store import Release, ReleaseState
 from gateway.web.forms import Form, act, show, then

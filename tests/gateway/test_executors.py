@@ -13,7 +13,7 @@ from gateway.demo.people import IN_FORCE, must, operator_of
 from gateway.executors import executor_of
 from gateway.identity import add_person
 from gateway.jobs import run_one
-from gateway.publish.building import request_build
+from gateway.publish.asking import request_build
 from gateway.receive import Received, Upload, receive
 from gateway.running import WORK
 from gateway.settings import Settings
