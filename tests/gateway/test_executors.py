@@ -15,9 +15,9 @@ from gateway.identity import add_person
 from gateway.jobs import run_one
 from gateway.publish.asking import request_build
 from gateway.receive import Received, Upload, receive
-from gateway.running import WORK
 from gateway.settings import Settings
 from gateway.store import Release, ReleaseSlice, ReleaseState
+from gateway.working import WORK
 from tests.disclosure.world import at_random
 
 from .conftest import PERIOD, TABLE, World, build_world
