@@ -59,14 +59,8 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
        log had cosigned meanwhile is in order; one that the log has not signed even now is an alarm.
     4. Verify its line before storing it.
 
-    No transaction is open while the witness thinks.
-
-    Args:
-        engine: Database of the log.
-        log: Number of the log.
-        witness: Whom to ask.
-        client: Reaches it.
-        size: Size of the checkpoint; None for the latest. A quorum needs lines under one and the same checkpoint.
+    No transaction is open while the witness thinks. `size` is that of the checkpoint, None for the latest: a quorum
+    needs lines under one and the same.
     """
     with engine.connect() as connection:  # 1
         head = _head(connection, log, witness, size)
