@@ -160,19 +160,29 @@ def _decide(gateway: Gateway, identity: Identity, standing: Standing, action: Ac
 
 def _is_sealed(gateway: Gateway, standing: Standing, reference: str) -> bool:
     """Whether a case reference is a JWE to a registered key of the recipient; what is in it stays unknown here."""
-    form = _COMPACT.fullmatch(reference)
-    if standing.state.terms is None or form is None:
-        return False
-    try:
-        header = json.loads(urlsafe_b64decode(f"{form[1]}=="))
-    except ValueError:
-        return False
-    if not isinstance(header, dict):
+    kid = key_named(reference)
+    if standing.state.terms is None or kid is None:
         return False
     with gateway.reading() as session:
-        key = session.get(PartyKey, str(header.get("kid", "")))
-    ours = key is not None and key.party == standing.state.terms.recipient
-    return ours and header.get("alg") in _ALGORITHMS and header.get("enc") == "A256GCM"
+        key = session.get(PartyKey, kid)
+    return key is not None and key.party == standing.state.terms.recipient
+
+
+def key_named(reference: str) -> str | None:
+    """The key that a case reference says it is sealed to; None when it is no JWE of the algorithms taken here."""
+    form = _COMPACT.fullmatch(reference)
+    if form is None:
+        return None
+    try:
+        header = json.loads(urlsafe_b64decode(f"{form[1]}=="))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(header, dict) or header.get("enc") != "A256GCM":
+        return None
+    alg, kid = header.get("alg"), header.get("kid")
+    if not isinstance(alg, str) or alg not in _ALGORITHMS:
+        return None
+    return kid if isinstance(kid, str) and kid.isascii() and kid.isprintable() else None
 
 
 def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> IllnessHours:

@@ -14,6 +14,9 @@ from gateway.register import SiteEntry
 
 SITE = re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}")
 LIST_COLUMNS = frozenset({"gemeente_code", "gemeente", "vestiging", "vestigings_id", "municipality_code"})
+_PO_COLUMNS = {"vestiging", "name", "board", "gemeente_code", "gemeente", "po_swv"}
+_LISTED_VO = {"vestigings_id", "school_name", "brin", "municipality_code", "municipality", "vo_swv"}
+_MOST_DIGITS = 6
 _VO_COLUMNS = {"PRO": "pro", "VMBO": "vmbo", "MAVO": "vmbo", "HAVO": "havo", "VWO": "vwo", "BRUGJAAR": "undivided"}
 
 
@@ -28,9 +31,9 @@ class Listing:
 def read_listing(sheet: Sheet) -> Listing | list[Fault]:
     """Read a list of sites or gemeenten; every fault at once."""
     columns = {name: index for index, name in enumerate(sheet.header)}
-    if {"vestiging", "po_swv", "gemeente_code"} <= columns.keys():
+    if columns.keys() >= _PO_COLUMNS:
         reader = _po_site
-    elif {"vestigings_id", "vo_swv", "municipality_code"} <= columns.keys():
+    elif columns.keys() >= _LISTED_VO:
         reader = _vo_site
     elif {"gemeente_code", "gemeente"} <= columns.keys():
         rows = [_cells(columns, cells) for _, cells in sheet.rows]
@@ -55,9 +58,9 @@ def read_listing(sheet: Sheet) -> Listing | list[Fault]:
 
 
 def head_count(text: str) -> int | None:
-    """A registered number of pupils; None for a blank or a hidden count."""
+    """A registered number of pupils; None for a blank, a hidden count, or what no school has."""
     whole = text.removesuffix(".0")
-    return int(whole) if whole.isascii() and whole.isdigit() else None
+    return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= _MOST_DIGITS else None
 
 
 def _cells(columns: Mapping[str, int], cells: tuple[str, ...]) -> dict[str, str]:
@@ -73,7 +76,7 @@ def _po_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
         board=f"ORG-{row['board']}" if row["board"] else f"ORG-{row['vestiging'][:4]}",
         gemeente=_gemeente(row["gemeente_code"]),
         swv=row["po_swv"] or None,
-        pupils=head_count(row[pupils]),
+        pupils=head_count(row.get(pupils, "")),
     )
     return site, row["gemeente"]
 
@@ -89,7 +92,7 @@ def _vo_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
         board=f"ORG-{row['brin'] or row['vestigings_id'][:4]}",
         gemeente=_gemeente(row["municipality_code"]),
         swv=row["vo_swv"] or None,
-        pupils=head_count(row[pupils]),
+        pupils=head_count(row.get(pupils, "")),
     )
     return site, row["municipality"]
 

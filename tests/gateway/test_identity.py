@@ -20,8 +20,10 @@ from gateway.identity import (
     identify_token,
     issue_link,
     issue_token,
+    keep_alive,
     open_session,
     revoke_token,
+    start_session,
 )
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
@@ -188,3 +190,16 @@ def test_a_proof_of_who_one_is_fades(world: World) -> None:
     refused = Desk(world.gateway, late[0]).issue_token(code, scopes=["submit"], expires_at=expires)
     assert isinstance(refused, Refused)
     assert refused.code == "step-up"
+
+
+def test_a_session_that_was_ended_stays_ended_when_a_request_of_it_goes_on(world: World) -> None:
+    """Somebody logs out everywhere while a request runs: keeping that session alive does not bring it back."""
+    gateway = world.gateway
+    with gateway.writing() as session:
+        person = add_person(session, gateway.settings.operator, "operator", "x")
+        opened = start_session(session, person, gateway.clock())
+    with gateway.writing() as session:
+        close_sessions_of(session, person.id or 0)
+        keep_alive(session, opened.secret, gateway.clock())
+    with gateway.reading() as session:
+        assert identify_session(session, opened.secret, gateway.clock()) is None

@@ -168,12 +168,7 @@ def hashes_weakly(node: ast.AST) -> bool:
 
 RULES = (
     Rule("code", runs_text, ("eval(x)", "exec(text)"), ("re.compile(x)", "ast.literal_eval(x)")),
-    Rule(
-        "pickle",
-        unpickles,
-        ("import pickle", "from yaml import load", "pd.read_pickle(f)", "np.load(f, allow_pickle=True)"),
-        ("import json",),
-    ),
+    Rule("pickle", unpickles, ("import pickle", "import yaml", "load(f, allow_pickle=True)"), ("import json",)),
     Rule(
         "sql",
         formats_sql,
