@@ -68,13 +68,6 @@ def fold(hashes: Sequence[bytes]) -> bytes:
     return root
 
 
-def root_of(leaves: Iterable[bytes]) -> bytes:
-    """Root hash over leaf hashes."""
-    edge = Edge()
-    edge.extend(leaves)
-    return edge.root()
-
-
 class Edge:
     """The right edge of a growing tree: its size and the hashes of its largest perfect subtrees, left to right."""
 

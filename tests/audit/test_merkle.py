@@ -21,11 +21,11 @@ from audit.merkle import (
     inclusion_ranges,
     leaf_hash,
     position,
-    root_of,
     stored,
     verify_consistency,
     verify_inclusion,
 )
+from tests.audit.world import root_of
 
 # The one probe whose roots have 12 bytes: it is valid in RFC 6962, and refused here by a stated rule.
 TWELVE_BYTES = "consistency/additional/sizes-are-equal-one-and-proof-is-empty"

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 
 from audit.checkpoint import open_checkpoint
 from audit.errors import NotLoggedError, ProofError
-from audit.merkle import leaf_hash, root_of, verify_consistency, verify_inclusion
+from audit.merkle import leaf_hash, verify_consistency, verify_inclusion
 from audit.proofs import Place, checkpoint, consistency, inclusion, locate, logs, prove, root, signed_note, signed_size
 from audit.quorum import Policy
-from tests.audit.world import World, entry
+from tests.audit.world import World, entry, root_of
 
 SIZE = 41
 

@@ -15,11 +15,11 @@ from audit.errors import AuditError, LogBrokenError, LogClosedError
 from audit.export import ldv_records, write_csv
 from audit.lead import ADVISORY_LOCK
 from audit.leaf import parse
-from audit.merkle import leaf_hash, root_of
+from audit.merkle import leaf_hash
 from audit.proofs import locate, logs, root
 from audit.schema import CHECKPOINT, ENTRY, PENDING
 from audit.timeline import UNREADABLE, Filter, find
-from tests.audit.world import DAY, HOUR, MORNING, ORIGIN, World, entry, make_world, signer
+from tests.audit.world import DAY, HOUR, MORNING, ORIGIN, World, entry, make_world, root_of, signer
 from tests.databases import new_database
 
 YEARS = 6 * 365 * DAY

@@ -1,7 +1,7 @@
 """A log on a real database of either kind, with a clock and a source of salt that tests can repeat."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from audit.entry import Activity, Actor, Entry, Object, Policy, Vocabulary
 from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Appended, Log
+from audit.merkle import Edge
 from audit.note import Key, Signer
 from audit.sequencer import Sequencer, Step
 
@@ -33,6 +34,13 @@ VOCABULARY = Vocabulary(
     rules=frozenset({"COUNT-TOTAL", "COUNT-ORDER", "swv-no-personal-data"}),
     names=frozenset({"statutory-counts", "absence-counts"}),
 )
+
+
+def root_of(leaves: Iterable[bytes]) -> bytes:
+    """Root hash over leaf hashes."""
+    edge = Edge()
+    edge.extend(leaves)
+    return edge.root()
 
 
 def signer(origin: str = ORIGIN, seed: int = 1) -> Signer:
