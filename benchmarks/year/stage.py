@@ -111,7 +111,7 @@ def service_of(stage: Stage, sample: Sequence[str]) -> Iterator[tuple[Service, K
         service.register(stage.gateway, replace(stage.region, sites=sites))
         must(stage.desk.pin_service_keys(service.key_document()))
         keys = stage.gateway.home.service / "keys"
-        ring = Keyring(keys / "ring", open_kek(keys / "kek.json", None))
+        ring = Keyring(keys / "ring", open_kek("kek", keys / "kek.json", None))
         record = ring.active(EVALUATION, stage.year)
         if record is None:
             raise LookupError("the service has no key of this school year")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.context import Gateway
-from gateway.publish.asking import methods_of, requests_of
+from gateway.publish.asking import built_anew, may_be_built, methods_of, requests_of
 from gateway.publish.ledger import balances
 from gateway.store import Period, PeriodState
 
@@ -54,7 +54,8 @@ def ahead(gateway: Gateway, period: Period) -> list[Ahead]:
     gaussian = plan.noise.mechanism == "gaussian"
     with gateway.reading() as session:
         tables = {table.sector: table for table in tabulate(session, period, contract)}
-        asked = requests_of("", period, plan, methods_of(tables, plan))
+        _, corrects = may_be_built(session, period)
+        asked = requests_of("", period, plan, built_anew(session, period, corrects, methods_of(tables, plan)))
         charged = {request.population: balances(session, request) for request in asked}
     epsilon = epsilon_of(plan.noise.mechanism, len(contract.kinds.members), plan.noise.per_release)
     return [

@@ -75,8 +75,7 @@ def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) 
         )
         plan = gateway.law.purposes.plan(decision.purposes)
         methods = methods_of(delivered_sectors(session, period), plan)
-        changed = changed_sectors(session, period, corrects)
-        due = [(sector, method) for sector, method in methods if changed is None or sector in changed]
+        due = built_anew(session, period, corrects, methods)
         refused = other_method(session, methods, school_year(period.code)) or reserve(
             gateway, session, requests_of(release.id, period, plan, due)
         )
@@ -112,6 +111,14 @@ def changed_sectors(session: Session, period: Period, corrects: str | None) -> s
     differ = set(counted(session, period)) ^ set(sources_of(session, corrects))
     sites = set(session.exec(select(Submission.site).where(col(Submission.id).in_(differ))))
     return {facts.sector for facts in sites_on(session, period.reference_date) if facts.site in sites}
+
+
+def built_anew(
+    session: Session, period: Period, corrects: str | None, methods: Iterable[tuple[str, Method]]
+) -> list[tuple[str, Method]]:
+    """Those of `methods` whose sector a build makes anew: all but what a correction leaves as it was."""
+    changed = changed_sectors(session, period, corrects)
+    return [(sector, method) for sector, method in methods if changed is None or sector in changed]
 
 
 def methods_of(sectors: Iterable[str], plan: ReleasePlan) -> list[tuple[str, Method]]:

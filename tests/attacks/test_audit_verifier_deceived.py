@@ -15,14 +15,14 @@ import pytest
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.errors import NoteError
-from audit.merkle import leaf_hash, root_of
+from audit.merkle import leaf_hash
 from audit.note import Signature, Signer, encode_base64
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, issue, verify_receipt, with_proof
 from audit.tlog_proof import Proof
 from audit.verify import Fault, Policy, Tree, check_bundle, check_receipt, main
 from tests.audit.bundles import CONTENT, NONCE, POLICY, RECEIPTS, WITNESS, checkpoint_note, good_bundle, line_of
-from tests.audit.world import MORNING, ORIGIN, signer
+from tests.audit.world import MORNING, ORIGIN, root_of, signer
 
 LAST_YEAR = signer("verzuimpoort.example/audit/2025-2026", 3)
 BOTH_YEARS = POLICY.replace("quorum w", f"log {LAST_YEAR.key}\nquorum w")

@@ -21,6 +21,7 @@ from sqlmodel import select
 
 from audit.log import Log
 from audit.proofs import prove
+from gateway import lawbook
 from gateway.context import wall_clock
 from gateway.demo.people import must
 from gateway.http import edge
@@ -217,6 +218,7 @@ def test_two_replicas_take_the_same_delivery_once(deployment: Callable[[int], De
 def test_a_full_disk_keeps_nothing_and_says_so(tmp_path: Path) -> None:
     """When the database can grow no more: 503 with the seconds to wait, nothing half kept; with room again it works."""
     world = present(build_world(tmp_path / "data"))
+    lawbook.keep(world.gateway)
     engine = world.gateway.database
     with engine.connect() as connection:
         pages = connection.execute(text("PRAGMA page_count")).scalar_one()

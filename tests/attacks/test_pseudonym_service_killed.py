@@ -118,7 +118,7 @@ def test_killed_workers_are_replaced_and_orphans_end(world: World) -> None:
     port = free_port()
     with (
         running(world.folder, port, PUPILS) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers) as http,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60) as http,
     ):
         assert http.post("/v1/evaluations", json=world.request(5)).status_code == 200
         for child in children(process):

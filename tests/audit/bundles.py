@@ -5,12 +5,12 @@ import zipfile
 from dataclasses import dataclass
 
 from audit.checkpoint import Checkpoint, Cosigner, open_checkpoint
-from audit.merkle import leaf_hash, root_of
+from audit.merkle import leaf_hash
 from audit.note import Note, Signer
 from audit.receipt import commit, issue, with_proof
 from audit.tlog_proof import Proof
 from audit.verify import Fault, Policy, Tree, check_bundle
-from tests.audit.world import MORNING, ORIGIN, signer
+from tests.audit.world import MORNING, ORIGIN, root_of, signer
 
 RECEIPTS = Signer("verzuimpoort.example/receipts", bytes([9]) * 32)
 WITNESS = Cosigner("witness.example/w1", bytes([8]) * 32)

@@ -10,8 +10,9 @@ from tlog_scales.tlog import Checkpoint as TheirCheckpoint
 
 from audit.checkpoint import Checkpoint, Cosigner, cosigned_text, cosigned_tree, open_checkpoint, verify_cosignature
 from audit.errors import NoteError
-from audit.merkle import EMPTY_ROOT, leaf_hash, root_of
+from audit.merkle import EMPTY_ROOT, leaf_hash
 from audit.note import ED25519_COSIGNATURE, ML_DSA_44_COSIGNATURE, Key, Note, Signature, Signer, parse_note
+from tests.audit.world import root_of
 
 LOG = Signer("example.nl/log", bytes(range(32)))
 TREE = Checkpoint("example.nl/log", 3, leaf_hash(b"root"))

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from audit.errors import AuditError, ProofError
 from audit.leaf import parse
-from audit.merkle import leaf_hash, root_of
+from audit.merkle import leaf_hash
 from audit.proofs import prove
 from audit.quorum import Policy
 from audit.schema import SUBJECT
 from audit.subjects import SLOT_BYTES, Subjects, erase, erase_year, find, store, tag, tags
-from tests.audit.world import World, entry
+from tests.audit.world import World, entry, root_of
 
 KEY, YEAR = bytes(range(32)), "2026-2027"
 MAKE = random.Random(3).randbytes  # noqa: S311  a test repeats itself

@@ -19,13 +19,13 @@ from audit.checkpoint import Checkpoint, Cosigner, open_checkpoint
 from audit.continuation import Continuation
 from audit.cosigning import Answer, ask_witness
 from audit.errors import NoteError
-from audit.merkle import Edge, consistency_ranges, cover, fold, leaf_hash, position, root_of
+from audit.merkle import Edge, consistency_ranges, cover, fold, leaf_hash, position
 from audit.note import Key
 from audit.proofs import checkpoint, prove
 from audit.quorum import Witness as Known
 from audit.quorum import parse_policy
 from audit.witness import MAX_BODY, Witness, load_cosigner, main, serve
-from tests.audit.world import ORIGIN, World, entry, signer
+from tests.audit.world import ORIGIN, World, entry, root_of, signer
 
 COSIGNER = Cosigner("witness.example/w1", bytes([8]) * 32)
 STRANGER = Cosigner("witness.example/w1", bytes(32))

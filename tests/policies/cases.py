@@ -232,7 +232,7 @@ RELEASES = [
     row("7 a school and another region", "school", A.DOWNLOAD_RELEASE, replace(SLICE, area=Area.FOREIGN), "region-for-school", NOT_FOUND, "not-your-area"),
     row("7 a school and a single site", "school", A.DOWNLOAD_RELEASE, replace(SLICE, level="site", area=Area.OWN_SITE), "region-for-school", NOT_FOUND),
     row("7 a school and its gemeente", "school", A.DOWNLOAD_RELEASE, replace(SLICE, level="gemeente"), "region-for-school", NO_PERMIT),
-    row("7 a school and the country as a region", "school", A.DOWNLOAD_RELEASE, replace(SLICE, area=Area.COUNTRY), "region-for-school", NO_PERMIT),
+    row("7 a school and the country as a region", "school", A.DOWNLOAD_RELEASE, replace(SLICE, area=Area.COUNTRY), "region-for-school", NOT_FOUND),
     row("7 a school compares under a purpose without tables", "school", A.DOWNLOAD_RELEASE, SLICE, "own-school", NO_PERMIT),
     row("7 a school and a draft", "school", A.DOWNLOAD_RELEASE, replace(SLICE, published=False), "region-for-school", NOT_FOUND, "published-only"),
     row("7 a school before the operator's date", "school", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", FORBIDDEN, "purpose-only-proposed", day="2026-07-31"),

@@ -27,15 +27,13 @@ def test_a_year_of_a_privacy_officer(tmp_path: Path) -> None:
 
 def november_refusals(officer: Person) -> None:
     """Who asked for what was not theirs stands in the log; so does that the officer looked."""
-    officer.see("/audit?decision=deny")
-    assert "state-deny" in officer.page
-    officer.see("/audit?event=audit.viewed")
-    assert "/audit/entries/" in officer.page
+    officer.reload_until("/audit?decision=deny", "state-deny")
+    officer.reload_until("/audit?event=audit.viewed", "/audit/entries/")
 
 
 def december_the_release(officer: Person, release: str) -> None:
     """Of a release: who published it and by which article, and what the judge found; the register has the figures."""
-    officer.see("/audit?event=release.published")
+    officer.reload_until("/audit?event=release.published", "/audit/entries/")
     entry = re.findall(r"/audit/entries/[0-9a-f]{64}", officer.page)[0]
     told = officer.see(entry)
     assert "four-eyes" in told or "art." in told

@@ -65,6 +65,14 @@ class Person:
         self.page = answer.text
         return words(answer.text)
 
+    def reload_until(self, path: str, sign: str) -> None:
+        """Open a page again until something stands on it: an act is in the log only once it has its index."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        self.see(path)
+        while sign not in self.page and time.monotonic() < end:
+            self.see(path)
+        assert sign in self.page, (path, sign)
+
     def fetch(self, path: str) -> bytes:
         """Save a file."""
         answer = self.http.get(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlmodel import delete
 
 from audit.log import Log
 from gateway.context import wall_clock
@@ -15,7 +16,7 @@ from gateway.identity import add_person, issue_link
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
-from gateway.store import Period, Release, ReleaseState
+from gateway.store import Period, Release, ReleaseSource, ReleaseState
 from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
 from tests.gateway.noisy_release import SETTINGS, delivered, person
 
@@ -87,11 +88,12 @@ def test_who_reviews_hears_that_rejecting_gives_nothing_back(site: Site) -> None
 
 
 def test_what_does_not_fit_is_said_before_and_after_asking(site: Site) -> None:
-    """A period whose budget is spent: the page warns, and asking all the same gives the four figures."""
+    """All schools delivered anew and the budget is spent: the page warns, and asking gives the four figures."""
     gateway = site.world.gateway
     release = released(site)
     with gateway.writing() as session:
         session.get_one(Release, release.id).state = ReleaseState.WITHDRAWN
+        session.exec(delete(ReleaseSource))
     with logged_in(site, gateway.settings.operator, "operator") as client:
         shown = client.get(ADDRESS)
         assert "Er is niet genoeg over" in shown.text
