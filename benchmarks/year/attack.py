@@ -182,7 +182,9 @@ def _attack_part(versions: Sequence[Version], truths: Sequence[pd.DataFrame], pa
         stakes.append(mine)
         # Rows below the floor are withheld whole by public figures: of their cells nobody says which are small.
         told.append(mine[mine["total"] >= version.terms.rule.floor])
-        heads = truth[(truth["band_level"] == "total") & truth["site"].isin(inside | set(version.frame["site"]))]
+        seen = version.frame
+        heads = truth[truth["kind"].isin(seen["kind"]) & truth["site"].isin(inside | set(seen["site"]))]
+        heads = heads[heads["band_level"] == "total"]
         known.append(heads.assign(lower=heads["n"], upper=heads["n"], **_at(name)))
         frames.append(version.frame.assign(**_at(name)))
     corrected = len(versions) > 1
@@ -196,7 +198,7 @@ def _attack_part(versions: Sequence[Version], truths: Sequence[pd.DataFrame], pa
         small=pd.concat(told)[[*names, "lower", "upper"]],
         known=pd.concat(known)[[*names, "lower", "upper"]],
         structural_zeros=_zeros(versions, part),
-        inequalities=[*_orders(versions[-1].terms.inequalities, corrected=corrected)],
+        inequalities=[*_orders(_between(versions[-1].terms.inequalities, frames), corrected=corrected)],
         cells=stake[names],
     )
     least, most = bounds["lower"].fillna(0).to_numpy(), bounds["upper"].fillna(MOST).to_numpy()
@@ -242,6 +244,12 @@ def _touched(versions: Sequence[Version]) -> set[str]:
     )
     both = pd.concat([old.rename("old"), new.rename("new")], axis=1).fillna(-1)
     return set(both[both["old"] != both["new"]].index.get_level_values("site"))
+
+
+def _between(orders: Sequence[Inequality], frames: Sequence[pd.DataFrame]) -> list[Inequality]:
+    """The order between kinds that stand in a part; of a kind without any cell there it would say nothing."""
+    kinds = {kind for frame in frames for kind in frame["kind"]}
+    return [order for order in orders if all(cell["kind"] in kinds for cell in (*order.smaller, *order.larger))]
 
 
 def _orders(orders: Sequence[Inequality], *, corrected: bool) -> Iterator[Inequality]:
