@@ -60,7 +60,10 @@ class Person:
 
     def see(self, path: str, status: int = 200) -> str:
         """Open a page; its words, without the marks of HTML."""
+        end = time.monotonic() + PATIENCE_SECONDS
         answer = self.http.get(path, follow_redirects=True)
+        while answer.status_code == 503 != status and time.monotonic() < end:  # the log is behind: "try again"
+            answer = self.http.get(path, follow_redirects=True)
         assert answer.status_code == status, (path, answer.status_code, words(answer.text)[:500])
         self.page = answer.text
         return words(answer.text)
@@ -85,6 +88,9 @@ class Person:
         assert found, "no page is open"
         files = {"file": ("telling.csv", file)} if file is not None else None
         answer = self.http.post(path, data={"csrf": found[1], **fields}, files=files, follow_redirects=True)
+        if answer.status_code == 503 and answer.history:  # done; the page that follows waits for the log
+            self.at = answer.url.path
+            return self.see(str(answer.url))
         assert answer.status_code == status, (path, answer.status_code, words(answer.text)[:800])
         self.page, self.at = answer.text, answer.url.path
         return words(answer.text)
