@@ -51,7 +51,7 @@ def find_remainders(
     left = grid.contributors[areas] - share @ grid.contributors[:units]
     inside = share @ np.maximum(primary.totals[:units], 0)
     totals = np.where(primary.totals[areas] >= 0, primary.totals[areas] - inside, -1)
-    small, low, high = small_ends(rule, value, totals)
+    small, low, high = small_ends(rule, value, totals, primary.most[areas] - share @ primary.most[:units])
     pair, row = np.nonzero(small & (left > 0) & (watched & ~primary.known)[areas])
     area = areas[pair]
     taken = values[area, row] - value[pair, row]

@@ -17,6 +17,7 @@ class Primary:
 
     Attributes:
         totals: the known total of the row a cell belongs to, -1 where there is none.
+        most: what a cell cannot exceed, given the known cells of its units; beyond FAR where nothing says so.
         known: cells everybody knows because they are public, or equal to a public total by structure.
         withheld: cells of rows with a total below the floor.
         small: watched cells that are small themselves or whose rest is small.
@@ -26,6 +27,7 @@ class Primary:
     """
 
     totals: np.ndarray
+    most: np.ndarray
     known: np.ndarray
     withheld: np.ndarray
     small: np.ndarray
@@ -51,10 +53,26 @@ def row_totals(grid: Grid, values: np.ndarray, public: Sequence[Pattern]) -> tup
     return totals, known
 
 
+def ceilings(grid: Grid, values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """A x R: what no cell can exceed: of every unit in it the smallest known cell around; FAR for a unit without one.
+
+    A cell that is never published is bounded so by public ones: of three pupils at most three can have been dropped.
+    """
+    units = slice(grid.areas.leaves)
+    known, values = known[units], values[units]
+    most = np.where(grid.offered, FAR, 0)
+    width = grid.rows.sum(axis=1)
+    for row in np.flatnonzero((known & grid.offered).any(axis=0)):
+        inside = np.flatnonzero((grid.rows @ grid.rows[row]) == width)
+        bound = np.where(known[:, row], values[:, row], FAR)[:, None]
+        most[:, inside] = np.minimum(most[:, inside], bound)
+    return np.asarray(grid.members @ most)
+
+
 def small_ends(
-    rule: ThresholdRule, values: np.ndarray, totals: np.ndarray
+    rule: ThresholdRule, values: np.ndarray, totals: np.ndarray, most: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whether a count (or its rest) is small, and the lowest and highest value that must stay possible."""
+    """Whether a count (or its rest) is small, and the lowest and highest value that must stay possible, `most` at most."""
     rest = totals - values
     below = (values >= rule.lowest) & (values <= rule.highest)
     with_total = (totals >= 0) & rule.complements
@@ -64,7 +82,7 @@ def small_ends(
     high = np.where(below, reach, -FAR)
     low = np.where(above, np.minimum(low, totals - reach), low)
     high = np.where(above, np.maximum(high, totals - np.minimum(rule.lowest, reach)), high)
-    return below | above, low, high
+    return below | above, low, np.where(below | above, np.minimum(high, most), high)
 
 
 def find_primary(
@@ -87,12 +105,14 @@ def find_primary(
         public: margins everybody knows.
     """
     totals, known = row_totals(grid, values, public)
+    most = ceilings(grid, values, known)
     withheld = (totals >= 0) & (totals < rule.floor)
-    small, low, high = small_ends(rule, values, totals)
+    small, low, high = small_ends(rule, values, totals, most)
     small &= watched & ~known
     told = small & listed & ~withheld
     return Primary(
         totals=totals,
+        most=most,
         known=known,
         withheld=withheld,
         small=small,

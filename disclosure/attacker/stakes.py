@@ -172,7 +172,8 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
     fixed[place] = frame["value"].notna().to_numpy()
     total, public_cells = _totals(layout, values, terms.public)
     watched = (listed | _by_subtraction(layout, listed) | _watched(layout, terms.watch)) & ~public_cells
-    is_small, low, high = _ends(rule, values, total)
+    room = _room(layout, values, public_cells)
+    is_small, low, high = _ends(rule, values, total, room)
     small = is_small & watched
     told = small & listed & ~((total >= 0) & (total < rule.floor))
     lower, upper = np.where(told, low, -NONE), np.where(told, high, NONE)
@@ -185,7 +186,7 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
         small &= lower < upper
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
     found = [
-        _margins(layout, values, total, watched, bounds, rule=rule, own=insider == who, who=int(who))
+        _margins(layout, values, total, watched, bounds, room=room, rule=rule, own=insider == who, who=int(who))
         for who in np.unique(insider[insider >= 0])
     ]
     margins = np.concatenate([np.zeros((0, 5), np.int64), *found])
@@ -215,6 +216,21 @@ def _totals(layout: Layout, values: np.ndarray, public: Sequence[Pattern]) -> tu
         total = np.where(part & (total < 0), values[:, whole], total)
         known |= np.outer(areas, rows) | (part & (support == support[:, whole]))
     return total, known
+
+
+def _room(layout: Layout, values: np.ndarray, public_cells: np.ndarray) -> np.ndarray:
+    """The highest a cell can be when each unit in it has at most what its public cells around the row hold."""
+    units = layout.members.shape[1]
+    there = layout.possible.astype(np.int64) @ layout.rows.T > 0
+    room = np.where(there, NONE // (2 * units), 0)
+    for row, leaves in enumerate(layout.rows):
+        open_to = public_cells[:units, row] & there[:, row]
+        if open_to.any():
+            around = (layout.rows <= leaves).all(axis=1)
+            room[np.ix_(open_to, around)] = np.minimum(
+                room[np.ix_(open_to, around)], values[:units, row][open_to][:, None]
+            )
+    return np.asarray(layout.members @ room)
 
 
 def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
@@ -251,7 +267,9 @@ def _siblings(layout: Layout, listed: np.ndarray) -> np.ndarray:
     return found
 
 
-def _ends(rule: ThresholdRule, values: np.ndarray, total: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ends(
+    rule: ThresholdRule, values: np.ndarray, total: np.ndarray, room: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which counts are small, themselves or in what they leave of the total, and the ends that must stay possible."""
     reach = np.where(total >= 0, np.minimum(rule.minimum - 1, total), rule.minimum - 1)
     start = np.minimum(0 if rule.zeros_are_small else 1, reach)
@@ -260,7 +278,7 @@ def _ends(rule: ThresholdRule, values: np.ndarray, total: np.ndarray) -> tuple[n
     nearly = (total >= 0) & (rest <= rule.minimum - 1) & (rule.zeros_are_small | (rest > 0)) & rule.complements
     low = np.where(small, start, np.where(nearly, total - reach, 0))
     high = np.where(nearly, total - start, np.where(small, reach, 0))
-    return small | nearly, low, high
+    return small | nearly, low, np.minimum(high, room)
 
 
 def _margins(
@@ -270,6 +288,7 @@ def _margins(
     watched: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
     *,
+    room: np.ndarray,
     rule: ThresholdRule,
     own: np.ndarray,
     who: int,
@@ -283,7 +302,7 @@ def _margins(
     share = np.asarray(mine @ values[:units][own])
     inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
     left = np.where(total[area] >= 0, total[area] - inside, -1)
-    small, low, high = _ends(rule, values[area] - share, left)
+    small, low, high = _ends(rule, values[area] - share, left, room[area] - np.asarray(mine @ room[:units][own]))
     there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
     place, row = np.nonzero(small & there)
     at, taken = area[place], share[place, row]

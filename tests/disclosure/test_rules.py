@@ -42,7 +42,7 @@ def test_small_count_and_the_ends_it_must_keep(
     rule: ThresholdRule, count: int, total: int, ends: tuple[int, int] | None
 ) -> None:
     """A count or the rest of its known total (-1: none) that is small must stay possible from one end to the other."""
-    small, low, high = small_ends(rule, np.array([count]), np.array([total]))
+    small, low, high = small_ends(rule, np.array([count]), np.array([total]), np.array([count + 99]))
     assert ((int(low[0]), int(high[0])) if small[0] else None) == ends
 
 
@@ -50,7 +50,7 @@ def test_small_count_and_the_ends_it_must_keep(
 def test_truth_lies_between_the_ends(minimum: int, zeros: bool, count: int, rest: int) -> None:
     """Whatever the rule, what must stay possible includes what is true, and never more than the known total."""
     rule = ThresholdRule(minimum=minimum, zeros_are_small=zeros)
-    small, low, high = small_ends(rule, np.array([count]), np.array([count + rest]))
+    small, low, high = small_ends(rule, np.array([count]), np.array([count + rest]), np.array([count]))
     assert not small[0] or 0 <= low[0] <= count <= high[0] <= count + rest
 
 
