@@ -62,6 +62,10 @@ class Door:
             time.sleep(min(float(answer.headers.get("retry-after", 1)), 2.0))
         raise TimeoutError(f"no answer to {method} {path.split('/')[2:3]}")
 
+    def close(self) -> None:
+        """Hang up."""
+        self.http.close()
+
     def _hear(self, what: str) -> None:
         with self._lock:
             self.heard[what] += 1

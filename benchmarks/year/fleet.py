@@ -1,5 +1,6 @@
 """The processes of a deployment: servers, workers and a proxy before them; killed in turn, started again, measured."""
 
+import getpass
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 300.0
 SAMPLE_SECONDS = 1.0
 # As in gateway/deploy/nginx.conf, without TLS: what the proxy does with certificates is tests/gateway/test_proxy.py.
-PROXY = """daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}}
+PROXY = """daemon off; user {user}; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}}
 http {{
   {paths} access_log off; client_max_body_size 17m;
   upstream gateway {{ {servers} keepalive 32; }}
@@ -148,7 +149,8 @@ def _proxy(folder: Path, port: int, ports: list[int]) -> Path:
     paths = " ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds)
     servers = " ".join(f"server 127.0.0.1:{each} max_fails=0;" for each in ports)
     file = folder / "nginx.conf"
-    file.write_text(PROXY.format(folder=folder, paths=paths, servers=servers, port=port))
+    who = getpass.getuser()  # started by root, nginx would be somebody who may not read this folder
+    file.write_text(PROXY.format(folder=folder, paths=paths, servers=servers, port=port, user=who))
     return file
 
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -206,29 +206,37 @@ def live_a_year(plan: Plan, home: Home, say: Say) -> YearFigures:
     say(f"{len(everybody.sites)} sites, {figures.enrolments} enrolments")
     stage = prepare(home, everybody, processes=plan.processes)  # (1)
     say(f"registered: {time.monotonic() - began:.1f} s")
-    sample = [site.code for index, site in enumerate(everybody.sites) if index % plan.records_every == 0][: plan.sample]
-    with (
-        service_of(stage, sample) as (service, key),
-        running(home, servers=plan.servers, workers=plan.workers, kill_every=plan.kill_every) as fleet,
-    ):
-        exact = frozenset(site.sector for site in everybody.sites) - set(METHODS)
-        http = {code: service.client(code) for code in sample}
-        schools = Schools(everybody, stage.gateway.contracts, key, plan.records_every, plan.turns, exact, http)
-        door = Door(fleet.url)
+    with ExitStack() as stack:
+        stack.callback(stage.gateway.database.dispose)
+        downloads = _live(stage, plan, figures, say)  # (2)
+        say("holding promises against rows and entries …")
+        figures.reckoning = reckon(stage.gateway, figures.promises, downloads)  # (3)
+        _end(stage, figures, say)  # (4), (5)
+    figures.minutes = (time.monotonic() - began) / 60
+    return figures
+
+
+def _live(stage: Stage, plan: Plan, figures: YearFigures, say: Say) -> int:
+    """Run the processes for four periods; how many downloads were handed out."""
+    sites = stage.region.sites
+    sample = [site.code for index, site in enumerate(sites) if index % plan.records_every == 0][: plan.sample]
+    with ExitStack() as stack:
+        service, key = stack.enter_context(service_of(stage, sample))
+        fleet = stack.enter_context(
+            running(stage.gateway.home, servers=plan.servers, workers=plan.workers, kill_every=plan.kill_every)
+        )
+        exact = frozenset(site.sector for site in sites) - set(METHODS)
+        http = {code: stack.enter_context(service.client(code)) for code in sample}
+        schools = Schools(stage.region, stage.gateway.contracts, key, plan.records_every, plan.turns, exact, http)
+        door = stack.enter_context(closing(Door(fleet.url)))
         operator = (stage.gateway.settings.operator, "operator", "/operator")
         team = Team(log_in(stage, door, *operator), log_in(stage, door, *operator))
         families = Families(stage, schools, door, plan.periods)
-        Year(stage, schools, door, team, families, fleet, plan, figures, say).live()  # (2)
-        downloads = sum(pool.answers for period in figures.periods for pool in period.pools)
+        Year(stage, schools, door, team, families, fleet, plan, figures, say).live()
         _note(figures, fleet, door, families)
         shutil.rmtree(schools.folder, ignore_errors=True)
-    say("holding promises against rows and entries …")
-    figures.reckoning = reckon(stage.gateway, figures.promises, downloads)  # (3)
     figures.peaks = fleet.peaks
-    _end(stage, figures, say)  # (4), (5)
-    stage.gateway.database.dispose()
-    figures.minutes = (time.monotonic() - began) / 60
-    return figures
+    return sum(pool.answers for period in figures.periods for pool in period.pools)
 
 
 def _note(figures: YearFigures, fleet: Fleet, door: Door, families: Families) -> None:

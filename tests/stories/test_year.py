@@ -22,7 +22,6 @@ def year(database: str, tmp_path: Path) -> YearFigures:
     return live_a_year(plan, Home(data, database), lambda _: None)
 
 
-@pytest.mark.soak
 def test_a_year_adds_up(year: YearFigures) -> None:
     """Nothing lost, doubled or unlogged; nothing learnt by pooling everything; nothing left; the log verifies."""
     told = year.reckoning
