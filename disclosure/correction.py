@@ -7,17 +7,19 @@ old one, `added` only in the new one; so old = kept + dropped and new = kept + a
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from disclosure.errors import DisclosureError
+from disclosure.grid import build_grid
 from disclosure.hierarchy import Hierarchy, lay_out
 from disclosure.protect import Build, build
 from disclosure.rules import Cell, Inequality, Pattern
 from disclosure.table import SUPPRESSED, ProtectedTable
 from disclosure.terms import Terms
+from disclosure.witness import Witnesses
 
 VERSION = "version"
 KEPT, DROPPED, ADDED = "kept", "dropped", "added"
@@ -26,6 +28,14 @@ _VERSIONS = pd.DataFrame(
     [(KEPT, OLD, NEW, EITHER), (DROPPED, OLD, None, EITHER), (ADDED, None, NEW, EITHER)],
     columns=[VERSION, OLD, NEW, EITHER],
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """Why a release is safe: the terms it was built under, and its witnesses. Confidential."""
+
+    terms: Terms
+    witnesses: Witnesses = field(repr=False)
 
 
 def correct(
@@ -37,6 +47,7 @@ def correct(
     touched: Mapping[str, Sequence[str]],
     seed: bytes,
     executor: Executor | None = None,
+    proof: Proof | None = None,
 ) -> Build:
     """Protect a corrected table for readers who also have the release it replaces.
 
@@ -48,6 +59,7 @@ def correct(
         touched: {dimension: leaf codes} whose counts were delivered anew, as everybody may know.
         seed: as for `build`; a fresh one.
         executor: as for `build`.
+        proof: that of the release; with it only what the correction touches is searched anew.
 
     Returns:
         The corrected table. Cells hidden in the old release are hidden in it; a published cell that changed by less
@@ -62,7 +74,9 @@ def correct(
     if VERSION in terms.dimensions:
         raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
     counts = _split(old, new, terms)
-    made = build(counts, _terms(counts, released, terms, touched), seed=seed, executor=executor)
+    both = _terms(counts, released, terms, touched)
+    start = _lifted(proof, old, counts, both) if proof else None
+    made = build(counts, both, seed=seed, executor=executor, start=start)
     frame = made.protected.frame
     frame = frame[frame[f"{VERSION}_level"] == NEW].drop(columns=[VERSION, f"{VERSION}_level"]).reset_index(drop=True)
     shown = frame["value"].notna().to_numpy()
@@ -71,6 +85,22 @@ def correct(
     certificate = made.protected.certificate
     certificate["cells"] = {"listed": len(frame), "published": int(shown.sum()), "suppressed": int((~shown).sum())}
     return replace(made, protected=ProtectedTable(codes, values, shown, certificate))
+
+
+def _lifted(proof: Proof, old: pd.DataFrame, counts: pd.DataFrame, terms: Terms) -> Witnesses:
+    """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables."""
+    then = build_grid(proof.terms.dimensions, old, proof.terms.structural_zeros, proof.terms.coalitions)
+    now = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
+    found = proof.witnesses
+    places = np.unravel_index(found.leaf, [axis.leaves for axis in then.profile])
+    codes = {axis.name: axis.codes[place] for axis, place in zip(then.profile, places, strict=True)}
+    codes |= {then.areas.name: then.areas.codes[found.unit], VERSION: np.full(len(found.unit), KEPT)}
+    leaf = np.ravel_multi_index(
+        [axis.positions(pd.Series(codes[axis.name])) for axis in now.profile], [axis.leaves for axis in now.profile]
+    )
+    unit = now.areas.positions(pd.Series(codes[now.areas.name]))
+    who = np.searchsorted(terms.insiders, proof.terms.insiders)
+    return replace(found, unit=unit, leaf=leaf, insider=np.append(who, -1)[found.insider])
 
 
 def _split(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> pd.DataFrame:
@@ -102,6 +132,7 @@ def _terms(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: 
         public=[{**pattern, VERSION: [OLD, NEW]} for pattern in terms.public],
         publish=[{**line, VERSION: [OLD, NEW]} for line in lines],
         watch=[{**line, VERSION: [DROPPED, ADDED]} for line in _inner(lines, counts, terms)],
+        unseen={VERSION: {KEPT: -1, DROPPED: 1, ADDED: 1}},
         structural_zeros=_impossible(counts, terms, touched),
         inequalities=[_in(version, order) for order in terms.inequalities for version in (OLD, NEW)],
         known=pd.concat(told, ignore_index=True),

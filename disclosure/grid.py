@@ -206,6 +206,14 @@ class Grid:
             first[np.argmax(self.rows[row])] = row
         return first
 
+    def along(self, name: str, change: Mapping[str, int]) -> np.ndarray:
+        """F x P: a change of the leaves of one profile dimension, for each leaf of the others."""
+        sides = [np.identity(axis.leaves, np.int64) for axis in self.profile]
+        place = [axis.name for axis in self.profile].index(name)
+        codes = self.profile[place].codes[: self.profile[place].leaves]
+        sides[place] = np.array([[change.get(str(code), 0) for code in codes]], np.int64)
+        return _kron(sides)
+
     def inequalities(self, given: Sequence[Inequality]) -> np.ndarray:
         """I x P: coefficients of larger - smaller, one line per inequality and leaf of the free dimensions."""
         lines = [line for inequality in given for line in self._lines(inequality)]

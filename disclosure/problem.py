@@ -30,6 +30,7 @@ class Problem:
         hidden: A x R, listed cells that cannot be shown whatever else is.
         lines: I x P coefficients of the inequalities (larger - smaller).
         insider: U, number of the insider that owns a unit, -1 for none.
+        unseen: F x P, changes of the sum over some units that no cell above them shows.
         cost: A x R, how much each cell is wanted: public sizes, weights and the secret seed, never counts.
     """
 
@@ -42,6 +43,7 @@ class Problem:
     hidden: np.ndarray
     lines: np.ndarray
     insider: np.ndarray
+    unseen: np.ndarray
     cost: np.ndarray
 
     @cached_property
@@ -106,6 +108,7 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         hidden=hidden,
         lines=_check_lines(grid, leaves, grid.inequalities(terms.inequalities)),
         insider=insider,
+        unseen=np.concatenate([leaves[:0], *(grid.along(name, change) for name, change in terms.unseen.items())]),
         cost=price(grid, terms.weights, seed),
     )
 

@@ -75,7 +75,14 @@ def protect(
     return build(counts, terms, seed=seed, executor=executor).protected
 
 
-def build(counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor | None = None) -> Build:
+def build(
+    counts: pd.DataFrame,
+    terms: Terms,
+    *,
+    seed: bytes,
+    executor: Executor | None = None,
+    start: Witnesses | None = None,
+) -> Build:
     """Protect a table.
 
     1. Check the input and lay it out.
@@ -92,6 +99,7 @@ def build(counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor
         terms: what the table is and what may be shown.
         seed: secret, at least 16 bytes; the same seed gives the same pattern, byte for byte.
         executor: any `concurrent.futures.Executor`; the result is the same for any.
+        start: witnesses that may hold for this table too, in its layout: what they serve is not searched for again.
 
     Raises:
         DisclosureError: bad input, naming dimension and code but never a count; or a table that cannot be protected.
@@ -100,7 +108,7 @@ def build(counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor
     grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
     table = read_counts(grid, counts, terms.count)
     problem = pose(grid, table.leaves, terms, seed=key)  # 2
-    pattern = find_pattern(problem, key, executor)  # 3
+    pattern = find_pattern(problem, key, executor, start)  # 3
     shown = pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden)
     _check_served(problem, pattern)
     codes, place = _cells(problem)

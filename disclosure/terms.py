@@ -1,7 +1,7 @@
 """What a table is, what everybody knows of it, and what may be shown: one value for suppressor and judge."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ class Terms:
         known: cells (codes and levels) with `lower` and `upper` that an outsider already has.
         hidden: cells (codes and levels) that stay hidden, whatever their counts.
         watch: what is never shown and may not be narrowed either, as a list of patterns.
+        unseen: {dimension: {leaf: by}}: changes that no row of the release and no public one shows.
         weights: pairs of a pattern and a factor: how much more than others such cells are wanted; never from counts.
     """
 
@@ -45,7 +46,15 @@ class Terms:
     known: pd.DataFrame | None = None
     hidden: pd.DataFrame | None = None
     watch: Sequence[Pattern] = ()
+    unseen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: Sequence[Weight] = ()
+
+    @property
+    def insiders(self) -> np.ndarray:
+        """Names of the insiders, in the order they are numbered."""
+        if self.coalitions is None:
+            return np.zeros(0, object)
+        return np.unique(as_codes(self.coalitions["insider"].dropna()))
 
     def owners(self, axis: Axis) -> np.ndarray:
         """Per leaf of the unit dimension, in order of code, the number of the insider that owns it; -1 for nobody.
@@ -65,5 +74,5 @@ class Terms:
         place = axis.positions(owned[axis.name])
         if len(np.unique(place)) < len(place):
             raise DisclosureError(f"coalitions: a {axis.name} stands twice; it has one insider")
-        owner[place] = np.unique(as_codes(owned["insider"]), return_inverse=True)[1]
+        owner[place] = np.searchsorted(self.insiders, as_codes(owned["insider"]))
         return owner

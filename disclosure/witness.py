@@ -1,6 +1,6 @@
 """Witnesses: other tables that agree with all an outsider knows. Confidential: they lead back to the true counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,12 @@ class Witnesses:
     def __len__(self) -> int:
         """How many witnesses there are."""
         return len(self.insider)
+
+    def spans(self) -> Iterator[tuple[int, int, int]]:
+        """Each witness that changes something: its number, and where its entries begin and end."""
+        starts = np.flatnonzero(np.diff(self.number, prepend=-1))
+        ends = np.append(starts, len(self.number))[1:]
+        yield from zip(self.number[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
 
     def select(self, keep: np.ndarray) -> "Witnesses":
         """Some of the witnesses, numbered anew."""

@@ -8,9 +8,10 @@ import numpy as np
 
 from disclosure.problem import Problem, shuffle
 from disclosure.secondary.goals import Change, Goal, find_goals
+from disclosure.secondary.ledger import Delta, Ledger
 from disclosure.secondary.patch import Patch, cut
 from disclosure.secondary.search import Found, search_region, search_whole
-from disclosure.witness import Witnesses, join
+from disclosure.witness import Witnesses, gather, join
 
 Task = tuple[Patch, dict[Change, Goal], np.ndarray]
 
@@ -30,9 +31,12 @@ class Pattern:
     left: dict[Change, Goal]
 
 
-def find_pattern(problem: Problem, seed: bytes, executor: Executor | None = None) -> Pattern:
+def find_pattern(
+    problem: Problem, seed: bytes, executor: Executor | None = None, start: Witnesses | None = None
+) -> Pattern:
     """Hide secondary cells until every goal has its witnesses.
 
+    0. Witnesses at hand that hold here too.
     1. Each region by itself, in parallel: more hiding never narrows, and no region moves a sum over itself.
     2. The whole table, with what is left.
     3. Whatever no witness needs hidden is published again.
@@ -41,19 +45,39 @@ def find_pattern(problem: Problem, seed: bytes, executor: Executor | None = None
         problem: the table and what is known of it.
         seed: decides the order in which goals are served.
         executor: where regions are searched; the result is the same for any.
+        start: witnesses of an earlier release, in the layout of this table.
     """
     order = shuffle(seed, b"order", problem.figures.shape)
     shown = problem.listed & ~problem.hidden & ~problem.primary.known
-    left = find_goals(problem)
+    left, witnesses = find_goals(problem), []
+    if start is not None:
+        witnesses.append(_replayed(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, start))  # 0
+        left = {change: goal for change, goal in left.items() if goal.open}
     tasks = list(_regions(problem, shown, left, order))
     search: Callable[..., Iterable[Found]] = executor.map if executor else map
-    witnesses = []
     for (patch, _, _), found in zip(tasks, search(_search, tasks), strict=True):  # 1
         shown[patch.ids] &= found.shown
         witnesses.append(found.witnesses)
         left |= {Change(int(patch.ids[node]), row, by): goal for (node, row, by), goal in found.left.items()}
     found = search_whole(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, order)  # 2
     return Pattern(found.shown, join([*witnesses, found.witnesses]), found.left)
+
+
+def _replayed(patch: Patch, goals: dict[Change, Goal], start: Witnesses) -> Witnesses:
+    """Those of the witnesses that leave everything known and published alone; goals note what they reach."""
+    for goal in goals.values():
+        goal.begin()
+    ledger = Ledger(patch, goals)
+    fixed = patch.known | patch.shown
+    for number, first, last in start.spans():
+        units, place = np.unique(start.unit[first:last], return_inverse=True)
+        leaves = np.zeros((len(units), patch.rows.shape[1]), np.int64)
+        leaves[place, start.leaf[first:last]] = start.by[first:last]
+        delta = Delta(units, leaves)
+        nodes, change = ledger.moved(delta)
+        if not change[fixed[nodes]].any():
+            ledger.record(delta, int(start.insider[number]))
+    return gather((found.delta.units, found.delta.leaves, found.insider) for found in ledger.found.values())
 
 
 def _regions(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray) -> Iterator[Task]:

@@ -15,12 +15,13 @@ SHARE = 0.01  # price of moving a hidden count by one: keeps witnesses short and
 class Model:
     """A linear programme in which nothing moves that an outsider knows, unless it is hidden for a price.
 
-    Columns are leaf counts of the units going up, going down, and for each published class how far it gives way.
-    Rows are classes, known sums, the units' sum per leaf if `closed`, and inequalities.
+    Columns are leaf counts of the units going up, going down, for each published class how far it gives way, and how far
+    the units' sums move unseen. Rows are classes, known sums, the units' sum per leaf if `closed`, and inequalities.
 
     Args:
         patch: all its units take part.
-        closed: whether each leaf's sum over the units stays as it is; areas that hold every unit then do too.
+        closed: whether each leaf's sum over the units stays as it is, but for what nobody sees; areas that hold every
+            unit then show no change.
         shown: published now, by base node and row; `push` and `realise` hide what they have to.
         wanted: cells that `push` may be asked for, likewise.
         firm: whether what is published stays published, whatever that makes impossible.
@@ -56,13 +57,14 @@ class Model:
         number, sign = self.cells.place(base, row)
         if number < 0 or not self._possible(number, by * sign, insider):
             return None
-        return self._solve({number: float(by * sign)}, insider)
+        return self._solve({number: float(by * sign)}, insider, unseen=np.inf)
 
     def realise(self, sums: np.ndarray, insider: int) -> Delta | None:
         """The cheapest change of a closed model whose sum over the units is given per leaf (P)."""
         if np.delete(sums, self.leaves).any():
             return None
-        return self._solve({self.first_sum + n: float(sums[leaf]) for n, leaf in enumerate(self.leaves)}, insider)
+        exact = {self.first_sum + n: float(sums[leaf]) for n, leaf in enumerate(self.leaves)}
+        return self._solve(exact, insider, unseen=0.0)
 
     def _load(self) -> None:
         """Build the matrix."""
@@ -82,18 +84,29 @@ class Model:
         self.rows_of = np.nonzero((cells.number >= 0) & (patch.origin >= 0)[:, None])
         ways = len(self.giving)
         give = sparse.csc_array((np.ones(ways), (self.giving, np.arange(ways))), shape=(change.shape[0], ways))
+        loose = self._unseen(change.shape[0])
+        self.moves = loose.shape[1]
         still = np.zeros(known.shape[0] + total.shape[0])
         price = cells.price[self.giving]
         down = patch.leaves[self.unit, self.leaf].astype(float)
-        limit = np.concatenate([np.full(len(down), np.inf), down, np.full(2 * ways, np.inf)])
+        limit = np.concatenate([np.full(len(down), np.inf), down, np.full(2 * (ways + self.moves), np.inf)])
         self.solver = Solver(
-            sparse.csc_array(sparse.hstack([change, -change, -give, give])),
-            np.concatenate([np.full(self.first_give, SHARE), price, price]),
+            sparse.csc_array(sparse.hstack([change, -change, -give, give, -loose, loose])),
+            np.concatenate([np.full(self.first_give, SHARE), price, price, np.zeros(2 * self.moves)]),
             limit,
             lower=np.concatenate([np.where(cells.shut, 0, cells.lower), still, -slack[near]]),
             upper=np.concatenate([np.where(cells.shut, 0, cells.upper), still, np.full(near.sum(), np.inf)]),
             whole=self.first_give,
         )
+
+    def _unseen(self, rows: int) -> sparse.csc_array:
+        """A column per unseen change of leaves that are all here, in the rows of the units' sums."""
+        changes = self.patch.unseen if self.closed else self.patch.unseen[:0]
+        changes = changes[~np.delete(changes, self.leaves, axis=1).any(axis=1)]
+        body = sparse.csc_array((self.first_sum, len(changes)))
+        tail = sparse.csc_array((rows - self.first_sum - len(self.leaves) * self.closed, len(changes)))
+        sums = changes[:, self.leaves].T if self.closed else np.zeros((0, len(changes)))
+        return sparse.csc_array(sparse.vstack([body, sparse.csc_array(sums.astype(float)), tail]))
 
     def _lighten(self) -> None:
         """Let go of what only building needed: many models are kept."""
@@ -113,8 +126,8 @@ class Model:
         shape = (len(lines), len(self.unit))
         return sparse.csr_array((value[there].astype(float), (row[there], column[there])), shape=shape)
 
-    def _solve(self, fixed: dict[int, float], insider: int) -> Delta | None:
-        self._adjust(insider)
+    def _solve(self, fixed: dict[int, float], insider: int, *, unseen: float) -> Delta | None:
+        self._adjust(insider, unseen)
         solution = self.solver.solve(fixed)
         if solution is None:
             return None
@@ -129,13 +142,13 @@ class Model:
         """False when a closed model of plain units has too few counts elsewhere; saves solving it."""
         cells, patch, node = self.cells, self.patch, self.cells.node[number]
         line = cells.lines[number] if by > 0 else cells.rests[number]
-        if not self.closed or node >= patch.size or not line.any() or (patch.origin[: patch.size] < 0).any():
+        if not self.closed or self.moves or node >= patch.size or not line.any() or (patch.origin[: patch.size] < 0).any():
             return True
         others = (np.arange(patch.size) != node) & ((patch.insider != insider) | (insider < 0))
         return int((patch.leaves[others] @ line).sum()) >= abs(by)
 
-    def _adjust(self, insider: int) -> None:
-        """Take over what is published now, fix the units of an insider and free the margins it shares."""
+    def _adjust(self, insider: int, unseen: float) -> None:
+        """Take over what is published now, fix the units of an insider, free the margins it shares and limit the unseen."""
         cells, solver = self.cells, self.solver
         cells.shut = self._shut()
         free = np.zeros(len(cells.shut), bool)
@@ -147,7 +160,7 @@ class Model:
         if insider not in self._limits:
             self._limits[insider] = self._limit(insider)
         ways = np.where(cells.shut[self.giving], np.inf, 0)
-        limit = np.concatenate([self._limits[insider], ways, ways])
+        limit = np.concatenate([self._limits[insider], ways, ways, np.full(2 * self.moves, unseen)])
         columns = np.flatnonzero(limit != solver.limit)
         solver.bound_columns(columns, limit[columns])
 
@@ -167,7 +180,7 @@ class Model:
     def _give_way(self, solution: np.ndarray) -> None:
         """Hide the published classes that moved."""
         ways = len(self.giving)
-        up, down = solution[self.first_give : self.first_give + ways], solution[self.first_give + ways :]
+        up, down = solution[self.first_give : self.first_give + 2 * ways].reshape(2, ways)
         moved = self.giving[np.abs(up - down) > TOLERANCE]
         if len(moved):
             node, row = self.rows_of

@@ -22,7 +22,7 @@ class Patch:
         members: N x units, 1 where a unit belongs to a node.
         spread: N, units of the node in the whole problem: more than the patch holds means it reaches outside.
         rows: R x P.
-        lines: I x P inequalities (larger - smaller).
+        lines: I x P inequalities (larger - smaller); unseen: F x P as in `Problem`.
         leaves: units x P counts; available: which of them can exist.
         values, known, lower, upper, told, price: N x R as in `Problem` and `Primary`.
         shown: N x R, published at the start.
@@ -38,6 +38,7 @@ class Patch:
     spread: np.ndarray
     rows: np.ndarray
     lines: np.ndarray
+    unseen: np.ndarray
     leaves: np.ndarray
     available: np.ndarray
     values: np.ndarray
@@ -115,6 +116,7 @@ def cut(problem: Problem, units: np.ndarray, shown: np.ndarray) -> Patch:
         spread=np.asarray(members.sum(axis=1)).ravel()[ids],
         rows=problem.grid.rows,
         lines=problem.lines,
+        unseen=problem.unseen,
         leaves=problem.leaves[units],
         available=problem.grid.available[units],
         values=problem.figures[ids],

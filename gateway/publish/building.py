@@ -118,7 +118,7 @@ def _protect_all(
             slices(period.code, table, contract, plan, frame),
             {**built.protected.certificate, **privacy},
             json.loads(built.utility.to_json(orient="records")),
-            {f"{table.sector}_{name}": column for name, column in vars(built.witnesses).items()},
+            vars(built.witnesses),
         )
     return made
 
@@ -127,7 +127,9 @@ def _joined(parts: Sequence[Sector], sectors: Sequence[str], plan: ReleasePlan) 
     """All sectors of a release together."""
     kept_witnesses = io.BytesIO()
     np.savez_compressed(
-        kept_witnesses, allow_pickle=False, **{name: w for part in parts for name, w in part.witnesses.items()}
+        kept_witnesses,
+        allow_pickle=False,
+        **{f"{sector}_{n}": w for sector, part in zip(sectors, parts, strict=True) for n, w in part.witnesses.items()},
     )
     return _Built(
         [one for part in parts for one in part.slices],

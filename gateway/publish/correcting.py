@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from sqlmodel import Session, select
 
-from disclosure import Build, correct
+from disclosure import Build, Proof, Witnesses, correct
 from gateway.collections import TOTAL, Contract
 from gateway.publish.asking import changed_sectors, sources_of
 from gateway.publish.protecting import Slice, terms_of
@@ -34,11 +34,13 @@ class Earlier:
     Attributes:
         table: As it was counted then. Confidential.
         rows: As they were published.
+        witnesses: Why that was safe. Confidential.
         late: Sites that may have delivered anew since, as everybody may know.
     """
 
     table: SectorTable = field(repr=False)
     rows: Sequence[TableRow]
+    witnesses: Witnesses = field(repr=False)
     late: tuple[str, ...]
 
 
@@ -47,7 +49,7 @@ class Sector:
     """What a release says of one sector.
 
     Attributes:
-        witnesses: The judge's, confidential, by name.
+        witnesses: What the judge saw, confidential, by name.
     """
 
     slices: Sequence[Slice]
@@ -62,14 +64,17 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
         return {}
     late = session.exec(select(Reopening.site).where(Reopening.period_id == period.id).distinct()).all()
     slices = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.corrects)).all()
-    return {
-        table.sector: Earlier(
-            table=table,
-            rows=[row for part in slices if part.sector == table.sector for row in decode_rows(part.rows)],
-            late=tuple(sorted(late)),
-        )
-        for table in tabulate(session, period, contract, sources_of(session, release.corrects))
-    }
+    old = session.get_one(Release, release.corrects)
+    with np.load(io.BytesIO(old.witnesses)) as found:
+        return {
+            table.sector: Earlier(
+                table=table,
+                rows=[row for part in slices if part.sector == table.sector for row in decode_rows(part.rows)],
+                witnesses=Witnesses(**_named(found, table.sector)),
+                late=tuple(sorted(late)),
+            )
+            for table in tabulate(session, period, contract, sources_of(session, release.corrects))
+        }
 
 
 def kept(session: Session, release: Release, period: Period, noisy: Iterable[str]) -> dict[str, Sector]:
@@ -87,7 +92,7 @@ def kept(session: Session, release: Release, period: Period, noisy: Iterable[str
                 [Slice(p.level, p.area, p.sector, tuple(decode_rows(p.rows))) for p in parts if p.sector == sector],
                 certificates[sector],
                 utility[sector],
-                {name: witnesses[name] for name in witnesses.files if name.startswith(f"{sector}_")},
+                _named(witnesses, sector),
             )
             for sector in noisy
             if sector in certificates and sector not in changed
@@ -113,7 +118,13 @@ def correct_sector(
         touched={"site": [site for site in before.late if site in set(both.sites["site"])]},
         seed=seed,
         executor=executor,
+        proof=Proof(terms_of(before.table, contract, plan), before.witnesses),
     )
+
+
+def _named(witnesses: Mapping[str, np.ndarray], sector: str) -> dict[str, np.ndarray]:
+    """The columns of one sector's witnesses among those of a release."""
+    return {name.removeprefix(f"{sector}_"): witnesses[name] for name in witnesses if name.startswith(f"{sector}_")}
 
 
 def _both(old: SectorTable, new: SectorTable) -> SectorTable:

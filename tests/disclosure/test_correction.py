@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from disclosure import Build, DisclosureError, Hierarchy, Terms, attack, correct
+from disclosure import Build, DisclosureError, Hierarchy, Proof, Terms, attack, correct
 from tests.disclosure.world import NAMES, SEED, Case, at_random, case
 
 LEVELS = [f"{name}{end}" for name in NAMES for end in ("", "_level")]
@@ -43,10 +43,9 @@ def corrected(before: Case, after: Case, shops: Sequence[str]) -> tuple[Build, B
     """The old release and the one that corrects it."""
     old = before.build()
     terms = Terms(**_bigger(before, after).arguments())
-    new = correct(
-        before.counts, after.counts, old.protected.frame, terms, touched={"shop": shops}, seed=bytes(reversed(SEED))
-    )
-    return old, new
+    proof = Proof(Terms(**before.arguments()), old.witnesses)
+    seed, frame = bytes(reversed(SEED)), old.protected.frame
+    return old, correct(before.counts, after.counts, frame, terms, touched={"shop": shops}, seed=seed, proof=proof)
 
 
 def _bigger(before: Case, after: Case) -> Case:
@@ -222,6 +221,17 @@ def _moved(table: Case, shops: Sequence[str], rng: np.random.Generator) -> Case:
             counts[shop, items[0], mood] -= by
             counts[shop, items[1], mood] += by
     return replace(table, counts=counts.reset_index())
+
+
+def test_proof_of_another_release_proves_nothing(town: Case) -> None:
+    """Witnesses that do not hold are left out, and what they would have served is searched."""
+    before = changed(town, {("s1", "m"): [40, 12, 2]})
+    after = changed(before, {("s0", "m"): [30, 22, 9]})
+    terms, frame = Terms(**before.arguments()), before.build().protected.frame
+    wrong = changed(town, {("s3", "m"): [40, 1, 9]}).build().witnesses
+    arguments = {"touched": {"shop": ["s0"]}, "seed": SEED}
+    found = correct(before.counts, after.counts, frame, terms, proof=Proof(terms, wrong), **arguments)
+    assert found.verdicts.holds
 
 
 def test_two_releases_side_by_side_would_give_it_away(town: Case) -> None:
