@@ -22,6 +22,7 @@ from policies.law import Law
 from policies.parties import ANYBODY, Caller
 from policies.purpose import PACKAGED, InForce, Purpose, Purposes, load_purposes
 from policies.question import NO_MANDATE, Action, Request, Setup, caller_facts, mandate_facts
+from policies.refusal import Telling, telling
 from policies.release import Method, Sector
 from policies.rule import Rule, from_form, statements
 from policies.sources import Text
@@ -29,7 +30,7 @@ from policies.terms import OBLIGATIONS, terms
 from policies.things import Installation, plain
 from policies.vocabulary import Vocabulary, parse_vocabulary
 
-CALLERS_KEPT = 512  # about 23 kB each
+CALLERS_KEPT = 4096  # about 4 kB each
 
 _T = TypeVar("_T")
 
@@ -41,12 +42,12 @@ class _Act:
     Attributes:
         policies: the rules about this action.
         probes: each condition of each permit as a permit of its own; on a refusal they say which ones held.
-        permits: the permits about this action.
+        permits: what may be said of the permits about this action.
     """
 
     policies: cedarpy.PolicySet
     probes: cedarpy.PolicySet
-    permits: tuple[Rule, ...]
+    permits: tuple[Telling, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,10 @@ class Engine:
         self.in_force = law.in_force
         self.version = law.version
         self._schema = schema
+        self._facts = _without_acts(schema)
         self._place = {rule: place for place, rule in enumerate(law.rules)}
-        self._act = cache(lambda action: _act(action, law.rules.values()))
+        self._tellings = {rule.id: telling(rule, law.vocabulary) for rule in law.rules.values()}
+        self._act = cache(lambda action: _act(action, law.rules.values(), self._tellings))
         self._what_for = cache(self._parse_what_for)
         self._granted = cache(self._grant)
         self._who = lru_cache(CALLERS_KEPT)(self._parse_who)
@@ -174,10 +177,9 @@ class Engine:
         if answer.allowed:
             return self._granted(answer.rules, purpose.id)
         refused = refusal.refuse(
-            forbids=[self.rules[rule] for rule in self._in_order(answer.rules)],
+            forbids=[self._tellings[rule] for rule in self._in_order(answer.rules)],
             permits=act.permits,
             held=lambda: _held(_ask(question, entities, act.probes, self._schema)),
-            vocabulary=self.law.vocabulary,
         )
         return self._deny(
             request,
@@ -188,24 +190,24 @@ class Engine:
         )
 
     def _entities(self, request: Request, purpose: Purpose) -> cedarpy.Entities:
-        """Caller, mandate, purpose and thing; adding the thing checks all of them against the schema.
+        """Caller, mandate, purpose and thing, each checked against the schema when it is added.
 
         Raises:
             ValueError: a fact does not fit the schema.
         """
         thing = _entities((request.thing.TYPE, "thing", request.thing.facts()))
-        return self._who(request.caller, purpose.id).with_added_json_str(thing, self._schema)
+        return self._who(request.caller, purpose.id).with_added_json_str(thing, self._facts)
 
     def _parse_who(self, caller: Caller, purpose: str) -> cedarpy.Entities:
         who = [("Caller", "caller", caller_facts(caller))]
         if caller.mandate is not None:
             who.append(("Mandate", "given", mandate_facts(caller.mandate)))
-        return self._what_for(purpose).with_added_json_str(_entities(*who))
+        return self._what_for(purpose).with_added_json_str(_entities(*who), self._facts)
 
     def _parse_what_for(self, purpose: str) -> cedarpy.Entities:
         known = terms(self.purposes[purpose], self.law.in_force.get(purpose))
         none = ("Mandate", "none", mandate_facts(NO_MANDATE))
-        return cedarpy.Entities.from_json_str(_entities(("Purpose", "purpose", known), none), self._schema)
+        return cedarpy.Entities.from_json_str(_entities(("Purpose", "purpose", known), none), self._facts)
 
     def _grant(self, rules: frozenset[str], key: str) -> _Granted:
         purpose, deciding = self.purposes[key], self._in_order(rules)
@@ -293,6 +295,12 @@ def _schema(path: Path) -> cedarpy.Schema:
         raise BadPolicy([Fault(path.name, "file", str(error), "Correct the schema")]) from None
 
 
+def _without_acts(schema: cedarpy.Schema) -> cedarpy.Schema:
+    """The same schema for facts alone: Cedar adds every act of a schema to each set of facts it checks against it."""
+    said = (text for _, text in statements(str(schema)))
+    return cedarpy.Schema.from_str("\n".join(text for text in said if not text.startswith("action ")))
+
+
 def _beside(folder: Path) -> tuple[Vocabulary, Assessment]:
     vocabulary = _parsed(folder / "vocabulary.toml", parse_vocabulary)
     return vocabulary, _parsed(folder / "dpia.toml", parse_assessment)
@@ -324,12 +332,12 @@ def _rules(path: Path, schema: cedarpy.Schema, faults: list[Fault]) -> Iterator[
         yield from_form(next(iter(forms["staticPolicies"].values())), file=path.name, line=line)
 
 
-def _act(action: Action, rules: Iterable[Rule]) -> _Act:
+def _act(action: Action, rules: Iterable[Rule], tellings: Mapping[str, Telling]) -> _Act:
     about = [rule for rule in rules if rule.applies_to(action.value)]
-    permits = tuple(rule for rule in about if rule.effect == "permit")
+    permits = [rule for rule in about if rule.effect == "permit"]
     anything = {"op": "All"}
     probes = {
-        refusal.probe(rule, number): {
+        refusal.probe(rule.id, number): {
             "effect": "permit",
             "principal": anything,
             "action": anything,
@@ -339,7 +347,8 @@ def _act(action: Action, rules: Iterable[Rule]) -> _Act:
         for rule in permits
         for number, condition in enumerate(rule.conditions)
     }
-    return _Act(_policy_set({rule.id: rule.form for rule in about}), _policy_set(probes), permits)
+    whole = _policy_set({rule.id: rule.form for rule in about})
+    return _Act(whole, _policy_set(probes), tuple(tellings[rule.id] for rule in permits))
 
 
 def _policy_set(forms: Mapping[str, Mapping[str, Any]]) -> cedarpy.PolicySet:

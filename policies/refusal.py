@@ -1,7 +1,8 @@
 """What a refused caller is told: the forbids it may know of, or the permit that came closest, or "no such thing"."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 
 from policies.decision import NearMiss, Reason
 from policies.purpose import Purpose
@@ -29,14 +30,57 @@ class Refusal:
     near: NearMiss | None = None
 
 
-def probe(rule: Rule, number: int) -> str:
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a permit.
+
+    Attributes:
+        probe: the name under which it is put to the engine on its own.
+        told: a caller may hear that it failed.
+        words: the condition as a statement, made when it is first told.
+    """
+
+    probe: str
+    told: bool
+    words: Callable[[], Text]
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What may be said of a rule to somebody it refuses, worked out once.
+
+    Attributes:
+        rule: its id.
+        conceals: its refusal must look like "no such thing".
+        told: all its facts may be told.
+        explanation: the lawyer's sentence.
+        conditions: those of a permit, for the near miss; a forbid has none here.
+    """
+
+    rule: str
+    conceals: bool
+    told: bool
+    explanation: Text
+    conditions: tuple[Condition, ...]
+
+
+def telling(rule: Rule, vocabulary: Vocabulary) -> Telling:
+    """What may be said of this rule, in the words of the vocabulary, which also says which facts may be told."""
+    asked = enumerate(rule.conditions) if rule.effect == "permit" else ()
+    conditions = tuple(
+        Condition(probe(rule.id, number), _may_be_told(part, vocabulary), cache(partial(condition, part, vocabulary)))
+        for number, part in asked
+    )
+    told = all(_may_be_told(part, vocabulary) for part in rule.conditions)
+    return Telling(rule.id, rule.conceals, told, rule.explanation, conditions)
+
+
+def probe(rule: str, number: int) -> str:
     """The name under which condition `number` of a permit is put to the engine on its own."""
-    return f"{rule.id}#{number}"
+    return f"{rule}#{number}"
 
 
-def refuse(
-    *, forbids: Sequence[Rule], permits: Sequence[Rule], held: Callable[[], Collection[str]], vocabulary: Vocabulary
-) -> Refusal:
+def refuse(*, forbids: Sequence[Telling], permits: Sequence[Telling], held: Callable[[], Collection[str]]) -> Refusal:
     """Turn what the engine found into what the caller may be told.
 
     1. A concealing forbid decided: the answer is that of a thing that does not exist, and nothing else is said.
@@ -48,28 +92,28 @@ def refuse(
         forbids: the forbids that decided.
         permits: the permits about this action.
         held: finds the names (`probe`) of the conditions of permits that held; asked only where the answer matters.
-        vocabulary: says which facts may be told, and in which words.
     """
     # 1
-    if concealing := tuple(rule.id for rule in forbids if rule.conceals):
+    if concealing := tuple(forbid.rule for forbid in forbids if forbid.conceals):
         return Refusal(Reason.NOT_FOUND, concealing, (NOTHING_THERE,))
     # 2
-    told = [rule for rule in forbids if _may_be_told(rule.conditions, vocabulary)]
-    failing: dict[str, tuple[Expression, ...]] = {}
+    told = [forbid for forbid in forbids if forbid.told]
+    failing: list[tuple[Telling, list[Condition]]] = []
     if not forbids or len(told) < len(forbids):
         holding = held()
-        failing = {rule.id: _failing(rule, holding) for rule in permits}
-        told = [*forbids] if any(not failed for failed in failing.values()) else told
+        failing = [(permit, [part for part in permit.conditions if part.probe not in holding]) for permit in permits]
+        told = [*forbids] if any(not failed for _, failed in failing) else told
     if told:
-        return Refusal(Reason.FORBIDDEN, tuple(rule.id for rule in told), tuple(rule.explanation for rule in told))
+        return Refusal(
+            Reason.FORBIDDEN, tuple(forbid.rule for forbid in told), tuple(forbid.explanation for forbid in told)
+        )
     # 3
     if not permits:
         return Refusal(Reason.NO_PERMIT, (), (NO_RULE,))
-    nearest = min(permits, key=lambda rule: len(failing[rule.id]) / len(rule.conditions))
-    if not _may_be_told(failing[nearest.id], vocabulary):
+    nearest, failed = min(failing, key=lambda each: len(each[1]) / len(each[0].conditions))
+    if not all(part.told for part in failed):
         return Refusal(Reason.NOT_FOUND, (), (NOTHING_THERE,))
-    missing = tuple(condition(part, vocabulary) for part in failing[nearest.id])
-    return Refusal(Reason.NO_PERMIT, (), (NO_RULE,), NearMiss(nearest.id, missing))
+    return Refusal(Reason.NO_PERMIT, (), (NO_RULE,), NearMiss(nearest.rule, tuple(part.words() for part in failed)))
 
 
 def of_purpose(purpose: Purpose, reason: Reason) -> tuple[Text, ...]:
@@ -79,9 +123,5 @@ def of_purpose(purpose: Purpose, reason: Reason) -> tuple[Text, ...]:
     return tuple(text for text in (purpose.reason, purpose.outside) if text is not None)
 
 
-def _failing(rule: Rule, held: Collection[str]) -> tuple[Expression, ...]:
-    return tuple(part for number, part in enumerate(rule.conditions) if probe(rule, number) not in held)
-
-
-def _may_be_told(conditions: Iterable[Expression], vocabulary: Vocabulary) -> bool:
-    return all(vocabulary.facts[fact].told for part in conditions for fact in attributes(part))
+def _may_be_told(condition: Expression, vocabulary: Vocabulary) -> bool:
+    return all(vocabulary.facts[fact].told for fact in attributes(condition))

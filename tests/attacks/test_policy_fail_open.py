@@ -19,7 +19,7 @@ from policies.purpose import PACKAGED, Purpose
 from policies.question import Action, Request
 from policies.rule import from_form
 from policies.things import Delivery
-from tests.policies.world import CALLERS, DELIVERY, READY, TWO, law, noon
+from tests.policies.world import CALLERS, DELIVERY, MANDATE, READY, TWO, law, noon
 
 NOW = noon("2026-11-02")
 SUBMIT = Request(CALLERS["school"], Action.SUBMIT, DELIVERY, ("statutory-counts",), "absence-counts", TWO)
@@ -128,6 +128,23 @@ def test_a_fact_the_schema_does_not_know_denies() -> None:
 def test_a_fact_of_the_wrong_type_denies(change: dict[str, object]) -> None:
     """Text for a yes, a number for text, a number too large, half a character."""
     denied_as_fault(law(), replace(SUBMIT, thing=replace(DELIVERY, **change)))  # type: ignore[arg-type]  # the wrong type
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"party": replace(CALLERS["school"].party, caribbean="no")},
+        {"party": replace(CALLERS["school"].party, sectors=frozenset({1}))},
+        {"party": replace(CALLERS["school"].party, kind=1)},
+        {"role": True},
+        {"mandate": replace(MANDATE, giver=7)},
+        {"mandate": replace(MANDATE, collections=frozenset({8}))},
+    ],
+    ids=["word for a yes", "number among words", "number for a word", "yes for a word", "giver", "collections"],
+)
+def test_a_caller_whose_facts_are_of_the_wrong_type_is_denied(wrong: dict[str, Any]) -> None:
+    """Cedar checks only what is added, and compares a number with a word without a complaint."""
+    denied_as_fault(law(), replace(SUBMIT, caller=replace(CALLERS["school"], **wrong)))
 
 
 def test_an_entity_that_is_not_there_denies(monkeypatch: pytest.MonkeyPatch) -> None:

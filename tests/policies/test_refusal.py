@@ -8,7 +8,7 @@ import pytest
 
 from policies.decision import Deny, NearMiss, Reason
 from policies.question import Action, Request
-from policies.refusal import NOTHING_THERE, of_purpose, refuse
+from policies.refusal import NOTHING_THERE, of_purpose, refuse, telling
 from policies.sources import Text
 from policies.things import Slice, Thing
 from tests.policies.world import CALLERS, DELIVERY, READY, SLICE, TWO, law, noon
@@ -67,7 +67,7 @@ def test_what_is_concealed_says_nothing_else() -> None:
 
 def test_an_action_without_any_permit_has_no_near_miss() -> None:
     """There is nothing to come close to."""
-    refusal = refuse(forbids=[], permits=[], held=frozenset, vocabulary=law().law.vocabulary)
+    refusal = refuse(forbids=[], permits=[], held=frozenset)
     assert (refusal.reason, refusal.near) == (Reason.NO_PERMIT, None)
 
 
@@ -76,8 +76,9 @@ def test_a_near_miss_on_a_fact_that_may_not_be_told_is_no_such_thing(published: 
     """Permits that failed on `published` alone look like nothing there."""
     rules = law().rules
     permit = rules["see-published-release"]
+    permits = [telling(rule, law().law.vocabulary) for rule in (permit, rules["certificate-for-officers"])]
     held = {f"{permit.id}#{number}" for number in range(len(permit.conditions)) if number or published}
-    refusal = refuse(forbids=[], permits=[permit, rules["certificate-for-officers"]], held=lambda: held - {f"{permit.id}#1"}, vocabulary=law().law.vocabulary)  # fmt: skip
+    refusal = refuse(forbids=[], permits=permits, held=lambda: held - {f"{permit.id}#1"})
     assert refusal.reason is (Reason.NO_PERMIT if published else Reason.NOT_FOUND)
 
 
