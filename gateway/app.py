@@ -31,6 +31,7 @@ from pseudonymisation.private_file import make_private_folder, read_private, wri
 SEED = 32
 _RECEIPTS, _LOG, _TAGS, _KEK = "receipts.key", "log.key", "tags.key", "kek.json"
 RING, CONSENTS = "ring", "consents"
+_BRANCHES = 64  # of the keys of consents: 6,400 of them live a hundred to a branch
 KEY_FILES = (_RECEIPTS, _LOG, _TAGS, "register.key")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -128,7 +129,7 @@ def open_consent_keys(where: Home, settings: Settings) -> Keyring:
     """
     name, file = "consent-kek", where.keys / "consent-kek.json"
     if not (where.keys / CONSENTS).exists():
-        make_kek(name, file, settings.pkcs11)
+        make_kek(name, file, settings.pkcs11, _BRANCHES)
     return Keyring(where.keys / CONSENTS, open_kek(name, file, settings.pkcs11))
 
 

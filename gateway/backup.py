@@ -4,8 +4,9 @@ Two files, to be kept apart. The data: `backup.json`, `gateway.toml` and a membe
 one snapshot. The keys: the gateway's own, and both keyrings, every key still wrapped. The key-encryption keys are in
 neither: each is renewed when a key of its ring is destroyed, so what was destroyed after a backup opens from no copy.
 `kek.json` belongs in a safe; when a school year's key is destroyed, the file of the keys and that copy are made anew.
-`consent-kek.json` is renewed whenever a consent ends, which nobody has to follow: it needs no copy. Restored without
-it, every consent is over and is asked for again; what else there is does not hang on it. The data may be of any day.
+One of those in `consent-kek.json` is renewed whenever a consent ends, which nobody has to follow: it needs no copy.
+Restored without it, every consent is over and is asked for again; what else there is does not hang on it. The data may
+be of any day.
 
     {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
 

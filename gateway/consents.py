@@ -217,7 +217,7 @@ def destroy_key(gateway: Gateway, consent_id: str) -> None:
 
 
 def _destroy_keys(gateway: Gateway, consent_ids: Sequence[str]) -> None:
-    """All at once: each destruction wraps every surviving key anew, and on 31 July all consents of a year end."""
+    """All at once: each destruction wraps keys that survive it anew, and on 31 July all consents of a year end."""
     with gateway.reading() as session:
         found = [session.get(ConsentRecord, consent_id) for consent_id in consent_ids]
     doomed = [row.key_id for row in found if row is not None and _has_key(gateway, row)]

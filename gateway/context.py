@@ -43,7 +43,7 @@ class Gateway:
 
     Attributes:
         keyring: Keys of pids and of the log's tags, by purpose and school year.
-        consent_keys: A data key for each consent, under a key-encryption key that is renewed whenever one ends.
+        consent_keys: A data key for each consent, under key-encryption keys of which one is renewed whenever one ends.
         tag_key: Key of the tags by which equal bytes are recognised.
         clock: Tells the moment; tests replace it.
         random: Makes n unpredictable bytes; tests replace it.

@@ -29,15 +29,15 @@ def open_kek(name: str, file: Path, token: Pkcs11 | None) -> Kek:
     return FileKek(file)
 
 
-def make_kek(name: str, file: Path, token: Pkcs11 | None) -> None:
-    """Make the key-encryption key where there is none yet."""
+def make_kek(name: str, file: Path, token: Pkcs11 | None, branches: int = 1) -> None:
+    """Make the key-encryption key where there is none yet; a token has one for all keys, whatever is asked."""
     if token is not None:
         kek = _token(name, token)
         if kek.is_empty():
             kek.create()
         kek.close()
     elif not file.exists():
-        FileKek.create(file)
+        FileKek.create(file, branches)
 
 
 def _token(name: str, token: Pkcs11) -> "Pkcs11Kek":

@@ -6,6 +6,7 @@ times slower, and no token in common use can compute the oblivious function.)
 """
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol, cast
@@ -96,11 +97,16 @@ class Pkcs11Kek:
                         raise KeyringError("a wrapped key was altered or belongs to another key id") from None
         raise KeyringError(f"the key-encryption key {kek_id} is gone: what it wrapped is destroyed")
 
-    def renew(self) -> None:
+    def current(self) -> frozenset[str]:
+        """See `Kek`."""
+        with self._lock:
+            return frozenset({self._name(self._current()[0])})
+
+    def renew(self, kek_ids: Collection[str]) -> None:
         """See `Kek`."""
         with self._lock:
             keys = self._keys()
-            if len(keys) == 1:
+            if len(keys) == 1 and self._name(keys[0][0]) in kek_ids:
                 self._generate(keys[0][0] + 1)
 
     def retire(self) -> None:

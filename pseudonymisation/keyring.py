@@ -7,9 +7,10 @@ backup cannot bring it back.
 """
 
 import os
+import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
@@ -24,7 +25,6 @@ from pseudonymisation.private_file import (
     make_private_folder,
     read_private,
     replace_shredding,
-    write_private,
     write_private_files,
 )
 from pseudonymisation.text64 import from_text, to_text
@@ -34,6 +34,8 @@ if sys.platform != "win32":
 
 _TAG = 16
 _WRAPPED = NONCE + KEY + _TAG
+_ID = re.compile("[0-9a-f]{16}")
+_AT_ONCE = 200  # files that stay open together while their bytes are overwritten
 _SETTLED_NS = 2_000_000_000  # a folder untouched for this long shows every later change in its time stamp
 
 
@@ -117,7 +119,12 @@ class Keyring:
 
     def record(self, key_id: str) -> KeyRecord | None:
         """The key with this id, or None."""
-        return self._load().get(key_id)
+        if not _ID.fullmatch(key_id):
+            return None
+        if self._seen is not None and self._seen[0] == self._folder.stat().st_mtime_ns:
+            return self._seen[1].get(key_id)
+        path = self._folder / f"{key_id}.json"
+        return _read(path) if path.exists() else None
 
     def active(self, purpose: str, school_year: str | None) -> KeyRecord | None:
         """The one key in use for a purpose and school year, or None."""
@@ -218,30 +225,45 @@ class Keyring:
 
         Steps; each is durable before the next, and running this again after a crash completes it:
 
-        1. a new key-encryption key stands beside the old one;
-        2. every surviving key is wrapped with the new one;
-        3. each destroyed key's file is replaced by one without the secret;
-        4. the old key-encryption key is destroyed: from here on no copy of the destroyed keys opens.
+        1. a destruction that stopped half-way is completed, so that no branch needs a third key-encryption key;
+        2. beside each key-encryption key that wraps a doomed key stands a new one;
+        3. every surviving key on those branches is wrapped with the new one;
+        4. each destroyed key's file is replaced by one without the secret;
+        5. the old key-encryption keys are destroyed: from here on no copy of the destroyed keys opens.
 
         Raises:
             KeyringError: unknown, or an active key re-keys the pids of a destroyed one.
         """
         with self._changing():
-            doomed = {key_id: self._known(key_id) for key_id in key_ids}
-            survivors = [one for one in self.records() if one.wrapped is not None and one.key_id not in doomed]
-            for survivor in survivors:
-                if survivor.previous in doomed and survivor.state is KeyState.ACTIVE:
-                    raise KeyringError(f"key {survivor.previous} is still needed by active key {survivor.key_id}")
+            records = dict(self._load())
+            for key_id in key_ids:
+                if key_id not in records:
+                    raise KeyringError(f"key {key_id} is not in this keyring")
+            for one in records.values():
+                if one.previous in key_ids and one.state is KeyState.ACTIVE and one.key_id not in key_ids:
+                    raise KeyringError(f"key {one.previous} is still needed by active key {one.key_id}")
             # 1.
-            self._kek.renew()
-            # 2.
-            rewrapped = [KeyRecord.model_validate(self._wrapped(one, self._unwrap(one))) for one in survivors]
-            write_private_files({self._path(one): _dump(one) for one in rewrapped})
-            # 3.
-            for record in doomed.values():
-                self._store(_tombstone(record), shredding=True)
-            # 4.
+            records |= self._rewrap(records.values())
             self._kek.retire()
+            # 2.
+            doomed = [records.pop(key_id) for key_id in dict.fromkeys(key_ids)]
+            self._kek.renew({one.kek_id for one in doomed if one.kek_id is not None})
+            # 3.
+            self._rewrap(records.values())
+            # 4.
+            for start in range(0, len(doomed), _AT_ONCE):
+                some = doomed[start : start + _AT_ONCE]
+                replace_shredding({self._path(one): _dump(_tombstone(one)) for one in some})
+            # 5.
+            self._kek.retire()
+
+    def _rewrap(self, records: Iterable[KeyRecord]) -> dict[str, KeyRecord]:
+        """Wrap anew what stands under a key-encryption key that is about to go; returns those, by key id."""
+        current = self._kek.current()
+        moving = [one for one in records if one.kek_id is not None and one.kek_id not in current]
+        moved = {one.key_id: KeyRecord.model_validate(self._wrapped(one, self._unwrap(one))) for one in moving}
+        write_private_files({self._path(one): _dump(one) for one in moved.values()})
+        return moved
 
     def restore(self, backup: Sequence[KeyRecord]) -> list[str]:
         """Take in the keys of a backup, without bringing back what was destroyed since.
@@ -268,7 +290,7 @@ class Keyring:
         return refused
 
     def _known(self, key_id: str) -> KeyRecord:
-        record = self._load().get(key_id)
+        record = self.record(key_id)
         if record is None:
             raise KeyringError(f"key {key_id} is not in this keyring")
         return record
@@ -283,9 +305,8 @@ class Keyring:
         return {**record.__dict__, "kek_id": kek_id, "wrapped": to_text(wrapped)}
 
     def _store(self, record: KeyRecord, *, shredding: bool = False) -> KeyRecord:
-        write = replace_shredding if shredding else write_private
-        write(self._path(record), _dump(record))
-        self._seen = None
+        write = replace_shredding if shredding else write_private_files
+        write({self._path(record): _dump(record)})
         return record
 
     def _path(self, record: KeyRecord) -> Path:
@@ -309,6 +330,7 @@ class Keyring:
             self._seen = None
             yield
         finally:
+            self._seen = None
             os.close(descriptor)
 
 

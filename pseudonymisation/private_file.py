@@ -6,6 +6,7 @@ On Windows the mode bits mean little; there the folder of the user's profile is 
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from pseudonymisation.errors import KeyringError
@@ -71,22 +72,24 @@ def write_private_files(contents: Mapping[Path, bytes]) -> None:
             _flush(folder, os.O_RDONLY)
 
 
-def replace_shredding(path: Path, data: bytes) -> None:
-    """Replace a file and write zeros over the bytes it had.
+def replace_shredding(contents: Mapping[Path, bytes]) -> None:
+    """Replace files of one folder, as `write_private_files` does, and write zeros over the bytes they had.
 
     The zeros are a courtesy, not the guarantee: a journal or a flash drive may keep copies. What makes a destroyed key
     unreadable everywhere is that the key it was wrapped with is gone too (`keyring`). Windows cannot replace an open
     file, so there the old bytes are left to the file system.
     """
     if not _KNOWS_MODES:
-        write_private(path, data)
+        write_private_files(contents)
         return
-    with path.open("r+b") as old:
-        size = os.fstat(old.fileno()).st_size
-        write_private(path, data)
-        old.write(bytes(size))
-        old.flush()
-        os.fsync(old.fileno())
+    with ExitStack() as opened:
+        before = [opened.enter_context(path.open("r+b")) for path in contents]
+        write_private_files(contents)
+        for old in before:
+            old.write(bytes(os.fstat(old.fileno()).st_size))
+            old.flush()
+        for old in before:
+            os.fsync(old.fileno())
 
 
 def _refuse_wider(status: os.stat_result, path: Path, wanted: str) -> None:

@@ -76,8 +76,8 @@ def test_the_key_never_comes_out(kek: Pkcs11Kek) -> None:
 def test_renewal_keeps_the_old_until_it_is_retired(kek: Pkcs11Kek) -> None:
     """Between renew and retire both open; after it only the new one; a second renew does nothing."""
     old = kek.wrap(SECRET, AAD)
-    kek.renew()
-    kek.renew()
+    kek.renew([old[0]])
+    kek.renew(kek.current())
     new = kek.wrap(SECRET, AAD)
     assert old[0] < new[0]
     assert kek.unwrap(*old, AAD) == kek.unwrap(*new, AAD) == SECRET
@@ -113,7 +113,7 @@ def test_two_names_on_one_token_leave_each_other_alone(kek: Pkcs11Kek, token: st
     assert service.is_empty()
     service.create()
     wrapped = service.wrap(SECRET, AAD)
-    kek.renew()
+    kek.renew(kek.current())
     kek.retire()
     assert service.unwrap(*wrapped, AAD) == SECRET
     for _, key in service._keys():

@@ -35,9 +35,10 @@ def test_other_bytes_do_not_open(kek: FileKek) -> None:
 def test_renewal_keeps_the_old_until_it_is_retired(kek: FileKek) -> None:
     """Between renew and retire both open; after it only the new one does."""
     old = kek.wrap(SECRET, AAD)
-    kek.renew()
+    kek.renew([old[0]])
     new = kek.wrap(SECRET, AAD)
     assert old[0] != new[0]
+    assert kek.current() == {new[0]}
     assert kek.unwrap(*old, AAD) == kek.unwrap(*new, AAD) == SECRET
     kek.retire()
     assert kek.unwrap(*new, AAD) == SECRET
@@ -48,9 +49,9 @@ def test_renewal_keeps_the_old_until_it_is_retired(kek: FileKek) -> None:
 def test_renewal_twice_is_renewal_once(kek: FileKek) -> None:
     """Running it again after a crash does not lose the key that half of the keyring is wrapped with."""
     old = kek.wrap(SECRET, AAD)
-    kek.renew()
+    kek.renew([old[0]])
     new = kek.wrap(SECRET, AAD)
-    kek.renew()
+    kek.renew([old[0], new[0]])
     assert kek.unwrap(*old, AAD) == kek.unwrap(*new, AAD) == SECRET
 
 
@@ -60,7 +61,38 @@ def test_an_existing_file_is_never_overwritten(kek: FileKek, tmp_path: Path) -> 
         FileKek.create(tmp_path / "kek.json")
 
 
-@pytest.mark.parametrize("content", ["", "{}", '{"format": "verzuimpoort/kek/v1", "keks": []}'])
+def test_each_branch_is_renewed_alone(tmp_path: Path) -> None:
+    """On a file of many branches the end of one key-encryption key leaves what the others wrapped as it was."""
+    kek = FileKek.create(tmp_path / "many.json", branches=16)
+    wrapped = [(aad := b"key %d" % number, kek.wrap(SECRET, aad)) for number in range(64)]
+    assert len({kek_id for _, (kek_id, _) in wrapped} & kek.current()) > 8
+    doomed = wrapped[0][1][0]
+    kek.renew([doomed])
+    kek.retire()
+    for aad, (kek_id, secret) in wrapped:
+        if kek_id == doomed:
+            with pytest.raises(KeyringError, match="gone"):
+                kek.unwrap(kek_id, secret, aad)
+        else:
+            assert kek.unwrap(kek_id, secret, aad) == SECRET
+    assert len(kek.current()) == 16
+
+
+_KEY = '{"kek_id": "0123456789abcdef", "key": "", "branch": %d}'
+
+
+@pytest.mark.parametrize("branches", [[], [1], [0, 2], [0, 0, 0]])
+def test_a_file_without_a_key_for_every_branch_stops_the_start(tmp_path: Path, branches: list[int]) -> None:
+    """No key, a branch left out, or more than the current one and the one before it."""
+    path = tmp_path / "kek.json"
+    path.touch(0o600)
+    keks = ", ".join(_KEY % branch for branch in branches)
+    path.write_text(f'{{"format": "verzuimpoort/kek/v1", "keks": [{keks}]}}')
+    with pytest.raises(KeyringError, match="no file of key-encryption keys"):
+        FileKek(path)
+
+
+@pytest.mark.parametrize("content", ["", "{}"])
 def test_a_damaged_file_stops_the_start(tmp_path: Path, content: str) -> None:
     """A file without a key-encryption key is said to be none."""
     path = tmp_path / "kek.json"
@@ -78,7 +110,7 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
 
 def test_the_old_bytes_are_overwritten(kek: FileKek, tmp_path: Path) -> None:
     """Retiring writes zeros over the file that held the old key, as an open descriptor of it shows."""
-    kek.renew()
+    kek.renew(kek.current())
     with (tmp_path / "kek.json").open("rb") as before:
         kek.retire()
         assert set(before.read()) == {0}

@@ -301,6 +301,14 @@ def test_an_active_key_keeps_what_it_stands_on(keyring: Keyring) -> None:
     assert len(keyring.chain(successor.key_id)) == 2
 
 
+@pytest.mark.parametrize("key_id", ["", "../kek/kek", "0123456789ABCDEF", "0123456789abcdef\n"])
+def test_only_a_key_id_names_a_file(keyring: Keyring, key_id: str) -> None:
+    """What somebody typed leads to no file outside the folder."""
+    assert keyring.record(key_id) is None
+    with pytest.raises(KeyringError, match="not in this keyring"):
+        keyring.destroy(key_id)
+
+
 @pytest.mark.parametrize("writes", range(1, 6))
 def test_a_destruction_that_stops_anywhere_is_completed_by_the_next(
     keyring: Keyring, kek: FileKek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
@@ -321,6 +329,43 @@ def test_a_destruction_that_stops_anywhere_is_completed_by_the_next(
         again.secret(doomed.key_id)
     with pytest.raises(KeyringError):
         Keyring(tmp_path / "backup", kek).secret(doomed.key_id)
+
+
+def test_a_destruction_that_stopped_saves_no_other_key(
+    keyring: Keyring, kek: FileKek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup made after a stop, of a key wrapped anew already, does not outlive that key's own destruction."""
+    one, two = made(keyring), made(keyring)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(StoppedError):
+            keyring.destroy(one.key_id)
+    copytree(tmp_path / "keys", tmp_path / "backup")
+    keyring.destroy(two.key_id)
+    with pytest.raises(KeyringError, match="gone"):
+        Keyring(tmp_path / "backup", kek).secret(two.key_id)
+
+
+def test_a_destruction_touches_only_the_branches_of_what_ends(tmp_path: Path) -> None:
+    """Of 64 keys on 16 branches two end: what shared a branch with them is wrapped anew, the rest stays as it was."""
+    kek = FileKek.create(tmp_path / "kek" / "kek.json", branches=16)
+    keyring = Keyring(tmp_path / "keys", kek)
+    before = {record.key_id: record for record in (made(keyring) for _ in range(64))}
+    secrets = {key_id: keyring.secret(key_id) for key_id in before}
+    copytree(tmp_path / "keys", tmp_path / "backup")
+    doomed = list(before)[:2]
+    keyring.destroy(*doomed)
+    hit = {key_id for key_id, record in before.items() if record.kek_id in {before[one].kek_id for one in doomed}}
+    changed = {record.key_id for record in keyring.records() if record != before[record.key_id]}
+    assert changed == hit < set(before)
+    assert {key_id: keyring.secret(key_id) for key_id in secrets if key_id not in doomed} == {
+        key_id: secret for key_id, secret in secrets.items() if key_id not in doomed
+    }
+    backup = Keyring(tmp_path / "backup", kek)
+    for key_id in hit:
+        with pytest.raises(KeyringError, match="gone"):
+            backup.secret(key_id)
+    assert all(backup.secret(key_id) == secret for key_id, secret in secrets.items() if key_id not in hit)
 
 
 def stop_after(patch: pytest.MonkeyPatch, writes: int) -> None:

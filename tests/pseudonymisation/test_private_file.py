@@ -23,7 +23,7 @@ def test_a_reader_gets_the_old_or_the_new_bytes_never_the_zeros(
     """A file that is replaced and overwritten just after it was opened is read again."""
     path = tmp_path / "key"
     write_private(path, b"old")
-    real, left = os.fstat, [lambda: replace_shredding(path, b"new")]
+    real, left = os.fstat, [lambda: replace_shredding({path: b"new"})]
 
     def fstat(descriptor: int) -> Any:  # noqa: ANN401  as the real one
         status = real(descriptor)
