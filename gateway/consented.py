@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
@@ -47,6 +47,12 @@ class IllnessHours(BaseModel):
     period: str = Field(pattern=r"^20\d\d-20\d\d-[1-4]$")
     hours_illness: Hours
     hours_scheduled: Hours
+
+    @model_validator(mode="after")
+    def _ill_in_scheduled_hours_only(self) -> Self:
+        if self.hours_illness > self.hours_scheduled:
+            raise ValueError("more hours of illness than were scheduled")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

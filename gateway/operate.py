@@ -45,6 +45,33 @@ _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
 Result = TypeVar("Result")
 
 
+def read_jwk(document: bytes | str) -> Mapping[str, object]:
+    """The key in a JSON document; an empty one, which no register takes, where there is none."""
+    try:
+        jwk = json.loads(document)
+    except (ValueError, RecursionError):
+        return {}
+    return jwk if isinstance(jwk, dict) else {}
+
+
+def _is_public_key(jwk: Mapping[str, object]) -> bool:
+    """Whether it is a public key to which something can be sealed, without any part of the private one."""
+    if (
+        jwk.get("kty") not in _KEY_TYPES
+        or _PRIVATE & jwk.keys()
+        or not all(isinstance(one, str) for one in jwk.values())
+    ):
+        return False
+    from joserfc.errors import JoseError  # noqa: PLC0415  a server that registers no key loads no JOSE
+    from joserfc.jwk import import_key  # noqa: PLC0415
+
+    try:
+        import_key(dict(jwk))
+    except (JoseError, ValueError, KeyError):
+        return False
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """The operator at work: an identity whose every act is decided and logged.
@@ -159,20 +186,20 @@ class Desk:
 
         return self.act(Action.MANAGE_REGISTER, act)
 
-    def register_key(self, party: str, jwk: Mapping[str, str]) -> str | Refused:
+    def register_key(self, party: str, jwk: Mapping[str, object]) -> str | Refused:
         """Register a recipient's public key (JWK, RFC 7517), to which sites seal case references; returns its id.
 
         A private key is refused: nobody but the recipient may hold it.
         """
-        kid = jwk.get("kid", "")
-        if jwk.get("kty") not in _KEY_TYPES or not _KEY_ID.fullmatch(kid) or _PRIVATE & jwk.keys():
-            return Refused("key-document")
+        kid = str(jwk.get("kid", ""))
+        if not _KEY_ID.fullmatch(kid) or not _is_public_key(jwk):
+            return Refused("recipient-key")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
             if session.get(Party, party) is None:
                 return Refused("unknown-party")
             if session.get(PartyKey, kid) is not None:
-                return Refused("key-document")
+                return Refused("recipient-key")
             session.add(PartyKey(kid=kid, party=party, jwk=json.dumps(dict(jwk), sort_keys=True)))
             self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
             return kid

@@ -18,6 +18,7 @@ from gateway.store import (
     JobState,
     Mandate,
     Party,
+    PartyKey,
     Period,
     Person,
     Receipt,
@@ -211,6 +212,11 @@ def people_of(session: Session, party: str) -> Sequence[Person]:
 def tokens_of(session: Session, party: str) -> Sequence[Token]:
     """Tokens of a party's machines; their secrets are not kept."""
     return session.exec(select(Token).where(Token.party == party).order_by(col(Token.expires_at).desc())).all()
+
+
+def keys_of(session: Session, party: str) -> list[str]:
+    """Ids of the public keys to which sites seal for this party."""
+    return list(session.exec(select(PartyKey.kid).where(PartyKey.party == party).order_by(PartyKey.kid)))
 
 
 def mandates_of(session: Session, party: str, day: date) -> Sequence[Mandate]:

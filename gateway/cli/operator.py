@@ -32,6 +32,15 @@ def party_add(code: str, kind: str, name: str, data: Data = None, lang: Lang = "
     say(text("cli", "party-added" if added else "party-known", language(lang), party=code))
 
 
+@party.command("key")
+def party_key(code: str, file: File, data: Data = None, lang: Lang = "nl") -> None:
+    """Leg de openbare sleutel van een ontvanger vast, een JWK / register a recipient's public key, a JWK."""
+    from gateway.operate import read_jwk
+
+    kid = done(desk(data).register_key(code, read_jwk(file.read_bytes())), lang)
+    say(text("cli", "party-key", language(lang), party=code, kid=kid))
+
+
 @party.command("list")
 def party_list(data: Data = None, kind: str | None = None, as_json: Json = False) -> None:
     """Toon de partijen in het register / list the parties."""

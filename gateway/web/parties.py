@@ -8,9 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import overview
+from gateway.consents import PURPOSE as CONSENTED
 from gateway.context import Gateway
 from gateway.identity import ROLES, SCOPES, roles_for
-from gateway.operate import Desk
+from gateway.operate import Desk, read_jwk
 from gateway.outcome import Refused
 from gateway.register import KINDS, has_agreement, site_facts
 from gateway.store import Party
@@ -70,6 +71,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         people = overview.people_of(session, code)
         tokens = overview.tokens_of(session, code)
         mandates = overview.mandates_of(session, code, gateway.today)
+        keys = overview.keys_of(session, code)
         facts = site_facts(session, code, gateway.today)
         agreement = has_agreement(session, code, gateway.today)
     if row is None:
@@ -83,6 +85,8 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         people=people,
         tokens=tokens,
         mandates=mandates,
+        keys=keys,
+        seals=row.kind in gateway.law.purposes[CONSENTED].recipients,
         until=gateway.today.replace(year=gateway.today.year + 1),
         facts=facts,
         agreement=agreement,
@@ -94,7 +98,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
 
 
 def change_party(request: Request, who: Visitor, form: Form) -> Response:
-    """Make a login link or a token, which are shown once; revoke a token; register a processor agreement."""
+    """Make a login link or a token, which are shown once; revoke a token; register a key, mandate or agreement."""
     gateway, code, desk = gateway_of(request), request.path_params["party"], Desk(gateway_of(request), who.known)
     here = f"/operator/parties/{code}"
     if form["act"] == "invite" and form["role"] in ROLES:
@@ -110,6 +114,8 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
         return then(request, who, desk.revoke_token(form["token"]), here)
     if form["act"] == "mandate":
         return then(request, who, _mandate(gateway, desk, code, form), here)
+    if form["act"] == "key":
+        return then(request, who, desk.register_key(code, read_jwk(form["jwk"])), here)
     if form["act"] == "agreement":
         return then(request, who, desk.register_agreements([code], gateway.today), here)
     return refusal(request, who, Refused("invalid-request"))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import ECKey
 from typer.testing import CliRunner
 
 from gateway.cli import app
@@ -129,3 +130,19 @@ def test_a_release_is_built_by_a_named_person(run: Run) -> None:
     run("release", "build", "2026-2027-1", "--as", "niemand", exits=1)
     assert "niet geopend" in run("release", "build", "2026-2027-1", "--as", "beheerder 1", exits=1)
     run("release", "withdraw", "0" * 32, "--as", "beheerder 1", "--reason", "proef", exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_recipients_public_key_is_registered_from_a_file(run: Run, tmp_path: Path) -> None:
+    """A public JWK is taken once; a private one, a file that is no JSON and an unknown party are refused."""
+    key = ECKey.generate_key("P-256", {"kid": "care-key-2026"}, private=True)
+    public, private, neither = (tmp_path / name for name in ("public.json", "private.json", "neither.json"))
+    public.write_text(json.dumps(key.as_dict(private=False)))
+    private.write_text(json.dumps(key.as_dict(private=True)))
+    neither.write_text("[")
+    run("party", "key", "ORG-JGZ", public, exits=1)
+    run("party", "add", "ORG-JGZ", "youth_health_care", "Jeugdgezondheidszorg")
+    for wrong in (private, neither):
+        assert "JWK" in run("party", "key", "ORG-JGZ", wrong, exits=1)
+    assert "care-key-2026" in run("party", "key", "ORG-JGZ", public)
+    run("party", "key", "ORG-JGZ", public, exits=1)

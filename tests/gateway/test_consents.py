@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
+from pydantic import ValidationError
 from sqlmodel import select
 
 from audit.quorum import parse_policy
@@ -275,7 +276,33 @@ def test_a_private_key_is_not_taken(world: World) -> None:
     """Only a public key can be registered for a recipient."""
     world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg")
     private = {name: str(value) for name, value in KEY.as_dict(private=True).items()}
-    assert world.desk.register_key(CARE, private) == Refused("key-document")
+    assert world.desk.register_key(CARE, private) == Refused("recipient-key")
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {},
+        {"kty": "oct", "kid": "care-key-2026"},
+        {"kty": "EC", "kid": "care-key-2026"},
+        {"kty": "EC", "kid": "care-key-2026", "crv": "P-256", "x": "a", "y": "b"},
+        {"kty": "EC", "kid": "care-key-2026", "crv": "P-999", "x": "AAAA", "y": "AAAA"},
+        {"kty": "RSA", "kid": "care-key-2026", "n": "", "e": "AQAB"},
+        {"kty": "OKP", "kid": "care-key-2026", "crv": "X25519", "x": 7},
+    ],
+)
+def test_what_nothing_can_be_sealed_to_is_no_key(world: World, jwk: dict[str, object]) -> None:
+    """A key that is not whole would be found out only at a school, when a case is to be sent."""
+    world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg")
+    assert world.desk.register_key(CARE, jwk) == Refused("recipient-key")
+
+
+def test_more_hours_of_illness_than_were_scheduled_are_refused() -> None:
+    """As in a delivery: nobody is ill in hours that were not there."""
+    base = {"period": "2026-2027-1", "hours_scheduled": "235"}
+    assert IllnessHours.model_validate(base | {"hours_illness": "235"})
+    with pytest.raises(ValidationError):
+        IllnessHours.model_validate(base | {"hours_illness": "235.01"})
 
 
 def test_two_withdrawals_at_once_end_it_once(world: World) -> None:
