@@ -20,7 +20,7 @@ from sqlmodel import Session, col, select
 from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.receipt import NONCE_BYTES, commit, issue, with_proof
-from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in
+from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, undone
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, policy_party
 from gateway.outcome import Refused
@@ -89,21 +89,23 @@ def send(gateway: Gateway, identity: Identity, consent_id: str, reference: str, 
         return refuse(gateway, decision)
     with gateway.writing() as session:  # (3)
         row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
-        if standing_in(session, consent_id, gateway.clock()).state != standing.state:
-            return Refused("not-current")
-        record_id, nonce = gateway.new_id(), gateway.random(NONCE)
-        cipher = AESGCM(gateway.consent_keys.secret(row.key_id))
-        sealed_hours = cipher.encrypt(nonce, hours.model_dump_json().encode(), _aad(consent_id, record_id))
-        record = ConsentedHealth(
-            id=record_id,
-            consent_id=consent_id,
-            reference=reference,
-            ciphertext=nonce + sealed_hours,
-            sent_at=gateway.clock(),
-        )
-        session.add(record)
-        _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
-        return Sent(record, receipt)
+        if standing_in(session, consent_id, gateway.clock()).state == standing.state:
+            record = _encrypted(gateway, row, reference, hours)
+            session.add(record)
+            _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
+            return Sent(record, receipt)
+    undone(gateway, decision)
+    return Refused("not-current")
+
+
+def _encrypted(gateway: Gateway, row: ConsentRecord, reference: str, hours: IllnessHours) -> ConsentedHealth:
+    """The record as it is stored: hours under the consent's own key."""
+    record_id, nonce = gateway.new_id(), gateway.random(NONCE)
+    cipher = AESGCM(gateway.consent_keys.secret(row.key_id))
+    sealed = cipher.encrypt(nonce, hours.model_dump_json().encode(), _aad(row.id, record_id))
+    return ConsentedHealth(
+        id=record_id, consent_id=row.id, reference=reference, ciphertext=nonce + sealed, sent_at=gateway.clock()
+    )
 
 
 def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:

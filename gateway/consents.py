@@ -6,7 +6,7 @@ their object a random id.
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import delete
@@ -147,12 +147,13 @@ def answer_notice(gateway: Gateway, identity: Identity, consent_id: str, answer:
         return refuse(gateway, decision)
     with gateway.writing() as session:
         row = session.get(ConsentNotice, consent_id, with_for_update=True)
-        if row is None:
-            return Refused("not-found")
-        if not row.answer:
+        fresh = row is not None and not row.answer
+        if row is not None and fresh:
             row.answer = answer.model_dump_json()
             gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_ANSWERED, consent_id), decision)
-    return standing
+    if not fresh:
+        undone(gateway, decision)
+    return standing if row is not None else Refused("not-found")
 
 
 def notices_of(gateway: Gateway, identity: Identity) -> list[ConsentNotice]:
@@ -260,6 +261,11 @@ def refuse(gateway: Gateway, decision: Deny) -> Refused:
     return refused_by(decision)
 
 
+def undone(gateway: Gateway, decision: Decision) -> None:
+    """Log that what the law may have permitted was not done, without saying whose consent it was about."""
+    gateway.log_undone(entry(gateway, AuditEvent.RECORD_REFUSED, gateway.new_id()), decision)
+
+
 def entry(gateway: Gateway, event: AuditEvent, consent_id: str) -> Entry:
     """An entry about a consent: no site, no recipient, a random id."""
     actor = Actor(AuditRole.GATEWAY, gateway.settings.operator)
@@ -276,7 +282,11 @@ def with_kind(gateway: Gateway, terms: Terms) -> Terms:
 def _append(
     gateway: Gateway, identity: Identity, standing: Standing, new: Sequence[Event], action: Action
 ) -> Standing | Refused:
-    """Problems of the events, then the law, then one transaction; who may not append hears no problem."""
+    """Problems of the events, then the law, then one transaction; who may not append hears no problem.
+
+    The law is asked about what was proposed, problems or not, so that a wrong recipient or last day is refused by its
+    own article; what is left then is refused as not complete.
+    """
     purpose = gateway.law.purposes[PURPOSE]
     events = standing.events
     problems: list[Problem] = []
@@ -285,21 +295,26 @@ def _append(
         if problems:
             break
         events = (*events, event)
-    asked = Standing(standing.id, standing.site, "", events, fold(events, gateway.clock()))
-    about = asked if asked.state.terms else standing
+    state = fold(events, gateway.clock())
+    proposed = new[0].terms if isinstance(new[0], Asked) else None
+    about = replace(standing, events=events, state=state if state.terms else State(terms=proposed))
     decision = decide(gateway, identity, about, action)
     if isinstance(decision, Deny):
         return refuse(gateway, decision)
     if problems:
+        undone(gateway, decide(gateway, identity, about, action, complete=False))
         faults = [Fault(f"{CONSENT}{problem.code.upper()}") for problem in problems]
         return Refused("faults-in-request", report=Report.of(faults))
     with gateway.writing() as session:
         if standing.events:
             session.get_one(ConsentRecord, standing.id, with_for_update=True)
-            if _events(session, standing.id) != standing.events:
-                return Refused("not-current")
-        _store(gateway, session, standing, new, decision)
-    if asked.state.closed:
+        current = not standing.events or _events(session, standing.id) == standing.events
+        if current:
+            _store(gateway, session, standing, new, decision)
+    if not current:
+        undone(gateway, decision)
+        return Refused("not-current")
+    if state.closed:
         destroy_key(gateway, standing.id)
     return load(gateway, standing.id)
 

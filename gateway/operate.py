@@ -56,17 +56,14 @@ def read_jwk(document: bytes | str) -> Mapping[str, object]:
 
 def _is_public_key(jwk: Mapping[str, object]) -> bool:
     """Whether it is a public key to which something can be sealed, without any part of the private one."""
-    if (
-        jwk.get("kty") not in _KEY_TYPES
-        or _PRIVATE & jwk.keys()
-        or not all(isinstance(one, str) for one in jwk.values())
-    ):
-        return False
     from joserfc.errors import JoseError  # noqa: PLC0415  a server that registers no key loads no JOSE
     from joserfc.jwk import import_key  # noqa: PLC0415
 
+    parts: dict[str, str | list[str]] = {name: value for name, value in jwk.items() if isinstance(value, str)}
+    if parts.get("kty") not in _KEY_TYPES or _PRIVATE & jwk.keys() or len(parts) < len(jwk):
+        return False
     try:
-        import_key(dict(jwk))
+        import_key(parts)
     except (JoseError, ValueError, KeyError):
         return False
     return True

@@ -96,6 +96,10 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("another's table", swv, _own_table),
     ("change numbers", school, lambda w, who: changes.change_numbers(w.gateway, who, _change(w))),
     ("ask consent", school, lambda w, who: consents.ask(w.gateway, who, terms(), signed(Giver.PARENT))),
+    ("ask too little", school, lambda w, who: consents.ask(w.gateway, who, terms(), signed(Giver.PUPIL))),
+    ("ask too long", school, lambda w, who: consents.ask(w.gateway, who, terms(last_day=date(2027, 8, 1)))),
+    ("withdraw twice", school, lambda w, who: [_withdraw(w, who, each) for each in [consent(w)] * 2]),
+    ("answer twice", lambda _: Identity("ORG-JGZ", "machine"), lambda w, who: _answer_twice(w, who, consent(w))),
     ("consent as swv", swv, lambda w, who: consents.ask(w.gateway, who, terms(), signed(Giver.PARENT))),
     ("read consent", school, lambda w, who: consents.read(w.gateway, who, consent(w))),
     ("read another's consent", swv, lambda w, who: consents.read(w.gateway, who, consent(w))),
@@ -114,6 +118,16 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("register of processing", school, lambda w, who: accountability.register(w.gateway, who)),
     ("look at consents", officer, lambda w, _: accountability.consents_by_id(w.gateway)),
 ]  # fmt: skip
+
+
+def _withdraw(world: World, who: Identity, consent_id: str) -> object:
+    return consents.append(world.gateway, who, consent_id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+
+
+def _answer_twice(world: World, who: Identity, consent_id: str) -> None:
+    _withdraw(world, school(world), consent_id)
+    for _ in range(2):
+        consents.answer_notice(world.gateway, who, consent_id, Answer(at=NOW, outcome="erased"))
 
 
 def _change(world: World) -> bytes:
