@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, Visit
+from tests.web.conftest import CARE, OPEN_PERIOD, PERIOD, TABLE, Stage, Visit
 from tests.web.judging import faults_of_markup, violations
 
 PHONE, LAPTOP, HEIGHT, MOST_BYTES = 320, 1280, 800, 150_000
@@ -27,7 +27,7 @@ PAGES = {
     "builder": (
         "/operator", f"/operator/periods/{TABLE}/{PERIOD}", f"/operator/periods/{TABLE}/{OPEN_PERIOD}?state=missing",
         "/operator/releases", "/operator/system", "/operator/releases/RELEASE", "/operator/parties",
-        "/operator/parties?q=de", "/operator/parties/SITE",
+        "/operator/parties?q=de", "/operator/parties/SITE", f"/operator/parties/{CARE}",
     ),
     "controller-officer": (
         "/audit", "/audit?decision=deny", "/audit?decision=deny&period=2026-2027-1",
