@@ -40,6 +40,7 @@ def sqlite_engine(path: Path, *, writes: bool = True) -> Engine:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA cache_size = -16000")
 
     @event.listens_for(engine, "begin")
     def _(connection: Connection) -> None:

@@ -1,7 +1,6 @@
 """What the operator does: register, periods, agreements, mandates, credentials. Each act asks the law and is logged."""
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -28,6 +27,7 @@ from gateway.identity import (
 from gateway.outcome import Fault, GatewayError, Refused, Report
 from gateway.periods import find_period, first_day, last_day, last_use, period_fault, school_year
 from gateway.receive import SUBJECTS, refused_by
+from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
 from gateway.store import Agreement, Mandate, Party, PartyKey, Period, PeriodState, Reopening, ServiceKey, SiteFacts
 from policies.decision import Decision, Deny
@@ -39,34 +39,7 @@ from pseudonymisation.key_document import read_key_document
 
 PURPOSE = "operation"
 ROWS = "counting-for-school"
-_KEY_TYPES = ("EC", "OKP", "RSA")
-_KEY_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-_PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
 Result = TypeVar("Result")
-
-
-def read_jwk(document: bytes | str) -> Mapping[str, object]:
-    """The key in a JSON document; an empty one, which no register takes, where there is none."""
-    try:
-        jwk = json.loads(document)
-    except (ValueError, RecursionError):
-        return {}
-    return jwk if isinstance(jwk, dict) else {}
-
-
-def _is_public_key(jwk: Mapping[str, object]) -> bool:
-    """Whether it is a public key to which something can be sealed, without any part of the private one."""
-    from joserfc.errors import JoseError  # noqa: PLC0415  a server that registers no key loads no JOSE
-    from joserfc.jwk import import_key  # noqa: PLC0415
-
-    parts: dict[str, str | list[str]] = {name: value for name, value in jwk.items() if isinstance(value, str)}
-    if parts.get("kty") not in _KEY_TYPES or _PRIVATE & jwk.keys() or len(parts) < len(jwk):
-        return False
-    try:
-        import_key(parts)
-    except (JoseError, ValueError, KeyError):
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +161,8 @@ class Desk:
 
         A private key is refused: nobody but the recipient may hold it.
         """
-        kid = str(jwk.get("kid", ""))
-        if not _KEY_ID.fullmatch(kid) or not _is_public_key(jwk):
+        kid = public_key_id(jwk)
+        if kid is None:
             return Refused("recipient-key")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:

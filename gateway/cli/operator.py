@@ -35,7 +35,7 @@ def party_add(code: str, kind: str, name: str, data: Data = None, lang: Lang = "
 @party.command("key")
 def party_key(code: str, file: File, data: Data = None, lang: Lang = "nl") -> None:
     """Leg de openbare sleutel van een ontvanger vast, een JWK / register a recipient's public key, a JWK."""
-    from gateway.operate import read_jwk
+    from gateway.recipient_key import read_jwk
 
     kid = done(desk(data).register_key(code, read_jwk(file.read_bytes())), lang)
     say(text("cli", "party-key", language(lang), party=code, kid=kid))

@@ -11,8 +11,9 @@ from gateway import overview
 from gateway.consents import PURPOSE as CONSENTED
 from gateway.context import Gateway
 from gateway.identity import ROLES, SCOPES, roles_for
-from gateway.operate import Desk, read_jwk
+from gateway.operate import Desk
 from gateway.outcome import Refused
+from gateway.recipient_key import read_jwk
 from gateway.register import KINDS, has_agreement, site_facts
 from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
