@@ -140,20 +140,22 @@ def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:
 
 
 def answer_notice(gateway: Gateway, identity: Identity, consent_id: str, answer: Answer) -> Standing | Refused:
-    """What the recipient did after the notice that a consent has ended."""
+    """What the recipient did after the notice that a consent has ended; the same answer again changes nothing."""
     standing = load(gateway, consent_id)
     decision = decide(gateway, identity, standing, Action.ANSWER_NOTICE)
     if isinstance(decision, Deny):
         return refuse(gateway, decision)
     with gateway.writing() as session:
         row = session.get(ConsentNotice, consent_id, with_for_update=True)
-        fresh = row is not None and not row.answer
-        if row is not None and fresh:
+        first = Answer.model_validate_json(row.answer) if row is not None and row.answer else None
+        if row is not None and first is None:
             row.answer = answer.model_dump_json()
             gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_ANSWERED, consent_id), decision)
-    if not fresh:
-        undone(gateway, decision)
-    return standing if row is not None else Refused("not-found")
+            return standing
+    if first is not None and (first.outcome, first.basis) == (answer.outcome, answer.basis):
+        return standing
+    undone(gateway, decision)
+    return Refused("not-found" if first is None else "answered-already")
 
 
 def notices_of(gateway: Gateway, identity: Identity) -> list[ConsentNotice]:

@@ -160,6 +160,19 @@ def test_withdrawing_is_the_end(world: World) -> None:
     assert overdue_notices(late.gateway) == ()
 
 
+def test_an_answer_to_a_notice_stands(world: World) -> None:
+    """The same answer again is no second act; another one is refused, and what was never given has no notice."""
+    recipient, standing = care(world), given(world)
+    erased, kept = Answer(at=NOW, outcome="erased"), Answer(at=NOW, outcome="kept", basis="17(3)(b)")
+    assert answer_notice(world.gateway, recipient, standing.id, erased) == Refused("not-found")
+    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    for answer in (erased, erased):
+        assert isinstance(answer_notice(world.gateway, recipient, standing.id, answer), Standing)
+    assert answer_notice(world.gateway, recipient, standing.id, kept) == Refused("answered-already")
+    events = [entry["event"] for entry in entries(world)]
+    assert events.count("consent.notice-answered") == 1
+
+
 def test_a_backup_from_before_the_withdrawal_opens_nothing(world: World, tmp_path: Path) -> None:
     """With the old database, the old keyring and every key that survives, the hours stay unreadable."""
     care(world)

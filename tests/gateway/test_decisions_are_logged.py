@@ -126,8 +126,8 @@ def _withdraw(world: World, who: Identity, consent_id: str) -> object:
 
 def _answer_twice(world: World, who: Identity, consent_id: str) -> None:
     _withdraw(world, school(world), consent_id)
-    for _ in range(2):
-        consents.answer_notice(world.gateway, who, consent_id, Answer(at=NOW, outcome="erased"))
+    for answer in (Answer(at=NOW, outcome="erased"), Answer(at=NOW, outcome="kept", basis="17(3)(b)")):
+        consents.answer_notice(world.gateway, who, consent_id, answer)
 
 
 def _change(world: World) -> bytes:
