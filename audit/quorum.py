@@ -1,6 +1,7 @@
 """Whom to believe: the policy file (C2SP tlog-policy) that names logs, witnesses and how many of them suffice.
 
-One line more than the specification: `receipt <vkey>` names a key that signs receipts.
+One line more than the specification: `receipt <vkey>` names a key that signs receipts. Logs that follow one another
+(a school year each, or after a restore) have names of their own and share a key; of witnesses a key counts once.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -102,7 +103,10 @@ class _Draft:
     def _log(self, words: list[str]) -> None:
         if len(words) not in {1, 2}:
             raise NoteError("write `log <vkey> [<url>]`")
-        self.logs.append(_key(words[0], (ED25519,), self.logs))
+        key = _key(words[0], (ED25519,), ())
+        if key in self.logs:
+            raise NoteError("this log stands there already")
+        self.logs.append(key)
 
     def _receipt(self, words: list[str]) -> None:
         if len(words) != 1:

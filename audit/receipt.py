@@ -110,6 +110,15 @@ def with_proof(receipt: str, proof: Proof) -> str:
     return f"{_parts(receipt)[0]}\n{proof}"
 
 
+def is_signed_by(text: str, policy: Policy) -> bool:
+    """Whether a receipt names a receipt key of the policy as its signer; nothing is verified yet."""
+    try:
+        signatures = parse_note(_parts(text)[0]).signatures
+    except AuditError:
+        return False
+    return any(signature.is_by(key) for signature in signatures for key in policy.receipts)
+
+
 def verify_receipt(text: str, policy: Policy, content: bytes | None = None) -> Checked:
     """Check a receipt, offline.
 

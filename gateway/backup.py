@@ -50,6 +50,7 @@ from gateway.app import (
 from gateway.context import Gateway, actor_of
 from gateway.database import open_database
 from gateway.identity import Identity, caller_of
+from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.settings import SETTINGS_FILE, Home, read_settings
@@ -93,11 +94,11 @@ def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | Non
         keys: Where the keys go; None for the data alone.
 
     Raises:
-        GatewayError: a file is there already: backups are not overwritten.
+        MendableError: a file is there already: backups are not overwritten.
     """
     for file in filter(None, (data, keys)):
         if file.exists():
-            raise GatewayError(f"{file} is there already: a backup overwrites nothing, choose another name")
+            raise MendableError("backup-exists", file=file)
     gateway = desk.gateway
 
     def act(session: Session, actor: Actor, decision: Decision) -> None:
@@ -121,10 +122,10 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
     and only then the guards; (3) the keyrings take in what still opens; (4) `settle`.
 
     Raises:
-        GatewayError: not a backup, of another version, or the database is not empty: names the mend.
+        MendableError: not a backup, of another version, or the database is not empty: names the mend.
         KeyringError: the key-encryption key is missing: it comes back first.
     """
-    with zipfile.ZipFile(data) as archive, zipfile.ZipFile(keys) as ring:
+    with _opened(data, _ABOUT, "backup-not-data") as archive, _opened(keys, KEY_FILES[0], "backup-not-keys") as ring:
         about = _about(archive)
         make_private_folder(where.folder)
         if not where.settings_file.exists():
@@ -219,24 +220,33 @@ def _demand_all(connection: Connection) -> None:
     """Refuse a backup that would leave out a table of the database.
 
     Raises:
-        GatewayError: the database has a table that this program does not know.
+        MendableError: the database has a table that this program does not know.
     """
     unknown = set(inspect(connection).get_table_names()) - {table.name for table in _tables()} - {"alembic_version"}
     if unknown:
-        raise GatewayError(f"the database has tables that no backup knows: {', '.join(sorted(unknown))}")
+        raise MendableError("backup-unknown-tables", tables=", ".join(sorted(unknown)))
 
 
 def _revision(connection: Connection) -> str:
     return MigrationContext.configure(connection).get_current_revision() or ""
 
 
-def _about(archive: zipfile.ZipFile) -> dict[str, str]:
+@contextmanager
+def _opened(file: Path, member: str, otherwise: str) -> Iterator[zipfile.ZipFile]:
+    """A file of a backup, known by one of its members: keys taken for data, or data for keys, would erase every row."""
     try:
-        about: dict[str, str] = json.loads(archive.read(_ABOUT))
-    except (KeyError, ValueError) as error:
-        raise GatewayError("this is not the data of a backup: give the file with the data first") from error
+        archive = zipfile.ZipFile(file)
+        archive.getinfo(member)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise MendableError(otherwise, file=file) from error
+    with archive:
+        yield archive
+
+
+def _about(archive: zipfile.ZipFile) -> dict[str, str]:
+    about: dict[str, str] = json.loads(archive.read(_ABOUT))
     if about.get("format") != FORMAT:
-        raise GatewayError("this backup has a form that this version does not know: restore it with the newest version")
+        raise MendableError("backup-form")
     return about
 
 
@@ -244,7 +254,7 @@ def _record(data: bytes) -> KeyRecord:
     try:
         return KeyRecord.model_validate_json(data)
     except ValidationError as error:
-        raise GatewayError("the file of the keys holds a key that is none: take another copy") from error
+        raise MendableError("backup-key") from error
 
 
 def _rows_of(connection: Connection, table: Table) -> Iterator[bytes]:
@@ -286,13 +296,10 @@ def _fill(where: Home, archive: zipfile.ZipFile, revision: str) -> int:
     try:
         with database.begin() as connection:
             if inspect(connection).get_table_names():
-                raise GatewayError(
-                    "the database is not empty, and a restore overwrites nothing: name an empty one, or move "
-                    "gateway.sqlite with its -wal and -shm away"
-                )
+                raise MendableError("restore-not-empty")
             upgrade(connection)
             if _revision(connection) != revision:
-                raise GatewayError(f"the backup has revision {revision}: restore it with the version that made it")
+                raise MendableError("backup-revision", revision=revision)
             audit_schema.METADATA.create_all(connection)
             rows = sum(_load(connection, table, archive) for table in _tables())
             _go_on_counting(connection)
@@ -310,7 +317,7 @@ def _load(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int
     many = 0
     name = f"{table.name}.jsonl"
     if name not in archive.namelist():
-        raise GatewayError(f"the backup has no {name}: it is not whole, or another version made it")
+        raise MendableError("backup-torn", name=name)
     with archive.open(name) as lines:
         while chunk := list(islice(lines, _CHUNK)):
             rows = [dict(zip(names, map(_value, json.loads(line)), strict=True)) for line in chunk]

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gateway.messages import MendableError
 from gateway.outcome import GatewayError
 from policies.purpose import DataCategory
 
@@ -20,7 +21,7 @@ TOTAL = "total"
 CONTRACTS = Path(__file__).parent / "contracts"
 
 
-class CollectionError(GatewayError):
+class CollectionError(MendableError):
     """A contract file is wrong: names the file and the key."""
 
 
@@ -195,7 +196,7 @@ def load_contracts(*folders: Path) -> Contracts:
     for file in sorted(file for folder in (CONTRACTS, *folders) for file in folder.glob("*.toml")):
         collection = _read(file)
         if collection.id in collections:
-            raise CollectionError(f"{file.name}: the id {collection.id} is used twice")
+            raise CollectionError("collection-twice", file=file.name, id=collection.id)
         collections[collection.id] = collection
     return {collection.id: _contract(collection, collections) for collection in collections.values()}
 
@@ -204,14 +205,14 @@ def _read(file: Path) -> Collection:
     try:
         return Collection.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except tomllib.TOMLDecodeError as error:
-        raise CollectionError(f"{file.name}: {error}") from error
+        raise CollectionError("collection-wrong", file=file.name, places=error) from error
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise CollectionError(f"{file.name}: {places}") from error
+        raise CollectionError("collection-wrong", file=file.name, places=places) from error
 
 
 def _contract(collection: Collection, collections: Mapping[str, Collection]) -> Contract:
     table = collections.get(collection.counted_as)
     if table is None or table.kinds is None or table.bands is None:
-        raise CollectionError(f"{collection.id}: counted_as names no collection of counts: {collection.counted_as}")
+        raise CollectionError("collection-uncounted", id=collection.id, table=collection.counted_as)
     return Contract(collection, table.kinds, table.bands, table.subdivisions)

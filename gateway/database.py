@@ -15,19 +15,19 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
 
-from gateway.outcome import GatewayError
+from gateway.messages import MendableError
 
 if sys.platform != "win32":
     import fcntl
 
 BUSY_SECONDS = 10
-_BUSY = "the database is busy: another writer did not finish in time"
+_BUSY = "database-busy"
 _LOOK_AGAIN = 0.0005
 _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
 
 
-class DatabaseBusy(GatewayError):  # noqa: N818  the name says what is the matter
+class DatabaseBusy(MendableError):  # noqa: N818  the name says what is the matter
     """Another writer did not finish in time; the same act can succeed a little later."""
 
 

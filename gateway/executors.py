@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
-from gateway.outcome import GatewayError
+from gateway.messages import MendableError
 from gateway.settings import Settings
 
 # Other versions of these could hide other cells: then two runs of one seed would differ.
@@ -21,7 +21,7 @@ def executor_of(settings: Settings) -> Iterator[Executor | None]:
     """The executor that the settings name, for as long as the block runs; None: the caller does it alone.
 
     Raises:
-        GatewayError: the extra `cluster` is not installed.
+        MendableError: the extra `cluster` is not installed.
         OSError: no scheduler answers; a job is tried again later.
         ValueError: a worker of the cluster has other versions.
     """
@@ -41,7 +41,7 @@ def _cluster(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client  # noqa: PLC0415  an optional extra
     except ImportError as error:
-        raise GatewayError("a cluster needs the extra: pip install verzuimpoort[gateway,cluster]") from error
+        raise MendableError("no-cluster") from error
     client: Any = Client(address, set_as_default=False)  # type: ignore[no-untyped-call]  # says nothing of its types
     with client:
         client.get_versions(check=True, packages=_SAME)

@@ -25,7 +25,7 @@ def open_kek(name: str, file: Path, token: Pkcs11 | None) -> Kek:
     if token is not None:
         return _token(name, token)
     if not file.exists():
-        raise KeyringError(f"{file} is missing: put the key-encryption key back from its safe; no backup holds it")
+        raise KeyringError("kek-missing", path=file)
     return FileKek(file)
 
 

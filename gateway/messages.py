@@ -21,6 +21,21 @@ def catalogue(name: str) -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads((_TEXTS / f"{name}.toml").read_text(encoding="utf-8"))
 
 
+class MendableError(GatewayError):
+    """Something at this machine that the one who typed the command can mend: `texts/mends.toml` says what and how.
+
+    Its own text is English, for logs; `said` gives it in either language.
+    """
+
+    def __init__(self, key: str, **facts: object) -> None:
+        self._key, self._facts = key, {name: str(value) for name, value in facts.items()}
+        super().__init__(self.said("en"))
+
+    def said(self, language: Language) -> str:
+        """What is wrong and how to mend it."""
+        return text("mends", self._key, language, **self._facts)
+
+
 def text(name: str, key: str, language: Language, **facts: str) -> str:
     """One text with its public facts filled in.
 

@@ -24,7 +24,8 @@ from gateway.identity import (
     revoke_token,
     roles_for,
 )
-from gateway.outcome import Fault, GatewayError, Refused, Report
+from gateway.messages import MendableError
+from gateway.outcome import Fault, Refused, Report
 from gateway.periods import find_period, first_day, last_day, last_use, period_fault, school_year
 from gateway.receive import SUBJECTS, refused_by
 from gateway.recipient_key import public_key_id
@@ -364,7 +365,7 @@ def rows_end(gateway: Gateway, year: str, purpose: str = ROWS) -> date:
     """The first day on which rows of a school year, and the keys they stand under, may not be there any more."""
     kept = gateway.law.purposes.by_id.get(purpose, gateway.law.purposes[ROWS]).retention
     if kept is None or kept.after != "school_year":
-        raise GatewayError(f"purpose {purpose} does not say how long after the school year its rows stay")
+        raise MendableError("no-retention", purpose=purpose)
     return last_day(year) + timedelta(days=kept.days + 1)
 
 

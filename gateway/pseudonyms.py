@@ -31,10 +31,11 @@ from audit.events import Decision as Outcome
 from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
-from gateway.context import Gateway, wall_clock
+from gateway.context import LOCAL, Gateway, wall_clock
 from gateway.key_store import make_kek, open_kek
+from gateway.messages import MendableError
 from gateway.operate import Desk
-from gateway.outcome import GatewayError, Refused
+from gateway.outcome import Refused
 from gateway.periods import first_day, last_use, school_year_on
 from gateway.register import sites_on
 from gateway.settings import Pkcs11
@@ -42,15 +43,18 @@ from gateway.store import ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
 from policies.decision import Decision
 from policies.question import Action
+from pseudonymisation.errors import SignatureError
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
 from pseudonymisation.service import (
     Credential,
+    GrantReason,
     RegisteredSite,
     RegisterFile,
     create_service,
     credential_hash,
     export_register,
+    grant_quota,
     open_store,
     open_year,
 )
@@ -78,9 +82,23 @@ class Service:
     operator: str
     engine: Engine
     keyring: Keyring
-    app: FastAPI
     log: YearlyLog
     append: "_Appender"
+    register_file: Path
+    gateway_key: bytes
+
+    def registers(self) -> RegisterFile:
+        """The register that the gateway exported to it.
+
+        Raises:
+            MendableError: the file is missing, altered or signed by another gateway.
+        """
+        try:
+            return RegisterFile(self.register_file, self.gateway_key)
+        except FileNotFoundError as error:
+            raise MendableError("no-register", file=self.register_file) from error
+        except SignatureError as error:
+            raise MendableError("register-not-ours", file=self.register_file) from error
 
 
 def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, database: str = "") -> None:
@@ -100,10 +118,10 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
 
 
 def open_service(folder: Path) -> Service:
-    """Open the service in a folder that `create_service_folder` made and the gateway exported its register to.
+    """Open the service in a folder that `create_service_folder` made; it needs no register before it serves.
 
     Raises:
-        GatewayError: the folder is not a service's.
+        MendableError: the folder is not a service's.
     """
     settings = _read_settings(folder)
     engine = open_store(settings.database)
@@ -112,17 +130,39 @@ def open_service(folder: Path) -> Service:
     keyring = _keyring(folder)
     log = Log(AuditVocabulary(settings.operator, names=frozenset({"pseudonym-service"})))
     append = _Appender(log, settings.operator)
-    app = create_service(
-        engine=engine,
-        keyring=keyring,
-        registers=RegisterFile(folder / REGISTER_FILE, bytes.fromhex(settings.gateway_key)),
-        append=append,
-        clock=wall_clock,
-        operator=settings.operator,
-    )
     origin = f"{settings.operator.lower()}.pseudonym-service"
     yearly = YearlyLog(engine, log, origin, read_private(folder / "keys" / "log.key"))
-    return Service(settings.operator, engine, keyring, app, yearly, append)
+    key = bytes.fromhex(settings.gateway_key)
+    return Service(settings.operator, engine, keyring, yearly, append, folder / REGISTER_FILE, key)
+
+
+def service_app(service: Service) -> FastAPI:
+    """The service as an ASGI application.
+
+    Raises:
+        MendableError: it has no register yet, or not one of its gateway.
+    """
+    return create_service(
+        engine=service.engine,
+        keyring=service.keyring,
+        registers=service.registers(),
+        append=service.append,
+        clock=wall_clock,
+        operator=service.operator,
+    )
+
+
+def grant(service: Service, site: str, year: str, *, elements: int, reason: GrantReason) -> None:
+    """Enlarge the quota of a site that the service's register knows today.
+
+    Raises:
+        MendableError: it does not.
+    """
+    now = wall_clock()
+    if service.registers()().site(site, now.astimezone(LOCAL).date()) is None:
+        raise MendableError("site-not-registered", site=site, file=service.register_file)
+    engine, append = service.engine, service.append
+    grant_quota(engine, append, site=site, school_year=year, elements=elements, reason=reason, now=now)
 
 
 def open_service_year(service: Service, year: str) -> str:
@@ -144,10 +184,13 @@ class _Settings(BaseModel):
 
 
 def _read_settings(folder: Path) -> _Settings:
+    file = folder / _SETTINGS
+    if not file.exists():
+        raise MendableError("no-service", folder=folder)
     try:
-        return _Settings.model_validate(tomllib.loads(read_private(folder / _SETTINGS).decode()))
+        return _Settings.model_validate(tomllib.loads(read_private(file).decode()))
     except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
-        raise GatewayError(f"{folder / _SETTINGS} is not the settings of a pseudonym service") from error
+        raise MendableError("service-settings", file=file) from error
 
 
 def _keyring(folder: Path) -> Keyring:

@@ -20,6 +20,7 @@ from gateway.context import Gateway, actor_of
 from gateway.database import forget_log
 from gateway.identity import Identity, caller_of
 from gateway.jobs import enqueue
+from gateway.messages import MendableError
 from gateway.operate import rows_end
 from gateway.outcome import GatewayError, Refused
 from gateway.receive import SUBJECTS, milliseconds, refused_by
@@ -230,7 +231,7 @@ _KINDS: Mapping[str, Callable[[Gateway, Session], int]] = {
 def _days(gateway: Gateway, purpose: str) -> int:
     kept = gateway.law.purposes[purpose].retention
     if kept is None:
-        raise GatewayError(f"purpose {purpose} has no retention period")
+        raise MendableError("no-retention", purpose=purpose)
     return kept.days
 
 

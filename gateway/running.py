@@ -1,5 +1,6 @@
 """Processes that serve: gateway and pseudonym service, and how they are told to stop. The worker is in `working`."""
 
+import errno
 import signal
 import socket
 import sys
@@ -14,7 +15,8 @@ from starlette.types import ASGIApp
 from gateway import lawbook
 from gateway.app import open_gateway
 from gateway.asgi import create_app
-from gateway.pseudonyms import open_service
+from gateway.messages import MendableError
+from gateway.pseudonyms import open_service, service_app
 from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
 
@@ -23,10 +25,16 @@ SERVER: Mapping[str, Any] = {
     "log_level": "warning", "log_config": None, "access_log": False, "server_header": False, "proxy_headers": False,
 }  # fmt: skip
 _LOOPBACK = "127.0.0.1"
+_LAST_PORT = 65_535
 
 
 def run_server(where: Home, *, host: str, port: int, workers: int = 1) -> None:
-    """Serve API and pages until told to stop, in one process or in several on the same database."""
+    """Serve API and pages until told to stop, in one process or in several on the same database.
+
+    Raises:
+        MendableError: the port is taken.
+    """
+    demand_free(host, port)
     if workers == 1:
         serve(_watched_app(where), host=host, port=port)
         return
@@ -49,12 +57,18 @@ def _watched_app(where: Home) -> ASGIApp:
 
 
 def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
-    """Serve the pseudonym service, and sequence its own log, until told to stop."""
+    """Serve the pseudonym service, and sequence its own log, until told to stop.
+
+    Raises:
+        MendableError: the port is taken, the folder is not a service's, or it has no register of its gateway.
+    """
+    demand_free(host, port)
     service = open_service(folder)
+    app = service_app(service)
     stop = threading.Event()
     thread = threading.Thread(target=service.log.run, args=(stop,), name="sequencer", daemon=True)
     thread.start()
-    serve(service.app, host=host, port=port)
+    serve(app, host=host, port=port)
     stop.set()
     thread.join()
 
@@ -67,14 +81,25 @@ def serve(app: ASGIApp, *, host: str, port: int) -> None:
     uvicorn.run(app, host=host, port=port, **SERVER)
 
 
-def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback interface."""
-    with socket.socket() as probe:
+def demand_free(host: str, port: int) -> None:
+    """Say before anything is opened that somebody listens on a port already.
+
+    Raises:
+        MendableError: names the port and the next one that is free.
+    """
+    if not port_is_free(port, host):
+        raise MendableError("port-taken", port=port, free=_next_free(port, host))
+
+
+def port_is_free(port: int, host: str = _LOOPBACK) -> bool:
+    """Whether a server could listen on this port of the host; one whose address is not this machine's is left to it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((_LOOPBACK, port))
-        except OSError:
-            return False
+            probe.bind((host, port))
+        except OSError as error:
+            return error.errno not in (errno.EADDRINUSE, errno.EACCES)
         return True
 
 
@@ -84,3 +109,7 @@ def free_port() -> int:
         probe.bind((_LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _next_free(port: int, host: str) -> int:
+    return next(after for after in range(port + 1, _LAST_PORT + 1) if port_is_free(after, host))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.outcome import GatewayError
+from gateway.messages import MendableError
 from policies.purpose import InForce
 from policies.release import Method, Sector
 
@@ -28,7 +28,7 @@ TOKEN_VARIABLE = "VERZUIMPOORT_TOKEN"  # noqa: S105  the name of a variable, not
 SETTINGS_FILE = "gateway.toml"
 
 
-class SettingsError(GatewayError):
+class SettingsError(MendableError):
     """The settings file or the environment is wrong: names the key and the fix."""
 
 
@@ -164,7 +164,7 @@ def home(data: Path | None) -> Home:
     """
     folder = data or (Path(os.environ[DATA_VARIABLE]) if DATA_VARIABLE in os.environ else None)
     if folder is None:
-        raise SettingsError(f"no data folder: give --data DIR or set {DATA_VARIABLE}")
+        raise SettingsError("no-data-folder", variable=DATA_VARIABLE)
     url = os.environ.get(DATABASE_VARIABLE) or database_url(folder.absolute() / "gateway.sqlite")
     return Home(folder.absolute(), url)
 
@@ -184,14 +184,12 @@ def read_settings(where: Home) -> Settings:
         raw = tomllib.loads(where.settings_file.read_text(encoding="utf-8"))
         settings = Settings.model_validate(raw)
     except FileNotFoundError as error:
-        raise SettingsError(
-            f"{where.settings_file} is missing: run `verzuimpoort init --data {where.folder}`"
-        ) from error
+        raise SettingsError("no-settings", file=where.settings_file, folder=where.folder) from error
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where.settings_file}: {error}") from error
+        raise SettingsError("settings-wrong", file=where.settings_file, places=error) from error
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise SettingsError(f"{where.settings_file}: {places}") from error
+        raise SettingsError("settings-wrong", file=where.settings_file, places=places) from error
     return settings.model_copy(
         update={
             "purposes": tuple(where.folder / folder for folder in settings.purposes),

@@ -57,7 +57,7 @@ class Pkcs11Kek:
             except UserAlreadyLoggedIn:  # the login is the process's: another session of it has given the PIN
                 self._session = found.open(rw=True)
         except PKCS11Error:
-            raise KeyringError(f"the token {token} cannot be opened: check the module, the label and the PIN") from None
+            raise KeyringError("token-closed", token=token) from None
 
     def create(self) -> None:
         """The first key-encryption key.
@@ -67,7 +67,7 @@ class Pkcs11Kek:
         """
         with self._lock:
             if self._keys():
-                raise KeyringError("the token has a key-encryption key already")
+                raise KeyringError("token-full")
             self._generate(1)
 
     def is_empty(self) -> bool:
@@ -94,8 +94,8 @@ class Pkcs11Kek:
                             key.decrypt(wrapped[NONCE:], mechanism=Mechanism.AES_GCM, mechanism_param=parameters)
                         )
                     except PKCS11Error:
-                        raise KeyringError("a wrapped key was altered or belongs to another key id") from None
-        raise KeyringError(f"the key-encryption key {kek_id} is gone: what it wrapped is destroyed")
+                        raise KeyringError("wrapped-altered") from None
+        raise KeyringError("kek-gone", kek=kek_id)
 
     def current(self) -> frozenset[str]:
         """See `Kek`."""
@@ -127,7 +127,7 @@ class Pkcs11Kek:
     def _current(self) -> tuple[int, _AesKey]:
         keys = self._keys()
         if not keys:
-            raise KeyringError("the token has no key-encryption key: create one first")
+            raise KeyringError("token-empty")
         return keys[-1]
 
     def _generate(self, number: int) -> None:

@@ -90,7 +90,7 @@ class FileKek:
             KeyringError: the file exists: overwriting it would make every key unreadable.
         """
         if path.exists():
-            raise KeyringError(f"{path} exists and is not overwritten: every key wrapped with it would be lost")
+            raise KeyringError("kek-exists", path=path)
         make_private_folder(path.parent)
         write_private(path, _dump(map(_fresh, range(branches))))
         return cls(path)
@@ -109,8 +109,8 @@ class FileKek:
                 try:
                     return _aead(kek).decrypt(wrapped[:NONCE], wrapped[NONCE:], aad)
                 except (InvalidTag, ValueError):
-                    raise KeyringError("a wrapped key was altered or belongs to another key id") from None
-        raise KeyringError(f"the key-encryption key {kek_id} is gone: what it wrapped is destroyed")
+                    raise KeyringError("wrapped-altered") from None
+        raise KeyringError("kek-gone", kek=kek_id)
 
     def current(self) -> frozenset[str]:
         """See `Kek`."""
@@ -135,7 +135,7 @@ class FileKek:
         try:
             return _KekFile.model_validate_json(read_private(self._path)).keks
         except ValidationError:
-            raise KeyringError(f"{self._path} is no file of key-encryption keys") from None
+            raise KeyringError("kek-malformed", path=self._path) from None
 
 
 def _current(keks: Iterable[_KekKey]) -> dict[int, _KekKey]:

@@ -202,7 +202,7 @@ class Keyring:
         with self._changing():
             record = self._known(key_id)
             if record.state not in (KeyState.PRE_ACTIVE, KeyState.ACTIVE):
-                raise KeyringError(f"key {key_id} is {record.state} and never becomes active again")
+                raise KeyringError("not-active-again", key=key_id, state=record.state)
             current = self.active(record.purpose, record.school_year)
             if current is not None and current.key_id != key_id:
                 self._store(_with_state(current, KeyState.DECRYPT_ONLY))
@@ -217,7 +217,7 @@ class Keyring:
         with self._changing():
             record = self._known(key_id)
             if record.state not in (KeyState.ACTIVE, KeyState.DECRYPT_ONLY):
-                raise KeyringError(f"key {key_id} is {record.state} and cannot become decrypt-only")
+                raise KeyringError("not-decrypt-only", key=key_id, state=record.state)
             return self._store(_with_state(record, KeyState.DECRYPT_ONLY))
 
     def destroy(self, *key_ids: str) -> None:
@@ -238,10 +238,10 @@ class Keyring:
             records = dict(self._load())
             for key_id in key_ids:
                 if key_id not in records:
-                    raise KeyringError(f"key {key_id} is not in this keyring")
+                    raise KeyringError("key-unknown", key=key_id)
             for one in records.values():
                 if one.previous in key_ids and one.state is KeyState.ACTIVE and one.key_id not in key_ids:
-                    raise KeyringError(f"key {one.previous} is still needed by active key {one.key_id}")
+                    raise KeyringError("still-needed", key=one.previous, by=one.key_id)
             # 1.
             records |= self._rewrap(records.values())
             self._kek.retire()
@@ -292,12 +292,12 @@ class Keyring:
     def _known(self, key_id: str) -> KeyRecord:
         record = self.record(key_id)
         if record is None:
-            raise KeyringError(f"key {key_id} is not in this keyring")
+            raise KeyringError("key-unknown", key=key_id)
         return record
 
     def _unwrap(self, record: KeyRecord) -> bytes:
         if record.wrapped is None or record.kek_id is None:
-            raise KeyringError(f"key {record.key_id} is destroyed")
+            raise KeyringError("key-destroyed", key=record.key_id)
         return self._kek.unwrap(record.kek_id, from_text(record.wrapped, _WRAPPED), record.aad)
 
     def _wrapped(self, record: KeyRecord, secret: bytes) -> dict[str, object]:
@@ -338,9 +338,9 @@ def _read(path: Path) -> KeyRecord:
     try:
         record = KeyRecord.model_validate_json(read_private(path))
     except ValidationError:
-        raise KeyringError(f"{path} is no key of this form") from None
+        raise KeyringError("key-malformed", path=path) from None
     if path.stem != record.key_id:
-        raise KeyringError(f"{path} holds the key of another name")
+        raise KeyringError("key-misnamed", path=path)
     return record
 
 

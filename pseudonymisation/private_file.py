@@ -44,7 +44,7 @@ def read_private(path: Path) -> bytes:
                 if os.path.samestat(opened, path.stat()):
                     return data
     except FileNotFoundError:
-        raise KeyringError(f"{path} does not exist") from None
+        raise KeyringError("missing", path=path) from None
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -94,7 +94,7 @@ def replace_shredding(contents: Mapping[Path, bytes]) -> None:
 
 def _refuse_wider(status: os.stat_result, path: Path, wanted: str) -> None:
     if _KNOWS_MODES and stat.S_IMODE(status.st_mode) & _WIDER:
-        raise KeyringError(f"{path} is open to others: chmod {wanted} it")
+        raise KeyringError("open-to-others", path=path, mode=wanted)
 
 
 def _flush(path: Path, flags: int) -> None:

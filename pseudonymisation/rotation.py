@@ -50,12 +50,12 @@ def succeed(keyring: Keyring, leaked: str) -> KeyRecord:
     """
     record = keyring.record(leaked)
     if record is None or record.state not in (KeyState.ACTIVE, KeyState.DECRYPT_ONLY):
-        raise KeyringError(f"key {leaked} is not in use: there is nothing to succeed")
+        raise KeyringError("not-in-use", key=leaked)
     for other in keyring.records():
         if other.previous == leaked and other.state in (KeyState.PRE_ACTIVE, KeyState.ACTIVE):
             return keyring.activate(other.key_id)
     if record.state is not KeyState.ACTIVE:
-        raise KeyringError(f"key {leaked} was succeeded before, by a key that is no longer in use")
+        raise KeyringError("succeeded", key=leaked)
     made = keyring.create(
         record.purpose,
         record.school_year,
@@ -79,7 +79,7 @@ def renounce(keyring: Keyring, active: str, *, not_before: date) -> KeyRecord:
     """
     record = keyring.record(active)
     if record is None or record.previous is None:
-        raise KeyringError(f"key {active} follows no leaked key")
+        raise KeyringError("follows-none", key=active)
     current = keyring.active(record.purpose, record.school_year)
     if current is None or current.key_id == active:
         made = keyring.create(record.purpose, record.school_year, not_before=not_before, not_after=record.not_after)

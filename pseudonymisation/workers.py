@@ -5,7 +5,9 @@ A worker gets the seed with each batch and keeps nothing. It imports this file a
 
 import multiprocessing
 import os
+import signal
 from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing.context import SpawnContext, SpawnProcess
 from threading import Thread
 
 
@@ -15,8 +17,27 @@ def worker_pool(workers: int = 1) -> Executor:
     Args:
         workers: one for each core the service may use.
     """
-    context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent)
+    return ProcessPoolExecutor(workers, mp_context=_Deaf(), initializer=_end_with_parent)
+
+
+class _Worker(SpawnProcess):
+    """Ctrl-C in a terminal is heard by every process there; a worker leaves it to the service to stop it in order.
+
+    The signal is held back from before its first instruction, for a traceback can be printed while it still imports.
+    """
+
+    def start(self) -> None:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Deaf(SpawnContext):
+    """Makes workers."""
+
+    Process = _Worker
 
 
 def _end_with_parent() -> None:

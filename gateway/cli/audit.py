@@ -13,20 +13,8 @@ from zoneinfo import ZoneInfo
 import httpx
 import typer
 
-from gateway.cli.common import (
-    Data,
-    File,
-    Json,
-    Lang,
-    Output,
-    TokenFile,
-    deployment,
-    done,
-    language,
-    say,
-    say_error,
-    say_json,
-)
+from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, done, say, say_json
+from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of
 from gateway.cli.remote import anonymous, connection, expect
 from gateway.messages import text
@@ -112,7 +100,7 @@ def audit_verify(
 
 
 @audit.command("verifier")
-def audit_verifier(output: Output) -> None:
+def audit_verifier(output: Output, _lang: Lang = "nl") -> None:
     """Schrijf het losse controleprogramma (verify.pyz) / write the stand-alone verifier."""
     from audit.export import verifier_archive
 
@@ -168,7 +156,7 @@ def witness_remove(name: str, at_least: AtLeast = None, data: Data = None, lang:
 
 
 @witness.command("ask")
-def witness_ask(data: Data = None) -> None:
+def witness_ask(data: Data = None, _lang: Lang = "nl") -> None:
     """Vraag elke getuige nu om mee te ondertekenen / ask every witness to cosign now; exit 1 on an alarm."""
     from audit.cosigning import Answer
     from gateway import witnesses

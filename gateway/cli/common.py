@@ -10,20 +10,39 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
+from gateway.cli.failing import Plain, language, say_error
 from gateway.messages import Language, problem_text, rule_text, text
 from gateway.outcome import Refused, Report
 from gateway.settings import TOKEN_VARIABLE, home
+from pseudonymisation.domain import check_school_year
+from pseudonymisation.errors import MalformedError
 
 if TYPE_CHECKING:
     from gateway.context import Gateway
     from gateway.operate import Desk
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+def _spoken(ctx: typer.Context, lang: str) -> str:
+    """Remember the language for what goes wrong later."""
+    ctx.find_root().obj = lang
+    return lang
+
+
+def school_year_given(value: str) -> str:
+    """A school year as it was typed; another form is wrong usage."""
+    try:
+        return check_school_year(value)
+    except MalformedError as error:
+        raise typer.BadParameter("een schooljaar is als / a school year is like 2026-2027") from error
+
+
+app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Result = TypeVar("Result")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Gegevensmap / data folder (VERZUIMPOORT_DATA).")]
 Json = Annotated[bool, typer.Option("--json", help="Uitvoer voor een programma / machine output.")]
-Lang = Annotated[str, typer.Option("--lang", help="nl of/or en.", envvar="VERZUIMPOORT_LANGUAGE")]
+Lang = Annotated[str, typer.Option("--lang", help="nl of/or en.", envvar="VERZUIMPOORT_LANGUAGE", callback=_spoken)]
+SchoolYear = Annotated[str, typer.Argument(callback=school_year_given)]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
 Output = Annotated[Path, typer.Option("-o", "--output", dir_okay=False, help="Uitvoerbestand / output file.")]
 TokenFile = Annotated[
@@ -33,19 +52,9 @@ TokenFile = Annotated[
 GatewayUrl = Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
 
 
-def language(lang: str) -> Language:
-    """The language asked for; Dutch unless it is English."""
-    return "en" if lang == "en" else "nl"
-
-
 def say(line: str) -> None:
     """One line to the user."""
     sys.stdout.write(f"{line}\n")
-
-
-def say_error(line: str) -> None:
-    """One line to the user about what went wrong."""
-    sys.stderr.write(f"{line}\n")
 
 
 def say_json(value: object) -> None:

@@ -1,13 +1,14 @@
 """Every school and recipient a monitor: what the gateway's log said last time must begin what it says now.
 
-The last checkpoint is kept beside the key that signed it, one small file per gateway. The first time there is nothing
-to compare with: key and checkpoint are believed and kept.
+The last checkpoint is kept beside the key that signed it and the gateway's policy file, one small file per gateway. The
+first time there is nothing to compare with: all three are believed and kept. With them receipts are checked offline.
 """
 
 import json
 import re
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from audit.checkpoint import Signed, open_checkpoint
 from audit.continuation import Continuation, verify_continues
 from audit.errors import AuditError, NoteError
 from audit.note import Key
-from audit.quorum import parse_policy
-from gateway.cli.common import language, say_error
+from audit.quorum import Policy, parse_policy
+from audit.receipt import is_signed_by
+from gateway.cli.failing import language, say_error
 from gateway.messages import text
 
 PROOF_SECONDS = 10.0
@@ -41,22 +43,24 @@ class Followed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The checkpoint that was kept, and the public key its log signs with, the same in every school year."""
+    """The checkpoint that was kept, the public key its log signs with, the same every year, and keys and quorum."""
 
     note: str
     public: bytes
+    policy: str
 
     @classmethod
     def read(cls, file: Path) -> "Seen":
         """Read what was kept."""
         kept = json.loads(file.read_text(encoding="utf-8"))
-        return cls(kept["checkpoint"], bytes.fromhex(kept["key"]))
+        return cls(kept["checkpoint"], bytes.fromhex(kept["key"]), kept.get("policy", ""))
 
     def write(self, file: Path) -> None:
         """Keep it, whole or not at all."""
         fresh = file.with_suffix(".new")
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(json.dumps({"checkpoint": self.note, "key": self.public.hex()}), encoding="utf-8")
+        kept = {"checkpoint": self.note, "key": self.public.hex(), "policy": self.policy}
+        fresh.write_text(json.dumps(kept), encoding="utf-8")
         fresh.replace(file)
 
     def opened(self) -> Signed:
@@ -69,7 +73,8 @@ def follow(http: httpx.Client, file: Path) -> Followed:
     """Compare the gateway's log with what was kept, and keep what it says now.
 
     Steps: (1) nothing kept: believe and keep; (2) the log of the kept checkpoint only grew, by its proof; (3) when that
-    log was followed by the next school year's, it ends as it was seen and the next one has the same key.
+    log was followed by the next school year's, it ends as it was seen and the next one has the same key; keys and
+    quorum are taken anew, for they name the new log.
     """
     newest = http.get("/v1/audit/checkpoint")
     if newest.status_code != _OK:
@@ -85,9 +90,10 @@ def follow(http: httpx.Client, file: Path) -> Followed:
         if answer.status_code != _OK:
             return Followed.UNKNOWN
         now, old = _continued(seen, answer.text), seen.opened().checkpoint  # (2)
-        latest = Seen(newest.text, seen.public)
-        is_next = latest.opened().checkpoint.origin != old.origin  # (3)
-        (latest if is_next else now).write(file)
+        latest = replace(now, note=newest.text)
+        if latest.opened().checkpoint.origin != old.origin or not seen.policy:  # (3)
+            now = replace(latest, policy=_policy(http))
+        now.write(file)
     except (AuditError, ValueError, KeyError):
         return Followed.BROKEN
     return Followed.CONTINUES
@@ -96,7 +102,17 @@ def follow(http: httpx.Client, file: Path) -> Followed:
 def memory_of(url: httpx.URL | str) -> Path:
     """Where the checkpoint of a gateway is kept, in the user's own folder."""
     name = re.sub(r"[^a-z0-9.-]+", "_", str(url).lower().partition("://")[2].strip("/"))
-    return Path(typer.get_app_dir("verzuimpoort")) / "checkpoints" / f"{name}.json"
+    return _memory() / f"{name}.json"
+
+
+def policy_for(receipt: str) -> Policy | None:
+    """Keys and quorum of the gateway that signed a receipt, as they were kept; None if this user never met it."""
+    for file in sorted(_memory().glob("*.json")):
+        with suppress(ValueError, KeyError, AuditError):
+            policy = parse_policy(Seen.read(file).policy)
+            if is_signed_by(receipt, policy):
+                return policy
+    return None
 
 
 def watch(http: httpx.Client, lang: str) -> None:
@@ -117,14 +133,22 @@ def proven_receipt(http: httpx.Client, path: str) -> str | None:
     return None
 
 
+def _memory() -> Path:
+    return Path(typer.get_app_dir("verzuimpoort")) / "checkpoints"
+
+
+def _policy(http: httpx.Client) -> str:
+    return http.get("/v1/audit/policy").raise_for_status().text
+
+
 def _first(http: httpx.Client, note: str) -> Seen:
-    policy = parse_policy(http.get("/v1/audit/policy").raise_for_status().text)
-    return Seen(note, open_checkpoint(note, policy.logs).by.public)
+    policy = _policy(http)
+    return Seen(note, open_checkpoint(note, parse_policy(policy).logs).by.public, policy)
 
 
 def _continued(seen: Seen, answer: str) -> Seen:
     proven = Continuation.parse(answer)
-    now, old = Seen(proven.checkpoint, seen.public), seen.opened().checkpoint
+    now, old = replace(seen, note=proven.checkpoint), seen.opened().checkpoint
     if proven.old != old.size:
         raise NoteError("the proof begins at another size than the checkpoint that was sent")
     verify_continues(old, now.opened().checkpoint, proven.proof)

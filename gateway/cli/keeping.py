@@ -6,20 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import (
-    Data,
-    File,
-    Json,
-    Lang,
-    app,
-    deployment,
-    desk,
-    done,
-    language,
-    refuse,
-    say,
-    say_json,
-)
+from gateway.cli.common import Data, File, Json, Lang, SchoolYear, app, deployment, desk, done, refuse, say, say_json
+from gateway.cli.failing import language
 from gateway.cli.operator import key, release
 from gateway.messages import text
 from gateway.outcome import Refused
@@ -41,7 +29,7 @@ _ROWS = "counting-for-school"
 
 
 @key.command("list")
-def key_list(data: Data = None, as_json: Json = False) -> None:
+def key_list(data: Data = None, as_json: Json = False, _lang: Lang = "nl") -> None:
     """Toon de sleutels, zonder geheim / list the keys, without any secret."""
     rows = [
         record.model_dump(mode="json", exclude={"wrapped", "format"})
@@ -55,7 +43,7 @@ def key_list(data: Data = None, as_json: Json = False) -> None:
 
 
 @key.command("rotate")
-def key_rotate(school_year: str, purpose: Purpose = _ROWS, data: Data = None, lang: Lang = "nl") -> None:
+def key_rotate(school_year: SchoolYear, purpose: Purpose = _ROWS, data: Data = None, lang: Lang = "nl") -> None:
     """Na een lek: een nieuwe sleutel, en elke opgeslagen pid opnieuw / after a leak: a new key, every pid re-keyed."""
     from gateway.keys import rotate
 
@@ -65,7 +53,7 @@ def key_rotate(school_year: str, purpose: Purpose = _ROWS, data: Data = None, la
 
 @key.command("renounce")
 def key_renounce(
-    school_year: str,
+    school_year: SchoolYear,
     not_before: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Eerste dag / first day.")],
     purpose: Purpose = _ROWS,
     data: Data = None,
@@ -184,7 +172,7 @@ def consent_show(consent_id: str, data: Data = None, lang: Lang = "nl") -> None:
 
 
 @consent.command("overdue")
-def consent_overdue(data: Data = None, as_json: Json = False) -> None:
+def consent_overdue(data: Data = None, as_json: Json = False, _lang: Lang = "nl") -> None:
     """Toon berichten van intrekking zonder tijdig antwoord / notices of withdrawal without an answer in time."""
     from gateway.consents import overdue_notices
 

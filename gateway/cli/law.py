@@ -7,18 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.common import (
-    Data,
-    Json,
-    Lang,
-    Output,
-    deployment,
-    done,
-    language,
-    say,
-    say_error,
-    say_json,
-)
+from gateway.cli.common import Data, Json, Lang, Output, deployment, done, say, say_json
+from gateway.cli.failing import language, say_error
 from gateway.messages import text
 
 policy = typer.Typer(name="policy", no_args_is_help=True, help="Regels / policies.")

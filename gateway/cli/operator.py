@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import Data, File, Json, Lang, app, deployment, desk, done, language, say, say_json
+from gateway.cli.common import Data, File, Json, Lang, SchoolYear, app, deployment, desk, done, say, say_json
+from gateway.cli.failing import language
 from gateway.messages import text
 from gateway.outcome import Refused, Report
 
@@ -42,7 +43,7 @@ def party_key(code: str, file: File, data: Data = None, lang: Lang = "nl") -> No
 
 
 @party.command("list")
-def party_list(data: Data = None, kind: str | None = None, as_json: Json = False) -> None:
+def party_list(data: Data = None, kind: str | None = None, as_json: Json = False, _lang: Lang = "nl") -> None:
     """Toon de partijen in het register / list the parties."""
     from sqlmodel import select
 
@@ -200,7 +201,7 @@ def agreement_register(site: list[str], valid_from: From = None, data: Data = No
 
 
 @key.command("create")
-def key_create(school_year: str, data: Data = None, lang: Lang = "nl") -> None:
+def key_create(school_year: SchoolYear, data: Data = None, lang: Lang = "nl") -> None:
     """Maak de ontbrekende sleutels van een schooljaar / make a school year's missing keys."""
     done(desk(data).create_keys(school_year), lang)
 
@@ -212,7 +213,7 @@ def key_pin(document: File, data: Data = None, lang: Lang = "nl") -> None:
 
 
 @release.command("show")
-def release_show(data: Data = None, as_json: Json = False) -> None:
+def release_show(data: Data = None, as_json: Json = False, _lang: Lang = "nl") -> None:
     """Toon de uitleveringen / list the releases."""
     from gateway.identity import Identity
     from gateway.publish.downloading import catalogue

@@ -6,19 +6,11 @@ from typing import Annotated
 import httpx
 import typer
 
-from gateway.cli.common import (
-    File,
-    GatewayUrl,
-    Lang,
-    Output,
-    TokenFile,
-    app,
-    language,
-    say,
-    say_error,
-)
-from gateway.cli.following import watch
-from gateway.cli.remote import connection, expect
+from audit.quorum import Policy, parse_policy
+from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, app, say
+from gateway.cli.failing import language, say_error
+from gateway.cli.following import policy_for, watch
+from gateway.cli.remote import anonymous, connection, expect
 from gateway.messages import text
 
 receipt = typer.Typer(name="receipt", no_args_is_help=True, help="Ontvangstbewijzen / receipts.")
@@ -53,16 +45,40 @@ def download(
 @receipt.command("verify")
 def receipt_verify(
     file: File,
-    policy_file: Annotated[Path, typer.Option("--policy", exists=True, help="Sleutels en quorum / keys, quorum.")],
     content: Annotated[Path | None, typer.Option("--file", exists=True, help="Het bestand zelf / the file.")] = None,
+    policy_file: Annotated[
+        Path | None, typer.Option("--policy", exists=True, help="Sleutels en quorum / keys.")
+    ] = None,
+    gateway: Annotated[
+        str | None, typer.Option("--gateway", help="Vraag de sleutels hier / ask for keys here.")
+    ] = None,
     lang: Lang = "nl",
 ) -> None:
-    """Controleer een ontvangstbewijs, zonder verbinding / check a receipt offline."""
-    from audit.quorum import parse_policy
+    """Controleer een ontvangstbewijs, zonder verbinding / check a receipt offline.
+
+    Keys and quorum are those kept when this user submitted to the gateway or downloaded from it.
+    """
     from audit.receipt import verify_receipt
 
-    rules = parse_policy(policy_file.read_text(encoding="utf-8"))
-    checked = verify_receipt(file.read_text(encoding="utf-8"), rules, content.read_bytes() if content else None)
+    text_of_receipt = file.read_text(encoding="utf-8", errors="replace")
+    rules = _rules(text_of_receipt, policy_file, gateway, lang)
+    checked = verify_receipt(text_of_receipt, rules, content.read_bytes() if content else None)
     good = checked.verdict.value in _GOOD
     (say if good else say_error)(text("cli", f"receipt-{checked.verdict.value}", language(lang)))
     raise typer.Exit(0 if good else 1)
+
+
+def _rules(receipt_text: str, policy_file: Path | None, gateway: str | None, lang: str) -> Policy:
+    """Whom to believe: as given, as the gateway says, or as kept; where nothing is kept that is said."""
+    if policy_file is not None:
+        return parse_policy(policy_file.read_text(encoding="utf-8"))
+    if gateway is not None:
+        with anonymous(gateway, lang) as http:
+            answer = http.get("/v1/audit/policy")
+        expect(answer, lang, httpx.codes.OK)
+        return parse_policy(answer.text)
+    kept = policy_for(receipt_text)
+    if kept is None:
+        say_error(text("cli", "receipt-stranger", language(lang)))
+        raise typer.Exit(1)
+    return kept

@@ -8,7 +8,8 @@ from typing import NoReturn
 import httpx
 import typer
 
-from gateway.cli.common import language, say_error, say_faults, secret_token
+from gateway.cli.common import say_faults, secret_token
+from gateway.cli.failing import language, say_error
 from gateway.messages import text
 
 SECONDS = 60.0

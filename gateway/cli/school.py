@@ -17,14 +17,13 @@ from gateway.cli.common import (
     Output,
     TokenFile,
     app,
-    language,
     say,
-    say_error,
     say_faults,
     say_json,
     say_report,
     secret_token,
 )
+from gateway.cli.failing import language, say_error
 from gateway.cli.following import proven_receipt, watch
 from gateway.cli.remote import SECONDS, connection, expect
 from gateway.collections import Contract, load_contracts

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import Data, Json, Lang, app, language, say, say_error, say_json
+from gateway.cli.common import Data, Json, Lang, app, say, say_json
+from gateway.cli.failing import language, say_error
 from gateway.messages import text
 from gateway.settings import Settings, home
 
@@ -32,6 +33,7 @@ def serve(
     port: Port = 8000,
     host: Host = "127.0.0.1",
     workers: Annotated[int, typer.Option("--workers", min=1, max=64)] = 1,
+    _lang: Lang = "nl",
 ) -> None:
     """Draai de poort: API en pagina's / run API and pages. The log is sequenced by `worker`."""
     from gateway.running import run_server
@@ -40,7 +42,7 @@ def serve(
 
 
 @app.command()
-def worker(data: Data = None) -> None:
+def worker(data: Data = None, _lang: Lang = "nl") -> None:
     """Draai het werk op de achtergrond en het logboek / run jobs and the log's sequencer."""
     from gateway.working import run_worker
 
@@ -52,6 +54,7 @@ def pseudonym_service(
     folder: Annotated[Path, typer.Option("--folder", exists=True, file_okay=False, help="Map / folder.")],
     port: Port = 8001,
     host: Host = "127.0.0.1",
+    _lang: Lang = "nl",
 ) -> None:
     """Draai de pseudoniemdienst, met eigen map, sleutels en logboek / run the pseudonym service."""
     from gateway.running import run_pseudonym_service
@@ -63,6 +66,7 @@ def pseudonym_service(
 def migrate(
     data: Data = None,
     roles: Annotated[bool, typer.Option("--roles", help="Maak de rollen van PostgreSQL / make the roles.")] = False,
+    _lang: Lang = "nl",
 ) -> None:
     """Breng de database bij, als eigenaar van de tabellen / bring the database to the newest revision, as its owner."""
     from gateway.app import migrate as to_newest
@@ -83,15 +87,13 @@ def demo(
 ) -> None:
     """Alles in één commando: een verzonnen regio van aanlevering tot uitlevering / everything, embedded."""
     from gateway.demo import run_and_serve, run_once
-    from gateway.running import free_port, port_is_free
+    from gateway.running import demand_free
 
     if once:
         summary = run_once(data, sites=sites, seed=seed, progress=say_error if not as_json else _silent)
         (say_json if as_json else _say_summary)(summary)
         return
-    if not port_is_free(port):
-        say_error(text("cli", "port-taken", language(lang), port=str(port), free=str(free_port())))
-        raise typer.Exit(1)
+    demand_free("127.0.0.1", port)
     run_and_serve(data or DEMO_FOLDER, port=port, sites=sites, seed=seed, say=say, language=language(lang))
 
 

@@ -1,12 +1,12 @@
 """At the pseudonym service and, for its register, at the gateway: folder, credentials, school years, quotas."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli.common import Data, Lang, Output, deployment, desk, done, language, say
+from gateway.cli.common import Data, Lang, Output, SchoolYear, deployment, desk, done, say, school_year_given
+from gateway.cli.failing import language
 from gateway.cli.operator import quota
 from gateway.messages import text
 
@@ -16,7 +16,7 @@ Folder = Annotated[Path, typer.Option("--folder", file_okay=False, help="Map van
 
 
 @service.command("gateway-key")
-def gateway_key(data: Data = None) -> None:
+def gateway_key(data: Data = None, _lang: Lang = "nl") -> None:
     """Toon de openbare sleutel waarmee de poort haar register tekent / the key that signs the gateway's register."""
     from gateway.pseudonyms import register_public_key
 
@@ -29,6 +29,7 @@ def service_init(
     operator: Annotated[str, typer.Option("--operator", help="Beheerder van de dienst / its operator, ORG-….")],
     key: Annotated[str, typer.Option("--gateway-key", help="Van / from `service gateway-key`.")],
     database: Annotated[str, typer.Option("--database", help="URL; zonder: SQLite in de map / in the folder.")] = "",
+    _lang: Lang = "nl",
 ) -> None:
     """Maak map, instellingen en sleutels van de dienst / make the service's folder, settings and keys."""
     from gateway.pseudonyms import create_service_folder
@@ -65,7 +66,7 @@ def service_register(output: Output, data: Data = None, lang: Lang = "nl") -> No
 
 
 @service.command("key-file")
-def key_file(folder: Folder, output: Output) -> None:
+def key_file(folder: Folder, output: Output, _lang: Lang = "nl") -> None:
     """Schrijf het ondertekende bestand met openbare sleutels / write the signed file of public keys, for everybody."""
     from gateway.pseudonyms import open_service
     from pseudonymisation.service import service_document
@@ -75,7 +76,7 @@ def key_file(folder: Folder, output: Output) -> None:
 
 
 @service.command("open-year")
-def open_year(school_year: str, folder: Folder) -> None:
+def open_year(school_year: SchoolYear, folder: Folder, _lang: Lang = "nl") -> None:
     """Maak de sleutel van een schooljaar / make the key of a school year; pin the new key file at the gateway."""
     from gateway.pseudonyms import open_service, open_service_year
 
@@ -84,9 +85,10 @@ def open_year(school_year: str, folder: Folder) -> None:
 
 @service.command("close-year")
 def close_year(
-    school_year: str,
+    school_year: SchoolYear,
     folder: Folder,
     yes: Annotated[bool, typer.Option("--yes", help="Ja, voorgoed / yes, for good.")] = False,
+    _lang: Lang = "nl",
 ) -> None:
     """Vernietig de sleutel en de antwoorden van een schooljaar / destroy a school year's key and answers."""
     from gateway.pseudonyms import open_service
@@ -101,21 +103,17 @@ def close_year(
 @quota.command("grant")
 def quota_grant(
     site: str,
-    elements: Annotated[int, typer.Argument(min=1)],
+    elements: Annotated[int, typer.Argument(min=1, max=10_000)],
     reason: Annotated[str, typer.Option("--reason", help="pupils-arrived, cache-lost, system-changed, key-replaced.")],
     folder: Folder,
-    school_year: Annotated[str, typer.Option("--school-year")],
+    school_year: Annotated[str, typer.Option("--school-year", callback=school_year_given)],
     lang: Lang = "nl",
 ) -> None:
     """Verruim het quotum van een vestiging bij de pseudoniemdienst / enlarge a site's quota."""
-    from gateway.pseudonyms import open_service
-    from pseudonymisation.service import GrantReason, grant_quota
+    from gateway.pseudonyms import grant, open_service
+    from pseudonymisation.service import GrantReason
 
     if reason not in list(GrantReason):
         raise typer.BadParameter(f"--reason: {', '.join(GrantReason)}")
-    opened, now = open_service(folder), datetime.now(UTC)
-    why = GrantReason(reason)
-    grant_quota(
-        opened.engine, opened.append, site=site, school_year=school_year, elements=elements, reason=why, now=now
-    )
+    grant(open_service(folder), site, school_year, elements=elements, reason=GrantReason(reason))
     say(text("cli", "quota-granted", language(lang), site=site, elements=str(elements), year=school_year))

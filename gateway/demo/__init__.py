@@ -4,8 +4,9 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.app import create_deployment
 from gateway.asgi import create_app
@@ -14,8 +15,8 @@ from gateway.demo import people
 from gateway.demo.deliveries import deliver_all
 from gateway.demo.releasing import download_all, open_the_period, release_it, verify_the_log
 from gateway.demo.service import Service, pseudonym_service
-from gateway.messages import Language, text
-from gateway.running import serve
+from gateway.messages import Language, MendableError, text
+from gateway.running import free_port, port_is_free, serve
 from gateway.settings import Home, Settings, database_url, home
 from gateway.synthetic.region import Region, make_region
 from gateway.working import background
@@ -66,11 +67,20 @@ def _job(where: Home, *, sites: int, seed: int, progress: Say) -> Mapping[str, o
 
 
 def _deployment(where: Home, port: int) -> Gateway:
+    """The demo of this folder at the addresses of today, which its settings keep from the first time."""
     # A demo has no second way to prove who one is: its links stay good for grave acts.
     settings = Settings(
-        base_url=f"http://127.0.0.1:{port}", in_force=people.IN_FORCE, methods=people.METHODS, proven_minutes=480
+        base_url=f"http://127.0.0.1:{port}",
+        service_url=f"http://127.0.0.1:{free_port()}",
+        in_force=people.IN_FORCE,
+        methods=people.METHODS,
+        proven_minutes=480,
     )
-    return create_deployment(where, settings)
+    gateway = create_deployment(where, settings)
+    kept = urlsplit(gateway.settings.service_url).port
+    again = kept is not None and port_is_free(kept)
+    addresses = {"base_url": settings.base_url} | ({} if again else {"service_url": settings.service_url})
+    return replace(gateway, settings=gateway.settings.model_copy(update=addresses))
 
 
 def _run(stage: _Stage) -> Mapping[str, object]:
@@ -79,9 +89,14 @@ def _run(stage: _Stage) -> Mapping[str, object]:
     Steps: (1) the register and an exercise period; (2) every school delivers, with faults, corrections and
     confirmations; (3) the period is closed, a release built, approved by another person and published; (4) every
     recipient downloads its slice; (5) the log is exported and verified by the stand-alone verifier.
+
+    Raises:
+        MendableError: it was begun in this folder before, and only half a demo would come of it.
     """
     began = time.monotonic()
     gateway, say = stage.gateway, stage.progress
+    if people.was_begun(gateway):
+        raise MendableError("demo-again", folder=gateway.home.folder)
     say("register …")
     period = open_the_period(gateway, stage.region, stage.service.key_document())  # (1)
     stage.service.register(gateway, stage.region)

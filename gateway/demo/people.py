@@ -10,7 +10,7 @@ from gateway.context import Gateway
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
-from gateway.store import Party, Release, ReleaseState
+from gateway.store import Party, Period, Release, ReleaseState
 from policies.purpose import InForce
 from policies.release import Method, Sector
 
@@ -47,6 +47,12 @@ def is_loaded(gateway: Gateway) -> bool:
     """Whether an earlier run got as far as a published release."""
     with gateway.reading() as session:
         return session.exec(select(Release.id).where(Release.state == ReleaseState.PUBLISHED)).first() is not None
+
+
+def was_begun(gateway: Gateway) -> bool:
+    """Whether an earlier run opened its period, whatever came of it."""
+    with gateway.reading() as session:
+        return session.exec(select(Period.id)).first() is not None
 
 
 def login_links(gateway: Gateway) -> Iterator[tuple[str, str]]:

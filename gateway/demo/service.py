@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
 
 import httpx
 
 from gateway.context import Gateway
 from gateway.demo.people import must, operator_of
+from gateway.messages import MendableError
 from gateway.operate import Desk
-from gateway.outcome import GatewayError
 from gateway.pseudonyms import (
     REGISTER_FILE,
     create_service_folder,
@@ -20,7 +21,6 @@ from gateway.pseudonyms import (
     issue_service_tokens,
     register_public_key,
 )
-from gateway.running import free_port
 from gateway.synthetic.region import Region
 
 ANSWER_SECONDS = 30.0
@@ -55,17 +55,17 @@ class Service:
 
 @contextmanager
 def pseudonym_service(gateway: Gateway) -> Iterator[Service]:
-    """Run the service as a process for as long as the block runs."""
+    """Run the service at the address of the settings, as a process, for as long as the block runs."""
     folder = gateway.home.service
     create_service_folder(folder, operator=gateway.settings.service_operator, gateway_key=register_public_key(gateway))
     serial = int(time.time())
     desk = Desk(gateway, operator_of(gateway))
     must(export_service_register(desk, folder / REGISTER_FILE, serial=serial))
-    port = free_port()
+    port = urlsplit(gateway.settings.service_url).port
     command = [sys.executable, "-m", "gateway.cli", "pseudonym-service", "--folder", str(folder), "--port", str(port)]
     process = subprocess.Popen(command)  # noqa: S603  our own program with our own arguments
     try:
-        service = Service(f"http://127.0.0.1:{port}", serial)
+        service = Service(gateway.settings.service_url, serial)
         _await(service, process)
         yield service
     finally:
@@ -78,16 +78,11 @@ def _await(service: Service, process: "subprocess.Popen[bytes]") -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if process.poll() is not None:
-            raise GatewayError(
-                "de pseudoniemdienst is gestopt, zie de regels hierboven / the pseudonym service ended, see above"
-            )
+            raise MendableError("service-ended")
         try:
             httpx.get(f"{service.url}/health/ready", timeout=1.0).raise_for_status()
         except httpx.HTTPError:
             time.sleep(0.05)
         else:
             return
-    raise GatewayError(
-        "de pseudoniemdienst startte niet binnen drie minuten; geef het commando nog eens / "
-        "the pseudonym service did not start within three minutes; give the command again"
-    )
+    raise MendableError("service-slow")

@@ -12,7 +12,8 @@ from gateway.context import Gateway, actor_of
 from gateway.delivered import counted, delivered_sectors
 from gateway.identity import Identity, caller_of
 from gateway.jobs import enqueue
-from gateway.outcome import GatewayError, Refused
+from gateway.messages import MendableError
+from gateway.outcome import Refused
 from gateway.periods import find_period, school_year
 from gateway.publish.ledger import Request, other_method, reserve
 from gateway.receive import refused_by
@@ -186,7 +187,7 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
             refusal = decided
     if not allowed:
         if refusal is None:
-            raise GatewayError("no purpose lets tables of this collection out: add one to the purpose files")
+            raise MendableError("no-purpose")
         return refusal
     plan = gateway.law.purposes.plan(allowed)
     thing = release_thing(Release(id="", period_id=0, purposes="", builder_id=0, seed=b""), period, plan)

@@ -14,6 +14,7 @@ from disclosure.perturb import Ask, Design, Estimate, Measured, estimate, expect
 from gateway.budgets import SpendState
 from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
+from gateway.messages import MendableError
 from gateway.outcome import GatewayError
 from gateway.publish.ledger import Request, begin, keep
 from gateway.publish.protecting import dimensions, inequalities, terms_of
@@ -84,11 +85,11 @@ def design_of(table: SectorTable, noise: Noise) -> Design:
     """What is asked of a sector: the shares of the purpose file over the levels that the sector has.
 
     Raises:
-        GatewayError: a share of a level that does not exist.
+        MendableError: a share of a level that does not exist.
     """
     unknown = set(noise.shares) - set(_QUERIES)
     if unknown:
-        raise GatewayError(f"no level {min(unknown)!r} to give budget to: use {', '.join(_QUERIES)} in shares")
+        raise MendableError("no-such-level", level=min(unknown), levels=", ".join(_QUERIES))
     shares = {name: share for name, share in noise.shares.items() if name != "swv" or table.has_swv}
     parts = divide(noise.per_release, shares)
     return Design(noise.mechanism, tuple(Ask(_QUERIES[name], part) for name, part in parts.items()), "band")

@@ -71,7 +71,8 @@ class _Crowd:
             self._waiting -= 1
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Wait for the workers: one that writes its answer into a pipe that is gone would say so on the way out."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
 
 def create_service(

@@ -133,6 +133,17 @@ def test_killed_workers_are_replaced_and_orphans_end(world: World) -> None:
         assert all(ends(orphan) for orphan in orphans)
 
 
+def test_a_service_stopped_at_the_keyboard_leaves_in_order(world: World) -> None:
+    """Ctrl-C reaches the workers too, while they still start or wait for work: nobody prints a traceback."""
+    with running(world.folder, free_port(), PUPILS) as process:
+        for pid in (*children(process), process.pid):
+            os.kill(pid, signal.SIGINT)
+        process.wait()
+    said = (world.folder / "service.log").read_text()
+    assert "Application shutdown complete" in said
+    assert not [line for line in said.splitlines() if "Traceback" in line or "Error" in line]
+
+
 def ends(pid: int) -> bool:
     """Whether a process ends within ten seconds."""
     for _ in range(200):

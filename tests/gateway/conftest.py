@@ -146,3 +146,12 @@ def running(world: World) -> Iterator[Site]:
         finally:
             server.should_exit = True
             thread.join()
+
+
+@pytest.fixture
+def lite(new_world: Callable[..., World]) -> Iterator[Site]:
+    """A running gateway on SQLite: for what does not depend on the database."""
+    made = new_world()
+    now = dataclasses.replace(made.gateway, clock=wall_clock, log=Log(made.gateway.log.vocabulary))
+    with running(World(now, made.region)) as site:
+        yield site

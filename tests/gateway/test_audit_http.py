@@ -2,14 +2,14 @@
 
 import asyncio
 import csv
-import dataclasses
 import io
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -24,7 +24,6 @@ from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.continuation import Continuation, verify_continues
 from audit.export import CSV_COLUMNS
 from audit.leaf import encode
-from audit.log import Log
 from audit.note import Signer
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
@@ -33,7 +32,6 @@ from audit.timeline import Filter, find
 from gateway.app import yearly_log
 from gateway.asgi import create_app
 from gateway.cli.following import Followed, Seen, follow
-from gateway.context import wall_clock
 from gateway.deliveries import confirm
 from gateway.demo.people import MINISTER, must
 from gateway.formats.write import Format
@@ -44,18 +42,9 @@ from gateway.running import free_port
 from gateway.store import Receipt
 from gateway.witnesses import ask_all
 
-from .conftest import PERIOD, TABLE, Site, World, running
+from .conftest import PERIOD, TABLE, Site, World
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def lite(new_world: Callable[..., World]) -> Iterator[Site]:
-    """A running gateway on SQLite: for what does not depend on the database."""
-    made = new_world()
-    now = dataclasses.replace(made.gateway, clock=wall_clock, log=Log(made.gateway.log.vocabulary))
-    with running(World(now, made.region)) as site:
-        yield site
 
 
 def deliver(site: Site, index: int = 0) -> str:
@@ -187,7 +176,7 @@ def test_a_checkpoint_the_log_signed_and_does_not_hold_raises_the_alarm(lite: Si
         signer = Signer(true.origin, key.seed)
         false = str(signer.sign(Checkpoint(true.origin, true.size, bytes(32)).text()))
         answer = public.post("/v1/audit/continuation", content=false)
-        Seen(false, signer.key.public).write(tmp_path / "seen.json")
+        Seen(false, signer.key.public, "").write(tmp_path / "seen.json")
         followed = follow(public, tmp_path / "seen.json")
         _await(lambda: "witness.alarmed" in events(lite.world))
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/checkpoint-contradicted")
@@ -202,7 +191,7 @@ def test_a_client_follows_the_log_from_one_visit_to_the_next(lite: Site, tmp_pat
         first = follow(public, kept)
         deliver(lite)
         second = follow(public, kept)
-        Seen(Seen.read(kept).note, bytes(32)).write(kept)
+        replace(Seen.read(kept), public=bytes(32)).write(kept)
         third = follow(public, kept)
     assert (first, second, third) == (Followed.FIRST, Followed.CONTINUES, Followed.BROKEN)
 

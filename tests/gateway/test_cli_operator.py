@@ -3,14 +3,21 @@
 import json
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey
 from typer.testing import CliRunner
 
+from gateway.app import open_gateway
 from gateway.cli import app
-from gateway.settings import DATA_VARIABLE
+from gateway.demo.people import must
+from gateway.identity import Identity
+from gateway.operate import Desk
+from gateway.register import SiteEntry
+from gateway.settings import DATA_VARIABLE, home
+from gateway.synthetic.region import codes, make_region
 
 Run = Callable[..., str]
 
@@ -99,6 +106,8 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", "zz", exits=2)
     public = run("service", "gateway-key").strip()
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", public)
+    run("service", "open-year", "2027-2028", "--folder", folder)
+    assert "service register -o register.json" in run("pseudonym-service", "--folder", folder, exits=1)
     run("service", "register", "-o", folder / "register.json")
     run("service", "token", "00AB00", exits=1)
     run("service", "key-file", "--folder", folder, "-o", tmp_path / "keys.json")
@@ -108,12 +117,30 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
         settings.read_text().replace('service_operator = "ORG-POORT"', 'service_operator = "ORG-DIENST"')
     )
     run("key", "pin", tmp_path / "keys.json")
-    grant = ("quota", "grant", "00AB00", "50", "--folder", folder, "--school-year", "2026-2027", "--reason")
-    run(*grant, "pupils-arrived")
-    run(*grant, "because", exits=2)
-    run("service", "open-year", "2027-2028", "--folder", folder)
+    run("service", "open-year", "2027", "--folder", folder, exits=2)
     run("service", "close-year", "2027-2028", "--folder", folder, exits=2)
     run("service", "close-year", "2027-2028", "--folder", folder, "--yes")
+    assert "service init" in run("service", "open-year", "2027-2028", "--folder", tmp_path / "data", exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_quota_is_granted_to_a_site_of_the_register_only(run: Run, tmp_path: Path) -> None:
+    """A site that the service's register does not know gets nothing, nor does anybody by an altered register."""
+    folder, register = tmp_path / "service", tmp_path / "service" / "register.json"
+    site = make_region(10, 1).sites[0]
+    desk = Desk(open_gateway(home(None)), Identity("ORG-POORT", "operator"))
+    entry = SiteEntry(**{name: getattr(site, name) for name in SiteEntry.__slots__ if name != "funded"})
+    must(desk.register([entry], codes(make_region(10, 1)), date(2026, 8, 1)))
+    run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key",
+        run("service", "gateway-key").strip())  # fmt: skip
+    run("service", "register", "-o", register)
+    words = ("50", "--folder", folder, "--school-year", "2026-2027", "--reason")
+    run("quota", "grant", site.code, *words, "pupils-arrived")
+    run("quota", "grant", site.code, *words, "because", exits=2)
+    assert "99ZZ99 staat vandaag niet in" in run("quota", "grant", "99ZZ99", *words, "pupils-arrived", exits=1)
+    assert "99ZZ99 is not in" in run("quota", "grant", "99ZZ99", *words, "pupils-arrived", "--lang", "en", exits=1)
+    register.write_bytes(register.read_bytes().replace(site.code.encode(), b"99ZZ99"))
+    assert "veranderd" in run("quota", "grant", "99ZZ99", *words, "pupils-arrived", exits=1)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -10,11 +10,16 @@ import pytest
 
 from audit.errors import LogClosedError
 from audit.proofs import LogState, log_note, logs, prove
+from audit.quorum import parse_policy
+from audit.receipt import Verdict, verify_receipt
 from audit.timeline import Filter, find
 from gateway.app import yearly_log
+from gateway.deliveries import receipt_of
+from gateway.oversight import policy_text
 from gateway.yearly import KEEP, YearlyLog
 
 from .conftest import World
+from .test_receive import received
 
 JULY = datetime(2027, 7, 31, 21, 59, 59, tzinfo=UTC)  # a second before midnight in Amsterdam
 AUGUST = JULY + timedelta(seconds=1)
@@ -48,6 +53,17 @@ def test_on_the_first_of_august_one_log_ends_and_the_next_commits_to_it(world: W
         proof = prove(connection, last)
     assert first["object"]["commitment"] == sha256(end.encode()).hexdigest()
     assert proof.checkpoint.startswith(f"{NAME}/2026-2027\n")
+
+
+def test_a_receipt_of_either_year_is_checked_with_one_policy(world: World) -> None:
+    """Both logs have one key and two names: the file of keys holds both, and nobody reads it as a doubled line."""
+    made = received(world)
+    world.sequence()
+    old = str(receipt_of(world.gateway, world.site(0), made.submission.id))
+    world.at(AUGUST).sequence()
+    policy = parse_policy(policy_text(world.gateway))
+    assert [key.name for key in policy.logs] == [f"{NAME}/2026-2027", f"{NAME}/2027-2028"]
+    assert verify_receipt(old, policy, world.counts(0)).verdict is Verdict.PROVEN
 
 
 def test_a_year_that_was_closed_but_not_signed_is_signed_by_the_next_start(

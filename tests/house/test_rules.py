@@ -25,7 +25,7 @@ EDGE = {
         "publish", "receive", "settings", "store", "web", "witnesses",
     },
     "policies": {"engine", "purpose"},
-    "pseudonymisation": {"client", "hsm", "kek", "keyring", "private_file", "service"},
+    "pseudonymisation": {"client", "errors", "hsm", "kek", "keyring", "private_file", "service"},
 }  # fmt: skip
 IMPURE = {
     "open", "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "time.time", "time.time_ns",

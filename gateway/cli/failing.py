@@ -1,0 +1,76 @@
+"""What is said when a command fails: one clear line in the language asked for, never a traceback."""
+
+import sys
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from audit.errors import AuditError
+from gateway.messages import Language, MendableError, text
+from gateway.outcome import GatewayError
+from gateway.settings import DATABASE_VARIABLE
+from policies.errors import PolicyError
+from pseudonymisation.errors import KeyringError, PseudonymisationError
+
+_ONLY_IN_EXTRA = {
+    "alembic", "authlib", "cedarpy", "fastapi", "highspy", "joserfc", "numpy", "opentelemetry", "pandas",
+    "prometheus_client", "sqlalchemy", "sqlmodel", "uvicorn",
+}  # fmt: skip
+_KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
+
+
+class Plain(TyperGroup):
+    """The command line, whose known errors end with exit 1; a command remembers its language in the root context."""
+
+    def invoke(self, ctx: Any) -> object:  # noqa: ANN401  the context of a click that typer carries along
+        """Run a command; see the class."""
+        try:
+            return super().invoke(ctx)
+        except _KNOWN as error:
+            _fail(_said(error, language(ctx.obj)))
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.split(".")[0] not in _ONLY_IN_EXTRA:
+                raise
+            _fail(text("cli", "only-in-extra", language(ctx.obj)))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            _fail(text("cli", "file-trouble", language(ctx.obj), file=str(error.filename), trouble=str(error.strerror)))
+        except Exception as error:
+            if not _is_of_database(error):
+                raise
+            _fail(text("mends", "database-away", language(ctx.obj), variable=DATABASE_VARIABLE))
+
+
+def _said(error: Exception, wanted: Language) -> str:
+    """What an error says; one that only a fault of the product can cause has no Dutch."""
+    match error:
+        case MendableError():
+            return error.said(wanted)
+        case KeyringError():
+            return error.nl if wanted == "nl" else error.en
+        case _:
+            return str(error)
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Whether the database is away or empty; told by its name, for SQLAlchemy is not in the base install."""
+    return (
+        type(error).__name__ in {"OperationalError", "ProgrammingError"} and type(error).__module__ == "sqlalchemy.exc"
+    )
+
+
+def _fail(message: str) -> NoReturn:
+    say_error(f"verzuimpoort: {message}")
+    raise typer.Exit(1)
+
+
+def language(lang: str | None) -> Language:
+    """The language asked for; Dutch unless it is English."""
+    return "en" if lang == "en" else "nl"
+
+
+def say_error(line: str) -> None:
+    """One line to the user about what went wrong."""
+    sys.stderr.write(f"{line}\n")

@@ -1,0 +1,86 @@
+"""What is said when a command fails: one line, what is wrong and how to mend it, in the language asked for."""
+
+import re
+import socket
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import pseudonymisation.errors
+from gateway import cli
+from gateway.messages import catalogue
+from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE
+
+SOURCE = "\n".join(file.read_text(encoding="utf-8") for file in Path(cli.__file__).parents[1].rglob("*.py"))
+ROOM = Path(pseudonymisation.errors.__file__).parent
+KEYS = tomllib.loads((ROOM / "errors.toml").read_text(encoding="utf-8"))
+
+
+def fails(*words: object, **environment: str) -> str:
+    """What a command that fails says; a traceback or another exit code than 1 fails the test."""
+    outcome = CliRunner(env=environment).invoke(cli.app, [str(word) for word in words])
+    assert (outcome.exit_code, type(outcome.exception)) == (1, SystemExit), (outcome.output, outcome.exception)
+    return outcome.output
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_fault_of_the_machine_is_told_in_dutch_and_by_a_switch_in_english(tmp_path: Path) -> None:
+    """No folder, no settings, a missing key, a file in the way: each in both languages, by option or environment."""
+    data, made = {DATA_VARIABLE: str(tmp_path / "data")}, tmp_path / "data"
+    assert "geen gegevensmap: geef --data" in fails("release", "show")
+    assert "no data folder: give --data" in fails("release", "show", "--lang", "en")
+    assert "no data folder: give --data" in fails("release", "show", VERZUIMPOORT_LANGUAGE="en")
+    assert "gateway.toml ontbreekt" in fails("party", "list", **data)
+    assert CliRunner(env=data).invoke(cli.app, ["init"]).exit_code == 0
+    (tmp_path / "there.zip").touch()
+    assert "bestaat al" in fails("backup", "-o", tmp_path / "there.zip", **data)
+    assert "is there already" in fails("backup", "-o", tmp_path / "there.zip", "--lang", "en", **data)
+    (made / "keys" / "kek.json").rename(tmp_path / "kek.json")
+    assert "leg de sleutel der sleutels terug" in fails("key", "list", **data)
+    assert "put the key-encryption key back" in fails("key", "list", "--lang", "en", **data)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there_are_one_line(tmp_path: Path) -> None:
+    """Neither is a traceback, and both say where to look."""
+    data = {DATA_VARIABLE: str(tmp_path / "data")}
+    assert CliRunner(env=data).invoke(cli.app, ["init"]).exit_code == 0
+    nowhere = tmp_path / "nowhere" / "policy.txt"
+    assert f"{nowhere} kan niet worden" in fails("audit", "policy", "-o", nowhere, **data)
+    for url in ("postgresql://127.0.0.1:9/x", f"sqlite:///{tmp_path}/empty.sqlite"):
+        assert DATABASE_VARIABLE in fails("party", "list", **data, **{DATABASE_VARIABLE: url})
+
+
+@pytest.fixture
+def busy() -> Iterator[int]:
+    """A port on which somebody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield int(listener.getsockname()[1])
+
+
+@pytest.mark.parametrize("words", [("serve",), ("demo",), ("pseudonym-service", "--folder", ".")])
+def test_a_busy_port_is_named_with_the_next_that_is_free(words: tuple[str, ...], busy: int, tmp_path: Path) -> None:
+    """Said before anything is opened, so that nothing is half started."""
+    told = fails(*words, "--port", busy, **{DATA_VARIABLE: str(tmp_path)})
+    match = re.search(rf"poort {busy} is bezet; probeer --port ([0-9]+)", told)
+    assert match is not None
+    assert int(match[1]) > busy
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_text_is_said_somewhere_in_both_languages() -> None:
+    """What nobody says is deleted, and a translation fills in the same facts."""
+    facts = [[sorted(re.findall(r"\{(\w+)\}", each)) for each in (one["nl"], one["en"])]
+             for name in ("mends", "cli") for one in catalogue(name).values()]  # fmt: skip
+    facts += [[sorted(re.findall(r"\{(\w+)\}", each)) for each in one] for one in KEYS.values()]
+    assert all(dutch == english for dutch, english in facts)
+    assert not [key for key in catalogue("mends") if f'"{key}"' not in SOURCE]
+    built = ("receipt-", "log-", "report-")
+    assert not [key for key in catalogue("cli") if f'"{key}"' not in SOURCE and not key.startswith(built)]
+    room = "\n".join(file.read_text(encoding="utf-8") for file in ROOM.rglob("*.py")) + SOURCE
+    assert not [key for key in KEYS if f'KeyringError("{key}"' not in room]

@@ -1,0 +1,46 @@
+"""A receipt is checked at the desk of who got it, with the keys of the gateway as they were kept there."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app
+from gateway.settings import TOKEN_VARIABLE
+
+from .conftest import PERIOD, TABLE, Site
+
+
+@pytest.fixture
+def school(lite: Site, tmp_path: Path) -> list[str]:
+    """A file of counts was submitted from this computer: the words of `receipt verify` for it."""
+    code, file, receipt = lite.world.region.sites[0].code, tmp_path / "counts.csv", tmp_path / "counts.receipt"
+    file.write_bytes(lite.world.counts(0))
+    with lite.client(code) as http:
+        token = http.headers["authorization"].removeprefix("Bearer ")
+    about = ["--collection", TABLE, "--site", code, "--period", PERIOD]
+    words = ["submit", str(file), "--gateway", lite.url, "-o", str(receipt), *about]
+    done = CliRunner(env={TOKEN_VARIABLE: token, "XDG_CONFIG_HOME": str(tmp_path / "school")}).invoke(app, words)
+    assert done.exit_code == 0, done.output
+    return ["receipt", "verify", str(receipt), "--file", str(file)]
+
+
+def said(folder: Path, *words: str, exits: int) -> str:
+    """What the command says to the user of this folder."""
+    done = CliRunner(env={"XDG_CONFIG_HOME": str(folder)}).invoke(app, list(words))
+    assert done.exit_code == exits, done.output
+    return done.output
+
+
+def test_a_receipt_is_checked_with_the_keys_kept_at_the_submission(school: list[str], tmp_path: Path) -> None:
+    """Without keys given: in order for the file that was sent, and not in order for another."""
+    assert "In orde" in said(tmp_path / "school", *school, exits=0)
+    (tmp_path / "counts.csv").write_bytes(b"another file")
+    assert "van een ander bestand" in said(tmp_path / "school", *school, exits=1)
+
+
+def test_who_never_met_the_gateway_asks_it_for_its_keys(school: list[str], lite: Site, tmp_path: Path) -> None:
+    """On another computer nothing is believed by itself: it asks for an address or a file of keys."""
+    assert "--policy" in said(tmp_path / "elsewhere", *school, exits=1)
+    assert "Give --gateway" in said(tmp_path / "elsewhere", *school, "--lang", "en", exits=1)
+    assert "In orde" in said(tmp_path / "elsewhere", *school, "--gateway", lite.url, exits=0)
