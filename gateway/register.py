@@ -138,37 +138,53 @@ def add_parties(session: Session, parties: Iterable[tuple[str, str, str]]) -> in
 def register_sites(session: Session, entries: Sequence[SiteEntry], valid_from: date) -> Changes | list[Fault]:
     """Register sites, or close their old facts and open new ones where something changed.
 
-    Boards, gemeenten and SWVs that a site names are registered with it.
+    What is registered from a later day on stays: new facts hold until then, and the same facts begin earlier. Boards,
+    gemeenten and SWVs that a site names are registered with it.
 
     Returns:
         What changed, or the faults; then nothing is changed.
     """
     current = {facts.site: facts for facts in sites_on(session, valid_from)}
+    coming = _next_facts(session, valid_from)
     faults = [
         Fault(rule, where=entry.code)
         for entry in entries
-        if (rule := _entry_fault(entry, current.get(entry.code))) is not None
+        if (rule := _entry_fault(entry, current.get(entry.code) or coming.get(entry.code))) is not None
     ]
     if faults:
         return faults
     parties = add_parties(session, _named(entries))
     added = changed = 0
     for entry in entries:
-        old, new = current.get(entry.code), entry.facts(valid_from)
+        old, after, new = current.get(entry.code), coming.get(entry.code), entry.facts(valid_from)
         if old is not None and _same(old, new):
             continue
-        if old is None:
-            added += 1
-        else:
-            changed += 1
-            if old.valid_from == valid_from:
-                session.delete(old)
-                session.flush()
-            else:
-                old.valid_to = valid_from
-        session.add(new)
+        added += old is None and after is None
+        changed += old is not None or after is not None
+        _put(session, new, old, after)
     session.flush()
     return Changes(added, changed, len(entries) - added - changed, parties)
+
+
+def _put(session: Session, new: SiteFacts, old: SiteFacts | None, after: SiteFacts | None) -> None:
+    """Let new facts hold in the place of the old ones, or before those that come after; the same begin earlier."""
+    if old is None and after is not None and _same(after, new):
+        after.valid_from = new.valid_from
+        return
+    if old is not None:
+        new.valid_to, old.valid_to = old.valid_to, new.valid_from
+        if old.valid_from == new.valid_from:
+            session.delete(old)
+            session.flush()
+    elif after is not None:
+        new.valid_to = after.valid_from
+    session.add(new)
+
+
+def _next_facts(session: Session, day: date) -> Mapping[str, SiteFacts]:
+    """Of each site what begins to hold first after a day."""
+    later = select(SiteFacts).where(col(SiteFacts.valid_from) > day).order_by(col(SiteFacts.valid_from).desc())
+    return {facts.site: facts for facts in session.exec(later)}
 
 
 def names(session: Session, codes: Iterable[str]) -> Mapping[str, str]:

@@ -92,14 +92,14 @@ def demand_free(host: str, port: int) -> None:
 
 
 def port_is_free(port: int, host: str = _LOOPBACK) -> bool:
-    """Whether a server could listen on this port of the host; one whose address is not this machine's is left to it."""
+    """Whether nobody listens on this port of the host yet; what else may be wrong with them the server says."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            return error.errno not in (errno.EADDRINUSE, errno.EACCES)
+            return error.errno != errno.EADDRINUSE
         return True
 
 

@@ -136,12 +136,18 @@ def audit_follow(
 @witness.command("add")
 def witness_add(name: str, key: str, url: str, at_least: AtLeast = None, data: Data = None, lang: Lang = "nl") -> None:
     """Laat een getuige meetellen: naam, sleutel en adres die het getuigeprogramma toonde / let a witness count."""
+    from audit.errors import NoteError
     from audit.note import Key
     from audit.quorum import Witness
     from gateway import witnesses
 
-    gateway, _ = _operator(data)
-    done(witnesses.add(*_operator(data), Witness(name, Key.parse(key), url), at_least), lang)
+    try:
+        parsed = Key.parse(key)
+    except NoteError as error:
+        hint = "de sleutel is de eerste regel van het getuigeprogramma / the key is the first line of its program"
+        raise typer.BadParameter(hint) from error
+    gateway, identity = _operator(data)
+    done(witnesses.add(gateway, identity, Witness(name, parsed, url), at_least), lang)
     say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(gateway.home)))
 
 

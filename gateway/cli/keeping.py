@@ -131,7 +131,8 @@ def restore(
     from gateway.backup import restore as bring_back
 
     found = bring_back(home(data), file, keys)
-    told = {"made": found.made, "rows": found.rows, "refused": found.refused, "ended": found.ended}
+    made = found.made.isoformat(timespec="milliseconds") if as_json else f"{found.made:%Y-%m-%d %H:%M} UTC"
+    told = {"made": made, "rows": found.rows, "refused": found.refused, "ended": found.ended}
     if as_json:
         say_json(told | {"erased": dict(found.erased)})
         return

@@ -6,6 +6,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from audit.errors import NoteError
 from audit.quorum import Policy, parse_policy
 from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, app, say
 from gateway.cli.failing import language, say_error
@@ -71,7 +72,11 @@ def receipt_verify(
 def _rules(receipt_text: str, policy_file: Path | None, gateway: str | None, lang: str) -> Policy:
     """Whom to believe: as given, as the gateway says, or as kept; where nothing is kept that is said."""
     if policy_file is not None:
-        return parse_policy(policy_file.read_text(encoding="utf-8"))
+        try:
+            return parse_policy(policy_file.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, NoteError) as error:
+            hint = f"--policy: maak het met / make it with `verzuimpoort audit policy` ({error})"
+            raise typer.BadParameter(hint) from error
     if gateway is not None:
         with anonymous(gateway, lang) as http:
             answer = http.get("/v1/audit/policy")

@@ -32,7 +32,7 @@ from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import Content, Sheet, UnreadableFile, content_of
 from gateway.messages import text
 from gateway.outcome import Report
-from gateway.records import Expected, parse
+from gateway.records import Expected, parse, raw_in
 from gateway.records.document import read_document
 from gateway.records.template import offered_in
 
@@ -146,8 +146,12 @@ def change_numbers(
 @app.command("submit-changes")
 def submit_changes(file: File, gateway: GatewayUrl, token_file: TokenFile = None, lang: Lang = "nl") -> None:
     """Lever nummerwijzigingen aan / submit number changes: stored rows go on under the new numbers."""
+    body = file.read_bytes()
+    if content_of(body) is not Content.JSON or _readable(lambda: read_document(body), lang).get("changes") is None:
+        say_error(text("cli", "not-changes", language(lang)))
+        raise typer.Exit(1)
     with connection(gateway, token_file, lang) as http:
-        answer = http.post("/v1/number-changes", content=file.read_bytes())
+        answer = http.post("/v1/number-changes", content=body)
         expect(answer, lang, httpx.codes.OK)
     made = answer.json()
     say(text("cli", "changes-taken", language(lang), pupils=str(made["pupils"]), rows=str(made["rows"])))
@@ -167,6 +171,7 @@ def submit(
 ) -> None:
     """Lever een bestand aan en bewaar het ontvangstbewijs / submit a file and keep the receipt."""
     body = file.read_bytes()
+    _keep_raw_here(body, lang)
     about = _about(body, lang, collection=collection, party=site, period=period)
     with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/submissions", params=about, content=body)
@@ -192,6 +197,17 @@ def _contract(collection: str) -> Contract:
 def _service(url: str, token_file: Path | None, *, offline: bool) -> httpx.Client:
     token = "" if offline else secret_token(token_file)
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
+
+
+def _keep_raw_here(body: bytes, lang: str) -> None:
+    """Stop before a file that names pupils leaves the school, the export in place of the document for instance."""
+    if not body.strip():
+        return
+    found = _readable(lambda: raw_in(body), lang)
+    if found is not None:
+        say_error(text("cli", "names-pupils", language(lang)))
+        say_report(found, language(lang))
+        raise typer.Exit(1)
 
 
 def _about(body: bytes, lang: str, **given: str | None) -> dict[str, str]:

@@ -11,9 +11,10 @@ from gateway.records.clean import accept
 from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
 from gateway.records.document import read_document
 from gateway.records.expected import Expected, Parsed, Row
+from gateway.records.raw import raw_cells, raw_headings
 from gateway.records.rows import records_of_document
 
-__all__ = ["Expected", "Parsed", "Row", "parse"]
+__all__ = ["Expected", "Parsed", "Row", "parse", "raw_in"]
 
 
 def parse(body: bytes, expected: Expected) -> Parsed | Report:
@@ -35,6 +36,20 @@ def parse(body: bytes, expected: Expected) -> Parsed | Report:
     except UnreadableFile as error:
         return Report.of([error.fault])
     return parsed if isinstance(parsed, Parsed) else Report.of(parsed)
+
+
+def raw_in(body: bytes) -> Report | None:
+    """What in a table names pupils: raw numbers, or a column of names. For who is about to send it to anybody.
+
+    Raises:
+        UnreadableFile: no table can be read from it, nor a document.
+    """
+    content = content_of(body)
+    if content is Content.JSON:
+        return None
+    sheet = read_xlsx(body) if content is Content.XLSX else read_csv(body, COLUMNS)
+    faults = [*raw_headings(sheet.header), *raw_cells([(1, sheet.header), *sheet.rows])]
+    return Report.of(faults) if faults else None
 
 
 def _read(body: bytes, expected: Expected) -> Parsed | list[Fault]:

@@ -85,7 +85,7 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
-    """Two files, never overwritten; on a new machine the key-encryption key comes first, then everything."""
+    """Two files, never overwritten nor taken for one another; the key-encryption key comes first, then everything."""
     run("key", "create", "2026-2027")
     data, keys = tmp_path / "data.zip", tmp_path / "keys.zip"
     run("backup", exits=2)
@@ -94,6 +94,8 @@ def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     (new / "keys").mkdir(parents=True, mode=0o700)
     new.chmod(0o700)
     shutil.copy(tmp_path / "data" / "keys" / "kek.json", new / "keys" / "kek.json")
+    assert "gegevensbestand" in run("restore", keys, "--keys", keys, "--data", new, exits=1)
+    assert "sleutelbestand" in run("restore", data, "--keys", data, "--data", new, exits=1)
     told = json.loads(run("restore", data, "--keys", keys, "--data", new, "--json"))
     assert (told["refused"], told["ended"]) == (0, 0)
     assert run("key", "list", "--data", new) == run("key", "list")

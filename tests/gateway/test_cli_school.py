@@ -56,6 +56,20 @@ def test_a_broken_document_is_said_before_it_is_sent(tmp_path: Path) -> None:
     assert "rij 2: " in submit(tmp_path, '{"collection":\n', f"http://127.0.0.1:{free_port()}")
 
 
+@pytest.mark.parametrize("command", ["submit", "submit-changes"])
+def test_a_file_that_names_pupils_does_not_leave_the_school(tmp_path: Path, command: str) -> None:
+    """The export in place of the document: refused before anybody is called, with the place and without the value."""
+    file = tmp_path / "export.csv"
+    file.write_text("BSN;Bouw\n111222333;onderbouw\n")
+    words = [command, str(file), "--gateway", f"http://127.0.0.1:{free_port()}"]
+    words += ["-o", str(tmp_path / "receipt"), "--collection", "absence-counts"] if command == "submit" else []
+    done = CliRunner(env={TOKEN_VARIABLE: "vp_x"}).invoke(app, words)
+    assert done.exit_code == 1
+    assert "niets verstuurd" in done.output
+    assert "111222333" not in done.output
+    assert command == "submit-changes" or "[RAW-NUMBER]" in done.output
+
+
 def test_equal_faults_stand_in_one_line(tmp_path: Path) -> None:
     """Thirty rows with one fault are one line with their rows, in both languages."""
     file = tmp_path / "counts.csv"

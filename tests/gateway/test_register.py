@@ -36,6 +36,19 @@ def test_registering_the_same_again_changes_nothing(world: World) -> None:
         assert register_sites(session, [SITE], LATER) == Changes(0, 0, 1, 0)
 
 
+@pytest.mark.parametrize(("pupils", "last"), [(100, 110), (120, 100)])
+def test_facts_told_afterwards_hold_until_those_that_are_there(world: World, pupils: int, last: int) -> None:
+    """A list imported for an earlier day than the one before it leaves one row a day, whatever it says."""
+    days = (FIRST, date(2026, 10, 1), LATER)
+    with world.gateway.writing() as session:
+        for day, entry in ((LATER, SITE), (FIRST, replace(SITE, pupils=pupils)), (days[1], replace(SITE, pupils=110))):
+            register_sites(session, [entry], day)
+        held = [[row.pupils for row in sites_on(session, day) if row.site == SITE.code] for day in days]
+        other = register_sites(session, [replace(SITE, sector="vo")], date(2026, 7, 1))
+    assert held == [[pupils], [110], [last]]
+    assert isinstance(other, list)
+
+
 def test_a_site_that_is_not_there_yet_has_no_facts(world: World) -> None:
     """Before its first day a site does not exist."""
     with world.gateway.writing() as session:
