@@ -1,7 +1,7 @@
 """What recipients get: their slice of the stored bytes, each download with its own entry and receipt."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlmodel import Session, col, select
@@ -53,6 +53,16 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A file that was decided on and logged, and that `let_go` hands out once a signed checkpoint holds its entry."""
+
+    body: bytes
+    form: Format
+    receipt: str
+    entry_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A release in the catalogue."""
 
@@ -92,12 +102,32 @@ def download(
     level: str | None = None,
     language: Language = "nl",
 ) -> Download | Refused:
-    """Hand a recipient its slice, or the chart of its region.
+    """Hand a recipient its slice, or the chart of its region: `hold` it and `let_go` of it."""
+    return _alone(gateway, hold(gateway, identity, release_id, form, level=level, language=language))
+
+
+def own_table(
+    gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format
+) -> Download | Refused:
+    """A site's own delivered figures, small counts included: the only way a confidential table leaves."""
+    return _alone(gateway, hold_own(gateway, identity, collection, period_code, form))
+
+
+def hold(
+    gateway: Gateway,
+    identity: Identity | None,
+    release_id: str,
+    form: Format,
+    *,
+    level: str | None = None,
+    language: Language = "nl",
+) -> Held | Refused:
+    """Prepare what a recipient asks for; several at once wait for one checkpoint together.
 
     A site gets its own figures, unsuppressed; asked for the level `swv` those of its region as a whole.
 
     Steps: (1) which areas are the caller's by the register of the period, and does the law allow them; (2) the file
-    from the stored bytes; (3) entry and receipt in one transaction; (4) wait until a signed checkpoint holds the entry.
+    from the stored bytes; (3) entry and receipt in one transaction; `let_go` waits until a signed checkpoint holds it.
     """
     with gateway.reading() as session:  # (1)
         release = session.get(Release, release_id)
@@ -105,7 +135,7 @@ def download(
         of_site = identity is not None and kind_of_code(identity.party) == Kind.SITE and level != REGION
         found = None if of_site else _slice_of(gateway, session, identity, release_id, level)
     if identity is not None and of_site:
-        return own_table(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
+        return hold_own(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
     if found is None or isinstance(found, Refused):
         return found or Refused("not-found")
     body = _written(gateway, found, form, language)  # (2)
@@ -119,13 +149,11 @@ def download(
         period=found.period.code,
         object=Object(f"release:{release_id}"),
     )
-    return _hand_out(gateway, entry, found.decision, body, form, party=recipient)
+    return _log(gateway, entry, found.decision, body, form, party=recipient)
 
 
-def own_table(
-    gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format
-) -> Download | Refused:
-    """A site's own delivered figures, small counts included: the only way a confidential table leaves."""
+def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format) -> Held | Refused:
+    """Prepare a site's own figures, as `own_table` hands them out."""
     contract = gateway.contracts.get(collection)
     if contract is None:
         return Refused("unknown-collection")
@@ -153,7 +181,24 @@ def own_table(
         period=period.code,
         object=Object(f"table:{contract.table}/{period.code}"),
     )
-    return _hand_out(gateway, entry, decision, body, form, party=identity.party)
+    return _log(gateway, entry, decision, body, form, party=identity.party)
+
+
+def let_go(gateway: Gateway, held: Iterable[Held]) -> list[Download] | Refused:
+    """Hand out what is held, once signed checkpoints hold all of its entries; asked at once, mostly one holds them."""
+    gone = []
+    for each in held:
+        proof = await_proof(gateway, each.entry_id)
+        if proof is None:
+            return Refused("log-behind", retry_after=5)
+        etag = gateway.tag(b"etag", each.body).hex()[:32]
+        gone.append(Download(each.body, each.form, with_proof(each.receipt, proof), each.entry_id, etag))
+    return gone
+
+
+def _alone(gateway: Gateway, held: Held | Refused) -> Download | Refused:
+    gone = held if isinstance(held, Refused) else let_go(gateway, [held])
+    return gone if isinstance(gone, Refused) else gone[0]
 
 
 def read_certificate(gateway: Gateway, identity: Identity | None, release_id: str) -> str | Refused:
@@ -325,10 +370,8 @@ def _stored(session: Session, release_id: str, places: Sequence[tuple[str, str, 
     return b"".join(part.rows for part in parts)
 
 
-def _hand_out(
-    gateway: Gateway, entry: Entry, decision: Decision, body: bytes, form: Format, *, party: str
-) -> Download | Refused:
-    """Log that these bytes go to this recipient, and let them go once a signed checkpoint holds the entry."""
+def _log(gateway: Gateway, entry: Entry, decision: Decision, body: bytes, form: Format, *, party: str) -> Held:
+    """Log that these bytes go to this recipient, with their receipt."""
     nonce = gateway.random(NONCE_BYTES)
     about = Object(entry.object.id if entry.object else "", commit(nonce, body))
     with gateway.writing() as session:
@@ -342,8 +385,4 @@ def _hand_out(
             details={"format": form.value, "operators": gateway.operators},
         )
         session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
-    proof = await_proof(gateway, appended.entry_id)
-    if proof is None:
-        return Refused("log-behind", retry_after=5)
-    etag = gateway.tag(b"etag", body).hex()[:32]
-    return Download(body, form, with_proof(receipt, proof), appended.entry_id, etag)
+    return Held(body, form, receipt, appended.entry_id)

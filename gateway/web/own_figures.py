@@ -10,13 +10,13 @@ from gateway import overview
 from gateway.collections import TOTAL
 from gateway.formats.write import Format
 from gateway.outcome import Refused
-from gateway.overview import OwnPeriod
 from gateway.publish.bars import Bar, Line, draw, legend, lines
-from gateway.publish.downloading import own_table
+from gateway.publish.downloading import hold_own, own_table
+from gateway.table import TableRow
 from gateway.web.figures import highest
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
-from gateway.web.sheets import beside, format_asked, published, rows_of
+from gateway.web.sheets import beside, format_asked, published, tables
 
 ROLE = "school"
 _WITH_PARTS = 2
@@ -32,10 +32,14 @@ def figures(request: Request, who: Visitor) -> Response:
     if own is None:
         return page(request, who, "school_figures.html", own=None, mine=mine)
     contract = gateway.contracts[own.period.table_id]
-    fetched = own_table(gateway, who.known, own.period.table_id, own.period.code, Format.CSV)
-    if isinstance(fetched, Refused):
-        return refusal(request, who, fetched)
-    found = lines(rows_of(fetched))
+    held = hold_own(gateway, who.known, own.period.table_id, own.period.code, Format.CSV)
+    if isinstance(held, Refused):
+        return refusal(request, who, held)
+    listed = [each for each in published(gateway, None) if each.period.id == own.period.id]
+    rows = tables(gateway, [[held], beside(gateway, who, listed[0].release.id if listed else None)])
+    if isinstance(rows, Refused):
+        return refusal(request, who, rows)
+    found = lines(rows[0])
     drawn = draw(found, contract)
     return page(
         request,
@@ -47,9 +51,9 @@ def figures(request: Request, who: Visitor) -> Response:
         groups=_groups(drawn),
         bands=[TOTAL, *contract.bands.upper, *list(contract.bands.margins)[-1:]],
         legend=legend(bar for _, bar in drawn),
-        benchmark=_benchmark(request, who, own, found),
+        benchmark=_benchmark(found, rows[1]),
         highest=highest(contract),
-        entry=fetched.entry_id,
+        entry=held.entry_id,
     )
 
 
@@ -64,13 +68,11 @@ def own_file(request: Request, who: Visitor) -> Response:
     return attachment(fetched.body, name, fetched.form.media_type)
 
 
-def _benchmark(request: Request, who: Visitor, own: OwnPeriod, mine: Sequence[Line]) -> dict[str, dict[str, Line]]:
+def _benchmark(mine: Sequence[Line], others: Sequence[TableRow]) -> dict[str, dict[str, Line]]:
     """Level → kind → the line of the own sector there, of the region and of the country, when they are published."""
-    gateway = gateway_of(request)
-    listed = [each for each in published(gateway, None) if each.period.id == own.period.id]
     sector = mine[0].sector if mine else ""
     found: dict[str, dict[str, Line]] = {}
-    for line in lines(beside(gateway, who, listed[0].release.id if listed else None)):
+    for line in lines(others):
         if line.sector == sector and line.subdivision == TOTAL:
             found.setdefault(line.level, {})[line.kind] = line
     return found

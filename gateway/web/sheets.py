@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, islice
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,7 +15,7 @@ from gateway.http.releases import file_response
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
-from gateway.publish.downloading import REGION, Download, Listed, catalogue, download, regions_open
+from gateway.publish.downloading import REGION, Download, Held, Listed, catalogue, download, hold, let_go, regions_open
 from gateway.store import ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
 from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, highest, settled
@@ -100,16 +100,27 @@ def fetch(gateway: Gateway, identity: Identity | None, release_id: str, level: s
     return download(gateway, identity, release_id, Format.CSV, level=level)
 
 
-def beside(gateway: Gateway, who: Visitor, release_id: str | None) -> list[TableRow]:
+def beside(gateway: Gateway, who: Visitor, release_id: str | None) -> list[Held]:
     """What stands beside a school's own figures in a release: its region, where the law opens it, and the country.
 
-    Each is a download with its own entry.
+    Each is a download with its own entry, held until `tables` lets it go.
     """
     if release_id is None:
         return []
-    region = fetch(gateway, who.known, release_id, REGION) if regions_open(gateway) else Refused("not-found")
-    country = fetch(gateway, None, release_id, "country")
-    return [row for each in (region, country) if isinstance(each, Download) for row in rows_of(each)]
+    region: Held | Refused = Refused("not-found")
+    if regions_open(gateway):
+        region = hold(gateway, who.known, release_id, Format.CSV, level=REGION)
+    country = hold(gateway, None, release_id, Format.CSV, level="country")
+    return [each for each in (region, country) if isinstance(each, Held)]
+
+
+def tables(gateway: Gateway, held: Sequence[Sequence[Held]]) -> list[list[TableRow]] | Refused:
+    """The rows of each group of held tables, all let go of together: a page waits for one checkpoint, not for many."""
+    gone = let_go(gateway, [each for group in held for each in group])
+    if isinstance(gone, Refused):
+        return gone
+    there = iter(gone)
+    return [[row for each in islice(there, len(group)) for row in rows_of(each)] for group in held]
 
 
 def file_of(fetched: Download, listed: Listed) -> Response:

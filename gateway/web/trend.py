@@ -12,7 +12,7 @@ from gateway.collections import TOTAL, Contract
 from gateway.formats.write import Format
 from gateway.outcome import Refused
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
-from gateway.publish.downloading import REGION, Listed, own_table
+from gateway.publish.downloading import REGION, Held, Listed, hold, hold_own
 from gateway.register import kind_of_code
 from gateway.store import Period
 from gateway.table import TableRow
@@ -20,7 +20,7 @@ from gateway.web.figures import Choices, Filters, bands, choices, highest, settl
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from gateway.web.plot import Plot, plot
-from gateway.web.sheets import beside, fetch, published, rows_of
+from gateway.web.sheets import beside, published, tables
 
 MOST = 8
 WHOSE = ("own", "region", "country")
@@ -76,13 +76,14 @@ class Trend:
 def of_recipient(request: Request, who: Visitor) -> Response:
     """The own area over the newest releases; each release that is looked at is a download in the log."""
     gateway, area = gateway_of(request), who.known.party
-    found: list[tuple[Period, Sequence[TableRow]]] = []
-    for listed in reversed(_newest(published(gateway, who.known))):
-        fetched = fetch(gateway, who.known, listed.release.id)
-        if isinstance(fetched, Refused):
-            return refusal(request, who, fetched)
-        found.append((listed.period, rows_of(fetched)))
-    return _page(request, who, found, area, _changes(request, area, [period for period, _ in found]))
+    there = _newest(published(gateway, who.known))[::-1]
+    held: list[tuple[Period, list[Held]]] = []
+    for listed in there:
+        asked = hold(gateway, who.known, listed.release.id, Format.CSV)
+        if isinstance(asked, Refused):
+            return refusal(request, who, asked)
+        held.append((listed.period, [asked]))
+    return _page(request, who, held, area, _changes(request, area, [period for period, _ in held]))
 
 
 def of_school(request: Request, who: Visitor) -> Response:
@@ -91,13 +92,13 @@ def of_school(request: Request, who: Visitor) -> Response:
     with gateway.reading() as session:
         mine = [own.period for own in overview.own_periods(session, site) if own.confirmed][:MOST]
     public = {listed.period.id: listed.release.id for listed in published(gateway, None)}
-    found: list[tuple[Period, Sequence[TableRow]]] = []
+    held: list[tuple[Period, list[Held]]] = []
     for period in reversed(mine):
-        own = own_table(gateway, who.known, period.table_id, period.code, Format.CSV)
+        own = hold_own(gateway, who.known, period.table_id, period.code, Format.CSV)
         if isinstance(own, Refused):
             return refusal(request, who, own)
-        found.append((period, [*rows_of(own), *beside(gateway, who, public.get(period.id))]))
-    return _page(request, who, found, site, [Change(0, 0)] * len(found))
+        held.append((period, [own, *beside(gateway, who, public.get(period.id))]))
+    return _page(request, who, held, site, [Change(0, 0)] * len(mine))
 
 
 def _newest(there: Sequence[Listed]) -> list[Listed]:
@@ -121,10 +122,14 @@ def _changes(request: Request, area: str, periods: Sequence[Period]) -> list[Cha
 def _page(
     request: Request,
     who: Visitor,
-    found: Sequence[tuple[Period, Sequence[TableRow]]],
+    held: Sequence[tuple[Period, Sequence[Held]]],
     area: str,
     changes: Sequence[Change],
 ) -> Response:
+    rows = tables(gateway_of(request), [group for _, group in held])
+    if isinstance(rows, Refused):
+        return refusal(request, who, rows)
+    found = [(period, each) for (period, _), each in zip(held, rows, strict=True)]
     contracts = gateway_of(request).contracts
     trend = _trend(found, area, changes, request.query_params, contracts[found[-1][0].table_id]) if found else None
     exercise = any(period.exercise for period, _ in found) if found else None

@@ -3,14 +3,19 @@
 import csv
 import dataclasses
 import io
+from collections.abc import Callable
+from functools import partial
+
+import pytest
 
 from gateway.context import vocabulary
 from gateway.demo.people import IN_FORCE
 from gateway.formats.write import Format
 from gateway.outcome import Refused
+from gateway.publish import downloading
 from gateway.publish.downloading import download, regions_open
 from policies.engine import Engine
-from tests.web.conftest import Stage
+from tests.web.conftest import PERIOD, Stage
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -37,3 +42,21 @@ def test_a_law_that_does_not_open_regions_keeps_them_closed(stage: Stage) -> Non
     assert isinstance(refused, Refused)
     assert refused.decision is not None
     assert [regions_open(stage.gateway), regions_open(gateway)] == [True, False]
+
+
+@pytest.mark.parametrize("path", [f"/school/figures?period={PERIOD}", "/school/trend"])
+def test_a_page_of_several_tables_waits_for_one_checkpoint(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Own figures, region and country are all logged before the page waits for the log."""
+    steps: list[str] = []
+
+    def told(act: Callable[..., object], step: str, *words: object, **more: object) -> object:
+        steps.append(step)
+        return act(*words, **more)
+
+    for name in ("_log", "await_proof"):
+        monkeypatch.setattr(downloading, name, partial(told, getattr(downloading, name), name))
+    with stage.client("school") as school:
+        assert school.get(path).status_code == 200
+    assert steps == ["_log"] * 3 + ["await_proof"] * 3
