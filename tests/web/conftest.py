@@ -4,6 +4,7 @@ import dataclasses
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -173,6 +174,13 @@ Visit = Callable[..., "Page"]
 @pytest.fixture
 def visit(stage: Stage, chromium: "Browser") -> Iterator[Visit]:
     """Opens a browser window for a role; whatever a page does against its content policy fails the test."""
+    with windows(stage, chromium) as opened:
+        yield opened
+
+
+@contextmanager
+def windows(stage: Stage, chromium: "Browser") -> Iterator[Visit]:
+    """The same on any stage."""
     complaints: list[str] = []
     contexts = []
 

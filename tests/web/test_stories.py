@@ -14,25 +14,14 @@ from openpyxl import load_workbook
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from gateway.oversight import policy_text
-from gateway.store import ReleaseChart, ReleaseState
-from tests.web.conftest import OPEN_PERIOD, PERIOD, SITES, TABLE, Stage, Visit, await_state, deliver
-from tests.web.judging import Page, expect, violations
+from gateway.store import ReleaseChart
+from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, Visit
+from tests.web.walking import Page, enter, expect, said, sound, words
 
 BANDS = {"upto5": "90", "5to10": "6", "10to20": "3", "above20": "1"}
 OTHER_BANDS = {"upto5": "70", "5to10": "20", "10to20": "8", "above20": "2"}
 NOBODY = {"upto5": "100", "5to10": "0", "10to20": "0", "above20": "0"}
 FORM = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
-
-
-def sound(page: Page) -> None:
-    """The page as it stands now has no axe violation."""
-    assert not list(violations(page))
-
-
-def enter(page: Page, stage: Stage, role: str) -> None:
-    """Follow a login link and press its button."""
-    page.goto(stage.link(role))
-    page.locator("main button").click()
 
 
 def count(kind: str, band: str, bands: dict[str, str] = BANDS) -> str:
@@ -45,11 +34,6 @@ def fill(page: Page) -> None:
     for field in page.locator("form.counts input[data-kind]").all():
         _, _, kind, band = (field.get_attribute("name") or "").split(".")
         field.fill(count(kind, band))
-
-
-def words(page: Page, nl: str, en: str) -> str:
-    """The words of the page's language."""
-    return en if page.locator("html").get_attribute("lang") == "en" else nl
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
@@ -200,109 +184,50 @@ def test_a_school_finds_a_closed_period_closed(stage: Stage, visit: Visit) -> No
     expect(page.locator(".state-confirmed")).to_be_visible()
 
 
-def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit) -> None:
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_an_swv_reads_its_table_and_fetches_it(stage: Stage, visit: Visit, language: str) -> None:
     """From the list to the table, its filters and its schools; file, chart and receipt are of the same slice."""
-    page = visit()
+    page = visit(language=language)
     enter(page, stage, "swv")
-    page.get_by_role("link", name="Open de tabel").first.click()
+    page.get_by_role("link", name=said(page, "releases.open")).first.click()
     expect(page.locator("svg.bar").first).to_be_visible()
     page.locator("#kind").select_option("illness")
-    page.get_by_role("button", name="Toon").click()
-    expect(page.locator("caption")).to_contain_text("waarvan ziekte")
-    page.get_by_role("link", name="Welke scholen leverden").click()
+    page.get_by_role("button", name=said(page, "filter.show")).click()
+    expect(page.locator("caption")).to_contain_text(said(page, "short.illness"))
+    page.get_by_role("link", name=said(page, "release.schools")).click()
     expect(page.locator("tbody tr").first).to_be_visible()
-    page.get_by_role("link", name="Bestanden en code").click()
+    page.get_by_role("link", name=said(page, "release.files")).click()
     dictionary = page.locator("a[href$='/dictionary']").get_attribute("href") or ""
     assert page.request.get(dictionary).json()["url"] == "table?format=csv"
     with page.expect_download() as started:
         page.get_by_role("link", name="CSV", exact=True).click()
     downloaded = Path(started.value.path()).read_bytes()
     with page.expect_download() as started, stage.gateway.reading() as session:
-        page.get_by_role("link", name="Grafiek").click()
+        page.get_by_role("link", name=said(page, "download.svg")).click()
         party = next(iter(stage.site.world.region.swvs))
-        stored = session.get_one(ReleaseChart, (stage.release, "swv", party, "nl"))
+        stored = session.get_one(ReleaseChart, (stage.release, "swv", party, language))
     assert Path(started.value.path()).read_bytes() == stored.svg
     page.reload()
     with page.expect_download() as proof:
         page.locator("a[href^='/receipts/']").first.click()
     rules = parse_policy(policy_text(stage.gateway))
-    text = Path(proof.value.path()).read_text(encoding="utf-8")
-    assert verify_receipt(text, rules).verdict is Verdict.PROVEN
+    receipt = Path(proof.value.path()).read_text(encoding="utf-8")
+    assert verify_receipt(receipt, rules).verdict is Verdict.PROVEN
     assert len(pd.read_csv(io.BytesIO(downloaded), sep=";")) > 0
     assert page.locator(".snippet").count() == 4
 
 
-def test_a_gemeente_reads_in_english(stage: Stage, visit: Visit) -> None:
-    """The same pages in English, by the switch on the page, which leads back to the page it was on."""
-    page = visit()
+@pytest.mark.parametrize(("language", "switch"), [("nl", "English"), ("en", "Nederlands")])
+def test_a_gemeente_reads_in_the_other_language(stage: Stage, visit: Visit, language: str, switch: str) -> None:
+    """The same pages in the other language, by the switch on the page, which leads back to the page it was on."""
+    page = visit(language=language)
     enter(page, stage, "gemeente")
     page.goto(f"/releases/{stage.release}?level=country")
-    page.get_by_role("link", name="English").click()
+    page.get_by_role("link", name=switch).click()
     expect(page).to_have_url(re.compile(f"/releases/{stage.release}\\?level=country$"))
-    expect(page.locator("html")).to_have_attribute("lang", "en")
-    expect(page.locator("tbody th").first).to_have_text("Primary education")
+    expect(page.locator(f"html[lang={language}]")).to_have_count(0)
+    expect(page.locator("tbody th").first).to_have_text(words(page, "Primair onderwijs", "Primary education"))
     sound(page)
-
-
-def test_four_eyes_release_a_period(stage: Stage, visit: Visit) -> None:
-    """One person opens, closes and builds; cannot approve; another approves with a reason; published, withdrawn."""
-    builder, approver = visit(), visit()
-    enter(builder, stage, "builder")
-    builder.locator("#code").fill("2026-2027-3")
-    builder.locator("#deadline").fill("2027-03-01")
-    builder.get_by_role("button", name="Open de periode").click()
-    expect(builder.locator("h1 .state-open")).to_be_visible()
-    deliver(stage.site.world, "2026-2027-3", range(SITES - 2), 3)
-    builder.reload()
-    expect(builder.locator(".numbers a").first).to_contain_text(str(SITES - 2))
-    builder.get_by_role("button", name="Sluit de periode").click()
-    builder.get_by_role("button", name="Bouw de uitlevering").click()
-    release = builder.url.rpartition("/")[2]
-    await_state(stage.gateway, release, ReleaseState.BUILT)
-    builder.reload()
-    expect(builder.get_by_text("U bouwde deze uitlevering")).to_be_visible()
-    expect(builder.locator("#useful-po ~ tbody th").first).to_have_text("vestiging")
-    assert builder.get_by_role("button", name="Keur goed").count() == 0
-    sound(builder)
-    enter(approver, stage, "approver")
-    approver.goto(f"/operator/releases/{release}")
-    approver.locator("textarea").fill("Vergeleken met periode 1, niets vreemds.")
-    sound(approver)
-    approver.get_by_role("button", name="Keur goed").click()
-    expect(approver.get_by_text("Vergeleken met periode 1")).to_be_visible()
-    approver.locator("textarea").fill("Afgesproken dag.")
-    approver.get_by_role("button", name="Publiceer").click()
-    expect(approver.locator("h1 .state-published")).to_be_visible()
-    reader = visit("swv")
-    reader.goto("/releases")
-    expect(reader.locator(".newest")).to_contain_text("2026-2027-3")
-    approver.locator("aside summary").click()
-    approver.locator("textarea").fill("Oefening voorbij.")
-    approver.get_by_role("button", name="Trek in").click()
-    expect(approver.locator("h1 .state-withdrawn")).to_be_visible()
-    sound(approver)
-
-
-@pytest.mark.parametrize("language", ["nl", "en"])
-def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit, language: str) -> None:
-    """A participant is found, a link is made and works once; it is shown on one page only."""
-    page, guest = visit("builder", language=language), visit(language=language)
-    page.goto("/operator/parties")
-    page.locator("#q").fill("Samenwerkingsverband")
-    page.get_by_role("button", name=words(page, "Zoek", "Search")).click()
-    page.locator("tbody a").first.click()
-    page.locator("#label").fill("Analist")
-    page.get_by_role("button", name=words(page, "Maak de link", "Make the link")).click()
-    sound(page)
-    link = page.locator(".secret").inner_text().replace(stage.gateway.settings.base_url, stage.url)
-    guest.goto(link)
-    guest.locator("main button").click()
-    expect(guest.locator(".who")).to_contain_text("Analist")
-    page.reload()
-    assert link.rpartition("/")[2] not in visit("builder").goto(page.url).text()  # type: ignore[union-attr]  # goto answers
-    guest.goto(link)
-    gone = words(guest, "Deze link werkt niet meer", "This link no longer works")
-    expect(guest.get_by_role("heading", level=1)).to_have_text(gone)
 
 
 @pytest.mark.parametrize("language", ["nl", "en"])
@@ -358,17 +283,19 @@ def test_an_officer_follows_an_entry_to_the_rules_of_that_time(stage: Stage, vis
     sound(page)
 
 
-def test_an_officer_of_an_swv_sees_its_own_trail_only(stage: Stage, visit: Visit, tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_an_officer_of_an_swv_sees_its_own_trail_only(stage: Stage, visit: Visit, language: str) -> None:
     """Entries of others are not there, not even by their address; the bundle is a selection with proofs."""
     with stage.client("controller-officer") as everything:
         found = re.findall(r"/audit/entries/([0-9a-f]{64})", everything.get("/audit?event=submission.confirmed").text)
-    page = visit("privacy-officer")
+    page = visit(language=language)
+    enter(page, stage, "privacy-officer")
     assert page.goto(f"/audit/entries/{found[0]}").status == 404  # type: ignore[union-attr]  # goto answers
     page.goto("/audit")
-    assert page.locator("tbody").inner_text().count("Aanlevering") == 0
+    assert page.locator("tbody").inner_text().count(words(page, "Aanlevering", "Submission")) == 0
     page.goto("/audit/check")
     with page.expect_download() as started:
-        page.get_by_role("button", name="Download de bundel").click()
+        page.get_by_role("button", name=said(page, "check.bundle")).click()
     names = zipfile.ZipFile(started.value.path()).namelist()
     assert {"entries.jsonl", "proofs.jsonl"} <= set(names)
 

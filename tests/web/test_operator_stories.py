@@ -1,0 +1,69 @@
+"""The operator's people from their login links to a published release, and to somebody who is let in."""
+
+import pytest
+
+from gateway.store import ReleaseState
+from tests.web.conftest import SITES, Stage, Visit, await_state, deliver
+from tests.web.walking import enter, expect, said, sound, words
+
+
+@pytest.mark.parametrize(("language", "number"), [("nl", 3), ("en", 4)])
+def test_four_eyes_release_a_period(stage: Stage, visit: Visit, language: str, number: int) -> None:
+    """One person opens, closes and builds; cannot approve; another approves with a reason; published, withdrawn."""
+    builder, approver, period = visit(language=language), visit(language=language), f"2026-2027-{number}"
+    enter(builder, stage, "builder")
+    builder.locator("#code").fill(period)
+    builder.locator("#deadline").fill("2027-03-01")
+    builder.get_by_role("button", name=said(builder, "operator.open.button")).click()
+    expect(builder.locator("h1 .state-open")).to_be_visible()
+    deliver(stage.site.world, period, range(SITES - 2), number)
+    builder.reload()
+    expect(builder.locator(".numbers a").first).to_contain_text(str(SITES - 2))
+    builder.get_by_role("button", name=said(builder, "period.close")).click()
+    builder.get_by_role("button", name=said(builder, "period.build.button")).click()
+    release = builder.url.rpartition("/")[2]
+    await_state(stage.gateway, release, ReleaseState.BUILT)
+    builder.reload()
+    expect(builder.get_by_text(said(builder, "review.own"), exact=True)).to_be_visible()
+    expect(builder.locator("#useful-po ~ tbody th").first).to_have_text(words(builder, "vestiging", "site"))
+    assert builder.get_by_role("button", name=said(builder, "review.approve")).count() == 0
+    sound(builder)
+    enter(approver, stage, "approver")
+    approver.goto(f"/operator/releases/{release}")
+    approver.locator("textarea").fill("Vergeleken met periode 1, niets vreemds.")
+    sound(approver)
+    approver.get_by_role("button", name=said(approver, "review.approve")).click()
+    expect(approver.get_by_text("Vergeleken met periode 1")).to_be_visible()
+    approver.locator("textarea").fill("Afgesproken dag.")
+    approver.get_by_role("button", name=said(approver, "review.publish")).click()
+    expect(approver.locator("h1 .state-published")).to_be_visible()
+    reader = visit("swv", language=language)
+    reader.goto("/releases")
+    expect(reader.locator(".newest")).to_contain_text(period)
+    approver.locator("aside summary").click()
+    approver.locator("textarea").fill("Oefening voorbij.")
+    approver.get_by_role("button", name=said(approver, "review.withdraw")).click()
+    expect(approver.locator("h1 .state-withdrawn")).to_be_visible()
+    sound(approver)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit, language: str) -> None:
+    """A participant is found, a link is made and works once; it is shown on one page only."""
+    page, guest = visit("builder", language=language), visit(language=language)
+    page.goto("/operator/parties")
+    page.locator("#q").fill("Samenwerkingsverband")
+    page.get_by_role("button", name=words(page, "Zoek", "Search")).click()
+    page.locator("tbody a").first.click()
+    page.locator("#label").fill("Analist")
+    page.get_by_role("button", name=words(page, "Maak de link", "Make the link")).click()
+    sound(page)
+    link = page.locator(".secret").inner_text().replace(stage.gateway.settings.base_url, stage.url)
+    guest.goto(link)
+    guest.locator("main button").click()
+    expect(guest.locator(".who")).to_contain_text("Analist")
+    page.reload()
+    assert link.rpartition("/")[2] not in visit("builder").goto(page.url).text()  # type: ignore[union-attr]  # goto answers
+    guest.goto(link)
+    gone = words(guest, "Deze link werkt niet meer", "This link no longer works")
+    expect(guest.get_by_role("heading", level=1)).to_have_text(gone)
