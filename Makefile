@@ -40,12 +40,15 @@ verifier: $(VENV)/ready
 	$(BIN)/verzuimpoort audit verifier -o dist/verify.pyz
 
 # Locked dependencies first, then the project itself without looking anything up.
+INSTALLING := @echo "installeren duurt eenmalig enkele minuten / installing takes some minutes, once"
 $(VENV)/ready: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(INSTALLING)
 	$(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/ready-dev: requirements-dev.lock $(VENV)/ready
+	$(INSTALLING)
 	$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 

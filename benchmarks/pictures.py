@@ -101,7 +101,7 @@ def enter(browser: Browser, url: str, link: str) -> list[dict[str, object]]:
 @contextmanager
 def window(browser: Browser, cookies: list[dict[str, object]], **options: object) -> Iterator[Page]:
     """A browser window of its own."""
-    context = browser.new_context(**({"viewport": LAPTOP} | options))
+    context = browser.new_context(**({"viewport": LAPTOP, "locale": "nl-NL"} | options))
     context.add_cookies(cookies)
     yield context.new_page()
     context.close()

@@ -68,9 +68,12 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=service.log.run, args=(stop,), name="sequencer", daemon=True)
     thread.start()
-    serve(app, host=host, port=port)
-    stop.set()
-    thread.join()
+    try:
+        serve(app, host=host, port=port)
+    finally:  # SIGTERM ends `serve` by an exception
+        stop.set()
+        thread.join()
+        service.engine.dispose()
 
 
 def serve(app: ASGIApp, *, host: str, port: int) -> None:

@@ -85,7 +85,16 @@ def pseudonymise(
     offline: Annotated[bool, typer.Option("--offline", help="Alleen uit het geheugen / from the cache.")] = False,
     lang: Lang = "nl",
 ) -> None:
-    """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet."""
+    """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet / an export, blinded.
+
+    Heten kolommen of waarden anders, dan zegt een bestand bij --map hoe / --map FILE names other columns and values:
+
+    columns.number = "Identificatie"
+
+    subdivisions."Groep 3" = "lower_years"
+
+    fixed.subdivision = "undivided"
+    """
     from pseudonymisation import client
 
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)

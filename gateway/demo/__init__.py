@@ -40,6 +40,7 @@ def run_and_serve(data: Path, *, port: int, sites: int, seed: int, say: Say, lan
     with pseudonym_service(gateway) as service, background(gateway, threading.Event()):
         if not people.is_loaded(gateway):
             _run(_Stage(gateway, make_region(sites, seed), service, seed, say))
+        say(text("cli", "demo-links", language))
         for label, secret in people.login_links(gateway):
             say(text("cli", "link-for", language, label=label, url=f"{gateway.settings.base_url}/login/{secret}"))
         say(text("cli", "running", language, url=gateway.settings.base_url))

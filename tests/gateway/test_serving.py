@@ -2,9 +2,16 @@
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import pytest
+
+from gateway import running
 from gateway.app import create_deployment
+from gateway.identity import Identity
+from gateway.operate import Desk
+from gateway.pseudonyms import create_service_folder, export_service_register, register_public_key
 from gateway.settings import Home, Settings, database_url
 
 BUILDERS = ("disclosure", "highspy", "numpy", "opendp", "pandas", "pyarrow", "scipy", "xlsxwriter")
@@ -25,3 +32,17 @@ def test_a_serving_process_has_no_solver_and_no_data_frames(tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-c", SERVING], capture_output=True, text=True, check=True, env=environment)
     assert {"fastapi", "gateway"} <= set(done.stdout.split())
     assert set(done.stdout.split()).isdisjoint(BUILDERS)
+
+
+def test_a_service_told_to_stop_lets_its_log_come_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM ends serving by an exception; the sequencer is waited for all the same, or it dies half-way a step."""
+    where = Home(tmp_path / "data", database_url(tmp_path / "data" / "gateway.sqlite"))
+    gateway, folder = create_deployment(where, Settings()), tmp_path / "service"
+    create_service_folder(folder, operator="ORG-DIENST", gateway_key=register_public_key(gateway))
+    desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
+    assert export_service_register(desk, folder / "register.json", serial=1) == 0
+    gateway.database.dispose()
+    monkeypatch.setattr(running, "serve", lambda *_, **__: sys.exit(0))
+    with pytest.raises(SystemExit):
+        running.run_pseudonym_service(folder, host="127.0.0.1", port=running.free_port())
+    assert "sequencer" not in {thread.name for thread in threading.enumerate()}
