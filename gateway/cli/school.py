@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 CollectionName = Annotated[str, typer.Option("--collection", help="absence-counts, absence-records, …")]
 Site = Annotated[str, typer.Option("--site", help="Vestiging / site, 00AB00.")]
 PeriodCode = Annotated[str, typer.Option("--period", help="2026-2027-1.")]
+_MAP = """Bestand voor eigen kolommen en waarden / file for other columns and values:
+columns.number = "Identificatie", subdivisions."Groep 3" = "lower_years", fixed.subdivision = "undivided"."""
+Map = Annotated[Path | None, typer.Option("--map", exists=True, help=_MAP)]
 Made = TypeVar("Made")
 
 
@@ -79,22 +82,13 @@ def pseudonymise(
     service: Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")],
     service_key: Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")],
     output: Output,
-    mapping: Annotated[Path | None, typer.Option("--map", exists=True, help="Kolommen / columns (TOML).")] = None,
+    mapping: Map = None,
     cache: Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")] = None,
     token_file: TokenFile = None,
     offline: Annotated[bool, typer.Option("--offline", help="Alleen uit het geheugen / from the cache.")] = False,
     lang: Lang = "nl",
 ) -> None:
-    """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet / an export, blinded.
-
-    Heten kolommen of waarden anders, dan zegt een bestand bij --map hoe / --map FILE names other columns and values:
-
-    columns.number = "Identificatie"
-
-    subdivisions."Groep 3" = "lower_years"
-
-    fixed.subdivision = "undivided"
-    """
+    """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet / an export, blinded."""
     from pseudonymisation import client
 
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
@@ -131,7 +125,7 @@ def change_numbers(
     service: Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")],
     service_key: Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")],
     output: Output,
-    mapping: Annotated[Path | None, typer.Option("--map", exists=True, help="Kolommen / columns (TOML).")] = None,
+    mapping: Map = None,
     cache: Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")] = None,
     token_file: TokenFile = None,
     lang: Lang = "nl",
