@@ -44,8 +44,12 @@ class FirstPerson:
     secret: str
 
 
-def open_gateway(where: Home) -> Gateway:
+def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
     """Open an existing deployment.
+
+    Args:
+        where: Its folder and database.
+        settings: In place of those in its file.
 
     Raises:
         SettingsError: the settings are missing or wrong.
@@ -53,7 +57,7 @@ def open_gateway(where: Home) -> Gateway:
         CollectionError: a contract is wrong.
         KeyringError: a key is missing or open to others.
     """
-    settings = read_settings(where)
+    settings = settings or read_settings(where)
     engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
     contracts = load_contracts(*settings.collections)
     faults = list(engine.purposes.contract_faults(_kinds(contracts)))

@@ -4,11 +4,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gateway.app import create_deployment
+from gateway.app import create_deployment, open_gateway
 from gateway.asgi import create_app
 from gateway.context import Gateway
 from gateway.demo import people
@@ -81,7 +81,8 @@ def _deployment(where: Home, port: int) -> Gateway:
     kept = urlsplit(gateway.settings.service_url).port
     again = kept is not None and port_is_free(kept)
     addresses = {"base_url": settings.base_url} | ({} if again else {"service_url": settings.service_url})
-    return replace(gateway, settings=gateway.settings.model_copy(update=addresses))
+    gateway.database.dispose()
+    return open_gateway(where, gateway.settings.model_copy(update=addresses))
 
 
 def _run(stage: _Stage) -> Mapping[str, object]:

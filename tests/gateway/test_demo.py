@@ -8,17 +8,22 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway import demo
+from gateway.demo.people import must
+from gateway.identity import Identity
 from gateway.messages import MendableError
+from gateway.operate import Desk
 from gateway.settings import Home, database_url, home, read_settings
 
 from .conftest import World
 
 
 def test_settings_name_the_ports_that_are_used(tmp_path: Path) -> None:
-    """The file has the addresses of the first time; the next keeps the service's port unless it is taken by then."""
+    """The file has the addresses of the first time; the next can act, and keeps the service port while it is free."""
     where = Home(tmp_path / "data", database_url(tmp_path / "data" / "gateway.sqlite"))
     first = demo._deployment(where, 8123)
     again = demo._deployment(where, 8124)
+    desk = Desk(again, Identity(again.settings.operator, "operator"))
+    assert must(desk.invite(again.settings.operator, "operator", "somebody"))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", urlsplit(first.settings.service_url).port))
         listener.listen()
