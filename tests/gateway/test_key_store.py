@@ -66,7 +66,7 @@ def test_a_deployment_lives_on_a_token(on_token: Deployment) -> None:
     assert list((on_token.folder / "keys").glob("*kek.json")) == []
     (on_token.folder / "pin").write_text("9999")
     refused = on_token.run("key", "list")
-    assert (refused.returncode, "cannot be opened" in refused.stderr, PIN in refused.stderr) == (1, True, False)
+    assert (refused.returncode, "gaat niet open" in refused.stderr, PIN in refused.stderr) == (1, True, False)
 
 
 def test_the_pseudonym_service_lives_on_the_same_token(on_token: Deployment) -> None:
