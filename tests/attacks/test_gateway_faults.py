@@ -21,6 +21,7 @@ from sqlmodel import select
 
 from audit.log import Log
 from audit.proofs import prove
+from audit.timeline import Filter, find
 from gateway import lawbook
 from gateway.context import wall_clock
 from gateway.demo.people import must
@@ -31,7 +32,7 @@ from tests.databases import new_database, running_postgresql
 from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
 
 ROOT = Path(__file__).parents[2]
-SLICE, CAMPAIGN = 2, 1_000
+SLICE, PART, PARTS = 2, 50, 20  # kill rounds: in every test run, and a thousand in parts that can be run one by one
 
 
 @dataclass
@@ -40,30 +41,43 @@ class Deployment:
 
     world: World
     servers: int = 1
-    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-    urls: list[str] = field(default_factory=list)
+    lives: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    at: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """Of every process there should be."""
+        return [*(f"serve {number}" for number in range(self.servers)), "worker"]
+
+    @property
+    def urls(self) -> list[str]:
+        """Where the servers answer."""
+        return [self.at[name] for name in self.names[:-1]]
 
     def start(self) -> None:
-        """Start every process and wait until the servers answer."""
+        """Start every process that does not run, and wait until the servers answer."""
         home = self.world.gateway.home
         environment = {**os.environ, "VERZUIMPOORT_DATA": str(home.folder), "VERZUIMPOORT_DATABASE": home.database}
-        ports = [free_port() for _ in range(self.servers)]
-        commands = [["serve", "--port", str(port)] for port in ports] + [["worker"]]
-        program = [sys.executable, "-m", "gateway.cli"]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.processes = [
-            subprocess.Popen([*program, *each], cwd=ROOT, env=environment, **quiet)  # type: ignore[call-overload]
-            for each in commands
-        ]
-        self.urls = [f"http://127.0.0.1:{port}" for port in ports]
+        for name in self.names:
+            if name in self.lives:
+                continue
+            command = [name.split()[0]]
+            if name != "worker":
+                port = free_port()
+                self.at[name] = f"http://127.0.0.1:{port}"
+                command += ["--port", str(port)]
+            program = [sys.executable, "-m", "gateway.cli", *command]
+            self.lives[name] = subprocess.Popen(program, cwd=ROOT, env=environment, **quiet)  # type: ignore[call-overload]
         for url in self.urls:
             await_answer(url)
 
-    def kill(self) -> None:
-        """End every process without a word of warning."""
-        for process in self.processes:
+    def kill(self, *names: str) -> None:
+        """End these processes, or all of them, without a word of warning."""
+        doomed = [self.lives.pop(name) for name in names or list(self.lives)]
+        for process in doomed:
             process.send_signal(signal.SIGKILL)
-        for process in self.processes:
+        for process in doomed:
             process.wait()
 
     def token(self, index: int) -> dict[str, str]:
@@ -127,19 +141,20 @@ class Sent:
     answer: str | None = None
 
 
-def killed_at_any_moment(made: Deployment, rounds: int) -> None:
-    """Deliver, kill everything in the middle of it, start again, and hold what was acknowledged against what is there.
+def killed_at_any_moment(made: Deployment, rounds: int, seed: int) -> None:
+    """Deliver, kill the server, the worker or both in the middle of it, start again, and compare what was said and is.
 
-    1. Ten sites deliver at once, each with a key; after a random moment every process is killed.
-    2. All start again without a hand. What was acknowledged is there; what was not is sent again under its key.
-    3. Each delivery is there once, and each has its entry in the signed log.
+    1. Ten sites deliver at once, each with a key; after a random moment some process is killed.
+    2. It starts again without a hand. What was acknowledged is there; what was not is sent again under its key.
+    3. Each delivery is there once, has its one entry in the signed log, and no entry is without its delivery.
     """
-    chance, tokens, all_sent = random.Random(8), [made.token(index) for index in range(10)], []  # noqa: S311  not a secret
+    chance, tokens, all_sent = random.Random(seed), [made.token(index) for index in range(10)], []  # noqa: S311  repeatable
 
     def deliver(one: Sent) -> None:
         headers = {**tokens[one.site], "Idempotency-Key": one.key}
+        params = about(made.world, one.site)
         answer = httpx.post(
-            f"{made.urls[0]}/v1/submissions", params=about(made.world, one.site), content=one.body, headers=headers
+            f"{made.urls[0]}/v1/submissions", params=params, content=one.body, headers=headers, timeout=60
         )
         assert answer.status_code in (200, 201), answer.text
         one.answer = answer.json()["id"]
@@ -154,7 +169,7 @@ def killed_at_any_moment(made: Deployment, rounds: int) -> None:
         with ThreadPoolExecutor(10) as pool:  # 1
             answers = [pool.submit(try_to_deliver, one) for one in sent]
             time.sleep(chance.uniform(0, 0.3))
-            made.kill()
+            made.kill(*chance.choice((made.names, made.names, made.names[:1], made.names[1:])))
             for each in answers:
                 each.result()
         made.start()  # 2
@@ -172,6 +187,11 @@ def everything_is_there_once(world: World, acknowledged: list[str]) -> None:
     assert sorted(row[0] for row in there) == sorted(set(acknowledged))
     for _, entry in there:
         await_proof(world, bytes.fromhex(entry))
+    with world.gateway.reading() as session:
+        found = find(session.connection(), Filter(event="submission.received"), limit=1_000_000)
+    assert sorted(str(each.fields()["object"]["id"]) for each in found) == sorted(
+        f"submission:{row[0]}" for row in there
+    )
 
 
 def await_proof(world: World, entry: bytes) -> None:
@@ -185,13 +205,14 @@ def await_proof(world: World, entry: bytes) -> None:
 
 def test_nothing_acknowledged_is_lost_when_all_is_killed(deployment: Callable[[int], Deployment]) -> None:
     """Server and worker are killed in the middle of deliveries: nothing is lost, doubled or unlogged."""
-    killed_at_any_moment(deployment(1), SLICE)
+    killed_at_any_moment(deployment(1), SLICE, seed=8)
 
 
 @pytest.mark.soak
-def test_a_thousand_kills(deployment: Callable[[int], Deployment]) -> None:
-    """The same, a thousand times."""
-    killed_at_any_moment(deployment(1), CAMPAIGN)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_thousand_kills(deployment: Callable[[int], Deployment], part: int) -> None:
+    """The same, a thousand times on each database: `make soak ARGS="-k thousand_kills"`, or one part of it."""
+    killed_at_any_moment(deployment(1), PART, seed=100 + part)
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
