@@ -18,7 +18,7 @@ from audit.entry import Entry
 from audit.events import Event
 from gateway.context import Gateway
 from gateway.database import forget_log
-from gateway.identity import Identity
+from gateway.identity import Identity, still_good
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import school_year
 from gateway.receive import Matter, decide_on, look_up, refuse
@@ -83,7 +83,7 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
         return refuse(gateway, matter, decision)
     known = document.key_id in matter.keys
     made = _pids(gateway, matter, pairs) if known else _fault("KEY-UNKNOWN")  # (3)
-    done = made if isinstance(made, Refused) else _store(gateway, matter, decision, *made)  # (4)
+    done = made if isinstance(made, Refused) else _store(gateway, identity, matter, decision, *made)  # (4)
     if isinstance(done, Refused):
         undone = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
         gateway.log_undone(undone, decision)
@@ -106,12 +106,14 @@ def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> tuple[str,
     return key.key_id, list(zip(old, new, strict=True))
 
 
-def _store(
-    gateway: Gateway, matter: Matter, decision: Decision, key_id: str, pairs: Sequence[Pair]
+def _store(  # noqa: PLR0917  one act, split where its transaction begins
+    gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, key_id: str, pairs: Sequence[Pair]
 ) -> Changed | Refused:
     site, year = matter.caller.acting.code, school_year(matter.period.code)
     own = select(col(Submission.id)).join(Period).where(col(Submission.site) == site, col(Period.code).startswith(year))
     with gateway.writing() as session:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
         table = table_of(Enrolment)
         outcome = rotation.change_numbers(
             session.connection(),

@@ -9,7 +9,7 @@ import hmac
 import re
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import bindparam, delete, update
@@ -29,8 +29,26 @@ ROLES = ("school", "recipient", "operator", "privacy-officer", "controller-offic
 SCOPES = ("submit", "download", "consent", "audit", "all")
 _OIN = re.compile(r"[0-9]{20}")
 # Built once, and asking for columns: every request of a machine begins with it.
-_BY_ID = table_of(Token).select().where(table_of(Token).c.id == bindparam("id"))
+_TOKENS, _OINS, _SESSIONS = table_of(Token).c, table_of(Oin).c, table_of(WebSession).c
+_BY_ID = table_of(Token).select().where(_TOKENS.id == bindparam("id"))
+_GOOD = {
+    Token: table_of(Token).select().where(
+        _TOKENS.id == bindparam("key"), _TOKENS.revoked_at.is_(None), _TOKENS.expires_at > bindparam("now")
+    ),
+    Oin: table_of(Oin).select().where(_OINS.number == bindparam("key"), _OINS.revoked_at.is_(None)),
+    WebSession: table_of(WebSession).select().where(
+        _SESSIONS.secret_hash == bindparam("key"), _SESSIONS.started_at > bindparam("since")
+    ),
+}  # fmt: skip
 _TOKEN = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """Which credential was shown: the row that is looked at again before something is kept."""
+
+    kind: type[Token | Oin | WebSession]
+    key: str | bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,7 @@ class Identity:
         person: Row of the person, None for a machine.
         scopes: What a machine's token may be used for; empty for people.
         proven: Whether the person proved a short while ago who it is: publishing and handing out credentials need it.
+        credential: What was shown; None for the operator's command line.
     """
 
     party: str
@@ -50,6 +69,7 @@ class Identity:
     person: int | None = None
     scopes: frozenset[str] = frozenset()
     proven: bool = False
+    credential: Credential | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +117,9 @@ def identify_token(session: Session, text: str, now: datetime) -> Identity | Non
         return None
     if token.revoked_at is not None or token.expires_at <= now:
         return None
-    return Identity(token.party, token.role, scopes=frozenset(token.scopes.split()))
+    return Identity(
+        token.party, token.role, scopes=frozenset(token.scopes.split()), credential=Credential(Token, token.id)
+    )
 
 
 def register_oin(session: Session, number: str, party: str, *, scopes: Iterable[str]) -> bool:
@@ -127,7 +149,20 @@ def identify_oin(session: Session, number: str) -> Identity | None:
     row = session.get(Oin, number)
     if row is None or row.revoked_at is not None:
         return None
-    return Identity(row.party, "machine", scopes=frozenset(row.scopes.split()))
+    return Identity(row.party, "machine", scopes=frozenset(row.scopes.split()), credential=Credential(Oin, number))
+
+
+def still_good(session: Session, identity: Identity, now: datetime) -> bool:
+    """Whether the credential that was shown was not ended meanwhile; nobody ends it before this transaction is over.
+
+    For acts that follow a body: its sender, who may take its time, can have been shut out while it was under way.
+    """
+    shown = identity.credential
+    if shown is None:
+        return True
+    query = _GOOD[shown.kind].with_for_update(read=True)
+    given = {"key": shown.key, "now": now, "since": now - ABSOLUTE}
+    return session.connection().execute(query, given).first() is not None
 
 
 def end_credentials(session: Session, party: str, now: datetime) -> int:
@@ -195,7 +230,7 @@ def start_session(session: Session, person: Person, now: datetime) -> Opened:
         proven_at=now,
     )
     session.add(row)
-    return Opened(cookie, _identity(person, proven=True))
+    return Opened(cookie, _identity(person, row, proven=True))
 
 
 def identify_session(
@@ -205,7 +240,7 @@ def identify_session(
     row = session.get(WebSession, _digest(cookie))
     if row is None or row.seen_at + IDLE <= now or row.started_at + ABSOLUTE <= now:
         return None
-    return _identity(session.get_one(Person, row.person_id), proven=now < row.proven_at + proven_for), row
+    return _identity(session.get_one(Person, row.person_id), row, proven=now < row.proven_at + proven_for), row
 
 
 def keep_alive(session: Session, cookie: str, now: datetime) -> None:
@@ -276,8 +311,9 @@ def roles_for(kind: str, *, operator: bool) -> tuple[str, ...]:
     return ("recipient", "privacy-officer")
 
 
-def _identity(person: Person, *, proven: bool) -> Identity:
-    return Identity(person.party, person.role, person.id, proven=proven)
+def _identity(person: Person, row: WebSession, *, proven: bool) -> Identity:
+    shown = Credential(WebSession, row.secret_hash)
+    return Identity(person.party, person.role, person.id, proven=proven, credential=shown)
 
 
 def _digest(secret: str) -> bytes:

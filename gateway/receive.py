@@ -20,7 +20,7 @@ from audit.subjects import store as store_subjects
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
 from gateway.database import insert_rows
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused, Report
 from gateway.periods import find_period, school_year, takes
 from gateway.records import Expected, Parsed, Row, parse
@@ -184,8 +184,8 @@ def receive(
     """Receive a file, or check it without storing it.
 
     Steps: (1) look up what it is about; (2) ask the law; (3) read the file, all faults at once; (4) a dry run ends
-    here; (5) in one transaction: same key or same bytes as before end in the receipt of before, anything else in a new
-    version with its counts, rows, receipt and audit entry.
+    here; (5) in one transaction, in which the credential must still be good: same key or same bytes as before end in
+    the receipt of before, anything else in a new version with its counts, rows, receipt and audit entry.
 
     Returns:
         What was received or checked, or why not; a refusal is logged in a transaction of its own.
@@ -213,7 +213,9 @@ def receive(
         done = rows
     else:
         with gateway.writing() as session:  # (5)
-            done = _Storing(gateway, session, matter, decision, upload).store(parsed, rows)
+            good = still_good(session, identity, gateway.clock())
+            storing = _Storing(gateway, session, matter, decision, upload)
+            done = storing.store(parsed, rows) if good else Refused("unauthenticated")
     if isinstance(done, Refused):
         gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
     return done

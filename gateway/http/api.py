@@ -69,8 +69,7 @@ def unhandled(request: Request, _error: Exception) -> Response:
 
 def _not_allowed(request: Request, error: Exception) -> Response:
     refused = error.refused if isinstance(error, NotAllowed) else Refused("internal")
-    headers = {"WWW-Authenticate": "Bearer"} if refused.code == "unauthenticated" else None
-    return problem(request, refused, headers)
+    return problem(request, refused)
 
 
 def refused_by_router(request: Request, error: Exception) -> Response:

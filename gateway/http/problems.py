@@ -38,6 +38,8 @@ def problem(request: Request, refused: Refused, headers: Mapping[str, str] | Non
     if isinstance(refused.decision, Deny):
         body["decision"] = decision_body(refused.decision, wanted)
     more = {"Retry-After": str(refused.retry_after)} if refused.retry_after is not None else {}
+    if refused.code == "unauthenticated":
+        more["WWW-Authenticate"] = "Bearer"
     return Response(
         json.dumps(body, ensure_ascii=False),
         entry["status"],
