@@ -22,7 +22,7 @@ from audit.events import Event as AuditEvent
 from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, undone
 from gateway.context import Gateway
-from gateway.identity import Identity, caller_of, policy_party
+from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Refused
 from gateway.publish.downloading import await_proof
 from gateway.receive import milliseconds
@@ -87,14 +87,23 @@ def send(gateway: Gateway, identity: Identity, consent_id: str, reference: str, 
     decision = _decide(gateway, identity, standing, Action.SUBMIT_CONSENTED_RECORD, sealed=sealed)
     if isinstance(decision, Deny):  # (2)
         return refuse(gateway, decision)
-    with gateway.writing() as session:  # (3)
+    sent = _keep(gateway, identity, standing, reference, hours, decision)  # (3)
+    return undone(gateway, sent, decision) if isinstance(sent, Refused) else sent
+
+
+def _keep(  # noqa: PLR0917  one act, split where its transaction begins
+    gateway: Gateway, identity: Identity, standing: Standing, reference: str, hours: IllnessHours, decision: Decision
+) -> Sent | Refused:
+    consent_id = standing.id
+    with gateway.writing() as session:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
         row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
         if standing_in(session, consent_id, gateway.clock()).state == standing.state:
             record = _encrypted(gateway, row, reference, hours)
             session.add(record)
             _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
             return Sent(record, receipt)
-    undone(gateway, decision)
     return Refused("not-current")
 
 
@@ -120,12 +129,24 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
         if isinstance(decision, Deny):
             refuse(gateway, decision)
             continue
-        hours = _open(gateway, standing, row)
-        with gateway.writing() as session:
-            reading = entry(gateway, AuditEvent.RECORD_READ, row.consent_id)
-            entry_id, receipt = _log(gateway, session, reading, hours, decision)
-        opened.append(Opened(row.id, row.consent_id, row.sent_at, row.reference, hours, entry_id, receipt))
+        read = _hand_out(gateway, standing, row, decision)
+        if isinstance(read, Refused):
+            undone(gateway, read, decision)
+            continue
+        opened.append(read)
     return opened
+
+
+def _hand_out(gateway: Gateway, standing: Standing, row: ConsentedHealth, decision: Decision) -> Opened | Refused:
+    """Open one record and log its reading, while its consent is kept from ending: its end is the end of its key."""
+    with gateway.writing() as session:
+        session.get_one(ConsentRecord, row.consent_id, with_for_update={"read": True})
+        if standing_in(session, row.consent_id, gateway.clock()).state != standing.state:
+            return Refused("not-current")
+        hours = _open(gateway, standing, row)
+        reading = entry(gateway, AuditEvent.RECORD_READ, row.consent_id)
+        entry_id, receipt = _log(gateway, session, reading, hours, decision)
+    return Opened(row.id, row.consent_id, row.sent_at, row.reference, hours, entry_id, receipt)
 
 
 def proven(gateway: Gateway, opened: Sequence[Opened]) -> list[Opened] | Refused:

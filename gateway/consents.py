@@ -16,7 +16,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event as AuditEvent
 from audit.events import Role as AuditRole
 from gateway.context import Gateway
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import CONSENT
 from gateway.outcome import Fault, GatewayError, Refused, Report
@@ -154,8 +154,7 @@ def answer_notice(gateway: Gateway, identity: Identity, consent_id: str, answer:
             return standing
     if first is not None and (first.outcome, first.basis) == (answer.outcome, answer.basis):
         return standing
-    undone(gateway, decision)
-    return Refused("not-found" if first is None else "answered-already")
+    return undone(gateway, Refused("not-found" if first is None else "answered-already"), decision)
 
 
 def notices_of(gateway: Gateway, identity: Identity) -> list[ConsentNotice]:
@@ -182,8 +181,9 @@ def expire(gateway: Gateway) -> int:
     for consent_id in ended:
         with gateway.writing() as session:
             session.get_one(ConsentRecord, consent_id, with_for_update=True)
-            standing = standing_in(session, consent_id, gateway.clock())
-            _store(gateway, session, standing, [Expired(at=gateway.clock())], None)
+            standing, now = standing_in(session, consent_id, gateway.clock()), gateway.clock()
+            if to_expire({consent_id: standing.events}, now):  # not when it was ended in another way just now
+                _store(gateway, session, standing, [Expired(at=now)], None)
     _destroy_keys(gateway, ended)
     return len(ended)
 
@@ -263,9 +263,10 @@ def refuse(gateway: Gateway, decision: Deny) -> Refused:
     return refused_by(decision)
 
 
-def undone(gateway: Gateway, decision: Decision) -> None:
+def undone(gateway: Gateway, refused: Refused, decision: Decision) -> Refused:
     """Log that what the law may have permitted was not done, without saying whose consent it was about."""
     gateway.log_undone(entry(gateway, AuditEvent.RECORD_REFUSED, gateway.new_id()), decision)
+    return refused
 
 
 def entry(gateway: Gateway, event: AuditEvent, consent_id: str) -> Entry:
@@ -304,21 +305,30 @@ def _append(
     if isinstance(decision, Deny):
         return refuse(gateway, decision)
     if problems:
-        undone(gateway, decide(gateway, identity, about, action, complete=False))
         faults = [Fault(f"{CONSENT}{problem.code.upper()}") for problem in problems]
-        return Refused("faults-in-request", report=Report.of(faults))
-    with gateway.writing() as session:
-        if standing.events:
-            session.get_one(ConsentRecord, standing.id, with_for_update=True)
-        current = not standing.events or _events(session, standing.id) == standing.events
-        if current:
-            _store(gateway, session, standing, new, decision)
-    if not current:
-        undone(gateway, decision)
-        return Refused("not-current")
+        incomplete = decide(gateway, identity, about, action, complete=False)
+        return undone(gateway, Refused("faults-in-request", report=Report.of(faults)), incomplete)
+    stopped = _keep(gateway, identity, standing, new, decision)
+    if stopped is not None:
+        return undone(gateway, stopped, decision)
     if state.closed:
         destroy_key(gateway, standing.id)
     return load(gateway, standing.id)
+
+
+def _keep(
+    gateway: Gateway, identity: Identity, standing: Standing, new: Sequence[Event], decision: Decision
+) -> Refused | None:
+    """The one transaction of an event; a consent that changed meanwhile, or a credential that ended, stops it."""
+    with gateway.writing() as session:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
+        if standing.events:
+            session.get_one(ConsentRecord, standing.id, with_for_update=True)
+            if _events(session, standing.id) != standing.events:
+                return Refused("not-current")
+        _store(gateway, session, standing, new, decision)
+        return None
 
 
 def _store(

@@ -1,5 +1,6 @@
 """One way to open the database and one way to change it, on SQLite and on PostgreSQL alike."""
 
+import hashlib
 import os
 import sys
 import threading
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, Integer, LargeBinary, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, Integer, LargeBinary, Table, create_engine, event, func, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -78,6 +79,16 @@ def reading(engine: Engine) -> Iterator[Session]:
     connection = engine.connect().execution_options(**options)
     with connection, Session(connection, expire_on_commit=False) as session:
         yield session
+
+
+def take_turns(session: Session, what: bytes) -> None:
+    """Let one transaction at a time do this, until it ends: for what no row stands for yet that could be locked.
+
+    On SQLite there is one writer anyway.
+    """
+    if session.connection().dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(what).digest()[:8], signed=True)
+        session.execute(select(func.pg_advisory_xact_lock(number)))
 
 
 def forget_log(engine: Engine) -> None:

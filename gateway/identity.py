@@ -99,7 +99,7 @@ def issue_token(session: Session, party: str, *, scopes: Iterable[str], expires_
 
 def revoke_token(session: Session, token_id: str, now: datetime) -> Token | None:
     """Revoke a token at once; None when there is no such token or it was revoked before."""
-    token = session.get(Token, token_id)
+    token = session.get(Token, token_id, with_for_update=True)
     if token is None or token.revoked_at is not None:
         return None
     token.revoked_at = now
@@ -249,12 +249,10 @@ def keep_alive(session: Session, cookie: str, now: datetime) -> None:
     session.connection().execute(used)
 
 
-def close_session(session: Session, cookie: str) -> None:
-    """End a browser session."""
-    row = session.get(WebSession, _digest(cookie))
-    if row is not None:
-        session.delete(row)
-        session.flush()
+def close_session(session: Session, cookie: str) -> bool:
+    """End a browser session; False when it was ended before."""
+    ended = delete(WebSession).where(col(WebSession.secret_hash) == _digest(cookie))
+    return session.connection().execute(ended).rowcount > 0
 
 
 def close_sessions_of(session: Session, person: int) -> None:

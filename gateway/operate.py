@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway.context import Gateway, actor_of
+from gateway.database import take_turns
 from gateway.identity import (
     SCOPES,
     Identity,
@@ -40,6 +41,7 @@ from pseudonymisation.key_document import read_key_document
 
 PURPOSE = "operation"
 ROWS = "counting-for-school"
+_DESK = b"the operator's desk"
 Result = TypeVar("Result")
 
 
@@ -348,6 +350,7 @@ class Desk:
             self.gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
             return refused_by(decision)
         with self.gateway.writing() as session:
+            take_turns(session, _DESK)  # two operators who press the same button at once find what the first one did
             result = act(session, actor, decision)
             if isinstance(result, Refused):
                 session.rollback()

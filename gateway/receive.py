@@ -19,7 +19,7 @@ from audit.subjects import Subjects, tags
 from audit.subjects import store as store_subjects
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
-from gateway.database import insert_rows
+from gateway.database import insert_rows, take_turns
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused, Report
 from gateway.periods import find_period, school_year, takes
@@ -184,8 +184,8 @@ def receive(
     """Receive a file, or check it without storing it.
 
     Steps: (1) look up what it is about; (2) ask the law; (3) read the file, all faults at once; (4) a dry run ends
-    here; (5) in one transaction, in which the credential must still be good: same key or same bytes as before end in
-    the receipt of before, anything else in a new version with its counts, rows, receipt and audit entry.
+    here; (5) in one transaction, with a credential that is still good: same key or same bytes as before end in the
+    receipt of before, anything else in a new version with its counts, rows, receipt and audit entry.
 
     Returns:
         What was received or checked, or why not; a refusal is logged in a transaction of its own.
@@ -208,9 +208,8 @@ def receive(
             gateway.append(session, _entry(Event.SUBMISSION_CHECKED, matter), decision)
         return Checked(parsed.counts, parsed.notes)
     rows = _with_pids(gateway, matter, parsed)
-    done: Received | Refused
     if isinstance(rows, Refused):
-        done = rows
+        done: Received | Refused = rows
     else:
         with gateway.writing() as session:  # (5)
             good = still_good(session, identity, gateway.clock())
@@ -300,8 +299,8 @@ class _Storing:
         """The answer to an idempotency key that was used before: the same for the same bytes, a conflict for others."""
         if not self.upload.idempotency_key:
             return None
-        key = self._key_tag()
-        used = self.session.get(Idempotency, key)
+        take_turns(self.session, self._key_tag())  # a supplier may use one key for two sites at once
+        used = self.session.get(Idempotency, self._key_tag())
         if used is None:
             return None
         if used.body_tag != self._body_tag():

@@ -82,6 +82,7 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
         if event is Event.RELEASE_PUBLISHED:
             mixed = fix_methods(session, methods_used(release), school_year(period.code))
             if mixed is not None:
+                session.rollback()
                 return mixed
         _change(gateway, session, release, again, event=event, person=identity.person or 0, reason=reason)
         entry = Entry(

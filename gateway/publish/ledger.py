@@ -192,8 +192,7 @@ def other_method(session: Session, methods: Iterable[tuple[str, Method]], year: 
 def fix_methods(session: Session, methods: Iterable[tuple[str, Method]], year: str) -> Refused | None:
     """Fix how figures of these populations leave this school year, when they are published; or refuse the other kind.
 
-    Raises:
-        GatewayError: another publication fixed the other kind in between; nothing is published.
+    After a refusal the caller rolls back: the other kind may have been fixed at this very moment, for one of several.
     """
     chosen = sorted(methods)
     refused = other_method(session, chosen, year)
@@ -201,9 +200,7 @@ def fix_methods(session: Session, methods: Iterable[tuple[str, Method]], year: s
         return refused
     for population, method in chosen:
         session.execute(_FIX, {"of": population, "year": year, "by": method})
-    if other_method(session, chosen, year) is not None:
-        raise GatewayError("another release of these pupils was published in another way just now: try again")
-    return None
+    return other_method(session, chosen, year)
 
 
 def _log(gateway: Gateway, session: Session, request: Request, event: Event, outcome: Outcome) -> None:

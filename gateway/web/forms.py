@@ -56,8 +56,8 @@ def show(path: str, roles: str, handler: PageHandler) -> Route:
     """
 
     def endpoint(request: Request) -> Response:
-        who = visitor(request)
-        return _closed(request, who, roles) or handler(request, who)
+        who, closed = _gate(request, roles)
+        return closed or handler(request, who)
 
     return Route(path, endpoint, methods=["GET"])
 
@@ -65,16 +65,19 @@ def show(path: str, roles: str, handler: PageHandler) -> Route:
 def act(path: str, roles: str, handler: FormHandler) -> Route:
     """A form that people of these roles may send from a page of this site.
 
-    Steps: (1) who is it, and may this role; (2) read the form under the limits of an upload; (3) it came from a page
-    of this site, and with a session it carries that session's token; (4) act.
+    Steps: (1) who is it, and may this role; (2) read the form under the limits of an upload, and look again who it is,
+    for a session can end while its form is under way; (3) it came from a page of this site, and with a session it
+    carries that session's token; (4) act.
     """
 
     async def endpoint(request: Request) -> Response:
-        who = await run_in_threadpool(visitor, request)  # (1)
-        closed = await run_in_threadpool(_closed, request, who, roles)
+        who, closed = await run_in_threadpool(_gate, request, roles)  # (1)
         if closed is not None:
             return closed
         form = await _read(request)  # (2)
+        who, closed = await run_in_threadpool(_gate, request, roles)
+        if closed is not None:
+            return closed
         if isinstance(form, Form) and not (same_origin(request) and (not roles or token_fits(who, form["csrf"]))):
             form = Refused("csrf")  # (3)
         if isinstance(form, Refused):
@@ -95,6 +98,11 @@ def day_of(text: str) -> date | None:
         return date.fromisoformat(text)
     except ValueError:
         return None
+
+
+def _gate(request: Request, roles: str) -> tuple[Visitor, Response | None]:
+    who = visitor(request)
+    return who, _closed(request, who, roles)
 
 
 def _closed(request: Request, who: Visitor, roles: str) -> Response | None:

@@ -69,10 +69,11 @@ def leave(request: Request, who: Visitor, form: Form) -> Response:
     gateway = gateway_of(request)
     name = cookie_name(secure=gateway.settings.secure)
     with gateway.writing() as session:
-        close_session(session, request.cookies.get(name, ""))
+        ended = close_session(session, request.cookies.get(name, ""))
         if form["everywhere"] and who.known.person is not None:
             close_sessions_of(session, who.known.person)
-        _append(gateway, session, who.known, Event.SESSION_CLOSED)
+        if ended:
+            _append(gateway, session, who.known, Event.SESSION_CLOSED)
     response = see_other("/")
     response.delete_cookie(name, secure=gateway.settings.secure, httponly=True, samesite="lax")
     return response
