@@ -24,6 +24,7 @@ from gateway.identity import (
     open_session,
     revoke_token,
     start_session,
+    still_good,
 )
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
@@ -163,6 +164,35 @@ def test_all_credentials_of_a_party_end_at_once(world: World) -> None:
         there = [identify_session(session, cookie, NOW) is not None for cookie in cookies]
         assert identify_oin(session, OIN) is None
     assert there == [False, True]
+
+
+def test_a_credential_that_was_ended_is_no_longer_good(world: World) -> None:
+    """Token, certificate and session are good until their party is shut out; the command line shows none."""
+    gateway, code = world.gateway, world.region.sites[0].code
+    must(world.desk.register_oin(code, OIN, scopes=["submit"]))
+    with gateway.writing() as session:
+        opened = start_session(session, add_person(session, code, "school", "secretaris"), NOW)
+        _, token = issue_token(session, code, scopes=["submit"], expires_at=NOW + timedelta(days=1))
+    with gateway.reading() as session:
+        shown = [opened.identity, identify_token(session, token, NOW), identify_oin(session, OIN), world.desk.identity]
+    for good in (True, False):
+        with gateway.writing() as session:
+            found = [each is not None and still_good(session, each, NOW) for each in shown]
+        assert found == [good, good, good, True]
+        must(world.desk.end_credentials(code))
+
+
+def test_a_credential_ends_by_itself_while_something_is_under_way(world: World) -> None:
+    """A token past its last moment and a session past its eight hours are no longer good."""
+    gateway, code = world.gateway, world.region.sites[0].code
+    with gateway.writing() as session:
+        opened = start_session(session, add_person(session, code, "school", "secretaris"), NOW)
+        _, token = issue_token(session, code, scopes=["submit"], expires_at=NOW + ABSOLUTE)
+        machine = identify_token(session, token, NOW)
+        assert machine is not None
+    with gateway.writing() as session:
+        assert not still_good(session, machine, NOW + ABSOLUTE)
+        assert not still_good(session, opened.identity, NOW + ABSOLUTE)
 
 
 def test_a_person_ends_its_sessions_everywhere(world: World) -> None:

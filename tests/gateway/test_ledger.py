@@ -1,6 +1,7 @@
 """The ledger of privacy budgets: never overspent, charged before the draw, nothing given back."""
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,16 +10,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError, TimeoutError  # noqa: A004  the pool's
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from audit.events import Event
 from gateway.app import create_deployment
-from gateway.budgets import BudgetAccount, BudgetSpend, SpendState
+from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
 from gateway.context import Gateway
 from gateway.outcome import GatewayError, Refused
+from gateway.publish import ledger
 from gateway.publish.ledger import Request, balances, begin, fix_methods, keep, other_method, reserve
 from gateway.settings import Home, Settings
-from policies.release import Noise
+from policies.release import Method, Noise
 
 from .noisy_release import accounts, noise
 
@@ -171,6 +173,34 @@ def test_a_population_leaves_in_one_way_a_year(gateway: Gateway) -> None:
     with gateway.reading() as session:
         assert other_method(session, [("so", "dp"), ("vo", "exact"), ("po", "dp")], YEAR) is None
         assert other_method(session, [("vo", "dp")], "2027-2028") is None
+
+
+def test_two_ways_at_once_are_one_way(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact and noisy figures of a sector published at once: one is, the other is refused and fixes nothing else."""
+    asked = {"exact": "po", "dp": "so"}
+    barrier, looked = threading.Barrier(len(asked), timeout=60), itertools.count()
+
+    def look(session: Session, methods: list[tuple[str, Method]], year: str) -> Refused | None:
+        found = other_method(session, methods, year)
+        if gateway.database.dialect.name == "postgresql" and next(looked) < len(asked):
+            barrier.wait()  # both find nothing fixed; SQLite lets one in at a time
+        return found
+
+    def fix(method: Method) -> Refused | None:
+        with gateway.writing() as session:
+            refused = fix_methods(session, [("vo", method), (asked[method], method)], YEAR)
+            if refused is not None:
+                session.rollback()
+            return refused
+
+    monkeypatch.setattr(ledger, "other_method", look)
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = dict(zip(asked, pool.map(fix, ("exact", "dp")), strict=True))
+    done = [method for method, refused in outcomes.items() if refused is None]
+    assert len(done) == 1
+    with gateway.reading() as session:
+        fixed = {row.population: row.method for row in session.exec(select(YearMethod))}
+    assert fixed == {"vo": done[0], asked[done[0]]: done[0]}
 
 
 def test_reservation_spending_and_refusal_are_logged_with_their_amount(
