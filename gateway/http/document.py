@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from gateway.formats.write import Format
 from gateway.http.callers import identity, optional_identity
+from gateway.http.links import links_of
 from gateway.trail import Form
 
 _PROBLEM = {
@@ -118,8 +119,11 @@ def _complete(operation: dict[str, Any], *, changes: bool) -> None:
     responses = operation["responses"]
     responses.pop("422", None)
     media = _MEDIA.get(operation["operationId"], _JSON)
-    for response in responses.values():
+    for status, response in responses.items():
         response.setdefault("headers", {}).update(_VERSION_HEADER)
+        leads = links_of(operation["operationId"], status)
+        if leads:
+            response["links"] = leads
         content = response.get("content", {})
         if media is not _JSON:
             response["content"] = {each: {"schema": _schema_of(each)} for each in media}
