@@ -1,5 +1,6 @@
 """Processes that serve: gateway and pseudonym service, and how they are told to stop. The worker is in `working`."""
 
+import asyncio
 import errno
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from gateway import lawbook
 from gateway.app import open_gateway
@@ -20,9 +22,48 @@ from gateway.pseudonyms import open_service, service_app
 from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
 
+HEAD_SECONDS = 10.0
+
+
+class PromptProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with an end to waiting for the head of a request; uvicorn itself waits for ever."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Wait for the head of the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def on_message_begin(self) -> None:
+        """Wait for the rest of the head of a request."""
+        super().on_message_begin()
+        self._wait()
+
+    def on_headers_complete(self) -> None:
+        """The head is there; how long the body may take is for `gateway.http.edge`."""
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other side hung up."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
 # The peer of a connection is what it is: a proxy's word for another address is not taken.
 SERVER: Mapping[str, Any] = {
     "log_level": "warning", "log_config": None, "access_log": False, "server_header": False, "proxy_headers": False,
+    "http": PromptProtocol,
 }  # fmt: skip
 _LOOPBACK = "127.0.0.1"
 _LAST_PORT = 65_535

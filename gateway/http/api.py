@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
@@ -45,6 +46,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     publish_document(api, routers, contact=contact)
     api.add_exception_handler(Exception, unhandled)
     answer_unavailable(api)
+    api.add_exception_handler(ClientDisconnect, gone)
     api.add_exception_handler(NotAllowed, _not_allowed)
     api.add_exception_handler(HTTPException, refused_by_router)
     api.add_exception_handler(RequestValidationError, _invalid)
@@ -65,6 +67,11 @@ def _unavailable(request: Request, error: Exception) -> Response:
 def unhandled(request: Request, _error: Exception) -> Response:
     """The answer to an error nobody expected; it is logged at the edge, with the trace that this answer names."""
     return problem(request, Refused("internal"))
+
+
+def gone(request: Request, _error: Exception) -> Response:
+    """The end of a request whose sender hung up half-way: nobody hears it, and it is no fault of ours."""
+    return problem(request, Refused("body-incomplete"))
 
 
 def _not_allowed(request: Request, error: Exception) -> Response:

@@ -46,6 +46,7 @@ _ERRORS = {
 }
 _ERRORS_OF_CHANGES = {
     "409": "Not in this state, or in conflict with what is there",
+    "408": "The body did not arrive whole, or not in time",
     "413": "Larger than a body may be",
 }
 _TEXT, _JSON = ("text/plain",), ("application/json",)

@@ -1,5 +1,6 @@
-"""The outermost layer, in plain ASGI: what every response has, unhandled errors too, and how large a body may be."""
+"""The outermost layer, in plain ASGI: what every response has, unhandled errors too; the size and time of a body."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from gateway.outcome import Refused
 API_VERSION = "1.0.0"
 MOST_AT_ONCE = 400
 WAIT_SECONDS = 5
+# For the next part of a body as long as the proxy in front; for all of it what 16 MB take on a line of half a Mbit.
+PAUSE_SECONDS, BODY_SECONDS = 20.0, 300.0
 _logger = logging.getLogger(__name__)
 
 _ALWAYS = {
@@ -67,8 +70,13 @@ class Edge:
         self._now += 1
         with telemetry.Request(scope["method"], scope["path"], scope["state"]["trace"]) as watched:
             try:
-                await self._app(scope, receive, answer.send)
+                async with asyncio.timeout(None) as deadline:
+                    await self._app(scope, _Patience(receive, deadline).receive, answer.send)
             except Exception:
+                if deadline.expired() and not answer.started:  # it waited for its body
+                    response = problem(Request(scope), Refused("body-incomplete"), {"Connection": "close"})
+                    await response(scope, receive, answer.send)
+                    return
                 _logger.exception("unhandled error, trace %s", scope["state"]["trace"])
                 if not answer.started:
                     response = problem(Request(scope), Refused("internal"))
@@ -91,6 +99,26 @@ class Edge:
         if path == "/v1/openapi.json":
             headers["access-control-allow-origin"] = "*"
         return headers
+
+
+class _Patience:
+    """Waits for a body, but not for ever: a sender that stops, or never comes to an end, would keep its place here."""
+
+    def __init__(self, receive: Receive, deadline: asyncio.Timeout) -> None:
+        self._receive = receive
+        self._deadline = deadline
+        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._whole = False
+
+    async def receive(self) -> Message:
+        """The next part; after the last one whatever comes, however late."""
+        if self._whole:
+            return await self._receive()
+        self._deadline.reschedule(min(self._until, asyncio.get_running_loop().time() + PAUSE_SECONDS))
+        message = await self._receive()
+        self._deadline.reschedule(None)
+        self._whole = not message.get("more_body", False)
+        return message
 
 
 class _Answer:

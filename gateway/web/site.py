@@ -2,12 +2,13 @@
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
+from gateway.http.api import gone
 from gateway.http.edge import WAIT_SECONDS
 from gateway.messages import LANGUAGES, problem_text
 from gateway.outcome import Refused
@@ -47,7 +48,7 @@ def create_pages(gateway: Gateway) -> Starlette:
         Route("/static/{version}/{name}", assets.serve),
     ]  # fmt: skip
     pages = Starlette(routes=routes, exception_handlers={
-        HTTPException: _http, Exception: _broken, **dict.fromkeys(UNAVAILABLE, _unavailable),
+        HTTPException: _http, Exception: _broken, ClientDisconnect: gone, **dict.fromkeys(UNAVAILABLE, _unavailable),
     })  # fmt: skip
     pages.router.redirect_slashes = False
     pages.state.gateway = gateway

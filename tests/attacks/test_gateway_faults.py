@@ -3,13 +3,12 @@
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -305,35 +304,6 @@ def test_a_database_that_goes_away_comes_back_without_a_hand(tmp_path: Path) -> 
                 receipt = http.get(f"{made.headers['location']}/receipt")
             assert receipt.status_code == 200
         world.gateway.database.dispose()
-
-
-def test_cut_and_slow_connections_hinder_nobody(site: Site) -> None:
-    """Fifty senders that stop half-way: others are served meanwhile, and of the fifty nothing is kept."""
-    host, port = site.url.removeprefix("http://").split(":")
-    token = site.client(site.world.region.sites[0].code).headers["authorization"]
-    query = "&".join(f"{name}={value}" for name, value in about(site.world, 0).items())
-    lines = (
-        f"POST /v1/submissions?{query} HTTP/1.1",
-        "Host: x",
-        f"Authorization: {token}",
-        "Content-Length: 5000",
-        "",
-        "sub",
-    )
-    head = "\r\n".join(lines)
-    senders = [socket.create_connection((host, int(port))) for _ in range(50)]
-    try:
-        for sender in senders:
-            sender.sendall(head.encode())
-        with site.client(site.world.region.sites[1].code) as http:
-            answer = http.post("/v1/submissions", params=about(site.world, 1), content=site.world.counts(1))
-            assert answer.status_code == 201
-    finally:
-        for sender in senders:
-            with closing(sender):
-                sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # a reset, not a farewell
-    with site.client(site.world.region.sites[0].code) as http:
-        assert http.get("/v1/submissions").json() == []
 
 
 def test_a_crowd_is_told_to_wait(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
