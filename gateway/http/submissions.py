@@ -34,7 +34,14 @@ _BODY = {
 }
 
 
-@router.post("/submissions", status_code=201, response_model=SubmissionBody, operation_id="submit", openapi_extra=_BODY)
+@router.post(
+    "/submissions",
+    status_code=201,
+    response_model=SubmissionBody,
+    responses={200: {"model": SubmissionBody | CheckedBody, "description": "The same bytes again, or only checked"}},
+    operation_id="submit",
+    openapi_extra=_BODY,
+)
 async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
     request: Request,
     gateway: TheGateway,

@@ -46,7 +46,7 @@ class Babbler:
     schema: Any
     session: requests.Session
     seen: Counter[int] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
+    wrong: dict[str, str] = field(default_factory=dict)
     done: Counter[str] = field(default_factory=Counter)
 
     def headers(self, caller: str) -> dict[str, str]:
@@ -67,7 +67,8 @@ class Babbler:
             case.validate_response(answer, checks=CHECKS)
         except FailureGroup as group:
             faults += [str(each) for each in group.exceptions]
-        self.wrong += [f"{name_of(case)} by {caller}: {status} {answer.text[:300]}: {fault}" for fault in faults]
+        for fault in faults:
+            self.wrong.setdefault(f"{name_of(case)} {status}: {fault}", f"by {caller}: {answer.text[:300]}")
         self.seen[status] += 1
         if answer.status_code < 400:
             self.done[name_of(case)] += 1
