@@ -20,6 +20,7 @@ from hypothesis.errors import Flaky
 from schemathesis import Case, GenerationMode
 from schemathesis.core.failures import FailureGroup
 from schemathesis.generation.stateful import run_state_machine_as_test
+from schemathesis.generation.stateful.state_machine import StepInput, StepOutput
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -74,6 +75,15 @@ class Babbler:
             self.done[name_of(case)] += 1
         return answer
 
+    def point_at_what_is_there(self, case: Case) -> None:
+        """Give a request the ids of the house in place of made-up ones."""
+        ids = self.house.ids
+        there = {
+            "submission_id": ids["submission"], "release_id": ids["release"], "consent_id": ids["consent"],
+            "entry_id": ids["entry"], "party": ids["code"], "log": "1", "path": "0/000",
+        }  # fmt: skip
+        case.path_parameters = {name: there.get(name, value) for name, value in (case.path_parameters or {}).items()}
+
     @property
     def sent(self) -> int:
         """How many requests were answered."""
@@ -92,11 +102,6 @@ def babbler(house: House) -> Babbler:
 
 def babble(babbler: Babbler, examples: int, which: int) -> None:
     """Send generated requests to every operation, right ones and wrong ones."""
-    ids = babbler.house.ids
-    there = {
-        "submission_id": ids["submission"], "release_id": ids["release"], "consent_id": ids["consent"],
-        "entry_id": ids["entry"], "party": ids["code"], "log": "1", "path": "0/000",
-    }  # fmt: skip
     for found in babbler.schema.get_all_operations():
         operation = found.ok()
         raw = operation.definition.raw
@@ -112,30 +117,32 @@ def babble(babbler: Babbler, examples: int, which: int) -> None:
             )
             def one(case: Case, caller: str, known: bool) -> None:
                 if known:
-                    mine = {name: there[name] for name in case.path_parameters or {} if name in there}
-                    case.path_parameters = {**(case.path_parameters or {}), **mine}
+                    babbler.point_at_what_is_there(case)
                 babbler.send(case, caller)
 
             one()
 
 
-def walk(babbler: Babbler, requests_: int, which: int) -> None:
-    """Walk along the links of the document, mostly as the right caller with an orderly body, for so many requests.
-
-    What can be asked next depends on the answers, which differ from walk to walk; where that confuses hypothesis, a new
-    walk begins.
-    """
+def walker(babbler: Babbler, which: int) -> type:
+    """A state machine whose steps are the links of the document, mostly taken by the right caller in an orderly way."""
     doors, names, chance = babbler.house.doors, sorted(babbler.house.callers), Random(which)  # noqa: S311  repeatable
 
     class Walk(babbler.schema.as_state_machine()):  # type: ignore[misc]  made while running
+        def step(self, input: StepInput) -> StepOutput:  # noqa: A002  of schemathesis
+            if not input.is_applied and chance.random() < USUAL:
+                babbler.point_at_what_is_there(input.case)
+            return super().step(input)
+
         def call(self, case: Case, **_: Any) -> Any:  # noqa: ANN401  of schemathesis
-            door, more = doors[name_of(case)], dict[str, Any]()
-            usual = sorted(door.through) if chance.random() < USUAL else []
+            door, more, caller = doors[name_of(case)], dict[str, Any](), chance.choice(names)
             if chance.random() < USUAL:
-                case.query = {**(case.query or {}), **door.params}
+                case.headers, case.cookies = type(case.headers)(), {}  # no made-up credentials beside the caller's
+                caller = chance.choice(sorted(door.through) or names)
+            if chance.random() < USUAL:
+                case.query = dict(door.params)
                 if door.body is not None:
                     more = {"data": self.body(name_of(case), door.body), "json": None}
-            return babbler.send(case, chance.choice(usual or names), **more)
+            return babbler.send(case, caller, **more)
 
         def body(self, name: str, orderly: bytes) -> bytes:
             """The orderly body of an operation; of a file a new version."""
@@ -146,10 +153,19 @@ def walk(babbler: Babbler, requests_: int, which: int) -> None:
         def validate_response(self, *_: Any, **__: Any) -> None:  # noqa: ANN401  done in `send`
             """Every answer was checked when it came."""
 
-    until = babbler.sent + requests_
+    return Walk
+
+
+def walk(babbler: Babbler, requests_: int, which: int) -> None:
+    """Walk along the links of the document for so many requests.
+
+    What can be asked next depends on the answers, which differ from walk to walk; where that confuses hypothesis, a new
+    walk begins.
+    """
+    until, machine = babbler.sent + requests_, walker(babbler, which)
     for number in itertools.count(1_000 * which):
         with suppress(Flaky):
-            run_state_machine_as_test(seed(number)(type("Walk", (Walk,), {})), settings=WALKING)
+            run_state_machine_as_test(seed(number)(type("Walk", (machine,), {})), settings=WALKING)
         if babbler.sent >= until:
             return
 
