@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from sqlmodel import select
 
 from gateway import consents
 from gateway.demo.people import must
-from gateway.identity import add_person, close_sessions_of, issue_link
+from gateway.identity import add_person, close_sessions_of, identify_session, issue_link, start_session
 from gateway.store import ConsentedHealth
 from policies.consent import Event
 from tests.gateway.conftest import TABLE
@@ -38,20 +39,41 @@ def slowly(house: House, head: str, body: bytes, meanwhile: Callable[[], object]
         return b"".join(iter(lambda: sender.recv(65_536), b""))
 
 
-def test_a_token_that_is_revoked_keeps_nothing_of_a_slow_file(house: House) -> None:
-    """Revoked while its file is under way: 401, nothing is stored, and the refusal has its entry."""
-    world, code = house.site.world, house.ids["code"]
+@pytest.mark.parametrize(
+    ("operation", "refused"),
+    [("submit", "submission"), ("registerConsent", "record"), ("sendConsentedRecord", "record")],
+)
+def test_a_token_that_is_revoked_keeps_nothing_of_a_slow_body(house: House, operation: str, refused: str) -> None:
+    """Revoked while its file or record is under way: 401, nothing is stored, and the refusal has its entry."""
+    world, door = house.site.world, house.doors[operation]
     expires = datetime.now(UTC) + timedelta(days=3650)
-    token = must(world.desk.issue_token(code, scopes=["submit"], expires_at=expires))
-    query = f"collection={TABLE}&party={code}&period={OPEN}"
-    head = f"POST /v1/submissions?{query} HTTP/1.1\r\nAuthorization: Bearer {token}\r\n"
+    token = must(world.desk.issue_token(house.ids["code"], scopes=["all"], expires_at=expires))
+    address = f"/v1{door.path}?{urlencode(door.params)}"
+    head = f"POST {address} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
     with counting(house) as added:
-        answer = slowly(
-            house, head, world.counts(0, next(NUMBERS)), lambda: must(world.desk.revoke_token(token.split("_")[1]))
-        )
+        answer = slowly(house, head, door.body or b"", lambda: must(world.desk.revoke_token(token.split("_")[1])))
     assert answer.startswith(b"HTTP/1.1 401")
     assert b"www-authenticate: Bearer" in answer
-    assert added == {"token.revoked": 1, "submission.refused": 1}
+    assert added == {"token.revoked": 1, f"{refused}.refused": 1}
+
+
+def test_a_person_who_is_logged_out_publishes_nothing(house: House) -> None:
+    """Logged out everywhere while a verdict on a release is under way: 401, and nothing happened."""
+    gateway = house.site.world.gateway
+    with gateway.writing() as session:
+        person = add_person(session, gateway.settings.operator, "operator", "another")
+        opened = start_session(session, person, gateway.clock())
+    with gateway.reading() as session:
+        found = identify_session(session, opened.secret, gateway.clock())
+    assert found is not None
+    head = (
+        f"POST /v1/releases/{house.ids['release']}/withdrawal HTTP/1.1\r\nCookie: verzuimpoort={opened.secret}\r\n"
+        f"X-CSRF-Token: {found[1].csrf}\r\nContent-Type: application/json\r\n"
+    )
+    with counting(house) as added:
+        answer = slowly(house, head, b'{"reason":"x"}', lambda: end_of(house, person.id or 0))
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert not added
 
 
 def test_a_session_that_is_ended_keeps_nothing_of_a_slow_form(house: House) -> None:
