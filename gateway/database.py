@@ -9,7 +9,20 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, Integer, LargeBinary, Table, create_engine, event, func, select
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Dialect,
+    Engine,
+    Integer,
+    LargeBinary,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -26,6 +39,7 @@ _BUSY = "database-busy"
 _LOOK_AGAIN = 0.0005
 _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
+_TURN = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
 
 
 class DatabaseBusy(MendableError):  # noqa: N818  the name says what is the matter
@@ -88,7 +102,7 @@ def take_turns(session: Session, what: bytes) -> None:
     """
     if session.connection().dialect.name == "postgresql":
         number = int.from_bytes(hashlib.sha256(what).digest()[:8], signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(number)))
+        session.connection().execute(_TURN, {"number": number})
 
 
 def forget_log(engine: Engine) -> None:

@@ -32,14 +32,16 @@ _OIN = re.compile(r"[0-9]{20}")
 _TOKENS, _OINS, _SESSIONS = table_of(Token).c, table_of(Oin).c, table_of(WebSession).c
 _BY_ID = table_of(Token).select().where(_TOKENS.id == bindparam("id"))
 _GOOD = {
-    Token: table_of(Token).select().where(
-        _TOKENS.id == bindparam("key"), _TOKENS.revoked_at.is_(None), _TOKENS.expires_at > bindparam("now")
-    ),
-    Oin: table_of(Oin).select().where(_OINS.number == bindparam("key"), _OINS.revoked_at.is_(None)),
-    WebSession: table_of(WebSession).select().where(
-        _SESSIONS.secret_hash == bindparam("key"), _SESSIONS.started_at > bindparam("since")
-    ),
-}  # fmt: skip
+    Token: select(_TOKENS.id)
+    .where(_TOKENS.id == bindparam("key"), _TOKENS.revoked_at.is_(None), _TOKENS.expires_at > bindparam("now"))
+    .with_for_update(read=True),
+    Oin: select(_OINS.number)
+    .where(_OINS.number == bindparam("key"), _OINS.revoked_at.is_(None))
+    .with_for_update(read=True),
+    WebSession: select(_SESSIONS.person_id)
+    .where(_SESSIONS.secret_hash == bindparam("key"), _SESSIONS.started_at > bindparam("since"))
+    .with_for_update(read=True),
+}
 _TOKEN = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
@@ -160,9 +162,8 @@ def still_good(session: Session, identity: Identity, now: datetime) -> bool:
     shown = identity.credential
     if shown is None:
         return True
-    query = _GOOD[shown.kind].with_for_update(read=True)
     given = {"key": shown.key, "now": now, "since": now - ABSOLUTE}
-    return session.connection().execute(query, given).first() is not None
+    return session.connection().execute(_GOOD[shown.kind], given).first() is not None
 
 
 def end_credentials(session: Session, party: str, now: datetime) -> int:
@@ -252,7 +253,7 @@ def keep_alive(session: Session, cookie: str, now: datetime) -> None:
 def close_session(session: Session, cookie: str) -> bool:
     """End a browser session; False when it was ended before."""
     ended = delete(WebSession).where(col(WebSession.secret_hash) == _digest(cookie))
-    return session.connection().execute(ended).rowcount > 0
+    return session.exec(ended).rowcount > 0
 
 
 def close_sessions_of(session: Session, person: int) -> None:
