@@ -121,7 +121,8 @@ class Grid:
 
     def cells(self, leaves: np.ndarray) -> np.ndarray:
         """A x R sums of a U x P table."""
-        return np.asarray(self.members @ (leaves @ self.rows.T))
+        rows = leaves.astype(float) @ self.rows.T.astype(float)  # exact below 2**53, many times faster than integers
+        return np.asarray(self.members @ rows.astype(np.int64))
 
     @cached_property
     def offered(self) -> np.ndarray:

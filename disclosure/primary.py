@@ -72,7 +72,7 @@ def ceilings(grid: Grid, values: np.ndarray, known: np.ndarray) -> np.ndarray:
 def small_ends(
     rule: ThresholdRule, values: np.ndarray, totals: np.ndarray, most: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whether a count (or its rest) is small, and the lowest and highest value that must stay possible, `most` at most."""
+    """Whether a count (or its rest) is small, and the lowest and highest (`most` at most) value it must keep open."""
     rest = totals - values
     below = (values >= rule.lowest) & (values <= rule.highest)
     with_total = (totals >= 0) & rule.complements

@@ -115,7 +115,7 @@ def _check(
 def _spread(layout: Layout, which: np.ndarray, unit: np.ndarray, change: np.ndarray, insider: np.ndarray) -> Moved:
     """The changes of every area, from those of the units."""
     units, areas = layout.members.shape[1], layout.members.shape[0]
-    rows = change @ layout.rows.T
+    rows = layout.inner(change)
     above = sparse.coo_array(sparse.csr_array(layout.members[units:].T)[unit])
     key, place = np.unique(which[above.row] * areas + above.col + units, return_inverse=True)
     sums = sparse.csr_array((np.ones(len(place), np.int64), (place, above.row)), shape=(len(key), len(unit)))

@@ -39,14 +39,14 @@ class Cells:
         parts = [self._add(found, np.array(group)) for found, group in alike.values() if (found.of >= 0).any()]
         size = patch.rows.shape[1]
         self.node = np.concatenate([np.zeros(0, int), *(part[0] for part in parts)])
-        self.lines = np.concatenate([np.zeros((0, size), int), *(part[1] for part in parts)])
-        self.rests = np.concatenate([np.zeros((0, size), int), *(part[2] for part in parts)])
+        self.lines = np.concatenate([np.zeros((0, size), np.int8), *(part[1] for part in parts)])
+        self.rests = np.concatenate([np.zeros((0, size), np.int8), *(part[2] for part in parts)])
         bounds = np.concatenate([np.zeros((0, 3)), *(part[3] for part in parts)])
         self.lower, self.upper, self.price = bounds.T
         self.shut, self.loose = np.concatenate([np.zeros((0, 2), bool), *(part[4] for part in parts)]).T.copy()
         known = [(np.repeat(group, len(classes.fixed)), classes.fixed, len(group)) for classes, group in alike.values()]
         self.fixed_node = np.concatenate([np.zeros(0, int), *(nodes for nodes, _, _ in known)])
-        self.fixed = np.concatenate([np.zeros((0, size), int), *(np.tile(lines, (n, 1)) for _, lines, n in known)])
+        self.fixed = np.concatenate([np.zeros((0, size), np.int8), *(np.tile(lines, (n, 1)) for _, lines, n in known)])
 
     def _add(self, classes: Classes, nodes: np.ndarray) -> tuple[np.ndarray, ...]:
         """Number the classes of nodes that have the same ones."""

@@ -15,8 +15,8 @@ SHARE = 0.01  # price of moving a hidden count by one: keeps witnesses short and
 class Model:
     """A linear programme in which nothing moves that an outsider knows, unless it is hidden for a price.
 
-    Columns are leaf counts of the units going up, going down, for each published class how far it gives way, and how far
-    the units' sums move unseen. Rows are classes, known sums, the units' sum per leaf if `closed`, and inequalities.
+    Columns are leaf counts of the units going up, going down, for each published class how far it gives way, and how
+    far the units' sums move unseen. Rows are classes, known sums, the units' sum per leaf if `closed`, inequalities.
 
     Args:
         patch: all its units take part.
@@ -44,6 +44,11 @@ class Model:
         self._limits: dict[int, np.ndarray] = {}
         self._load()
         self._lighten()
+
+    @property
+    def size(self) -> int:
+        """Columns and rows."""
+        return len(self.solver.limit) + len(self.solver.lower)
 
     def push(self, base: int, row: int, by: int, insider: int) -> Delta | None:
         """The cheapest change that moves a cell by exactly `by`; cells that have to give way are hidden.
@@ -112,11 +117,7 @@ class Model:
         """Let go of what only building needed: many models are kept."""
         cells = self.cells
         self.patch = cells.patch = self.patch.bare()
-        cells.lines, cells.rests, cells.fixed = (
-            cells.lines.astype(np.int8),
-            cells.rests.astype(np.int8),
-            cells.fixed[:0],
-        )
+        cells.fixed = cells.fixed[:0]
 
     def _matrix(self, members: sparse.csr_array, lines: np.ndarray) -> sparse.csr_array:
         """Rows given as units (n x units) and coefficients per leaf (n x P)."""
@@ -142,13 +143,14 @@ class Model:
         """False when a closed model of plain units has too few counts elsewhere; saves solving it."""
         cells, patch, node = self.cells, self.patch, self.cells.node[number]
         line = cells.lines[number] if by > 0 else cells.rests[number]
-        if not self.closed or self.moves or node >= patch.size or not line.any() or (patch.origin[: patch.size] < 0).any():
+        merged = (patch.origin[: patch.size] < 0).any()
+        if not self.closed or self.moves or node >= patch.size or not line.any() or merged:
             return True
         others = (np.arange(patch.size) != node) & ((patch.insider != insider) | (insider < 0))
         return int((patch.leaves[others] @ line).sum()) >= abs(by)
 
     def _adjust(self, insider: int, unseen: float) -> None:
-        """Take over what is published now, fix the units of an insider, free the margins it shares and limit the unseen."""
+        """Take over what is published now, fix an insider's units, free the margins it shares and limit the unseen."""
         cells, solver = self.cells, self.solver
         cells.shut = self._shut()
         free = np.zeros(len(cells.shut), bool)

@@ -16,7 +16,7 @@ from disclosure.secondary.model import Model
 from disclosure.secondary.patch import Patch, merge
 
 BLOCK = 15  # units looked at together: more gives fewer secondary cells, and slower programmes
-KEPT = 64  # models kept in memory
+KEPT = 450_000  # columns and rows of models kept in memory, about 1 kB each
 LOOKS = 6  # how often a part that cannot do what was asked of it is looked into
 
 Changes = list[tuple[int, np.ndarray]]
@@ -37,6 +37,7 @@ class Nest:
         self.patch, self.shown, self.wanted, self.firm = patch, shown, wanted, firm
         self.block = blocks(patch)
         self._models: OrderedDict[Name, Model] = OrderedDict()
+        self._size = 0
         self._classes: dict[bytes, Classes] = {}
         self._near: dict[bytes, np.ndarray] = {}
         self._realised: dict[tuple[Name, bytes, int], Changes | None] = {}
@@ -111,8 +112,9 @@ class Nest:
             self._models[name] = Model(
                 merged, closed=closed, shown=self.shown, wanted=self.wanted, firm=self.firm, cache=self._classes
             )
-            if len(self._models) > KEPT:
-                self._models.popitem(last=False)
+            self._size += self._models[name].size
+            while self._size > KEPT and len(self._models) > 1:
+                self._size -= self._models.popitem(last=False)[1].size
         return self._models[name]
 
     def _expand(self, delta: Delta, parts: list[np.ndarray], insider: int) -> tuple[Changes, int]:
