@@ -76,7 +76,11 @@ def correct(
     counts = _split(old, new, terms)
     both = _terms(counts, released, terms, touched)
     start = _lifted(proof, old, counts, both) if proof else None
-    made = build(counts, both, seed=seed, executor=executor, start=start)
+    return _of_new(build(counts, both, seed=seed, executor=executor, start=start))
+
+
+def _of_new(made: Build) -> Build:
+    """What may leave: the new version only."""
     frame = made.protected.frame
     frame = frame[frame[f"{VERSION}_level"] == NEW].drop(columns=[VERSION, f"{VERSION}_level"]).reset_index(drop=True)
     shown = frame["value"].notna().to_numpy()

@@ -76,12 +76,7 @@ def protect(
 
 
 def build(
-    counts: pd.DataFrame,
-    terms: Terms,
-    *,
-    seed: bytes,
-    executor: Executor | None = None,
-    start: Witnesses | None = None,
+    counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor | None = None, start: Witnesses | None = None
 ) -> Build:
     """Protect a table.
 
@@ -109,24 +104,29 @@ def build(
     table = read_counts(grid, counts, terms.count)
     problem = pose(grid, table.leaves, terms, seed=key)  # 2
     pattern = find_pattern(problem, key, executor, start)  # 3
-    shown = pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden)
-    _check_served(problem, pattern)
+    shown = _shown(problem, pattern)
     codes, place = _cells(problem)
     frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
     frame.loc[~shown[place], "value"] = pd.NA
-    verdicts = judge(frame, counts, terms, pattern.witnesses)  # 4
-    if not verdicts.holds:
-        raise DisclosureError("the judge can narrow a small cell of this pattern; report this fault, publish nothing")
+    verdicts = _judged(frame, counts, terms, pattern.witnesses)  # 4
     certificate = _certificate(problem, terms, verdicts, shown)  # 5
     protected = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
     return Build(protected, pattern.witnesses, verdicts, utility(problem, codes, place, shown))
 
 
-def _check_served(problem: Problem, pattern: Found) -> None:
+def _shown(problem: Problem, pattern: Found) -> np.ndarray:
     if pattern.left:
         raise DisclosureError(
             f"{_name_of(problem, next(iter(pattern.left)))} cannot be protected whatever else is hidden"
         )
+    return np.asarray(pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden))
+
+
+def _judged(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses) -> Verdicts:
+    verdicts = judge(frame, counts, terms, witnesses)
+    if not verdicts.holds:
+        raise DisclosureError("the judge can narrow a small cell of this pattern; report this fault, publish nothing")
+    return verdicts
 
 
 def _check_seed(seed: bytes) -> bytes:

@@ -11,9 +11,10 @@ from audit.events import Event
 from audit.merkle import leaf_hash
 from audit.timeline import Filter, find
 from gateway import retention
-from gateway.consents import load, overdue_notices, standing_in
+from gateway.consents import load, standing_in
 from gateway.context import LOCAL, Gateway, actor_of
 from gateway.identity import Identity, caller_of
+from gateway.notices import overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import may
 from gateway.receive import refused_by

@@ -43,7 +43,7 @@ from policies.parties import Kind
 from policies.question import Action
 from policies.receipt import receipt
 from policies.things import Consent as ConsentThing
-from policies.withdrawal import Answer, Notice, notice, overdue, to_expire
+from policies.withdrawal import notice, to_expire
 from pseudonymisation.keyring import KeyState
 
 PURPOSE = "care-with-consent"
@@ -137,39 +137,6 @@ def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:
         signatures=standing.signatures(),
         withdraw_at=address,
     )
-
-
-def answer_notice(gateway: Gateway, identity: Identity, consent_id: str, answer: Answer) -> Standing | Refused:
-    """What the recipient did after the notice that a consent has ended; the same answer again changes nothing."""
-    standing = load(gateway, consent_id)
-    decision = decide(gateway, identity, standing, Action.ANSWER_NOTICE)
-    if isinstance(decision, Deny):
-        return refuse(gateway, decision)
-    with gateway.writing() as session:
-        row = session.get(ConsentNotice, consent_id, with_for_update=True)
-        first = Answer.model_validate_json(row.answer) if row is not None and row.answer else None
-        if row is not None and first is None:
-            row.answer = answer.model_dump_json()
-            gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_ANSWERED, consent_id), decision)
-            return standing
-    if first is not None and (first.outcome, first.basis) == (answer.outcome, answer.basis):
-        return standing
-    return undone(gateway, Refused("not-found" if first is None else "answered-already"), decision)
-
-
-def notices_of(gateway: Gateway, identity: Identity) -> list[ConsentNotice]:
-    """The notices to the caller, newest first."""
-    with gateway.reading() as session:
-        query = select(ConsentNotice).where(ConsentNotice.recipient == identity.party)
-        return list(session.exec(query.order_by(col(ConsentNotice.answer_by).desc())))
-
-
-def overdue_notices(gateway: Gateway) -> tuple[Notice, ...]:
-    """Notices without an answer after their last day, for the privacy officer."""
-    with gateway.reading() as session:
-        rows = session.exec(select(ConsentNotice)).all()
-        sent = [notice(row.consent_id, _fold(session, row.consent_id, gateway.clock())[1]) for row in rows]
-    return overdue(sent, [row.consent_id for row in rows if row.answer], gateway.today)
 
 
 def expire(gateway: Gateway) -> int:

@@ -189,14 +189,7 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
         low, high = np.maximum(low, lower), np.minimum(high, upper)
         small &= lower < upper
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
-    cells = layout.sums(layout.possible.astype(np.int64))
-    found = [
-        _margins(
-            layout, values, total, watched, bounds, cells=cells, room=room, rule=rule, own=insider == who, who=int(who)
-        )
-        for who in np.unique(insider[insider >= 0])
-    ]
-    margins = np.concatenate([np.zeros((0, 5), np.int64), *found])
+    margins = _margins(layout, values, total, watched, bounds, room=room, rule=rule, insider=insider)
     fixed |= public_cells | (lower == upper)
     return Stakes(values, fixed, lower, upper, told, small, listed & small, low, high, margins)
 
@@ -295,25 +288,28 @@ def _margins(
     watched: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
     *,
-    cells: np.ndarray,
     room: np.ndarray,
     rule: ThresholdRule,
-    own: np.ndarray,
-    who: int,
+    insider: np.ndarray,
 ) -> np.ndarray:
-    """Small remainders after one insider's share, as rows (area, row, insider, lowest change, highest change)."""
+    """Small remainders after an insider's share, as rows (area, row, insider, lowest change, highest change)."""
     units = layout.members.shape[1]
-    held = layout.members @ own.astype(np.int64)
-    area = np.flatnonzero((held > 0) & (held < np.asarray(layout.members.sum(axis=1)).ravel()))
-    mine = sparse.csr_array(layout.members[area][:, own])
-    share = np.asarray(mine @ values[:units][own])
-    inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
-    left = np.where(total[area] >= 0, total[area] - inside, -1)
-    small, low, high = _ends(rule, values[area] - share, left, room[area] - np.asarray(mine @ room[:units][own]))
-    there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
-    place, row = np.nonzero(small & there)
-    at, taken = area[place], share[place, row]
-    now = values[at, row] - taken
-    down = np.maximum(low[place, row], np.maximum(bounds[0][at, row], -NONE // 2) - taken) - now
-    rise = np.minimum(high[place, row], np.minimum(bounds[1][at, row], NONE // 2) - taken) - now
-    return np.stack([at, row, np.full(len(at), who), down, rise], axis=1)
+    cells = layout.sums(layout.possible.astype(np.int64))
+    found = [np.zeros((0, 5), np.int64)]
+    for who in np.unique(insider[insider >= 0]).tolist():
+        own = insider == who
+        held = layout.members @ own.astype(np.int64)
+        area = np.flatnonzero((held > 0) & (held < np.asarray(layout.members.sum(axis=1)).ravel()))
+        mine = sparse.csr_array(layout.members[area][:, own])
+        share = np.asarray(mine @ values[:units][own])
+        inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
+        left = np.where(total[area] >= 0, total[area] - inside, -1)
+        small, low, high = _ends(rule, values[area] - share, left, room[area] - np.asarray(mine @ room[:units][own]))
+        there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
+        place, row = np.nonzero(small & there)
+        at, taken = area[place], share[place, row]
+        now = values[at, row] - taken
+        down = np.maximum(low[place, row], np.maximum(bounds[0][at, row], -NONE // 2) - taken) - now
+        rise = np.minimum(high[place, row], np.minimum(bounds[1][at, row], NONE // 2) - taken) - now
+        found.append(np.stack([at, row, np.full(len(at), who), down, rise], axis=1))
+    return np.concatenate(found)

@@ -175,7 +175,7 @@ def consent_show(consent_id: str, data: Data = None, lang: Lang = "nl") -> None:
 @consent.command("overdue")
 def consent_overdue(data: Data = None, as_json: Json = False, _lang: Lang = "nl") -> None:
     """Toon berichten van intrekking zonder tijdig antwoord / notices of withdrawal without an answer in time."""
-    from gateway.consents import overdue_notices
+    from gateway.notices import overdue_notices
 
     rows = [
         {"consent": one.consent, "recipient": one.recipient, "cause": one.cause, "answer_by": one.answer_by}

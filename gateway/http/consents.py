@@ -13,6 +13,7 @@ from gateway.context import Gateway
 from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Somebody, TheGateway, demand_scope
 from gateway.http.problems import problem
+from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
 from gateway.store import PartyKey
 from policies.consent import Event, Giver, Signature, Terms, Withdrawn
@@ -120,7 +121,7 @@ def read(request: Request, gateway: TheGateway, caller: Somebody, consent_id: st
 def notices(gateway: TheGateway, caller: Somebody) -> Response:
     """The signed notices to the caller that a consent has ended."""
     demand_scope(caller, "consent")
-    rows = consents.notices_of(gateway, caller)
+    rows = notices_of(gateway, caller)
     return answer_json(
         [
             {
@@ -152,7 +153,7 @@ async def answer(request: Request, gateway: TheGateway, caller: Somebody, consen
             given = Answer.model_validate_json(_stamp(stamped, gateway))
         except ValidationError:
             return Refused("invalid-request", facts={"fields": "outcome, basis"})
-        return consents.answer_notice(gateway, caller, consent_id, given)
+        return answer_notice(gateway, caller, consent_id, given)
 
     outcome = await run_in_threadpool(act)
     return problem(request, outcome) if isinstance(outcome, Refused) else answer_json({"consent": consent_id}, 201)

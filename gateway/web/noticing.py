@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import consents, overview
+from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
 from gateway.web.forms import Form, act, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
@@ -32,7 +33,7 @@ def notices(request: Request, who: Visitor) -> Response:
         request,
         who,
         "notices.html",
-        notices=consents.notices_of(gateway, who.known),
+        notices=notices_of(gateway, who.known),
         holding=holding,
         names=names,
         answers=list(ANSWERS),
@@ -46,7 +47,7 @@ def answer(request: Request, who: Visitor, form: Form) -> Response:
         return refusal(request, who, Refused("invalid-request"))
     gateway = gateway_of(request)
     given = Answer.model_validate({"at": gateway.clock(), **ANSWERS[form["answer"]]})
-    outcome = consents.answer_notice(gateway, who.known, request.path_params["consent"], given)
+    outcome = answer_notice(gateway, who.known, request.path_params["consent"], given)
     return then(request, who, outcome, _HOME)
 
 

@@ -22,17 +22,15 @@ from gateway.backup import backup, restore
 from gateway.consented import IllnessHours, Opened, Sent, proven, read_all, send
 from gateway.consents import (
     Standing,
-    answer_notice,
     append,
     ask,
     expire,
-    notices_of,
-    overdue_notices,
     own,
     read,
     receipt_for,
 )
 from gateway.identity import Identity
+from gateway.notices import answer_notice, notices_of, overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.settings import Home

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from audit.schema import ENTRY, PENDING
-from gateway import access, accountability, changes, consents, deliveries, keys, retention, trail
+from gateway import access, accountability, changes, consents, deliveries, keys, notices, retention, trail
 from gateway.consented import read_all, send
 from gateway.context import Gateway
 from gateway.http.decisions import _decide as what_if
@@ -105,7 +105,7 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("read another's consent", swv, lambda w, who: consents.read(w.gateway, who, consent(w))),
     ("withdraw consent", school, lambda w, who: consents.append(
         w.gateway, who, consent(w), lambda at: Withdrawn(at=at, by=Giver.PARENT))),
-    ("answer no notice", swv, lambda w, who: consents.answer_notice(
+    ("answer no notice", swv, lambda w, who: notices.answer_notice(
         w.gateway, who, consent(w), Answer(at=NOW, outcome="erased"))),
     ("send a record", school, lambda w, who: send(w.gateway, who, consent(w), sealed(), HOURS)),
     ("send without consent", school, lambda w, who: send(w.gateway, who, NOBODY, sealed(), HOURS)),
@@ -127,7 +127,7 @@ def _withdraw(world: World, who: Identity, consent_id: str) -> object:
 def _answer_twice(world: World, who: Identity, consent_id: str) -> None:
     _withdraw(world, school(world), consent_id)
     for answer in (Answer(at=NOW, outcome="erased"), Answer(at=NOW, outcome="kept", basis="17(3)(b)")):
-        consents.answer_notice(world.gateway, who, consent_id, answer)
+        notices.answer_notice(world.gateway, who, consent_id, answer)
 
 
 def _change(world: World) -> bytes:

@@ -1,0 +1,46 @@
+"""Notices that a consent has ended: its recipient erases what it received, and answers."""
+
+from sqlmodel import col, select
+
+from audit.events import Event as AuditEvent
+from gateway.consents import Standing, decide, entry, load, refuse, standing_in, undone
+from gateway.context import Gateway
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.store import ConsentNotice
+from policies.decision import Deny
+from policies.question import Action
+from policies.withdrawal import Answer, Notice, notice, overdue
+
+
+def answer_notice(gateway: Gateway, identity: Identity, consent_id: str, answer: Answer) -> Standing | Refused:
+    """What the recipient did after the notice that a consent has ended; the same answer again changes nothing."""
+    standing = load(gateway, consent_id)
+    decision = decide(gateway, identity, standing, Action.ANSWER_NOTICE)
+    if isinstance(decision, Deny):
+        return refuse(gateway, decision)
+    with gateway.writing() as session:
+        row = session.get(ConsentNotice, consent_id, with_for_update=True)
+        first = Answer.model_validate_json(row.answer) if row is not None and row.answer else None
+        if row is not None and first is None:
+            row.answer = answer.model_dump_json()
+            gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_ANSWERED, consent_id), decision)
+            return standing
+    if first is not None and (first.outcome, first.basis) == (answer.outcome, answer.basis):
+        return standing
+    return undone(gateway, Refused("not-found" if first is None else "answered-already"), decision)
+
+
+def notices_of(gateway: Gateway, identity: Identity) -> list[ConsentNotice]:
+    """The notices to the caller, newest first."""
+    with gateway.reading() as session:
+        query = select(ConsentNotice).where(ConsentNotice.recipient == identity.party)
+        return list(session.exec(query.order_by(col(ConsentNotice.answer_by).desc())))
+
+
+def overdue_notices(gateway: Gateway) -> tuple[Notice, ...]:
+    """Notices without an answer after their last day, for the privacy officer."""
+    with gateway.reading() as session:
+        rows = session.exec(select(ConsentNotice)).all()
+        sent = [notice(row.consent_id, standing_in(session, row.consent_id, gateway.clock()).state) for row in rows]
+    return overdue(sent, [row.consent_id for row in rows if row.answer], gateway.today)
