@@ -99,12 +99,12 @@ def _keep(  # noqa: PLR0917  one act, split where its transaction begins
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
-        if standing_in(session, consent_id, gateway.clock()).state == standing.state:
-            record = _encrypted(gateway, row, reference, hours)
-            session.add(record)
-            _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
-            return Sent(record, receipt)
-    return Refused("not-current")
+        if standing_in(session, consent_id, gateway.clock()).state != standing.state:
+            return Refused("not-current")
+        record = _encrypted(gateway, row, reference, hours)
+        session.add(record)
+        _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
+        return Sent(record, receipt)
 
 
 def _encrypted(gateway: Gateway, row: ConsentRecord, reference: str, hours: IllnessHours) -> ConsentedHealth:

@@ -299,8 +299,8 @@ class _Storing:
         """The answer to an idempotency key that was used before: the same for the same bytes, a conflict for others."""
         if not self.upload.idempotency_key:
             return None
-        take_turns(self.session, self._key_tag())  # a supplier may use one key for two sites at once
-        used = self.session.get(Idempotency, self._key_tag())
+        take_turns(self.session, key := self._key_tag())  # a supplier may use one key for two sites at once
+        used = self.session.get(Idempotency, key)
         if used is None:
             return None
         if used.body_tag != self._body_tag():

@@ -206,12 +206,13 @@ def live_a_year(plan: Plan, home: Home, say: Say) -> YearFigures:
     say(f"{len(everybody.sites)} sites, {figures.enrolments} enrolments")
     stage = prepare(home, everybody, processes=plan.processes)  # (1)
     say(f"registered: {time.monotonic() - began:.1f} s")
-    with ExitStack() as stack:
-        stack.callback(stage.gateway.database.dispose)
+    try:
         downloads = _live(stage, plan, figures, say)  # (2)
         say("holding promises against rows and entries …")
         figures.reckoning = reckon(stage.gateway, figures.promises, downloads)  # (3)
         _end(stage, figures, say)  # (4), (5)
+    finally:
+        stage.gateway.database.dispose()
     figures.minutes = (time.monotonic() - began) / 60
     return figures
 

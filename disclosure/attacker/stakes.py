@@ -294,12 +294,12 @@ def _margins(
 ) -> np.ndarray:
     """Small remainders after an insider's share, as rows (area, row, insider, lowest change, highest change)."""
     units = layout.members.shape[1]
-    cells = layout.sums(layout.possible.astype(np.int64))
+    cells, size = layout.sums(layout.possible.astype(np.int64)), layout.members.sum(axis=1)
     found = [np.zeros((0, 5), np.int64)]
     for who in np.unique(insider[insider >= 0]).tolist():
         own = insider == who
         held = layout.members @ own.astype(np.int64)
-        area = np.flatnonzero((held > 0) & (held < np.asarray(layout.members.sum(axis=1)).ravel()))
+        area = np.flatnonzero((held > 0) & (held < size))
         mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
         inside = np.asarray(mine @ np.maximum(total[:units][own], 0))

@@ -106,12 +106,11 @@ class Model:
 
     def _unseen(self, rows: int) -> sparse.csc_array:
         """A column per unseen change of leaves that are all here, in the rows of the units' sums."""
-        changes = self.patch.unseen if self.closed else self.patch.unseen[:0]
-        changes = changes[~np.delete(changes, self.leaves, axis=1).any(axis=1)]
-        body = sparse.csc_array((self.first_sum, len(changes)))
-        tail = sparse.csc_array((rows - self.first_sum - len(self.leaves) * self.closed, len(changes)))
-        sums = changes[:, self.leaves].T if self.closed else np.zeros((0, len(changes)))
-        return sparse.csc_array(sparse.vstack([body, sparse.csc_array(sums.astype(float)), tail]))
+        if not self.closed:
+            return sparse.csc_array((rows, 0))
+        here = ~np.delete(self.patch.unseen, self.leaves, axis=1).any(axis=1)
+        sums = sparse.coo_array(self.patch.unseen[np.ix_(here, self.leaves)].T.astype(float))
+        return sparse.csc_array((sums.data, (sums.row + self.first_sum, sums.col)), shape=(rows, sums.shape[1]))
 
     def _lighten(self) -> None:
         """Let go of what only building needed: many models are kept."""
