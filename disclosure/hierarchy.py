@@ -117,13 +117,13 @@ class Axis:
         Raises:
             DisclosureError: a code that is no leaf.
         """
-        text = as_codes(codes)
+        text, number = _distinct(codes)
         leaves = self.codes[: self.leaves]
         place = np.minimum(np.searchsorted(leaves, text), self.leaves - 1)
         unknown = leaves[place] != text
         if unknown.any():
             raise DisclosureError(f"{self.name}: unknown code {text[unknown][0]!r}")
-        return np.asarray(place)
+        return np.asarray(place[number])
 
     def nodes(self, codes: pd.Series, levels: pd.Series) -> np.ndarray:
         """The node number of each pair of code and level.
@@ -141,7 +141,14 @@ class Axis:
 
 def as_codes(values: pd.Series) -> np.ndarray:
     """Codes as text; that is how they are compared, ordered and written."""
-    return np.array([str(value) for value in values], dtype=object)
+    text, number = _distinct(values)
+    return np.asarray(text[number])
+
+
+def _distinct(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Every code once, as text and in the order of the values; and per value which of them it is."""
+    number, seen = pd.factorize(values, use_na_sentinel=False)
+    return np.array([str(value) for value in seen], object), number
 
 
 def unit_of(axes: Sequence[Axis], owned: Iterable[str] = ()) -> int:

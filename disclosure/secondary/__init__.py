@@ -10,7 +10,7 @@ from disclosure.problem import Problem, shuffle
 from disclosure.secondary.goals import Change, Goal, find_goals
 from disclosure.secondary.ledger import Delta, Ledger
 from disclosure.secondary.patch import Patch, cut
-from disclosure.secondary.search import Found, search_region, search_whole
+from disclosure.secondary.search import Found, search_few, search_region, search_whole
 from disclosure.witness import Witnesses, gather, join
 
 Task = tuple[Patch, dict[Change, Goal], np.ndarray]
@@ -37,9 +37,11 @@ def find_pattern(
     """Hide secondary cells until every goal has its witnesses.
 
     0. Witnesses at hand that hold here too.
-    1. Each region by itself, in parallel: more hiding never narrows, and no region moves a sum over itself.
-    2. The whole table, with what is left.
-    3. Whatever no witness needs hidden is published again.
+    1. Units in which something can change unseen, among themselves: few, and the only ones that can move what is told
+       apart only there.
+    2. Each region by itself, in parallel: more hiding never narrows, and no region moves a sum over itself.
+    3. The whole table, with what is left.
+    4. Whatever no witness needs hidden is published again.
 
     Args:
         problem: the table and what is known of it.
@@ -53,13 +55,19 @@ def find_pattern(
     if start is not None:
         witnesses.append(_replayed(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, start))  # 0
         left = {change: goal for change, goal in left.items() if goal.open}
-    tasks = list(_regions(problem, shown, left, order))
-    search: Callable[..., Iterable[Found]] = executor.map if executor else map
-    for (patch, _, _), found in zip(tasks, search(_search, tasks), strict=True):  # 1
+
+    def take_over(patch: Patch, found: Found) -> None:
         shown[patch.ids] &= found.shown
         witnesses.append(found.witnesses)
-        left |= {Change(int(patch.ids[node]), row, by): goal for (node, row, by), goal in found.left.items()}
-    found = search_whole(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, order)  # 2
+        left.update({Change(int(patch.ids[node]), row, by): goal for (node, row, by), goal in found.left.items()})
+
+    for patch, goals, rank in _few(problem, shown, left, order):
+        take_over(patch, search_few(patch, goals, rank))  # 1
+    tasks = list(_regions(problem, shown, left, order))
+    search: Callable[..., Iterable[Found]] = executor.map if executor else map
+    for (patch, _, _), found in zip(tasks, search(_search, tasks), strict=True):
+        take_over(patch, found)  # 2
+    found = search_whole(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, order)  # 3
     return Pattern(found.shown, join([*witnesses, found.witnesses]), found.left)
 
 
@@ -78,6 +86,17 @@ def _replayed(patch: Patch, goals: dict[Change, Goal], start: Witnesses) -> Witn
         if not change[fixed[nodes]].any():
             ledger.record(delta, int(start.insider[number]))
     return gather((found.delta.units, found.delta.leaves, found.insider) for found in ledger.found.values())
+
+
+def _few(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray) -> Iterator[Task]:
+    """The units in which something can change unseen, with every goal they have a share in, which leave `goals`."""
+    unseen = (problem.unseen != 0).astype(np.int64)
+    units = np.flatnonzero((problem.grid.available @ unseen.T == unseen.sum(axis=1)).any(axis=1))
+    if len(units):
+        patch = cut(problem, units, shown)
+        place = {int(node): at for at, node in enumerate(patch.ids)}
+        mine = [change for change in goals if change.area in place]
+        yield patch, {change._replace(area=place[change.area]): goals.pop(change) for change in mine}, order[patch.ids]
 
 
 def _regions(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray) -> Iterator[Task]:

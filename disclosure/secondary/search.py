@@ -30,6 +30,14 @@ class Found:
     left: dict[Change, Goal]
 
 
+def search_few(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
+    """Serve goals among a few units from anywhere, if it can be leaving their sums alone; publish again what can be."""
+    ledger, nest = _begin(patch, goals)
+    for change in _in_order(goals, nest, order):
+        _serve(ledger, change, lambda c, insider: _anywhere(nest, c, insider))
+    return _end(ledger, republish(ledger, nest, _anywhere))
+
+
 def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
     """Serve the goals of one region, leaving every sum over it alone, so that regions need not know each other.
 
