@@ -71,18 +71,24 @@ def _candidates(ledger: Ledger, hidden: np.ndarray) -> list[Cell]:
 def _replaced(ledger: Ledger, used: set[int], serve: Callable[[Change, int], Delta | None]) -> bool:
     """Whether every goal can do without some witnesses; if not, all goals are left as they were."""
     affected = {id(goal): (change, goal) for number in used for change, goal in ledger.reached[number]}
-    before = {key: list(goal.witnesses) for key, (_, goal) in affected.items()}
+    done: list[tuple[Goal, list[int], bool]] = []
     for change, goal in affected.values():
-        _keep(ledger, goal, [number for number in goal.witnesses if number not in used])
+        before, lost = goal.witnesses, not goal.support.isdisjoint(used)
+        done.append((goal, before, lost))
+        _keep(ledger, goal, [number for number in before if number not in used], anew=lost)
         while goal.open:
             insider = goal.next
             delta = serve(change, insider)
             if delta is None or not ledger.record(delta, insider):
-                for key, (_, other) in affected.items():
-                    _keep(ledger, other, list(dict.fromkeys([*before[key], *other.witnesses])))
+                for other, earlier, anew in done:
+                    _keep(ledger, other, list(dict.fromkeys([*earlier, *other.witnesses])), anew=anew)
                 return False
     return True
 
 
-def _keep(ledger: Ledger, goal: Goal, numbers: list[int]) -> None:
-    goal.again((number, ledger.found[number].touched, ledger.found[number].insider) for number in numbers)
+def _keep(ledger: Ledger, goal: Goal, numbers: list[int], *, anew: bool) -> None:
+    """Let a goal have these witnesses; it is reckoned anew only where some came or went that it stands on."""
+    if anew:
+        goal.again((number, ledger.found[number].touched, ledger.found[number].insider) for number in numbers)
+    else:
+        goal.witnesses = numbers

@@ -28,6 +28,7 @@ class Goal:
         witnesses: numbers of those found in the present search.
         waiting: the special insiders still without one.
         common: insiders whose units every witness so far changes, so that none convinces them; None before the first.
+        support: the witnesses that brought the goal on; without the others it stands where it stands.
     """
 
     everyone: bool
@@ -36,32 +37,36 @@ class Goal:
     witnesses: list[int] = field(default_factory=list)
     waiting: set[int] = field(default_factory=set)
     common: set[int] | None = None
+    support: set[int] = field(default_factory=set)
 
     def begin(self) -> None:
         """Start a search: what was reached before is settled, and its witnesses are no longer this search's."""
-        self.witnesses = []
+        self.witnesses, self.support = [], set()
         self._settled = (frozenset(self.waiting), None if self.common is None else frozenset(self.common))
 
     def again(self, witnesses: Iterable[tuple[int, frozenset[int], int]]) -> None:
         """Start this search anew with some of its witnesses (number, touched, insider) only."""
         waiting, common = self._settled
         self.waiting, self.common = set(waiting), None if common is None else set(common)
-        self.witnesses = []
+        self.witnesses, self.support = [], set()
         for number, touched, insider in witnesses:
             self.note(number, touched, insider)
 
     def note(self, number: int, touched: frozenset[int], insider: int) -> None:
         """A witness that changes some insiders' units; for one insider only, or (-1) for everyone."""
         self.witnesses.append(number)
+        before = len(self.waiting), None if self.common is None else len(self.common)
         if insider >= 0:
             self.waiting.discard(insider)
             if self.common is not None:
                 self.common.discard(insider)
-            return
-        self.waiting &= touched
-        if self.everyone:
-            fresh = touched - self.exempt
-            self.common = set(fresh) if self.common is None else self.common & fresh
+        else:
+            self.waiting &= touched
+            if self.everyone:
+                fresh = touched - self.exempt
+                self.common = set(fresh) if self.common is None else self.common & fresh
+        if before != (len(self.waiting), None if self.common is None else len(self.common)):
+            self.support.add(number)
 
     @property
     def open(self) -> bool:
