@@ -12,7 +12,7 @@ from audit.merkle import leaf_hash
 from audit.timeline import Filter, find
 from gateway import retention
 from gateway.consents import load, standing_in
-from gateway.context import LOCAL, Gateway, actor_of
+from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
@@ -20,11 +20,13 @@ from gateway.oversight import may
 from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, ConsentRecord, Release
 from policies.authzen import answer, what_if
+from policies.days import LOCAL
 from policies.decision import Deny
 from policies.dpia import Measured
 from policies.question import Action
 from policies.register import register_document
 from policies.things import Installation
+from policies.withdrawal import Notice
 
 PURPOSE = "accountability"
 _LAST = {
@@ -106,6 +108,12 @@ def consent_history(gateway: Gateway, consent_id: str) -> list[Mapping[str, obje
     if not standing.events:
         return Refused("not-found")
     return [{"number": number, "event": one.event, "at": one.at} for number, one in enumerate(standing.events, start=1)]
+
+
+def late_notices(gateway: Gateway) -> tuple[Notice, ...] | Refused:
+    """Notices of ended consents without an answer in time, with the recipient that owes it; the look is logged."""
+    refused = _look(gateway)
+    return overdue_notices(gateway) if refused is None else refused
 
 
 def _look(gateway: Gateway) -> Refused | None:

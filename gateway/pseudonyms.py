@@ -31,7 +31,7 @@ from audit.events import Decision as Outcome
 from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
-from gateway.context import LOCAL, Gateway, wall_clock
+from gateway.context import Gateway, wall_clock
 from gateway.key_store import make_kek, open_kek
 from gateway.messages import MendableError
 from gateway.operate import Desk
@@ -41,6 +41,7 @@ from gateway.register import sites_on
 from gateway.settings import Pkcs11
 from gateway.store import ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
+from policies.days import LOCAL
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.errors import SignatureError
@@ -58,6 +59,7 @@ from pseudonymisation.service import (
     open_store,
     open_year,
 )
+from pseudonymisation.service.keys import EVALUATION
 
 REGISTER_KEY = "register.key"
 REGISTER_FILE = "register.json"
@@ -166,11 +168,13 @@ def grant(service: Service, site: str, year: str, *, elements: int, reason: Gran
 
 
 def open_service_year(service: Service, year: str) -> str:
-    """Make the service's key of a school year where it is missing; its id."""
-    record = open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year))
+    """Make the service's key of a school year where it is missing, and log that; its id."""
+    there = service.keyring.active(EVALUATION, year)
+    if there is not None:
+        return there.key_id
     with service.engine.begin() as connection:
         service.append(connection, "school-year-opened", {"school_year": year})
-    return record.key_id
+        return open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year)).key_id
 
 
 class _Settings(BaseModel):

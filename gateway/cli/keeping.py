@@ -173,13 +173,13 @@ def consent_show(consent_id: str, data: Data = None, lang: Lang = "nl") -> None:
 
 
 @consent.command("overdue")
-def consent_overdue(data: Data = None, as_json: Json = False, _lang: Lang = "nl") -> None:
+def consent_overdue(data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
     """Toon berichten van intrekking zonder tijdig antwoord / notices of withdrawal without an answer in time."""
-    from gateway.notices import overdue_notices
+    from gateway.accountability import late_notices
 
     rows = [
         {"consent": one.consent, "recipient": one.recipient, "cause": one.cause, "answer_by": one.answer_by}
-        for one in overdue_notices(deployment(data))
+        for one in done(late_notices(deployment(data)), lang)
     ]
     if as_json:
         say_json(rows)

@@ -140,7 +140,7 @@ def hold(
         return found or Refused("not-found")
     body = _written(gateway, found, form, language)  # (2)
     if body is None:
-        return Refused("not-found")
+        return _refuse(gateway, found.caller, found.decision)
     recipient = PUBLIC if found.caller.acting.kind is Kind.PUBLIC else found.caller.acting.code
     entry = Entry(
         event=Event.RELEASE_DOWNLOADED,
@@ -167,13 +167,11 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
         facts = site_facts(session, identity.party, period.reference_date)
         counts = own_counts(session, period, identity.party)
     if isinstance(decision, Deny) or facts is None:
-        if isinstance(decision, Deny):
-            gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
-        return refused_by(decision) if isinstance(decision, Deny) else Refused("not-found")
+        return _refuse(gateway, caller, decision)
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
     body = _file(gateway, rows, form, {"period": period.code, "area": identity.party})
     if body is None:
-        return Refused("not-found")
+        return _refuse(gateway, caller, decision)
     entry = Entry(
         event=Event.OWN_TABLE_DOWNLOADED,
         actor=actor_of(caller),
@@ -211,8 +209,7 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
         caller = caller_or_anybody(gateway, session, identity)
     decision = _decide_on_release(gateway, caller, release, period, Action.READ_CERTIFICATE)
     if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
-        return refused_by(decision)
+        return _refuse(gateway, caller, decision)
     entry = Entry(
         event=Event.CERTIFICATE_READ,
         actor=actor_of(caller),
@@ -334,10 +331,14 @@ def _chart(session: Session, found: _Found, language: Language) -> bytes | None:
 
 
 def _refuse(gateway: Gateway, caller: Caller, decision: Decision | None) -> Refused:
-    if not isinstance(decision, Deny):
-        return Refused("not-found")
-    gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
-    return refused_by(decision)
+    """A denial, or a permit for what is not there, such as the picture of a table: each has its entry."""
+    entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller))
+    if isinstance(decision, Deny):
+        gateway.log_refusal(entry, decision)
+        return refused_by(decision)
+    if decision is not None:
+        gateway.log_undone(entry, decision)
+    return Refused("not-found")
 
 
 def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[tuple[str, str, str], Area]]:

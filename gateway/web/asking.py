@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -81,10 +80,12 @@ def _answers(gateway: Gateway, identity: Identity, kind: Kind, case: Case) -> li
     with gateway.reading() as session:
         asker = caller_of(session, identity, gateway.today)
     allowed = gateway.decide(asker, Action.ASK_DECISION, Hypothesis(party=""), (PURPOSE,))
+    actor = actor_of(asker)
     if isinstance(allowed, Deny):
+        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), allowed)
         return refused_by(allowed)
     with gateway.writing() as session:
-        _log(gateway, session, asker, allowed)
+        gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor), allowed)
     role = Role.SCHOOL if kind is Kind.SITE else Role.RECIPIENT
     caller = Caller(Party(MADE_UP, kind, sectors=frozenset({"po"})), role)
     found = []
@@ -92,10 +93,6 @@ def _answers(gateway: Gateway, identity: Identity, kind: Kind, case: Case) -> li
         question = Question(caller, case.action, case.thing(kind), (purpose.id,), case.collection, gateway.setup)
         found.append((purpose, gateway.engine.decide(question, at=gateway.clock())))
     return sorted(found, key=lambda pair: not isinstance(pair[1], Permit))
-
-
-def _log(gateway: Gateway, session: Session, asker: Caller, decision: Decision) -> None:
-    gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor_of(asker)), decision)
 
 
 ROUTES = [show("/audit/ask", ROLES, ask)]

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 from joserfc.jwk import ECKey
+from sqlalchemy import select
 from typer.testing import CliRunner
 
+from audit.schema import PENDING
 from gateway.app import open_gateway
 from gateway.cli import app
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.operate import Desk
+from gateway.pseudonyms import open_service
 from gateway.register import SiteEntry
+from gateway.running import free_port
 from gateway.settings import DATA_VARIABLE, home
 from gateway.synthetic.region import codes, make_region
 
@@ -101,15 +105,27 @@ def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     assert run("key", "list", "--data", new) == run("key", "list")
 
 
+def keys_logged(folder: Path) -> int:
+    """How often the service's log says that a key was made."""
+    service = open_service(folder)
+    with service.engine.connect() as connection:
+        waiting = connection.scalars(select(PENDING.c.data)).all()
+    service.engine.dispose()
+    return sum(b'"key.created"' in data for data in waiting)
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> None:
-    """Folder, register, key file and quota; a key file of another operator than the settings name is not pinned."""
+    """Folder, year, register, key file; a year is opened once, and a key file of another operator is not pinned."""
     folder = tmp_path / "service"
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", "zz", exits=2)
     public = run("service", "gateway-key").strip()
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", public)
-    run("service", "open-year", "2027-2028", "--folder", folder)
-    assert "service register -o register.json" in run("pseudonym-service", "--folder", folder, exits=1)
+    opened = [run("service", "open-year", "2027-2028", "--folder", folder) for _ in range(2)]
+    assert (opened[0], keys_logged(folder)) == (opened[1], 1)
+    assert "service register -o register.json" in run(
+        "pseudonym-service", "--folder", folder, "--port", free_port(), exits=1
+    )
     run("service", "register", "-o", folder / "register.json")
     run("service", "token", "00AB00", exits=1)
     run("service", "key-file", "--folder", folder, "-o", tmp_path / "keys.json")

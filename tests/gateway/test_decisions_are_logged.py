@@ -67,8 +67,8 @@ def _counts(world: World, who: Identity, **more: bool) -> object:
     return receive(world.gateway, who, Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0)), **more)
 
 
-def _own_table(world: World, who: Identity) -> object:
-    return downloading.own_table(world.gateway, who, TABLE, PERIOD, downloading.Format.CSV)
+def _own_table(world: World, who: Identity, form: downloading.Format = downloading.Format.CSV) -> object:
+    return downloading.own_table(world.gateway, who, TABLE, PERIOD, form)
 
 
 def _days(world: World, who: Identity) -> object:
@@ -94,6 +94,7 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("build", operator, lambda w, who: asking.request_build(w.gateway, who, TABLE, PERIOD)),
     ("own table", school, _own_table),
     ("another's table", swv, _own_table),
+    ("a picture there is not", school, lambda w, who: _own_table(w, who, downloading.Format.SVG)),
     ("change numbers", school, lambda w, who: changes.change_numbers(w.gateway, who, _change(w))),
     ("ask consent", school, lambda w, who: consents.ask(w.gateway, who, terms(), signed(Giver.PARENT))),
     ("ask too little", school, lambda w, who: consents.ask(w.gateway, who, terms(), signed(Giver.PUPIL))),
@@ -117,6 +118,7 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("look as a school", school, lambda w, who: trail.sign_off(w.gateway, who)),
     ("register of processing", school, lambda w, who: accountability.register(w.gateway, who)),
     ("look at consents", officer, lambda w, _: accountability.consents_by_id(w.gateway)),
+    ("look at late notices", officer, lambda w, _: accountability.late_notices(w.gateway)),
 ]  # fmt: skip
 
 
