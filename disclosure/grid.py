@@ -199,14 +199,6 @@ class Grid:
         totals[known] = node[known]
         return totals
 
-    def leaf_of_rows(self) -> np.ndarray:
-        """P: the row that is the profile leaf itself."""
-        single = self.rows.sum(axis=1) == 1
-        first = np.full(self.rows.shape[1], -1)
-        for row in np.flatnonzero(single)[::-1]:
-            first[np.argmax(self.rows[row])] = row
-        return first
-
     def along(self, name: str, change: Mapping[str, int]) -> np.ndarray:
         """F x P: a change of the leaves of one profile dimension, for each leaf of the others."""
         sides = [np.identity(axis.leaves, np.int64) for axis in self.profile]

@@ -10,9 +10,9 @@ one enrolment moves from one cell to another. In a table of one query it moves i
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -50,7 +50,7 @@ def sampler_of(mechanism: Mechanism, kinds: int) -> Sampler:
     """
     if kinds < 1:
         raise DisclosureError("a table without kinds: name at least one")
-    return _Gaussian(_root_above(2 * kinds)) if mechanism == "gaussian" else _Laplace(2 * kinds)
+    return _gaussian(_root_above(2 * kinds)) if mechanism == "gaussian" else _laplace(2 * kinds)
 
 
 def smallest_scale(sampler: Sampler, millionths: int) -> float:
@@ -90,47 +90,37 @@ def epsilon_of(mechanism: Mechanism, kinds: int, millionths: int) -> float:
     """A budget as epsilon: at `DELTA` for Gaussian noise, pure for Laplace; rounded up to thousandths."""
     if mechanism == "laplace":
         return millionths / MILLIONTHS
-    distance = _root_above(2 * kinds)
-    scale = smallest_scale(_Gaussian(distance), millionths)
-    dp = _opendp()
-    profile = dp.c.make_zCDP_to_approxDP(_Gaussian(distance).measurement(scale)).map(distance)
+    sampler = _gaussian(_root_above(2 * kinds))
+    scale = smallest_scale(sampler, millionths)
+    profile = _opendp().c.make_zCDP_to_approxDP(sampler.measurement(scale)).map(sampler.distance)
     return float(math.ceil(profile.epsilon(DELTA) * 1000)) / 1000
 
 
-class _Gaussian:
+class _Discrete:
+    """A sampler of OpenDP: how it is made for a scale, and the distance one enrolment moves in its own norm."""
+
+    def __init__(self, make: Callable[[float], Any], distance: float) -> None:
+        self.measurement, self.distance = make, distance
+
+    def loss(self, scale: float) -> float:
+        return float(self.measurement(scale).map(self.distance))
+
+    def draw(self, values: Sequence[int], scale: float) -> list[int]:
+        return list(self.measurement(scale)(np.asarray(values, np.int64)))
+
+
+def _gaussian(distance: float) -> _Discrete:
     """Discrete Gaussian noise; `distance` is the L2 sensitivity."""
-
-    def __init__(self, distance: float) -> None:
-        self.distance = distance
-
-    def measurement(self, scale: float) -> Any:  # noqa: ANN401  opendp has no types
-        dp = _opendp()
-        space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
-        return dp.m.make_gaussian(*space, scale=scale)
-
-    def loss(self, scale: float) -> float:
-        return float(self.measurement(scale).map(self.distance))
-
-    def draw(self, values: Sequence[int], scale: float) -> list[int]:
-        return list(self.measurement(scale)(np.asarray(values, np.int64)))
+    dp = _opendp()
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T="f64")
+    return _Discrete(partial(dp.m.make_gaussian, *space), distance)
 
 
-class _Laplace:
+def _laplace(distance: int) -> _Discrete:
     """Discrete Laplace noise; `distance` is the L1 sensitivity."""
-
-    def __init__(self, distance: int) -> None:
-        self.distance = distance
-
-    def measurement(self, scale: float) -> Any:  # noqa: ANN401  opendp has no types
-        dp = _opendp()
-        space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
-        return dp.m.make_laplace(*space, scale=scale)
-
-    def loss(self, scale: float) -> float:
-        return float(self.measurement(scale).map(self.distance))
-
-    def draw(self, values: Sequence[int], scale: float) -> list[int]:
-        return list(self.measurement(scale)(np.asarray(values, np.int64)))
+    dp = _opendp()
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
+    return _Discrete(partial(dp.m.make_laplace, *space), distance)
 
 
 def _root_above(number: int) -> float:

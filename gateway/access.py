@@ -17,6 +17,7 @@ from audit.subjects import find, tag
 from gateway.consents import load
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
+from gateway.operate import ROWS
 from gateway.outcome import Refused
 from gateway.periods import school_year
 from gateway.receive import SUBJECTS, refused_by
@@ -30,7 +31,6 @@ from pseudonymisation.keyring import Keyring
 from pseudonymisation.pseudonym import pids_through
 
 PURPOSE = "accountability"
-COUNTING = "counting-for-school"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,10 @@ def answer(
 
 def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: bytes) -> list[HeldRow]:
     """Rows of this site under any pid the pupil can have this year; none once the key is destroyed."""
-    key = gateway.keyring.active(COUNTING, year)
+    key = gateway.keyring.active(ROWS, year)
     if key is None:
         return []
-    pid = pids_through(gateway.keyring.chain(key.key_id), Domain(COUNTING, year), [pseudonym])[0]
+    pid = pids_through(gateway.keyring.chain(key.key_id), Domain(ROWS, year), [pseudonym])[0]
     query = (
         select(Enrolment, Submission, Period)
         .join(Submission, col(Submission.id) == Enrolment.submission_id)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -21,6 +20,7 @@ from gateway.collections import Contracts
 from gateway.database import reading, writing
 from gateway.messages import catalogue
 from gateway.settings import Home, Settings
+from policies.days import LOCAL
 from policies.decision import Decision, Deny
 from policies.engine import Engine as PolicyEngine
 from policies.law import Law
@@ -28,8 +28,6 @@ from policies.parties import Caller, Kind, Role
 from policies.question import Action, Request, Setup
 from policies.things import Thing
 from pseudonymisation.keyring import Keyring
-
-LOCAL = ZoneInfo("Europe/Amsterdam")
 
 
 def wall_clock() -> datetime:

@@ -7,7 +7,6 @@ RFC 9207 (issuer in the answer), RFC 9700 (best current practice).
 
 import hmac
 import logging
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -34,6 +33,7 @@ from gateway.outcome import Refused
 from gateway.settings import OpenId
 from gateway.store import Party, Person
 from pseudonymisation.private_file import read_private
+from pseudonymisation.text64 import to_text
 
 CALLBACK = "/sign-in/callback"
 LIFE = timedelta(minutes=10)
@@ -70,7 +70,7 @@ def begin(gateway: Gateway, *, again: bool = False) -> Begun | Refused:
     except (_Failed, LookupError, ValueError, httpx.HTTPError) as error:
         return _failed(gateway, error)
     moment = int(gateway.clock().timestamp())
-    secret = f"{moment}.{'again' if again else 'first'}.{_text(gateway.random(32))}"
+    secret = f"{moment}.{'again' if again else 'first'}.{to_text(gateway.random(32))}"
     more = {"prompt": "login", "max_age": "0"} if again else {}
     url = prepare_grant_uri(
         endpoint,
@@ -199,12 +199,7 @@ def _person_of(gateway: Gateway, session: Session, provider: OpenId, claims: Map
 
 def _derived(gateway: Gateway, use: str, secret: str) -> str:
     """A secret of one login: 43 characters that follow from what the browser holds and from a key of the gateway."""
-    return _text(gateway.tag(b"openid", use.encode(), secret.encode()))
-
-
-def _text(raw: bytes) -> str:
-    """Base64url without padding."""
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return to_text(gateway.tag(b"openid", use.encode(), secret.encode()))
 
 
 def _json(answer: httpx.Response) -> Mapping[str, Any]:

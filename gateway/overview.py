@@ -11,7 +11,7 @@ from sqlmodel import Session, col, or_, select
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import takes
-from gateway.register import holding_on, names, site_facts, sites_on
+from gateway.register import holding_on, names, sites_on
 from gateway.store import (
     Approval,
     Job,
@@ -165,11 +165,6 @@ def own_periods(session: Session, site: str) -> list[OwnPeriod]:
     return [
         OwnPeriod(period, takes(session, period, site), sent.get(period.id or 0, ())) for period in periods(session)
     ]
-
-
-def own_site(session: Session, site: str, day: date) -> SiteFacts | None:
-    """What the register knows of a site on a day."""
-    return site_facts(session, site, day)
 
 
 def sites_of(session: Session, kind: str, area: str, day: date) -> frozenset[str]:

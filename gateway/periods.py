@@ -8,10 +8,10 @@ from sqlmodel import Session, col, select
 
 from gateway.collections import Contract
 from gateway.store import Period, PeriodState, Reopening
+from policies.days import FIRST_MONTH
 
 _QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
 _YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
-_FIRST_MONTH = 8
 
 
 def period_fault(code: str, contract: Contract) -> str | None:
@@ -28,7 +28,7 @@ def school_year(code: str) -> str:
 
 def first_day(year: str) -> date:
     """1 August, the first day of a school year."""
-    return date(int(year[:4]), _FIRST_MONTH, 1)
+    return date(int(year[:4]), FIRST_MONTH, 1)
 
 
 def last_day(year: str) -> date:
@@ -62,5 +62,5 @@ def takes(session: Session, period: Period, site: str) -> bool:
 
 def school_year_on(day: date) -> str:
     """The school year a day lies in: from 1 August to 31 July."""
-    first = day.year if day.month >= _FIRST_MONTH else day.year - 1
+    first = day.year if day.month >= FIRST_MONTH else day.year - 1
     return f"{first}-{first + 1}"

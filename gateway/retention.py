@@ -18,7 +18,7 @@ from audit.subjects import erase_year
 from gateway import consents
 from gateway.context import Gateway, actor_of
 from gateway.database import forget_log
-from gateway.identity import Identity, caller_of
+from gateway.identity import ABSOLUTE, Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.operate import rows_end
@@ -56,7 +56,6 @@ JOB = "retention"
 EVERY = timedelta(days=1)
 _COUNTS, _TRAIL = "statutory-counts", "accountability"
 _A_DAY = timedelta(days=1)
-_SESSION = timedelta(hours=8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +200,7 @@ def _credentials(gateway: Gateway, session: Session) -> int:
     now = gateway.clock()
     return (
         _gone(session, delete(LoginLink).where(col(LoginLink.expires_at) < now))
-        + _gone(session, delete(WebSession).where(col(WebSession.started_at) < now - _SESSION))
+        + _gone(session, delete(WebSession).where(col(WebSession.started_at) < now - ABSOLUTE))
         + _gone(session, delete(Idempotency).where(col(Idempotency.at) < now - _A_DAY))
         + _gone(session, delete(ServiceCredential).where(col(ServiceCredential.not_after) < gateway.today))
     )

@@ -62,7 +62,7 @@ class Mandate(SQLModel, table=True):
     id: int | None = column("operational", default=None, primary_key=True)
     supplier: str = column("public", foreign_key="party.code", index=True)
     site: str = column("public", foreign_key="party.code", index=True)
-    scope: str = column("public")  # actions joined by a space
+    scope: str = column("public")  # actions, a `|`, collections; each joined by a space
     valid_from: date = column("public")
     valid_to: date | None = column("public", default=None)
 

@@ -8,7 +8,6 @@ import logging
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -18,11 +17,11 @@ from audit.note import Signer
 from audit.proofs import LogState, logs, signed_size
 from audit.sequencer import Sequencer
 from gateway.periods import last_day, school_year_on
+from policies.days import LOCAL
 
 KEEP = timedelta(days=5 * 365 + 7)
 """Five years after its closing (NEN 7513), and a week so that no difference between clocks makes it less."""
 TRY_AGAIN_SECONDS = 10.0
-_LOCAL = ZoneInfo("Europe/Amsterdam")
 _logger = logging.getLogger(__name__)
 
 
@@ -81,7 +80,7 @@ class YearlyLog:
         """
         while not stop.is_set():
             year = self._year()
-            end = datetime.combine(last_day(year) + timedelta(days=1), time(), _LOCAL)
+            end = datetime.combine(last_day(year) + timedelta(days=1), time(), LOCAL)
             try:
                 self.sequencer().run(stop, until=int(end.timestamp() * 1000))
             except LogClosedError as error:  # another process turned the year an instant before, or the key is wrong
@@ -100,4 +99,4 @@ class YearlyLog:
         return Sequencer(self.engine, self.log, Signer(origin, self.seed))
 
     def _year(self) -> str:
-        return school_year_on(datetime.fromtimestamp(self.log.clock() / 1000, UTC).astimezone(_LOCAL).date())
+        return school_year_on(datetime.fromtimestamp(self.log.clock() / 1000, UTC).astimezone(LOCAL).date())

@@ -22,7 +22,6 @@ from pseudonymisation.errors import MalformedError, ProofError
 
 ELEMENT = 32
 PROOF = 64
-OUTPUT = 64
 SEED = 32
 MAX_BATCH = 5_000
 MAX_INPUT = 65_535

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from zoneinfo import ZoneInfo
 
 import httpx
 import typer
@@ -18,6 +17,7 @@ from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of
 from gateway.cli.remote import anonymous, connection, expect
 from gateway.messages import text
+from policies.days import LOCAL
 
 if TYPE_CHECKING:
     from gateway.context import Gateway
@@ -31,7 +31,6 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 AtLeast = Annotated[
     int | None, typer.Option("--at-least", min=1, help="Zoveel getuigen zijn genoeg / so many suffice.")
 ]
-_LOCAL = ZoneInfo("Europe/Amsterdam")
 
 
 @audit.command("export")
@@ -198,4 +197,4 @@ def _operator(data: Path | None) -> "tuple[Gateway, Identity]":
 
 def _start(day: datetime | None) -> int | None:
     """The first millisecond of a day in Amsterdam."""
-    return None if day is None else int(day.replace(tzinfo=_LOCAL).timestamp() * 1000)
+    return None if day is None else int(day.replace(tzinfo=LOCAL).timestamp() * 1000)

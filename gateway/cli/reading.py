@@ -1,4 +1,4 @@
-"""At a recipient: download, verify a receipt; and the law explained. The log itself is in `gateway.cli.audit`."""
+"""At a recipient: download, and verify a receipt. The log itself is in `gateway.cli.audit`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ def download(
     release: str,
     gateway: GatewayUrl,
     output: Output,
-    form: Annotated[str, typer.Option("--format", help="csv, xlsx, parquet, json.")] = "csv",
+    form: Annotated[str, typer.Option("--format", help="csv, xlsx, parquet, json, zip, svg.")] = "csv",
     level: Annotated[str | None, typer.Option("--level", help="site, gemeente, swv, country.")] = None,
     token_file: TokenFile = None,
     lang: Lang = "nl",

@@ -48,6 +48,7 @@ class _Send(BaseModel):
 
 
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+_UNSTAMPED: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 @router.post("/consents", status_code=201, operation_id="registerConsent", openapi_extra=body_of(_Ask))
@@ -70,7 +71,7 @@ async def register(request: Request, gateway: TheGateway, caller: Somebody) -> R
 async def append(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """Append what happened: given, refused, narrowed, or confirmed by the pupil who is twelve or sixteen by now."""
     demand_scope(caller, "consent")
-    stamped = await read_json(request, lambda raw: TypeAdapter(dict[str, Any]).validate_json(raw))
+    stamped = await read_json(request, _UNSTAMPED.validate_json)
     if isinstance(stamped, Refused):
         return problem(request, stamped)
 
@@ -144,7 +145,7 @@ def notices(gateway: TheGateway, caller: Somebody) -> Response:
 async def answer(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
     """What the recipient did after a notice: erased, or kept on another legal basis."""
     demand_scope(caller, "consent")
-    stamped = await read_json(request, lambda raw: TypeAdapter(dict[str, Any]).validate_json(raw))
+    stamped = await read_json(request, _UNSTAMPED.validate_json)
     if isinstance(stamped, Refused):
         return problem(request, stamped)
 
@@ -218,7 +219,7 @@ def _listed(one: consents.Standing) -> dict[str, object]:
 
 def _stamp(body: Mapping[str, Any], gateway: Gateway) -> bytes:
     """The event with the moment of receipt: whoever sends one does not choose its time."""
-    return TypeAdapter(dict[str, Any]).dump_json({**body, "at": gateway.clock()})
+    return _UNSTAMPED.dump_json({**body, "at": gateway.clock()})
 
 
 def _answer(request: Request, gateway: Gateway, outcome: consents.Standing | Refused, status: int) -> Response:

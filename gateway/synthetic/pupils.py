@@ -28,8 +28,8 @@ QUANTILES = {
 }
 # Authorised hours other than illness: who has any, and the mean in per cent of the hours.
 _OTHER = {"primary": (0.20, 2.2), "secondary": (0.28, 3.0)}
-# National shares of VO pupils by subdivision, in thousands.
 _LARGEST_DIGIT = 9
+# National shares of VO pupils by subdivision, in thousands.
 _WEIGHTS = {"undivided": 398.8, "vmbo": 191.7, "havo": 158.0, "vwo": 163.4, "pro": 28.9}
 
 

@@ -16,6 +16,7 @@ from gateway.outcome import Refused, Report
 from gateway.overview import OwnPeriod
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.records.expected import Cell
+from gateway.register import site_facts
 from gateway.store import SiteFacts
 from gateway.web.counting import Placed, blank_csv, blank_xlsx, field_name, file_of_fields, totals
 from gateway.web.forms import Form, act, show
@@ -58,7 +59,7 @@ def _asked(request: Request, who: Visitor) -> _Asked | None:
     with gateway.reading() as session:
         mine = overview.own_periods(session, who.known.party)
         found = [o for o in mine if (o.period.table_id, o.period.code) == (wanted["table"], wanted["code"])]
-        facts = overview.own_site(session, who.known.party, found[0].period.reference_date) if found else None
+        facts = site_facts(session, who.known.party, found[0].period.reference_date) if found else None
     if not found or facts is None:
         return None
     return _Asked(found[0], facts, gateway.contracts[found[0].period.table_id])

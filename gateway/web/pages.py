@@ -1,7 +1,7 @@
 """What every page shares: who looks, in which language, what the frame says, and the rendering of a template."""
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -236,8 +236,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    helpers: Mapping[str, Callable[..., Any]] = {"asset": address, "fault_place": words.fault_place}
-    made.globals.update(helpers)
+    made.globals["asset"] = address
     return made
 
 

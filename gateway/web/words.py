@@ -7,9 +7,9 @@ from datetime import date, datetime
 
 from markupsafe import Markup
 
-from gateway.context import LOCAL
 from gateway.messages import Language, catalogue, named, rule_text, text
 from gateway.outcome import Fault
+from policies.days import LOCAL
 
 _MONTHS: Mapping[Language, tuple[str, ...]] = {
     "nl": ("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober",
@@ -70,11 +70,6 @@ def fault_text(fault: Fault, language: Language) -> str:
     for sign, key in _SIGNS.items():
         where = where.replace(sign, text("pages", key, language))
     return rule_text(replace(fault, where=where), language)
-
-
-def fault_place(fault: Fault) -> str:
-    """Where a fault is, for a table of faults: row and column."""
-    return " ".join(part for part in (str(fault.row) if fault.row else "", fault.column) if part)
 
 
 def plainly(value: object, language: Language) -> str:

@@ -23,4 +23,4 @@ def test_the_best_guess_stays_within_epsilon_and_comes_near_it() -> None:
 
 def test_noise_made_for_one_cell_instead_of_two_would_tell_more() -> None:
     """The same measurement catches noise for too small a distance: an enrolment leaves one cell for another."""
-    assert empirical_epsilon(noise._Laplace(1), BUDGET, rows=30_000) > EPSILON
+    assert empirical_epsilon(noise._laplace(1), BUDGET, rows=30_000) > EPSILON
