@@ -1,12 +1,15 @@
 """What attackers of the gateway are let loose on."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.databases import KINDS, database_of
+from tests.gateway.conftest import Site, build_world, running
 
 from .house import House, open_house
+from .today import present
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -15,3 +18,12 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("house")
     with open_house(folder, database_of(request, folder)) as made:
         yield made
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A running gateway in this process: uvicorn alone, at the real present."""
+    world = present(build_world(tmp_path / "data"))
+    with running(world) as made:
+        yield made
+    world.gateway.database.dispose()

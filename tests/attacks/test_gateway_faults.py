@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,17 +18,17 @@ import pytest
 from sqlalchemy import event, text
 from sqlmodel import select
 
-from audit.log import Log
 from audit.proofs import prove
 from audit.timeline import Filter, find
 from gateway import lawbook
-from gateway.context import wall_clock
 from gateway.demo.people import must
 from gateway.http import edge
 from gateway.running import free_port
 from gateway.store import Submission
 from tests.databases import new_database, running_postgresql
-from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
+from tests.gateway.conftest import Site, World, build_world, running
+
+from .today import about, present
 
 ROOT = Path(__file__).parents[2]
 SLICE, PART, PARTS = 2, 50, 20  # kill rounds: in every test run, and a thousand in parts that can be run one by one
@@ -96,12 +96,6 @@ def await_answer(url: str) -> None:
     raise RuntimeError("the server does not answer")
 
 
-def present(world: World) -> World:
-    """The same deployment at the real present."""
-    log = Log(world.gateway.log.vocabulary)
-    return World(replace(world.gateway, clock=wall_clock, log=log), world.region)
-
-
 @pytest.fixture
 def deployment(database: str, tmp_path: Path) -> Iterator[Callable[[int], Deployment]]:
     """Makes a deployment with so many servers."""
@@ -115,19 +109,6 @@ def deployment(database: str, tmp_path: Path) -> Iterator[Callable[[int], Deploy
     for each in made:
         each.kill()
         each.world.gateway.database.dispose()
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """A running gateway in this process."""
-    world = present(build_world(tmp_path / "data"))
-    with running(world) as made:
-        yield made
-    world.gateway.database.dispose()
-
-
-def about(world: World, index: int) -> dict[str, str]:
-    return {"collection": TABLE, "party": world.region.sites[index].code, "period": PERIOD}
 
 
 @dataclass

@@ -3,26 +3,15 @@
 import logging
 import select
 import socket
-from collections.abc import Iterator
 from contextlib import closing, suppress
-from pathlib import Path
 
 import pytest
 
 from gateway import running as serving
 from gateway.http import edge
-from tests.gateway.conftest import Site, build_world, running
+from tests.gateway.conftest import Site
 
-from .test_gateway_faults import about, present
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    """A running gateway in this process: uvicorn alone."""
-    world = present(build_world(tmp_path / "data"))
-    with running(world) as made:
-        yield made
-    world.gateway.database.dispose()
+from .today import about
 
 
 def connect(site: Site) -> socket.socket:

@@ -2,9 +2,8 @@
 
 import json
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +13,6 @@ from pseudonymisation.client import (
     OfflineSource,
     Refusal,
     ServiceSource,
-    open_cache,
     pinned_key,
     pseudonymise,
     unsafe_local_source,
@@ -27,15 +25,6 @@ from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, read_pseudonym
 from tests.pseudonymisation.world import BANDS, HEADER, PERIOD, SITE, YEAR, World, export_rows, numbers
 
 DIGITS = numbers(120)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    """A new cache of the year."""
-    made = open_cache(tmp_path / "school", YEAR)
-    assert isinstance(made, Cache)
-    with made:
-        yield made
 
 
 def run(

@@ -1,12 +1,11 @@
 """Number changes from a school's list to the document, and from there to one pupil at the gateway."""
 
 import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
-from pseudonymisation.client import Delivery, Refusal, ServiceSource, change_numbers, open_cache
+from pseudonymisation.client import Delivery, Refusal, ServiceSource, change_numbers
 from pseudonymisation.client.cache import Cache
 from pseudonymisation.domain import number_input, service_info
 from pseudonymisation.oprf import known_output
@@ -14,15 +13,6 @@ from pseudonymisation.pseudonym import pseudonym_text
 from tests.pseudonymisation.world import PERIOD, SITE, YEAR, World, numbers
 
 OLD, NEW, OTHER, THIRD = numbers(4)
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Iterator[Cache]:
-    """A new cache of the year."""
-    made = open_cache(tmp_path / "school", YEAR)
-    assert isinstance(made, Cache)
-    with made:
-        yield made
 
 
 def run(
