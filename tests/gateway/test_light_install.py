@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,8 @@ def test_a_command_of_the_gateway_says_what_to_install() -> None:
     assert done.returncode == 1
     assert "verzuimpoort[gateway]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_says_which_version_it_is() -> None:
+    """Whoever asks for help can say what runs."""
+    assert run("--version").stdout == f"verzuimpoort {version('verzuimpoort')}\n"
