@@ -178,7 +178,7 @@ def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.n
         "cells": {"listed": listed, "published": published, "suppressed": listed - published},
         "verdicts": {
             "small": verdicts.small,
-            "exact": 0,
+            "exact": 0,  # `_judged` lets out neither these nor narrowed ones
             "narrowed": verdicts.small - verdicts.safe,
             "safe": verdicts.safe,
             "margins_of_insiders": verdicts.margins,
