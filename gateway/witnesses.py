@@ -119,7 +119,7 @@ def _change(  # noqa: PLR0917  each is named where it is called from
     witnesses: Iterable[Witness],
     at_least: int | None,
 ) -> Policy | Refused:
-    """Decide, and then log and write the file in one go: without the entry the file stays as it was."""
+    """Decide, log and put a new file in place, in this order: without the entry the file stays as it was."""
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
     decision = gateway.decide(caller, Action.MANAGE_KEYS, Installation(), (_PURPOSE,))
@@ -134,7 +134,7 @@ def _change(  # noqa: PLR0917  each is named where it is called from
         gateway.append(session, Entry(event=event, actor=actor, object=object_), decision)
         fresh = file.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
+    fresh.replace(file)
     return policy
 
 
