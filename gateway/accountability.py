@@ -17,18 +17,15 @@ from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import may
-from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, ConsentRecord, Release
 from policies.authzen import answer, what_if
 from policies.days import LOCAL
-from policies.decision import Deny
 from policies.dpia import Measured
 from policies.question import Action
 from policies.register import register_document
 from policies.things import Installation
 from policies.withdrawal import Notice
 
-PURPOSE = "accountability"
 _LAST = {
     "keys-destroyed": Event.BACKUP_RESTORED,
     "trail": Event.AUDIT_VERIFIED,
@@ -45,12 +42,11 @@ def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -
         identity: who asks; None for the public.
         commit: revision of the source tree, where known.
     """
-    with gateway.reading() as session:
-        caller = caller_of(session, identity or Identity(gateway.settings.operator, "operator"), gateway.today)
-    decision = gateway.decide(caller, Action.READ_REGISTER_OF_PROCESSING, Installation(), (PURPOSE,))
-    if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
-        return refused_by(decision)
+    reader = identity or Identity(gateway.settings.operator, "operator")
+    allowed = may(gateway, reader, Action.READ_REGISTER_OF_PROCESSING, Installation())
+    if isinstance(allowed, Refused):
+        return allowed
+    caller, decision = allowed
     with gateway.writing() as session:
         gateway.append(session, Entry(event=Event.REGISTER_READ, actor=actor_of(caller)), decision)
     standing = gateway.engine.standing(gateway.clock())

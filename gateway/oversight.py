@@ -16,7 +16,7 @@ from gateway.witnesses import quorum_text, raise_alarm
 from policies.decision import Decision, Deny
 from policies.parties import Caller, Kind
 from policies.question import Action
-from policies.things import Records
+from policies.things import Records, Thing
 
 PURPOSE = "accountability"
 
@@ -54,11 +54,13 @@ def as_officer(gateway: Gateway, identity: Identity) -> Identity:
     return replace(identity, role="controller-officer" if of_controller else "privacy-officer")
 
 
-def may(gateway: Gateway, identity: Identity, action: Action) -> tuple[Caller, Decision] | Refused:
-    """Whether a privacy officer may look at the own organisation's entries, or the controller's officer at all."""
+def may(
+    gateway: Gateway, identity: Identity, action: Action, about: Thing | None = None
+) -> tuple[Caller, Decision] | Refused:
+    """Whether somebody may look; without `about`, at entries: an officer at the own party's, or at all."""
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, action, Records(party=scope_of(identity)), (PURPOSE,))
+    decision = gateway.decide(caller, action, about or Records(party=scope_of(identity)), (PURPOSE,))
     if isinstance(decision, Deny):
         gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
         return refused_by(decision)

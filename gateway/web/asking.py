@@ -9,13 +9,12 @@ from starlette.responses import Response
 from audit.entry import Entry
 from audit.events import Event
 from gateway.context import Gateway, actor_of
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.oversight import PURPOSE
-from gateway.receive import refused_by
+from gateway.oversight import may
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
-from policies.decision import Decision, Deny, Permit
+from policies.decision import Decision, Permit
 from policies.parties import Caller, Kind, Party, Role
 from policies.purpose import DataCategory, Purpose
 from policies.question import Action
@@ -77,15 +76,12 @@ def ask(request: Request, who: Visitor) -> Response:
 
 def _answers(gateway: Gateway, identity: Identity, kind: Kind, case: Case) -> list[tuple[Purpose, Decision]] | Refused:
     """What each purpose says, permits first."""
-    with gateway.reading() as session:
-        asker = caller_of(session, identity, gateway.today)
-    allowed = gateway.decide(asker, Action.ASK_DECISION, Hypothesis(party=""), (PURPOSE,))
-    actor = actor_of(asker)
-    if isinstance(allowed, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), allowed)
-        return refused_by(allowed)
+    allowed = may(gateway, identity, Action.ASK_DECISION, Hypothesis(party=""))
+    if isinstance(allowed, Refused):
+        return allowed
+    asker, permit = allowed
     with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor), allowed)
+        gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor_of(asker)), permit)
     role = Role.SCHOOL if kind is Kind.SITE else Role.RECIPIENT
     caller = Caller(Party(MADE_UP, kind, sectors=frozenset({"po"})), role)
     found = []
