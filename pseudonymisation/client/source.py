@@ -18,7 +18,7 @@ from pseudonymisation.wire import EvaluationAnswer
 
 TRIES = 4
 LONGEST_WAIT = 10.0
-_AGAIN = {502, 503, 504}
+_AGAIN = {408, 502, 503, 504}
 _CODES = {401: "credential-refused", 403: "credential-refused", 404: "key-refused", 409: "key-refused"}
 
 

@@ -16,6 +16,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import OperationalError
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from pseudonymisation.errors import MalformedError
 from pseudonymisation.keyring import Keyring
@@ -190,6 +191,10 @@ def _add_errors(app: FastAPI) -> None:
         answer = response(problem, english=wants_english(request.headers.get("accept-language")))
         answer.headers.update(error.headers or {})
         return answer
+
+    @app.exception_handler(ClientDisconnect)
+    def gone(_: Request, __: Exception) -> Response:
+        return response(Problem("malformed"), english=False)  # nobody reads it, and it is no fault of the service
 
     @app.exception_handler(OperationalError)
     def without_database(request: Request, error: OperationalError) -> Response:

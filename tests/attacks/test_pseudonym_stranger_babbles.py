@@ -1,9 +1,10 @@
 """Anybody who can reach the pseudonym service, sending it anything: it refuses, tells nothing, and goes on."""
 
+import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -159,3 +160,21 @@ def test_a_period_of_the_right_form_only(world: World) -> None:
     """The canary of this campaign would be seen: a good request is not refused by its rules."""
     answer = world.http().post("/v1/evaluations", json=world.request(3) | {"period": PERIOD})
     hold(answer, good=True)
+
+
+def test_who_hangs_up_half_way_is_no_fault_of_the_service(world: World) -> None:
+    """A connection that ends before its body does raises nothing, is not told of an inner error, and costs nothing."""
+    headers = [(b"content-type", b"application/json"), (b"authorization", f"Bearer {token_of(SITE)}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/v1/evaluations", "query_string": b"", "headers": headers}
+    parts = iter([{"type": "http.request", "body": b'{"key_id', "more_body": True}, {"type": "http.disconnect"}])
+    sent: list[Mapping[str, object]] = []
+
+    async def receive() -> Mapping[str, object]:
+        return next(parts)
+
+    async def send(message: Mapping[str, object]) -> None:
+        sent.append(message)
+
+    asyncio.run(world.app(scope, receive, send))
+    assert sent[0]["status"] == 400
+    assert world.entries() == []
