@@ -108,12 +108,12 @@ def receipt_of(
         of_both = session.exec(select(Receipt).where(Receipt.subject == submission_id))
         wanted = (one for one in of_both if (one.entry_id != found.submission.entry_id) is confirmation)
         receipt = next(wanted, None)
-        if receipt is None:
-            return Refused("not-found")
         try:
-            proof = prove(session.connection(), bytes.fromhex(receipt.entry_id))
+            proof = prove(session.connection(), bytes.fromhex(receipt.entry_id)) if receipt else None
         except NotLoggedError:
             return Refused("proof-follows", retry_after=PROOF_WITHIN)
+    if receipt is None or proof is None:
+        return found.undone(gateway, Refused("not-found"))
     found.log_read(gateway)
     return with_proof(receipt.text, proof)
 
@@ -149,10 +149,13 @@ class _Found:
 
     def done(self, gateway: Gateway, outcome: Seen | Refused) -> Seen | Refused:
         """The outcome of an act the law permitted; one that was not done all the same has its entry too."""
-        if isinstance(outcome, Refused):
-            entry = Entry(event=Event.SUBMISSION_REFUSED, actor=self.matter.actor, period=self.matter.period.code)
-            gateway.log_undone(entry, self.decision)
-        return outcome
+        return self.undone(gateway, outcome) if isinstance(outcome, Refused) else outcome
+
+    def undone(self, gateway: Gateway, refused: Refused) -> Refused:
+        """Log that the state of things stood in the way of what the law permitted."""
+        entry = Entry(event=Event.SUBMISSION_REFUSED, actor=self.matter.actor, period=self.matter.period.code)
+        gateway.log_undone(entry, self.decision)
+        return refused
 
     def log_read(self, gateway: Gateway) -> None:
         """Log that its counts go out; asking again for a proof that follows is no reading."""

@@ -85,6 +85,11 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("withdraw", school, lambda w, who: deliveries.withdraw(w.gateway, who, submission(w))),
     ("read", school, lambda w, who: deliveries.read(w.gateway, who, submission(w))),
     ("read another's", swv, lambda w, who: deliveries.read(w.gateway, who, submission(w))),
+    (
+        "a receipt there is not",
+        school,
+        lambda w, who: deliveries.receipt_of(w.gateway, who, submission(w), confirmation=True),
+    ),
     ("open a real period", operator, _days),
     ("manage as a school", school, lambda w, who: Desk(w.gateway, who).close_period(TABLE, PERIOD)),
     ("close", operator, lambda w, who: Desk(w.gateway, who).close_period(TABLE, PERIOD)),
