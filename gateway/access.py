@@ -20,7 +20,8 @@ from gateway.identity import Identity, caller_of
 from gateway.operate import ROWS
 from gateway.outcome import Refused
 from gateway.periods import school_year
-from gateway.receive import SUBJECTS, refused_by
+from gateway.prepared import SUBJECTS
+from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, Enrolment, Period, Submission
 from policies.decision import Deny
 from policies.parties import Role

@@ -153,15 +153,16 @@ class _Bytes(LargeBinary):
 
 
 class _Line:
-    """One writer at a time: threads of a process wait in line, and processes on one file look every half millisecond.
+    """One writer at a time: threads of a process wait in line, and the first of each process for the locks of files.
 
-    SQLite alone would let them sleep up to a tenth of a second each time.
+    SQLite alone would let them sleep up to a tenth of a second each time. With one lock a process whose threads wait
+    already would be served again and again; who waits for the turn holds the lock of what is next, so that processes
+    take turns.
     """
 
     def __init__(self, database: str | None) -> None:
         self._threads = threading.Lock()
-        self._path = f"{database}-writer" if database else ""
-        self._file: int | None = None
+        self._turn, self._next = (_FileLock(f"{database}-{name}" if database else "") for name in ("writer", "next"))
 
     def enter(self) -> None:
         """Wait for one's turn.
@@ -173,22 +174,45 @@ class _Line:
         if not self._threads.acquire(timeout=BUSY_SECONDS):
             raise DatabaseBusy(_BUSY)
         try:
-            while not self._taken():
-                if monotonic() > until:
-                    raise DatabaseBusy(_BUSY)
-                sleep(_LOOK_AGAIN)
+            self._next.take(until)
+            try:
+                self._turn.take(until)
+            finally:
+                self._next.release()
         except BaseException:
             self._threads.release()
             raise
 
     def leave(self) -> None:
         """Let the next one in."""
-        if self._file is not None and sys.platform != "win32":
-            fcntl.flock(self._file, fcntl.LOCK_UN)
+        self._turn.release()
         self._threads.release()
 
+
+class _FileLock:
+    """The lock of a file, which the system gives back when a process dies. On Windows, and in memory, there is none."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path if sys.platform != "win32" else ""
+        self._file: int | None = None
+
+    def take(self, until: float) -> None:
+        """Look every half millisecond whether it is free.
+
+        Raises:
+            DatabaseBusy: it is not at this moment.
+        """
+        while not self._taken():
+            if monotonic() > until:
+                raise DatabaseBusy(_BUSY)
+            sleep(_LOOK_AGAIN)
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._file is not None and sys.platform != "win32":
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
     def _taken(self) -> bool:
-        """Take the lock of the file, if it is free; the system gives it back when a process dies."""
         if not self._path or sys.platform == "win32":
             return True
         if self._file is None:

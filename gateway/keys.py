@@ -17,7 +17,7 @@ from gateway.context import Gateway
 from gateway.database import forget_log
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.receive import SUBJECTS
+from gateway.prepared import SUBJECTS
 from gateway.store import Enrolment, Submission, table_of
 from policies.decision import Decision
 from policies.question import Action

@@ -28,7 +28,8 @@ from gateway.identity import (
 from gateway.messages import MendableError
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import find_period, first_day, last_day, last_use, period_fault, school_year
-from gateway.receive import SUBJECTS, refused_by
+from gateway.prepared import SUBJECTS
+from gateway.receive import refused_by
 from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
 from gateway.store import Agreement, Mandate, Party, PartyKey, Period, PeriodState, Reopening, ServiceKey, SiteFacts

@@ -4,10 +4,11 @@ import re
 from datetime import date, timedelta
 
 from sqlalchemy import bindparam
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from gateway.collections import Contract
-from gateway.store import Period, PeriodState, Reopening
+from gateway.store import Period, PeriodState, Reopening, table_of
 from policies.days import FIRST_MONTH
 
 _QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
@@ -42,18 +43,27 @@ def last_use(year: str) -> date:
 
 
 _PERIOD = select(Period).where(Period.table_id == bindparam("table"), Period.code == bindparam("code"))
-_PERIOD_KEPT_OPEN = _PERIOD.with_for_update(read=True)
+_ROW = table_of(Period).c
+_STATE_KEPT = core_select(_ROW.state).where(_ROW.id == bindparam("id")).with_for_update(read=True)
 
 
-def find_period(session: Session, table: str, code: str, *, lock: bool = False) -> Period | None:
-    """A period of a table; `lock` keeps it from being closed until the transaction ends."""
-    return session.exec(_PERIOD_KEPT_OPEN if lock else _PERIOD, params={"table": table, "code": code}).first()
+def find_period(session: Session, table: str, code: str) -> Period | None:
+    """A period of a table."""
+    return session.exec(_PERIOD, params={"table": table, "code": code}).first()
 
 
 def takes(session: Session, period: Period, site: str) -> bool:
     """Whether a site may deliver: the period is open, or was reopened for this site."""
-    if period.state == PeriodState.OPEN:
-        return True
+    return period.state == PeriodState.OPEN or _is_reopened(session, period, site)
+
+
+def keep_open(session: Session, period: Period, site: str) -> bool:
+    """Whether a site may deliver at this moment; until the transaction ends the period is not closed."""
+    state = session.connection().scalar(_STATE_KEPT, {"id": period.id})
+    return state == PeriodState.OPEN or (state is not None and _is_reopened(session, period, site))
+
+
+def _is_reopened(session: Session, period: Period, site: str) -> bool:
     reopened = select(Reopening.id).where(
         Reopening.period_id == period.id, Reopening.site == site, col(Reopening.closed_at).is_(None)
     )

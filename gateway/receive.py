@@ -1,12 +1,8 @@
-"""Receive one submission: who may, what it says, and one transaction that holds the rows, the counts and the entry.
+"""Receive one submission: who may, what it says, and one transaction that holds the rows, the counts and the entry."""
 
-The pseudonym y of a pupil ends here: what is stored is the pid.
-"""
-
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import itemgetter
 
 from sqlalchemy import bindparam, insert, select
 from sqlmodel import Session
@@ -14,21 +10,19 @@ from sqlmodel import Session
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event
-from audit.receipt import NONCE_BYTES, commit, issue
-from audit.subjects import Subjects, tags
-from audit.subjects import store as store_subjects
+from audit.receipt import issue
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
-from gateway.database import insert_rows, take_turns
+from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused, Report
-from gateway.periods import find_period, school_year, takes
-from gateway.records import Expected, Parsed, Row, parse
+from gateway.periods import find_period, keep_open, school_year, takes
+from gateway.prepared import Prepared, prepare
+from gateway.records import Expected, Parsed, parse
 from gateway.records.expected import Cell
 from gateway.register import has_agreement, site_facts
 from gateway.store import (
     Count,
-    Enrolment,
     Idempotency,
     Period,
     Receipt,
@@ -42,12 +36,8 @@ from policies.decision import Decision, Deny, Reason
 from policies.parties import Caller, Kind
 from policies.question import Action
 from policies.things import Delivery
-from pseudonymisation.domain import Domain
-from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, pids_through
+from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
 
-SUBJECTS = "audit-subjects"
-_COUNT = ("submission_id", "subdivision", "kind", "band", "pupils")
-_ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hours")
 CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 # Statements of every delivery are built once, and ask for columns: to make an object of a row costs as much again.
 _SITE, _SUBMISSION = table_of(SiteFacts).c, table_of(Submission).c
@@ -59,7 +49,9 @@ _VERSIONS = (
     .order_by(_SUBMISSION.version.desc())
 )
 _OF_COUNT = table_of(Count).c
-_COUNTS = select(*(_OF_COUNT[name] for name in _COUNT[1:])).where(_OF_COUNT.submission_id == bindparam("id"))
+_COUNTS = select(*(_OF_COUNT[name] for name in ("subdivision", "kind", "band", "pupils"))).where(
+    _OF_COUNT.submission_id == bindparam("id")
+)
 _NEW_SUBMISSION, _NEW_RECEIPT = insert(table_of(Submission)), insert(table_of(Receipt))
 
 
@@ -207,17 +199,25 @@ def receive(
         with gateway.writing() as session:
             gateway.append(session, _entry(Event.SUBMISSION_CHECKED, matter), decision)
         return Checked(parsed.counts, parsed.notes)
-    rows = _with_pids(gateway, matter, parsed)
-    if isinstance(rows, Refused):
-        done: Received | Refused = rows
-    else:
-        with gateway.writing() as session:  # (5)
-            good = still_good(session, identity, gateway.clock())
-            storing = _Storing(gateway, session, matter, decision, upload)
-            done = storing.store(parsed, rows) if good else Refused("unauthenticated")
+    done = _store(gateway, identity, matter, decision, upload=upload, parsed=parsed)
     if isinstance(done, Refused):
         gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
-    return done
+    return replace(done, notes=parsed.notes) if isinstance(done, Received) and done.created else done
+
+
+def _store(
+    gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, *, upload: Upload, parsed: Parsed
+) -> Received | Refused:
+    """Make what can be made while others write, then (5): one transaction, for a credential that is still good."""
+    purpose = gateway.law.purposes.accepting(matter.contract.collection.id, Kind.SITE, matter.thing.data)[0]
+    made = prepare(gateway, parsed, upload.body, purpose=purpose, period=matter.period.code)
+    if made is None:
+        return Refused("key-missing")
+    tag = gateway.tag(b"content", upload.collection.encode(), upload.body)
+    with gateway.writing() as session:  # (5)
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
+        return _Storing(gateway, session, matter, decision, upload, made, tag).store()
 
 
 def _entry(event: Event, matter: Matter, **more: object) -> Entry:
@@ -245,30 +245,6 @@ def _log_faults(gateway: Gateway, matter: Matter, decision: Decision, report: Re
 
 
 @dataclass(frozen=True, slots=True)
-class _Pids:
-    """What takes the place of the pseudonyms: the pids of the rows, and the salted tags of the log's side table."""
-
-    key_id: str = ""
-    pids: tuple[bytes, ...] = ()
-    subjects: Subjects | None = None
-
-
-def _with_pids(gateway: Gateway, matter: Matter, parsed: Parsed) -> _Pids | Refused:
-    """Pids and tags of the rows; y goes no further than this function."""
-    if not parsed.rows:
-        return _Pids()
-    purpose = gateway.law.purposes.accepting(matter.contract.collection.id, Kind.SITE, matter.thing.data)[0]
-    domain = Domain(purpose, school_year(matter.period.code))
-    key, log_key = (gateway.keyring.active(name, domain.school_year) for name in (purpose, SUBJECTS))
-    if key is None or log_key is None:
-        return Refused("key-missing")
-    ys = [row.pseudonym for row in parsed.rows]
-    pids = pids_through(gateway.keyring.chain(key.key_id), domain, ys)
-    subjects = Subjects.of(tags(gateway.keyring.secret(log_key.key_id), ys), gateway.random)
-    return _Pids(key.key_id, tuple(pids), subjects)
-
-
-@dataclass(frozen=True, slots=True)
 class _Storing:
     """The one transaction of a submission."""
 
@@ -277,23 +253,24 @@ class _Storing:
     matter: Matter
     decision: Decision
     upload: Upload
+    made: Prepared
+    tag: bytes
 
-    def store(self, parsed: Parsed, rows: _Pids) -> Received | Refused:
+    def store(self) -> Received | Refused:
         """Keep the file's counts and rows as a new version, unless it is there already."""
         site, period_id = self.upload.site, self.matter.period.id
-        period = find_period(self.session, self.matter.contract.table, self.upload.period, lock=True)
+        stays = keep_open(self.session, self.matter.period, site)
         self.session.connection().execute(_LOCK_SITE, {"site": site}).all()
-        if period is None or not takes(self.session, period, site):
+        if not stays:
             return Refused("period-closed")
         before = self._repeated()
         if before is not None:
             return before
-        tag = self.gateway.tag(b"content", self.upload.collection.encode(), self.upload.body)
         versions = self.session.connection().execute(_VERSIONS, {"period": period_id, "site": site}).all()
         current = next((row for row in versions if row.state in CURRENT), None)
-        if current is not None and current.tag == tag:
+        if current is not None and current.tag == self.tag:
             return self._again(self.session.get_one(Submission, current.id))
-        return self._new(tag, versions[0].version + 1 if versions else 1, parsed, rows)
+        return self._new(versions[0].version + 1 if versions else 1)
 
     def _repeated(self) -> Received | Refused | None:
         """The answer to an idempotency key that was used before: the same for the same bytes, a conflict for others."""
@@ -311,59 +288,50 @@ class _Storing:
         receipt = self.session.get_one(Receipt, submission.entry_id)
         return Received(submission, receipt.text, created=False, counts=counts_of(self.session, submission.id))
 
-    def _new(self, tag: bytes, version: int, parsed: Parsed, rows: _Pids) -> Received:
-        gateway, session = self.gateway, self.session
-        submission_id, nonce, now = gateway.new_id(), gateway.random(NONCE_BYTES), gateway.clock()
-        about = Object(f"submission:{submission_id}", commit(nonce, self.upload.body))
-        root = rows.subjects.root if rows.subjects else None
-        entry = _entry(Event.SUBMISSION_RECEIVED, self.matter, object=about, subjects_root=root)
+    def _new(self, version: int) -> Received:
+        gateway, session, made, now = self.gateway, self.session, self.made, self.gateway.clock()
+        about = Object(f"submission:{made.id}", made.commitment)
+        entry = _entry(Event.SUBMISSION_RECEIVED, self.matter, object=about, subjects_root=made.root)
         appended = gateway.append(session, entry, self.decision)
         submission = Submission(
-            id=submission_id,
+            id=made.id,
             period_id=self.matter.period.id or 0,
             site=self.upload.site,
             collection=self.upload.collection,
             version=version,
             received_at=now,
             sender=self.matter.caller.party.code,
-            tag=tag,
-            key_id=parsed.key_id,
-            pid_key_id=rows.key_id,
+            tag=self.tag,
+            key_id=made.sent_with,
+            pid_key_id=made.key_id,
             entry_id=appended.entry_id,
-            subjects_root=root or b"",
+            subjects_root=made.root or b"",
         )
-        session.connection().execute(_NEW_SUBMISSION, submission.model_dump())
-        self._keep_rows(submission_id, parsed, rows)
+        connection = session.connection()
+        connection.execute(_NEW_SUBMISSION, submission.model_dump())
+        made.store(connection)
         receipt = issue(
             gateway.receipts,
             kind="submission",
             entry=appended.data,
             made=milliseconds(now),
-            nonce=nonce,
+            nonce=made.nonce,
             details={
                 "version": version,
-                "counts": _as_details(parsed.counts),
-                "key": parsed.key_id,
+                "counts": _as_details(made.counts),
+                "key": made.sent_with,
                 "operators": gateway.operators,
             },
         )
-        kept = {"entry_id": appended.entry_id, "party": self.upload.site, "subject": submission_id, "text": receipt}
-        session.connection().execute(_NEW_RECEIPT, kept)
-        self._remember(submission_id, now)
-        return Received(submission, receipt, created=True, counts=parsed.counts, notes=parsed.notes)
+        kept = {"entry_id": appended.entry_id, "party": self.upload.site, "subject": made.id, "text": receipt}
+        connection.execute(_NEW_RECEIPT, kept)
+        self._remember(made.id, now)
+        return Received(submission, receipt, created=True, counts=made.counts)
 
     def _remember(self, submission_id: str, now: datetime) -> None:
         if self.upload.idempotency_key:
             of_both = {"key_tag": self._key_tag(), "body_tag": self._body_tag()}
             self.session.add(Idempotency(**of_both, submission_id=submission_id, at=now))
-
-    def _keep_rows(self, submission_id: str, parsed: Parsed, rows: _Pids) -> None:
-        connection = self.session.connection()
-        insert_rows(connection, table_of(Count), _COUNT, _count_rows(submission_id, parsed.counts))
-        if parsed.rows:
-            insert_rows(connection, table_of(Enrolment), _ENROLMENT, _enrolment_rows(submission_id, rows, parsed.rows))
-        if rows.subjects:
-            store_subjects(connection, rows.subjects, school_year(self.matter.period.code))
 
     def _key_tag(self) -> bytes:
         return self.gateway.tag(
@@ -384,16 +352,6 @@ def counts_of(session: Session, submission_id: str) -> dict[Cell, int]:
 def milliseconds(moment: datetime) -> int:
     """A moment as milliseconds since 1970 UTC."""
     return int(moment.timestamp() * 1000)
-
-
-def _count_rows(submission_id: str, counts: Mapping[Cell, int]) -> Iterator[tuple[str, str, str, str, int]]:
-    return ((submission_id, *cell, pupils) for cell, pupils in counts.items())
-
-
-def _enrolment_rows(submission_id: str, made: _Pids, rows: tuple[Row, ...]) -> Iterator[tuple[object, ...]]:
-    """Rows in the order of their pids, which is the order of the table: nothing of the file's order is kept."""
-    for pid, row in sorted(zip(made.pids, rows, strict=True), key=itemgetter(0)):
-        yield submission_id, pid, made.key_id, row.subdivision, row.scheduled, " ".join(map(str, row.hours))
 
 
 def _as_details(counts: Mapping[Cell, int]) -> dict[str, int]:

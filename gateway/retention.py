@@ -23,7 +23,8 @@ from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.operate import rows_end
 from gateway.outcome import GatewayError, Refused
-from gateway.receive import SUBJECTS, milliseconds, refused_by
+from gateway.prepared import SUBJECTS
+from gateway.receive import milliseconds, refused_by
 from gateway.store import (
     ConsentEvent,
     ConsentNotice,

@@ -60,11 +60,15 @@ class PromptProtocol(HttpToolsProtocol):
             self._late = None
 
 
-# The peer of a connection is what it is: a proxy's word for another address is not taken.
+# The peer of a connection is what it is: a proxy's word for another address is not taken. A server process that starts
+# on a busy machine is silent for longer than the five seconds after which uvicorn would kill it, again and again.
 SERVER: Mapping[str, Any] = {
     "log_level": "warning", "log_config": None, "access_log": False, "server_header": False, "proxy_headers": False,
-    "http": PromptProtocol,
+    "http": PromptProtocol, "timeout_worker_healthcheck": 60,
 }  # fmt: skip
+# A thread that comes back from the database waits this long for one that computes; by itself Python lets it wait ten
+# times as long after every statement, and whoever waits for its transaction waits with it.
+_THREAD_SECONDS = 0.0005
 _LOOPBACK = "127.0.0.1"
 _LAST_PORT = 65_535
 
@@ -90,6 +94,7 @@ def app_from_environment() -> ASGIApp:
 
 
 def _watched_app(where: Home) -> ASGIApp:
+    sys.setswitchinterval(_THREAD_SECONDS)
     gateway = open_gateway(where)
     lawbook.keep(gateway)
     if gateway.settings.traces:

@@ -34,6 +34,16 @@ def test_a_serving_process_has_no_solver_and_no_data_frames(tmp_path: Path) -> N
     assert set(done.stdout.split()).isdisjoint(BUILDERS)
 
 
+def test_server_processes_may_take_their_time_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvicorn kills a process that is silent for 5 s; on a busy machine that is each one, for ever, while it imports."""
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(running.uvicorn, "run", lambda *_, **options: asked.update(options))
+    monkeypatch.setattr(running, "hand_on", lambda _: None)
+    where = Home(tmp_path, database_url(tmp_path / "gateway.sqlite"))
+    running.run_server(where, host="127.0.0.1", port=running.free_port(), workers=2)
+    assert (asked["workers"], asked["timeout_worker_healthcheck"]) == (2, 60)
+
+
 def test_a_service_told_to_stop_lets_its_log_come_to_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGTERM ends serving by an exception; the sequencer is waited for all the same, or it dies half-way a step."""
     where = Home(tmp_path / "data", database_url(tmp_path / "data" / "gateway.sqlite"))

@@ -14,7 +14,7 @@ import gateway.budgets
 import gateway.shelf
 import gateway.store
 from gateway.app import _config, migrate
-from gateway.database import open_database, reading, writing
+from gateway.database import _FileLock, _Line, open_database, reading, writing
 from gateway.settings import database_url
 from gateway.store import Party
 
@@ -92,6 +92,29 @@ def test_many_writers_wait_in_line(tmp_path: Path) -> None:
         thread.join()
     with reading(engine) as session:
         assert (session.get_one(Party, "ORG-X").name, failures) == ("160", [])
+
+
+def test_processes_take_turns_at_writing(tmp_path: Path) -> None:
+    """A process that waits for its turn comes before the next thread of the process that has it."""
+    lines = here, other = _Line(str(tmp_path / "x")), _Line(str(tmp_path / "x"))
+    served: list[_Line] = []
+
+    def write(line: _Line) -> None:
+        line.enter()
+        served.append(line)
+        line.leave()
+
+    here.enter()
+    threads = [threading.Thread(target=write, args=(line,)) for line in lines]
+    threads[1].start()
+    seen = _FileLock(str(tmp_path / "x-next"))
+    while seen._taken():  # the other process is not in line yet
+        seen.release()
+    threads[0].start()
+    here.leave()
+    for thread in threads:
+        thread.join()
+    assert [line is other for line in served] == [True, False]
 
 
 def test_a_reader_waits_for_no_writer(tmp_path: Path) -> None:

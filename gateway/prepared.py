@@ -1,0 +1,96 @@
+"""What a file becomes before its transaction: pids, tags, its commitment and rows ready to store.
+
+Everything here is made while others write, so that whoever writes is done soon. The pseudonym y of a pupil ends here:
+what is stored is the pid.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import itemgetter
+
+from sqlalchemy import Connection
+
+from audit.receipt import NONCE_BYTES, commit
+from audit.subjects import Subjects, tags
+from audit.subjects import store as store_subjects
+from gateway.context import Gateway
+from gateway.database import insert_rows
+from gateway.periods import school_year
+from gateway.records import Parsed
+from gateway.records.expected import Cell
+from gateway.store import Count, Enrolment, table_of
+from pseudonymisation.domain import Domain
+from pseudonymisation.pseudonym import pids_through
+
+SUBJECTS = "audit-subjects"
+_COUNT = ("submission_id", "subdivision", "kind", "band", "pupils")
+_ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hours")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A submission that only waits for its turn.
+
+    Attributes:
+        id: The submission's identifier.
+        nonce: With which the entry commits to the file.
+        commitment: That commitment.
+        counts: The file's leaf counts.
+        sent_with: Key of the pseudonym service the rows were made with; empty without rows.
+        key_id: Key of the pids; empty without rows.
+        year: The school year it belongs to.
+        subjects: Salted tags for the log's side table; None without rows.
+        enrolments: Rows as they are stored, in the order of their pids: nothing of the file's order is kept.
+    """
+
+    id: str
+    nonce: bytes = field(repr=False)
+    commitment: bytes
+    counts: Mapping[Cell, int] = field(repr=False)
+    sent_with: str
+    key_id: str
+    year: str
+    subjects: Subjects | None
+    enrolments: list[tuple[object, ...]] = field(repr=False)
+
+    @property
+    def root(self) -> bytes | None:
+        """What the entry carries of the data subjects."""
+        return self.subjects.root if self.subjects else None
+
+    def store(self, connection: Connection) -> None:
+        """Keep counts, rows and tags, in the transaction of the submission they belong to."""
+        counts = [(self.id, *cell, pupils) for cell, pupils in self.counts.items()]
+        insert_rows(connection, table_of(Count), _COUNT, counts)
+        if self.subjects:
+            insert_rows(connection, table_of(Enrolment), _ENROLMENT, self.enrolments)
+            store_subjects(connection, self.subjects, self.year)
+
+
+def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, purpose: str, period: str) -> Prepared | None:
+    """Make everything of a submission that needs no transaction; None when a key that its rows need is missing.
+
+    Args:
+        gateway: Whose keys are used.
+        parsed: What the file says.
+        body: The file.
+        purpose: For which rows are kept: the space in which their pids may be compared.
+        period: Code of the period.
+    """
+    submission_id, nonce, year = gateway.new_id(), gateway.random(NONCE_BYTES), school_year(period)
+    key_id, subjects, enrolments = "", None, list[tuple[object, ...]]()
+    if parsed.rows:
+        domain = Domain(purpose, year)
+        key, log_key = (gateway.keyring.active(name, year) for name in (purpose, SUBJECTS))
+        if key is None or log_key is None:
+            return None
+        key_id, ys = key.key_id, [row.pseudonym for row in parsed.rows]
+        pids = pids_through(gateway.keyring.chain(key_id), domain, ys)
+        subjects = Subjects.of(tags(gateway.keyring.secret(log_key.key_id), ys), gateway.random)
+        enrolments = [
+            (submission_id, pid, key_id, row.subdivision, row.scheduled, " ".join(map(str, row.hours)))
+            for pid, row in sorted(zip(pids, parsed.rows, strict=True), key=itemgetter(0))
+        ]
+    return Prepared(
+        submission_id, nonce, commit(nonce, body), parsed.counts, parsed.key_id, key_id, year, subjects, enrolments
+    )
