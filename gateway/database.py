@@ -24,8 +24,8 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import InvalidatePoolError, OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
 
@@ -39,6 +39,8 @@ _BUSY = "database-busy"
 _LOOK_AGAIN = 0.0005
 _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
+_SINCE = "verzuimpoort_since"
+_IDLE_SECONDS = 1.0
 _TURN = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
 
 
@@ -66,15 +68,16 @@ def open_database(url: str) -> Engine:
         _guard_sqlite(engine)
         return engine
     url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=16,
         max_overflow=16,
         pool_timeout=BUSY_SECONDS,
-        pool_pre_ping=True,
         connect_args={"connect_timeout": 5, "options": "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC"},
     )
+    _ask_who_lay_idle(engine)
+    return engine
 
 
 @contextmanager
@@ -222,6 +225,28 @@ class _FileLock:
         except BlockingIOError:
             return False
         return True
+
+
+def _ask_who_lay_idle(engine: Engine) -> None:
+    """Before a connection is used that lay idle, ask the server behind it whether it is still there.
+
+    One that was used a moment ago is not asked: that question is a tenth of the conversation of a delivery, and a
+    server that died in that moment makes an act fail as it would have a moment later.
+    """
+
+    def given_back(_: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+        record.info[_SINCE] = monotonic()
+
+    def taken(connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: PoolProxiedConnection) -> None:
+        if monotonic() - record.info.get(_SINCE, monotonic()) < _IDLE_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error  # none of the old connections is any good: the pool makes new ones
+
+    event.listen(engine.pool, "checkin", given_back)
+    event.listen(engine.pool, "checkout", taken)
 
 
 def _guard_sqlite(engine: Engine) -> None:

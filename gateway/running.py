@@ -23,12 +23,18 @@ from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
 
 HEAD_SECONDS = 10.0
+REQUESTS_A_CONNECTION = 100
 
 
 class PromptProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with an end to waiting for the head of a request; uvicorn itself waits for ever."""
+    """uvicorn's protocol, with an end to waiting for the head of a request; uvicorn itself waits for ever.
+
+    And with an end to connections, told in time: whichever process woke first has them, seven of eight at times, and
+    new ones go to who is less busy.
+    """
 
     _late: asyncio.TimerHandle | None = None
+    _requests = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Wait for the head of the first request."""
@@ -44,6 +50,9 @@ class PromptProtocol(HttpToolsProtocol):
         """The head is there; how long the body may take is for `gateway.http.edge`."""
         self._stop_waiting()
         super().on_headers_complete()
+        self._requests += 1
+        if self._requests >= REQUESTS_A_CONNECTION and self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side hung up."""

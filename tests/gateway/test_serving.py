@@ -35,7 +35,7 @@ def test_a_serving_process_has_no_solver_and_no_data_frames(tmp_path: Path) -> N
 
 
 def test_server_processes_may_take_their_time_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """uvicorn kills a process that is silent for 5 s; on a busy machine that is each one, for ever, while it imports."""
+    """One that is silent for 5 s uvicorn kills: on a busy machine each one, again and again, while it imports."""
     asked: dict[str, object] = {}
     monkeypatch.setattr(running.uvicorn, "run", lambda *_, **options: asked.update(options))
     monkeypatch.setattr(running, "hand_on", lambda _: None)
