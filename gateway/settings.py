@@ -84,7 +84,7 @@ class Settings(BaseModel):
         collections: Folders of further contract files.
         in_force: Proposed purposes the operator has set in force, with day and citation.
         methods: Per sector `exact` or `dp`, where it is not as the purpose files say.
-        service_url: Where schools reach the pseudonym service.
+        service_url: Where the demo starts its pseudonym service; elsewhere its operator tells schools the address.
         proxies: Addresses of the reverse proxies whose `Client-Cert` header is believed; none by default.
         requests_per_minute: How often the machines of one party may ask, in each server process.
         proven_minutes: For how long after logging in a person may publish and hand out credentials.

@@ -31,6 +31,7 @@ from pseudonymisation.wire import EvaluationAnswer, EvaluationRequest
 from pseudonymisation.workers import worker_pool
 
 MAX_BODY = 300_000
+BODY_SECONDS = 60.0
 MAX_WAITING = 64
 _QUIET: dict[str, Any] = {
     "openapi_url": "/v1/openapi.json",
@@ -131,8 +132,8 @@ async def _evaluate(request: Request, desk: Desk, crowd: _Crowd, *, english: boo
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         return Problem("not-json")
     body = await _read(request)
-    if body is None:
-        return Problem("too-large", {"elements": MAX_BATCH})
+    if isinstance(body, Problem):
+        return body
     prepared = await run_sync(lambda: desk.prepare(request.scope, body, english=english))
     if not isinstance(prepared, Batch):
         return prepared
@@ -143,12 +144,16 @@ async def _evaluate(request: Request, desk: Desk, crowd: _Crowd, *, english: boo
     return done if isinstance(done, Problem) else await run_sync(desk.conclude, prepared, done)
 
 
-async def _read(request: Request) -> bytes | None:
+async def _read(request: Request) -> bytes | Problem:
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            return None
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    return Problem("too-large", {"elements": MAX_BATCH})
+    except TimeoutError:
+        return Problem("body-incomplete")
     return bytes(body)
 
 

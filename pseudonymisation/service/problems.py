@@ -77,6 +77,8 @@ def response(problem: Problem, *, english: bool) -> JSONResponse:
         headers["Retry-After"] = str(problem.facts["retry_after"])
     if entry["status"] == 401:  # noqa: PLR2004  the status is its own name
         headers["WWW-Authenticate"] = "Bearer"
+    if entry["status"] == 408:  # noqa: PLR2004  likewise; what follows on this connection is the rest of that message
+        headers["Connection"] = "close"
     return JSONResponse(body, entry["status"], headers, media_type="application/problem+json")
 
 

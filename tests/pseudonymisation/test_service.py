@@ -1,7 +1,8 @@
 """The pseudonym service over HTTP: who gets what, what it costs, and what the log says."""
 
+import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
@@ -16,7 +17,7 @@ from pseudonymisation.domain import number_input, service_info
 from pseudonymisation.key_document import read_key_document
 from pseudonymisation.keyring import KeyState
 from pseudonymisation.oprf import blind, finalise, known_output
-from pseudonymisation.service import GrantReason, close_year, create_service, grant_quota, open_year, worker_pool
+from pseudonymisation.service import GrantReason, app, close_year, create_service, grant_quota, open_year, worker_pool
 from pseudonymisation.text64 import from_text, to_text
 from tests.pseudonymisation.world import OTHER, SITE, YEAR, InProcess, World, append, token_of
 
@@ -190,6 +191,24 @@ def test_too_much_is_refused_while_reading(world: World) -> None:
     headers = {"Content-Type": "application/json"}
     response = world.http().post("/v1/evaluations", content=b" " * 300_001, headers=headers)
     assert problem(response) == (413, "too-large")
+
+
+def test_a_body_that_does_not_come_to_its_end_is_not_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that stops half-way is told so and let go."""
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.05)
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(world.app), base_url="http://x") as http:
+            headers = {"Content-Type": "application/json"}
+            return await http.post("/v1/evaluations", content=halves(), headers=headers)
+
+    response = asyncio.run(send())
+    assert problem(response) == (408, "body-incomplete")
+    assert response.headers["connection"] == "close"
 
 
 def test_only_json_is_read(world: World) -> None:
