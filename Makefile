@@ -62,20 +62,24 @@ $(VENV)/bin/python:
 # New versions: change pyproject.toml, then `make lock`.
 LOCK := $(BIN)/pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header \
   --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+EXTRAS := cluster pkcs11 telemetry
 lock: $(VENV)/bin/python
 	$(PIP) pip-tools
 	$(LOCK) --extra gateway --build-deps-for editable -o requirements.lock pyproject.toml
 	$(LOCK) --extra gateway --extra dev --build-deps-for editable -c requirements.lock -o requirements-dev.lock pyproject.toml
+	$(LOCK) --extra gateway $(EXTRAS:%=--extra %) --build-deps-for editable -c requirements.lock -o requirements-extras.lock pyproject.toml
 
-# Licences of everything installed, and a CycloneDX bill of materials of the locked versions; fails on a licence that
-# is not on the list. LGPL: psycopg, unmodified, as a library of its own (gateway/README.md, decision 4).
+# Licences of everything installed, and CycloneDX bills of materials of the locked versions: of a gateway as `make demo`
+# installs it, and of one with every extra; fails on a licence that is not on the list. LGPL: psycopg, unmodified, as a library of its own (gateway/README.md, decision 4).
 # Say nothing in their metadata: cedarpy and atheris are Apache-2.0, axe-playwright-python MIT, by their LICENSE files.
 SILENT := cedarpy axe-playwright-python atheris
 LICENCES := Apache;BSD;MIT;ISC;PSF;Python Software Foundation;MPL-2.0;Mozilla;EUPL;LGPL-3.0-only;0BSD;CC0
+SBOM := $(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible
 licences: $(VENV)/ready-dev
 	@mkdir -p dist
 	$(BIN)/pip-licenses --ignore-packages $(SILENT) --partial-match --allow-only="$(LICENCES)" --order=license --format=markdown
-	$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible -o dist/sbom.json requirements.lock
+	$(SBOM) -o dist/sbom.json requirements.lock
+	$(SBOM) -o dist/sbom-extras.json requirements-extras.lock
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,9 +1,11 @@
 """Rules of the house that no ready-made linter knows; `make lint` runs them and prints the sizes."""
 
 import ast
+import re
 import shutil
 import statistics
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("gateway", "pseudonymisation", "disclosure", "policies", "audit")
 TOP = {
     ".ci", ".gitignore", "CHANGELOG.md", "LICENCE", "Makefile", "README.md", "benchmarks", "pyproject.toml",
-    "requirements-dev.lock", "requirements.lock", "tests", *ROOMS,
+    "requirements-dev.lock", "requirements-extras.lock", "requirements.lock", "tests", *ROOMS,
 }  # fmt: skip
 
 # Where time, randomness, keys and files may be touched; everywhere else they are handed in.
@@ -91,6 +93,15 @@ def place(path: Path) -> tuple[str, str]:
 
 FILES = product_files()
 by_file = pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(ROOT)) for path in FILES])
+
+
+def test_what_an_extra_adds_is_locked() -> None:
+    """Every extra is in the lock of extras, and so in the bill of materials made from it."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    asked = {re.split(r"[^\w-]", one)[0] for name, added in extras.items() if name != "dev" for one in added}
+    locked = set(re.findall(r"(?m)^([\w-]+)==", (ROOT / "requirements-extras.lock").read_text("utf-8")))
+    assert {"distributed", "python-pkcs11"} <= asked
+    assert asked - locked == set()
 
 
 def test_top_level_is_closed() -> None:
