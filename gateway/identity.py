@@ -16,8 +16,8 @@ from sqlalchemy import bindparam, delete, update
 from sqlmodel import Session, col, select
 
 from gateway.outcome import GatewayError
-from gateway.register import kind_of_code, mandate, site_facts
-from gateway.store import LoginLink, Oin, Party, Person, SiteFacts, Token, WebSession, table_of
+from gateway.register import kind_of_code, mandate, sector_of
+from gateway.store import LoginLink, Oin, Party, Person, Token, WebSession, table_of
 from policies.parties import Caller, Kind, Mandate, Role
 from policies.parties import Party as PolicyParty
 
@@ -290,9 +290,10 @@ def caller_of(session: Session, identity: Identity, day: date, *, on_behalf_of: 
 
 def policy_party(session: Session, code: str, day: date) -> PolicyParty:
     """A party as the policies see it on a day; one that nobody registered is a party of no rights."""
-    facts: SiteFacts | None = site_facts(session, code, day) if kind_of_code(code) == Kind.SITE else None
-    if facts is not None:
-        return PolicyParty(code, Kind.SITE, sectors=frozenset({facts.sector}), funded=facts.funded)
+    site = sector_of(session, code, day) if kind_of_code(code) == Kind.SITE else None
+    if site is not None:
+        sector, funded = site
+        return PolicyParty(code, Kind.SITE, sectors=frozenset({sector}), funded=funded)
     party = session.get(Party, code)
     if party is None:
         return PolicyParty(code, Kind.OTHER, registered=False)

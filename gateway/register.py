@@ -89,6 +89,9 @@ def holding_on(day: date | BindParameter[date], *, model: type[SiteFacts | Agree
 # Statements of every delivery are built once: building one costs more than SQLite needs to answer it.
 _DAY: BindParameter[date] = bindparam("day", type_=Date())
 _FACTS = select(SiteFacts).where(SiteFacts.site == bindparam("site"), holding_on(_DAY, model=SiteFacts))
+_OF_SITE = select(table_of(SiteFacts).c.sector, table_of(SiteFacts).c.funded).where(
+    SiteFacts.site == bindparam("site"), holding_on(_DAY, model=SiteFacts)
+)
 _AGREEMENT = select(table_of(Agreement).c.id).where(
     Agreement.site == bindparam("site"), holding_on(_DAY, model=Agreement)
 )
@@ -97,6 +100,12 @@ _AGREEMENT = select(table_of(Agreement).c.id).where(
 def site_facts(session: Session, site: str, day: date) -> SiteFacts | None:
     """What holds of a site on a day, or None when it is not registered then."""
     return session.exec(_FACTS, params={"site": site, "day": day}).first()
+
+
+def sector_of(session: Session, site: str, day: date) -> tuple[str, bool] | None:
+    """Sector of a site and whether it is funded, on a day; None when it is not registered then."""
+    found = session.connection().execute(_OF_SITE, {"site": site, "day": day}).first()
+    return found and (found.sector, found.funded)
 
 
 def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:

@@ -132,5 +132,6 @@ def _rows(records: Sequence[Any], expected: Expected) -> tuple[Row, ...] | None:
 
 def _hundredths(column: Sequence[float]) -> list[int]:
     """Hours in 1/100 hour, which are whole after the look at how they are written; empty where one is out of range."""
-    whole = {value: round(value * HUNDREDTHS) for value in set(column) if 0 <= value <= MAX_HOURS}
-    return list(map(whole.__getitem__, column)) if len(whole) == len(set(column)) else []
+    if min(column) < 0 or max(column) > MAX_HOURS:
+        return []
+    return list(map(round, map(float(HUNDREDTHS).__mul__, column)))
