@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 from audit import leaf
@@ -15,9 +16,9 @@ _ORGANISATION: Final = re.compile(
     r"[0-9]{2}[A-Z]{2}(?:[0-9]{2})?|GM[0-9]{4}|(?:PO|VO)[0-9]{4}|ORG-[A-Z0-9](?:[A-Z0-9-]{0,30}[A-Z0-9])?"
 )
 _PERIOD: Final = re.compile(r"(20[0-9]{2})-(20[0-9]{2})(?:-[1-4])?")
-# A random identifier: a UUID, 16 to 32 bytes in lower-case hexadecimal, or a ULID.
+# A random identifier: 16 bytes in lower-case hexadecimal (nearly all are), a UUID, up to 32 bytes, or a ULID.
 _OPAQUE: Final = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?:[0-9a-f]{2}){16,32}|[0-7][0-9A-HJKMNP-TV-Z]{25}"
+    r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?:[0-9a-f]{2}){17,32}|[0-7][0-9A-HJKMNP-TV-Z]{25}"
 )
 _SERIAL: Final = re.compile(r"[0-9]{1,4}")
 
@@ -30,6 +31,8 @@ KINDS: Final = frozenset({
 
 _OF_ORGANISATIONS: Final = frozenset({"recipient"})
 """What the public, who is nobody in particular, has not."""
+
+_NOTHING: Final = frozenset[str]()
 
 _NUMBERED_BY: Final = {"key": "key", "policy": "policy", "purpose": "purpose", "log": "log", "budget": "account"}
 OWN_NAMES: Final = frozenset({"audit"})
@@ -162,23 +165,20 @@ class Entry:
     amount: int | None = None
 
     def __post_init__(self) -> None:
-        for name, kinds in _KINDS_OF_VALUES:
-            if not isinstance(getattr(self, name), kinds):
-                raise EntryError(name, "must be a value of its own type, from the closed list where there is one")
+        for name, kind in _KINDS_OF_VALUES:
+            if not isinstance(getattr(self, name), kind):
+                raise EntryError(name, _TYPE_RULE)
         shape, about = SHAPES[self.event], self.object
-        carried = {name for name in _OPTIONAL if getattr(self, name) is not None}
-        if not self.rules:
-            carried.discard("rules")
-        nameless = _OF_ORGANISATIONS if self.actor.role is Role.PUBLIC else frozenset()
-        for wrong, rule in (
-            (carried - shape.fields, "may not be logged with event {}"),
-            (carried & nameless, "is not known of the public"),
-            (shape.required - carried - nameless, "is required for event {}"),
-        ):
-            if wrong:
-                raise EntryError(min(wrong), rule.format(self.event))
-        for name, holds, rule in _FORMS:
-            if (value := getattr(self, name)) is not None and not holds(value):
+        nameless = _OF_ORGANISATIONS if self.actor.role is Role.PUBLIC else _NOTHING
+        for (name, holds, rule), value in zip(_FORMS, (self.rules or None, *_carried(self)), strict=True):
+            if value is None:
+                if name in shape.required and name not in nameless:
+                    raise EntryError(name, f"is required for event {self.event}")
+            elif name not in shape.fields:
+                raise EntryError(name, f"may not be logged with event {self.event}")
+            elif name in nameless:
+                raise EntryError(name, "is not known of the public")
+            elif not holds(value):
                 raise EntryError(name, rule)
         if about and not about.is_opaque():
             about.demand_allowed(self.event)
@@ -261,16 +261,17 @@ def _are_texts(values: Any) -> bool:  # noqa: ANN401  a tuple of anything
     return all(map(_is_text, values))
 
 
-_NONE: Final = type(None)
-_KINDS_OF_VALUES: Final[tuple[tuple[str, type | tuple[type, ...]], ...]] = (
+def _is(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+_KINDS_OF_VALUES: Final[tuple[tuple[str, type], ...]] = (
     ("event", Event),
     ("decision", Decision),
     ("actor", Actor),
     ("rules", tuple),
-    ("policy", (Policy, _NONE)),
-    ("activity", (Activity, _NONE)),
-    ("object", (Object, _NONE)),
 )
+_TYPE_RULE: Final = "must be a value of its own type, from the closed list where there is one"
 _ORGANISATION_RULE: Final = "must be the code of a party: 00AB00, 00AB, GM0344, PO2505, VO2505 or ORG-…"
 _FORMS: Final[tuple[tuple[str, Callable[[object], bool], str], ...]] = (
     ("rules", _are_texts, "must be a tuple of rule ids"),
@@ -282,5 +283,8 @@ _FORMS: Final[tuple[tuple[str, Callable[[object], bool], str], ...]] = (
     ("subjects_root", _is_hash, "must be a root hash of 32 bytes"),
     ("cause", _is_hash, "must be the leaf hash of an entry, 32 bytes"),
     ("amount", _is_amount, "must be a whole number of millionths of rho, 0 or more"),
+    ("policy", _is(Policy), _TYPE_RULE),
+    ("activity", _is(Activity), _TYPE_RULE),
+    ("object", _is(Object), _TYPE_RULE),
 )
-_OPTIONAL: Final = (*(name for name, _, _ in _FORMS), "policy", "activity", "object")
+_carried: Final = attrgetter(*(name for name, _, _ in _FORMS[1:]))  # all but the rules

@@ -35,11 +35,14 @@ class Appended:
 
     Attributes:
         data: Exact bytes.
-        leaf: Their leaf hash: the entry's id, the `cause` of what follows from it, the key to its proof.
     """
 
     data: bytes
-    leaf: bytes
+
+    @property
+    def leaf(self) -> bytes:
+        """Their leaf hash: the entry's id, the `cause` of what follows from it, the key to its proof."""
+        return leaf_hash(self.data)
 
     @property
     def entry_id(self) -> str:
@@ -91,4 +94,4 @@ class Log:
             parent_span_id=parent_span_id,
         )
         execute(connection, _INSERT[connection.dialect.name], (data,))
-        return Appended(data, leaf_hash(data))
+        return Appended(data)

@@ -51,8 +51,8 @@ def cover(start: int, end: int) -> list[Node]:
     nodes = []
     while start < end:
         level = (end - start).bit_length() - 1
-        if start:
-            level = min(level, (start & -start).bit_length() - 1)
+        if start & ((1 << level) - 1):
+            level = (start & -start).bit_length() - 1
         nodes.append(Node(level, start >> level))
         start += 1 << level
     return nodes

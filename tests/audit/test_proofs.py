@@ -4,9 +4,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from audit import proofs
 from audit.checkpoint import open_checkpoint
-from audit.errors import NotLoggedError, ProofError
-from audit.merkle import leaf_hash, verify_consistency, verify_inclusion
+from audit.errors import LogBrokenError, NotLoggedError, ProofError
+from audit.merkle import cover, leaf_hash, position, verify_consistency, verify_inclusion
 from audit.proofs import Place, checkpoint, consistency, inclusion, locate, logs, prove, root, signed_note, signed_size
 from audit.quorum import Policy
 from tests.audit.world import World, entry, root_of
@@ -41,6 +42,49 @@ def test_every_size_continues_every_smaller_one(world: World, leaves: list[bytes
     path, roots = world.read(lambda c: (consistency(c, 1, old, new), (root(c, 1, old), root(c, 1, new))))
     assert roots == (root_of(leaves[:old]), root_of(leaves[:new]))
     verify_consistency(old=old, new=new, old_root=roots[0], new_root=roots[1], proof=path)
+
+
+def test_the_upper_part_of_a_tree_is_looked_up_once(
+    world: World, leaves: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Proofs stay what they are when large subtrees come from memory, which does not grow beyond its bound."""
+    asked: list[int] = []
+    stored = proofs.nodes
+    monkeypatch.setattr(proofs, "_KEPT_FROM", 2)
+    monkeypatch.setattr(proofs, "nodes", lambda c, log, places: asked.extend(places) or stored(c, log, places))
+    all_of_them = [(index, size) for size in range(1, SIZE + 1) for index in range(size)]
+
+    def ask() -> list[list[bytes]]:
+        return world.read(lambda c: [inclusion(c, Place(1, index), size) for index, size in all_of_them])
+
+    first = ask()
+    upper = {position(node) for start in range(0, SIZE, 4) for node in cover(start, SIZE) if node.level >= 2}
+    assert upper & set(asked)
+    asked.clear()
+    assert ask() == first
+    assert asked
+    assert not upper & set(asked)
+    monkeypatch.setattr(proofs, "_MOST_KEPT", 3)
+    assert ask() == first
+    assert len(proofs._kept[world.engine.pool]) <= 3 + SIZE.bit_length()
+    root_41 = root_of(leaves)
+    for (index, size), path in zip(all_of_them, first, strict=True):
+        if size == SIZE:
+            verify_inclusion(index=index, size=size, leaf=leaves[index], proof=path, root=root_41)
+
+
+def test_the_sequencer_sees_what_is_stored_and_no_memory_of_it(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that was proven from before and is forged since stops the signing all the same."""
+    monkeypatch.setattr(proofs, "_KEPT_FROM", 0)
+    small_world.grow(SIZE - 1)
+    small_world.read(lambda c: [root(c, 1, size) for size in range(1, SIZE + 1)])
+    forge = "UPDATE audit_node SET hash = zeroblob(32) WHERE position = 62"
+    small_world.sql("DROP TRIGGER audit_node_update_guard", forge)
+    small_world.append(entry())
+    with pytest.raises(LogBrokenError):
+        small_world.step()
 
 
 def test_an_entry_is_found_and_proven_by_its_leaf_hash(world: World) -> None:
