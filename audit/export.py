@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, Any, Final
 
@@ -23,6 +24,12 @@ PAGE: Final = 5_000
 NOT_COMPLETE: Final = (
     "Deze selectie bewijst dat de regels erin in het logboek staan. Zij bewijst niet dat er geen andere zijn.\n"
     "This selection proves that the entries in it are in the log. It does not prove that there are no others.\n"
+)
+NO_PROOFS: Final = (
+    "Dit overzicht bewijst zelf niets: met `verzuimpoort.leaf` geeft de poort het bewijs dat een regel in het logboek "
+    "staat. Dat er geen andere zijn, toont alleen de hele bundel.\n"
+    "This overview proves nothing by itself: for `verzuimpoort.leaf` the gateway gives the proof that an entry is in "
+    "the log. It does not prove that there are no others; only the whole bundle does.\n"
 )
 _STATUS: Final = {"permit": "Ok", "deny": "Unset", "error": "Error"}
 """Logboek Dataverwerkingen: a refusal is a normal outcome, not an error of the system."""
@@ -84,8 +91,8 @@ def write_selection(connection: Connection, log: int, wanted: Filter, out: IO[by
     """
     size, last = checkpoint(connection, log, at_least=1, cosigned=True)
     places, lines = [], []
-    for found in select_all(connection, wanted):
-        if found.place.log == log and found.place.index < size:
+    for found in select_all(connection, replace(wanted, log=log)):
+        if found.place.index < size:
             path = [encode_base64(each) for each in inclusion(connection, found.place, size)]
             places.append(json.dumps({"index": found.place.index, "path": path}))
             lines.append(found.data)
@@ -131,6 +138,7 @@ def ldv_records(entries: Iterable[Found], *, resource: Mapping[str, str]) -> Ite
                 "dpl.core.processing_activity_id": entry.get("activity", {}).get("uri", ""),
                 "dpl.core.data_subject_id": root,
                 "dpl.core.data_subject_id_type": "subjects_root" if root else "",
+                "verzuimpoort.leaf": leaf_hash(found.data).hex(),
             }
             | {f"verzuimpoort.{name}": value for name, value in _flat(entry)},
         }

@@ -297,10 +297,7 @@ def _text(bundle: zipfile.ZipFile, name: str) -> str:
 
 
 def _check_selection(entries: IO[bytes], proofs: IO[bytes], tree: Tree) -> int:
-    seen, files = (
-        set[int](),
-        (iter(lambda: entries.readline(MAX_LINE), b""), iter(lambda: proofs.readline(MAX_LINE), b"")),
-    )
+    seen, files = set[int](), [iter(functools.partial(file.readline, MAX_LINE), b"") for file in (entries, proofs)]
     for line, beside in itertools.zip_longest(*files):
         if not line or not beside:
             raise Fault("missing" if beside else "surplus")
@@ -354,7 +351,7 @@ def _classify(first: int, got: list[bytes], listed: bytes) -> Fault:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the check and print the verdict; 0 in order, 1 a fault, 2 wrong use."""
-    parser = argparse.ArgumentParser(prog="verify", description=(__doc__ or "").split("\n", 1)[0])
+    parser = argparse.ArgumentParser("verify", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("bundle", nargs="?", type=Path)
     for option in ("--policy", "--receipt", "--file"):
         parser.add_argument(option, type=Path)
@@ -362,6 +359,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if not given.bundle and not (given.receipt and given.policy):
         parser.error("BUNDLE, or --receipt with --policy")
+    if missing := next((path for path in vars(given).values() if isinstance(path, Path) and not path.is_file()), None):
+        parser.error(f"{missing}: niet gevonden / not found")
     try:
         said, code = [*_run(given)], 0
     except Exception as error:  # noqa: BLE001  whatever a hostile bundle does to a parser, it is not in order
@@ -374,7 +373,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    bundle, known = zipfile.ZipFile(given.bundle) if given.bundle else None, list[Tree]()
+    bundle, known, whole = zipfile.ZipFile(given.bundle) if given.bundle else None, list[Tree](), False
     policy = Policy(_text(bundle, "policy.txt") if bundle and not given.policy else given.policy.read_text("utf-8"))
     if given.receipt:
         tree = check_receipt(given.receipt.read_text("utf-8"), policy, given.file.read_bytes() if given.file else None)
@@ -388,7 +387,8 @@ def _run(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
         if not whole:
             yield "Een selectie: bewijst aanwezigheid, geen volledigheid.", "It proves presence, not completeness."
     by, last = f"{tree.origin} ({tree.key.id.hex()})", tree.size - 1
-    yield f"Gecontroleerd t/m regel {last}, ondertekend door {by}.", f"Verified up to entry {last}, signed by {by}."
+    nl, en = ("Gecontroleerd", "Verified up to") if whole else ("Staat in het logboek", "Stands in the log up to")
+    yield f"{nl} t/m regel {last}, ondertekend door {by}.", f"{en} entry {last}, signed by {by}."
     for name, seconds in sorted(tree.cosigned.items()):
         moment = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
         yield f"Medeondertekend door {name} op {moment}.", f"Cosigned by {name} at {moment}."

@@ -82,16 +82,23 @@ class Desk:
         return self.act(Action.MANAGE_PERIODS, act, exercise=exercise)
 
     def close_period(self, table: str, code: str) -> Period | Refused:
-        """Close a period: from now on the last confirmed version of each site is its delivery."""
+        """Close a period: from now on the last confirmed version of each site is its delivery.
+
+        Where that is so already, nothing is done, and so nothing is logged.
+        """
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
             period = find_period(session, table, code)
             if period is None:
                 return Refused("unknown-period")
             session.refresh(period, with_for_update=True)
+            of_it = select(Reopening).where(Reopening.period_id == period.id, col(Reopening.closed_at).is_(None))
+            again = session.exec(of_it).all()
+            if period.state == PeriodState.CLOSED and not again:
+                return period
             period.state = PeriodState.CLOSED
-            for row in session.exec(select(Reopening).where(Reopening.period_id == period.id)):
-                row.closed_at = row.closed_at or self.gateway.clock()
+            for row in again:
+                row.closed_at = self.gateway.clock()
             self.gateway.append(session, Entry(event=Event.PERIOD_CLOSED, actor=actor, period=code), decision)
             return period
 

@@ -15,12 +15,12 @@ from sqlmodel import Session
 
 from audit import verify
 from audit.entry import Entry
-from audit.errors import AuditError
+from audit.errors import AuditError, NotLoggedError
 from audit.events import Decision as Outcome
 from audit.events import Event
-from audit.export import NOT_COMPLETE, ldv_records, select_all, write_bundle, write_csv, write_selection
+from audit.export import NO_PROOFS, ldv_records, select_all, write_bundle, write_csv, write_selection
 from audit.merkle import inclusion_ranges, leaf_hash, node_hash
-from audit.proofs import Place, checkpoint, inclusion, locate, logs
+from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs
 from audit.tiles import Tile, entry_bundle
 from audit.timeline import Column, Filter, Found, find, tally
 from gateway.context import Gateway, actor_of
@@ -193,18 +193,77 @@ def sign_off(gateway: Gateway, identity: Identity) -> Refused | None:
     return _look(gateway, identity, Action.REVIEW_AUDIT, Event.AUDIT_REVIEWED)
 
 
+def correct(
+    gateway: Gateway,
+    identity: Identity,
+    leaf: str,
+    *,
+    party: str | None = None,
+    recipient: str | None = None,
+    period: str | None = None,
+) -> str | Refused:
+    """Say what an entry should have said: a new entry points back to it, for the log is never rewritten.
+
+    Args:
+        gateway: The gateway.
+        identity: The officer; of an organisation, one who may see the entry.
+        leaf: Leaf hash of the entry that is wrong.
+        party: The organisation it is about, where that was wrong.
+        recipient: Likewise, who received.
+        period: Likewise.
+
+    Returns:
+        The leaf hash of the correction.
+
+    Raises:
+        EntryError: A code has not the form of one.
+    """
+    allowed = may(gateway, identity, Action.REVIEW_AUDIT)
+    if isinstance(allowed, Refused):
+        return allowed
+    caller, decision = allowed
+    try:
+        cause = bytes.fromhex(leaf)
+        with gateway.reading() as session:
+            wrong = _prove(session, identity, cause)
+    except (NotLoggedError, ValueError):
+        wrong = Refused("not-found")
+    if isinstance(wrong, Refused):
+        return wrong
+    actor = actor_of(caller)
+    entry = Entry(
+        event=Event.ENTRY_CORRECTED, actor=actor, cause=cause, party=party, recipient=recipient, period=period
+    )
+    with gateway.writing() as session:
+        return gateway.append(session, entry, decision).entry_id
+
+
 def take_out(
-    gateway: Gateway, identity: Identity, form: Form = Form.BUNDLE, wanted: Filter | None = None
+    gateway: Gateway, identity: Identity, form: Form = Form.BUNDLE, wanted: Filter | None = None, name: str = ""
 ) -> bytes | Refused:
     """The log to keep and to check elsewhere: all of it for the controller's officer, else the own entries.
 
     A bundle of everything proves that nothing is missing. Whatever is filtered proves presence only, and says so.
+
+    Args:
+        gateway: The gateway.
+        identity: The officer.
+        form: In which form.
+        wanted: Which entries; all by default.
+        name: Which log: its number, its origin, or the end of that, such as `2025-2026`. Without one, the log in use
+            as a bundle, and every log in the other forms.
     """
     allowed = _look(gateway, identity, Action.EXPORT_AUDIT, Event.AUDIT_EXPORTED)
     if allowed is not None:
         return allowed
     mine, policy = replace(wanted or Filter(), viewer=scope_of(identity) or None), policy_text(gateway)
     with gateway.reading() as session:
+        if name:
+            chain = logs(session.connection())
+            number = next((each.log for each in chain[::-1] if _is_called(each, name)), None)
+            if number is None:
+                return Refused("not-found")
+            mine = replace(mine, log=number)
         if form is Form.LDV:
             return _as_ldv(gateway, session, mine)
         if form is Form.CSV:
@@ -213,8 +272,8 @@ def take_out(
             return lines.getvalue().encode()
         try:
             return _bundle(session, mine, policy)
-        except (AuditError, IndexError):
-            return Refused("log-behind", retry_after=1)
+        except (AuditError, IndexError):  # of a log by name, the retention may have ended
+            return Refused("not-found") if name else Refused("log-behind", retry_after=1)
 
 
 def report(gateway: Gateway, identity: Identity, wanted: Filter) -> Mapping[str, Mapping[str, int]] | Refused:
@@ -243,13 +302,17 @@ def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile
         return Refused("not-found")
 
 
+def _is_called(log: LogState, name: str) -> bool:
+    return name in (str(log.log), log.origin) or log.origin.endswith(f"/{name}")
+
+
 def _bundle(session: Session, mine: Filter, policy: str) -> bytes:
     out, connection = io.BytesIO(), session.connection()
-    newest = logs(connection)[-1]
-    if mine == Filter():
-        write_bundle(connection, newest.log, out, policy=policy)
+    log = mine.log or logs(connection)[-1].log
+    if replace(mine, log=None) == Filter():
+        write_bundle(connection, log, out, policy=policy)
     else:
-        write_selection(connection, newest.log, mine, out, policy=policy)
+        write_selection(connection, log, mine, out, policy=policy)
     return out.getvalue()
 
 
@@ -258,7 +321,7 @@ def _as_ldv(gateway: Gateway, session: Session, mine: Filter) -> bytes:
     resource = {"service.name": "verzuimpoort", "service.namespace": gateway.settings.log_name}
     processing = (each for each in select_all(session.connection(), mine) if "activity" in each.fields())
     records = ldv_records(processing, resource=resource)
-    statement = NOT_COMPLETE.splitlines()
+    statement = NO_PROOFS.splitlines()
     document = {"standard": "Logboek Dataverwerkingen", "statement": statement, "records": list(records)}
     return json.dumps(document, ensure_ascii=False).encode()
 

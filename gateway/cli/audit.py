@@ -7,7 +7,7 @@ controller's officer. Either way the look is logged.
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
@@ -31,28 +31,39 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 AtLeast = Annotated[
     int | None, typer.Option("--at-least", min=1, help="Zoveel getuigen zijn genoeg / so many suffice.")
 ]
+_ONLY = ("event", "decision", "recipient", "period", "purpose", "rule")
 
 
 @audit.command("export")
 def audit_export(
     output: Output,
     form: Annotated[str, typer.Option("--format", help="bundle, ldv, csv.")] = "bundle",
+    log: Annotated[str, typer.Option("--log", help="Schooljaar van een afgesloten logboek / of a closed log.")] = "",
+    only: Annotated[list[str] | None, typer.Option("--only", help=f"{', '.join(_ONLY)}: event=release.built.")] = None,
     gateway: Remote = None,
     token_file: TokenFile = None,
     data: Data = None,
     lang: Lang = "nl",
 ) -> None:
-    """Neem het logboek mee: een bundel die iedereen kan controleren, LDV of CSV / take the log out."""
+    """Neem het logboek mee: een bundel die iedereen kan controleren, LDV of CSV / take the log out.
+
+    Wat met --only is gekozen bewijst aanwezigheid, geen volledigheid / a selection proves presence, not completeness.
+    """
+    chosen: dict[str, Any] = dict(_condition(each) for each in only or ())
+    if form == "csv":
+        say(text("cli", "csv-proves-nothing", language(lang)))
     if gateway is not None:
-        output.write_bytes(_fetch(gateway, "export", token_file, lang, {"format": form}).content)
+        asked = chosen | {"format": form} | ({"log": log} if log else {})
+        output.write_bytes(_fetch(gateway, "export", token_file, lang, asked).content)
         return
+    from audit.timeline import Filter
     from gateway import trail
 
     try:
         wanted = trail.Form(form)
     except ValueError:
         raise typer.BadParameter(f"--format: {', '.join(trail.Form)}") from None
-    output.write_bytes(done(trail.take_out(*_officer(data), wanted), lang))
+    output.write_bytes(done(trail.take_out(*_officer(data), wanted, Filter(**chosen), log), lang))
 
 
 @audit.command("report")
@@ -83,6 +94,22 @@ def audit_report(
         say(text("cli", f"report-{column}", language(lang)))
         for value, number in sorted(values.items(), key=lambda one: (-one[1], one[0])):
             say(f"{number:>9}  {value}")
+
+
+@audit.command("correct")
+def audit_correct(
+    entry: Annotated[str, typer.Argument(help="Blad-hash van de regel / leaf hash of the entry.")],
+    party: str | None = None,
+    recipient: str | None = None,
+    period: str | None = None,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Zet recht wat een regel zegt: een nieuwe regel wijst ernaar terug / a new entry that points back to it."""
+    from gateway import trail
+
+    said = trail.correct(*_officer(data), entry, party=party, recipient=recipient, period=period)
+    say(text("cli", "entry-corrected", language(lang), entry=done(said, lang)))
 
 
 @audit.command("verify")
@@ -193,6 +220,14 @@ def _operator(data: Path | None) -> "tuple[Gateway, Identity]":
 
     gateway = deployment(data)
     return gateway, Identity(gateway.settings.operator, "operator")
+
+
+def _condition(given: str) -> tuple[str, str]:
+    """`event=release.built` as a part of a filter."""
+    name, _, value = given.partition("=")
+    if name not in _ONLY or not value:
+        raise typer.BadParameter(f"--only: {', '.join(f'{each}=…' for each in _ONLY)}")
+    return name, value
 
 
 def _start(day: datetime | None) -> int | None:

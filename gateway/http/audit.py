@@ -57,6 +57,14 @@ class Asked:
         )
 
 
+@dataclass(frozen=True)
+class Export(Asked):
+    """What is taken out, of which log, in which form."""
+
+    form: Annotated[trail.Form, Query(alias="format")] = trail.Form.BUNDLE
+    log: Word = None
+
+
 def officer(gateway: TheGateway, caller: Somebody) -> Identity:
     """Who looks at the log: an officer, or the machine whose token was made for that."""
     demand_scope(caller, "audit")
@@ -171,19 +179,14 @@ def report(request: Request, gateway: TheGateway, caller: Officer, asked: Annota
 
 
 @router.get("/export", operation_id="exportLog")
-def export(
-    request: Request,
-    gateway: TheGateway,
-    caller: Officer,
-    asked: Annotated[Asked, Depends()],
-    form: Annotated[trail.Form, Query(alias="format")] = trail.Form.BUNDLE,
-) -> Response:
+def export(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Export, Depends()]) -> Response:
     """The log to keep: a bundle for the stand-alone verifier, Logboek Dataverwerkingen, or CSV.
 
+    The log in use, or an earlier one by its number or school year: `log=2025-2026`.
     Everything for the controller's officer, else the own entries. What is filtered proves presence, not completeness.
     """
-    taken = trail.take_out(gateway, caller, form, asked.wanted())
-    return problem(request, taken) if isinstance(taken, Refused) else Response(taken, media_type=form.media_type)
+    taken = trail.take_out(gateway, caller, asked.form, asked.wanted(), asked.log or "")
+    return problem(request, taken) if isinstance(taken, Refused) else Response(taken, media_type=asked.form.media_type)
 
 
 def _entries(request: Request, gateway: TheGateway, caller: Identity | None, log: int, tile: Tile) -> Response:

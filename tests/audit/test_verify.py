@@ -268,6 +268,17 @@ def test_wrong_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "BUNDLE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("missing", ["bundle.zip", "policy.txt"])
+def test_a_file_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], missing: str) -> None:
+    """A mistyped name is wrong use, not a verdict on a log."""
+    path, policy = _files(tmp_path)
+    (tmp_path / missing).unlink()
+    with pytest.raises(SystemExit) as stopped:
+        main([str(path), "--policy", str(policy)])
+    assert stopped.value.code == 2
+    assert missing in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("policy", ["", "quorum x", "log x\nquorum none", "group g 1 a\nquorum g", "nonsense"])
 def test_a_malformed_policy_is_a_fault(policy: str) -> None:
     """No quorum, an unknown witness, no key, an unknown member, an unknown line."""

@@ -233,6 +233,9 @@ def test_officers_take_the_log_out_in_every_form(site: Site, tmp_path: Path) -> 
     ldv = json.loads(forms["ldv"].content)
     assert "not prove that there are no others" in ldv["statement"][1]
     received = next(each for each in ldv["records"] if each["name"] == "submission.received")
+    with site.client() as public:
+        proven = public.get("/v1/audit/proofs/inclusion", params={"leaf": received["attributes"]["verzuimpoort.leaf"]})
+    assert proven.text.startswith("c2sp.org/tlog-proof@v1\n")
     assert received["attributes"]["dpl.core.processing_activity_id"].startswith("http://127.0.0.1:8000/register#")
     rows = list(csv.reader(io.StringIO(forms["csv"].text), delimiter=";"))
     assert tuple(rows[0]) == CSV_COLUMNS

@@ -11,7 +11,7 @@ from gateway.identity import Identity
 from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.store import Party, Period
+from gateway.store import Party, Period, PeriodState
 from policies.decision import Deny
 from pseudonymisation.keyring import KeyState
 
@@ -83,6 +83,15 @@ def test_closing_ends_reopenings(world: World) -> None:
     world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code)
     world.desk.close_period(TABLE, PERIOD)
     assert events(world)[-3:] == ["period.closed", "period.reopened", "period.closed"]
+
+
+def test_closing_what_is_closed_does_nothing(world: World) -> None:
+    """A second closing answers as the first one and leaves no entry of an act that was none."""
+    first, second = world.desk.close_period(TABLE, PERIOD), world.desk.close_period(TABLE, PERIOD)
+    assert isinstance(first, Period)
+    assert isinstance(second, Period)
+    assert (first.id, second.state) == (second.id, PeriodState.CLOSED)
+    assert events(world).count("period.closed") == 1
 
 
 def test_every_act_leaves_its_entry(world: World) -> None:

@@ -1,20 +1,28 @@
 """One log a school year: the turn of the year happens by itself, once, and loses nothing."""
 
 import dataclasses
+import io
 import itertools
 import threading
+import zipfile
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import Connection
 
+from audit import verify
 from audit.errors import LogClosedError
 from audit.proofs import LogState, log_note, logs, prove
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from audit.timeline import Filter, find
+from gateway import trail
 from gateway.app import yearly_log
 from gateway.deliveries import receipt_of
+from gateway.demo.people import MINISTER, must
+from gateway.identity import Identity
+from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.yearly import KEEP, YearlyLog
 
@@ -29,6 +37,15 @@ NAME = "verzuimpoort.example/audit"
 def chain(world: World) -> list[LogState]:
     with world.gateway.reading() as session:
         return logs(session.connection())
+
+
+def _past_the_guards(connection: Connection, table: str) -> None:
+    """Erase what a log holds without waiting five years for its end."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"DROP TRIGGER {table}_delete_guard")
+    else:
+        connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+    connection.exec_driver_sql(f"DELETE FROM {table} WHERE log = 1")  # noqa: S608  our own tables
 
 
 def last_leaf(world: World) -> bytes:
@@ -64,6 +81,32 @@ def test_a_receipt_of_either_year_is_checked_with_one_policy(world: World) -> No
     policy = parse_policy(policy_text(world.gateway))
     assert [key.name for key in policy.logs] == [f"{NAME}/2026-2027", f"{NAME}/2027-2028"]
     assert verify_receipt(old, policy, world.counts(0)).verdict is Verdict.PROVEN
+
+
+@pytest.mark.parametrize("name", ["2026-2027", f"{NAME}/2026-2027", "1"])
+def test_a_closed_log_is_taken_out_by_name(world: World, name: str) -> None:
+    """Its bundle is whole and ends at the final checkpoint; other forms hold its entries only."""
+    world.at(JULY).sequence()
+    world.at(AUGUST).sequence()
+    old, officer = chain(world)[0], Identity(MINISTER, "controller-officer")
+    bundle = must(trail.take_out(world.gateway, officer, name=name))
+    with zipfile.ZipFile(io.BytesIO(bundle)) as opened:
+        checked = verify.check_bundle(opened, verify.Policy(policy_text(world.gateway)), [])
+    assert (checked.whole, checked.entries, checked.tree.origin) == (True, old.size, old.origin)
+    rows = must(trail.take_out(world.gateway, officer, trail.Form.CSV, name=name)).decode().splitlines()[1:]
+    assert [int(row.partition(";")[0]) for row in rows] == [*range(old.size)][::-1]
+    assert trail.take_out(world.gateway, officer, name="2019-2020") == Refused("not-found")
+
+
+def test_a_log_whose_retention_has_ended_is_not_found(world: World) -> None:
+    """Its name is still known, its entries are not."""
+    world.at(JULY).sequence()
+    world.at(AUGUST).sequence()
+    with world.gateway.writing() as session:
+        for table in ("audit_entry", "audit_index", "audit_mark", "audit_node"):
+            _past_the_guards(session.connection(), table)
+    officer = Identity(MINISTER, "controller-officer")
+    assert trail.take_out(world.gateway, officer, name="2026-2027") == Refused("not-found")
 
 
 def test_a_year_that_was_closed_but_not_signed_is_signed_by_the_next_start(

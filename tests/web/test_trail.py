@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 
+from audit.errors import EntryError
 from audit.merkle import leaf_hash, node_hash
 from audit.note import Signer
 from audit.timeline import Filter
@@ -66,6 +67,24 @@ def test_an_officer_is_held_to_its_own_organisation(logged: World) -> None:
     assert mine.found
     assert not other.found
     assert sum(mine.values["event"].values()) == len(mine.found)
+
+
+def test_a_correction_is_a_new_entry_that_points_back(logged: World) -> None:
+    """What was wrong stays as it is; who may not see an entry cannot correct it, nor is a code guessed."""
+    wrong = leaves(logged, Filter(event="period.opened"))[0]
+    made = must(trail.correct(logged.gateway, OFFICER, wrong, period="2027-2028-1"))
+    logged.sequence()
+    proven = must(trail.entry(logged.gateway, OFFICER, made))
+    assert (proven.fields["event"], proven.fields["cause"], proven.fields["period"]) == (
+        "entry.corrected", wrong, "2027-2028-1",
+    )  # fmt: skip
+    assert wrong in leaves(logged, Filter(event="period.opened"))
+    other = Identity(logged.region.sites[0].code, "privacy-officer")
+    assert trail.correct(logged.gateway, other, wrong) == Refused("not-found")
+    for nothing in ("ab" * 32, "no hash"):
+        assert trail.correct(logged.gateway, OFFICER, nothing) == Refused("not-found")
+    with pytest.raises(EntryError):
+        trail.correct(logged.gateway, OFFICER, wrong, party="Jan")
 
 
 def test_pages_of_the_timeline_follow_each_other(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
