@@ -207,13 +207,10 @@ def correct(
     Args:
         gateway: The gateway.
         identity: The officer; of an organisation, one who may see the entry.
-        leaf: Leaf hash of the entry that is wrong.
+        leaf: Leaf hash of the entry that is wrong; that of the correction is returned.
         party: The organisation it is about, where that was wrong.
         recipient: Likewise, who received.
         period: Likewise.
-
-    Returns:
-        The leaf hash of the correction.
 
     Raises:
         EntryError: A code has not the form of one.
@@ -221,19 +218,15 @@ def correct(
     allowed = may(gateway, identity, Action.REVIEW_AUDIT)
     if isinstance(allowed, Refused):
         return allowed
-    caller, decision = allowed
     try:
-        cause = bytes.fromhex(leaf)
         with gateway.reading() as session:
-            wrong = _prove(session, identity, cause)
+            wrong = _prove(session, identity, bytes.fromhex(leaf))
     except (NotLoggedError, ValueError):
         wrong = Refused("not-found")
     if isinstance(wrong, Refused):
         return wrong
-    actor = actor_of(caller)
-    entry = Entry(
-        event=Event.ENTRY_CORRECTED, actor=actor, cause=cause, party=party, recipient=recipient, period=period
-    )
+    (caller, decision), event, cause = allowed, Event.ENTRY_CORRECTED, leaf_hash(wrong.found.data)
+    entry = Entry(event=event, actor=actor_of(caller), cause=cause, party=party, recipient=recipient, period=period)
     with gateway.writing() as session:
         return gateway.append(session, entry, decision).entry_id
 
