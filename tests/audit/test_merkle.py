@@ -1,6 +1,7 @@
 """Merkle trees: the known answers of RFC 6962, an independent implementation, and a slow one that judges both."""
 
 import base64
+import itertools
 import json
 from hashlib import sha256
 from pathlib import Path
@@ -41,6 +42,16 @@ def slow_root(leaves: list[bytes]) -> bytes:
     while split * 2 < len(leaves):
         split *= 2
     return sha256(b"\x01" + slow_root(leaves[:split]) + slow_root(leaves[split:])).digest()
+
+
+@given(start=st.integers(0, 300), length=st.integers(0, 300))
+def test_a_range_is_covered_by_the_fewest_perfect_subtrees(start: int, length: int) -> None:
+    """They adjoin, make up the range, and no two of them make a perfect one together."""
+    nodes = cover(start, start + length)
+    spans = [(node.number << node.level, (node.number + 1) << node.level) for node in nodes]
+    assert [at for span in spans for at in range(*span)] == [*range(start, start + length)]
+    for left, right in itertools.pairwise(nodes):
+        assert left.level != right.level or left.number & 1
 
 
 def _leaves_of(size: int) -> list[bytes]:
