@@ -202,7 +202,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
                 "purpose": lambda: purpose(value)}.get(column, lambda: value)()  # fmt: skip
 
     def t(key: str, **facts: object) -> str:
-        return str(catalogue("pages")[key][language]).format(**facts)
+        return words.filled(catalogue("pages")[key][language], facts)
 
     def prose(key: str, **links: str) -> Markup:
         """A text in which `[words](name)` becomes a link to the address given under that name."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from gateway.messages import Language, catalogue, named, rule_text, text
 from gateway.outcome import Fault
@@ -81,6 +81,14 @@ def plainly(value: object, language: Language) -> str:
     if isinstance(value, list):
         return ", ".join(plainly(each, language) for each in value) or NOTHING
     return NOTHING if value is None else str(value)
+
+
+def filled(template: str, facts: Mapping[str, object]) -> str:
+    """A text with its facts; the code of a period in it is never broken over two lines."""
+    if "period" not in facts:
+        return template.format(**facts)
+    whole = Markup('<span class="whole">{}</span>').format(facts["period"])
+    return escape(template).format(**{**facts, "period": whole})
 
 
 def linked(template: str, links: Mapping[str, str]) -> Markup:

@@ -168,6 +168,11 @@ def chromium() -> "Iterator[Browser]":
         browser.close()
 
 
+def speak(stage: Stage, page: "Page", language: str) -> None:
+    """The next page that this window opens is in that language."""
+    page.context.add_cookies([{"name": "language", "value": language, "url": stage.url}])
+
+
 Visit = Callable[..., "Page"]
 
 

@@ -1,21 +1,16 @@
 """Consent at a school: recorded without a name, as easily withdrawn as given, and nothing is asked of a browser."""
 
 import re
+from datetime import date
 from hashlib import sha256
 from pathlib import Path
 
-import pytest
-
+from gateway.web.words import day
 from tests.web.conftest import CARE, Stage, Visit
-from tests.web.judging import Page, expect, violations
+from tests.web.walking import Page, both, expect, sound, spoken
 
 EVIDENCE = sha256(b"nonce and form").hexdigest()
 FORM = b"%PDF signed by hand"
-
-
-def sound(page: Page) -> None:
-    """The page as it stands now has no axe violation."""
-    assert not list(violations(page))
 
 
 def fill(page: Page, *, age: str, answer: str) -> None:
@@ -24,7 +19,7 @@ def fill(page: Page, *, age: str, answer: str) -> None:
     page.locator(f"#answer-{answer}").check()
 
 
-@pytest.mark.parametrize("language", ["nl", "en"])
+@both
 def test_consent_is_recorded_kept_and_withdrawn(stage: Stage, visit: Visit, language: str, tmp_path: Path) -> None:
     """A signed form becomes a commitment in the browser; the receipt goes home; one button withdraws."""
     page = visit("school", language=language)
@@ -69,9 +64,10 @@ def answered(page: Page, consent: str) -> None:
     sound(page)
 
 
-def test_both_sign_between_twelve_and_sixteen_without_javascript(stage: Stage, visit: Visit) -> None:
+@both
+def test_both_sign_between_twelve_and_sixteen_without_javascript(stage: Stage, visit: Visit, language: str) -> None:
     """Who is missing is named at the field; the answer can follow later, and end sooner than was asked."""
-    page = visit("school", java_script_enabled=False)
+    page = visit("school", language=language, java_script_enabled=False)
     page.goto("/school/consents/new")
     fill(page, age="12-15", answer="yes")
     page.locator("#parent_date").fill("2026-11-01")
@@ -88,20 +84,22 @@ def test_both_sign_between_twelve_and_sixteen_without_javascript(stage: Stage, v
     expect(page.locator("h1 .state-given")).to_be_visible()
     page.locator("#last_day").fill("2027-01-31")
     page.locator("button[value=narrowed]").click()
-    expect(page.locator("dl.facts").first).to_contain_text("31 januari 2027")
+    expect(page.locator("dl.facts").first).to_contain_text(day(date(2027, 1, 31), spoken(page)))
     page.locator("#last_day").fill("2027-07-31")
     page.locator("button[value=narrowed]").click()
     expect(page.locator("#faults a")).to_have_attribute("href", "#last_day")
 
 
-def test_a_no_is_the_end_of_it(stage: Stage, visit: Visit) -> None:
+@both
+def test_a_no_is_the_end_of_it(stage: Stage, visit: Visit, language: str) -> None:
     """After a refusal nothing can be done with the consent but reading that nothing is passed on."""
-    page = visit("school")
+    page = visit("school", language=language)
     page.goto("/school/consents/new")
     fill(page, age="16-plus", answer="no")
     page.locator("main form button").click()
     expect(page.locator("h1 .state-refused")).to_be_visible()
     assert page.locator("main button").count() == 0
+    sound(page)
 
 
 def test_a_consent_of_another_school_is_not_there(stage: Stage, visit: Visit) -> None:

@@ -150,6 +150,17 @@ def test_files_of_the_pages_may_be_kept_for_ever(stage: Stage) -> None:
         assert client.get("/static/x/../secret").status_code == 404
 
 
+def test_a_title_is_text(stage: Stage) -> None:
+    """A period in a title brings no markup along, and what a participant is called is escaped there too."""
+    with stage.client("school") as school, stage.client("builder") as builder:
+        page = school.get(f"/school/periods/{TABLE}/{OPEN_PERIOD}").text
+        assert f"<title>Aanleveren voor {OPEN_PERIOD} · Verzuimpoort</title>" in page
+        data = {"csrf": csrf(builder.get("/operator/parties").text), "code": "ORG-TITEL", "kind": "supplier"}
+        builder.post("/operator/parties", data=data | {"name": "Pakket </title><i> & Co"})
+        named = builder.get("/operator/parties/ORG-TITEL").text
+    assert "<title>Pakket &lt;/title&gt;&lt;i&gt; &amp; Co · Verzuimpoort</title>" in named
+
+
 def test_security_txt_can_be_read_and_has_not_expired(stage: Stage) -> None:
     """RFC 9116: a contact, a canonical address, and an end in the future but within a year."""
     lines = httpx.get(f"{stage.url}/.well-known/security.txt").text.splitlines()

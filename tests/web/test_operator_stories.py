@@ -2,9 +2,10 @@
 
 import pytest
 
+from gateway.messages import named
 from gateway.store import ReleaseState
 from tests.web.conftest import SITES, Stage, Visit, await_state, deliver
-from tests.web.walking import enter, expect, said, sound, words
+from tests.web.walking import both, enter, expect, said, sound, spoken
 
 
 @pytest.mark.parametrize(("language", "number"), [("nl", 3), ("en", 4)])
@@ -25,7 +26,7 @@ def test_four_eyes_release_a_period(stage: Stage, visit: Visit, language: str, n
     await_state(stage.gateway, release, ReleaseState.BUILT)
     builder.reload()
     expect(builder.get_by_text(said(builder, "review.own"), exact=True)).to_be_visible()
-    expect(builder.locator("#useful-po ~ tbody th").first).to_have_text(words(builder, "vestiging", "site"))
+    expect(builder.locator("#useful-po ~ tbody th").first).to_have_text(named("site", spoken(builder)))
     assert builder.get_by_role("button", name=said(builder, "review.approve")).count() == 0
     sound(builder)
     enter(approver, stage, "approver")
@@ -47,16 +48,16 @@ def test_four_eyes_release_a_period(stage: Stage, visit: Visit, language: str, n
     sound(approver)
 
 
-@pytest.mark.parametrize("language", ["nl", "en"])
+@both
 def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit, language: str) -> None:
     """A participant is found, a link is made and works once; it is shown on one page only."""
     page, guest = visit("builder", language=language), visit(language=language)
     page.goto("/operator/parties")
     page.locator("#q").fill("Samenwerkingsverband")
-    page.get_by_role("button", name=words(page, "Zoek", "Search")).click()
+    page.get_by_role("button", name=said(page, "parties.find")).click()
     page.locator("tbody a").first.click()
     page.locator("#label").fill("Analist")
-    page.get_by_role("button", name=words(page, "Maak de link", "Make the link")).click()
+    page.get_by_role("button", name=said(page, "party.invite.button")).click()
     sound(page)
     link = page.locator(".secret").inner_text().replace(stage.gateway.settings.base_url, stage.url)
     guest.goto(link)
@@ -65,5 +66,5 @@ def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit, language: str
     page.reload()
     assert link.rpartition("/")[2] not in visit("builder").goto(page.url).text()  # type: ignore[union-attr]  # goto answers
     guest.goto(link)
-    gone = words(guest, "Deze link werkt niet meer", "This link no longer works")
+    gone = said(guest, "login.expired")
     expect(guest.get_by_role("heading", level=1)).to_have_text(gone)

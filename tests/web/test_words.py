@@ -47,6 +47,13 @@ def test_how_long_something_is_kept_is_said_in_days_or_years(days: int, said: st
     assert words.kept(days, "publication", "nl") == said
 
 
+def test_the_code_of_a_period_stays_whole() -> None:
+    """Where a text has one, it stands in an element of its own and everything else is escaped."""
+    made = words.filled("{period} & {who}", {"period": "2026-2027-1", "who": "<b>"})
+    assert made == Markup('<span class="whole">2026-2027-1</span> &amp; &lt;b&gt;')
+    assert words.filled("Zij & {who}", {"who": "<b>"}) == "Zij & <b>"
+
+
 def test_links_in_texts_are_the_only_markup() -> None:
     """Brackets become a link to the address given; everything else is escaped."""
     made = words.linked("Zie <b> [hier](there) & daar", {"there": "/a?b=1&c=2"})

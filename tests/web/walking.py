@@ -1,10 +1,15 @@
 """What a person does on any page, in its language."""
 
-from gateway.messages import language_of, text
+import pytest
+
+from gateway.messages import LANGUAGES, Language, language_of, named, text
 from tests.web.conftest import Stage
 from tests.web.judging import Page, expect, violations
 
-__all__ = ["Page", "enter", "expect", "said", "sound", "words"]
+__all__ = ["Page", "both", "coded", "enter", "expect", "said", "sound", "spoken"]
+
+
+both = pytest.mark.parametrize("language", LANGUAGES)
 
 
 def enter(page: Page, stage: Stage, role: str) -> None:
@@ -18,11 +23,16 @@ def sound(page: Page) -> None:
     assert not list(violations(page))
 
 
-def words(page: Page, nl: str, en: str) -> str:
-    """The words of the page's language."""
-    return en if page.locator("html").get_attribute("lang") == "en" else nl
+def said(page: Page, key: str, **facts: str) -> str:
+    """A text of the catalogue in the page's language, as it stands on the page."""
+    return text("pages", key, spoken(page), **facts)
 
 
-def said(page: Page, key: str) -> str:
-    """A text of the catalogue in the page's language, where it stands on the page as it is."""
-    return text("pages", key, language_of(page.locator("html").get_attribute("lang") or ""))
+def coded(page: Page, code: str) -> str:
+    """A code in words, in the page's language, as the first words of a line."""
+    return named(code, spoken(page)).capitalize()
+
+
+def spoken(page: Page) -> Language:
+    """The language a page says it is in."""
+    return language_of(page.locator("html").get_attribute("lang") or "")

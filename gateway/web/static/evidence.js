@@ -11,6 +11,7 @@ for (const box of document.querySelectorAll("[data-evidence]")) {
     const both = new Uint8Array(nonce.length + form.length);
     both.set(nonce);
     both.set(form, nonce.length);
+    target.removeAttribute("data-empty");
     field.value = hexadecimal(new Uint8Array(await crypto.subtle.digest("SHA-256", both)));
     const kept = `nonce ${hexadecimal(nonce)}\nsha256(nonce + form) ${field.value}\n`;
     keep.href = URL.createObjectURL(new Blob([kept], { type: "text/plain" }));
