@@ -187,6 +187,22 @@ class Desk:
 
         return self.act(Action.MANAGE_ACCESS, act)
 
+    def withdraw_key(self, party: str, kid: str) -> str | Refused:
+        """Take a recipient's public key out of the register, for one that is lost; returns its id.
+
+        Nothing can be sealed to it from then on; the recipient registers another.
+        """
+
+        def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
+            row = session.get(PartyKey, kid)
+            if row is None or row.party != party:
+                return Refused("not-found")
+            session.delete(row)
+            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
+            return kid
+
+        return self.act(Action.MANAGE_ACCESS, act)
+
     def grant_mandate(
         self,
         supplier: str,

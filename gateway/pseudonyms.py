@@ -103,8 +103,12 @@ class Service:
             raise MendableError("register-not-ours", file=self.register_file) from error
 
 
-def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, database: str = "") -> None:
-    """Make the service's folder, settings and keys where they are missing, and the key of this school year."""
+def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, database: str = "") -> str:
+    """Make the service's folder, settings and keys where they are missing, and the key of this school year.
+
+    Returns:
+        The operator that the settings name: settings that are there already stay as they are.
+    """
     make_private_folder(folder)
     make_private_folder(folder / "keys")
     if not (folder / "keys" / "log.key").exists():
@@ -114,9 +118,11 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
         url = database or f"sqlite:///{folder.absolute() / 'service.sqlite'}"
         lines = (f'operator = "{operator}"', f'gateway_key = "{gateway_key.hex()}"', f'database = "{url}"')
         write_private(settings, "\n".join((*lines, "")).encode())
-    make_kek(_KEK, folder / "keys" / "kek.json", _read_settings(folder).pkcs11)
+    made = _read_settings(folder)
+    make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
     year = school_year_on(wall_clock().date())
     open_year(_keyring(folder), year, not_before=first_day(year), not_after=last_use(year))
+    return made.operator
 
 
 def open_service(folder: Path) -> Service:

@@ -6,16 +6,28 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from audit.errors import AuditError
+from audit.errors import (
+    AuditError,
+    EntryError,
+    LogBrokenError,
+    LogClosedError,
+    NoteError,
+    NotLoggedError,
+    ProofError,
+)
 from gateway.messages import Language, MendableError, text
 from gateway.outcome import GatewayError
 from gateway.settings import DATABASE_VARIABLE
-from policies.errors import PolicyError
+from policies.errors import BadPolicy, PolicyError
 from pseudonymisation.errors import KeyringError, PseudonymisationError
 
 _ONLY_IN_EXTRA = {
     "alembic", "authlib", "cedarpy", "fastapi", "highspy", "joserfc", "numpy", "opentelemetry", "pandas",
     "prometheus_client", "sqlalchemy", "sqlmodel", "uvicorn",
+}  # fmt: skip
+_OF_THE_LOG: dict[type[AuditError], str] = {
+    EntryError: "log-entry", NoteError: "log-note", ProofError: "log-proof", NotLoggedError: "log-not-there",
+    LogClosedError: "log-closed", LogBrokenError: "log-broken",
 }  # fmt: skip
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
 
@@ -50,6 +62,10 @@ def _said(error: Exception, wanted: Language) -> str:
             return error.said(wanted)
         case KeyringError():
             return error.nl if wanted == "nl" else error.en
+        case BadPolicy():
+            return text("mends", "policy-wrong", wanted, faults=str(error))
+        case AuditError() if type(error) in _OF_THE_LOG:
+            return text("mends", _OF_THE_LOG[type(error)], wanted, detail=str(error))
         case _:
             return str(error)
 

@@ -211,6 +211,7 @@ def release_withdraw(release_id: str, person: As, reason: Reason, data: Data = N
 
     at = deployment(data)
     done(withdraw_release(at, _person(at, person, lang), release_id, reason=reason), lang)
+    say(text("cli", "release-withdrawn", language(lang), id=release_id))
 
 
 def _person(gateway: "Gateway", label: str, lang: str) -> "Identity":

@@ -42,6 +42,13 @@ def party_key(code: str, file: File, data: Data = None, lang: Lang = "nl") -> No
     say(text("cli", "party-key", language(lang), party=code, kid=kid))
 
 
+@party.command("withdraw-key")
+def party_withdraw_key(code: str, kid: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Trek een openbare sleutel van een ontvanger in / withdraw a recipient's public key, one that is lost."""
+    done(desk(data).withdraw_key(code, kid), lang)
+    say(text("cli", "party-key-withdrawn", language(lang), party=code, kid=kid))
+
+
 @party.command("list")
 def party_list(data: Data = None, kind: str | None = None, as_json: Json = False, _lang: Lang = "nl") -> None:
     """Toon de partijen in het register / list the parties."""
@@ -112,6 +119,7 @@ def period_reopen(
 ) -> None:
     """Heropen een periode voor één vestiging / reopen a period for one site."""
     done(desk(data).reopen_for(collection, code, site), lang)
+    say(text("cli", "period-reopened", language(lang), period=code, site=site))
 
 
 @token.command("issue")
@@ -134,6 +142,7 @@ def token_revoke(token_id: str, data: Data = None, lang: Lang = "nl") -> None:
     """Trek een token in / revoke a token."""
     if not done(desk(data).revoke_token(token_id), lang):
         done(Refused("not-found"), lang)
+    say(text("cli", "token-revoked", language(lang), id=token_id))
 
 
 @token.command("register-oin")
@@ -146,6 +155,7 @@ def token_register_oin(
 ) -> None:
     """Laat certificaten met dit OIN voor een partij spreken / let certificates with this OIN speak for a party."""
     done(desk(data).register_oin(code, oin, scopes=scope or ["submit", "download"]), lang)
+    say(text("cli", "oin-registered", language(lang), oin=oin, party=code))
 
 
 @party.command("lock-out")
@@ -182,34 +192,40 @@ def mandate_grant(
 ) -> None:
     """Leg vast dat een leverancier namens een vestiging mag handelen / register a supplier's mandate."""
     at = desk(data)
+    first = _day(valid_from, at.gateway.today)
     granted = at.grant_mandate(
         supplier,
         site,
         actions=action or ["submit", "check", "confirm", "read-submission"],
         collections=collection or sorted(at.gateway.contracts),
-        valid_from=_day(valid_from, at.gateway.today),
+        valid_from=first,
         valid_to=until.date(),
     )
     done(granted, lang)
+    days = {"first": str(first), "until": f"{until:%Y-%m-%d}"}
+    say(text("cli", "mandate-granted", language(lang), supplier=supplier, site=site, **days))
 
 
 @agreement.command("register")
 def agreement_register(site: list[str], valid_from: From = None, data: Data = None, lang: Lang = "nl") -> None:
     """Leg verwerkersovereenkomsten vast / register processor agreements (AVG art. 28)."""
     at = desk(data)
-    done(at.register_agreements(site, _day(valid_from, at.gateway.today)), lang)
+    fresh = done(at.register_agreements(site, _day(valid_from, at.gateway.today)), lang)
+    say(text("cli", "agreements-registered", language(lang), fresh=str(fresh), asked=str(len(set(site)))))
 
 
 @key.command("create")
 def key_create(school_year: SchoolYear, data: Data = None, lang: Lang = "nl") -> None:
     """Maak de ontbrekende sleutels van een schooljaar / make a school year's missing keys."""
-    done(desk(data).create_keys(school_year), lang)
+    made = done(desk(data).create_keys(school_year), lang)
+    say(text("cli", "keys-made", language(lang), number=str(made), year=school_year))
 
 
 @key.command("pin")
 def key_pin(document: File, data: Data = None, lang: Lang = "nl") -> None:
     """Leg de openbare sleutels van de pseudoniemdienst vast / pin the pseudonym service's public keys."""
-    done(desk(data).pin_service_keys(document.read_bytes()), lang)
+    fresh = done(desk(data).pin_service_keys(document.read_bytes()), lang)
+    say(text("cli", "keys-pinned", language(lang), number=str(fresh)))
 
 
 @release.command("show")

@@ -29,7 +29,7 @@ def service_init(
     operator: Annotated[str, typer.Option("--operator", help="Beheerder van de dienst / its operator, ORG-….")],
     key: Annotated[str, typer.Option("--gateway-key", help="Van / from `service gateway-key`.")],
     database: Annotated[str, typer.Option("--database", help="URL; zonder: SQLite in de map / in the folder.")] = "",
-    _lang: Lang = "nl",
+    lang: Lang = "nl",
 ) -> None:
     """Maak map, instellingen en sleutels van de dienst / make the service's folder, settings and keys."""
     from gateway.pseudonyms import create_service_folder
@@ -38,7 +38,8 @@ def service_init(
         public = bytes.fromhex(key)
     except ValueError as error:
         raise typer.BadParameter("--gateway-key: 64 tekens / characters 0-9 a-f") from error
-    create_service_folder(folder, operator=operator, gateway_key=public, database=database)
+    named = create_service_folder(folder, operator=operator, gateway_key=public, database=database)
+    say(text("cli", "service-made", language(lang), folder=str(folder), operator=named))
 
 
 @service.command("token")
@@ -66,13 +67,14 @@ def service_register(output: Output, data: Data = None, lang: Lang = "nl") -> No
 
 
 @service.command("key-file")
-def key_file(folder: Folder, output: Output, _lang: Lang = "nl") -> None:
+def key_file(folder: Folder, output: Output, lang: Lang = "nl") -> None:
     """Schrijf het ondertekende bestand met openbare sleutels / write the signed file of public keys, for everybody."""
     from gateway.pseudonyms import open_service
     from pseudonymisation.service import service_document
 
     opened = open_service(folder)
     output.write_bytes(service_document(opened.keyring, opened.operator))
+    say(text("cli", "key-file-written", language(lang), file=str(output)))
 
 
 @service.command("open-year")
@@ -88,7 +90,7 @@ def close_year(
     school_year: SchoolYear,
     folder: Folder,
     yes: Annotated[bool, typer.Option("--yes", help="Ja, voorgoed / yes, for good.")] = False,
-    _lang: Lang = "nl",
+    lang: Lang = "nl",
 ) -> None:
     """Vernietig de sleutel en de antwoorden van een schooljaar / destroy a school year's key and answers."""
     from gateway.pseudonyms import open_service
@@ -98,6 +100,7 @@ def close_year(
         raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
     opened = open_service(folder)
     close(opened.engine, opened.append, opened.keyring, school_year)
+    say(text("cli", "service-year-closed", language(lang), year=school_year))
 
 
 @quota.command("grant")

@@ -1,6 +1,6 @@
 """Pages of the operator: who takes part, and who or what may act for them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -99,7 +99,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
 
 
 def change_party(request: Request, who: Visitor, form: Form) -> Response:
-    """Make a login link or a token, which are shown once; revoke a token; register a key, mandate or agreement."""
+    """Make a login link or a token, which are shown once, or change what stands in the register."""
     gateway, code, desk = gateway_of(request), request.path_params["party"], Desk(gateway_of(request), who.known)
     here = f"/operator/parties/{code}"
     if form["act"] == "invite" and form["role"] in ROLES:
@@ -111,15 +111,15 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
         expires = gateway.clock() + timedelta(days=_TOKEN_DAYS)
         token = desk.issue_token(code, scopes=[form["scope"]], expires_at=expires)
         return refusal(request, who, token) if isinstance(token, Refused) else _party(request, who, token=token)
-    if form["act"] == "revoke":
-        return then(request, who, desk.revoke_token(form["token"]), here)
-    if form["act"] == "mandate":
-        return then(request, who, _mandate(gateway, desk, code, form), here)
-    if form["act"] == "key":
-        return then(request, who, desk.register_key(code, read_jwk(form["jwk"])), here)
-    if form["act"] == "agreement":
-        return then(request, who, desk.register_agreements([code], gateway.today), here)
-    return refusal(request, who, Refused("invalid-request"))
+    acts: dict[str, Callable[[], object]] = {
+        "revoke": lambda: desk.revoke_token(form["token"]),
+        "mandate": lambda: _mandate(gateway, desk, code, form),
+        "key": lambda: desk.register_key(code, read_jwk(form["jwk"])),
+        "withdraw-key": lambda: desk.withdraw_key(code, form["kid"]),
+        "agreement": lambda: desk.register_agreements([code], gateway.today),
+    }
+    asked = acts.get(form["act"], lambda: Refused("invalid-request"))
+    return then(request, who, asked(), here)
 
 
 def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:

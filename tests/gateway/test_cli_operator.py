@@ -35,6 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     def typed(*words: object, exits: int = 0) -> str:
         outcome = runner.invoke(app, [str(word) for word in words])
         assert outcome.exit_code == exits, (words, outcome.output, outcome.exception)
+        assert outcome.output.strip(), (words, "says nothing")
         return outcome.output
 
     typed("init")
@@ -191,3 +192,6 @@ def test_a_recipients_public_key_is_registered_from_a_file(run: Run, tmp_path: P
         assert "JWK" in run("party", "key", "ORG-JGZ", wrong, exits=1)
     assert "care-key-2026" in run("party", "key", "ORG-JGZ", public)
     run("party", "key", "ORG-JGZ", public, exits=1)
+    run("party", "withdraw-key", "ORG-MINISTER", "care-key-2026", exits=1)
+    assert "ingetrokken" in run("party", "withdraw-key", "ORG-JGZ", "care-key-2026")
+    assert "care-key-2026" in run("party", "key", "ORG-JGZ", public)

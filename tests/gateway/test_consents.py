@@ -95,6 +95,10 @@ def entries(world: World) -> list[dict[str, object]]:
     return [json.loads(row.data) for row in rows]
 
 
+def events(world: World) -> list[object]:
+    return [entry["event"] for entry in entries(world)]
+
+
 def test_a_record_reaches_the_one_recipient_it_was_meant_for(world: World) -> None:
     """The recipient reads the hours and opens the case reference; the database holds neither in the clear."""
     recipient, standing = care(world), given(world)
@@ -167,8 +171,7 @@ def test_an_answer_to_a_notice_stands(world: World) -> None:
     for answer in (erased, erased):
         assert isinstance(answer_notice(world.gateway, recipient, standing.id, answer), Standing)
     assert answer_notice(world.gateway, recipient, standing.id, kept) == Refused("answered-already")
-    events = [entry["event"] for entry in entries(world)]
-    assert events.count("consent.notice-answered") == 1
+    assert events(world).count("consent.notice-answered") == 1
 
 
 def test_a_backup_from_before_the_withdrawal_opens_nothing(world: World, tmp_path: Path) -> None:
@@ -307,6 +310,19 @@ def test_a_private_key_is_not_taken(world: World) -> None:
     world.desk.add_party(CARE, "youth_health_care", "Jeugdgezondheidszorg")
     private = {name: str(value) for name, value in KEY.as_dict(private=True).items()}
     assert world.desk.register_key(CARE, private) == Refused("recipient-key")
+
+
+def test_nothing_is_sealed_to_a_key_that_was_withdrawn(world: World) -> None:
+    """Only its own recipient's key goes, with an entry; what is sealed to it is refused until one is registered."""
+    care(world)
+    standing, before = given(world), events(world)
+    assert world.desk.withdraw_key(world.region.sites[0].code, "care-key-2026") == Refused("not-found")
+    assert world.desk.withdraw_key(CARE, "care-key-2026") == "care-key-2026"
+    assert world.desk.withdraw_key(CARE, "care-key-2026") == Refused("not-found")
+    assert events(world)[len(before) :] == ["request.refused", "party.changed", "request.refused"]
+    assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
+    care(world)
+    assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), Sent)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ import socket
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
 
 import pseudonymisation.errors
+from audit.errors import AuditError, EntryError
 from gateway import cli
 from gateway.messages import catalogue
 from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE
@@ -41,6 +43,31 @@ def test_a_fault_of_the_machine_is_told_in_dutch_and_by_a_switch_in_english(tmp_
     (made / "keys" / "kek.json").rename(tmp_path / "kek.json")
     assert "leg de sleutel der sleutels terug" in fails("key", "list", **data)
     assert "put the key-encryption key back" in fails("key", "list", "--lang", "en", **data)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_wrong_rules_and_a_wrong_log_are_told_in_both_languages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A purpose that cannot be read and every fault of the log: what it means and what to do, then the place."""
+    data = {DATA_VARIABLE: str(tmp_path / "data")}
+    assert CliRunner(env=data).invoke(cli.app, ["init"]).exit_code == 0
+    (tmp_path / "purposes").mkdir()
+    (tmp_path / "purposes" / "x.toml").write_text('id = "x"\n')
+    settings = tmp_path / "data" / "gateway.toml"
+    right = settings.read_text()
+    settings.write_text(right.replace("purposes = []", f'purposes = ["{tmp_path / "purposes"}"]'))
+    for language, begin in (("nl", "de regels of doelen kloppen niet"), ("en", "the rules or purposes are wrong")):
+        told = fails("party", "list", "--lang", language, **data)
+        assert begin in told
+        assert "x.toml: title: this key is missing" in told
+    settings.write_text(right)
+    kinds = [kind for kind in AuditError.__subclasses__() if kind is not EntryError]
+    for error in (EntryError("purpose", "is not known"), *(kind("the detail") for kind in kinds)):
+        monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=error))
+        told = [fails("party", "list", "--lang", language, **data) for language in ("nl", "en")]
+        assert len(set(told)) == 2
+        assert all(str(error) in each for each in told)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
