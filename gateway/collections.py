@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -40,6 +40,10 @@ class Order:
     larger: tuple[Cumulative, ...]
 
 
+# A code stands in every file a recipient gets: nothing in it can be a formula, a separator or the end of a line.
+_Code = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -47,7 +51,7 @@ class _Strict(BaseModel):
 class Kinds(_Strict):
     """Members of the kind dimension and how their hours hang together."""
 
-    members: tuple[str, ...]
+    members: tuple[_Code, ...]
     part_of: Mapping[str, str] = Field(default_factory=dict)
     sum_of: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
 
@@ -55,8 +59,8 @@ class Kinds(_Strict):
 class Bands(_Strict):
     """Leaf bands in rising order with their inclusive upper bound in per cent, and the margins over them."""
 
-    upper: Mapping[str, int]
-    margins: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    upper: Mapping[_Code, int]
+    margins: Mapping[_Code, tuple[str, ...]] = Field(default_factory=dict)
 
     def above(self, threshold: int) -> tuple[str, ...]:
         """The leaf bands that lie wholly above a threshold in per cent."""
@@ -92,7 +96,7 @@ class Collection(_Strict):
     title: Mapping[Literal["nl", "en"], str]
     cadence: Literal["quarter", "year"] = "quarter"
     data: frozenset[DataCategory] = Field(min_length=1)
-    subdivisions: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    subdivisions: Mapping[_Code, tuple[_Code, ...]] = Field(default_factory=dict)
     kinds: Kinds | None = None
     bands: Bands | None = None
     records: Records | None = None

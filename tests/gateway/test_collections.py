@@ -1,14 +1,18 @@
 """The order rules of the statutory contract are all there are: they are the facets of what pupils can be."""
 
+import json
+import re
 from collections.abc import Iterator
 from itertools import pairwise, product
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial import ConvexHull
 
-from gateway.collections import Contract, Cumulative, load_contracts
+from gateway.collections import CONTRACTS, CollectionError, Contract, Cumulative, load_contracts
 
 CONTRACT = load_contracts()["absence-counts"]
 COUNTS = [(kind, CONTRACT.bands.above(t)) for kind in CONTRACT.kinds.members for t in CONTRACT.bands.thresholds]
@@ -45,6 +49,19 @@ def trivial(contract: Contract) -> Iterator[tuple[int, ...]]:
         yield from (line((inner,), (outer,)) for outer, inner in pairwise(nested))
         yield line((), (nested[-1],))
         yield line((nested[0],), ())  # at most everybody
+
+
+@pytest.mark.parametrize("code", ["=1+1", "+1", "-1", "@sum", "a;b", 'a"b', "a\nb", "\tx", ""])
+@pytest.mark.parametrize("place", ["lower_years", "illness", "10to20", "above10", "vmbo", "vso"])
+def test_no_code_of_a_contract_can_run_in_a_spreadsheet(code: str, place: str, tmp_path: Path) -> None:
+    """Codes reach the files of every recipient: a contract with a formula, separator or line end in one is refused."""
+    text = (CONTRACTS / "absence-counts.toml").read_text(encoding="utf-8").replace('"absence-counts"', '"own-counts"')
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    assert load_contracts(tmp_path)["own-counts"].kinds == CONTRACT.kinds
+    quoted = json.dumps(code)
+    (tmp_path / "own.toml").write_text(re.sub(rf'(?m)"?\b{place}\b"?', lambda _: quoted, text), encoding="utf-8")
+    with pytest.raises(CollectionError, match="should match pattern"):
+        load_contracts(tmp_path)
 
 
 def test_every_facet_is_a_rule_and_every_rule_a_facet() -> None:
