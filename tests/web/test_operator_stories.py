@@ -1,10 +1,13 @@
 """The operator's people from their login links to a published release, and to somebody who is let in."""
 
+import json
+
 import pytest
+from joserfc.jwk import ECKey
 
 from gateway.messages import named
 from gateway.store import ReleaseState
-from tests.web.conftest import SITES, Stage, Visit, await_state, deliver
+from tests.web.conftest import CARE, SITES, Stage, Visit, await_state, deliver
 from tests.web.walking import both, enter, expect, said, sound, spoken
 
 
@@ -46,6 +49,35 @@ def test_four_eyes_release_a_period(stage: Stage, visit: Visit, language: str, n
     approver.get_by_role("button", name=said(approver, "review.withdraw")).click()
     expect(approver.locator("h1 .state-withdrawn")).to_be_visible()
     sound(approver)
+
+
+@both
+def test_the_operator_keeps_the_register(stage: Stage, visit: Visit, language: str) -> None:
+    """A supplier with its mandate, a recipient's key that is lost again, an agreement: each stands on its page."""
+    page, supplier, key = visit("builder", language=language), f"ORG-LAS-{language.upper()}", f"care-key-{language}"
+    page.goto("/operator/parties")
+    page.locator("#code").fill(supplier)
+    page.locator("#new-kind").select_option("supplier")
+    page.locator("#name").fill("Leerlingadministratie BV")
+    page.get_by_role("button", name=said(page, "parties.add")).click()
+    expect(page.get_by_text(said(page, "party.mandates.none"))).to_be_visible()
+    page.locator("#site").fill(stage.sites[2].code)
+    page.get_by_role("button", name=said(page, "party.mandate.button")).click()
+    expect(page.locator("section[aria-labelledby=mandates] li")).to_contain_text(stage.sites[2].code)
+    sound(page)
+    page.goto(f"/operator/parties/{CARE}")
+    made = ECKey.generate_key("P-256", {"kid": key}, private=True)
+    page.locator("#jwk").fill(json.dumps(made.as_dict(private=False)))
+    page.get_by_role("button", name=said(page, "party.key.button")).click()
+    listed = page.locator("section[aria-labelledby=keys] li", has_text=key)
+    expect(listed).to_be_visible()
+    sound(page)
+    listed.get_by_role("button", name=said(page, "party.key.withdraw")).click()
+    expect(listed).to_have_count(0)
+    page.goto("/operator/system")
+    for heading in ("system.keys", "system.log", "system.retention", "operator.jobs"):
+        expect(page.get_by_role("heading", name=said(page, heading), exact=True)).to_be_visible()
+    expect(page.locator("table .state-active").first).to_be_visible()
 
 
 @both

@@ -94,8 +94,20 @@ def test_a_school_delivers_without_javascript(stage: Stage, visit: Visit, langua
     page.locator("form.counts button[value=deliver]").click()
     page.locator("main form button").first.click()
     expect(page.locator(".state-confirmed")).to_be_visible()
+    corrected(page, bands)
     page.goto("/school/history")
-    expect(page.locator("tbody tr").first).to_contain_text(said(page, "state.confirmed"))
+    expect(page.locator("tbody tr").nth(0)).to_contain_text(said(page, "state.confirmed"))
+    expect(page.locator("tbody tr").nth(1)).to_contain_text(said(page, "state.replaced"))
+
+
+def corrected(page: Page, bands: Mapping[str, str]) -> None:
+    """Correct what was confirmed: the form has its counts, and the new version takes its place once confirmed."""
+    page.get_by_role("link", name=said(page, "submission.correct")).click()
+    expect(page.locator("form.counts input[data-kind]").first).to_have_value(bands["upto5"])
+    fill(page, bands | {"upto5": str(int(bands["upto5"]) - 1), "5to10": str(int(bands["5to10"]) + 1)})
+    page.locator("form.counts button[value=deliver]").click()
+    page.get_by_role("button", name=said(page, "submission.confirm")).click()
+    expect(page.locator(".state-confirmed")).to_be_visible()
 
 
 @both
@@ -323,6 +335,26 @@ def test_an_officer_of_an_swv_sees_its_own_trail_only(stage: Stage, visit: Visit
         page.get_by_role("button", name=said(page, "check.bundle")).click()
     names = zipfile.ZipFile(started.value.path()).namelist()
     assert {"entries.jsonl", "proofs.jsonl"} <= set(names)
+
+
+@both
+def test_an_officer_asks_what_would_be_decided_and_signs_a_review(stage: Stage, visit: Visit, language: str) -> None:
+    """A named pupil is refused to an SWV for every purpose, its own table is not; the review stands in the log."""
+    page = visit("controller-officer", language=language)
+    page.goto("/audit/ask")
+    for case, verdict in (("named", "ask.no"), ("own-area", "ask.yes")):
+        page.locator("#who").select_option("swv")
+        page.locator("#case").select_option(case)
+        page.get_by_role("button", name=said(page, "ask.button")).click()
+        expect(page.locator(".note-title")).to_contain_text(said(page, verdict))
+        sound(page)
+    page.goto("/audit")
+    page.get_by_role("button", name=said(page, "audit.review.button")).click()
+    stage.site.world.sequence()
+    page.goto("/audit?event=audit.reviewed")
+    expect(page.locator("tbody tr").first).to_contain_text(said(page, "event.audit.reviewed"))
+    expect(page.locator("section.task p")).to_contain_text(said(page, "audit.review.last", moment="").rstrip(" ."))
+    sound(page)
 
 
 @both
