@@ -1,12 +1,16 @@
 """A year of an analyst of an SWV: tables with gaps in them, a trend, a correction, and nothing of anybody else."""
 
 import io
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
 
 from gateway.demo.people import must
+from gateway.messages import text
+from gateway.register import SiteEntry
 from gateway.table import TableRow, decode_rows
 from tests.gateway.conftest import PERIOD, TABLE
 from tests.stories.town import Person, Town, living
@@ -56,7 +60,8 @@ def december_the_first_table(town: Town, analyst: Person, release: str) -> None:
 
 
 def march_a_trend(town: Town, analyst: Person, schools: int) -> str:
-    """Two schools do not deliver in the second period: the coverage says so, and the trend has two points."""
+    """Two schools do not deliver and one went to a neighbour: coverage says so, the trend marks the second point."""
+    moved(town)
     town.calendar.turn_to("2027-02-08")
     period = town.open_period(2, "2027-02-01", "2027-02-22")
     for index in range(2, schools):
@@ -67,10 +72,20 @@ def march_a_trend(town: Town, analyst: Person, schools: int) -> str:
     trend = analyst.see("/releases/trend")
     assert PERIOD in trend
     assert period in trend
+    assert text("pages", "trend.change", "nl", joined="0", left="1") in trend
+    assert text("pages", "trend.mark", "nl") in trend
     away = {town.school(0), town.school(1)}
     rows = [row for row in table(analyst, release) if row.area in away]
     assert {row.status for row in rows} <= {"not_delivered"}
     return release
+
+
+def moved(town: Town) -> None:
+    """From January on, the last school of her SWV belongs to another one."""
+    site = [site for site in town.world.region.sites if site.swv == analyst_swv(town)][-1]
+    entry = SiteEntry(**{name: getattr(site, name) for name in SiteEntry.__slots__ if name != "funded"})
+    neighbour = (f"{site.swv[:2]}9950", "swv", "Samenwerkingsverband van hiernaast")
+    must(town.world.desk.register([replace(entry, swv=neighbour[0])], [neighbour], date(2027, 1, 1)))
 
 
 def april_it_was_wrong(town: Town, analyst: Person, release: str) -> None:
