@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import Row, func
 from sqlmodel import Session, col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -33,6 +34,7 @@ from gateway.store import (
 
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
+_LIVE = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 _RECEIPTS = 1_000
 
 
@@ -92,27 +94,39 @@ class Delivery:
     reopened: bool
 
 
-def deliveries(session: Session, period: Period) -> list[Delivery]:
-    """Where every site that is asked to deliver stands, by code; plain rows, for a nation has 8,500 of them."""
+def deliveries(session: Session, period: Period, state: str = "") -> list[Delivery]:
+    """The first 200 sites by code that are asked to deliver, or of those the ones in a state.
+
+    The database picks them: a nation has 8,500, and a page shows no more than this.
+    """
+    confirmed, sent = _of(period, SubmissionState.CONFIRMED), _of(period, *_LIVE)
+    site = col(SiteFacts.site)
+    stands = {
+        DELIVERED: (site.in_(confirmed),),
+        RECEIVED: (site.in_(sent), site.not_in(confirmed)),
+        MISSING: (site.not_in(sent),),
+    }
     asked = select(SiteFacts.site, SiteFacts.sector).where(
-        holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded
+        holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded, *stands.get(state, ())
     )
-    called = names_of_kind(session, "site")
-    sent = select(Submission.site, Submission.state, Submission.version, Submission.received_at)
-    versions: dict[str, list[Row[tuple[str, str, int, datetime]]]] = {}
-    for row in session.execute(sent.where(Submission.period_id == period.id).order_by(col(Submission.version))):
+    facts = session.execute(asked.order_by(site).limit(PAGE)).all()
+    codes = [each.site for each in facts]
+    called, versions = names(session, codes), dict[str, list[Row[tuple[str, str, int, datetime]]]]()
+    query = select(Submission.site, Submission.state, Submission.version, Submission.received_at)
+    query = query.where(Submission.period_id == period.id, col(Submission.site).in_(codes))
+    for row in session.execute(query.order_by(col(Submission.version))):
         versions.setdefault(row.site, []).append(row)
     late = select(Reopening.site).where(Reopening.period_id == period.id, col(Reopening.closed_at).is_(None))
     reopened = set(session.exec(late).all())
     return [
         Delivery(
-            facts,
-            called.get(facts.site, facts.site),
-            _state(row.state for row in versions.get(facts.site, ())),
-            versions.get(facts.site, [None])[-1],
-            facts.site in reopened,
+            each,
+            called.get(each.site, each.site),
+            _state(row.state for row in versions.get(each.site, ())),
+            versions.get(each.site, [None])[-1],
+            each.site in reopened,
         )
-        for facts in session.execute(asked.order_by(SiteFacts.site))
+        for each in facts
     ]
 
 
@@ -122,8 +136,7 @@ def progress(session: Session, period: Period) -> Progress:
     return Progress(
         session.exec(asked).one(),
         _sites_in(session, period, SubmissionState.CONFIRMED),
-        _sites_in(session, period, SubmissionState.CONFIRMED, SubmissionState.RECEIVED)
-        - _sites_in(session, period, SubmissionState.CONFIRMED),
+        _sites_in(session, period, *_LIVE) - _sites_in(session, period, SubmissionState.CONFIRMED),
     )
 
 
@@ -143,8 +156,7 @@ class OwnPeriod:
     @property
     def current(self) -> Submission | None:
         """The version that waits for confirmation or was confirmed; the newest of them."""
-        live = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
-        return next((row for row in self.versions if row.state in live), None)
+        return next((row for row in self.versions if row.state in _LIVE), None)
 
     @property
     def confirmed(self) -> Submission | None:
@@ -170,11 +182,6 @@ def own_periods(session: Session, site: str) -> list[OwnPeriod]:
 def sites_of(session: Session, kind: str, area: str, day: date) -> frozenset[str]:
     """Codes of the sites that belong to a gemeente or SWV on a day."""
     return frozenset(facts.site for facts in sites_on(session, day, **{kind: area}))
-
-
-def names_of_kind(session: Session, kind: str) -> Mapping[str, str]:
-    """Names by code of all parties of a kind."""
-    return dict(session.exec(select(Party.code, Party.name).where(Party.kind == kind)).all())
 
 
 def area_names(session: Session, codes: Sequence[str]) -> Mapping[str, str]:
@@ -294,10 +301,14 @@ def open_jobs(session: Session) -> Sequence[Job]:
     return session.exec(select(Job).where(Job.state != JobState.DONE).order_by(col(Job.due_at)).limit(PAGE)).all()
 
 
+def _of(period: Period, *states: SubmissionState) -> SelectOfScalar[str]:
+    """Sites that have a version in one of these states."""
+    return select(Submission.site).where(Submission.period_id == period.id, col(Submission.state).in_(states))
+
+
 def _sites_in(session: Session, period: Period, *states: SubmissionState) -> int:
     """How many sites have a version in one of these states."""
-    query = select(func.count(func.distinct(Submission.site)))
-    return session.exec(query.where(Submission.period_id == period.id, col(Submission.state).in_(states))).one()
+    return session.exec(select(func.count()).select_from(_of(period, *states).distinct().subquery())).one()
 
 
 def _state(versions: Iterable[str]) -> str:

@@ -71,10 +71,11 @@ def period(request: Request, who: Visitor) -> Response:
         found = find_period(session, wanted["table"], wanted["code"])
         if found is None:
             return refusal(request, who, Refused("unknown-period"))
-        deliveries, progress = overview.deliveries(session, found), overview.progress(session, found)
-    state = request.query_params.get("state", "")
-    states = (overview.MISSING, overview.RECEIVED, overview.DELIVERED)
-    shown = [each for each in deliveries if state not in states or each.state == state]
+        progress = overview.progress(session, found)
+        many = {each: getattr(progress, each) for each in (overview.MISSING, overview.RECEIVED, overview.DELIVERED)}
+        asked = request.query_params.get("state", "")
+        state = asked if asked in many else ""
+        shown = overview.deliveries(session, found, state)
     built = [each for each in catalogue(gateway, who.known) if each.period.id == found.id]
     return page(
         request,
@@ -83,10 +84,9 @@ def period(request: Request, who: Visitor) -> Response:
         period=found,
         exercise=found.exercise,
         progress=progress,
-        shown=shown[: overview.PAGE],
-        many=len(shown),
-        state=state if state in states else "",
-        states=states,
+        shown=shown,
+        many=many.get(state, progress.expected),
+        state=state,
         built=built,
         noisy=ahead(gateway, found),
         today=gateway.today,

@@ -34,9 +34,12 @@ def test_the_monitor_tells_delivered_received_and_missing_apart(small_world: Wor
     with small_world.gateway.reading() as session:
         found = {each.facts.site: each.state for each in overview.deliveries(session, period_of(session))}
         progress = overview.progress(session, period_of(session))
+        only = {state: overview.deliveries(session, period_of(session), state) for state in set(found.values())}
     codes = [site.code for site in small_world.region.sites]
     assert [found[code] for code in codes[:4]] == ["delivered", "received", "missing", "missing"]
     assert (progress.delivered, progress.received, progress.missing) == (1, 1, len(codes) - 2)
+    for state, shown in only.items():
+        assert [each.facts.site for each in shown] == sorted(code for code in found if found[code] == state)
 
 
 def test_a_correction_under_way_does_not_unsay_the_delivery(small_world: World) -> None:
