@@ -191,6 +191,7 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
 
 def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
     """The functions with which templates speak one language."""
+    contact = gateway.settings.contact
 
     def purpose(name: str) -> str:
         known = gateway.law.purposes.by_id.get(name)
@@ -205,8 +206,9 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         return words.filled(catalogue("pages")[key][language], facts)
 
     def prose(key: str, **links: str) -> Markup:
-        """A text in which `[words](name)` becomes a link to the address given under that name."""
-        return words.linked(catalogue("pages")[key][language], links)
+        """A text in which `[words](name)` becomes a link to the address given under that name, or to write to us."""
+        said = catalogue("pages")[key][language].replace("{contact}", contact)
+        return words.linked(said, {"mail": f"mailto:{contact}", **links})
 
     def day(value: date) -> str:
         return words.day(value, language)

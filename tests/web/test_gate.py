@@ -1,5 +1,7 @@
 """Who gets which page, and what a form must prove: over plain HTTP, as a program would try it."""
 
+import asyncio
+import dataclasses
 import re
 from datetime import datetime, timedelta
 
@@ -10,6 +12,7 @@ from sqlmodel import select
 from gateway.formats.sheet import MAX_BYTES
 from gateway.identity import LINK_LIFE
 from gateway.store import LoginLink
+from gateway.web.site import create_pages
 from tests.web.conftest import OPEN_PERIOD, TABLE, Stage
 
 OWN = {
@@ -18,6 +21,7 @@ OWN = {
     "builder": ("/operator", "/operator/releases/RELEASE", "/operator/parties"),
     "controller-officer": ("/audit", "/audit/check", "/audit/certificates"),
 }
+OWN_CONTACT = "verzuim@regio.example"
 FORMS = ("/operator", "/operator/parties", f"/school/periods/{TABLE}/{OPEN_PERIOD}", "/audit/check", "/logout")
 
 
@@ -159,6 +163,19 @@ def test_a_title_is_text(stage: Stage) -> None:
         builder.post("/operator/parties", data=data | {"name": "Pakket </title><i> & Co"})
         named = builder.get("/operator/parties/ORG-TITEL").text
     assert "<title>Pakket &lt;/title&gt;&lt;i&gt; &amp; Co · Verzuimpoort</title>" in named
+
+
+@pytest.mark.parametrize("path", ["/contact", "/accessibility"])
+def test_the_operators_own_address_stands_where_people_look_for_it(stage: Stage, path: str) -> None:
+    """The address of the settings, as a link to write to; never one that came with the product."""
+    settings = stage.gateway.settings.model_copy(update={"contact": OWN_CONTACT})
+    pages = create_pages(dataclasses.replace(stage.gateway, settings=settings))
+
+    async def read() -> str:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url=stage.url) as client:
+            return (await client.get(path)).text
+
+    assert f'<a href="mailto:{OWN_CONTACT}">{OWN_CONTACT}</a>' in asyncio.run(read())
 
 
 def test_security_txt_can_be_read_and_has_not_expired(stage: Stage) -> None:
