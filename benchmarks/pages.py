@@ -7,6 +7,7 @@ protected: only the time of pages is measured. Pages with figures wait until the
 import itertools
 import os
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -126,7 +127,7 @@ def fill_log(world: World) -> None:
 
 
 def measure(client: httpx.Client, path: str, requests: int) -> tuple[list[float], float, int]:
-    """Seconds per request, seconds of processor time per request (server and client), and bytes of the answer."""
+    """Seconds per request, seconds of processor time per request (server and client), and bytes with what it loads."""
     times, size, busy = [], 0, time.process_time()
     for _ in range(requests):
         began = time.perf_counter()
@@ -135,6 +136,7 @@ def measure(client: httpx.Client, path: str, requests: int) -> tuple[list[float]
         if answer.status_code != httpx.codes.OK:
             raise SystemExit(f"{path}: {answer.status_code}")
         size = len(answer.content)
+    size += sum(len(client.get(each).content) for each in set(re.findall(r"/static/[\w./-]+", answer.text)))
     return times, (time.process_time() - busy) / requests, size
 
 
