@@ -3,7 +3,6 @@
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -210,14 +209,11 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         said = catalogue("pages")[key][language].replace("{contact}", contact)
         return words.linked(said, {"mail": f"mailto:{contact}", **links})
 
-    def day(value: date) -> str:
-        return words.day(value, language)
-
     return {
         "t": t,
         "prose": prose,
         "language": language,
-        "day": day,
+        "day": lambda value: words.day(value, language),
         "moment": lambda at: words.moment(at, language),
         "number": lambda value: words.number(value, language),
         "code": lambda value: named(value, language),
