@@ -17,9 +17,8 @@ from audit.subjects import find, tag
 from gateway.consents import load
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
-from gateway.operate import ROWS
 from gateway.outcome import Refused
-from gateway.periods import school_year
+from gateway.periods import ROWS, school_year
 from gateway.prepared import SUBJECTS
 from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, Enrolment, Period, Submission

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import TypeVar
 
 from sqlmodel import Session, col, select
@@ -25,9 +25,8 @@ from gateway.identity import (
     revoke_token,
     roles_for,
 )
-from gateway.messages import MendableError
 from gateway.outcome import Fault, Refused, Report
-from gateway.periods import find_period, first_day, last_day, last_use, period_fault, school_year
+from gateway.periods import find_period, first_day, last_use, period_fault, rows_end, school_year
 from gateway.prepared import SUBJECTS
 from gateway.receive import refused_by
 from gateway.recipient_key import public_key_id
@@ -41,7 +40,6 @@ from pseudonymisation.errors import SignatureError
 from pseudonymisation.key_document import read_key_document
 
 PURPOSE = "operation"
-ROWS = "counting-for-school"
 _DESK = b"the operator's desk"
 Result = TypeVar("Result")
 
@@ -233,7 +231,7 @@ class Desk:
         A school year whose rows were erased gets none any more.
         """
         year = school_year(period)
-        if rows_end(self.gateway, year) <= self.gateway.today:
+        if rows_end(self.gateway.law.purposes, year) <= self.gateway.today:
             return Refused("school-year-over")
 
         def act(session: Session, actor: Actor, decision: Decision) -> int:
@@ -386,14 +384,6 @@ class Desk:
         with self.gateway.reading() as session:
             period = find_period(session, table, code)
             return period is not None and period.exercise
-
-
-def rows_end(gateway: Gateway, year: str, purpose: str = ROWS) -> date:
-    """The first day on which rows of a school year, and the keys they stand under, may not be there any more."""
-    kept = gateway.law.purposes.by_id.get(purpose, gateway.law.purposes[ROWS]).retention
-    if kept is None or kept.after != "school_year":
-        raise MendableError("no-retention", purpose=purpose)
-    return last_day(year) + timedelta(days=kept.days + 1)
 
 
 def _faulty(rule: str) -> Refused:

@@ -8,9 +8,12 @@ from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from gateway.collections import Contract
+from gateway.messages import MendableError
 from gateway.store import Period, PeriodState, Reopening, table_of
 from policies.days import FIRST_MONTH
+from policies.purpose import Purposes
 
+ROWS = "counting-for-school"
 _QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
 _YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
 
@@ -40,6 +43,14 @@ def last_day(year: str) -> date:
 def last_use(year: str) -> date:
     """The first day on which keys of a school year are no longer used: late corrections end there, on 1 January."""
     return date(int(year[5:]) + 1, 1, 1)
+
+
+def rows_end(purposes: Purposes, year: str, purpose: str = ROWS) -> date:
+    """The first day on which rows of a school year, and the keys they stand under, may not be there any more."""
+    kept = purposes.by_id.get(purpose, purposes[ROWS]).retention
+    if kept is None or kept.after != "school_year":
+        raise MendableError("no-retention", purpose=purpose)
+    return last_day(year) + timedelta(days=kept.days + 1)
 
 
 _PERIOD = select(Period).where(Period.table_id == bindparam("table"), Period.code == bindparam("code"))

@@ -21,8 +21,8 @@ from gateway.database import forget_log
 from gateway.identity import ABSOLUTE, Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
-from gateway.operate import rows_end
 from gateway.outcome import GatewayError, Refused
+from gateway.periods import rows_end
 from gateway.prepared import SUBJECTS
 from gateway.receive import milliseconds, refused_by
 from gateway.store import (
@@ -134,7 +134,7 @@ def _doomed(gateway: Gateway) -> list[KeyRecord]:
         for key in gateway.keyring.records()
         if key.school_year is not None
         and key.state is not KeyState.DESTROYED
-        and rows_end(gateway, key.school_year, key.purpose) <= gateway.today
+        and rows_end(gateway.law.purposes, key.school_year, key.purpose) <= gateway.today
     ]
 
 
