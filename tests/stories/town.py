@@ -87,7 +87,10 @@ class Person:
         found = _CSRF.search(self.page)
         assert found, "no page is open"
         files = {"file": ("telling.csv", file)} if file is not None else None
-        answer = self.http.post(path, data={"csrf": found[1], **fields}, files=files, follow_redirects=True)
+        end, data = time.monotonic() + PATIENCE_SECONDS, {"csrf": found[1], **fields}
+        answer = self.http.post(path, data=data, files=files, follow_redirects=True)
+        while answer.status_code == 503 and not answer.history and time.monotonic() < end:  # the log is behind
+            answer = self.http.post(path, data=data, files=files, follow_redirects=True)
         if answer.status_code == 503 and answer.history:  # done; the page that follows waits for the log
             self.at = answer.url.path
             return self.see(str(answer.url))
