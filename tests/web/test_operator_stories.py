@@ -53,7 +53,7 @@ def test_four_eyes_release_a_period(stage: Stage, visit: Visit, language: str, n
 
 @both
 def test_the_operator_keeps_the_register(stage: Stage, visit: Visit, language: str) -> None:
-    """A supplier with its mandate, a recipient's key that is lost again, an agreement: each stands on its page."""
+    """A supplier with its mandate, and a recipient's key that is lost again: each stands on its page."""
     page, supplier, key = visit("builder", language=language), f"ORG-LAS-{language.upper()}", f"care-key-{language}"
     page.goto("/operator/parties")
     page.locator("#code").fill(supplier)
