@@ -76,13 +76,14 @@ class Model:
         cells, patch = self.cells, self.patch
         everyone = sparse.csr_array(np.ones((len(self.leaves), patch.size), int))
         single = np.identity(patch.rows.shape[1], np.int64)[self.leaves]
-        own = sparse.csr_array(np.repeat(np.identity(patch.size, int), len(patch.lines), axis=0))
         slack = (patch.leaves @ patch.lines.T).ravel().astype(float)
-        near = slack < AMPLE
+        near = np.flatnonzero(slack < AMPLE)
+        unit, order = np.divmod(near, max(len(patch.lines), 1))
+        own = sparse.csr_array((np.ones(len(near), int), unit, np.arange(len(near) + 1)), shape=(len(near), patch.size))
         body = self._matrix(patch.members[cells.node], cells.lines)
         known = self._matrix(patch.members[cells.fixed_node], cells.fixed)
         total = self._matrix(everyone, single) if self.closed else self._matrix(everyone[:0], single[:0])
-        lines = self._matrix(own[near], np.tile(patch.lines, (patch.size, 1))[near])
+        lines = self._matrix(own, patch.lines[order])
         change = sparse.csc_array(sparse.vstack([body, known, total, lines]))
         self.first_sum = body.shape[0] + known.shape[0]
         self.first_give = 2 * len(self.unit)
@@ -100,7 +101,7 @@ class Model:
             np.concatenate([np.full(self.first_give, SHARE), price, price, np.zeros(2 * self.moves)]),
             limit,
             lower=np.concatenate([np.where(cells.shut, 0, cells.lower), still, -slack[near]]),
-            upper=np.concatenate([np.where(cells.shut, 0, cells.upper), still, np.full(near.sum(), np.inf)]),
+            upper=np.concatenate([np.where(cells.shut, 0, cells.upper), still, np.full(len(near), np.inf)]),
             whole=self.first_give,
         )
 
