@@ -68,8 +68,8 @@ def correct(
     Raises:
         DisclosureError: as `build`; a dimension called `version`; or a count that differs outside what was touched.
             A table cannot be protected either where the first release lets everybody compute a cell of the new one that
-            is small: when all counts of a leaf go, what it left of a published margin becomes a cell. Then the first
-            release has to stand.
+            is small: when all counts of a leaf go, what it left of a published margin becomes a cell; nor where a
+            published cell turns small, for then at least so many were dropped. Then the first release has to stand.
     """
     if VERSION in terms.dimensions:
         raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
