@@ -15,9 +15,11 @@ import pandas as pd
 from disclosure.errors import DisclosureError
 from disclosure.grid import build_grid
 from disclosure.hierarchy import Hierarchy, lay_out
+from disclosure.primary import FAR
+from disclosure.problem import pose
 from disclosure.protect import Build, build
 from disclosure.rules import Cell, Inequality, Pattern
-from disclosure.table import SUPPRESSED, ProtectedTable
+from disclosure.table import SUPPRESSED, ProtectedTable, read_counts
 from disclosure.terms import Terms
 from disclosure.witness import Witnesses
 
@@ -68,13 +70,14 @@ def correct(
     Raises:
         DisclosureError: as `build`; a dimension called `version`; or a count that differs outside what was touched.
             A table cannot be protected either where the first release lets everybody compute a cell of the new one that
-            is small: when all counts of a leaf go, what it left of a published margin becomes a cell; nor where a
-            published cell turns small, for then at least so many were dropped. Then the first release has to stand.
+            is small: when all counts of a leaf go, what it left of a published margin becomes a cell. Then the first
+            release has to stand.
     """
     if VERSION in terms.dimensions:
         raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
     counts = _split(old, new, terms)
     both = _terms(counts, released, terms, touched)
+    both = replace(both, known=pd.concat([both.known, _least(counts, both)], ignore_index=True))
     start = _lifted(proof, old, counts, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start))
 
@@ -105,6 +108,23 @@ def _lifted(proof: Proof, old: pd.DataFrame, counts: pd.DataFrame, terms: Terms)
     unit = now.areas.positions(pd.Series(codes[now.areas.name]))
     who = np.searchsorted(terms.insiders, proof.terms.insiders)
     return replace(found, unit=unit, leaf=leaf, insider=np.append(who, -1)[found.insider])
+
+
+def _least(counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+    """How many were dropped and added at least, as everybody can tell from known figures and from small ones.
+
+    Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped.
+    """
+    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
+    primary = pose(grid, read_counts(grid, counts, terms.count).leaves, terms, seed=b"").primary
+    found = []
+    for part, whole, other in ((DROPPED, OLD, NEW), (ADDED, NEW, OLD)):
+        rows = {version: np.flatnonzero(grid.select({VERSION: [version]})[1]) for version in (part, whole, other)}
+        least = primary.lower[:, rows[whole]] - primary.upper[:, rows[other]]
+        area, place = np.nonzero(least[: len(grid.areas.codes)] > 0)
+        cells = grid.named(area, rows[part][place])
+        found.append(cells.assign(lower=least[area, place], upper=FAR))
+    return pd.concat(found, ignore_index=True)
 
 
 def _split(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> pd.DataFrame:

@@ -157,6 +157,16 @@ class Grid:
             rows &= _nodes(axis, pattern)[self.row_nodes[:, position]]
         return areas, rows
 
+    def named(self, area: np.ndarray, row: np.ndarray) -> pd.DataFrame:
+        """Codes and levels of cells, in order of the dimensions: the inverse of `place`."""
+        nodes = list(self.row_nodes[row].T)
+        nodes.insert(self.unit, area)
+        columns: dict[str, np.ndarray] = {}
+        for axis, node in zip(self.axes, nodes, strict=True):
+            columns[axis.name] = axis.codes[node]
+            columns[f"{axis.name}_level"] = np.array(axis.levels, object)[axis.level[node]]
+        return pd.DataFrame(columns)
+
     def place(self, cells: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Area and row of cells given by code and level of every dimension.
 

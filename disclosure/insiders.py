@@ -52,6 +52,7 @@ def find_remainders(
     inside = share @ np.maximum(primary.totals[:units], 0)
     totals = np.where(primary.totals[areas] >= 0, primary.totals[areas] - inside, -1)
     small, low, high = small_ends(rule, value, totals, primary.most[areas] - share @ primary.most[:units])
+    low = np.maximum(low, primary.least[areas] - share @ primary.least[:units])
     pair, row = np.nonzero(small & (left > 0) & (watched & ~primary.known)[areas])
     area = areas[pair]
     taken = values[area, row] - value[pair, row]

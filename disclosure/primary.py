@@ -18,6 +18,7 @@ class Primary:
     Attributes:
         totals: the known total of the row a cell belongs to, -1 where there is none.
         most: what a cell cannot exceed, given the known cells of its units; beyond FAR where nothing says so.
+        least: what a cell cannot be below, given what is known from elsewhere of its units.
         known: cells everybody knows because they are public, or equal to a public total by structure.
         withheld: cells of rows with a total below the floor.
         small: watched cells that are small themselves or whose rest is small.
@@ -28,6 +29,7 @@ class Primary:
 
     totals: np.ndarray
     most: np.ndarray
+    least: np.ndarray
     known: np.ndarray
     withheld: np.ndarray
     small: np.ndarray
@@ -113,6 +115,7 @@ def find_primary(
     return Primary(
         totals=totals,
         most=most,
+        least=np.zeros(values.shape, np.int64),
         known=known,
         withheld=withheld,
         small=small,
@@ -124,10 +127,13 @@ def find_primary(
     )
 
 
-def with_known(primary: Primary, place: tuple[np.ndarray, np.ndarray], lower: np.ndarray, upper: np.ndarray) -> Primary:
+def with_known(
+    grid: Grid, primary: Primary, place: tuple[np.ndarray, np.ndarray], lower: np.ndarray, upper: np.ndarray
+) -> Primary:
     """The same with bounds an outsider has from elsewhere; what is narrow already need not stay wide.
 
     Args:
+        grid: the layout.
         primary: what follows from the rule.
         place: area and row of the cells.
         lower: their lower bounds.
@@ -137,13 +143,17 @@ def with_known(primary: Primary, place: tuple[np.ndarray, np.ndarray], lower: np
     np.maximum.at(low, place, lower)
     np.minimum.at(high, place, upper)
     told[place] = False
+    least = np.zeros(low.shape, np.int64)
+    np.maximum.at(least, place, lower)
+    least = np.asarray(grid.members @ least[: grid.areas.leaves])
     return replace(
         primary,
+        least=least,
         lower=low,
         upper=high,
         told=told,
         known=primary.known | (low == high),
         small=primary.small & (low < high),
-        low_end=np.maximum(primary.low_end, low),
+        low_end=np.maximum(primary.low_end, np.maximum(low, least)),
         high_end=np.minimum(primary.high_end, high),
     )

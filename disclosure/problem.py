@@ -121,7 +121,7 @@ def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataF
         raise DisclosureError(
             f"known: the bounds of {grid.name_of(known, wrong)} exclude the true count; correct or drop them"
         )
-    return with_known(primary, place, lower, upper)
+    return with_known(grid, primary, place, lower, upper)
 
 
 def _whole(grid: Grid, known: pd.DataFrame, column: str) -> np.ndarray:

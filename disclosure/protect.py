@@ -105,7 +105,8 @@ def build(
     problem = pose(grid, table.leaves, terms, seed=key)  # 2
     pattern = find_pattern(problem, key, executor, start)  # 3
     shown = _shown(problem, pattern)
-    codes, place = _cells(problem)
+    area, row = np.nonzero(problem.listed)
+    codes, place = grid.named(area, row), (area, row)
     frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
     frame.loc[~shown[place], "value"] = pd.NA
     verdicts = _judged(frame, counts, terms, pattern.witnesses)  # 4
@@ -142,19 +143,6 @@ def _name_of(problem: Problem, cell: tuple[int, int, int]) -> str:
     return ", ".join(
         [f"{grid.areas.name} {area!r}", *(f"{a.name} {a.codes[n]!r}" for a, n in zip(grid.profile, nodes, strict=True))]
     )
-
-
-def _cells(problem: Problem) -> tuple[pd.DataFrame, tuple[np.ndarray, np.ndarray]]:
-    """Codes and levels of every listed cell, in order of the dimensions, and where they stand."""
-    grid = problem.grid
-    area, row = np.nonzero(problem.listed)
-    nodes = list(grid.row_nodes[row].T)
-    nodes.insert(grid.unit, area)
-    columns: dict[str, Any] = {}
-    for axis, node in zip(grid.axes, nodes, strict=True):
-        columns[axis.name] = axis.codes[node]
-        columns[f"{axis.name}_level"] = np.array(axis.levels, object)[axis.level[node]]
-    return pd.DataFrame(columns), (area, row)
 
 
 def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.ndarray) -> dict[str, Any]:

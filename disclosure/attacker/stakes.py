@@ -181,15 +181,17 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
     small = is_small & watched
     told = small & listed & ~((total >= 0) & (total < rule.floor))
     lower, upper = np.where(told, low, -NONE), np.where(told, high, NONE)
+    floor = np.zeros(values.shape, np.int64)
     if terms.known is not None:
         spot = layout.place(terms.known)
         np.maximum.at(lower, spot, terms.known["lower"].to_numpy(np.int64))
         np.minimum.at(upper, spot, terms.known["upper"].to_numpy(np.int64))
         told[spot] = False
-        low, high = np.maximum(low, lower), np.minimum(high, upper)
+        floor = _floor(layout, terms.known)
+        low, high = np.maximum(low, np.maximum(lower, floor)), np.minimum(high, upper)
         small &= lower < upper
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
-    margins = _margins(layout, values, total, watched, bounds, room=room, rule=rule, insider=insider)
+    margins = _margins(layout, values, total, watched, bounds, room=room, floor=floor, rule=rule, insider=insider)
     fixed |= public_cells | (lower == upper)
     return Stakes(values, fixed, lower, upper, told, small, listed & small, low, high, margins)
 
@@ -231,6 +233,16 @@ def _room(layout: Layout, values: np.ndarray, public_cells: np.ndarray) -> np.nd
                 room[np.ix_(open_to, around)], values[:units, row][open_to][:, None]
             )
     return np.asarray(layout.members @ room)
+
+
+def _floor(layout: Layout, known: pd.DataFrame) -> np.ndarray:
+    """The lowest a cell can be when each unit in it has at least what is known of it."""
+    units = layout.members.shape[1]
+    each = np.zeros((units, len(layout.rows)), np.int64)
+    for area, row, least in zip(*layout.place(known), known["lower"].astype(np.int64), strict=True):
+        if area < units:
+            each[area, row] = max(each[area, row], least)
+    return np.asarray(layout.members @ each)
 
 
 def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
@@ -289,6 +301,7 @@ def _margins(
     bounds: tuple[np.ndarray, np.ndarray],
     *,
     room: np.ndarray,
+    floor: np.ndarray,
     rule: ThresholdRule,
     insider: np.ndarray,
 ) -> np.ndarray:
@@ -305,6 +318,7 @@ def _margins(
         inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
         left = np.where(total[area] >= 0, total[area] - inside, -1)
         small, low, high = _ends(rule, values[area] - share, left, room[area] - np.asarray(mine @ room[:units][own]))
+        low = np.maximum(low, floor[area] - np.asarray(mine @ floor[:units][own]))
         there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
         place, row = np.nonzero(small & there)
         at, taken = area[place], share[place, row]
