@@ -152,6 +152,7 @@ class Year:
             received = [pool.rows() for pool in figures.pools]
             figures.verdict = attack_period(self.stage.gateway, figures.releases, received, self.plan.regions)
         figures.attacking = seconds[0]
+        self.say(f"{period}: {figures.verdict}")
 
     def _release(self, figures: PeriodFigures, period: str) -> None:
         with self._timed(f"{period} release {len(figures.releases) + 1}"):
