@@ -70,7 +70,8 @@ lock: $(VENV)/bin/python
 	$(LOCK) --extra gateway $(EXTRAS:%=--extra %) --build-deps-for editable -c requirements.lock -o requirements-extras.lock pyproject.toml
 
 # Licences of everything installed, and CycloneDX bills of materials of the locked versions: of a gateway as `make demo`
-# installs it, and of one with every extra; fails on a licence that is not on the list. LGPL: psycopg, unmodified, as a library of its own (gateway/README.md, decision 4).
+# installs it, and of one with every extra; fails on a licence that is not on the list. LGPL: psycopg, unmodified, as a
+# library of its own (gateway/README.md, decision 4).
 # Say nothing in their metadata: cedarpy and atheris are Apache-2.0, axe-playwright-python MIT, by their LICENSE files.
 SILENT := cedarpy axe-playwright-python atheris
 LICENCES := Apache;BSD;MIT;ISC;PSF;Python Software Foundation;MPL-2.0;Mozilla;EUPL;LGPL-3.0-only;0BSD;CC0

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from disclosure.errors import DisclosureError
-from disclosure.grid import build_grid
+from disclosure.grid import Grid, build_grid
 from disclosure.hierarchy import Hierarchy, lay_out
 from disclosure.primary import FAR
 from disclosure.problem import pose
@@ -73,12 +73,11 @@ def correct(
             is small: when all counts of a leaf go, what it left of a published margin becomes a cell. Then the first
             release has to stand.
     """
-    if VERSION in terms.dimensions:
-        raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
     counts = _split(old, new, terms)
     both = _terms(counts, released, terms, touched)
-    both = replace(both, known=pd.concat([both.known, _least(counts, both)], ignore_index=True))
-    start = _lifted(proof, old, counts, both) if proof else None
+    grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions)
+    both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
+    start = _lifted(proof, old, grid, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start))
 
 
@@ -94,10 +93,9 @@ def _of_new(made: Build) -> Build:
     return replace(made, protected=ProtectedTable(codes, values, shown, certificate))
 
 
-def _lifted(proof: Proof, old: pd.DataFrame, counts: pd.DataFrame, terms: Terms) -> Witnesses:
+def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
     """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables."""
     then = build_grid(proof.terms.dimensions, old, proof.terms.structural_zeros, proof.terms.coalitions)
-    now = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
     found = proof.witnesses
     places = np.unravel_index(found.leaf, [axis.leaves for axis in then.profile])
     codes = {axis.name: axis.codes[place] for axis, place in zip(then.profile, places, strict=True)}
@@ -110,12 +108,11 @@ def _lifted(proof: Proof, old: pd.DataFrame, counts: pd.DataFrame, terms: Terms)
     return replace(found, unit=unit, leaf=leaf, insider=np.append(who, -1)[found.insider])
 
 
-def _least(counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
+def _least(grid: Grid, counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     """How many were dropped and added at least, as everybody can tell from known figures and from small ones.
 
     Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped.
     """
-    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
     primary = pose(grid, read_counts(grid, counts, terms.count).leaves, terms, seed=b"").primary
     found = []
     for part, whole, other in ((DROPPED, OLD, NEW), (ADDED, NEW, OLD)):
@@ -129,6 +126,8 @@ def _least(counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
 
 def _split(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     """Counts per version; combinations that did not change have no dropped and no added."""
+    if VERSION in terms.dimensions:
+        raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
     names = list(terms.dimensions)
     both = old[[*names, terms.count]].merge(
         new[[*names, terms.count]], on=names, how="outer", suffixes=(f"_{OLD}", f"_{NEW}")

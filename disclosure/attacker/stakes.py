@@ -187,7 +187,7 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
         np.maximum.at(lower, spot, terms.known["lower"].to_numpy(np.int64))
         np.minimum.at(upper, spot, terms.known["upper"].to_numpy(np.int64))
         told[spot] = False
-        floor = _floor(layout, terms.known)
+        floor = _floor(layout, spot, terms.known["lower"].to_numpy(np.int64))
         low, high = np.maximum(low, np.maximum(lower, floor)), np.minimum(high, upper)
         small &= lower < upper
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
@@ -235,14 +235,12 @@ def _room(layout: Layout, values: np.ndarray, public_cells: np.ndarray) -> np.nd
     return np.asarray(layout.members @ room)
 
 
-def _floor(layout: Layout, known: pd.DataFrame) -> np.ndarray:
+def _floor(layout: Layout, spot: tuple[np.ndarray, np.ndarray], least: np.ndarray) -> np.ndarray:
     """The lowest a cell can be when each unit in it has at least what is known of it."""
     units = layout.members.shape[1]
-    each = np.zeros((units, len(layout.rows)), np.int64)
-    for area, row, least in zip(*layout.place(known), known["lower"].astype(np.int64), strict=True):
-        if area < units:
-            each[area, row] = max(each[area, row], least)
-    return np.asarray(layout.members @ each)
+    each = np.zeros((layout.members.shape[0], len(layout.rows)), np.int64)
+    np.maximum.at(each, spot, least)
+    return np.asarray(layout.members @ each[:units])
 
 
 def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
