@@ -9,13 +9,14 @@ from collections import OrderedDict
 
 import numpy as np
 
+from disclosure.primary import FAR
 from disclosure.secondary.classes import Classes  # noqa: TC001  as its neighbours
 from disclosure.secondary.goals import Change
 from disclosure.secondary.ledger import Delta
 from disclosure.secondary.model import Model
 from disclosure.secondary.patch import Patch, merge
 
-BLOCK = 15  # units looked at together: more gives fewer secondary cells, and slower programmes
+BLOCK = 1_800  # cells of units looked at together: more gives fewer secondary cells, and slower programmes
 KEPT = 450_000  # columns and rows of models kept in memory, about 1 kB each
 LOOKS = 6  # how often a part that cannot do what was asked of it is looked into
 
@@ -170,11 +171,12 @@ class Nest:
 
 
 def blocks(patch: Patch) -> np.ndarray:
-    """Units: block of each, at most `BLOCK` of one group, each insider's units dealt over the blocks of the group."""
+    """Units: block of each, about `BLOCK` cells of one group; each insider's units are dealt over the group's blocks."""
     block = np.zeros(patch.size, int)
+    cells = (patch.shown | (patch.lower > -FAR) | (patch.upper < FAR))[: patch.size].sum(axis=1)
     number = 0
     for units in _split(np.arange(patch.size), patch.group):
-        count = -(-len(units) // BLOCK)
+        count = max(-(-int(cells[units].sum()) // BLOCK), 1)
         block[units[np.argsort(patch.insider[units], kind="stable")]] = number + np.arange(len(units)) % count
         number += count
     return block
