@@ -171,7 +171,7 @@ class Nest:
 
 
 def blocks(patch: Patch) -> np.ndarray:
-    """Units: block of each, about `BLOCK` cells of one group; each insider's units are dealt over the group's blocks."""
+    """Units: block of each, about `BLOCK` cells of one group; each insider's units are dealt over its blocks."""
     block = np.zeros(patch.size, int)
     cells = (patch.shown | (patch.lower > -FAR) | (patch.upper < FAR))[: patch.size].sum(axis=1)
     number = 0
