@@ -1,24 +1,29 @@
-"""Suppression on the real site lists: `python -m benchmarks.disclosure [S|M|L] [DEFAULT|FULL|CORRECTION] [workers]`.
+"""Suppression on the real sites: `python -m benchmarks.disclosure [S|M|L/4|L/2|L] [DEFAULT|FULL|CORRECTION] [workers]`.
 
-Four kinds jointly, their inequalities, and every board as an insider. S is one SWV, M ten, L the country. CORRECTION is
-what it costs to correct a default release when one site in a hundred delivers late.
+Four kinds jointly, their inequalities, and every board as an insider. S is one SWV, M ten, L the country, L/4 every
+fourth region of it. CORRECTION is what it costs to correct a default release when one site in a hundred delivers late.
+With `cpu` seconds are those of this process alone; with `dask` the workers are processes of a Dask cluster.
 """
 
 import os
 import resource
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import pandas as pd
+from distributed import LocalCluster
 
 from benchmarks.disclosure_data import Sector, sector
 from disclosure import Build, Hierarchy, Proof, Terms, ThresholdRule, build, correct
 from disclosure.attacker import judge
 from gateway.collections import load_contracts
+from gateway.executors import executor_of
 from gateway.publish.protecting import inequalities
+from gateway.settings import Settings
 from policies.purpose import load_purposes
 
 MARGINS = {
@@ -27,13 +32,15 @@ MARGINS = {
     "10to20": ("above10", "total"),
     "above20": ("above10", "total"),
 }
-SIZES: dict[str, dict[str, list[str] | None]] = {
+SIZES: dict[str, dict[str, list[str] | int]] = {
     "S": {"po": ["PO3106"]},
     "M": {
         "po": ["PO3106", "PO2203", "PO2305", "PO2401", "PO2505", "PO2602", "PO2801", "PO3001"],
         "vo": ["VO2505", "VO3106"],
     },
-    "L": {"po": None, "vo": None},
+    "L/4": {"po": 4, "vo": 4},
+    "L/2": {"po": 2, "vo": 2},
+    "L": {"po": 1, "vo": 1},
 }
 CLOCK = time.process_time if "cpu" in sys.argv else time.perf_counter
 SEED = bytes(range(32))
@@ -87,9 +94,9 @@ def terms(part: Sector, spec: str) -> Terms:
 def measure(size: str, spec: str, executor: Executor | None) -> Timed:
     """Protect every sector of a size, and judge it once more by itself."""
     found = Timed()
-    for name, swvs in SIZES[size].items():
+    for name, regions in SIZES[size].items():
         whole = sector(name)
-        part = whole.part(swvs) if swvs else whole
+        part = whole.part(sorted(whole.sites["swv"].unique())[::regions] if isinstance(regions, int) else regions)
         given = terms(part, spec)
         if spec == "CORRECTION":
             made, seconds = corrected(part, given, executor)
@@ -137,13 +144,30 @@ def above(frames: list[pd.DataFrame]) -> str:
     return ", ".join(f"{name} {kind} {share:.0f}" for (name, kind), share in shares.items())
 
 
+@contextmanager
+def _executor(workers: int) -> Iterator[Executor | None]:
+    """Where regions are searched."""
+    if "dask" in sys.argv:
+        quiet = {"dashboard_address": None, "worker_dashboard_address": None, "silence_logs": "ERROR"}
+        with (
+            LocalCluster(host="127.0.0.1", n_workers=workers, threads_per_worker=1, **quiet) as cluster,
+            executor_of(Settings(cluster=cluster.scheduler_address)) as executor,
+        ):
+            yield executor
+    elif workers > 1:
+        with ProcessPoolExecutor(workers) as executor:
+            yield executor
+    else:
+        yield None
+
+
 def main(sizes: list[str], specs: list[str], workers: int) -> None:
     """Print one line per size and list."""
     print("| size | list | sites | small | hidden | of cells | narrowed | s | judge s | MiB | sites with above10, % |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for size in sizes:
         for spec in specs:
-            with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as executor:
+            with _executor(workers) as executor:
                 found = measure(size, spec, executor)
             memory = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
             print(
