@@ -16,19 +16,18 @@ EFFORT = 20_000  # searches times units: a search costs about as much as it has 
 PATIENCE = 2  # searches per unit: the dearest cells first, the last ones bring little
 
 
-def republish(ledger: Ledger, searched: Nest, serve: Serve) -> np.ndarray:
+def republish(ledger: Ledger, nest: Nest, serve: Serve) -> np.ndarray:
     """Publish again what can be, as long as every goal keeps its witnesses or finds others.
 
     Args:
         ledger: a finished search; gains and loses witnesses.
-        searched: what it published.
+        nest: where it searched; from now on what it publishes stays published.
         serve: how to look for a witness.
 
     Returns:
         N x R, published now.
     """
-    every = searched.wanted | ledger.patch.shown  # a model must see what may be published again
-    nest = Nest(ledger.patch, searched.shown.copy(), every, firm=True)
+    nest.firm = True
     touching: dict[tuple[int, int], set[int]] = defaultdict(set)
     hidden = ledger.patch.shown & ~nest.shown
     seen = 0

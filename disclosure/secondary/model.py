@@ -24,7 +24,7 @@ class Model:
             unit then show no change.
         shown: published now, by base node and row; `push` and `realise` hide what they have to.
         wanted: cells that `push` may be asked for, likewise.
-        firm: whether what is published stays published, whatever that makes impossible.
+        firm: whether it is built when what is published stays published, so that no class can give way.
         cache: classes by signature, shared between models.
     """
 
@@ -50,7 +50,7 @@ class Model:
         """Columns and rows."""
         return len(self.solver.limit) + len(self.solver.lower)
 
-    def push(self, base: int, row: int, by: int, insider: int) -> Delta | None:
+    def push(self, base: int, row: int, by: int, insider: int, *, firm: bool) -> Delta | None:
         """The cheapest change that moves a cell by exactly `by`; cells that have to give way are hidden.
 
         Args:
@@ -58,18 +58,19 @@ class Model:
             row: its row.
             by: its change.
             insider: leave this insider's units alone, and do not use what outsiders are told of margins it shares.
+            firm: whether what is published stays published, whatever that makes impossible.
         """
         number, sign = self.cells.place(base, row)
         if number < 0 or not self._possible(number, by * sign, insider):
             return None
-        return self._solve({number: float(by * sign)}, insider, unseen=np.inf)
+        return self._solve({number: float(by * sign)}, insider, firm=firm, unseen=np.inf)
 
-    def realise(self, sums: np.ndarray, insider: int) -> Delta | None:
+    def realise(self, sums: np.ndarray, insider: int, *, firm: bool) -> Delta | None:
         """The cheapest change of a closed model whose sum over the units is given per leaf (P)."""
         if np.delete(sums, self.leaves).any():
             return None
         exact = {self.first_sum + n: float(sums[leaf]) for n, leaf in enumerate(self.leaves)}
-        return self._solve(exact, insider, unseen=0.0)
+        return self._solve(exact, insider, firm=firm, unseen=0.0)
 
     def _load(self) -> None:
         """Build the matrix."""
@@ -127,8 +128,8 @@ class Model:
         shape = (len(lines), len(self.unit))
         return sparse.csr_array((value[there].astype(float), (row[there], column[there])), shape=shape)
 
-    def _solve(self, fixed: dict[int, float], insider: int, *, unseen: float) -> Delta | None:
-        self._adjust(insider, unseen)
+    def _solve(self, fixed: dict[int, float], insider: int, *, firm: bool, unseen: float) -> Delta | None:
+        self._adjust(insider, firm=firm, unseen=unseen)
         solution = self.solver.solve(fixed)
         if solution is None:
             return None
@@ -149,7 +150,7 @@ class Model:
         others = (np.arange(patch.size) != node) & ((patch.insider != insider) | (insider < 0))
         return int((patch.leaves[others] @ line).sum()) >= abs(by)
 
-    def _adjust(self, insider: int, unseen: float) -> None:
+    def _adjust(self, insider: int, *, firm: bool, unseen: float) -> None:
         """Take over what is published now, fix an insider's units, free the margins it shares and limit the unseen."""
         cells, solver = self.cells, self.solver
         cells.shut = self._shut()
@@ -161,7 +162,7 @@ class Model:
         solver.bound_rows(rows, lower[rows], upper[rows])
         if insider not in self._limits:
             self._limits[insider] = self._limit(insider)
-        ways = np.where(cells.shut[self.giving], np.inf, 0)
+        ways = np.where(cells.shut[self.giving] & (not firm), np.inf, 0)
         limit = np.concatenate([self._limits[insider], ways, ways, np.full(2 * self.moves, unseen)])
         columns = np.flatnonzero(limit != solver.limit)
         solver.bound_columns(columns, limit[columns])

@@ -29,13 +29,17 @@ class Nest:
 
     Args:
         patch: the units and their areas.
-        shown: N x R, published now; models hide what they have to.
         wanted: N x R, cells with a goal.
+
+    Attributes:
+        shown: N x R, published now; models hide what they have to.
+        cells: N x R, what a model has to see: with a goal, or published at the start and perhaps again at the end.
         firm: whether what is published stays published.
     """
 
-    def __init__(self, patch: Patch, shown: np.ndarray, wanted: np.ndarray, *, firm: bool) -> None:
-        self.patch, self.shown, self.wanted, self.firm = patch, shown, wanted, firm
+    def __init__(self, patch: Patch, wanted: np.ndarray) -> None:
+        self.patch, self.shown, self.firm = patch, patch.shown.copy(), False
+        self.cells = wanted | patch.shown
         self.block = blocks(patch)
         self._models: OrderedDict[Name, Model] = OrderedDict()
         self._size = 0
@@ -79,7 +83,7 @@ class Nest:
     def apart(self, change: Change, insider: int) -> Delta | None:
         """The last resort, slow in a large table: every unit by itself, and every area."""
         model = self._model(("apart",), list(np.arange(self.patch.size)[:, None]), closed=False)
-        return model.push(change.area, change.row, change.by, insider)
+        return model.push(change.area, change.row, change.by, insider, firm=self.firm)
 
     def _neighbours(self, units: np.ndarray) -> np.ndarray:
         """Units that share an area with some of the units given, though not the whole table."""
@@ -95,7 +99,7 @@ class Nest:
         """Solve, realise, and look into the part that cannot do what was asked of it."""
         for _ in range(LOOKS):
             model = self._model((*name, closed), parts, closed=closed)
-            delta = model.push(change.area, change.row, change.by, insider)
+            delta = model.push(change.area, change.row, change.by, insider, firm=self.firm)
             if delta is None:
                 return None
             changes, failed = self._expand(delta, parts, insider)
@@ -111,7 +115,7 @@ class Nest:
         else:
             merged = merge(self.patch, parts)
             self._models[name] = Model(
-                merged, closed=closed, shown=self.shown, wanted=self.wanted, firm=self.firm, cache=self._classes
+                merged, closed=closed, shown=self.shown, wanted=self.cells, firm=self.firm, cache=self._classes
             )
             self._size += self._models[name].size
             while self._size > KEPT and len(self._models) > 1:
@@ -144,7 +148,7 @@ class Nest:
     def _search(self, part: np.ndarray, name: Name, leaves: np.ndarray, insider: int) -> Changes | None:
         parts = self._children(part)
         for _ in range(LOOKS):
-            delta = self._model(name, parts, closed=True).realise(leaves, insider)
+            delta = self._model(name, parts, closed=True).realise(leaves, insider, firm=self.firm)
             if delta is None:
                 return None
             changes, failed = self._expand(delta, parts, insider)

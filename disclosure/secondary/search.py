@@ -95,7 +95,7 @@ def _begin(patch: Patch, goals: dict[Change, Goal]) -> tuple[Ledger, Nest]:
     for change, goal in goals.items():
         goal.begin()
         wanted[change.area, change.row] = True
-    return Ledger(patch, goals), Nest(patch, patch.shown.copy(), wanted, firm=False)
+    return Ledger(patch, goals), Nest(patch, wanted)
 
 
 def _end(ledger: Ledger, shown: np.ndarray) -> Found:
