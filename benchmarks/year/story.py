@@ -30,9 +30,9 @@ from .door import Door, expect
 from .families import Families
 from .fleet import Fleet, running
 from .reckoning import Reckoning, reckon, sign_all
-from .release import TABLE, Pool, Team, download_by_all, release
+from .release import TABLE, Pool, download_by_all, release
 from .schools import CHANGES_FROM, Schools
-from .stage import Stage, a_year_later, folder_of, log_in, prepare, service_of
+from .stage import Stage, a_year_later, folder_of, prepare, service_of
 
 COUNTING = "counting-for-school"
 
@@ -112,7 +112,6 @@ class Year:
     stage: Stage
     schools: Schools
     door: Door
-    team: Team
     families: Families
     fleet: Fleet
     plan: Plan
@@ -157,7 +156,7 @@ class Year:
     def _release(self, figures: PeriodFigures, period: str) -> None:
         with self._timed(f"{period} release {len(figures.releases) + 1}"):
             self._strike()
-            made, seconds = release(self.stage, self.team, period)
+            made, seconds = release(self.stage, self.door, period)
         figures.protecting.append(seconds)
         if made is None:
             if not figures.releases:
@@ -231,10 +230,8 @@ def _live(stage: Stage, plan: Plan, figures: YearFigures, say: Say) -> int:
         http = {code: stack.enter_context(service.client(code)) for code in sample}
         schools = Schools(stage.region, stage.gateway.contracts, key, plan.records_every, plan.turns, exact, http)
         door = stack.enter_context(closing(Door(fleet.url)))
-        operator = (stage.gateway.settings.operator, "operator", "/operator")
-        team = Team(log_in(stage, door, *operator), log_in(stage, door, *operator))
         families = Families(stage, schools, door, plan.periods)
-        Year(stage, schools, door, team, families, fleet, plan, figures, say).live()
+        Year(stage, schools, door, families, fleet, plan, figures, say).live()
         _note(figures, fleet, door, families)
         shutil.rmtree(schools.folder, ignore_errors=True)
     figures.peaks = fleet.peaks
