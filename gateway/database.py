@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 from typing import Any
 
@@ -271,9 +271,17 @@ def _guard_sqlite(engine: Engine) -> None:
         if record.info.pop(_WRITER, False):
             line.leave()
 
+    event.listen(engine, "do_connect", _create_sqlite)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", begin)
     event.listen(engine.pool, "checkin", give_back)
+
+
+def _create_sqlite(_dialect: Dialect, _record: ConnectionPoolEntry, arguments: list[str], _options: object) -> None:
+    """A new file is readable by its owner only; SQLite gives those beside it the same mode."""
+    if arguments[0] != ":memory:":
+        with suppress(FileExistsError):  # never opened when it is there: closing it would give back SQLite's own locks
+            os.close(os.open(arguments[0], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

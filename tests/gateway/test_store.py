@@ -1,6 +1,7 @@
 """The database: every column declared, migrations complete, one writer at a time, nothing half done."""
 
 import sqlite3
+import stat
 import threading
 from pathlib import Path
 
@@ -136,3 +137,14 @@ def test_a_commit_is_on_disk(tmp_path: Path) -> None:
                     ("journal_mode", "synchronous", "foreign_keys")]  # fmt: skip
     assert settings == ["wal", 2, 1]
     assert sqlite3.threadsafety > 0
+
+
+def test_only_its_owner_reads_a_database(tmp_path: Path) -> None:
+    """The file and those beside it are 0600, whatever the shell would give."""
+    engine = open_database(database_url(tmp_path / "x.sqlite"))
+    migrate(engine)
+    with writing(engine) as session:
+        session.add(Party(code="ORG-X", kind="other", name="x"))
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert {"x.sqlite", "x.sqlite-wal", "x.sqlite-shm"} <= set(modes)
+    assert set(modes.values()) == {0o600}
