@@ -53,6 +53,8 @@ class Model:
     def push(self, base: int, row: int, by: int, insider: int, *, firm: bool) -> Delta | None:
         """The cheapest change that moves a cell by exactly `by`; cells that have to give way are hidden.
 
+        The cell's own class is one of them, where a row of it is big enough to be published until now.
+
         Args:
             base: the node of the cell.
             row: its row.
@@ -63,6 +65,10 @@ class Model:
         number, sign = self.cells.place(base, row)
         if number < 0 or not self._possible(number, by * sign, insider):
             return None
+        if self._shut()[number]:
+            if firm:
+                return None
+            self._hide(np.array([number]))
         return self._solve({number: float(by * sign)}, insider, firm=firm, unseen=np.inf)
 
     def realise(self, sums: np.ndarray, insider: int, *, firm: bool) -> Delta | None:
@@ -186,6 +192,9 @@ class Model:
         up, down = solution[self.first_give : self.first_give + 2 * ways].reshape(2, ways)
         moved = self.giving[np.abs(up - down) > TOLERANCE]
         if len(moved):
-            node, row = self.rows_of
-            kept = np.isin(self.cells.number[node, row], moved)
-            self.shown[self.patch.origin[node[kept]], row[kept]] = False
+            self._hide(moved)
+
+    def _hide(self, classes: np.ndarray) -> None:
+        node, row = self.rows_of
+        kept = np.isin(self.cells.number[node, row], classes)
+        self.shown[self.patch.origin[node[kept]], row[kept]] = False

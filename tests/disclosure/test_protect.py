@@ -104,6 +104,16 @@ def test_complement_of_a_total_is_small_too() -> None:
     assert frame.loc[("s3", "i0"), "status"] == "suppressed"
 
 
+def test_big_rest_of_a_small_cell_is_hidden_with_it() -> None:
+    """Where rests may be seen, 50 of a public 53 would still give away the three: it gives way with them."""
+    table = case(PLACES, {**COUNTS, ("s2", "m"): [50, 3]}, rule=ThresholdRule(complements=False))
+    frame = table.build().protected.frame
+    status = frame.set_index(["shop", "item"])["status"]
+    assert status[[("s1", "i0"), ("s1", "i1"), ("s2", "i0"), ("s2", "i1")]].eq("suppressed").all()
+    assert status[[("s4", "i0"), ("s4", "i1"), ("t2", "i0"), ("t2", "i1")]].eq("published").all()
+    assert (table.attacked(frame)["verdict"] == "safe").all()
+
+
 def test_zeros_may_be_shown_where_the_rule_says_so() -> None:
     """With zeros allowed a zero is published, a one is not."""
     table = case(
