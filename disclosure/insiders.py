@@ -51,12 +51,13 @@ def find_remainders(
     left = grid.contributors[areas] - share @ grid.contributors[:units]
     inside = share @ np.maximum(primary.totals[:units], 0)
     totals = np.where(primary.totals[areas] >= 0, primary.totals[areas] - inside, -1)
-    small, low, high = small_ends(rule, value, totals, primary.most[areas] - share @ primary.most[:units])
-    low = np.maximum(low, primary.least[areas] - share @ primary.least[:units])
+    taken, others = values[areas] - value, sparse.csr_array(grid.members)[areas] - share
+    most = np.minimum(primary.most[areas] - taken, others @ primary.most[:units])
+    small, low, high = small_ends(rule, value, totals, most)
+    low = np.maximum(low, np.maximum(primary.least[areas] - taken, others @ primary.least[:units]))
     pair, row = np.nonzero(small & (left > 0) & (watched & ~primary.known)[areas])
     area = areas[pair]
-    taken = values[area, row] - value[pair, row]
-    told = primary.told[area, row]
+    taken, told = taken[pair, row], primary.told[area, row]
     return Remainders(
         area=area,
         row=row,

@@ -1,7 +1,7 @@
 """Which cells are unsafe by themselves, what an outsider is told about them, and what must stay possible."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,8 +17,8 @@ class Primary:
 
     Attributes:
         totals: the known total of the row a cell belongs to, -1 where there is none.
-        most: what a cell cannot exceed, given the known cells of its units; beyond FAR where nothing says so.
-        least: what a cell cannot be below, given what is known from elsewhere of its units.
+        most: what a cell cannot exceed, given the known cells of it and of its units; from FAR where nothing says so.
+        least: what a cell cannot be below, given what is known from elsewhere of it and of its units.
         known: cells everybody knows because they are public, or equal to a public total by structure.
         withheld: cells of rows with a total below the floor.
         small: watched cells that are small themselves or whose rest is small.
@@ -124,36 +124,4 @@ def find_primary(
         told=told,
         low_end=low,
         high_end=high,
-    )
-
-
-def with_known(
-    grid: Grid, primary: Primary, place: tuple[np.ndarray, np.ndarray], lower: np.ndarray, upper: np.ndarray
-) -> Primary:
-    """The same with bounds an outsider has from elsewhere; what is narrow already need not stay wide.
-
-    Args:
-        grid: the layout.
-        primary: what follows from the rule.
-        place: area and row of the cells.
-        lower: their lower bounds.
-        upper: their upper bounds.
-    """
-    low, high, told = primary.lower.copy(), primary.upper.copy(), primary.told.copy()
-    np.maximum.at(low, place, lower)
-    np.minimum.at(high, place, upper)
-    told[place] = False
-    least = np.zeros(low.shape, np.int64)
-    np.maximum.at(least, place, lower)
-    least = np.asarray(grid.members @ least[: grid.areas.leaves])
-    return replace(
-        primary,
-        least=least,
-        lower=low,
-        upper=high,
-        told=told,
-        known=primary.known | (low == high),
-        small=primary.small & (low < high),
-        low_end=np.maximum(primary.low_end, np.maximum(low, least)),
-        high_end=np.minimum(primary.high_end, high),
     )

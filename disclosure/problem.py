@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 from scipy import sparse
 
 from disclosure.errors import DisclosureError
 from disclosure.grid import Grid
 from disclosure.insiders import Remainders, find_remainders
-from disclosure.primary import Primary, find_primary, with_known
+from disclosure.known import add_known
+from disclosure.primary import Primary, find_primary
 from disclosure.terms import Terms, Weight
 
 
@@ -90,7 +90,7 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         watched |= np.outer(*grid.select(pattern)) & (grid.contributors > 0)
     primary = find_primary(grid, values, listed, watched, rule=rule, public=terms.public)
     if terms.known is not None:
-        primary = _add_known(grid, values, primary, terms.known)
+        primary = add_known(grid, values, primary, terms.known)
     remainders = find_remainders(grid, values, primary, watched, rule=rule, insider=insider)
     hidden = primary.small | primary.withheld
     hidden[remainders.area, remainders.row] = True
@@ -111,27 +111,6 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         unseen=np.concatenate([leaves[:0], *(grid.along(name, change) for name, change in terms.unseen.items())]),
         cost=price(grid, terms.weights, seed),
     )
-
-
-def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataFrame) -> Primary:
-    place = grid.place(known)
-    lower, upper = _whole(grid, known, "lower"), _whole(grid, known, "upper")
-    wrong = (values[place] < lower) | (values[place] > upper)
-    if wrong.any():
-        raise DisclosureError(
-            f"known: the bounds of {grid.name_of(known, wrong)} exclude the true count; correct or drop them"
-        )
-    return with_known(grid, primary, place, lower, upper)
-
-
-def _whole(grid: Grid, known: pd.DataFrame, column: str) -> np.ndarray:
-    if column not in known.columns:
-        raise DisclosureError(f"known: no column {column!r}")
-    numbers = pd.to_numeric(known[column], errors="coerce").to_numpy(float, na_value=np.nan)
-    wrong = ~np.isfinite(numbers) | (numbers != np.rint(numbers))
-    if wrong.any():
-        raise DisclosureError(f"known: {column} of {grid.name_of(known, wrong)} is no whole number")
-    return numbers.astype(np.int64)
 
 
 def _check_lines(grid: Grid, leaves: np.ndarray, lines: np.ndarray) -> np.ndarray:

@@ -43,15 +43,14 @@ def attack(
         The cells with `lower` and `upper` (Int64; missing where there is no upper bound).
 
     Raises:
-        DisclosureError: an unknown code, or figures that contradict each other.
+        DisclosureError: an unknown code, or figures that contradict each other; a single cell is named.
     """
     relations = relate(dimensions, frame, structural_zeros)
     wanted = frame[frame["value"].isna()] if cells is None else cells
     names = [column for axis in relations.axes for column in (axis.name, f"{axis.name}_level")]
     facts = _facts(frame, small, known, rule or ThresholdRule(), names)
     result = wanted[names].reset_index(drop=True)
-    tightest = facts.groupby(names, as_index=False).agg({"lower": "max", "upper": "min"})
-    told = result.merge(tightest, on=names, how="left")
+    told = result.merge(_tightest(relations, facts, names), on=names, how="left")
     floor, ceiling = _numbers(told["lower"], 0), _numbers(told["upper"], np.inf)
     lower, upper = _Programme(relations, facts, inequalities).bounds(relations.cells(wanted), floor, ceiling)
     return result.assign(lower=pd.array(lower, "Int64"), upper=pd.array(upper, "Int64"))
@@ -69,6 +68,16 @@ def _facts(
     if known is not None:
         facts.append(known[[*names, "lower", "upper"]])
     return pd.concat(facts, ignore_index=True)
+
+
+def _tightest(relations: Relations, facts: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """One line per cell."""
+    tightest = facts.groupby(names, as_index=False).agg({"lower": "max", "upper": "min"})
+    crossed = tightest[(tightest["lower"] > tightest["upper"]).fillna(value=False)]
+    if len(crossed):
+        first = ", ".join(f"{axis.name} {crossed[axis.name].iloc[0]!r}" for axis in relations.axes)
+        raise DisclosureError(f"{first}: what is printed, known and small of this cell contradicts itself")
+    return tightest
 
 
 def _numbers(column: pd.Series, missing: float) -> np.ndarray:

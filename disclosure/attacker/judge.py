@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from disclosure.attacker.layout import Layout, lay_cells
 from disclosure.attacker.relations import relate
 from disclosure.attacker.sightings import Moved, Sightings, shares
-from disclosure.attacker.stakes import Layout, Stakes, lay_cells, weigh
+from disclosure.attacker.stakes import Stakes, weigh
 from disclosure.errors import DisclosureError
 from disclosure.hierarchy import unit_of
 from disclosure.rules import ThresholdRule

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from disclosure.attacker.stakes import Layout, Stakes
+from disclosure.attacker.layout import Layout
+from disclosure.attacker.stakes import Stakes
 
 
 @dataclass(frozen=True, eq=False)

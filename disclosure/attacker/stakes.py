@@ -3,134 +3,19 @@
 Written from the definition on purpose without looking at the suppressor, whose mistakes it must not repeat.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from disclosure.attacker.relations import Relations
-from disclosure.hierarchy import Axis
-from disclosure.rules import Inequality, Pattern, ThresholdRule
+from disclosure.attacker.knowledge import learn
+from disclosure.attacker.layout import Layout, cuts
+from disclosure.rules import Pattern, ThresholdRule
 from disclosure.terms import Terms
 
 NONE = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True, eq=False)
-class Layout:
-    """The table as areas x rows, areas being the nodes of one dimension and the parts its paths cut out.
-
-    Attributes:
-        relations: the dimensions.
-        unit: which axis the areas come from.
-        members: areas x units.
-        rows: rows x leaves of the other dimensions.
-        possible: units x leaves.
-    """
-
-    relations: Relations
-    unit: int
-    members: sparse.csr_array
-    rows: np.ndarray
-    possible: np.ndarray
-
-    @property
-    def others(self) -> list[Axis]:
-        """The other axes."""
-        return [axis for place, axis in enumerate(self.relations.axes) if place != self.unit]
-
-    def turn(self, table: np.ndarray) -> np.ndarray:
-        """A vector over leaf combinations as units x leaves."""
-        return np.moveaxis(table.reshape(self.relations.shape), self.unit, 0).reshape(self.members.shape[1], -1)
-
-    def sums(self, table: np.ndarray) -> np.ndarray:
-        """Areas x rows of a units x leaves table."""
-        return np.asarray(self.members @ self.inner(table))
-
-    def inner(self, table: np.ndarray) -> np.ndarray:
-        """Lines x rows of lines x leaves; floats below 2**53 add up exactly, many times faster than whole numbers."""
-        return np.asarray(table.astype(float) @ self.rows.T.astype(float)).astype(np.int64)
-
-    def lines(self, given: Iterable[Inequality]) -> np.ndarray:
-        """Inequalities x leaves: larger - smaller, which is at least 0 in every unit."""
-        inner = Relations(tuple(self.others), np.ones(self.rows.shape[1], bool))
-        return inner.inequalities(given).toarray()
-
-    def place(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Area and row of every cell of a frame."""
-        nodes = [axis.nodes(frame[axis.name], frame[f"{axis.name}_level"]) for axis in self.relations.axes]
-        area = nodes.pop(self.unit)
-        return area, np.ravel_multi_index(nodes, [len(axis.codes) for axis in self.others]) if nodes else 0 * area
-
-    def matches(self, pattern: Pattern) -> tuple[np.ndarray, np.ndarray]:
-        """Areas and rows that a pattern names."""
-        axis = self.relations.axes[self.unit]
-        areas = np.full(self.members.shape[0], axis.name not in pattern)
-        areas[: len(axis.codes)] = axis.select(pattern[axis.name]) if axis.name in pattern else True
-        rows = np.ones(1, bool)
-        for other in self.others:
-            chosen = other.select(pattern[other.name]) if other.name in pattern else np.ones(len(other.codes), bool)
-            rows = np.outer(rows, chosen).ravel()
-        return areas, rows
-
-    def total_of(self, pattern: Pattern) -> np.ndarray:
-        """Per row the row with the pattern's level that contains it, -1 if none does."""
-        total = np.zeros(len(self.rows), int)
-        places = np.unravel_index(np.arange(len(total)), [len(axis.codes) for axis in self.others] or [1])
-        for axis, node in zip(self.others, places, strict=False):
-            up = (
-                _containing(axis, axis.select(pattern[axis.name]))
-                if axis.name in pattern
-                else np.arange(len(axis.codes))
-            )
-            total = np.where((total < 0) | (up[node] < 0), -1, total * len(axis.codes) + up[node])
-        return total
-
-
-def lay_cells(relations: Relations, unit: int) -> Layout:
-    """Areas and rows of the dimensions, areas along one of them."""
-    axis = relations.axes[unit]
-    rows = np.ones((1, 1), np.int64)
-    for place, other in enumerate(relations.axes):
-        if place != unit:
-            rows = np.kron(rows, other.members.toarray().astype(np.int64))
-    empty = Layout(relations, unit, axis.members, rows, np.zeros((0, 0), bool))
-    parts = sparse.csr_array(_parts(axis).astype(np.int64))
-    members = sparse.csr_array(sparse.vstack([axis.members.astype(np.int64), parts]))
-    return Layout(relations, unit, members, rows, empty.turn(relations.possible))
-
-
-def _parts(axis: Axis) -> np.ndarray:
-    """Sets of units that areas of two levels cut out and that are no areas themselves."""
-    areas = {area.tobytes() for area in axis.members[axis.leaves :].toarray().astype(bool)}
-    found = [np.frombuffer(units, bool) for units in _cuts(axis) if units not in areas]
-    return np.array(found, bool).reshape(len(found), axis.leaves)
-
-
-def _cuts(axis: Axis) -> dict[bytes, set[tuple[int, int]]]:
-    """Sets of units that two areas share, or that an area shares with none of a level; and which two levels."""
-    areas = axis.members[axis.leaves :].toarray().astype(bool)
-    level = axis.level[axis.leaves :]
-    found: dict[bytes, set[tuple[int, int]]] = {}
-    for here, there in permutations(np.unique(level).tolist(), 2):
-        others = areas[level == there]
-        nowhere = ~others.any(axis=0)
-        for area in areas[level == here]:
-            touching = others[(others & area).any(axis=1)]
-            for units in (*(area & other for other in touching), area & nowhere):
-                if units.any():
-                    found.setdefault(units.tobytes(), set()).add((here, there))
-    return found
-
-
-def _containing(axis: Axis, chosen: np.ndarray) -> np.ndarray:
-    """Per node the chosen node that has all its leaves, -1 if none has."""
-    members = axis.members.toarray().astype(np.int64)
-    held = members @ members[chosen].T == members.sum(axis=1)[:, None]
-    return np.where(held.any(axis=1), np.flatnonzero(chosen)[held.argmax(axis=1)], -1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,17 +66,18 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
     small = is_small & watched
     told = small & listed & ~((total >= 0) & (total < rule.floor))
     lower, upper = np.where(told, low, -NONE), np.where(told, high, NONE)
-    floor = np.zeros(values.shape, np.int64)
+    reach = np.zeros(values.shape, np.int64), room
     if terms.known is not None:
         spot = layout.place(terms.known)
         np.maximum.at(lower, spot, terms.known["lower"].to_numpy(np.int64))
         np.minimum.at(upper, spot, terms.known["upper"].to_numpy(np.int64))
         told[spot] = False
-        floor = _floor(layout, spot, terms.known["lower"].to_numpy(np.int64))
-        low, high = np.maximum(low, np.maximum(lower, floor)), np.minimum(high, upper)
         small &= lower < upper
+        knowledge = learn(layout, values, public_cells, room, terms.known)
+        reach = knowledge.least, knowledge.most
+        low, high = knowledge.narrow(layout, small, (lower, upper), (low, high))
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
-    margins = _margins(layout, values, total, watched, bounds, room=room, floor=floor, rule=rule, insider=insider)
+    margins = _margins(layout, values, total, watched, bounds, reach=reach, rule=rule, insider=insider)
     fixed |= public_cells | (lower == upper)
     return Stakes(values, fixed, lower, upper, told, small, listed & small, low, high, margins)
 
@@ -235,14 +121,6 @@ def _room(layout: Layout, values: np.ndarray, public_cells: np.ndarray) -> np.nd
     return np.asarray(layout.members @ room)
 
 
-def _floor(layout: Layout, spot: tuple[np.ndarray, np.ndarray], least: np.ndarray) -> np.ndarray:
-    """The lowest a cell can be when each unit in it has at least what is known of it."""
-    units = layout.members.shape[1]
-    each = np.zeros((layout.members.shape[0], len(layout.rows)), np.int64)
-    np.maximum.at(each, spot, least)
-    return np.asarray(layout.members @ each[:units])
-
-
 def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
     """Cells outside the frame that a reader may compute from it.
 
@@ -251,14 +129,14 @@ def _by_subtraction(layout: Layout, listed: np.ndarray) -> np.ndarray:
     another area, or of its only unit, is no cell of its own.
     """
     axis = layout.relations.axes[layout.unit]
-    cuts, found = _cuts(axis), _siblings(layout, listed)
+    cut, found = cuts(axis), _siblings(layout, listed)
     shown = [listed[: len(axis.codes)][axis.level == level].any(axis=0) for level in range(len(axis.levels))]
     sets = [units.tobytes() for units in layout.members.toarray().astype(bool)]
     named: dict[bytes, np.ndarray] = {}
     for node, units in enumerate(sets):
         named[units] = named.get(units, False) | listed[node]
     for node, units in enumerate(sets[axis.leaves :], axis.leaves):
-        for here, there in cuts.get(units, ()):
+        for here, there in cut.get(units, ()):
             found[node] |= shown[here] & shown[there] & ~named[units]
     return np.asarray(found & ~listed & (layout.sums(layout.possible.astype(np.int64)) > 0))
 
@@ -298,12 +176,12 @@ def _margins(
     watched: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
     *,
-    room: np.ndarray,
-    floor: np.ndarray,
+    reach: tuple[np.ndarray, np.ndarray],
     rule: ThresholdRule,
     insider: np.ndarray,
 ) -> np.ndarray:
     """Small remainders after an insider's share, as rows (area, row, insider, lowest change, highest change)."""
+    least, most = reach
     units = layout.members.shape[1]
     cells, size = layout.sums(layout.possible.astype(np.int64)), layout.members.sum(axis=1)
     found = [np.zeros((0, 5), np.int64)]
@@ -311,12 +189,13 @@ def _margins(
         own = insider == who
         held = layout.members @ own.astype(np.int64)
         area = np.flatnonzero((held > 0) & (held < size))
-        mine = sparse.csr_array(layout.members[area][:, own])
+        mine, others = (sparse.csr_array(layout.members[area][:, units_of]) for units_of in (own, ~own))
         share = np.asarray(mine @ values[:units][own])
         inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
         left = np.where(total[area] >= 0, total[area] - inside, -1)
-        small, low, high = _ends(rule, values[area] - share, left, room[area] - np.asarray(mine @ room[:units][own]))
-        low = np.maximum(low, floor[area] - np.asarray(mine @ floor[:units][own]))
+        room = np.minimum(most[area] - share, others @ most[:units][~own])
+        small, low, high = _ends(rule, values[area] - share, left, room)
+        low = np.maximum(low, np.maximum(least[area] - share, others @ least[:units][~own]))
         there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
         place, row = np.nonzero(small & there)
         at, taken = area[place], share[place, row]

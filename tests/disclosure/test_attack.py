@@ -105,6 +105,12 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "knowledge that contradicts figures": (
         printed(s1=None, s2=28, t1=30), {"known": cell("s1", lower=3, upper=4)}, "contradict each other",
     ),
+    "knowledge that contradicts a figure": (
+        printed(s1=None, s2=28), {"known": cell("s2", lower=3, upper=4)}, "^shop 's2': what is .* contradicts itself$",
+    ),
+    "knowledge that contradicts itself": (
+        printed(s1=None), {"known": cell("s1", lower=4, upper=3)}, "^shop 's1': what is .* contradicts itself$",
+    ),
     "an unknown code": (printed(s1=None).replace("s1", "s9"), {}, "shop: no code 's9' at level 'shop'"),
     "an unknown level": (printed(s1=None).assign(shop_level="street"), {}, "shop: no code 's1' at level 'street'"),
     "a dimension without a column": (printed(s1=None).drop(columns="shop"), {}, "shop: no such column in the table"),

@@ -96,9 +96,3 @@ def test_what_is_known_already_need_not_be_protected(shops: Case) -> None:
     frame = shops.build(known=both).protected.frame
     hidden = frame.loc[frame["status"] == "suppressed", ["shop", "item"]]
     assert hidden.to_numpy().tolist() == [["s1", "i1"]]
-
-
-def test_knowledge_that_leaves_no_room_is_refused(shops: Case) -> None:
-    """Whoever knows a cell knows its rest; where only the cell is declared, its rest is what cannot be protected."""
-    with pytest.raises(DisclosureError, match=r"shop 's1', item 'i0', mood 'm' cannot be protected"):
-        shops.build(known=known(lower=2, upper=2))

@@ -1,0 +1,109 @@
+"""What an outsider has from elsewhere: bounds of some cells, and what these say of others.
+
+Such a cell is given away, and no table can promise what it tells. So what must stay possible of a small cell shrinks to
+what known cells leave, each by itself: its own, one inside or around it, one that leaves the rest of a public total; of
+an area what they leave of its units together, and what one of an area around it leaves beside everything else in that.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+
+from disclosure.errors import DisclosureError
+from disclosure.grid import Grid
+from disclosure.primary import FAR, Primary
+
+Bounds = tuple[np.ndarray, np.ndarray]
+
+
+def add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataFrame) -> Primary:
+    """The same with cells (codes and levels) of which an outsider has `lower` and `upper`.
+
+    Raises:
+        DisclosureError: a missing column, a bound that is no whole number, or bounds that exclude the true count.
+    """
+    place = grid.place(known)
+    lower, upper = _whole(grid, known, "lower"), _whole(grid, known, "upper")
+    wrong = (values[place] < lower) | (values[place] > upper)
+    if wrong.any():
+        raise DisclosureError(
+            f"known: the bounds of {grid.name_of(known, wrong)} exclude the true count; correct or drop them"
+        )
+    low, high, told = primary.lower.copy(), primary.upper.copy(), primary.told.copy()
+    np.maximum.at(low, place, lower)
+    np.minimum.at(high, place, upper)
+    told[place] = False
+    given = np.zeros(values.shape, np.int64), np.full(values.shape, FAR)
+    np.maximum.at(given[0], place, lower)
+    np.minimum.at(given[1], place, upper)
+    least, most = _of_area(grid, values, primary.known, given)
+    units, heard = slice(grid.areas.leaves), (least > 0) | (most < FAR)
+    most = np.minimum(most, primary.most)
+    least = np.maximum(least, grid.members @ least[units])
+    most = np.minimum(most, grid.members @ most[units])
+    heard |= (grid.members @ heard[units].astype(np.int64)) > 0
+    ends = np.maximum(low, least), np.minimum(high, most)
+    small = primary.small & (low < high)
+    return replace(
+        primary,
+        least=least,
+        most=most,
+        lower=low,
+        upper=high,
+        told=told,
+        known=primary.known | (low == high),
+        small=small,
+        **_ends(grid, primary, small, heard, ends),
+    )
+
+
+def _whole(grid: Grid, known: pd.DataFrame, column: str) -> np.ndarray:
+    if column not in known.columns:
+        raise DisclosureError(f"known: no column {column!r}")
+    numbers = pd.to_numeric(known[column], errors="coerce").to_numpy(float, na_value=np.nan)
+    wrong = ~np.isfinite(numbers) | (numbers != np.rint(numbers))
+    if wrong.any():
+        raise DisclosureError(f"known: {column} of {grid.name_of(known, wrong)} is no whole number")
+    return numbers.astype(np.int64)
+
+
+def _of_area(grid: Grid, values: np.ndarray, public: np.ndarray, given: Bounds) -> Bounds:
+    """A x R: the least and the most that some known cell of an area says of each of its rows; FAR where none does."""
+    (low, high), (least, most) = given, (given[0].copy(), given[1].copy())
+    bounded = (low > 0) | (high < FAR)
+    shared = grid.rows @ grid.rows.T
+    size = shared.diagonal()
+    for row in np.flatnonzero(bounded.any(axis=0)).tolist():
+        area = np.flatnonzero(bounded[:, row])
+        below, above, support = low[area, row][:, None], high[area, row][:, None], grid.support[area]
+
+        def say(rows: np.ndarray, lowest: np.ndarray, highest: np.ndarray, area: np.ndarray = area) -> None:
+            at = np.ix_(area, rows)
+            least[at], most[at] = np.maximum(least[at], lowest), np.minimum(most[at], highest)
+
+        around, inside = np.flatnonzero(shared[row] == size[row]), np.flatnonzero(shared[row] == size)
+        say(around, below, np.where(support[:, around] == support[:, [row]], above, FAR))
+        say(inside, np.where(support[:, inside] == support[:, [row]], below, 0), above)
+        for whole in around[public[np.ix_(area, around)].any(axis=0)].tolist():
+            rest = np.flatnonzero((shared[whole] == size) & (shared[row] == 0))
+            total, open_to = values[area, whole][:, None], public[area, whole][:, None]
+            filled = open_to & (support[:, rest] + support[:, [row]] == support[:, [whole]])
+            say(rest, np.where(filled, total - above, 0), np.where(open_to, total - below, FAR))
+    return least, most
+
+
+def _ends(grid: Grid, primary: Primary, small: np.ndarray, heard: np.ndarray, bounds: Bounds) -> dict[str, np.ndarray]:
+    """What must stay possible: within the bounds, and within what they leave of areas around where one is known."""
+    (low, high), members, units = bounds, grid.members, slice(grid.areas.leaves)
+    low_end, high_end = np.maximum(primary.low_end, low), np.minimum(primary.high_end, high)
+    least, most = members @ low[units].clip(0), members @ high[units]
+    shared = sparse.coo_array(members @ members.T)
+    within = shared.data == np.asarray(members.sum(axis=1)).ravel()[shared.row]
+    part, area = shared.row[within], shared.col[within]
+    pair, row = np.nonzero(small[part] & heard[area])
+    part, area = part[pair], area[pair]
+    np.maximum.at(low_end, (part, row), low[area, row] - most[area, row] + most[part, row])
+    np.minimum.at(high_end, (part, row), high[area, row] - least[area, row] + least[part, row])
+    return {"low_end": low_end, "high_end": high_end}
