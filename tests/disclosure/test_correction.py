@@ -1,8 +1,10 @@
 """A corrected release beside the one it replaces: neither table nor what changed can be narrowed."""
 
+import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -176,6 +178,24 @@ def test_late_shop_is_added_without_a_trace_of_its_small_counts(town: Case, late
     frame = releases[1].protected.frame
     assert frame.loc[frame["shop"].isin(late), "value"].notna().any()
     assert narrowed(without(town, late), after, releases, late).empty
+
+
+def test_late_shops_are_searched_among_themselves(town: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was added can move in the late shops only: a search of their number settles it, and not one of all shops."""
+    late, secondary = ["s0", "s3"], importlib.import_module("disclosure.secondary")
+    after = changed(town, {(shop, "m"): [50, 9, 2] for shop in late})
+    asked: list[tuple[int, int, int]] = []
+
+    def watch(patch: Any, goals: Any, order: Any) -> Any:  # noqa: ANN401  passed through
+        found = few(patch, goals, order)
+        asked.append((patch.size, len(goals), len(found.left)))
+        return found
+
+    few = secondary.search_few
+    monkeypatch.setattr(secondary, "search_few", watch)
+    corrected(without(town, late), after, late)
+    ((size, goals, left),) = asked
+    assert (size, goals > 0, left) == (2, True, 0)
 
 
 def test_withdrawn_shop_is_taken_out_without_a_trace_of_its_small_counts(town: Case) -> None:

@@ -1,12 +1,14 @@
-"""The same bytes whoever does the work: nobody but ourselves, a thread, two processes."""
+"""The same bytes whoever does the work: nobody but ourselves, a thread, two processes; other bytes for another seed."""
 
 from collections.abc import Callable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
+import numpy as np
 import pytest
 
-from tests.disclosure.world import at_random
+from disclosure import problem
+from tests.disclosure.world import Case, at_random, case
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "a thread": lambda: ThreadPoolExecutor(1),
@@ -30,6 +32,22 @@ def test_pattern_does_not_depend_on_who_searches(executor: str) -> None:
 
 def test_another_seed_may_hide_other_cells() -> None:
     """Which cells are taken as secondaries is decided by the secret seed: readers cannot replay it."""
-    table = at_random(3)
-    frames = {table.build(seed=bytes([number]) * 16).protected.frame.to_csv() for number in range(6)}
-    assert len(frames) > 1
+    assert len(frames(at_random(3))) > 1
+
+
+def test_seed_decides_which_of_two_alike_shops_is_hidden() -> None:
+    """s2 and s3 can cover s1 equally well: the price that the seed gives them decides."""
+    places = [(shop, "t1", "c1", "o") for shop in ("s1", "s2", "s3")]
+    table = case(places, {("s1", "m"): [40, 2], ("s2", "m"): [50, 9], ("s3", "m"): [50, 9]})
+    assert len(frames(table)) == 2
+
+
+def test_seed_decides_who_is_served_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all cells at one price there are several patterns still: who comes later uses what is hidden by then."""
+    monkeypatch.setattr(problem, "price", lambda grid, *_: np.ones(grid.contributors.shape, np.float32))
+    assert len(frames(at_random(3))) > 1
+
+
+def frames(table: Case) -> set[str]:
+    """What six seeds make of a table."""
+    return {table.build(seed=bytes([number]) * 16).protected.frame.to_csv() for number in range(6)}

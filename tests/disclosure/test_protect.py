@@ -1,5 +1,6 @@
 """The front door: what comes out, what stays inside, what is refused."""
 
+import importlib
 import json
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ import pytest
 from disclosure import DisclosureError, Hierarchy, ThresholdRule, protect
 from tests.disclosure.world import SEED, Case, at_random, case
 
+CLEANUP = importlib.import_module("disclosure.secondary.cleanup")
 PLACES = [("s1", "t1", "c1", "o1"), ("s2", "t1", "c1", "o2"), ("s3", "t1", "c1", "o3"), ("s4", "t2", "c1", "o1")]
 COUNTS = {("s1", "m"): [40, 2], ("s2", "m"): [50, 9], ("s3", "m"): [60, 8], ("s4", "m"): [30, 12]}
 
@@ -208,6 +210,22 @@ def test_random_table_hides_less_than_everything() -> None:
     """Protection is no blackout: the cells that can be shown are mostly shown."""
     frame = at_random(3).build().protected.frame
     assert frame["status"].eq("published").mean() > 0.3
+
+
+@pytest.mark.parametrize(("wanted", "other"), [("s2", "s3"), ("s3", "s2")])
+def test_wanted_shop_is_spared(shops: Case, wanted: str, other: str) -> None:
+    """Either of two shops can cover s1: the one that users want more stays published."""
+    frame = shops.build(weights=[({"shop": [wanted]}, 100.0)]).protected.frame
+    hidden = set(frame.loc[frame["status"] == "suppressed", "shop"])
+    assert (wanted in hidden, other in hidden) == (False, True)
+
+
+def test_what_turns_out_to_be_needless_is_published_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the last step left out, more is hidden for the same safety."""
+    table = at_random(47)
+    clean = table.build().protected.frame["status"].eq("suppressed").sum()
+    monkeypatch.setattr(CLEANUP, "_candidates", lambda *_: [])
+    assert clean < table.build().protected.frame["status"].eq("suppressed").sum()
 
 
 def test_utility_counts_cells_per_level_and_member(shops: Case) -> None:
