@@ -51,10 +51,13 @@ def find_remainders(
     left = grid.contributors[areas] - share @ grid.contributors[:units]
     inside = share @ np.maximum(primary.totals[:units], 0)
     totals = np.where(primary.totals[areas] >= 0, primary.totals[areas] - inside, -1)
-    taken, others = values[areas] - value, sparse.csr_array(grid.members)[areas] - share
-    most = np.minimum(primary.most[areas] - taken, others @ primary.most[:units])
+    taken = values[areas] - value
+    most, least = (
+        (grid.members @ each[:units])[areas] - share @ each[:units] for each in (primary.most, primary.least)
+    )
+    most = np.minimum(most, primary.most[areas] - taken)
     small, low, high = small_ends(rule, value, totals, most)
-    low = np.maximum(low, np.maximum(primary.least[areas] - taken, others @ primary.least[:units]))
+    low = np.maximum(low, np.maximum(least, primary.least[areas] - taken))
     pair, row = np.nonzero(small & (left > 0) & (watched & ~primary.known)[areas])
     area = areas[pair]
     taken, told = taken[pair, row], primary.told[area, row]

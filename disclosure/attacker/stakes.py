@@ -181,7 +181,7 @@ def _margins(
     insider: np.ndarray,
 ) -> np.ndarray:
     """Small remainders after an insider's share, as rows (area, row, insider, lowest change, highest change)."""
-    least, most = reach
+    (least, most), (all_least, all_most) = reach, (layout.members @ each[: layout.members.shape[1]] for each in reach)
     units = layout.members.shape[1]
     cells, size = layout.sums(layout.possible.astype(np.int64)), layout.members.sum(axis=1)
     found = [np.zeros((0, 5), np.int64)]
@@ -189,13 +189,13 @@ def _margins(
         own = insider == who
         held = layout.members @ own.astype(np.int64)
         area = np.flatnonzero((held > 0) & (held < size))
-        mine, others = (sparse.csr_array(layout.members[area][:, units_of]) for units_of in (own, ~own))
+        mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
         inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
         left = np.where(total[area] >= 0, total[area] - inside, -1)
-        room = np.minimum(most[area] - share, others @ most[:units][~own])
+        room = np.minimum(most[area] - share, all_most[area] - mine @ most[:units][own])
         small, low, high = _ends(rule, values[area] - share, left, room)
-        low = np.maximum(low, np.maximum(least[area] - share, others @ least[:units][~own]))
+        low = np.maximum(low, np.maximum(least[area] - share, all_least[area] - mine @ least[:units][own]))
         there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
         place, row = np.nonzero(small & there)
         at, taken = area[place], share[place, row]

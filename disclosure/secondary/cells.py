@@ -88,6 +88,11 @@ class Cells:
         node = np.flatnonzero(self.patch.origin == base)
         return (int(self.number[node[0], row]), int(self.sign[node[0], row])) if len(node) else (-1, 1)
 
+    def alike(self, base: int, row: int) -> np.ndarray:
+        """The rows in the class of a cell of the base patch that has one here."""
+        numbers = self.number[np.flatnonzero(self.patch.origin == base)[0]]
+        return np.flatnonzero(numbers == numbers[row])
+
     def shared(self, insider: int) -> np.ndarray:
         """Classes of areas that an insider has a share in, with bounds that merely say that a cell is small."""
         if insider not in self._shared:

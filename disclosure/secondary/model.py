@@ -65,10 +65,11 @@ class Model:
         number, sign = self.cells.place(base, row)
         if number < 0 or not self._possible(number, by * sign, insider):
             return None
-        if self._shut()[number]:
+        own = base, self.cells.alike(base, row)
+        if self.shown[own].any():
             if firm:
                 return None
-            self._hide(np.array([number]))
+            self.shown[own] = False
         return self._solve({number: float(by * sign)}, insider, firm=firm, unseen=np.inf)
 
     def realise(self, sums: np.ndarray, insider: int, *, firm: bool) -> Delta | None:
@@ -192,9 +193,6 @@ class Model:
         up, down = solution[self.first_give : self.first_give + 2 * ways].reshape(2, ways)
         moved = self.giving[np.abs(up - down) > TOLERANCE]
         if len(moved):
-            self._hide(moved)
-
-    def _hide(self, classes: np.ndarray) -> None:
-        node, row = self.rows_of
-        kept = np.isin(self.cells.number[node, row], classes)
-        self.shown[self.patch.origin[node[kept]], row[kept]] = False
+            node, row = self.rows_of
+            kept = np.isin(self.cells.number[node, row], moved)
+            self.shown[self.patch.origin[node[kept]], row[kept]] = False

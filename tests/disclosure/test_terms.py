@@ -96,3 +96,13 @@ def test_what_is_known_already_need_not_be_protected(shops: Case) -> None:
     frame = shops.build(known=both).protected.frame
     hidden = frame.loc[frame["status"] == "suppressed", ["shop", "item"]]
     assert hidden.to_numpy().tolist() == [["s1", "i1"]]
+
+
+def test_what_is_to_stay_hidden_is_hidden(shops: Case) -> None:
+    """A big cell that an earlier release hid is not printed, though nothing else asks for it."""
+    hidden = known(shop="s4").drop(columns=["lower", "upper"])
+    before, after = (
+        made.protected.frame.set_index(["shop", "item"]) for made in (shops.build(), shops.build(hidden=hidden))
+    )
+    assert before.loc[("s4", "i1"), "value"] == 12
+    assert after.loc[("s4", "i1"), "status"] == "suppressed"
