@@ -28,7 +28,10 @@ class Terms:
         structural_zeros: leaf combinations that cannot exist; a dimension without a column is free.
         inequalities: what holds between members that do not add up, in every unit.
         coalitions: a leaf of one dimension and its `insider`, who knows all cells of its own leaves.
-        known: cells (codes and levels) with `lower` and `upper` that an outsider already has.
+        known: cells (codes and levels) with `lower` and `upper` that an outsider already has; 2**30 is no upper bound.
+            They are given away, and of all others what each of them leaves must stay possible. What follows only from
+            several together, or from inequalities, has to stand here too, else the table is refused: `attack` on the
+            frame without its values, told `small` and `known`, computes it.
         hidden: cells (codes and levels) that stay hidden, whatever their counts.
         watch: what is never shown and may not be narrowed either, as a list of patterns.
         unseen: {dimension: {leaf: by}}: changes that no row of the release and no public one shows.
