@@ -95,9 +95,9 @@ def _of_area(grid: Grid, values: np.ndarray, public: np.ndarray, given: Bounds) 
 
 
 def _ends(grid: Grid, primary: Primary, small: np.ndarray, heard: np.ndarray, bounds: Bounds) -> dict[str, np.ndarray]:
-    """What must stay possible: within the bounds, and within what they leave of areas around where one is known."""
+    """What must stay possible: within what bounds leave of the areas around where some is known, itself among them."""
     (low, high), members, units = bounds, grid.members, slice(grid.areas.leaves)
-    low_end, high_end = np.maximum(primary.low_end, low), np.minimum(primary.high_end, high)
+    low_end, high_end = primary.low_end.copy(), primary.high_end.copy()
     least, most = members @ low[units].clip(0), members @ high[units]
     shared = sparse.coo_array(members @ members.T)
     within = shared.data == np.asarray(members.sum(axis=1)).ravel()[shared.row]
