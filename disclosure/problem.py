@@ -15,6 +15,8 @@ from disclosure.known import add_known
 from disclosure.primary import Primary, find_primary
 from disclosure.terms import Terms, Weight
 
+TOGETHER = 8  # regions searched at once for what one of them alone cannot do
+
 
 @dataclass(frozen=True, eq=False)
 class Problem:
@@ -74,6 +76,23 @@ class Problem:
             row, column = axis.members[nodes].nonzero()
             region[column] = row
         return region
+
+    @cached_property
+    def districts(self) -> np.ndarray:
+        """U: equal numbers for `TOGETHER` regions, those that share areas rather than others."""
+        regions, place = np.unique(self.regions, return_inverse=True)
+        inside = sparse.csr_array((np.ones(len(place), int), (np.arange(len(place)), place)))
+        touched = sparse.csr_array(self.grid.members @ inside > 0).astype(np.int64)
+        touched = touched[np.flatnonzero(touched.sum(axis=1) < len(regions))]
+        shared = (touched.T @ touched).toarray()
+        district = np.full(len(regions), -1)
+        while (district < 0).any():
+            joined = district == district.max() + 1
+            for _ in range(TOGETHER):
+                free = (district < 0) & ~joined
+                joined[np.argmax(np.where(free, shared[joined].sum(axis=0), -1))] |= free.any()
+            district[joined] = district.max() + 1
+        return np.asarray(district[place])
 
 
 def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Problem:

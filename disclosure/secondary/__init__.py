@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from disclosure.problem import Problem, shuffle
 from disclosure.secondary.goals import Change, Goal, find_goals
 from disclosure.secondary.ledger import Delta, Ledger
 from disclosure.secondary.patch import Patch, cut
-from disclosure.secondary.search import Found, search_few, search_region, search_whole
+from disclosure.secondary.search import Found, search_district, search_few, search_region, search_whole
 from disclosure.witness import Witnesses, gather, join
 
 Task = tuple[Patch, dict[Change, Goal], np.ndarray]
@@ -40,8 +41,9 @@ def find_pattern(
     1. Units in which something can change unseen, among themselves: few, and the only ones that can move what is told
        apart only there.
     2. Each region by itself, in parallel: more hiding never narrows, and no region moves a sum over itself.
-    3. The whole table, with what is left.
-    4. Whatever no witness needs hidden is published again.
+    3. Likewise the districts: some regions at once.
+    4. The whole table, with what is left.
+    5. Whatever no witness needs hidden is published again, at the end of each search.
 
     Args:
         problem: the table and what is known of it.
@@ -63,11 +65,12 @@ def find_pattern(
 
     for patch, goals, rank in _few(problem, shown, left, order):
         take_over(patch, search_few(patch, goals, rank))  # 1
-    tasks = list(_regions(problem, shown, left, order))
-    search: Callable[..., Iterable[Found]] = executor.map if executor else map
-    for (patch, _, _), found in zip(tasks, search(_search, tasks), strict=True):
-        take_over(patch, found)  # 2
-    found = search_whole(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, order)  # 3
+    mapped: Callable[..., Iterable[Found]] = executor.map if executor else map
+    for search, parts in ((search_region, problem.regions), (search_district, problem.districts)):
+        tasks = list(_parts(problem, shown, left, order, parts))
+        for (patch, _, _), found in zip(tasks, mapped(partial(_search, search), tasks), strict=True):
+            take_over(patch, found)  # 2, 3
+    found = search_whole(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, order)  # 4
     return Pattern(found.shown, join([*witnesses, found.witnesses]), found.left)
 
 
@@ -99,21 +102,24 @@ def _few(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: 
         yield patch, {change._replace(area=place[change.area]): goals.pop(change) for change in mine}, order[patch.ids]
 
 
-def _regions(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray) -> Iterator[Task]:
-    """One task per region, with the goals of its units and inner areas, which leave `goals`."""
+def _parts(
+    problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray, parts: np.ndarray
+) -> Iterator[Task]:
+    """One task per part of the units with goals of its units and inner areas, which leave `goals`."""
     by_area: dict[int, list[Change]] = {}
     for change in goals:
         by_area.setdefault(change.area, []).append(change)
-    for region in np.unique(problem.regions):
-        patch = cut(problem, np.flatnonzero(problem.regions == region), shown)
+    for part in np.unique(parts):
+        patch = cut(problem, np.flatnonzero(parts == part), shown)
         inner = (patch.spread == patch.members.sum(axis=1)) & ~(patch.whole & (np.arange(len(patch.ids)) >= patch.size))
         mine = {
             Change(node, change.row, change.by): goals.pop(change)
             for node in np.flatnonzero(inner).tolist()
             for change in by_area.get(int(patch.ids[node]), ())
         }
-        yield patch, mine, order[patch.ids]
+        if mine:
+            yield patch, mine, order[patch.ids]
 
 
-def _search(task: Task) -> Found:
-    return search_region(*task)
+def _search(search: Callable[..., Found], task: Task) -> Found:
+    return search(*task)

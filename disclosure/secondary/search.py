@@ -60,8 +60,16 @@ def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) ->
     return _end(ledger, republish(ledger, nest, _near_first))  # 3
 
 
+def search_district(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
+    """Serve what single regions could not within a few at once, leaving every sum over these alone."""
+    ledger, nest = _begin(patch, goals)
+    for change in _in_order(goals, nest, order):
+        _serve(ledger, change, lambda c, insider: _together(nest, c, insider))
+    return _end(ledger, republish(ledger, nest, _together))
+
+
 def search_whole(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
-    """Serve what the regions could not.
+    """Serve what districts could not.
 
     4. Within the whole table, leaving its grand totals alone; else with nothing left alone but what is published; and
        where the parts of the table hide what stands in the way, without parts.
@@ -85,8 +93,12 @@ def _near_first(nest: Nest, change: Change, insider: int) -> Delta | None:
     return found or _in_region(nest, change, insider)
 
 
+def _together(nest: Nest, change: Change, insider: int) -> Delta | None:
+    return nest.within(change, insider, regional=False, closed=True)
+
+
 def _anywhere(nest: Nest, change: Change, insider: int) -> Delta | None:
-    found = nest.within(change, insider, regional=False, closed=True)
+    found = _together(nest, change, insider)
     return found or nest.within(change, insider, regional=False, closed=False)
 
 
