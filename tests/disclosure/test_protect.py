@@ -222,7 +222,7 @@ def test_wanted_shop_is_spared(shops: Case, wanted: str, other: str) -> None:
 
 def test_what_turns_out_to_be_needless_is_published_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the last step left out, more is hidden for the same safety."""
-    table = at_random(47)
+    table = at_random(55)
     clean = table.build().protected.frame["status"].eq("suppressed").sum()
     monkeypatch.setattr(CLEANUP, "_candidates", lambda *_: [])
     assert clean < table.build().protected.frame["status"].eq("suppressed").sum()
