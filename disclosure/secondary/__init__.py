@@ -66,7 +66,8 @@ def find_pattern(
     for patch, goals, rank in _few(problem, shown, left, order):
         take_over(patch, search_few(patch, goals, rank))  # 1
     mapped: Callable[..., Iterable[Found]] = executor.map if executor else map
-    for search, parts in ((search_region, problem.regions), (search_district, problem.districts)):
+    districts = [(search_district, problem.districts)] if problem.districts.any() else []  # one is the whole table
+    for search, parts in [(search_region, problem.regions), *districts]:
         tasks = list(_parts(problem, shown, left, order, parts))
         for (patch, _, _), found in zip(tasks, mapped(partial(_search, search), tasks), strict=True):
             take_over(patch, found)  # 2, 3

@@ -1,11 +1,15 @@
 """What is searched together: regions, and districts of some regions at once."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
+import pytest
 
 from disclosure import Hierarchy, Terms, ThresholdRule
 from disclosure.grid import build_grid
 from disclosure.problem import TOGETHER, Problem, pose
+from tests.disclosure.world import Case
 
 SEED = bytes(range(32))
 
@@ -37,3 +41,20 @@ def test_a_district_is_some_regions_and_first_those_that_share_an_area() -> None
     assert sorted(pairs["district"].value_counts()) == [3, TOGETHER, TOGETHER]
     assert districts[0] == districts[-1]
     assert not np.isin(-1, districts)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_districts_keep_what_regions_keep(monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+    """Five chains, two at once, then one left over: neither an outsider nor an owner narrows a small cell."""
+    monkeypatch.setattr("disclosure.problem.TOGETHER", 2)
+    rng, shops = np.random.default_rng(seed), [f"s{number}" for number in range(10)]
+    chains = [f"c{number // 2}" for number in range(10)]
+    places = pd.DataFrame({"shop": shops, "town": shops, "chain": chains, "all": "all", "owner": shops})
+    places["town"] = "t" + places["town"]
+    lines = [
+        (shop, item, "m", int(rng.poisson(mean))) for shop, (item, mean) in product(shops, {"a": 9, "b": 5}.items())
+    ]
+    table = Case(places=places, counts=pd.DataFrame(lines, columns=["shop", "item", "mood", "n"]), owners=True)
+    frame = table.build().protected.frame
+    assert set(table.attacked(frame)["verdict"]) == {"safe"}
+    assert {verdict for owner in shops for verdict in table.attacked_by(owner, frame)["verdict"]} <= {"safe"}
