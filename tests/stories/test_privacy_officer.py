@@ -50,9 +50,10 @@ def september_another_log(town: Town, officer: Person, folder: Path) -> None:
     officer.log_in()
     officer.see("/audit/check")
     assert "In orde" in officer.press("/audit/check")
-    answer = officer.http.post(
-        "/audit/bundle", data={"csrf": officer.page.split('name="csrf" value="')[1].split('"')[0]}
-    )
+    form = {"csrf": officer.page.split('name="csrf" value="')[1].split('"')[0]}
+    answer = officer.http.post("/audit/bundle", data=form)
+    while answer.status_code == 503:  # the log is behind: "try again"
+        answer = officer.http.post("/audit/bundle", data=form)
     assert answer.status_code == 200
     (folder / "bundle.zip").write_bytes(answer.content)
     (folder / "policy.txt").write_bytes(officer.fetch("/audit/policy.txt"))
