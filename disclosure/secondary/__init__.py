@@ -66,8 +66,7 @@ def find_pattern(
     for patch, goals, rank in _few(problem, shown, left, order):
         take_over(patch, search_few(patch, goals, rank))  # 1
     mapped: Callable[..., Iterable[Found]] = executor.map if executor else map
-    districts = [(search_district, problem.districts)] if problem.districts.any() else []  # one is the whole table
-    for search, parts in [(search_region, problem.regions), *districts]:
+    for search, parts in _levels(problem):
         tasks = list(_parts(problem, shown, left, order, parts))
         for (patch, _, _), found in zip(tasks, mapped(partial(_search, search), tasks), strict=True):
             take_over(patch, found)  # 2, 3
@@ -90,6 +89,13 @@ def _replayed(patch: Patch, goals: dict[Change, Goal], start: Witnesses) -> Witn
         if not change[fixed[nodes]].any():
             ledger.record(delta, int(start.insider[number]))
     return gather((found.delta.units, found.delta.leaves, found.insider) for found in ledger.found.values())
+
+
+def _levels(problem: Problem) -> Iterator[tuple[Callable[..., Found], np.ndarray]]:
+    """How parts of the units are searched, and which part each unit is in."""
+    yield search_region, problem.regions
+    if problem.districts.any():  # a single one is the whole table, which comes next anyway
+        yield search_district, problem.districts
 
 
 def _few(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray) -> Iterator[Task]:
