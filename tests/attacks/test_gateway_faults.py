@@ -196,7 +196,7 @@ def everything_is_there_once(world: World, acknowledged: list[str]) -> None:
 
 
 def await_proof(world: World, entry: bytes) -> None:
-    for _ in range(600):
+    for _ in range(3_600):
         with suppress(Exception), world.gateway.reading() as session:
             prove(session.connection(), entry)
             return
