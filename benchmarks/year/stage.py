@@ -20,6 +20,7 @@ from gateway.key_store import open_kek
 from gateway.operate import Desk
 from gateway.periods import first_day, school_year_on
 from gateway.register import SiteEntry
+from gateway.running import free_port
 from gateway.settings import Home, Settings
 from gateway.synthetic.region import Region, codes
 from pseudonymisation.keyring import Keyring
@@ -66,6 +67,7 @@ class Stage:
 def prepare(home: Home, region: Region, *, processes: int) -> Stage:
     """Register everybody, open the four periods for real, make the keys and a token for each machine."""
     settings = Settings(
+        service_url=f"http://127.0.0.1:{free_port()}",
         in_force=IN_FORCE,
         methods=dict(METHODS),
         service_operator=SERVICE_OPERATOR,

@@ -17,6 +17,7 @@ from gateway.demo.service import Service, pseudonym_service
 from gateway.formats.read_csv import read_csv
 from gateway.identity import Identity
 from gateway.operate import Desk
+from gateway.running import free_port
 from gateway.settings import Settings
 from gateway.synthetic.export import school_export
 from gateway.synthetic.pupils import draw_pupils
@@ -130,7 +131,8 @@ def live(world: World, sites: range, folder: Path, capfd: pytest.CaptureFixture[
 
 def no_number_is_found(sites: int, folder: Path, capfd: pytest.CaptureFixture[str], *, schools: int) -> int:
     """Let a period happen and search everything; returns how many pupils there were."""
-    settings = Settings(in_force=IN_FORCE, service_operator="ORG-DIENST")
+    service = f"http://127.0.0.1:{free_port()}"
+    settings = Settings(in_force=IN_FORCE, service_operator="ORG-DIENST", service_url=service)
     world = build_world(folder / "data", sites=sites, settings=settings)
     try:
         numbers, heard = live(world, range(schools), folder, capfd)
