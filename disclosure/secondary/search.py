@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from disclosure.secondary.cleanup import republish
+from disclosure.secondary.cleanup import Serve, republish
 from disclosure.secondary.goals import Change, Goal
 from disclosure.secondary.ledger import Delta, Ledger
 from disclosure.secondary.nest import Nest
 from disclosure.secondary.patch import Patch
 from disclosure.witness import Witnesses, gather
-
-Serve = Callable[[Change, int], Delta | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,10 +31,7 @@ class Found:
 
 def search_few(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
     """Serve goals among a few units from anywhere, if it can be leaving their sums alone; publish again what can be."""
-    ledger, nest = _begin(patch, goals)
-    for change in _in_order(goals, nest, order):
-        _serve(ledger, change, lambda c, insider: _anywhere(nest, c, insider))
-    return _end(ledger, republish(ledger, nest, _anywhere))
+    return _search(patch, goals, order, _anywhere)
 
 
 def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
@@ -56,16 +52,13 @@ def search_region(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) ->
         if change.area < patch.size:
             _serve(ledger, change, nest.within_block)
     for change in sequence:  # 2
-        _serve(ledger, change, lambda c, insider: _in_region(nest, c, insider))
+        _serve(ledger, change, partial(_in_region, nest))
     return _end(ledger, republish(ledger, nest, _near_first))  # 3
 
 
 def search_district(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
     """Serve what single regions could not within a few at once, leaving every sum over these alone."""
-    ledger, nest = _begin(patch, goals)
-    for change in _in_order(goals, nest, order):
-        _serve(ledger, change, lambda c, insider: _together(nest, c, insider))
-    return _end(ledger, republish(ledger, nest, _together))
+    return _search(patch, goals, order, _together)
 
 
 def search_whole(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> Found:
@@ -75,13 +68,17 @@ def search_whole(patch: Patch, goals: dict[Change, Goal], order: np.ndarray) -> 
        where the parts of the table hide what stands in the way, without parts.
     5. Publish again what can be.
     """
+    return _search(patch, goals, order, _anywhere, Nest.apart)
+
+
+def _search(patch: Patch, goals: dict[Change, Goal], order: np.ndarray, *ways: Serve) -> Found:
+    """Serve goals in one way after the other (4), and publish again what can be in the first (5)."""
     ledger, nest = _begin(patch, goals)
     sequence = _in_order(goals, nest, order)
-    for change in sequence:  # 4
-        _serve(ledger, change, lambda c, insider: _anywhere(nest, c, insider))
-    for change in sequence:
-        _serve(ledger, change, nest.apart)
-    return _end(ledger, republish(ledger, nest, _anywhere))  # 5
+    for way in ways:
+        for change in sequence:
+            _serve(ledger, change, partial(way, nest))
+    return _end(ledger, republish(ledger, nest, ways[0]))
 
 
 def _in_region(nest: Nest, change: Change, insider: int) -> Delta | None:
@@ -129,7 +126,7 @@ def _in_order(goals: dict[Change, Goal], nest: Nest, order: np.ndarray) -> list[
     return sorted(goals, key=key)
 
 
-def _serve(ledger: Ledger, change: Change, serve: Serve) -> None:
+def _serve(ledger: Ledger, change: Change, serve: Callable[[Change, int], Delta | None]) -> None:
     goal = ledger.goals[change]
     while goal.open:
         insider = goal.next
