@@ -16,8 +16,8 @@ from sqlmodel import Session, col, or_, select
 from gateway.context import Gateway
 from gateway.store import Job, JobState
 
-LEASE = timedelta(minutes=1)
-_RENEW_SECONDS = 15.0
+LEASE = timedelta(seconds=30)
+_RENEW_SECONDS = 5.0
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.2
 _logger = logging.getLogger(__name__)

@@ -9,9 +9,14 @@ that lie there in part are left out, which gives the attacker less; the judge of
 the certificate, has them all. Figures with noise are true of nobody: their sectors have the certificate's verdict.
 """
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
+from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +34,7 @@ CELL = [column for axis in AXES for column in (axis, f"{axis}_level")]
 VERSION = "version"
 KEPT, DROPPED, ADDED, OLD, NEW, EITHER = "kept", "dropped", "added", "old", "new", "either"
 WHOLE = 300  # a table of so many sites is attacked as one
+ALONE = 200  # so many cells one process attacks
 MOST = 1 << 40
 
 
@@ -192,19 +198,32 @@ def _attack_part(versions: Sequence[Version], truths: Sequence[pd.DataFrame], pa
     stake = pd.concat(stakes, ignore_index=True)
     if stake.empty:
         return Verdict()
-    bounds = attack(
-        pd.concat(frames, ignore_index=True)[[*names, "value"]],
-        dimensions=_dimensions(versions, part),
-        small=pd.concat(told)[[*names, "lower", "upper"]],
-        known=pd.concat(known)[[*names, "lower", "upper"]],
-        structural_zeros=_zeros(versions, part),
-        inequalities=[*_orders(_between(versions[-1].terms.inequalities, frames), corrected=corrected)],
-        cells=stake[names],
-    )
+    knows = {
+        "frame": pd.concat(frames, ignore_index=True)[[*names, "value"]],
+        "dimensions": _dimensions(versions, part),
+        "small": pd.concat(told)[[*names, "lower", "upper"]],
+        "known": pd.concat(known)[[*names, "lower", "upper"]],
+        "structural_zeros": _zeros(versions, part),
+        "inequalities": [*_orders(_between(versions[-1].terms.inequalities, frames), corrected=corrected)],
+    }
+    bounds = _bounds(knows, stake[names])
     least, most = bounds["lower"].fillna(0).to_numpy(), bounds["upper"].fillna(MOST).to_numpy()
     narrowed = (least > stake["lower"]) | (most < stake["upper"])
     exact = (least == most) & (stake["lower"] < stake["upper"])
     return Verdict(0, len(stake), int(exact.sum()), int((narrowed & ~exact).sum()))
+
+
+def _bounds(knows: Mapping[str, Any], cells: pd.DataFrame) -> pd.DataFrame:
+    """Both ends of every cell; many are shared out over the cores."""
+    if len(cells) <= ALONE:
+        return attack(**knows, cells=cells)
+    shares = [cells.iloc[places] for places in np.array_split(np.arange(len(cells)), os.cpu_count() or 1)]
+    with ProcessPoolExecutor(len(shares), mp_context=get_context("spawn")) as pool:
+        return pd.concat(pool.map(partial(_share, knows), shares), ignore_index=True)
+
+
+def _share(knows: Mapping[str, Any], cells: pd.DataFrame) -> pd.DataFrame:
+    return attack(**knows, cells=cells)
 
 
 def _at(version: str) -> dict[str, str]:
