@@ -76,11 +76,21 @@ class Round:
 
     def _send(self, indexes: Iterable[int], *, late: bool) -> None:
         with ThreadPoolExecutor(CONNECTIONS) as pool:
-            for some in _some(indexes):
-                files = [self._files(index, late=late) for index in some]
+            for files in self._made(indexes, late=late):
                 began = time.perf_counter()
                 list(pool.map(self._deliver_late if late else self._deliver, files))
                 self.promises.delivering += time.perf_counter() - began
+
+    def _made(self, indexes: Iterable[int], *, late: bool) -> Iterator[list[Files]]:
+        """Files of some schools at a time; while these are under way the next are made."""
+        with ThreadPoolExecutor(1) as desk:
+            coming = None
+            for some in _some(indexes):
+                before, coming = coming, desk.submit(lambda some=some: [self._files(one, late=late) for one in some])
+                if before:
+                    yield before.result()
+            if coming:
+                yield coming.result()
 
     def _files(self, index: int, *, late: bool) -> Files:
         schools, habit = self.schools, self.schools.habit(index, self.number)

@@ -78,16 +78,12 @@ def _replayed(patch: Patch, goals: dict[Change, Goal], start: Witnesses) -> Witn
     """Those of the witnesses that leave everything known and published alone; goals note what they reach."""
     for goal in goals.values():
         goal.begin()
-    ledger = Ledger(patch, goals)
-    fixed = patch.known | patch.shown
+    ledger = Ledger(patch, goals, fixed=patch.known | patch.shown)
     for number, first, last in start.spans():
         units, place = np.unique(start.unit[first:last], return_inverse=True)
         leaves = np.zeros((len(units), patch.rows.shape[1]), np.int64)
         leaves[place, start.leaf[first:last]] = start.by[first:last]
-        delta = Delta(units, leaves)
-        nodes, change = ledger.moved(delta)
-        if not change[fixed[nodes]].any():
-            ledger.record(delta, int(start.insider[number]))
+        ledger.record(Delta(units, leaves), int(start.insider[number]))
     return gather((found.delta.units, found.delta.leaves, found.insider) for found in ledger.found.values())
 
 

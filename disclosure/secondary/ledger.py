@@ -27,10 +27,15 @@ class Witness(NamedTuple):
 
 @dataclass(eq=False)
 class Ledger:
-    """Goals of a patch, by its nodes, and the witnesses found."""
+    """Goals of a patch, by its nodes, and the witnesses found.
+
+    Attributes:
+        fixed: N x R, cells that no witness may change, where witnesses come from elsewhere than a model of this patch.
+    """
 
     patch: Patch
     goals: dict[Change, Goal]
+    fixed: np.ndarray | None = None
     found: dict[int, Witness] = field(default_factory=dict)
     reached: list[list[tuple[Change, Goal]]] = field(default_factory=list)
 
@@ -44,6 +49,8 @@ class Ledger:
         if not self._possible(delta):
             return False
         nodes, change = self.moved(delta)
+        if self.fixed is not None and change[self.fixed[nodes]].any():
+            return False
         strict = self._keeps(nodes, change, -1)
         if not strict and (insider < 0 or not self._keeps(nodes, change, insider)):
             return False
