@@ -16,7 +16,7 @@ from audit.subjects import Held as HeldSubject
 from audit.subjects import find, tag
 from gateway.consents import load
 from gateway.context import Gateway, actor_of
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import ROWS, school_year
 from gateway.prepared import SUBJECTS
@@ -86,7 +86,12 @@ def answer(
         gateway.log_refusal(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
         return refused_by(decision)
     with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.ACCESS_REQUESTED, actor=actor_of(caller)), decision)
+        good = still_good(session, identity, gateway.clock())
+        if good:
+            gateway.append(session, Entry(event=Event.ACCESS_REQUESTED, actor=actor_of(caller)), decision)
+    if not good:
+        gateway.log_undone(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
+        return Refused("unauthenticated")
     site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
     with gateway.reading() as session:
         held = Held(

@@ -24,7 +24,7 @@ from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse,
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Refused
-from gateway.publish.downloading import await_proof
+from gateway.publish.handing import await_proof
 from gateway.receive import milliseconds
 from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
@@ -129,7 +129,7 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
         if isinstance(decision, Deny):
             refuse(gateway, decision)
             continue
-        read = _hand_out(gateway, standing, row, decision)
+        read = _hand_out(gateway, identity, standing, row, decision)
         if isinstance(read, Refused):
             undone(gateway, read, decision)
             continue
@@ -137,9 +137,13 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
     return opened
 
 
-def _hand_out(gateway: Gateway, standing: Standing, row: ConsentedHealth, decision: Decision) -> Opened | Refused:
+def _hand_out(
+    gateway: Gateway, identity: Identity, standing: Standing, row: ConsentedHealth, decision: Decision
+) -> Opened | Refused:
     """Open one record and log its reading, while its consent is kept from ending: its end is the end of its key."""
     with gateway.writing() as session:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
         session.get_one(ConsentRecord, row.consent_id, with_for_update={"read": True})
         if standing_in(session, row.consent_id, gateway.clock()).state != standing.state:
             return Refused("not-current")

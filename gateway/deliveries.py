@@ -12,7 +12,7 @@ from audit.events import Event
 from audit.proofs import prove
 from audit.receipt import issue, with_proof
 from gateway.context import Gateway
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import takes
 from gateway.receive import CURRENT, Matter, counts_of, decide_on, look_up, milliseconds, refused_by
@@ -40,22 +40,23 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
     The version that was confirmed before is replaced and loses its rows. Confirming twice changes nothing.
     """
     found = _find(gateway, identity, submission_id, Action.CONFIRM)
-    return found if isinstance(found, Refused) else found.done(gateway, _confirm(gateway, found))
+    return found if isinstance(found, Refused) else found.done(gateway, _confirm(gateway, identity, found))
 
 
-def _confirm(gateway: Gateway, found: "_Found") -> Seen | Refused:
+def _confirm(gateway: Gateway, identity: Identity, found: "_Found") -> Seen | Refused:
     with gateway.writing() as session:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
         submission, period = found.again(session)
         if submission.state == SubmissionState.CONFIRMED:
             return _seen(session, submission, period)
         if not takes(session, period, submission.site):
             return Refused("period-closed")
-        versions = _versions(session, submission)
+        versions = [row for row in _versions(session, submission) if row.state in CURRENT]
         if submission.state != SubmissionState.RECEIVED or submission.version != versions[0].version:
             return Refused("not-current")
         for row in versions[1:]:
-            if row.state in CURRENT:
-                _drop(session, row, SubmissionState.REPLACED)
+            _drop(session, row, SubmissionState.REPLACED)
         now = gateway.clock()
         submission.state, submission.confirmed_at = SubmissionState.CONFIRMED, now
         appended = gateway.append(session, found.entry(Event.SUBMISSION_CONFIRMED), found.decision)
@@ -69,11 +70,13 @@ def _confirm(gateway: Gateway, found: "_Found") -> Seen | Refused:
 def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
     """Withdraw a submission: its rows are erased, and the site has no delivery until it confirms another."""
     found = _find(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION)
-    return found if isinstance(found, Refused) else found.done(gateway, _withdraw(gateway, found))
+    return found if isinstance(found, Refused) else found.done(gateway, _withdraw(gateway, identity, found))
 
 
-def _withdraw(gateway: Gateway, found: "_Found") -> Seen | Refused:
+def _withdraw(gateway: Gateway, identity: Identity, found: "_Found") -> Seen | Refused:
     with gateway.writing() as session:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
         submission, period = found.again(session)
         if not takes(session, period, submission.site):
             return Refused("period-closed")

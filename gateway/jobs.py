@@ -41,12 +41,18 @@ def enqueue(session: Session, gateway: Gateway, kind: str, subject: str, *, afte
 def run_one(gateway: Gateway, work: Mapping[str, Work]) -> bool:
     """Claim one job that is due and do it; False when there is none.
 
-    A job that fails is tried again later, each time after a longer pause; after five attempts it has failed for good.
+    A job that fails is tried again later, each time after a longer pause; after five attempts it has failed for good,
+    also when they ended without a word, because the worker was killed by what it did.
     """
     claimed = _claim(gateway)
     if claimed is None:
         return False
     kind = work[claimed.kind]
+    if claimed.attempts > ATTEMPTS:
+        _logger.error("job %s failed, %d workers died of it", claimed.kind, ATTEMPTS)
+        kind.give_up(gateway, claimed.subject)
+        _settle(gateway, claimed, JobState.FAILED)
+        return True
     try:
         with _renewing(gateway, claimed):
             kind.do(gateway, claimed.subject)

@@ -5,7 +5,7 @@ from sqlmodel import col, select
 from audit.events import Event as AuditEvent
 from gateway.consents import Standing, decide, entry, load, refuse, standing_in, undone
 from gateway.context import Gateway
-from gateway.identity import Identity
+from gateway.identity import Identity, still_good
 from gateway.outcome import Refused
 from gateway.store import ConsentNotice
 from policies.decision import Deny
@@ -20,12 +20,15 @@ def answer_notice(gateway: Gateway, identity: Identity, consent_id: str, answer:
     if isinstance(decision, Deny):
         return refuse(gateway, decision)
     with gateway.writing() as session:
+        good = still_good(session, identity, gateway.clock())
         row = session.get(ConsentNotice, consent_id, with_for_update=True)
         first = Answer.model_validate_json(row.answer) if row is not None and row.answer else None
-        if row is not None and first is None:
+        if good and row is not None and first is None:
             row.answer = answer.model_dump_json()
             gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_ANSWERED, consent_id), decision)
             return standing
+    if not good:
+        return undone(gateway, Refused("unauthenticated"), decision)
     if first is not None and (first.outcome, first.basis) == (answer.outcome, answer.basis):
         return standing
     return undone(gateway, Refused("not-found" if first is None else "answered-already"), decision)

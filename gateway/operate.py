@@ -24,6 +24,7 @@ from gateway.identity import (
     register_oin,
     revoke_token,
     roles_for,
+    still_good,
 )
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import find_period, first_day, last_use, period_fault, rows_end, school_year
@@ -373,7 +374,8 @@ class Desk:
             return refused_by(decision)
         with self.gateway.writing() as session:
             take_turns(session, _DESK)  # two operators who press the same button at once find what the first one did
-            result = act(session, actor, decision)
+            good = still_good(session, self.identity, self.gateway.clock())
+            result = act(session, actor, decision) if good else Refused("unauthenticated")
             if isinstance(result, Refused):
                 session.rollback()
         if isinstance(result, Refused):

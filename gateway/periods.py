@@ -74,11 +74,14 @@ def keep_open(session: Session, period: Period, site: str) -> bool:
     return state == PeriodState.OPEN or (state is not None and _is_reopened(session, period, site))
 
 
+def reopened_for(session: Session, period: Period) -> list[str]:
+    """Sites for which a closed period takes a late change; while there are any, what it says may still change."""
+    again = select(Reopening.site).where(Reopening.period_id == period.id, col(Reopening.closed_at).is_(None))
+    return list(session.exec(again.distinct().order_by(Reopening.site)))
+
+
 def _is_reopened(session: Session, period: Period, site: str) -> bool:
-    reopened = select(Reopening.id).where(
-        Reopening.period_id == period.id, Reopening.site == site, col(Reopening.closed_at).is_(None)
-    )
-    return session.exec(reopened).first() is not None
+    return site in reopened_for(session, period)
 
 
 def school_year_on(day: date) -> str:

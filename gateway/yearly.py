@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Engine
 
-from audit.errors import LogClosedError
+from audit.errors import AuditError, LogClosedError
 from audit.log import Log
 from audit.note import Signer
 from audit.proofs import LogState, logs, signed_size
@@ -85,6 +85,11 @@ class YearlyLog:
                 self.sequencer().run(stop, until=int(end.timestamp() * 1000))
             except LogClosedError as error:  # another process turned the year an instant before, or the key is wrong
                 _logger.error("the log is not sequenced: %s", error)  # noqa: TRY400  its message says all
+                stop.wait(TRY_AGAIN_SECONDS)
+            except AuditError:
+                raise
+            except Exception as error:  # noqa: BLE001  whatever the database raises, it may be back next time
+                _logger.warning("the year is not turned yet (%s); trying again", type(error).__name__)
                 stop.wait(TRY_AGAIN_SECONDS)
 
     def _finish(self, last: LogState, *, unsigned: bool) -> None:

@@ -14,7 +14,7 @@ from gateway.http.problems import problem
 from gateway.outcome import Refused
 from gateway.publish import deciding, downloading
 from gateway.publish.asking import request_build
-from gateway.publish.downloading import Download
+from gateway.publish.handing import Download, receipt_of_entry
 from gateway.store import Release
 
 router = APIRouter(tags=["releases"])
@@ -103,7 +103,7 @@ def receipt(request: Request, gateway: TheGateway, caller: Anybody, entry_id: st
     """The receipt of one of the caller's own uploads or downloads, or of one by the public."""
     if caller is not None:
         demand_scope(caller, "submit", "download")
-    outcome = downloading.receipt_of_entry(gateway, caller, entry_id)
+    outcome = receipt_of_entry(gateway, caller, entry_id)
     return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
 
 

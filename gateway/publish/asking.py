@@ -10,11 +10,11 @@ from audit.events import Event
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
 from gateway.delivered import counted, delivered_sectors
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import Refused
-from gateway.periods import find_period, school_year
+from gateway.periods import find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, other_method, reserve
 from gateway.receive import refused_by
 from gateway.register import sites_on
@@ -50,18 +50,20 @@ def request_build(gateway: Gateway, identity: Identity, collection: str, period_
     if isinstance(decision, Deny):
         gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code), decision)
         return refused_by(decision)
-    made = _enqueue(gateway, identity.person, period, decision)
+    made = _enqueue(gateway, identity, period, decision)
     if isinstance(made, Refused):
         entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code)
         gateway.log_undone(entry, decision)
     return made
 
 
-def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) -> Release | Refused:
+def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Decision) -> Release | Refused:
     """Keep the wish for a release, with what it costs of the budget, for a worker; one at a time for a period."""
     with gateway.writing() as session:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
         period = session.get_one(Period, period.id, with_for_update=True)
-        if period.state != PeriodState.CLOSED:
+        if period.state != PeriodState.CLOSED or reopened_for(session, period):
             return Refused("period-open")
         possible, corrects = may_be_built(session, period)
         if not possible:
@@ -70,7 +72,7 @@ def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) 
             id=gateway.new_id(),
             period_id=period.id or 0,
             purposes=" ".join(decision.purposes),
-            builder_id=person,
+            builder_id=identity.person or 0,
             seed=gateway.random(SEED),
             corrects=corrects,
         )

@@ -74,7 +74,9 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
 def give_up(gateway: Gateway, release_id: str, reason: str = "build-failed") -> None:
     """Mark a release that could not be built; the period can be built again, at the cost of another budget."""
     with gateway.writing() as session:
-        release = session.get_one(Release, release_id)
+        release = session.get_one(Release, release_id, with_for_update=True)
+        if release.state != ReleaseState.BUILDING:  # built by a worker that died before it could say so
+            return
         release.state, release.failure = ReleaseState.FAILED, reason
         gateway.append(session, _entry(gateway, session, release, Event.RELEASE_REFUSED, Outcome.ERROR))
 

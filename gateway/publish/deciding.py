@@ -7,7 +7,7 @@ from sqlmodel import Session, select
 from audit.entry import Entry, Object
 from audit.events import Event
 from gateway.context import Gateway, actor_of
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import school_year
 from gateway.publish.asking import methods_used, release_thing
@@ -75,6 +75,8 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
     """Ask again with the facts of the transaction, and act in it."""
     with gateway.writing() as session:
         release = session.get_one(Release, release_id, with_for_update=True)
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
         again = _ask(gateway, session, identity, release_id, event=event, reason=reason)
         if isinstance(again, Refused) or isinstance(again.decision, Deny) or release.state not in _FROM[event]:
             return Refused("release-state", facts={"state": release.state})

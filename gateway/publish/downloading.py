@@ -1,17 +1,12 @@
 """What recipients get: their slice of the stored bytes, each download with its own entry and receipt."""
 
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
-from audit.errors import NotLoggedError
 from audit.events import Event
-from audit.proofs import prove
-from audit.receipt import NONCE_BYTES, commit, issue, with_proof
-from audit.tlog_proof import Proof
 from gateway.context import Gateway, actor_of
 from gateway.delivered import COUNTRY, LEVELS, own_counts
 from gateway.formats.package import write_package
@@ -21,10 +16,11 @@ from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
 from gateway.publish.asking import release_thing
+from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
-from gateway.receive import milliseconds, refused_by
+from gateway.receive import refused_by
 from gateway.register import kind_of_code, site_facts, sites_on
-from gateway.store import Period, Receipt, Release, ReleaseChart, ReleaseSlice, ReleaseState, SiteFacts
+from gateway.store import Period, Release, ReleaseChart, ReleaseSlice, ReleaseState, SiteFacts
 from gateway.table import encode_rows
 from policies.decision import Decision, Deny, Permit
 from policies.parties import ANYBODY, Caller, Kind
@@ -32,34 +28,10 @@ from policies.question import Action
 from policies.things import Area, OwnTable
 from policies.things import Slice as SliceThing
 
-PROOF_SECONDS = 5.0
-PUBLIC = ""
 REGION = "swv"
 _REGION_FOR_SCHOOL = "region-for-school"
-_LOOK_AGAIN = 0.05
 
 _SECTORS = {"PO": ["po", "so"], "VO": ["vo", "vso"]}  # of an SWV without a site, by its code
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A file for one recipient, its receipt and the tag by which the same content is recognised."""
-
-    body: bytes
-    form: Format
-    receipt: str
-    entry_id: str
-    etag: str
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A file that was decided on and logged, and that `let_go` hands out once a signed checkpoint holds its entry."""
-
-    body: bytes
-    form: Format
-    receipt: str
-    entry_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +75,14 @@ def download(
     language: Language = "nl",
 ) -> Download | Refused:
     """Hand a recipient its slice, or the chart of its region: `hold` it and `let_go` of it."""
-    return _alone(gateway, hold(gateway, identity, release_id, form, level=level, language=language))
+    return alone(gateway, hold(gateway, identity, release_id, form, level=level, language=language))
 
 
 def own_table(
     gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format
 ) -> Download | Refused:
     """A site's own delivered figures, small counts included: the only way a confidential table leaves."""
-    return _alone(gateway, hold_own(gateway, identity, collection, period_code, form))
+    return alone(gateway, hold_own(gateway, identity, collection, period_code, form))
 
 
 def hold(
@@ -149,7 +121,7 @@ def hold(
         period=found.period.code,
         object=Object(f"release:{release_id}"),
     )
-    return _log(gateway, entry, found.decision, body, form, party=recipient)
+    return keep(gateway, identity, entry, found.decision, body=body, form=form, state=found.state)
 
 
 def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format) -> Held | Refused:
@@ -179,24 +151,7 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
         period=period.code,
         object=Object(f"table:{contract.table}/{period.code}"),
     )
-    return _log(gateway, entry, decision, body, form, party=identity.party)
-
-
-def let_go(gateway: Gateway, held: Iterable[Held]) -> list[Download] | Refused:
-    """Hand out what is held, once signed checkpoints hold all of its entries; asked at once, mostly one holds them."""
-    gone = []
-    for each in held:
-        proof = await_proof(gateway, each.entry_id)
-        if proof is None:
-            return Refused("log-behind", retry_after=5)
-        etag = gateway.tag(b"etag", each.body).hex()[:32]
-        gone.append(Download(each.body, each.form, with_proof(each.receipt, proof), each.entry_id, etag))
-    return gone
-
-
-def _alone(gateway: Gateway, held: Held | Refused) -> Download | Refused:
-    gone = held if isinstance(held, Refused) else let_go(gateway, [held])
-    return gone if isinstance(gone, Refused) else gone[0]
+    return keep(gateway, identity, entry, decision, body=body, form=form)
 
 
 def read_certificate(gateway: Gateway, identity: Identity | None, release_id: str) -> str | Refused:
@@ -222,29 +177,6 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
     return str(gateway.receipts.sign(release.certificate + "\n"))
 
 
-def receipt_of_entry(gateway: Gateway, identity: Identity | None, entry_id: str) -> str | Refused:
-    """The receipt of an upload or download of the caller's own party, or of the public, with its proof."""
-    with gateway.reading() as session:
-        receipt = session.get(Receipt, entry_id)
-    if receipt is None or receipt.party != (identity.party if identity else PUBLIC):
-        return Refused("not-found")
-    proof = await_proof(gateway, entry_id)
-    return Refused("proof-follows", retry_after=1) if proof is None else with_proof(receipt.text, proof)
-
-
-def await_proof(gateway: Gateway, entry_id: str) -> Proof | None:
-    """The proof that an entry is in a signed checkpoint, waited for at most five seconds."""
-    end = time.monotonic() + PROOF_SECONDS
-    while True:
-        with gateway.reading() as session:
-            try:
-                return prove(session.connection(), bytes.fromhex(entry_id))
-            except NotLoggedError:
-                if time.monotonic() > end:
-                    return None
-        time.sleep(_LOOK_AGAIN)
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
     """A caller's slice of a release, and the decision that opens it."""
@@ -253,6 +185,7 @@ class _Found:
     decision: Decision
     period: Period
     release: str
+    state: str
     places: Sequence[tuple[str, str, str]]
     rows: bytes
 
@@ -287,7 +220,7 @@ def _slice_of(
     if not permits:
         return _refuse(gateway, caller, next(iter(decisions.values()), None))
     rows = _stored(session, release_id, allowed)
-    return _Found(caller, permits[0], period, release_id, allowed, rows)
+    return _Found(caller, permits[0], period, release_id, release.state, allowed, rows)
 
 
 def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:
@@ -369,21 +302,3 @@ def _stored(session: Session, release_id: str, places: Sequence[tuple[str, str, 
     parts = [part for part in session.exec(query) if (part.level, part.area, part.sector) in wanted]
     parts.sort(key=lambda part: (-LEVELS.index(part.level), part.sector, part.area))
     return b"".join(part.rows for part in parts)
-
-
-def _log(gateway: Gateway, entry: Entry, decision: Decision, body: bytes, form: Format, *, party: str) -> Held:
-    """Log that these bytes go to this recipient, with their receipt."""
-    nonce = gateway.random(NONCE_BYTES)
-    about = Object(entry.object.id if entry.object else "", commit(nonce, body))
-    with gateway.writing() as session:
-        appended = gateway.append(session, replace(entry, object=about), decision)
-        receipt = issue(
-            gateway.receipts,
-            kind="download",
-            entry=appended.data,
-            made=milliseconds(gateway.clock()),
-            nonce=nonce,
-            details={"format": form.value, "operators": gateway.operators},
-        )
-        session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
-    return Held(body, form, receipt, appended.entry_id)

@@ -9,7 +9,7 @@ from audit.proofs import logs
 from gateway import overview, retention
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.periods import find_period, school_year_on
+from gateway.periods import find_period, reopened_for, school_year_on
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build
 from gateway.publish.downloading import catalogue
@@ -76,6 +76,7 @@ def period(request: Request, who: Visitor) -> Response:
         asked = request.query_params.get("state", "")
         state = asked if asked in many else ""
         shown = overview.deliveries(session, found, state)
+        reopened = reopened_for(session, found)
     built = [each for each in catalogue(gateway, who.known) if each.period.id == found.id]
     return page(
         request,
@@ -88,6 +89,7 @@ def period(request: Request, who: Visitor) -> Response:
         many=many.get(state, progress.expected),
         state=state,
         built=built,
+        reopened=reopened,
         noisy=ahead(gateway, found),
         today=gateway.today,
     )

@@ -88,7 +88,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         mandates=mandates,
         keys=keys,
         seals=row.kind in gateway.law.purposes[CONSENTED].recipients,
-        until=gateway.today.replace(year=gateway.today.year + 1),
+        until=gateway.today + timedelta(days=365),
         facts=facts,
         agreement=agreement,
         roles=roles_for(row.kind, operator=code == gateway.settings.operator),

@@ -8,7 +8,8 @@ from gateway.consents import PURPOSE
 from gateway.identity import policy_party
 from gateway.outcome import Refused
 from gateway.publish.bars import lines
-from gateway.publish.downloading import Listed, catalogue, download, receipt_of_entry
+from gateway.publish.downloading import Listed, catalogue, download
+from gateway.publish.handing import receipt_of_entry
 from gateway.web.forms import show
 from gateway.web.pages import HOME, Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of

@@ -9,7 +9,7 @@ from gateway import deliveries, overview
 from gateway.deliveries import Seen
 from gateway.messages import catalogue
 from gateway.outcome import Refused
-from gateway.publish.downloading import receipt_of_entry
+from gateway.publish.handing import receipt_of_entry
 from gateway.records.expected import Cell
 from gateway.web.forms import Form, act, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal

@@ -15,7 +15,8 @@ from gateway.http.releases import file_response
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
-from gateway.publish.downloading import REGION, Download, Held, Listed, catalogue, download, hold, let_go, regions_open
+from gateway.publish.downloading import REGION, Listed, catalogue, download, hold, regions_open
+from gateway.publish.handing import Download, Held, let_go
 from gateway.store import ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
 from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, highest, settled

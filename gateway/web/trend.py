@@ -12,7 +12,8 @@ from gateway.collections import TOTAL, Contract
 from gateway.formats.write import Format
 from gateway.outcome import Refused
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
-from gateway.publish.downloading import REGION, Held, Listed, hold, hold_own
+from gateway.publish.downloading import REGION, Listed, hold, hold_own
+from gateway.publish.handing import Held
 from gateway.register import kind_of_code
 from gateway.store import Period
 from gateway.table import TableRow

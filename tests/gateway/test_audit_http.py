@@ -128,7 +128,7 @@ def test_a_confirmation_and_a_public_download_have_their_receipts(site: Site) ->
 
 def test_a_download_that_the_log_does_not_hold_is_not_handed_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a signed checkpoint within its time, nothing but 503; the entry of the attempt stays."""
-    monkeypatch.setattr("gateway.publish.downloading.PROOF_SECONDS", 0)
+    monkeypatch.setattr("gateway.publish.handing.PROOF_SECONDS", 0)
     identity = world.site(0)
     received = receive(world.gateway, identity, Upload(TABLE, identity.party, PERIOD, world.counts(0)))
     assert isinstance(received, Received)

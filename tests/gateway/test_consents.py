@@ -129,7 +129,7 @@ def test_sending_and_reading_are_proven_by_receipts_that_are_not_kept_here(world
 
 def test_a_reading_waits_for_the_log(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """No hours are handed out while no signed checkpoint holds that they were read."""
-    monkeypatch.setattr("gateway.publish.downloading.PROOF_SECONDS", 0)
+    monkeypatch.setattr("gateway.publish.handing.PROOF_SECONDS", 0)
     recipient, standing = care(world), given(world)
     send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
     assert proven(world.gateway, read_all(world.gateway, recipient)) == Refused("log-behind", retry_after=5)

@@ -68,6 +68,7 @@ def corrected(folder: Path, by: int) -> Versions:
     first = released(delivered(world))
     must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
     deliver(world, LATE, moved(world.counts(LATE), by))
+    must(world.desk.close_period(TABLE, PERIOD))
     second = released(world)
     return Versions(world, second, rows(world.gateway, first), rows(world.gateway, second))
 
@@ -121,6 +122,17 @@ def test_nothing_new_is_no_correction(world: World) -> None:
     assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
 
 
+def test_a_correction_waits_for_everybody_it_was_reopened_for(world: World) -> None:
+    """What somebody confirmed after a build would never be counted: the period is closed again first."""
+    released(delivered(world))
+    for index in (LATE, LATE + 1):
+        must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[index].code))
+    deliver(world, LATE, moved(world.counts(LATE), 6))
+    assert request_build(world.gateway, person(world, "early"), TABLE, PERIOD) == Refused("period-open")
+    must(world.desk.close_period(TABLE, PERIOD))
+    assert isinstance(request_build(world.gateway, person(world, "late"), TABLE, PERIOD), Release)
+
+
 def test_after_withdrawal_readers_still_know(world: World) -> None:
     """A release built after a withdrawal corrects the withdrawn one: whoever downloaded it still has it."""
     first = released(delivered(world))
@@ -133,6 +145,7 @@ def test_second_correction_is_refused(six: Versions) -> None:
     world = six.world
     must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
     deliver(world, LATE, moved(world.counts(LATE), 7))
+    must(world.desk.close_period(TABLE, PERIOD))
     assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
 
 
@@ -148,6 +161,7 @@ def test_a_correction_leaves_noise_alone_where_nothing_changed(mixed: World) -> 
     spent = accounts(mixed.gateway)
     must(mixed.desk.reopen_for(TABLE, PERIOD, mixed.region.sites[LATE].code))
     deliver(mixed, LATE, moved(mixed.counts(LATE), 6))
+    must(mixed.desk.close_period(TABLE, PERIOD))
     second = released(mixed)
     before, after = rows(mixed.gateway, first), rows(mixed.gateway, second)
     noisy = {cell for cell in before if cell[2] == "vo"}
@@ -164,6 +178,7 @@ def test_a_correction_of_noise_costs_budget(mixed: World) -> None:
     late = next(i for i, site in enumerate(mixed.region.sites) if site.sector == "vo")
     must(mixed.desk.reopen_for(TABLE, PERIOD, mixed.region.sites[late].code))
     deliver(mixed, late, moved(mixed.counts(late), 6))
+    must(mixed.desk.close_period(TABLE, PERIOD))
     refused = request_build(mixed.gateway, person(mixed, "again"), TABLE, PERIOD)
     assert isinstance(refused, Refused)
     assert refused.code == "budget-exceeded"

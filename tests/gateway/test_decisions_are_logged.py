@@ -1,5 +1,6 @@
 """No decision without an entry: every act that asks the law leaves its trace, permitted or refused."""
 
+import dataclasses
 import json
 from collections.abc import Callable
 from datetime import date
@@ -12,10 +13,12 @@ from gateway import access, accountability, changes, consents, deliveries, keys,
 from gateway.consented import read_all, send
 from gateway.context import Gateway
 from gateway.http.decisions import _decide as what_if
-from gateway.identity import Identity
+from gateway.identity import Credential, Identity
 from gateway.operate import Desk
-from gateway.publish import asking, downloading
+from gateway.outcome import Refused
+from gateway.publish import asking, downloading, handing
 from gateway.receive import Received, Upload, receive
+from gateway.store import Token
 from policies.consent import Giver, Withdrawn
 from policies.withdrawal import Answer
 
@@ -169,7 +172,7 @@ def test_every_decision_has_its_entry(
     told = []
     ask = Gateway.decide
     monkeypatch.setattr(Gateway, "decide", lambda *given, **named: told.append(ask(*given, **named)) or told[-1])
-    monkeypatch.setattr(downloading, "PROOF_SECONDS", 0.0)
+    monkeypatch.setattr(handing, "PROOF_SECONDS", 0.0)
     before = set(logged(world))
     act(world, who(world))
     added = [json.loads(data) for data in set(logged(world)) - before]
@@ -182,3 +185,20 @@ def test_every_decision_has_its_entry(
         and set(last.rules) <= set(entry.get("rules", ()))
         and entry["decision"] in {last.verdict, "deny"}
     ], name
+
+
+SHUT_OUT = (
+    "submit", "confirm", "withdraw", "close", "build", "own table", "change numbers", "withdraw consent",
+    "send a record", "read records", "access",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHUT_OUT)
+def test_who_was_shut_out_after_the_law_was_asked_does_nothing(new_world: Callable[..., World], name: str) -> None:
+    """A credential that is ended while its act waits for its turn: refused as unknown, which has its entry."""
+    world = new_world()
+    who, act = next((who, act) for other, who, act in ACTS if other == name)
+    gone = dataclasses.replace(who(world), credential=Credential(Token, NOBODY))
+    assert act(world, gone) in (Refused("unauthenticated"), [])
+    last = json.loads(logged(world)[-1])
+    assert (last["event"].rpartition(".")[2], last["decision"]) == ("refused", "deny")

@@ -75,6 +75,18 @@ def test_a_job_of_a_dead_worker_is_taken_over(world: World) -> None:
     assert (tries.done, job(world).state) == (1, "done")
 
 
+def test_a_job_that_kills_its_workers_fails_for_good(world: World) -> None:
+    """Five claims ended without a word: nobody does it a sixth time, and its subject is told."""
+    queued(world)
+    moment = NOW
+    for _ in range(ATTEMPTS):
+        assert _claim(replace(world.gateway, clock=lambda at=moment: at)) is not None
+        moment += LEASE + timedelta(seconds=1)
+    tries = Tries(0)
+    assert run_one(replace(world.gateway, clock=lambda: moment), tries.work())
+    assert (tries.done, tries.given_up, job(world).state) == (0, 1, "failed")
+
+
 def test_a_job_that_is_not_due_waits(world: World) -> None:
     """A job for later is left alone until then."""
     queued(world)

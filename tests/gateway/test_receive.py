@@ -10,6 +10,7 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from audit.schema import PENDING
 from gateway.deliveries import Seen, confirm, own_submissions, read, receipt_of, withdraw
+from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
@@ -237,6 +238,14 @@ def test_a_reopened_period_takes_one_site(world: World) -> None:
     refused = receive(world.gateway, world.site(1), upload(world, 1))
     assert isinstance(refused, Refused)
     assert refused.code == "period-closed"
+
+
+def test_after_a_mistake_was_withdrawn_the_version_before_can_be_confirmed(world: World) -> None:
+    """The newest version that was not withdrawn is the one to confirm."""
+    first = received(world).submission.id
+    second = received(world, body=world.counts(0, period=2)).submission.id
+    must(withdraw(world.gateway, world.site(0), second))
+    assert must(confirm(world.gateway, world.site(0), first)).submission.state == "confirmed"
 
 
 def test_rows_need_a_processor_agreement(world: World) -> None:

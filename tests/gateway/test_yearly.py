@@ -10,12 +10,14 @@ from hashlib import sha256
 
 import pytest
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from audit import verify
 from audit.errors import LogClosedError
 from audit.proofs import LogState, log_note, logs, prove
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
+from audit.sequencer import Sequencer
 from audit.timeline import Filter, find
 from gateway import trail
 from gateway.app import yearly_log
@@ -147,4 +149,23 @@ def test_a_running_sequencer_turns_the_year_itself(world: World) -> None:
 
     gateway = world.gateway
     YearlyLog(gateway.database, dataclasses.replace(gateway.log, clock=clock), NAME, yearly_log(gateway).seed).run(stop)
+    assert [(log.origin[-9:], log.is_closed) for log in chain(world)] == [("2026-2027", True), ("2027-2028", False)]
+
+
+def test_the_year_turns_after_the_database_was_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database at midnight: it is tried again, and the next log opens."""
+    world.at(JULY).sequence()
+    monkeypatch.setattr("gateway.yearly.TRY_AGAIN_SECONDS", 0)
+    turn, stop, turns = YearlyLog.sequencer, threading.Event(), itertools.count()
+
+    def sequencer(log: YearlyLog) -> Sequencer:
+        if next(turns) == 0:
+            raise OperationalError("away", None, Exception())
+        stop.set()
+        made = turn(log)
+        made.step(log.log.clock())
+        return made
+
+    monkeypatch.setattr(YearlyLog, "sequencer", sequencer)
+    yearly_log(world.at(AUGUST).gateway).run(stop)
     assert [(log.origin[-9:], log.is_closed) for log in chain(world)] == [("2026-2027", True), ("2027-2028", False)]

@@ -7,7 +7,9 @@ from joserfc.jwk import ECKey
 
 from gateway.messages import named
 from gateway.store import ReleaseState
+from tests.gateway.conftest import PERIOD, TABLE
 from tests.web.conftest import CARE, SITES, Stage, Visit, await_state, deliver
+from tests.web.test_gate import csrf
 from tests.web.walking import both, enter, expect, said, sound, spoken
 
 
@@ -100,3 +102,17 @@ def test_the_operator_lets_somebody_in(stage: Stage, visit: Visit, language: str
     guest.goto(link)
     gone = said(guest, "login.expired")
     expect(guest.get_by_role("heading", level=1)).to_have_text(gone)
+
+
+def test_a_reopening_is_ended_on_the_page_of_its_period(stage: Stage) -> None:
+    """Reopened for one school, the page names it and offers to close; to build only when that is done."""
+    address, late = f"/operator/periods/{TABLE}/{PERIOD}", stage.sites[1].code
+    with stage.client("builder") as builder:
+        sent = {"csrf": csrf(builder.get(address).text)}
+        builder.post(address, data=sent | {"act": "reopen", "site": late})
+        reopened = builder.get(address).text
+        builder.post(address, data=sent | {"act": "close"})
+        closed = builder.get(address).text
+    offered = [[f'value="{act}"' in page for act in ("close", "build")] for page in (reopened, closed)]
+    assert offered == [[True, False], [False, True]]
+    assert f"Heropend voor {late}" in reopened

@@ -12,7 +12,7 @@ from gateway.context import vocabulary
 from gateway.demo.people import IN_FORCE
 from gateway.formats.write import Format
 from gateway.outcome import Refused
-from gateway.publish import downloading
+from gateway.publish import downloading, handing
 from gateway.publish.downloading import download, regions_open
 from policies.engine import Engine
 from tests.web.conftest import PERIOD, Stage
@@ -55,10 +55,10 @@ def test_a_page_of_several_tables_waits_for_one_checkpoint(
         steps.append(step)
         return act(*words, **more)
 
-    for name in ("_log", "await_proof"):
-        monkeypatch.setattr(downloading, name, partial(told, getattr(downloading, name), name))
+    for module, name in ((downloading, "keep"), (handing, "await_proof")):
+        monkeypatch.setattr(module, name, partial(told, getattr(module, name), name))
     with stage.client("school") as school:
         assert school.get(path).status_code == 200
-    many = steps.count("_log")
+    many = steps.count("keep")
     assert many >= 3
-    assert steps == ["_log"] * many + ["await_proof"] * many
+    assert steps == ["keep"] * many + ["await_proof"] * many
