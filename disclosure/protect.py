@@ -56,7 +56,7 @@ def protect(
     inequalities: Sequence[Inequality] = (),
     coalitions: pd.DataFrame | None = None,
     known: pd.DataFrame | None = None,
-    weights: Sequence[Weight] = (),
+    weights: Sequence[Weight] | None = None,
     executor: Executor | None = None,
 ) -> ProtectedTable:
     """The table that may leave; `Terms` explains the arguments, `build` the rest and what an operator needs besides."""
@@ -70,7 +70,7 @@ def protect(
         inequalities=inequalities,
         coalitions=coalitions,
         known=known,
-        weights=weights,
+        weights=weights or (),
     )
     return build(counts, terms, seed=seed, executor=executor).protected
 

@@ -10,21 +10,29 @@ from alembic.config import Config
 from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
+from audit.entry import Actor, Entry, Object
+from audit.events import Event
 from audit.guards import create
 from audit.log import Log
 from audit.note import Signer
+from audit.proofs import logs
 from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
 from gateway.identity import add_person, issue_link
 from gateway.key_store import make_kek, open_kek
+from gateway.operate import Desk
+from gateway.outcome import Refused
+from gateway.periods import school_year_on
 from gateway.register import add_parties
 from gateway.roles import create_roles, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
 from gateway.yearly import YearlyLog
+from policies.decision import Decision
 from policies.engine import Engine as PolicyEngine
 from policies.errors import BadPolicy
+from policies.question import Action
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private_folder, read_private, write_private
 
@@ -141,6 +149,32 @@ def yearly_log(gateway: Gateway) -> YearlyLog:
     """The logs of this deployment, one a school year: the only thing that holds their signing key."""
     seed = read_private(gateway.home.keys / _LOG)
     return YearlyLog(gateway.database, gateway.log, gateway.settings.log_name, seed)
+
+
+def renew_log_key(desk: Desk) -> str | Refused:
+    """After a leak of the log's key: the log goes on under a new key and another name; returns that name.
+
+    The old log ends as it is found, and the new one commits to its end; receipts of it stay good. A worker that runs
+    has the old key in memory: it signs nothing any more, and says so until it is started again.
+
+    Steps, completed by running them again: (1) decided, and logged in the old log; (2) the new key is in place; (3) the
+    old log ends and the new one begins.
+    """
+    gateway = desk.gateway
+
+    def act(session: Session, actor: Actor, decision: Decision) -> str:
+        about = Object(f"key:gateway/{school_year_on(gateway.today)}")
+        gateway.append(session, Entry(event=Event.KEY_ROTATED, actor=actor, object=about), decision)
+        return gateway.new_id()[:8]
+
+    mark = desk.act(Action.MANAGE_KEYS, act)  # (1)
+    if isinstance(mark, Refused):
+        return mark
+    write_private(gateway.home.keys / _LOG, os.urandom(SEED))  # (2)
+    log = yearly_log(gateway)
+    log.take_over(f"{gateway.clock():%Y%m%dt%H%M%S}-{mark}")  # (3)
+    with gateway.reading() as session:
+        return logs(session.connection())[-1].origin
 
 
 def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:

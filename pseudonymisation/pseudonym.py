@@ -102,11 +102,6 @@ def unsafe_keyed_local(key: bytes, inputs: Iterable[bytes]) -> list[bytes]:
     return [digest(key, one, "sha512") for one in inputs]
 
 
-def refused_for_real_period(key_id: str) -> bool:
-    """Whether a document with this key id may only be used in an exercise."""
-    return key_id == UNSAFE_KEYED_LOCAL
-
-
 def _check_key(key: bytes) -> None:
     if len(key) != KEY:
         raise MalformedError("a key has exactly 32 bytes")

@@ -67,6 +67,16 @@ def key_renounce(
     say(text("cli", "kek-renewed", language(lang)))
 
 
+@key.command("renew-log")
+def key_renew_log(yes: Sure = False, data: Data = None, lang: Lang = "nl") -> None:
+    """Na een lek van de sleutel van het logboek: een nieuwe, onder een nieuwe naam / a new key for the log."""
+    from gateway.app import renew_log_key
+
+    if not yes:
+        raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
+    say(text("cli", "log-renewed", language(lang), origin=done(renew_log_key(desk(data)), lang)))
+
+
 @key.command("destroy")
 def key_destroy(key_id: str, yes: Sure = False, data: Data = None, lang: Lang = "nl") -> None:
     """Vernietig een sleutel en wis wat eronder staat / destroy a key and erase what stands under it."""

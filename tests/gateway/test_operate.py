@@ -11,6 +11,7 @@ from gateway.identity import Identity
 from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
+from gateway.settings import SettingsError, read_settings
 from gateway.store import Party, Period, PeriodState
 from policies.decision import Deny
 from pseudonymisation.keyring import KeyState
@@ -142,3 +143,11 @@ def test_an_operator_of_another_party_is_none(world: World) -> None:
     """The role of operator goes with the operator's party only."""
     desk = Desk(world.gateway, Identity(world.region.sites[0].code, "operator"))
     assert isinstance(desk.close_period(TABLE, PERIOD), Refused)
+
+
+def test_a_setting_that_does_not_exist_is_named(world: World) -> None:
+    """A misspelt key of `gateway.toml` is no wish that nobody hears."""
+    file = world.gateway.home.settings_file
+    file.write_text(f"proxy = []\n{file.read_text()}")
+    with pytest.raises(SettingsError, match="proxy"):
+        read_settings(world.gateway.home)

@@ -20,7 +20,7 @@ from audit.receipt import Verdict, verify_receipt
 from audit.sequencer import Sequencer
 from audit.timeline import Filter, find
 from gateway import trail
-from gateway.app import yearly_log
+from gateway.app import renew_log_key, yearly_log
 from gateway.deliveries import receipt_of
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
@@ -169,3 +169,19 @@ def test_the_year_turns_after_the_database_was_away(world: World, monkeypatch: p
     monkeypatch.setattr(YearlyLog, "sequencer", sequencer)
     yearly_log(world.at(AUGUST).gateway).run(stop)
     assert [(log.origin[-9:], log.is_closed) for log in chain(world)] == [("2026-2027", True), ("2027-2028", False)]
+
+
+def test_after_a_leak_the_log_goes_on_under_another_key(world: World) -> None:
+    """The old log ends, the new one commits to it; old receipts stay good, and the leaked key signs nothing more."""
+    made, later = received(world), world.at(JULY)
+    leaked = yearly_log(later.gateway)
+    later.sequence()
+    receipt = str(receipt_of(world.gateway, world.site(0), made.submission.id))
+    name = must(renew_log_key(later.desk))
+    later.sequence()
+    old, new = chain(world)
+    assert (old.is_closed, new.origin, new.key == old.key) == (True, name, False)
+    assert name.startswith(f"{NAME}/2026-2027/")
+    assert verify_receipt(receipt, parse_policy(policy_text(world.gateway)), world.counts(0)).verdict is Verdict.PROVEN
+    with pytest.raises(LogClosedError, match="another key"):
+        leaked.sequencer().step(later.gateway.log.clock())

@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 from pseudonymisation.domain import PID_LABEL, Domain
 from pseudonymisation.errors import MalformedError
 from pseudonymisation.pseudonym import (
-    UNSAFE_KEYED_LOCAL,
     pids,
     pids_through,
     pseudonym_text,
     read_pseudonym,
-    refused_for_real_period,
     rekeyer,
     unsafe_keyed_local,
 )
@@ -115,8 +113,6 @@ def test_only_the_canonical_text_is_read(text: str) -> None:
         read_pseudonym(text)
 
 
-def test_unsafe_keyed_local_is_marked() -> None:
-    """Pseudonyms by a plain key at the school have the right form, and a key id that real periods refuse."""
+def test_unsafe_keyed_local_has_the_form_of_a_pseudonym() -> None:
+    """Pseudonyms by a plain key at the school have the right form."""
     assert len(unsafe_keyed_local(KEY, [b"x"])[0]) == 64
-    assert refused_for_real_period(UNSAFE_KEYED_LOCAL)
-    assert not refused_for_real_period("0123456789abcdef")

@@ -22,7 +22,7 @@ PAGES = {
     "swv": (
         "/releases", "/releases/trend", "/releases/RELEASE", "/releases/RELEASE/schools", "/releases/RELEASE/files",
     ),
-    "care": ("/releases", "/notices"),
+    "care": ("/releases", "/notices", "/session"),
     "gemeente": ("/releases/RELEASE?level=country&kind=*",),
     "builder": (
         "/operator", f"/operator/periods/{TABLE}/{PERIOD}", f"/operator/periods/{TABLE}/{OPEN_PERIOD}?state=missing",
