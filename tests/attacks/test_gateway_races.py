@@ -87,6 +87,21 @@ def test_a_release_is_withdrawn_after_it_is_published_or_not_at_all(
     ]  # fmt: skip
 
 
+def test_nothing_is_downloaded_after_a_withdrawal(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Withdrawn while somebody's file is written: it went out before, or not at all, and either has its entry."""
+    path = f"/v1/releases/{house.ids['release']}/table"
+    for _ in range(5):
+        put_back(house, ReleaseState.PUBLISHED)
+        with counting(house) as added:
+            got, back = at_once(
+                monkeypatch, lambda: house.callers["swv"].get(path), verdict(house, "approver", "withdraw")
+            )
+        assert back.status_code == 201
+        last = [event for event in events(house) if event in ("release.downloaded", "release.withdrawn")][-1]
+        assert last == "release.withdrawn"
+        assert (got.status_code, added["release.downloaded"], added["request.refused"]) in {(200, 1, 0), (409, 0, 1)}
+
+
 def test_a_release_is_asked_for_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two persons ask for a build of one period at once: one release is made, the other hears that there is one."""
     put_back(house, ReleaseState.WITHDRAWN)
