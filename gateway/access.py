@@ -20,7 +20,6 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import ROWS, school_year
 from gateway.prepared import SUBJECTS
-from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, Enrolment, Period, Submission
 from policies.decision import Deny
 from policies.parties import Role
@@ -83,8 +82,7 @@ def answer(
         caller = caller_of(session, identity, gateway.today)
     decision = gateway.decide(caller, Action.REQUEST_ACCESS, Records(party=identity.party), (PURPOSE,))
     if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
-        return refused_by(decision)
+        return gateway.refuse(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
     with gateway.writing() as session:
         good = still_good(session, identity, gateway.clock())
         if good:

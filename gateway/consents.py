@@ -20,7 +20,6 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import CONSENT
 from gateway.outcome import Fault, GatewayError, Refused, Report
-from gateway.receive import refused_by
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentRecord, Party
 from policies.consent import (
     EVENTS,
@@ -226,8 +225,7 @@ def decide(
 
 def refuse(gateway: Gateway, decision: Deny) -> Refused:
     """Log a refusal without saying whose consent it was about, and say what the caller may know."""
-    gateway.log_refusal(entry(gateway, AuditEvent.RECORD_REFUSED, gateway.new_id()), decision)
-    return refused_by(decision)
+    return gateway.refuse(entry(gateway, AuditEvent.RECORD_REFUSED, gateway.new_id()), decision)
 
 
 def undone(gateway: Gateway, refused: Refused, decision: Decision) -> Refused:

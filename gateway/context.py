@@ -19,9 +19,10 @@ from audit.receipt import equality_tag
 from gateway.collections import Contracts
 from gateway.database import reading, writing
 from gateway.messages import catalogue
+from gateway.outcome import Refused
 from gateway.settings import Home, Settings
 from policies.days import LOCAL
-from policies.decision import Decision, Deny
+from policies.decision import Decision, Deny, Reason
 from policies.engine import Engine as PolicyEngine
 from policies.law import Law
 from policies.parties import Caller, Kind, Role
@@ -111,10 +112,18 @@ class Gateway:
         """
         return self.log.append(session.connection(), entry if decision is None else self._grounded(entry, decision))
 
-    def log_refusal(self, entry: Entry, decision: Deny) -> None:
-        """Log a refusal in a transaction of its own, so that no rollback removes it."""
+    def refuse(self, entry: Entry, decision: Deny) -> Refused:
+        """Log what the law denied, in a transaction of its own; the problem it becomes.
+
+        What is unknown and what is not yours look the same.
+        """
         with writing(self.database) as session:
             self.append(session, entry, decision)
+        if decision.reason is Reason.NOT_FOUND:
+            return Refused("not-found")
+        if decision.reason is Reason.FAULT:
+            return Refused("policy-fault")
+        return Refused("period-closed" if decision.rules == ("period-open",) else "forbidden", decision=decision)
 
     def log_undone(self, entry: Entry, decision: Decision) -> None:
         """Log that what the law permitted was not done: the state of things stood in its way."""

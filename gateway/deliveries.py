@@ -15,7 +15,7 @@ from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import takes
-from gateway.receive import CURRENT, Matter, counts_of, decide_on, look_up, milliseconds, refused_by
+from gateway.receive import CURRENT, Matter, counts_of, decide_on, look_up, milliseconds
 from gateway.records.expected import Cell
 from gateway.store import Enrolment, Period, Receipt, Submission, SubmissionState
 from policies.decision import Decision, Deny
@@ -192,8 +192,7 @@ def _find(gateway: Gateway, identity: Identity, submission_id: str, action: Acti
     if submission is not None and not isinstance(decision, Deny):
         return _Found(submission, matter, decision)
     if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=matter.actor), decision)
-        return refused_by(decision)
+        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=matter.actor), decision)
     raise GatewayError("the law permitted an act on a submission that does not exist")
 
 

@@ -29,7 +29,6 @@ from gateway.identity import (
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import find_period, first_day, last_use, period_fault, rows_end, school_year
 from gateway.prepared import SUBJECTS
-from gateway.receive import refused_by
 from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
 from gateway.store import Agreement, Mandate, Party, PartyKey, Period, PeriodState, Reopening, ServiceKey, SiteFacts
@@ -370,8 +369,7 @@ class Desk:
         decision = self.gateway.decide(caller, action, Installation(exercise=exercise), (PURPOSE,))
         actor = actor_of(caller)
         if isinstance(decision, Deny):
-            self.gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
-            return refused_by(decision)
+            return self.gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
         with self.gateway.writing() as session:
             take_turns(session, _DESK)  # two operators who press the same button at once find what the first one did
             good = still_good(session, self.identity, self.gateway.clock())

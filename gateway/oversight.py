@@ -10,7 +10,6 @@ from audit.proofs import logs
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from gateway.receive import refused_by
 from gateway.store import Party
 from gateway.witnesses import quorum_text, raise_alarm
 from policies.decision import Decision, Deny
@@ -62,8 +61,7 @@ def may(
         caller = caller_of(session, identity, gateway.today)
     decision = gateway.decide(caller, action, about or Records(party=scope_of(identity)), (PURPOSE,))
     if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
-        return refused_by(decision)
+        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
     return caller, decision
 
 

@@ -32,7 +32,7 @@ from gateway.store import (
     SubmissionState,
     table_of,
 )
-from policies.decision import Decision, Deny, Reason
+from policies.decision import Decision, Deny
 from policies.parties import Caller, Kind
 from policies.question import Action
 from policies.things import Delivery
@@ -154,20 +154,12 @@ def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
 
 def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
     """Log a refusal of the law and say what the caller may know of it."""
-    gateway.log_refusal(Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code), decision)
+    entry = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
+    refused = gateway.refuse(entry, decision)
     own = matter.caller.on_behalf_of is None and matter.caller.party.kind is Kind.SITE
     if own and matter.facts is None and matter.period.id is not None:
         return Refused("site-not-registered")
-    return refused_by(decision)
-
-
-def refused_by(decision: Deny) -> Refused:
-    """The problem a denial becomes: what is unknown and what is not yours look the same."""
-    if decision.reason is Reason.NOT_FOUND:
-        return Refused("not-found")
-    if decision.reason is Reason.FAULT:
-        return Refused("policy-fault")
-    return Refused("period-closed" if decision.rules == ("period-open",) else "forbidden", decision=decision)
+    return refused
 
 
 def receive(

@@ -24,7 +24,7 @@ from gateway.messages import MendableError
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import rows_end
 from gateway.prepared import SUBJECTS
-from gateway.receive import milliseconds, refused_by
+from gateway.receive import milliseconds
 from gateway.store import (
     ConsentEvent,
     ConsentNotice,
@@ -82,8 +82,7 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     decision = gateway.decide(caller, Action.RUN_RETENTION, Installation(), (PURPOSE,))
     actor = actor_of(caller)
     if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
-        return refused_by(decision)
+        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
     ended = consents.expire(gateway)  # (1)
     doomed = _doomed(gateway)
     with gateway.writing() as session:  # (2)

@@ -21,7 +21,6 @@ from audit.quorum import Policy, Witness, parse_policy
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from gateway.receive import refused_by
 from gateway.settings import Home
 from policies.decision import Deny
 from policies.question import Action
@@ -125,8 +124,7 @@ def _change(  # noqa: PLR0917  each is named where it is called from
     decision = gateway.decide(caller, Action.MANAGE_KEYS, Installation(), (_PURPOSE,))
     actor = actor_of(caller)
     if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
-        return refused_by(decision)
+        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
     text = _text(list(witnesses), at_least)
     policy, file = parse_policy(text), _file(gateway.home)
     object_ = Object(f"witness:{sha256(str(about.key).encode()).hexdigest()}")

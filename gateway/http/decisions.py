@@ -16,7 +16,6 @@ from gateway.http.callers import Somebody, TheGateway
 from gateway.http.problems import problem
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from gateway.receive import refused_by
 from policies.authzen import BadQuestion, what_if
 from policies.authzen import answer as as_answer
 from policies.decision import Deny
@@ -77,8 +76,7 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
     allowed = gateway.decide(caller, Action.ASK_DECISION, about, (PURPOSE,))
     actor = actor_of(caller)
     if isinstance(allowed, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor), allowed)
-        return refused_by(allowed)
+        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), allowed)
     decision = gateway.engine.decide(asked.request, at=asked.at or gateway.clock())
     with gateway.writing() as session:
         gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor), allowed)

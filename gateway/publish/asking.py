@@ -16,7 +16,6 @@ from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, other_method, reserve
-from gateway.receive import refused_by
 from gateway.register import sites_on
 from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
 from policies.decision import Decision, Deny, Permit
@@ -48,8 +47,7 @@ def request_build(gateway: Gateway, identity: Identity, collection: str, period_
         caller = caller_of(session, identity, gateway.today)
     decision = _decide(gateway, caller, contract, period)
     if isinstance(decision, Deny):
-        gateway.log_refusal(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code), decision)
-        return refused_by(decision)
+        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code), decision)
     made = _enqueue(gateway, identity, period, decision)
     if isinstance(made, Refused):
         entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code)

@@ -12,7 +12,6 @@ from gateway.outcome import Refused
 from gateway.periods import school_year
 from gateway.publish.asking import methods_used, release_thing
 from gateway.publish.ledger import fix_methods
-from gateway.receive import refused_by
 from gateway.store import Approval, Period, Release, ReleaseState
 from policies.decision import Decision, Deny
 from policies.parties import Caller
@@ -58,15 +57,11 @@ def _act(gateway: Gateway, identity: Identity, release_id: str, event: Event, re
         asked = _ask(gateway, session, identity, release_id, event=event, reason=reason)
     if isinstance(asked, Refused):
         return asked
+    entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(asked.caller), object=Object(f"release:{release_id}"))
     if isinstance(asked.decision, Deny):
-        gateway.log_refusal(
-            Entry(event=Event.REQUEST_REFUSED, actor=actor_of(asked.caller), object=Object(f"release:{release_id}")),
-            asked.decision,
-        )
-        return refused_by(asked.decision)
+        return gateway.refuse(entry, asked.decision)
     done = _act_now(gateway, identity, release_id, event, reason)
     if isinstance(done, Refused):
-        entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(asked.caller), object=Object(f"release:{release_id}"))
         gateway.log_undone(entry, asked.decision)
     return done
 

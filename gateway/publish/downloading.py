@@ -18,7 +18,6 @@ from gateway.periods import find_period
 from gateway.publish.asking import release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
-from gateway.receive import refused_by
 from gateway.register import kind_of_code, site_facts, sites_on
 from gateway.store import Period, Release, ReleaseChart, ReleaseSlice, ReleaseState, SiteFacts
 from gateway.table import encode_rows
@@ -267,8 +266,7 @@ def _refuse(gateway: Gateway, caller: Caller, decision: Decision | None) -> Refu
     """A denial, or a permit for what is not there, such as the picture of a table: each has its entry."""
     entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller))
     if isinstance(decision, Deny):
-        gateway.log_refusal(entry, decision)
-        return refused_by(decision)
+        return gateway.refuse(entry, decision)
     if decision is not None:
         gateway.log_undone(entry, decision)
     return Refused("not-found")
