@@ -195,6 +195,15 @@ def add_person(session: Session, party: str, role: str, label: str) -> Person:
     return person
 
 
+def find_person(session: Session, party: str, role: str, label: str) -> Person | None:
+    """Who goes by a label at a party in a role: the first that was registered.
+
+    Four eyes are two persons, so nobody may become a second one by being invited again.
+    """
+    named = select(Person).where(Person.party == party, Person.role == role, Person.label == label)
+    return session.exec(named.order_by(col(Person.id))).first()
+
+
 def issue_link(session: Session, person: Person, now: datetime) -> str:
     """A one-time secret with which a person opens a session within the hour."""
     if person.id is None:

@@ -18,6 +18,7 @@ from gateway.identity import (
     add_person,
     caller_of,
     end_credentials,
+    find_person,
     issue_link,
     issue_token,
     oin_fits,
@@ -340,7 +341,14 @@ class Desk:
         return self.act(Action.MANAGE_ACCESS, act)
 
     def invite(self, party: str, role: str, label: str) -> str | Refused:
-        """Register a person of a party and make a one-time login link; returns the link's secret."""
+        """Make a one-time login link for a person of a party, registered the first time; returns the link's secret.
+
+        The same label is the same person, so that nobody approves an own build with a fresh link; operators have one.
+        Elsewhere the role stands for a label that is not given.
+        """
+        known_as = label.strip() or ("" if role == "operator" else role)
+        if not known_as:
+            return _faulty("PERSON-LABEL")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
             row = session.get(Party, party)
@@ -348,7 +356,8 @@ class Desk:
                 return Refused("unknown-party")
             if role not in roles_for(row.kind, operator=party == self.gateway.settings.operator):
                 return _faulty("PERSON-ROLE")
-            secret = issue_link(session, add_person(session, party, role, label), self.gateway.clock())
+            person = find_person(session, party, role, known_as) or add_person(session, party, role, known_as)
+            secret = issue_link(session, person, self.gateway.clock())
             entry = _credential(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
             self.gateway.append(session, entry, decision)
             return secret

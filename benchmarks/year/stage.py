@@ -133,9 +133,9 @@ class Person:
         return self.door.ask("POST", path, json=body, headers={"Cookie": self.cookie, "X-CSRF-Token": self.csrf})
 
 
-def log_in(stage: Stage, door: Door, party: str, role: str, home: str) -> Person:
-    """A new person of a party at the door: through a one-time link to the page of its role."""
-    secret = must(stage.desk.invite(party, role, role))
+def log_in(stage: Stage, door: Door, party: str, role: str, home: str, label: str = "") -> Person:
+    """A person of a party at the door: through a one-time link to the page of its role."""
+    secret = must(stage.desk.invite(party, role, label))
     expect(door.ask("POST", f"/login/{secret}"), 303)
     cookies = dict(door.http.cookies)
     door.http.cookies.clear()

@@ -175,7 +175,7 @@ def login_link(
 ) -> None:
     """Maak een aanmeldlink voor één keer / make a one-time login link."""
     at = desk(data)
-    secret = done(at.invite(code, role, label or role), lang)
+    secret = done(at.invite(code, role, label), lang)
     say(text("cli", "link", language(lang), url=f"{at.gateway.settings.base_url}/login/{secret}"))
 
 

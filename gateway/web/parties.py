@@ -103,7 +103,7 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
     gateway, code, desk = gateway_of(request), request.path_params["party"], Desk(gateway_of(request), who.known)
     here = f"/operator/parties/{code}"
     if form["act"] == "invite" and form["role"] in ROLES:
-        secret = desk.invite(code, form["role"], form["label"] or form["role"])
+        secret = desk.invite(code, form["role"], form["label"])
         if isinstance(secret, Refused):
             return refusal(request, who, secret)
         return _party(request, who, link=f"{gateway.settings.base_url}/login/{secret}")
