@@ -323,7 +323,9 @@ class Person(SQLModel, table=True):
     """Somebody who works with the gateway: a label and a role at a party."""
 
     __table_args__ = (
-        Index("ix_person_subject", "subject", "party", "role", unique=True, sqlite_where=_KNOWN, postgresql_where=_KNOWN),
+        Index(
+            "ix_person_subject", "subject", "party", "role", unique=True, sqlite_where=_KNOWN, postgresql_where=_KNOWN
+        ),
     )
     id: int | None = column("operational", default=None, primary_key=True)
     party: str = column("operational", foreign_key="party.code", index=True)

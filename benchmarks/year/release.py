@@ -43,7 +43,7 @@ def release(stage: Stage, door: Door, period: str) -> tuple[str | None, float]:
 
 
 def _operator(stage: Stage, door: Door, label: str) -> Person:
-    return log_in(stage, door, stage.gateway.settings.operator, "operator", "/operator", label)
+    return log_in(stage, door, stage.gateway.settings.operator, "operator", "/operator", label=label)
 
 
 def _is_built(stage: Stage, release_id: str) -> bool:

@@ -20,7 +20,6 @@ from gateway.openid import Begun
 from gateway.outcome import Refused
 from gateway.settings import OpenId, Settings
 from gateway.store import Person
-
 from tests.attacks.moment import at_once
 
 from .conftest import World, build_world, running

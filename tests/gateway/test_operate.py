@@ -8,6 +8,7 @@ from sqlmodel import select
 
 from audit.schema import PENDING
 from gateway.demo.people import must
+from gateway.grants import grant_mandate
 from gateway.identity import Identity, open_session
 from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
@@ -100,10 +101,15 @@ def test_every_act_leaves_its_entry(world: World) -> None:
     """Party, agreement, mandate, token, link and key each stand in the log with their event."""
     today = world.gateway.today
     world.desk.add_party("ORG-LAS", "supplier", "Leverancier")
-    world.desk.grant_mandate(
-        "ORG-LAS", world.region.sites[0].code, actions=["submit"], collections=[TABLE], valid_from=today,
+    grant_mandate(
+        world.desk,
+        "ORG-LAS",
+        world.region.sites[0].code,
+        actions=["submit"],
+        collections=[TABLE],
+        valid_from=today,
         valid_to=today + timedelta(days=1),
-    )  # fmt: skip
+    )
     world.desk.issue_token("ORG-LAS", scopes=["submit"], expires_at=world.gateway.clock() + timedelta(days=1))
     world.desk.invite("ORG-LAS", "privacy-officer", "x")
     assert events(world)[-4:] == ["party.added", "mandate.granted", "token.issued", "link.issued"]
