@@ -19,6 +19,7 @@ import psutil
 from gateway.app import create_deployment
 from gateway.context import Gateway
 from gateway.demo.people import IN_FORCE, must, operator_of
+from gateway.grants import register_agreements
 from gateway.identity import issue_token
 from gateway.operate import Desk
 from gateway.register import SiteEntry
@@ -112,7 +113,7 @@ def prepare(home: Home, sites: Sequence[Site], regions: Sequence[Region]) -> tup
     first = date(gateway.today.year - 1, 8, 1)
     places = {row[0]: row for region in regions for row in codes(region) if row[1] != "site"}
     must(desk.register(entries, list(places.values()), first))
-    must(desk.register_agreements([site.code for site in sites], first))
+    must(register_agreements(desk, [site.code for site in sites], first))
     for period in PERIODS:
         must(desk.open_period(COUNTS, period, reference_date=gateway.today, deadline=gateway.today, exercise=True))
     must(desk.create_keys(PERIODS[0]))

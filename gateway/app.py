@@ -19,7 +19,7 @@ from audit.proofs import logs
 from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
-from gateway.identity import add_person, issue_link
+from gateway.identity import add_person, find_person, issue_link
 from gateway.key_store import make_kek, open_kek
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -178,11 +178,12 @@ def renew_log_key(desk: Desk) -> str | Refused:
 
 
 def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
-    """Register the first persons of the operator and give each a one-time login link."""
+    """Register the first persons of the operator, once, and give each a one-time login link."""
     made = []
     with gateway.writing() as session:
         for label in labels:
-            person = add_person(session, gateway.settings.operator, "operator", label)
+            who = (gateway.settings.operator, "operator", label)
+            person = find_person(session, *who) or add_person(session, *who)
             made.append(FirstPerson(person, issue_link(session, person, gateway.clock())))
     return made
 

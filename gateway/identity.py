@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -16,8 +16,9 @@ from sqlalchemy import bindparam, delete, update
 from sqlmodel import Session, col, select
 
 from gateway.outcome import GatewayError
-from gateway.register import kind_of_code, mandate, sector_of
+from gateway.register import kind_of_code, mandates, sector_of
 from gateway.store import LoginLink, Oin, Party, Person, Token, WebSession, table_of
+from gateway.store import Mandate as MandateRow
 from policies.parties import Caller, Kind, Mandate, Role
 from policies.parties import Party as PolicyParty
 
@@ -195,6 +196,15 @@ def add_person(session: Session, party: str, role: str, label: str) -> Person:
     return person
 
 
+def find_person(session: Session, party: str, role: str, label: str) -> Person | None:
+    """Who goes by a label at a party in a role: the first that was registered.
+
+    Four eyes are two persons, so nobody may become a second one by being invited again.
+    """
+    named = select(Person).where(Person.party == party, Person.role == role, Person.label == label)
+    return session.exec(named.order_by(col(Person.id))).first()
+
+
 def issue_link(session: Session, person: Person, now: datetime) -> str:
     """A one-time secret with which a person opens a session within the hour."""
     if person.id is None:
@@ -261,7 +271,9 @@ def close_sessions_of(session: Session, person: int) -> None:
     session.execute(delete(WebSession).where(col(WebSession.person_id) == person))
 
 
-def caller_of(session: Session, identity: Identity, day: date, *, on_behalf_of: str | None = None) -> Caller:
+def caller_of(
+    session: Session, identity: Identity, day: date, *, on_behalf_of: str | None = None, collection: str = ""
+) -> Caller:
     """What the policies know of a caller.
 
     Args:
@@ -269,23 +281,33 @@ def caller_of(session: Session, identity: Identity, day: date, *, on_behalf_of: 
         identity: Whose credential was shown.
         day: Day of the request, Europe/Amsterdam.
         on_behalf_of: The site a supplier acts for, where that is not the caller itself.
+        collection: What it does there is about.
     """
     own = policy_party(session, identity.party, day)
     if on_behalf_of is None or on_behalf_of == identity.party:
         return Caller(own, Role(identity.role))
-    row = mandate(session, identity.party, on_behalf_of, day)
-    given = None
-    if row is not None:
-        actions, _, collections = row.scope.partition("|")
-        given = Mandate(
-            giver=row.site,
-            holder=row.supplier,
-            valid_from=row.valid_from,
-            valid_until=row.valid_to or date.max,
-            actions=frozenset(actions.split()),
-            collections=frozenset(collections.split()),
-        )
+    given = _mandate(mandates(session, identity.party, on_behalf_of, day), collection)
     return Caller(own, Role(identity.role), policy_party(session, on_behalf_of, day), given)
+
+
+def _mandate(rows: Sequence[MandateRow], collection: str) -> Mandate | None:
+    """What mandates allow together for a collection; where none names it, the first, so that the law can say so.
+
+    Acts and collections of different mandates are not mixed: an act is covered where one mandate names both.
+    """
+    scopes = [tuple(frozenset(part.split()) for part in row.scope.split("|")) for row in rows]
+    of_it = [(row, scope) for row, scope in zip(rows, scopes, strict=True) if collection in scope[1]]
+    chosen = of_it or list(zip(rows, scopes, strict=True))[:1]
+    if not chosen:
+        return None
+    return Mandate(
+        giver=chosen[0][0].site,
+        holder=chosen[0][0].supplier,
+        valid_from=max(row.valid_from for row, _ in chosen),
+        valid_until=min(row.valid_to or date.max for row, _ in chosen),
+        actions=frozenset[str]().union(*(actions for _, (actions, _) in chosen)),
+        collections=frozenset({collection}) if of_it else chosen[0][1][1],
+    )
 
 
 def policy_party(session: Session, code: str, day: date) -> PolicyParty:

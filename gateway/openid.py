@@ -28,6 +28,7 @@ from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.events import Role as AuditRole
 from gateway.context import Gateway, actor_of
+from gateway.database import take_turns
 from gateway.identity import Opened, add_person, caller_of, roles_for, start_session
 from gateway.outcome import Refused
 from gateway.settings import OpenId
@@ -191,6 +192,7 @@ def _person_of(gateway: Gateway, session: Session, provider: OpenId, claims: Map
         raise _Failed("the claims do not give one role that fits the organisation")
     role = fitting.pop()
     subject = gateway.tag(b"openid", provider.issuer.encode(), str(claims["sub"]).encode())
+    take_turns(session, b"person" + subject)  # whoever logs in twice at once for the first time is still one person
     known = select(Person).where(Person.subject == subject, Person.party == code, Person.role == role)
     person = session.exec(known).first() or add_person(session, code, role, str(claims.get(provider.label_claim, role)))
     person.subject = subject

@@ -1,4 +1,4 @@
-"""What the operator does: register, periods, agreements, mandates, credentials. Each act asks the law and is logged."""
+"""What the operator does: register, periods, keys, credentials. Each act asks the law and is logged."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,7 @@ from gateway.identity import (
     add_person,
     caller_of,
     end_credentials,
+    find_person,
     issue_link,
     issue_token,
     oin_fits,
@@ -31,7 +32,7 @@ from gateway.periods import find_period, first_day, last_use, period_fault, rows
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
-from gateway.store import Agreement, Mandate, Party, PartyKey, Period, PeriodState, Reopening, ServiceKey, SiteFacts
+from gateway.store import Party, PartyKey, Period, PeriodState, Reopening, ServiceKey
 from policies.decision import Decision, Deny
 from policies.purpose import DataCategory
 from policies.question import Action
@@ -148,23 +149,6 @@ class Desk:
 
         return self.act(Action.MANAGE_REGISTER, act)
 
-    def register_agreements(self, sites: Sequence[str], valid_from: date) -> int | Refused:
-        """Register processor agreements of sites (AVG art. 28); returns how many are new."""
-
-        def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
-            known = set(session.exec(select(SiteFacts.site)).all())
-            if not known.issuperset(sites):
-                return Refused("unknown-party")
-            has = set(session.exec(select(Agreement.site).where(col(Agreement.valid_to).is_(None))).all())
-            fresh = [site for site in sites if site not in has]
-            for site in fresh:
-                session.add(Agreement(site=site, valid_from=valid_from))
-                entry = Entry(event=Event.AGREEMENT_REGISTERED, actor=actor, party=site)
-                self.gateway.append(session, entry, decision)
-            return len(fresh)
-
-        return self.act(Action.MANAGE_REGISTER, act)
-
     def register_key(self, party: str, jwk: Mapping[str, object]) -> str | Refused:
         """Register a recipient's public key (JWK, RFC 7517), to which sites seal case references; returns its id.
 
@@ -198,30 +182,6 @@ class Desk:
             session.delete(row)
             self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
             return kid
-
-        return self.act(Action.MANAGE_ACCESS, act)
-
-    def grant_mandate(
-        self,
-        supplier: str,
-        site: str,
-        *,
-        actions: Sequence[str],
-        collections: Sequence[str],
-        valid_from: date,
-        valid_to: date,
-    ) -> Mandate | Refused:
-        """Register a mandate of a site for a supplier, with its scope and dates."""
-
-        def act(session: Session, actor: Actor, decision: Decision) -> Mandate | Refused:
-            if session.get(Party, supplier) is None or session.get(Party, site) is None:
-                return Refused("unknown-party")
-            scope = f"{' '.join(actions)}|{' '.join(collections)}"
-            row = Mandate(supplier=supplier, site=site, scope=scope, valid_from=valid_from, valid_to=valid_to)
-            session.add(row)
-            entry = Entry(event=Event.MANDATE_GRANTED, actor=actor, party=site, recipient=supplier)
-            self.gateway.append(session, entry, decision)
-            return row
 
         return self.act(Action.MANAGE_ACCESS, act)
 
@@ -340,7 +300,14 @@ class Desk:
         return self.act(Action.MANAGE_ACCESS, act)
 
     def invite(self, party: str, role: str, label: str) -> str | Refused:
-        """Register a person of a party and make a one-time login link; returns the link's secret."""
+        """Make a one-time login link for a person of a party, registered the first time; returns the link's secret.
+
+        The same label is the same person, so that nobody approves an own build with a fresh link; operators have one.
+        Elsewhere the role stands for a label that is not given.
+        """
+        known_as = label.strip() or ("" if role == "operator" else role)
+        if not known_as:
+            return _faulty("PERSON-LABEL")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
             row = session.get(Party, party)
@@ -348,7 +315,8 @@ class Desk:
                 return Refused("unknown-party")
             if role not in roles_for(row.kind, operator=party == self.gateway.settings.operator):
                 return _faulty("PERSON-ROLE")
-            secret = issue_link(session, add_person(session, party, role, label), self.gateway.clock())
+            person = find_person(session, party, role, known_as) or add_person(session, party, role, known_as)
+            secret = issue_link(session, person, self.gateway.clock())
             entry = _credential(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
             self.gateway.append(session, entry, decision)
             return secret

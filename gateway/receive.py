@@ -126,7 +126,7 @@ def look_up(
     found = find_period(session, contract.table, period)
     if found is None:
         return Refused("unknown-period")
-    caller = caller_of(session, identity, gateway.today, on_behalf_of=site)
+    caller = caller_of(session, identity, gateway.today, on_behalf_of=site, collection=contract.collection.id)
     facts = site_facts(session, site, found.reference_date)
     thing = Delivery(
         party=site if facts else "",

@@ -121,10 +121,10 @@ def has_agreement(session: Session, site: str, day: date) -> bool:
     return session.connection().execute(_AGREEMENT, {"site": site, "day": day}).first() is not None
 
 
-def mandate(session: Session, supplier: str, site: str, day: date) -> Mandate | None:
-    """The mandate under which a supplier may act for a site on a day."""
+def mandates(session: Session, supplier: str, site: str, day: date) -> Sequence[Mandate]:
+    """The mandates under which a supplier may act for a site on a day, the oldest first."""
     query = select(Mandate).where(Mandate.supplier == supplier, Mandate.site == site, holding_on(day, model=Mandate))
-    return session.exec(query).first()
+    return session.exec(query.order_by(col(Mandate.id))).all()
 
 
 def add_parties(session: Session, parties: Iterable[tuple[str, str, str]]) -> int:

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, Table, UniqueConstraint
+from sqlalchemy import Index, Table, UniqueConstraint, text
 from sqlmodel import Field, MetaData, SQLModel
 
 _NAMES = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq", "fk")}
@@ -316,14 +316,22 @@ class Approval(SQLModel, table=True):
     at: datetime = column("operational")
 
 
+_KNOWN = text("length(subject) > 0")
+
+
 class Person(SQLModel, table=True):
     """Somebody who works with the gateway: a label and a role at a party."""
 
+    __table_args__ = (
+        Index(
+            "ix_person_subject", "subject", "party", "role", unique=True, sqlite_where=_KNOWN, postgresql_where=_KNOWN
+        ),
+    )
     id: int | None = column("operational", default=None, primary_key=True)
     party: str = column("operational", foreign_key="party.code", index=True)
     role: str = column("operational")
     label: str = column("personal")
-    subject: bytes = column("personal", default=b"", index=True)  # keyed tag of who the OpenID provider says it is
+    subject: bytes = column("personal", default=b"")  # keyed tag of who the OpenID provider says it is
 
 
 class LoginLink(SQLModel, table=True):

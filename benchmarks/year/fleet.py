@@ -26,13 +26,13 @@ SAMPLE_SECONDS = 1.0
 PROXY = """daemon off; user {user}; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}}
 http {{
   {paths} access_log off; client_max_body_size 17m;
-  upstream gateway {{ {servers} keepalive 32; }}
+  upstream gateway {{ {servers} keepalive 32; keepalive_timeout 4s; }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://gateway; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
-      proxy_connect_timeout 5s; proxy_read_timeout 120s; proxy_next_upstream error timeout non_idempotent;
-    }}
+    proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;
+    proxy_connect_timeout 5s; proxy_read_timeout 120s;
+    location / {{ proxy_pass http://gateway; proxy_next_upstream error timeout; }}
+    location = /v1/submissions {{ proxy_pass http://gateway; proxy_next_upstream error timeout non_idempotent; }}
   }}
 }}
 """

@@ -28,20 +28,22 @@ def release(stage: Stage, door: Door, period: str) -> tuple[str | None, float]:
         RuntimeError: the release could not be built for another reason.
     """
     began = time.perf_counter()
-    made = expect(_somebody(stage, door).ask("/v1/releases", {"collection": TABLE, "period": period}), 202).json()["id"]
+    asked = {"collection": TABLE, "period": period}
+    made = expect(_operator(stage, door, "builder").ask("/v1/releases", asked), 202).json()["id"]
     built = _is_built(stage, made)
     seconds = time.perf_counter() - began
     if not built:
         return None, seconds
     reason = "Vergeleken met de vorige periode; de rechter vond niets."
     approval = {"approved": True, "reason": reason}
-    expect(_somebody(stage, door).ask(f"/v1/releases/{made}/approvals", approval), 201)
-    expect(_somebody(stage, door).ask(f"/v1/releases/{made}/publication", {"reason": "Afgesproken dag."}), 201)
+    expect(_operator(stage, door, "approver").ask(f"/v1/releases/{made}/approvals", approval), 201)
+    reason = {"reason": "Afgesproken dag."}
+    expect(_operator(stage, door, "approver").ask(f"/v1/releases/{made}/publication", reason), 201)
     return made, seconds
 
 
-def _somebody(stage: Stage, door: Door) -> Person:
-    return log_in(stage, door, stage.gateway.settings.operator, "operator", "/operator")
+def _operator(stage: Stage, door: Door, label: str) -> Person:
+    return log_in(stage, door, stage.gateway.settings.operator, "operator", "/operator", label=label)
 
 
 def _is_built(stage: Stage, release_id: str) -> bool:

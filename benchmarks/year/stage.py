@@ -15,6 +15,7 @@ from gateway.context import Gateway
 from gateway.demo.deliveries import COUNTS
 from gateway.demo.people import IN_FORCE, METHODS, MINISTER, must
 from gateway.demo.service import Service, pseudonym_service
+from gateway.grants import register_agreements
 from gateway.identity import Identity
 from gateway.key_store import open_kek
 from gateway.operate import Desk
@@ -94,7 +95,7 @@ def _register(stage: Stage) -> None:
     entries = [SiteEntry(**{name: getattr(site, name) for name in names}) for site in region.sites]
     others = [(MINISTER, "minister", "Minister van Onderwijs"), (CARE, "youth_health_care", "Jeugdgezondheidszorg")]
     must(desk.register(entries, [*codes(region), *others], first))
-    must(desk.register_agreements([site.code for site in region.sites], first))
+    must(register_agreements(desk, [site.code for site in region.sites], first))
     public = {name: str(value) for name, value in stage.care_key.as_dict(private=False).items()}
     must(desk.register_key(CARE, public))
 
@@ -133,9 +134,9 @@ class Person:
         return self.door.ask("POST", path, json=body, headers={"Cookie": self.cookie, "X-CSRF-Token": self.csrf})
 
 
-def log_in(stage: Stage, door: Door, party: str, role: str, home: str) -> Person:
-    """A new person of a party at the door: through a one-time link to the page of its role."""
-    secret = must(stage.desk.invite(party, role, role))
+def log_in(stage: Stage, door: Door, party: str, role: str, home: str, *, label: str = "") -> Person:
+    """A person of a party at the door: through a one-time link to the page of its role."""
+    secret = must(stage.desk.invite(party, role, label))
     expect(door.ask("POST", f"/login/{secret}"), 303)
     cookies = dict(door.http.cookies)
     door.http.cookies.clear()

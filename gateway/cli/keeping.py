@@ -226,15 +226,11 @@ def release_withdraw(release_id: str, person: As, reason: Reason, data: Data = N
 
 def _person(gateway: "Gateway", label: str, lang: str) -> "Identity":
     """A person of the operator; whoever can read the keys of the deployment has proven enough."""
-    from sqlmodel import select
-
-    from gateway.identity import Identity
-    from gateway.store import Person
+    from gateway.identity import Identity, find_person
 
     operator = gateway.settings.operator
     with gateway.reading() as session:
-        query = select(Person.id).where(Person.party == operator, Person.role == "operator", Person.label == label)
-        found = session.exec(query).first()
+        found = find_person(session, operator, "operator", label)
     if found is None:
         refuse(Refused("unknown-person"), lang)
-    return Identity(operator, "operator", found, proven=True)
+    return Identity(operator, "operator", found.id, proven=True)

@@ -175,7 +175,7 @@ def login_link(
 ) -> None:
     """Maak een aanmeldlink voor één keer / make a one-time login link."""
     at = desk(data)
-    secret = done(at.invite(code, role, label or role), lang)
+    secret = done(at.invite(code, role, label), lang)
     say(text("cli", "link", language(lang), url=f"{at.gateway.settings.base_url}/login/{secret}"))
 
 
@@ -191,9 +191,12 @@ def mandate_grant(
     lang: Lang = "nl",
 ) -> None:
     """Leg vast dat een leverancier namens een vestiging mag handelen / register a supplier's mandate."""
+    from gateway.grants import grant_mandate
+
     at = desk(data)
     first = _day(valid_from, at.gateway.today)
-    granted = at.grant_mandate(
+    granted = grant_mandate(
+        at,
         supplier,
         site,
         actions=action or ["submit", "check", "confirm", "read-submission"],
@@ -206,12 +209,32 @@ def mandate_grant(
     say(text("cli", "mandate-granted", language(lang), supplier=supplier, site=site, **days))
 
 
+@mandate.command("end")
+def mandate_end(supplier: str, site: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Beëindig vandaag de mandaten van een vestiging voor een leverancier / end a supplier's mandates of a site."""
+    from gateway.grants import end_mandate
+
+    ended = done(end_mandate(desk(data), supplier, site), lang)
+    say(text("cli", "mandate-ended", language(lang), supplier=supplier, site=site, number=str(ended)))
+
+
 @agreement.command("register")
 def agreement_register(site: list[str], valid_from: From = None, data: Data = None, lang: Lang = "nl") -> None:
     """Leg verwerkersovereenkomsten vast / register processor agreements (AVG art. 28)."""
+    from gateway.grants import register_agreements
+
     at = desk(data)
-    fresh = done(at.register_agreements(site, _day(valid_from, at.gateway.today)), lang)
+    fresh = done(register_agreements(at, site, _day(valid_from, at.gateway.today)), lang)
     say(text("cli", "agreements-registered", language(lang), fresh=str(fresh), asked=str(len(set(site)))))
+
+
+@agreement.command("end")
+def agreement_end(site: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Beëindig vandaag de verwerkersovereenkomst van een vestiging / end the processor agreement of a site."""
+    from gateway.grants import end_agreement
+
+    done(end_agreement(desk(data), site), lang)
+    say(text("cli", "agreement-ended", language(lang), site=site))
 
 
 @key.command("create")

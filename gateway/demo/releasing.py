@@ -14,6 +14,7 @@ from audit.verify import Fault, Policy, check_bundle
 from gateway.context import Gateway
 from gateway.demo.people import MINISTER, must, operator_of
 from gateway.formats.write import Format
+from gateway.grants import register_agreements
 from gateway.identity import Identity, add_person
 from gateway.operate import Desk
 from gateway.outcome import GatewayError
@@ -59,7 +60,7 @@ def open_the_period(gateway: Gateway, region: Region, key_document: bytes) -> st
         for site in region.sites
     ]
     must(desk.register(sites, [*codes(region), (MINISTER, "minister", "Minister van Onderwijs")], first_day(year)))
-    must(desk.register_agreements([site.code for site in region.sites], first_day(year)))
+    must(register_agreements(desk, [site.code for site in region.sites], first_day(year)))
     period = f"{year}-1"
     must(
         desk.open_period(

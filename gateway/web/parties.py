@@ -10,6 +10,7 @@ from starlette.responses import Response
 from gateway import overview
 from gateway.consents import PURPOSE as CONSENTED
 from gateway.context import Gateway
+from gateway.grants import end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import ROLES, SCOPES, roles_for
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -103,7 +104,7 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
     gateway, code, desk = gateway_of(request), request.path_params["party"], Desk(gateway_of(request), who.known)
     here = f"/operator/parties/{code}"
     if form["act"] == "invite" and form["role"] in ROLES:
-        secret = desk.invite(code, form["role"], form["label"] or form["role"])
+        secret = desk.invite(code, form["role"], form["label"])
         if isinstance(secret, Refused):
             return refusal(request, who, secret)
         return _party(request, who, link=f"{gateway.settings.base_url}/login/{secret}")
@@ -114,9 +115,11 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
     acts: dict[str, Callable[[], object]] = {
         "revoke": lambda: desk.revoke_token(form["token"]),
         "mandate": lambda: _mandate(gateway, desk, code, form),
+        "end-mandate": lambda: end_mandate(desk, form["supplier"], form["site"]),
         "key": lambda: desk.register_key(code, read_jwk(form["jwk"])),
         "withdraw-key": lambda: desk.withdraw_key(code, form["kid"]),
-        "agreement": lambda: desk.register_agreements([code], gateway.today),
+        "agreement": lambda: register_agreements(desk, [code], gateway.today),
+        "end-agreement": lambda: end_agreement(desk, code),
     }
     asked = acts.get(form["act"], lambda: Refused("invalid-request"))
     return then(request, who, asked(), here)
@@ -127,7 +130,8 @@ def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:
     until = day_of(form["until"])
     if until is None:
         return Refused("invalid-request")
-    return desk.grant_mandate(
+    return grant_mandate(
+        desk,
         supplier,
         form["site"].upper(),
         actions=_MANDATED,

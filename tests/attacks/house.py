@@ -11,6 +11,7 @@ import httpx
 from sqlmodel import select
 
 from gateway.demo.people import IN_FORCE, MINISTER, must
+from gateway.grants import grant_mandate
 from gateway.identity import add_person, identify_session, start_session
 from gateway.settings import Settings
 from gateway.store import Person, Submission
@@ -77,7 +78,7 @@ def open_house(folder: Path, database: str) -> Iterator[House]:
         must(world.desk.register_key(CARE, {name: str(value) for name, value in KEY.as_dict(private=False).items()}))
         scope = {"actions": ["submit", "check", "confirm", "read-submission"], "collections": [TABLE]}
         until = day + timedelta(days=30)
-        must(world.desk.grant_mandate(MANDATED, region.sites[0].code, **scope, valid_from=day, valid_to=until))
+        must(grant_mandate(world.desk, MANDATED, region.sites[0].code, **scope, valid_from=day, valid_to=until))
         callers = clients(site, people)
         for client in callers.values():
             closing.callback(client.close)

@@ -13,6 +13,7 @@ from sqlalchemy import delete, func
 from sqlmodel import select
 
 from gateway.demo.people import must
+from gateway.grants import grant_mandate
 from gateway.identity import add_person, issue_link
 from gateway.store import Approval, Person, Release, ReleaseState, Submission, Token, WebSession, table_of
 from tests.gateway.conftest import NOW, PERIOD, TABLE
@@ -186,7 +187,7 @@ def test_one_key_is_for_one_request(house: House, monkeypatch: pytest.MonkeyPatc
     day, desk = NOW.date(), house.site.world.desk
     scope = {"actions": ["submit"], "collections": [TABLE]}
     second = house.site.world.region.sites[1].code
-    must(desk.grant_mandate(MANDATED, second, **scope, valid_from=day, valid_to=day + timedelta(days=30)))
+    must(grant_mandate(desk, MANDATED, second, **scope, valid_from=day, valid_to=day + timedelta(days=30)))
     for number in range(5):
         with counting(house) as added:
             answers = at_once(

@@ -16,6 +16,7 @@ from gateway.app import create_deployment, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway, wall_clock
 from gateway.demo.people import IN_FORCE, MINISTER, must
+from gateway.grants import register_agreements
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.register import SiteEntry
@@ -72,7 +73,7 @@ def build_world(folder: Path, *, sites: int = 10, database: str = "", settings: 
     ]
     parties = [*codes(world.region), (MINISTER, "minister", "Minister")]
     must(world.desk.register(entries, parties, date(2026, 8, 1)))
-    must(world.desk.register_agreements([site.code for site in world.region.sites], date(2026, 8, 1)))
+    must(register_agreements(world.desk, [site.code for site in world.region.sites], date(2026, 8, 1)))
     must(
         world.desk.open_period(
             TABLE, PERIOD, reference_date=date(2026, 10, 1), deadline=date(2026, 11, 30), exercise=True

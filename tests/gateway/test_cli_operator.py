@@ -195,3 +195,18 @@ def test_a_recipients_public_key_is_registered_from_a_file(run: Run, tmp_path: P
     run("party", "withdraw-key", "ORG-MINISTER", "care-key-2026", exits=1)
     assert "ingetrokken" in run("party", "withdraw-key", "ORG-JGZ", "care-key-2026")
     assert "care-key-2026" in run("party", "key", "ORG-JGZ", public)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_mandates_and_agreements_end_when_a_site_says_so(run: Run) -> None:
+    """Each is registered and ended; what does not hold is not found."""
+    gateway = open_gateway(home(None))
+    desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
+    site = make_region(10, 1).sites[0]
+    entry = SiteEntry(site.code, site.name, site.sector, site.subdivisions, site.board, site.gemeente, site.swv, 1)
+    must(desk.register([entry], [("ORG-LAS", "supplier", "Leverancier")], date(2026, 8, 1)))
+    run("mandate", "grant", "ORG-LAS", site.code, "--until", "2099-01-01")
+    run("agreement", "register", site.code)
+    for end in (("mandate", "end", "ORG-LAS", site.code), ("agreement", "end", site.code)):
+        run(*end)
+        run(*end, exits=1)

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from gateway.grants import end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.receive import Checked, Received, Upload, receive
@@ -12,8 +13,10 @@ from policies.consent import Giver
 
 from .conftest import NOW, PERIOD, TABLE, Site, World
 from .test_consents import care, given, signed, terms
+from .test_receive import records
 
 SUPPLIER = "ORG-LAS"
+AS_SUPPLIER = Identity(SUPPLIER, "machine", scopes=frozenset({"all"}))
 
 
 @pytest.fixture
@@ -21,16 +24,21 @@ def world(new_world: Callable[..., World]) -> World:
     """A small deployment with a supplier that has a mandate of the first site, to submit counts, for ten days."""
     made = new_world()
     made.desk.add_party(SUPPLIER, "supplier", "Leverancier")
-    made.desk.grant_mandate(
-        SUPPLIER, made.region.sites[0].code, actions=["submit"], collections=[TABLE], valid_from=date(2026, 11, 1),
+    grant_mandate(
+        made.desk,
+        SUPPLIER,
+        made.region.sites[0].code,
+        actions=["submit"],
+        collections=[TABLE],
+        valid_from=date(2026, 11, 1),
         valid_to=date(2026, 11, 11),
-    )  # fmt: skip
+    )
     return made
 
 
 def sent(world: World, index: int = 0, **more: bool) -> object:
     upload = Upload(TABLE, world.region.sites[index].code, PERIOD, world.counts(index))
-    return receive(world.gateway, Identity(SUPPLIER, "machine", scopes=frozenset({"all"})), upload, **more)
+    return receive(world.gateway, AS_SUPPLIER, upload, **more)
 
 
 def test_a_mandate_has_dates_a_site_and_a_scope(world: World) -> None:
@@ -71,3 +79,40 @@ def test_evidence_must_be_there_and_nobody_else_learns_of_it(site: Site) -> None
         for consent in (made.json()["id"], "0" * 32):
             assert stranger.get(f"/v1/consents/{consent}").status_code == 404
     assert given(site.world).state.given
+
+
+def test_a_mandate_can_be_ended(world: World) -> None:
+    """A school that leaves its supplier stops it the same day; another mandate begins it anew."""
+    site, today = world.region.sites[0].code, world.gateway.today
+    assert isinstance(sent(world), Received)
+    assert end_mandate(world.desk, SUPPLIER, site) == 1
+    assert sent(world) == Refused("not-found")
+    assert end_mandate(world.desk, SUPPLIER, site) == Refused("not-found")
+    days = {"valid_from": today, "valid_to": today + timedelta(days=9)}
+    grant_mandate(world.desk, SUPPLIER, site, actions=["submit"], collections=[TABLE], **days)
+    assert isinstance(sent(world), Received)
+
+
+def test_mandates_add_up_and_do_not_mix(world: World) -> None:
+    """One for counts and one for records both work, each for its own acts only."""
+    rows, today = "absence-records", world.gateway.today
+    scope = {"actions": ["submit", "check"], "collections": [rows]}
+    until = today + timedelta(days=9)
+    grant_mandate(world.desk, SUPPLIER, world.region.sites[0].code, **scope, valid_from=today, valid_to=until)
+    assert isinstance(sent(world), Received)
+    assert not isinstance(sent(world, dry_run=True), Checked)
+    for dry_run, kind in ((False, Received), (True, Checked)):
+        upload = Upload(rows, world.region.sites[0].code, PERIOD, records(world, 0))
+        assert isinstance(receive(world.gateway, AS_SUPPLIER, upload, dry_run=dry_run), kind)
+
+
+def test_an_agreement_can_be_ended(world: World) -> None:
+    """Without a processor agreement a site delivers counts and no records; a new one lets it again."""
+    code, gateway = world.region.sites[0].code, world.gateway
+    file = Upload("absence-records", code, PERIOD, records(world, 0))
+    assert end_agreement(world.desk, code) == 1
+    assert isinstance(receive(gateway, world.site(0), file), Refused)
+    assert isinstance(receive(gateway, world.site(0), Upload(TABLE, code, PERIOD, world.counts(0))), Received)
+    assert end_agreement(world.desk, code) == Refused("not-found")
+    assert register_agreements(world.desk, [code], gateway.today) == 1
+    assert isinstance(receive(gateway, world.site(0), file), Received)

@@ -20,6 +20,7 @@ from gateway.openid import Begun
 from gateway.outcome import Refused
 from gateway.settings import OpenId, Settings
 from gateway.store import Person
+from tests.attacks.moment import at_once
 
 from .conftest import World, build_world, running
 from .providers import CLIENT, Liar, honest_provider, log_in
@@ -47,12 +48,12 @@ def lied_to(liar: Liar, tmp_path_factory: pytest.TempPathFactory) -> World:
     return world_with(liar.issuer, tmp_path_factory.mktemp("lied-to"))
 
 
-def world_with(issuer: str, folder: Path) -> World:
+def world_with(issuer: str, folder: Path, database: str = "") -> World:
     secret = folder / "client-secret"
     secret.write_text("s3cret")
     secret.chmod(0o600)
     provider = OpenId(issuer=issuer, client_id=CLIENT, secret=secret, roles=ROLES)
-    world = build_world(folder / "data", settings=Settings(in_force=IN_FORCE, openid=provider))
+    world = build_world(folder / "data", database=database, settings=Settings(in_force=IN_FORCE, openid=provider))
     log = Log(world.gateway.log.vocabulary)
     return World(dataclasses.replace(world.gateway, clock=wall_clock, log=log), world.region)
 
@@ -198,3 +199,18 @@ def test_a_secret_that_others_can_read_is_not_used(liar: Liar, tmp_path: Path) -
     os.chmod(tmp_path / "client-secret", 0o644)  # noqa: PTH101  what a careless operator does
     with pytest.raises(Exception, match="client-secret"):
         lied(world, liar)
+
+
+def test_two_first_logins_at_once_are_one_person(
+    liar: Liar, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes back from the provider twice at the same moment does not become two persons, who are four eyes."""
+    world = world_with(liar.issuer, tmp_path, database)
+    made, asked = begun(world)
+    liar.claims = {"nonce": asked["nonce"], "organisation": world.region.sites[0].code, "roles": ["school"]}
+    back = {"state": asked["state"], "code": "c"}
+    opened = at_once(monkeypatch, *[lambda: openid.finish(world.gateway, made.secret, back)] * 2, law=False)
+    assert all(isinstance(one, Opened) for one in opened)
+    with world.gateway.reading() as session:
+        assert len(session.exec(select(Person)).all()) == 1
+    world.gateway.database.dispose()

@@ -7,12 +7,15 @@ import pytest
 from sqlmodel import select
 
 from audit.schema import PENDING
-from gateway.identity import Identity
+from gateway.demo.people import must
+from gateway.grants import grant_mandate
+from gateway.identity import Identity, open_session
 from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
+from gateway.publish.deciding import review
 from gateway.settings import SettingsError, read_settings
-from gateway.store import Party, Period, PeriodState
+from gateway.store import Party, Period, PeriodState, Release, ReleaseState
 from policies.decision import Deny
 from pseudonymisation.keyring import KeyState
 
@@ -99,10 +102,15 @@ def test_every_act_leaves_its_entry(world: World) -> None:
     """Party, agreement, mandate, token, link and key each stand in the log with their event."""
     today = world.gateway.today
     world.desk.add_party("ORG-LAS", "supplier", "Leverancier")
-    world.desk.grant_mandate(
-        "ORG-LAS", world.region.sites[0].code, actions=["submit"], collections=[TABLE], valid_from=today,
+    grant_mandate(
+        world.desk,
+        "ORG-LAS",
+        world.region.sites[0].code,
+        actions=["submit"],
+        collections=[TABLE],
+        valid_from=today,
         valid_to=today + timedelta(days=1),
-    )  # fmt: skip
+    )
     world.desk.issue_token("ORG-LAS", scopes=["submit"], expires_at=world.gateway.clock() + timedelta(days=1))
     world.desk.invite("ORG-LAS", "privacy-officer", "x")
     assert events(world)[-4:] == ["party.added", "mandate.granted", "token.issued", "link.issued"]
@@ -151,3 +159,35 @@ def test_a_setting_that_does_not_exist_is_named(world: World) -> None:
     file.write_text(f"proxy = []\n{file.read_text()}")
     with pytest.raises(SettingsError, match="proxy"):
         read_settings(world.gateway.home)
+
+
+def test_a_fresh_link_makes_nobody_a_second_person(world: World) -> None:
+    """Whoever builds a release does not approve it after being invited again under the same label."""
+    release = world.gateway.new_id()
+    (monday, tuesday), another = (logged_in(world, "Jan") for _ in range(2)), logged_in(world, "Piet")
+    verdict = json.dumps({"attacker": {"exact": 0, "narrowed": 0}, "sectors": {}})
+    facts = {"builder_id": monday.person, "purposes": "absence-insight-swv", "seed": bytes(32)}
+    facts |= {"certificate": verdict, "commitment": "00" * 32}
+    with world.gateway.writing() as session:
+        period = session.exec(select(Period)).one()
+        session.add(Release(id=release, period_id=period.id or 0, state=ReleaseState.BUILT, **facts))
+    outcomes = [
+        review(world.gateway, person, release, approved=True, reason="nagekeken") for person in (tuesday, another)
+    ]
+    assert [isinstance(outcome, Refused) for outcome in outcomes] == [True, False]
+
+
+@pytest.mark.parametrize("label", ["", " "])
+def test_an_operator_has_a_label(world: World, label: str) -> None:
+    """Operators are told apart; at a school the role will do."""
+    assert rules(world.desk.invite(world.gateway.settings.operator, "operator", label)) == {"PERSON-LABEL"}
+    assert not isinstance(world.desk.invite(world.region.sites[0].code, "school", label), Refused)
+
+
+def logged_in(world: World, label: str) -> Identity:
+    """A person of the operator, through a link of its own."""
+    secret = must(world.desk.invite(world.gateway.settings.operator, "operator", label))
+    with world.gateway.writing() as session:
+        opened = open_session(session, secret, world.gateway.clock())
+    assert opened is not None
+    return opened.identity

@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from gateway.settings import Settings
 
 from .certificates import Certified, authority, machine
 from .conftest import PERIOD, TABLE, Site, World, build_world, running
+from .test_consents import care, terms
 
 OIN = "00000003123456780000"
 EXAMPLE = Path(__file__).parents[2] / "gateway" / "deploy" / "nginx.conf"
@@ -46,37 +49,44 @@ class Proxied:
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     """A real nginx with the example's settings, on other ports and with certificates of today."""
-    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    if nginx is None:
+    if shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None:
         pytest.skip("no nginx: apt install nginx-light")
     folder = tmp_path_factory.mktemp("proxied")
     made = build_world(folder / "data", settings=Settings(in_force=IN_FORCE, proxies=("127.0.0.1",)))
     log = Log(made.gateway.log.vocabulary)
     world = World(replace(made.gateway, clock=wall_clock, log=log), made.region)
+    care(world)
     must(world.desk.register_oin(world.region.sites[0].code, OIN, scopes=["submit"]))
     own, clients = authority("Server CA"), authority("Clients CA")
     own.write(folder, "ca")
     clients.write(folder, "clients")
     machine(own).write(folder, "server")
-    port, plain = free_port(), free_port()
-    with running(world) as site:
-        text = EXAMPLE.read_text().replace("/etc/verzuimpoort/tls", str(folder)).replace("poort.example", "localhost")
-        text = text.replace("listen 443", f"listen 127.0.0.1:{port}").replace("listen 80", f"listen 127.0.0.1:{plain}")
-        text = text.replace("server 127.0.0.1:8000", f"server {site.url.removeprefix('http://')}")
-        paths = "".join(
-            f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        whole = f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}} http {{ {paths} {text} }}"
-        (folder / "nginx.conf").write_text(whole)
-        process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")])
-        try:
-            both = Proxied(site, port, folder, clients)
-            await_proxy(both, process)
-            yield both
-        finally:
-            process.terminate()
-            process.wait()
+    with running(world) as site, proxy(site, folder, clients, f"server {site.url.removeprefix('http://')}") as both:
+        yield both
     made.gateway.database.dispose()
+
+
+@contextmanager
+def proxy(site: Site, folder: Path, clients: Certified, servers: str) -> Iterator[Proxied]:
+    """The example before these servers of a site; its certificates stand in the folder."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or ""
+    port, plain = free_port(), free_port()
+    text = EXAMPLE.read_text().replace("/etc/verzuimpoort/tls", str(folder)).replace("poort.example", "localhost")
+    text = text.replace("listen 443", f"listen 127.0.0.1:{port}").replace("listen 80", f"listen 127.0.0.1:{plain}")
+    text = text.replace("server 127.0.0.1:8000", servers)
+    paths = "".join(
+        f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    whole = f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}} http {{ {paths} {text} }}"
+    (folder / "nginx.conf").write_text(whole)
+    process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")])
+    try:
+        both = Proxied(site, port, folder, clients)
+        await_proxy(both, process)
+        yield both
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def await_proxy(proxied: Proxied, process: "subprocess.Popen[bytes]") -> None:
@@ -89,8 +99,14 @@ def await_proxy(proxied: Proxied, process: "subprocess.Popen[bytes]") -> None:
     raise RuntimeError("nginx does not answer")
 
 
-def about(proxied: Proxied) -> dict[str, str]:
-    return {"collection": TABLE, "party": proxied.site.world.region.sites[0].code, "period": PERIOD}
+def about(proxied: Proxied, index: int = 0) -> dict[str, str]:
+    return {"collection": TABLE, "party": proxied.site.world.region.sites[index].code, "period": PERIOD}
+
+
+def authorised(proxied: Proxied) -> dict[str, str]:
+    """What a machine of the second site says with a token."""
+    with proxied.site.client(proxied.site.world.region.sites[1].code) as http:
+        return {"Authorization": http.headers["Authorization"]}
 
 
 def test_a_machine_delivers_over_mutual_tls(proxied: Proxied) -> None:
@@ -134,3 +150,50 @@ def test_plain_http_is_sent_to_tls(proxied: Proxied) -> None:
     port = (proxied.folder / "nginx.conf").read_text().split("listen 127.0.0.1:")[2].split(";")[0]
     answer = httpx.get(f"http://127.0.0.1:{port}/v1/purposes", headers={"Host": "localhost"})
     assert (answer.status_code, answer.headers["location"]) == (308, "https://localhost/v1/purposes")
+
+
+def test_what_a_dying_server_did_is_not_done_twice(proxied: Proxied, tmp_path: Path) -> None:
+    """A server that dies after a consent is kept: 502, and the consent stands there once."""
+    with before_a_dying_one(proxied, tmp_path) as front, front.client() as http:
+        http.headers.update(authorised(proxied))
+        asked = {"terms": terms(first_day=front.site.world.gateway.today).model_dump(mode="json")}
+        assert http.post("/v1/consents", json=asked).status_code == 502
+        assert len(http.get("/v1/consents").json()) == 1
+
+
+def test_a_file_that_a_dying_server_took_is_sent_again(proxied: Proxied, tmp_path: Path) -> None:
+    """A server that dies after a file is kept: the next one recognises it, and its sender hears 200."""
+    with before_a_dying_one(proxied, tmp_path) as front, front.client() as http:
+        http.headers.update(authorised(proxied))
+        answer = http.post("/v1/submissions", params=about(proxied, 1), content=proxied.site.world.counts(1))
+        assert (answer.status_code, answer.json()["version"]) == (200, 1)
+
+
+@contextmanager
+def before_a_dying_one(proxied: Proxied, folder: Path) -> Iterator[Proxied]:
+    """The example before a server that does what it is asked and dies without an answer, and a good one after it."""
+    good = proxied.site.url.removeprefix("http://")
+    for name in ("ca", "clients", "server"):
+        for file in proxied.folder.glob(f"{name}.*"):
+            shutil.copy(file, folder)
+    with socket.create_server(("127.0.0.1", 0)) as dying:
+        threading.Thread(target=die_each_time, args=(dying, proxied.site), daemon=True).start()
+        here = f"127.0.0.1:{dying.getsockname()[1]}"
+        servers = f"server {here} max_fails=0; server {good} backup"
+        with proxy(proxied.site, folder, proxied.clients, servers) as both:
+            yield both
+
+
+def die_each_time(dying: socket.socket, site: Site) -> None:
+    """Hand each request to the real server, wait until it has answered, and hang up."""
+    with suppress(OSError):
+        while True:
+            caller = dying.accept()[0]
+            with caller, httpx.Client() as http:
+                head, _, body = caller.recv(65_536).partition(b"\r\n\r\n")
+                first, *lines = head.decode().split("\r\n")
+                headers = dict(line.split(": ", 1) for line in lines)
+                while len(body) < int(headers.get("Content-Length", 0)):
+                    body += caller.recv(65_536)
+                method, path, _ = first.split(" ")
+                http.request(method, f"{site.url}{path}", headers=headers, content=body)

@@ -11,6 +11,7 @@ from audit.receipt import Verdict, verify_receipt
 from audit.schema import PENDING
 from gateway.deliveries import Seen, confirm, own_submissions, read, receipt_of, withdraw
 from gateway.demo.people import must
+from gateway.grants import grant_mandate
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
@@ -166,7 +167,8 @@ def test_a_supplier_delivers_under_a_mandate_only(world: World) -> None:
     supplier = Identity("ORG-LAS", "machine")
     assert receive(world.gateway, supplier, upload(world)) == Refused("not-found")
     today = world.gateway.today
-    world.desk.grant_mandate(
+    grant_mandate(
+        world.desk,
         "ORG-LAS",
         world.region.sites[0].code,
         actions=["submit"],

@@ -217,3 +217,20 @@ def test_the_last_day_goes_into_a_calendar(stage: Stage) -> None:
     lines = answer.text.split("\r\n")
     assert (lines[0], lines[-2:]) == ("BEGIN:VCALENDAR", ["END:VCALENDAR", ""])
     assert {"DTSTART;VALUE=DATE:20261116", "TRIGGER:-P3D"} <= set(lines)
+
+
+@pytest.mark.parametrize(("act", "reached"), [("mandate", "ORG-VERTREKT"), ("agreement", "SITE")])
+def test_what_a_site_gave_is_taken_back_with_one_button(stage: Stage, act: str, reached: str) -> None:
+    """A mandate and a processor agreement each have a button beside them, and it is gone when they ended."""
+    site = stage.site.world.region.sites[0].code
+    address, button = f"/operator/parties/{reached.replace('SITE', site)}", f'value="end-{act}"'
+    with stage.client("builder") as builder:
+        token = {"csrf": csrf(builder.get("/operator/parties").text)}
+        builder.post("/operator/parties", data=token | {"code": "ORG-VERTREKT", "kind": "supplier", "name": "Weg"})
+        given = token | {"site": site, "until": str(stage.gateway.today + timedelta(days=1))}
+        builder.post(address, data=given | {"act": act})
+        assert button in builder.get(address).text
+        builder.post(address, data=given | {"act": f"end-{act}", "supplier": "ORG-VERTREKT"})
+        assert button not in builder.get(address).text
+        if act == "agreement":
+            builder.post(address, data=given | {"act": act})

@@ -176,7 +176,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_person_party"), ["party"], unique=False)
-        batch_op.create_index(batch_op.f("ix_person_subject"), ["subject"], unique=False)
+        batch_op.create_index(
+            "ix_person_subject",
+            ["subject", "party", "role"],
+            unique=True,
+            sqlite_where=sa.text("length(subject) > 0"),
+            postgresql_where=sa.text("length(subject) > 0"),
+        )
 
     op.create_table(
         "reopening",
