@@ -14,7 +14,7 @@ from gateway.identity import Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import Refused
-from gateway.periods import find_period, school_year
+from gateway.periods import counts_end, find_period, school_year
 from gateway.publish.ledger import Request, other_method, reserve
 from gateway.receive import refused_by
 from gateway.register import sites_on
@@ -63,6 +63,8 @@ def _enqueue(gateway: Gateway, person: int, period: Period, decision: Decision) 
         period = session.get_one(Period, period.id, with_for_update=True)
         if period.state != PeriodState.CLOSED:
             return Refused("period-open")
+        if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
+            return Refused("counts-erased")
         possible, corrects = may_be_built(session, period)
         if not possible:
             return Refused("release-exists")
