@@ -16,18 +16,22 @@ from audit.proofs import logs
 from audit.schema import ENTRY
 from gateway.access import Held, answer
 from gateway.app import open_gateway, yearly_log
-from gateway.backup import Restored, backup, restore
+from gateway.backup import Restored, backup, restore, settle
+from gateway.consents import load
 from gateway.context import Gateway
 from gateway.identity import Identity, identify_token
 from gateway.keys import destroy
+from gateway.notices import notices_of
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.settings import Home
 from gateway.store import Enrolment, Submission
+from policies.consent import Stage
 from pseudonymisation.errors import KeyringError
 
 from .conftest import World
 from .records import delivered, rows
+from .test_consents import care, given
 
 PURPOSE, YEAR = "counting-for-school", "2026-2027"
 
@@ -190,3 +194,15 @@ def test_a_school_makes_no_backup(world: World, copies: Copies) -> None:
     """A backup holds everything: only the operator takes one."""
     assert isinstance(backup(Desk(world.gateway, world.site(0)), data=copies.data, keys=copies.keys), Refused)
     assert not copies.data.exists()
+
+
+def test_a_consent_that_ran_out_after_the_backup_stops_no_restore(world: World) -> None:
+    """Its key went with its last day, of which the restored events say nothing yet: it has run out, told once."""
+    recipient, standing = care(world), given(world)
+    world.gateway.consent_keys.destroy(*(record.key_id for record in world.gateway.consent_keys.records()))
+    later = world.at(datetime(2027, 8, 5, 10, tzinfo=UTC))  # its last day was 31 July
+    assert settle(later.gateway)[0] == 1
+    state = load(later.gateway, standing.id).state
+    assert (state.stage, state.closed) == (Stage.EXPIRED, True)
+    assert len(notices_of(later.gateway, recipient)) == 1
+    assert settle(later.gateway)[0] == 0
