@@ -65,10 +65,15 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
 
 
 def renounce(desk: Desk, purpose: str, year: str, *, not_before: date) -> Rotated | Refused:
-    """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed."""
+    """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed.
+
+    Run again after a crash, it completes what it began.
+    """
     gateway = desk.gateway
     current = gateway.keyring.active(purpose, year)
     if current is None or current.previous is None:
+        current = rotation.half_renounced(gateway.keyring, purpose, year)
+    if current is None:
         return Refused("unknown-key")
 
     def act(session: Session, actor: Actor, decision: Decision) -> None:
