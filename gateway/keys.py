@@ -17,7 +17,7 @@ from gateway.context import Gateway
 from gateway.database import forget_log
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.prepared import SUBJECTS
+from gateway.prepared import SUBJECTS, hold_pids
 from gateway.store import Enrolment, Submission, table_of
 from policies.decision import Decision
 from policies.question import Action
@@ -132,6 +132,7 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
     leaked, year = successor.previous or "", successor.school_year or ""
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:
+        hold_pids(session, year)
         connection, gateway = session.connection(), desk.gateway
         if successor.purpose == SUBJECTS:
             moved = erase_year(connection, year)
