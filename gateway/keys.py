@@ -43,7 +43,7 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
     subjects stand in signed roots and cannot be re-keyed: when their key leaks they are erased instead.
     """
     gateway = desk.gateway
-    leaked = gateway.keyring.active(purpose, year)
+    leaked = gateway.keyring.active(purpose, year) or rotation.half_succeeded(gateway.keyring, purpose, year)
     if leaked is None:
         return Refused("unknown-key")
 

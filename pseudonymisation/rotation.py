@@ -5,6 +5,7 @@
 **After a leak** the stored pids are re-keyed, and no school is asked. Steps; running them again completes them:
 
 1. `succeed`: a new key follows the leaked one; deliveries from now on pass through both (`Keyring.chain`);
+   `half_succeeded` finds the key to name again when that broke off;
 2. `rekey`, in one transaction with its audit entry: every pid under the leaked key becomes one under the new key.
    A delivery that was under way in step 1 may commit a little later: run this again until it returns 0;
 3. `renounce`, at the start of the next period: a fresh key alone, and the leaked ones are destroyed; `half_renounced`
@@ -65,6 +66,16 @@ def succeed(keyring: Keyring, leaked: str) -> KeyRecord:
         previous=leaked,
     )
     return keyring.activate(made.key_id)
+
+
+def half_succeeded(keyring: Keyring, purpose: str, school_year: str) -> KeyRecord | None:
+    """The leaked key to `succeed` once more, because that broke off: out of use, and its successor not yet in use."""
+    for record in keyring.records():
+        if (record.purpose, record.school_year, record.state) == (purpose, school_year, KeyState.PRE_ACTIVE):
+            leaked = keyring.record(record.previous or "")
+            if leaked is not None and leaked.state is KeyState.DECRYPT_ONLY:
+                return leaked
+    return None
 
 
 def renounce(keyring: Keyring, active: str, *, not_before: date) -> KeyRecord:

@@ -1,5 +1,6 @@
 """Keys after a leak: followed, renounced, destroyed; each act logged with what it did."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -84,24 +85,40 @@ def test_renouncing_destroys_the_leaked_key(world: World) -> None:
     assert events(world)[-1] == "key.retired"
 
 
+def before_a_key_is_active(store: Callable[..., KeyRecord]) -> Callable[..., KeyRecord]:
+    """Death in place of the second of two files: the key before it is put away, the new one is not in use."""
+
+    def stored(keyring: Keyring, record: KeyRecord, *, shredding: bool = False) -> KeyRecord:
+        if record.state is KeyState.ACTIVE:
+            raise KeyboardInterrupt
+        return store(keyring, record, shredding=shredding)
+
+    return stored
+
+
+def test_a_rotation_that_broke_off_between_two_keys_is_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed when the leaked key was put away and the new one not in use: the next rotation brings it into use."""
+    delivered(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "_store", before_a_key_is_active(Keyring._store))
+        with pytest.raises(KeyboardInterrupt):
+            rotate(world.desk, PURPOSE, YEAR)
+    assert world.gateway.keyring.active(PURPOSE, YEAR) is None
+    made = rotated(world)
+    assert {row.key_id for row in rows(world)} == {made.key_id}
+
+
 @pytest.mark.parametrize("step", ["activate", "destroy"])
 def test_renouncing_that_broke_off_is_completed(world: World, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Killed after the key in use was put away, or before the leaked ones are destroyed: run again, none opens."""
     leaked = world.gateway.keyring.active(PURPOSE, YEAR)
     assert leaked is not None
     last = rotated(world)
-    store = Keyring._store
-
-    def dies_between(keyring: Keyring, record: KeyRecord, *, shredding: bool = False) -> KeyRecord:
-        if record.state is KeyState.ACTIVE:
-            raise KeyboardInterrupt
-        return store(keyring, record, shredding=shredding)
-
     with monkeypatch.context() as patch:
         if step == "destroy":
             patch.setattr(Keyring, "destroy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         else:
-            patch.setattr(Keyring, "_store", dies_between)
+            patch.setattr(Keyring, "_store", before_a_key_is_active(Keyring._store))
         with pytest.raises(KeyboardInterrupt):
             renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
     fresh = renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
