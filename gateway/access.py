@@ -27,7 +27,7 @@ from policies.question import Action
 from policies.things import Records
 from pseudonymisation.domain import Domain
 from pseudonymisation.keyring import Keyring
-from pseudonymisation.pseudonym import pids_through
+from pseudonymisation.pseudonym import pids_along
 
 PURPOSE = "accountability"
 
@@ -107,12 +107,12 @@ def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: b
     key = gateway.keyring.active(ROWS, year)
     if key is None:
         return []
-    pid = pids_through(gateway.keyring.chain(key.key_id), Domain(ROWS, year), [pseudonym])[0]
+    pids = pids_along(gateway.keyring.chain(key.key_id), Domain(ROWS, year), [pseudonym])
     query = (
         select(Enrolment, Submission, Period)
         .join(Submission, col(Submission.id) == Enrolment.submission_id)
         .join(Period, col(Period.id) == Submission.period_id)
-        .where(Enrolment.pid == pid, Submission.site == site)
+        .where(col(Enrolment.pid).in_([pid for (pid,) in pids]), Submission.site == site)
         .order_by(Period.code)
     )
     return [

@@ -29,31 +29,29 @@ from typing import Any, Final
 
 from alembic.runtime.migration import MigrationContext
 from pydantic import ValidationError
-from sqlalchemy import Connection, Table, delete, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text, update
 from sqlmodel import Session, SQLModel, col
 
 from audit import guards
 from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
-from gateway import budgets, consents, retention, shelf  # noqa: F401  its tables are part of a backup
+from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
 from gateway.app import (
     CONSENTS,
     KEY_FILES,
     RING,
-    open_consent_keys,
     open_gateway,
-    open_keyring,
     upgrade,
     yearly_log,
 )
 from gateway.context import Gateway, actor_of
-from gateway.database import open_database
 from gateway.identity import Identity, caller_of
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
-from gateway.settings import SETTINGS_FILE, Home, read_settings
+from gateway.roles import grant_rights
+from gateway.settings import SETTINGS_FILE, Home
 from gateway.store import LoginLink, Oin, Token, WebSession
 from policies.decision import Decision
 from policies.question import Action
@@ -118,12 +116,15 @@ def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | Non
 def restore(where: Home, data: Path, keys: Path) -> Restored:
     """Bring a backup back into an empty database, and then make true what has happened since.
 
-    Steps: (1) settings and keys where they are missing, never over what is there; (2) one transaction: tables, rows,
-    and only then the guards; (3) the keyrings take in what still opens; (4) `settle`.
+    Steps: (1) settings and keys where they are missing, never over what is there; all that could stop the settling is
+    opened; (2) the keyrings take in what still opens; (3) one transaction: tables, rows, and only then guards, rights
+    and the mark that nothing is settled, with which no server and no worker starts; (4) `settle`. What broke off before
+    (3) is run again, what broke off after it is completed by `settle` alone.
 
     Raises:
         MendableError: not a backup, of another version, or the database is not empty: names the mend.
         KeyringError: the key-encryption key is missing: it comes back first.
+        PolicyError: the settings name rules or purposes that are not here or wrong.
     """
     with _opened(data, _ABOUT, "backup-not-data") as archive, _opened(keys, KEY_FILES[0], "backup-not-keys") as ring:
         about = _about(archive)
@@ -134,20 +135,19 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
         for name in KEY_FILES:  # (1)
             if name in ring.namelist() and not (where.keys / name).exists():
                 write_private(where.keys / name, ring.read(name))
-        settings = read_settings(where)
-        open_keyring(where, settings)
-        open_consent_keys(where, settings)
-        rows = _fill(where, archive, about["revision"])  # (2)
-        records, consented = (
-            [_record(ring.read(name)) for name in ring.namelist() if name.startswith(f"{each}/")]
-            for each in (RING, CONSENTS)
-        )
-    gateway = open_gateway(where)
-    try:
-        refused = gateway.keyring.restore(records) + gateway.consent_keys.restore(consented)  # (3)
-        ended, erased = settle(gateway)  # (4)
-    finally:
-        gateway.database.dispose()
+        gateway = open_gateway(where)
+        try:
+            with gateway.database.begin() as connection:
+                _demand_empty(connection)
+            records, consented = (
+                [_record(ring.read(name)) for name in ring.namelist() if name.startswith(f"{each}/")]
+                for each in (RING, CONSENTS)
+            )
+            refused = gateway.keyring.restore(records) + gateway.consent_keys.restore(consented)  # (2)
+            rows = _fill(gateway.database, archive, about["revision"])  # (3)
+            ended, erased = settle(gateway)  # (4)
+        finally:
+            gateway.database.dispose()
     return Restored(datetime.fromisoformat(about["made"]), rows, len(refused), ended, erased)
 
 
@@ -156,7 +156,7 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
 
     Steps: (1) the log goes on under a new name; (2) sessions, links and tokens end, for what was revoked since has come
     back; (3) privacy budgets are used up, for what was spent since is unknown here; (4) consents whose key is gone are
-    over; (5) a retention run, which also erases rows without a key.
+    over; (5) a retention run, which also erases rows without a key; (6) servers and workers may start.
 
     Returns:
         How many consents ended, and what the retention run erased.
@@ -172,6 +172,8 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     erased = retention.run(gateway, operator)  # (5)
     if isinstance(erased, Refused):
         raise GatewayError(f"the retention run after the restore was refused: {erased.code}")
+    with gateway.writing() as session:
+        unsettled.unmark(session.connection())  # (6)
     return ended, erased.of
 
 
@@ -291,22 +293,30 @@ _FORMS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 
 
-def _fill(where: Home, archive: zipfile.ZipFile, revision: str) -> int:
-    database = open_database(where.database)
-    try:
-        with database.begin() as connection:
-            if inspect(connection).get_table_names():
-                raise MendableError("restore-not-empty")
-            upgrade(connection)
-            if _revision(connection) != revision:
-                raise MendableError("backup-revision", revision=revision)
-            audit_schema.METADATA.create_all(connection)
-            rows = sum(_load(connection, table, archive) for table in _tables())
-            _go_on_counting(connection)
-            guards.create(connection)
-    finally:
-        database.dispose()
+def _fill(database: Engine, archive: zipfile.ZipFile, revision: str) -> int:
+    with database.begin() as connection:
+        _demand_empty(connection)
+        upgrade(connection)
+        if _revision(connection) != revision:
+            raise MendableError("backup-revision", revision=revision)
+        audit_schema.METADATA.create_all(connection)
+        rows = sum(_load(connection, table, archive) for table in _tables())
+        _go_on_counting(connection)
+        guards.create(connection)
+        grant_rights(connection)
+        unsettled.mark(connection)
     return rows
+
+
+def _demand_empty(connection: Connection) -> None:
+    """Refuse to restore over what is there.
+
+    Raises:
+        MendableError: there are tables; where an earlier restore was not settled, that is what is left to do.
+    """
+    unsettled.demand_settled(connection)
+    if inspect(connection).get_table_names():
+        raise MendableError("restore-not-empty")
 
 
 def _load(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int:

@@ -6,7 +6,7 @@ The document holds two pseudonyms a pupil, and never a number (`pseudonymisation
      "changes": [{"old": "86 characters", "new": "86 characters"}]}
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -21,6 +21,7 @@ from gateway.database import forget_log
 from gateway.identity import Identity, still_good
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import school_year
+from gateway.prepared import hold_pids
 from gateway.receive import Matter, decide_on, look_up, refuse
 from gateway.store import Enrolment, Period, Submission, table_of
 from policies.decision import Decision, Deny
@@ -29,7 +30,7 @@ from policies.question import Action
 from pseudonymisation import rotation
 from pseudonymisation.domain import Domain
 from pseudonymisation.errors import MalformedError
-from pseudonymisation.pseudonym import pids_through, read_pseudonym
+from pseudonymisation.pseudonym import pids_along, read_pseudonym
 
 RECORDS = "absence-records"
 MOST = 5_000
@@ -63,7 +64,8 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
     """Let stored rows of a site go on under the new numbers of its pupils, all of them or none.
 
     Steps: (1) read the document strictly; (2) the law decides as on a delivery of records of that period; (3) the pids
-    of both numbers; (4) one transaction: rows of the own site only, and the entry.
+    of both numbers, under the key in use and those it followed; (4) one transaction: rows of the own site only, and the
+    entry. Where another key came into use between (3) and (4) nothing is changed, and the same call can succeed.
     """
     try:  # (1)
         document = _Document.model_validate_json(body)
@@ -83,7 +85,7 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
         return refuse(gateway, matter, decision)
     known = document.key_id in matter.keys
     made = _pids(gateway, matter, pairs) if known else _fault("KEY-UNKNOWN")  # (3)
-    done = made if isinstance(made, Refused) else _store(gateway, identity, matter, decision, *made)  # (4)
+    done = made if isinstance(made, Refused) else _store(gateway, identity, matter, decision, made)  # (4)
     if isinstance(done, Refused):
         undone = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
         gateway.log_undone(undone, decision)
@@ -94,38 +96,47 @@ def _fault(rule: str, *, row: int = 0) -> Refused:
     return Refused("faults-in-request", report=Report.of([Fault(rule, row=row)]))
 
 
-def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> tuple[str, Sequence[Pair]] | Refused:
-    """Key id and pids of both numbers; the pseudonyms go no further than this function."""
-    purpose = gateway.law.purposes.accepting(RECORDS, Kind.SITE, matter.thing.data)[0]
-    domain = Domain(purpose, school_year(matter.period.code))
-    key = gateway.keyring.active(purpose, domain.school_year)
+def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> Mapping[str, Sequence[Pair]] | Refused:
+    """Key id → pids of both numbers, the key in use last; the pseudonyms go no further than this function."""
+    domain = _domain(gateway, matter)
+    key = gateway.keyring.active(domain.purpose, domain.school_year)
     if key is None:
         return Refused("key-missing")
     chain = gateway.keyring.chain(key.key_id)
-    old, new = (pids_through(chain, domain, column) for column in zip(*pairs, strict=True))
-    return key.key_id, list(zip(old, new, strict=True))
+    old, new = (pids_along(chain, domain, column) for column in zip(*pairs, strict=True))
+    under = [list(zip(*both, strict=True)) for both in zip(old, new, strict=True)]
+    return dict(zip(gateway.keyring.links(key.key_id), under, strict=True))
 
 
-def _store(  # noqa: PLR0917  one act, split where its transaction begins
-    gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, key_id: str, pairs: Sequence[Pair]
+def _domain(gateway: Gateway, matter: Matter) -> Domain:
+    purpose = gateway.law.purposes.accepting(RECORDS, Kind.SITE, matter.thing.data)[0]
+    return Domain(purpose, school_year(matter.period.code))
+
+
+def _store(
+    gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, made: Mapping[str, Sequence[Pair]]
 ) -> Changed | Refused:
-    site, year = matter.caller.acting.code, school_year(matter.period.code)
+    site, domain = matter.caller.acting.code, _domain(gateway, matter)
+    year, rows = domain.school_year, 0
     own = select(col(Submission.id)).join(Period).where(col(Submission.site) == site, col(Period.code).startswith(year))
     with gateway.writing() as session:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
+        hold_pids(session, year)
+        current = gateway.keyring.active(domain.purpose, year)
+        if current is None or current.key_id not in made:
+            return Refused("busy", retry_after=1)
         table = table_of(Enrolment)
-        outcome = rotation.change_numbers(
-            session.connection(),
-            table,
-            key_id=key_id,
-            pairs=pairs,
-            unit=table.c.submission_id,
-            within=table.c.submission_id.in_(own),
-        )
-        if isinstance(outcome, rotation.NumberConflict):
-            return _fault(f"CHANGE-{outcome.reason.upper()}", row=outcome.index + 1)
+        unit, within = table.c.submission_id, table.c.submission_id.in_(own)
+        for key_id, pairs in made.items():
+            outcome = rotation.change_numbers(
+                session.connection(), table, key_id=key_id, pairs=pairs, unit=unit, within=within
+            )
+            if isinstance(outcome, rotation.NumberConflict):
+                session.rollback()
+                return _fault(f"CHANGE-{outcome.reason.upper()}", row=outcome.index + 1)
+            rows += outcome
         entry = Entry(event=Event.PSEUDONYM_MERGED, actor=matter.actor, party=site, period=matter.period.code)
         gateway.append(session, entry, decision)
     forget_log(gateway.database)
-    return Changed(len(pairs), outcome)
+    return Changed(len(made[current.key_id]), rows)

@@ -157,7 +157,7 @@ def expire(gateway: Gateway) -> int:
 def end_keyless(gateway: Gateway) -> int:
     """After a restore: end what was given and whose key is gone, because it ended after the backup; returns how many.
 
-    Who ended it is not in the backup, so it is narrowed to the day before and has run out.
+    Who ended it is not in the backup: what had not run out by itself is narrowed to the day before, and then runs out.
     """
     with gateway.reading() as session:
         ids = [row.id for row in session.exec(select(ConsentRecord)) if not _has_key(gateway, row)]
@@ -165,9 +165,11 @@ def end_keyless(gateway: Gateway) -> int:
     lost = [(one, one.state.terms) for one in found if one.state.given and not one.state.closed and one.state.terms]
     for standing, terms in lost:
         now = gateway.clock()
-        over = Narrowed(at=now, scope=terms.scope, last_day=gateway.today - timedelta(days=1))
+        new: list[Event] = [Expired(at=now)]
+        if standing.state.stage is not Stage.EXPIRED:
+            new.insert(0, Narrowed(at=now, scope=terms.scope, last_day=gateway.today - timedelta(days=1)))
         with gateway.writing() as session:
-            _store(gateway, session, standing, [over, Expired(at=now)], None)
+            _store(gateway, session, standing, new, None)
     return len(lost)
 
 

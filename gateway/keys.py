@@ -17,7 +17,7 @@ from gateway.context import Gateway
 from gateway.database import forget_log
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.prepared import SUBJECTS
+from gateway.prepared import SUBJECTS, hold_pids
 from gateway.store import Enrolment, Submission, table_of
 from policies.decision import Decision
 from policies.question import Action
@@ -43,7 +43,7 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
     subjects stand in signed roots and cannot be re-keyed: when their key leaks they are erased instead.
     """
     gateway = desk.gateway
-    leaked = gateway.keyring.active(purpose, year)
+    leaked = gateway.keyring.active(purpose, year) or rotation.half_succeeded(gateway.keyring, purpose, year)
     if leaked is None:
         return Refused("unknown-key")
 
@@ -65,10 +65,15 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
 
 
 def renounce(desk: Desk, purpose: str, year: str, *, not_before: date) -> Rotated | Refused:
-    """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed."""
+    """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed.
+
+    Run again after a crash, it completes what it began.
+    """
     gateway = desk.gateway
     current = gateway.keyring.active(purpose, year)
     if current is None or current.previous is None:
+        current = rotation.half_renounced(gateway.keyring, purpose, year)
+    if current is None:
         return Refused("unknown-key")
 
     def act(session: Session, actor: Actor, decision: Decision) -> None:
@@ -127,6 +132,7 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
     leaked, year = successor.previous or "", successor.school_year or ""
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:
+        hold_pids(session, year)
         connection, gateway = session.connection(), desk.gateway
         if successor.purpose == SUBJECTS:
             moved = erase_year(connection, year)

@@ -13,7 +13,7 @@ from gateway.store import Period, PeriodState, Reopening, table_of
 from policies.days import FIRST_MONTH
 from policies.purpose import Purposes
 
-ROWS = "counting-for-school"
+ROWS, COUNTS = "counting-for-school", "statutory-counts"
 _QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
 _YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
 
@@ -51,6 +51,14 @@ def rows_end(purposes: Purposes, year: str, purpose: str = ROWS) -> date:
     if kept is None or kept.after != "school_year":
         raise MendableError("no-retention", purpose=purpose)
     return last_day(year) + timedelta(days=kept.days + 1)
+
+
+def counts_end(purposes: Purposes, period: Period) -> date:
+    """The first day on which exact counts of a period, and what repeats them, may not be there any more."""
+    kept = purposes[COUNTS].retention
+    if kept is None or kept.after != "period":
+        raise MendableError("no-retention", purpose=COUNTS)
+    return period.deadline + timedelta(days=kept.days + 1)
 
 
 _PERIOD = select(Period).where(Period.table_id == bindparam("table"), Period.code == bindparam("code"))

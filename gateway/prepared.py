@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 
 from sqlalchemy import Connection
+from sqlmodel import Session
 
 from audit.receipt import NONCE_BYTES, commit
 from audit.subjects import Subjects, tags
 from audit.subjects import store as store_subjects
 from gateway.context import Gateway
-from gateway.database import insert_rows
+from gateway.database import insert_rows, take_turns
 from gateway.periods import school_year
 from gateway.records import Parsed
 from gateway.records.expected import Cell
@@ -25,6 +26,11 @@ from pseudonymisation.pseudonym import pids_through
 SUBJECTS = "audit-subjects"
 _COUNT = ("submission_id", "subdivision", "kind", "band", "pupils")
 _ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hours")
+
+
+def hold_pids(session: Session, year: str) -> None:
+    """Let nobody else re-key or change stored pids of a school year until this transaction ends."""
+    take_turns(session, b"pids" + year.encode())
 
 
 @dataclass(frozen=True, slots=True)

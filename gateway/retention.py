@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Delete, delete
+from sqlalchemy import Delete, delete, update
 from sqlmodel import Session, col, func, select
 
 from audit import retention as log_retention
@@ -22,7 +22,7 @@ from gateway.identity import ABSOLUTE, Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import rows_end
+from gateway.periods import counts_end, rows_end
 from gateway.prepared import SUBJECTS
 from gateway.receive import milliseconds
 from gateway.store import (
@@ -53,10 +53,11 @@ from pseudonymisation import rotation
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
 PURPOSE = "operation"
-JOB = "retention"
+JOB, EXPIRED = "retention", "expired"
 EVERY = timedelta(days=1)
-_COUNTS, _TRAIL = "statutory-counts", "accountability"
+_TRAIL = "accountability"
 _A_DAY = timedelta(days=1)
+_NEVER_OUT = (ReleaseState.BUILDING, ReleaseState.FAILED, ReleaseState.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +160,45 @@ def _keyless_years(keyring: Keyring) -> set[str | None]:
 
 
 def _counts(gateway: Gateway, session: Session) -> int:
-    """Counts of periods past their term, and the receipts that repeat them."""
-    before = gateway.today - timedelta(days=_days(gateway, _COUNTS))
-    over = select(Submission.id).join(Period).where(Period.deadline < before)
-    session.execute(delete(Receipt).where(col(Receipt.subject).in_(over)))
-    return _gone(session, delete(Count).where(col(Count.submission_id).in_(over)))
+    """Counts of periods past their term, and what repeats them: receipts, and what the judge of a release saw.
+
+    A build that is under way ends: what it would keep is of these counts.
+    """
+    over = [one for one in session.exec(select(Period)) if counts_end(gateway.law.purposes, one) <= gateway.today]
+    of_these = [period.id for period in over]
+    sent = select(Submission.id).where(col(Submission.period_id).in_(of_these))
+    own = [f"table:{period.table_id}/{period.code}" for period in over]
+    session.execute(delete(Receipt).where(col(Receipt.subject).in_(sent) | col(Receipt.subject).in_(own)))
+    releases = update(Release).where(col(Release.period_id).in_(of_these))
+    session.execute(releases.values(witnesses=b""))
+    under_way = releases.where(col(Release.state) == ReleaseState.BUILDING)
+    session.execute(under_way.values(state=ReleaseState.FAILED, failure=EXPIRED))
+    return _gone(session, delete(Count).where(col(Count.submission_id).in_(sent)))
 
 
 def _tables(gateway: Gateway, session: Session) -> int:
-    """Published tables past the longest term of the purposes they served: withdrawn, and their bytes erased."""
+    """Tables past their term: their bytes are erased, with the receipts of their downloads, and they go out no more."""
     gone = 0
-    for release in session.exec(select(Release).where(col(Release.published_at).is_not(None))):
-        days = max(_days(gateway, purpose) for purpose in release.purposes.split())
-        if release.published_at is not None and release.published_at + timedelta(days=days) < gateway.clock():
-            slices = delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release.id)
-            gone += _gone(session, slices)
-            session.execute(delete(ReleaseChart).where(col(ReleaseChart.release_id) == release.id))
-            release.state, release.witnesses = ReleaseState.WITHDRAWN, b""
+    for release, period in session.exec(select(Release, Period).join(Period)):
+        if not _table_over(gateway, release, period):
+            continue
+        gone += _gone(session, delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release.id))
+        session.execute(delete(ReleaseChart).where(col(ReleaseChart.release_id) == release.id))
+        session.execute(delete(Receipt).where(col(Receipt.subject) == f"release:{release.id}"))
+        if release.published_at is not None:
+            release.state = ReleaseState.WITHDRAWN
+        elif release.state not in _NEVER_OUT:
+            release.state, release.failure = ReleaseState.FAILED, EXPIRED
     return gone
+
+
+def _table_over(gateway: Gateway, release: Release, period: Period) -> bool:
+    """One that was turned down goes with the counts; any other after the longest term of the purposes it serves."""
+    since = release.published_at or release.built_at
+    if release.state in _NEVER_OUT or since is None:
+        return counts_end(gateway.law.purposes, period) <= gateway.today
+    days = max(_days(gateway, purpose) for purpose in release.purposes.split())
+    return since + timedelta(days=days) < gateway.clock()
 
 
 def _consents(gateway: Gateway, session: Session) -> int:

@@ -2,7 +2,7 @@
 
 | role | whose process | may |
 |---|---|---|
-| the owner | `init`, `migrate`, `backup`, `restore` | change tables; its password is with no running process |
+| the owner | `init`, `migrate`, `backup`, `restore`, `settle-restore` | change tables; no running process has it |
 | `verzuimpoort_app` | `serve` | use the gateway's tables, hand entries to the log; it cannot order or sign them |
 | `verzuimpoort_sequencer` | `worker` | the same, and order and sign entries; it cannot change or erase them |
 | `verzuimpoort_officer` | an auditor's own tools | read the log, and nothing else |

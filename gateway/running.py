@@ -21,6 +21,7 @@ from gateway.messages import MendableError
 from gateway.pseudonyms import open_service, service_app
 from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
+from gateway.unsettled import demand_settled
 
 HEAD_SECONDS = 10.0
 REQUESTS_A_CONNECTION = 100
@@ -86,7 +87,7 @@ def run_server(where: Home, *, host: str, port: int, workers: int = 1) -> None:
     """Serve API and pages until told to stop, in one process or in several on the same database.
 
     Raises:
-        MendableError: the port is taken.
+        MendableError: the port is taken, or the database was restored and not settled.
     """
     demand_free(host, port)
     if workers == 1:
@@ -105,6 +106,8 @@ def app_from_environment() -> ASGIApp:
 def _watched_app(where: Home) -> ASGIApp:
     sys.setswitchinterval(_THREAD_SECONDS)
     gateway = open_gateway(where)
+    with gateway.reading() as session:
+        demand_settled(session.connection())
     lawbook.keep(gateway)
     if gateway.settings.traces:
         set_up_traces(gateway.settings.traces)

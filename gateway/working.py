@@ -14,6 +14,7 @@ from gateway.jobs import Work, run_until
 from gateway.publish import asking, building
 from gateway.settings import Home
 from gateway.telemetry import set_up_logging
+from gateway.unsettled import demand_settled
 
 
 def _build(gateway: Gateway, release_id: str) -> None:
@@ -46,7 +47,13 @@ def run_worker(where: Home) -> None:
 
 @contextmanager
 def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
-    """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs."""
+    """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs.
+
+    Raises:
+        MendableError: the database was restored and not settled: nothing is signed or erased.
+    """
+    with gateway.reading() as session:
+        demand_settled(session.connection())
     log = yearly_log(gateway)
     lawbook.keep(gateway)
     retention.schedule(gateway)

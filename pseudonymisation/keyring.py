@@ -156,12 +156,19 @@ class Keyring:
         Raises:
             KeyringError: a key of the chain is unknown or destroyed.
         """
-        secrets = [self.secret(key_id)]
-        record = self._known(key_id)
+        return [self.secret(link) for link in self.links(key_id)]
+
+    def links(self, key_id: str) -> list[str]:
+        """The ids of the keys in the chain of a key, oldest first.
+
+        Raises:
+            KeyringError: a key of the chain is unknown.
+        """
+        found, record = [key_id], self._known(key_id)
         while record.previous is not None:
-            secrets.append(self.secret(record.previous))
+            found.append(record.previous)
             record = self._known(record.previous)
-        return secrets[::-1]
+        return found[::-1]
 
     def create(
         self, purpose: str, school_year: str | None, *, not_before: date, not_after: date, previous: str | None = None

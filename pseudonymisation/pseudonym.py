@@ -85,6 +85,11 @@ def pids_through(keys: Sequence[bytes], domain: Domain, ys: Iterable[bytes]) -> 
     return made
 
 
+def pids_along(keys: Sequence[bytes], domain: Domain, ys: Sequence[bytes]) -> list[list[bytes]]:
+    """The pids of pseudonyms under each key of a chain, oldest first: until rows are re-keyed they stand under any."""
+    return [pids_through(keys[:many], domain, ys) for many in range(1, len(keys) + 1)]
+
+
 def unsafe_keyed_local(key: bytes, inputs: Iterable[bytes]) -> list[bytes]:
     """Pseudonyms by a plain HMAC-SHA512 at the school, for tests only.
 

@@ -5,9 +5,11 @@
 **After a leak** the stored pids are re-keyed, and no school is asked. Steps; running them again completes them:
 
 1. `succeed`: a new key follows the leaked one; deliveries from now on pass through both (`Keyring.chain`);
+   `half_succeeded` finds the key to name again when that broke off;
 2. `rekey`, in one transaction with its audit entry: every pid under the leaked key becomes one under the new key.
    A delivery that was under way in step 1 may commit a little later: run this again until it returns 0;
-3. `renounce`, at the start of the next period: a fresh key alone, and the leaked ones are destroyed.
+3. `renounce`, at the start of the next period: a fresh key alone, and the leaked ones are destroyed; `half_renounced`
+   finds the key to name again when that broke off.
 
 **At the end of the retention** `erase` removes the rows and `Keyring.destroy` the key, in this order. After a restore
 `keyless` names the key ids whose rows came back without a key; `erase` removes those too.
@@ -66,6 +68,16 @@ def succeed(keyring: Keyring, leaked: str) -> KeyRecord:
     return keyring.activate(made.key_id)
 
 
+def half_succeeded(keyring: Keyring, purpose: str, school_year: str) -> KeyRecord | None:
+    """The leaked key to `succeed` once more, because that broke off: out of use, and its successor not yet in use."""
+    for record in keyring.records():
+        if (record.purpose, record.school_year, record.state) == (purpose, school_year, KeyState.PRE_ACTIVE):
+            leaked = keyring.record(record.previous or "")
+            if leaked is not None and leaked.state is KeyState.DECRYPT_ONLY:
+                return leaked
+    return None
+
+
 def renounce(keyring: Keyring, active: str, *, not_before: date) -> KeyRecord:
     """A fresh key alone from the next period on; every leaked key that the active one re-keyed is destroyed.
 
@@ -86,6 +98,18 @@ def renounce(keyring: Keyring, active: str, *, not_before: date) -> KeyRecord:
         current = keyring.activate(made.key_id)
     keyring.destroy(*_ancestors(keyring, record))
     return current
+
+
+def half_renounced(keyring: Keyring, purpose: str, school_year: str) -> KeyRecord | None:
+    """The key to `renounce` once more, because that broke off: out of use, and a leaked key before it still opens."""
+    records = {record.key_id: record for record in keyring.records()}
+    followed = {record.previous for record in records.values()}
+    for record in records.values():
+        if (record.purpose, record.school_year, record.state) == (purpose, school_year, KeyState.DECRYPT_ONLY):
+            leaked = [] if record.key_id in followed else _ancestors(keyring, record)
+            if any(records[one].state is not KeyState.DESTROYED for one in leaked if one in records):
+                return record
+    return None
 
 
 def rekey(connection: Connection, table: Table, *, leaked: str, successor: str, key: bytes, domain: Domain) -> int:

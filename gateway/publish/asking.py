@@ -14,7 +14,7 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import Refused
-from gateway.periods import find_period, reopened_for, school_year
+from gateway.periods import counts_end, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, other_method, reserve
 from gateway.register import sites_on
 from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
@@ -63,6 +63,8 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
         period = session.get_one(Period, period.id, with_for_update=True)
         if period.state != PeriodState.CLOSED or reopened_for(session, period):
             return Refused("period-open")
+        if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
+            return Refused("counts-erased")
         possible, corrects = may_be_built(session, period)
         if not possible:
             return Refused("release-exists")

@@ -48,6 +48,8 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
     """
     with gateway.reading() as session:  # (1)
         release = session.get_one(Release, release_id)
+        if release.state != ReleaseState.BUILDING:
+            return
         period = session.get_one(Period, release.period_id)
         contract = gateway.contracts[period.table_id]
         sources = counted(session, period)
@@ -56,8 +58,6 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
         noisy = [sector for sector, method in _methods(gateway, release, tables) if method == "dp"]
         still = kept(session, release, period, noisy)
         called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
-    if release.state != ReleaseState.BUILDING:
-        return
     try:
         todo = [table for table in tables if table.sector not in still]
         made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)

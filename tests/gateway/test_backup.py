@@ -4,11 +4,16 @@ import dataclasses
 import json
 import shutil
 import stat
+import subprocess
+import sys
+import threading
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import inspect
 from sqlalchemy import select as sql
 from sqlmodel import select
 
@@ -16,18 +21,29 @@ from audit.proofs import logs
 from audit.schema import ENTRY
 from gateway.access import Held, answer
 from gateway.app import open_gateway, yearly_log
-from gateway.backup import Restored, backup, restore
+from gateway.backup import Restored, backup, restore, settle
+from gateway.consents import load
 from gateway.context import Gateway
+from gateway.database import open_database
 from gateway.identity import Identity, identify_token
 from gateway.keys import destroy
+from gateway.messages import MendableError
+from gateway.notices import notices_of
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
+from gateway.roles import APP, SEQUENCER, create_roles
+from gateway.running import free_port
 from gateway.settings import Home
 from gateway.store import Enrolment, Submission
+from gateway.working import background
+from policies.consent import Stage
+from policies.errors import PolicyError
 from pseudonymisation.errors import KeyringError
+from tests.databases import KINDS, new_database
 
 from .conftest import World
 from .records import delivered, rows
+from .test_consents import care, given
 
 PURPOSE, YEAR = "counting-for-school", "2026-2027"
 
@@ -44,6 +60,12 @@ class Copies:
 def copies(tmp_path: Path) -> Copies:
     """Where a backup goes."""
     return Copies(tmp_path / "data.zip", tmp_path / "keys.zip")
+
+
+@pytest.fixture
+def lite_world(new_world: Callable[..., World]) -> World:
+    """A deployment on SQLite, where only the database that is restored into matters."""
+    return new_world()
 
 
 def made(world: World, copies: Copies) -> None:
@@ -83,8 +105,6 @@ def test_everything_comes_back_on_another_machine(world: World, copies: Copies, 
 
 def test_a_backup_comes_back_into_postgresql(world: World, copies: Copies, tmp_path: Path, postgresql: str) -> None:
     """And numbers that the database gives out go on after the last one."""
-    from tests.databases import new_database  # noqa: PLC0415  beside its only use
-
     delivered(world)
     made(world, copies)
     home = dataclasses.replace(elsewhere(world, tmp_path), database=new_database(postgresql))
@@ -190,3 +210,103 @@ def test_a_school_makes_no_backup(world: World, copies: Copies) -> None:
     """A backup holds everything: only the operator takes one."""
     assert isinstance(backup(Desk(world.gateway, world.site(0)), data=copies.data, keys=copies.keys), Refused)
     assert not copies.data.exists()
+
+
+def test_a_consent_that_ran_out_after_the_backup_stops_no_restore(world: World) -> None:
+    """Its key went with its last day, of which the restored events say nothing yet: it has run out, told once."""
+    recipient, standing = care(world), given(world)
+    world.gateway.consent_keys.destroy(*(record.key_id for record in world.gateway.consent_keys.records()))
+    later = world.at(datetime(2027, 8, 5, 10, tzinfo=UTC))  # its last day was 31 July
+    assert settle(later.gateway)[0] == 1
+    state = load(later.gateway, standing.id).state
+    assert (state.stage, state.closed) == (Stage.EXPIRED, True)
+    assert len(notices_of(later.gateway, recipient)) == 1
+    assert settle(later.gateway)[0] == 0
+
+
+@pytest.fixture(params=KINDS)
+def home(request: pytest.FixtureRequest, lite_world: World, tmp_path: Path) -> Home:
+    """A new machine with an empty database, of either kind."""
+    made = elsewhere(lite_world, tmp_path)
+    if request.param == "postgresql":
+        return dataclasses.replace(made, database=new_database(request.getfixturevalue("postgresql")))
+    return made
+
+
+def tables(home: Home) -> list[str]:
+    engine = open_database(home.database)
+    with engine.connect() as connection:
+        found = inspect(connection).get_table_names()
+    engine.dispose()
+    return found
+
+
+def refused_by_command(home: Home, *arguments: str) -> str:
+    """What a command says that ends with 1."""
+    command = [sys.executable, "-m", "gateway.cli", *arguments, "--data", str(home.folder)]
+    environment = {"VERZUIMPOORT_DATABASE": home.database}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 1, done.stderr
+    return done.stderr
+
+
+def test_nothing_runs_on_what_was_restored_half(
+    lite_world: World, copies: Copies, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the rows and their settling servers and worker refuse; settling completes it, and then they run."""
+    delivered(lite_world)
+    lite_world.sequence()
+    made(lite_world, copies)
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.backup.settle", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            restore(home, copies.data, copies.keys)
+    gateway = open_gateway(home)
+    with pytest.raises(MendableError, match="settle-restore"), background(gateway, threading.Event()):
+        pass
+    for command in (["serve", "--port", str(free_port())], ["worker"]):
+        assert "settle-restore" in refused_by_command(home, *command)
+    with pytest.raises(MendableError, match="settle-restore"):
+        restore(home, copies.data, copies.keys)
+    with gateway.reading() as session:
+        assert [log.is_closed for log in logs(session.connection())] == [False]
+    many = len(rows(World(gateway, lite_world.region)))
+    assert many == len(rows(lite_world))
+    settle(gateway)
+    with background(gateway, threading.Event()):
+        assert len(rows(World(gateway, lite_world.region))) == many
+    gateway.database.dispose()
+
+
+def test_a_restore_that_cannot_be_settled_fills_nothing(lite_world: World, copies: Copies, home: Home) -> None:
+    """A folder that is not on the new machine is told before any table is there; mended, the same command works."""
+    delivered(lite_world)
+    made(lite_world, copies)
+    with zipfile.ZipFile(copies.data) as archive:
+        told = archive.read("gateway.toml").decode()
+    assert "purposes = []" in told
+    home.settings_file.write_text(told.replace("purposes = []", f'purposes = ["{home.folder}/nowhere"]'))
+    with pytest.raises(PolicyError):
+        restore(home, copies.data, copies.keys)
+    assert tables(home) == []
+    home.settings_file.write_text(told)
+    outcome = restore(home, copies.data, copies.keys)
+    assert (outcome.refused, "rows" in outcome.erased) == (0, False)
+
+
+def test_after_a_restore_the_roles_have_their_rights(
+    lite_world: World, copies: Copies, tmp_path: Path, postgresql: str
+) -> None:
+    """Where the server knows the roles, the web's role reads and the worker's sequences, as after `migrate`."""
+    made(lite_world, copies)
+    home = dataclasses.replace(elsewhere(lite_world, tmp_path), database=new_database(postgresql))
+    engine = open_database(home.database)
+    with engine.begin() as connection:
+        create_roles(connection)
+    restore(home, copies.data, copies.keys)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"SET LOCAL ROLE {APP}")
+        assert connection.exec_driver_sql("SELECT count(*) FROM party").scalar()
+        connection.exec_driver_sql(f"SET LOCAL ROLE {SEQUENCER}")
+        assert connection.exec_driver_sql("SELECT count(*) FROM audit_pending").scalar() is not None
+    engine.dispose()

@@ -1,17 +1,36 @@
 """Pupils whose number changed: their rows go on under the new one, at their own school, all of them or none."""
 
+import dataclasses
 import json
+from collections.abc import Sequence
+from datetime import date
 
 import pytest
+from sqlalchemy import Connection, Table, delete, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlmodel import col
 
+from gateway import changes, keys
+from gateway.access import Held, answer
 from gateway.changes import Changed, change_numbers
+from gateway.context import Gateway
+from gateway.database import UNAVAILABLE, open_database
+from gateway.demo.people import must
+from gateway.identity import Identity
+from gateway.keys import Rotated
+from gateway.operate import Desk
 from gateway.outcome import Refused
-from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, pseudonym_text
+from gateway.receive import Matter
+from gateway.store import Enrolment
+from pseudonymisation import rotation
+from pseudonymisation.domain import Domain
+from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, pids, pseudonym_text
 
-from .conftest import PERIOD, Site, World
+from .conftest import PERIOD, TABLE, Site, World
 from .records import delivered, events, rows
 
 NEW = bytes(63) + b"\1"
+YEAR, PURPOSE, NEXT = PERIOD[:9], "counting-for-school", "2026-2027-2"
 
 
 def document(world: World, *pairs: tuple[bytes, bytes], index: int = 0, **changes: object) -> bytes:
@@ -85,6 +104,101 @@ def test_a_malformed_document_is_refused_without_echo(world: World, change: dict
     outcome = change_numbers(world.gateway, world.site(0), document(world, (first, NEW), **change))
     assert isinstance(outcome, Refused)
     assert pseudonym_text(first) not in repr(outcome)
+
+
+def held(world: World, pseudonym: bytes) -> int:
+    """How many rows the first site finds of a pupil."""
+    found = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonym)
+    assert isinstance(found, Held)
+    return len(found.rows)
+
+
+def rotated(world: World) -> None:
+    assert isinstance(keys.rotate(world.desk, PURPOSE, YEAR), Rotated)
+
+
+def test_a_change_while_rows_still_stand_under_the_leaked_key(world: World) -> None:
+    """Between the new key and the re-keying the pupil is found, changes, and is re-keyed with the others."""
+    first, *_ = delivered(world)
+    leaked = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert leaked is not None
+    rotation.succeed(world.gateway.keyring, leaked.key_id)
+    assert held(world, first) == 1
+    assert change_numbers(world.gateway, world.site(0), document(world, (first, NEW))) == Changed(pupils=1, rows=1)
+    assert (held(world, first), held(world, NEW)) == (0, 1)
+    rotated(world)
+    assert (held(world, first), held(world, NEW)) == (0, 1)
+
+
+def test_a_change_across_a_rotation_is_sent_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pids that were made before a rotation find no row after it: nothing is changed, and later it can be."""
+    first, *_ = delivered(world)
+    made = changes._pids
+
+    def then_rotated(gateway: Gateway, matter: Matter, pairs: Sequence[changes.Pair]) -> object:
+        pids = made(gateway, matter, pairs)
+        rotated(world)
+        return pids
+
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "_pids", then_rotated)
+        assert change_numbers(world.gateway, world.site(0), document(world, (first, NEW))) == Refused(
+            "busy", retry_after=1
+        )
+    assert events(world)[-1] == "submission.refused"
+    assert change_numbers(world.gateway, world.site(0), document(world, (first, NEW))) == Changed(pupils=1, rows=1)
+
+
+def test_rows_are_not_re_keyed_in_the_middle_of_a_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the change is kept a rotation waits; it then re-keys the row that changed."""
+    first, *_ = delivered(world)
+    other = open_database(world.gateway.home.database)
+    if other.dialect.name == "postgresql":
+        event.listen(other, "connect", impatient)
+    elsewhere = Desk(dataclasses.replace(world.gateway, database=other), world.desk.identity)
+    change = rotation.change_numbers
+
+    def rotating(connection: Connection, table: Table, **named: object) -> object:
+        with pytest.raises(UNAVAILABLE):
+            keys.rotate(elsewhere, PURPOSE, YEAR)
+        return change(connection, table, **named)  # type: ignore[arg-type]  # passed on as it came
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setattr(rotation, "change_numbers", rotating)
+        outcome = change_numbers(world.gateway, world.site(0), document(world, (first, NEW)))
+    other.dispose()
+    assert outcome == Changed(pupils=1, rows=1)
+    rotated(world)
+    assert held(world, NEW) == 1
+
+
+def impatient(connection: DBAPIConnection, _record: object) -> None:
+    """A statement that waits for a lock fails soon."""
+    cursor = connection.cursor()
+    cursor.execute("SET lock_timeout = '100ms'")
+    cursor.close()
+    connection.commit()
+
+
+def test_a_conflict_under_either_key_changes_nothing(world: World) -> None:
+    """Of two deliveries, one under each key, only the later one has both numbers: the earlier keeps its row too."""
+    first, second, *_ = delivered(world)
+    leaked = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert leaked is not None
+    pid = pids(world.gateway.keyring.secret(leaked.key_id), Domain(PURPOSE, YEAR), [second])[0]
+    with world.gateway.writing() as session:
+        session.execute(delete(Enrolment).where(col(Enrolment.pid) == pid))
+    rotation.succeed(world.gateway.keyring, leaked.key_id)
+    days = {"reference_date": date(2026, 11, 1), "deadline": date(2027, 1, 31)}
+    must(world.desk.open_period(TABLE, NEXT, **days, exercise=True))
+    delivered(world, period=NEXT)
+    before = [row.pid for row in rows(world)]
+    outcome = change_numbers(world.gateway, world.site(0), document(world, (first, second)))
+    assert isinstance(outcome, Refused)
+    assert outcome.report is not None
+    assert [fault.rule for fault in outcome.report.faults] == ["CHANGE-BOTH-PRESENT"]
+    assert [row.pid for row in rows(world)] == before
 
 
 def test_over_http_the_document_is_the_body(site: Site) -> None:

@@ -1,5 +1,6 @@
 """Keys after a leak: followed, renounced, destroyed; each act logged with what it did."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from gateway.keys import Rotated, destroy, renounce, rotate
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from pseudonymisation.errors import KeyringError
-from pseudonymisation.keyring import KeyState
+from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
 from .conftest import PERIOD, World
 from .records import delivered, events, rows
@@ -82,6 +83,53 @@ def test_renouncing_destroys_the_leaked_key(world: World) -> None:
     with pytest.raises(KeyringError):
         world.gateway.keyring.secret(leaked.key_id)
     assert events(world)[-1] == "key.retired"
+
+
+def before_a_key_is_active(store: Callable[..., KeyRecord]) -> Callable[..., KeyRecord]:
+    """Death in place of the second of two files: the key before it is put away, the new one is not in use."""
+
+    def stored(keyring: Keyring, record: KeyRecord, *, shredding: bool = False) -> KeyRecord:
+        if record.state is KeyState.ACTIVE:
+            raise KeyboardInterrupt
+        return store(keyring, record, shredding=shredding)
+
+    return stored
+
+
+def test_a_rotation_that_broke_off_between_two_keys_is_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed when the leaked key was put away and the new one not in use: the next rotation brings it into use."""
+    delivered(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "_store", before_a_key_is_active(Keyring._store))
+        with pytest.raises(KeyboardInterrupt):
+            rotate(world.desk, PURPOSE, YEAR)
+    assert world.gateway.keyring.active(PURPOSE, YEAR) is None
+    made = rotated(world)
+    assert {row.key_id for row in rows(world)} == {made.key_id}
+
+
+@pytest.mark.parametrize("step", ["activate", "destroy"])
+def test_renouncing_that_broke_off_is_completed(world: World, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Killed after the key in use was put away, or before the leaked ones are destroyed: run again, none opens."""
+    leaked = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert leaked is not None
+    last = rotated(world)
+    with monkeypatch.context() as patch:
+        if step == "destroy":
+            patch.setattr(Keyring, "destroy", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        else:
+            patch.setattr(Keyring, "_store", before_a_key_is_active(Keyring._store))
+        with pytest.raises(KeyboardInterrupt):
+            renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
+    fresh = renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
+    assert isinstance(fresh, Rotated)
+    current = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert current is not None
+    assert (current.key_id, current.previous) == (fresh.key_id, None)
+    assert fresh.key_id != last.key_id
+    with pytest.raises(KeyringError):
+        world.gateway.keyring.secret(leaked.key_id)
+    assert renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)) == Refused("unknown-key")
 
 
 def test_without_a_leak_there_is_nothing_to_renounce(world: World) -> None:

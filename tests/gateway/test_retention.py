@@ -11,12 +11,30 @@ from sqlmodel import select
 from audit.schema import SUBJECT
 from gateway import retention
 from gateway.deliveries import Seen, confirm
+from gateway.demo.people import must
+from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.jobs import run_one
 from gateway.outcome import Refused
+from gateway.publish.asking import request_build
+from gateway.publish.building import build
+from gateway.publish.deciding import publish, review, withdraw_release
+from gateway.publish.downloading import Held, hold, hold_own
 from gateway.receive import Upload, receive
 from gateway.retention import Erased, overdue, run
-from gateway.store import Count, Enrolment, Job, JobState, Receipt, Submission, table_of
+from gateway.store import (
+    Count,
+    Enrolment,
+    Job,
+    JobState,
+    Receipt,
+    Release,
+    ReleaseChart,
+    ReleaseSlice,
+    ReleaseState,
+    Submission,
+    table_of,
+)
 from gateway.working import WORK
 from pseudonymisation.domain import Domain
 from pseudonymisation.errors import KeyringError
@@ -24,12 +42,16 @@ from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import Keyring
 from pseudonymisation.pseudonym import pids
 
-from .conftest import PERIOD, World
+from . import noisy_release
+from .conftest import PERIOD, TABLE, World
+from .noisy_release import person
 from .records import delivered, events, rows
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
 LAST_DAY = datetime(2027, 8, 30, 10, tzinfo=UTC)  # 31 July and 30 days
 OVER = LAST_DAY + timedelta(days=1)
+COUNTS_OVER = datetime(2028, 1, 5, tzinfo=UTC)  # 400 days after 30 November 2026, and one
+TABLES_OVER = timedelta(days=1827)
 
 
 def machine(world: World) -> Identity:
@@ -174,3 +196,86 @@ def test_the_worker_erases_by_itself_every_day(world: World) -> None:
     waiting = [job for job in jobs if job.state == JobState.WAITING]
     assert [job.due_at for job in waiting] == [OVER + timedelta(days=1)]
     assert len(jobs) == 2
+
+
+def built(world: World) -> str:
+    """A release of the period, made and waiting for its verdict."""
+    asked = must(request_build(world.gateway, person(world, "builder"), TABLE, PERIOD))
+    build(world.gateway, asked.id)
+    return str(asked.id)
+
+
+def published(world: World) -> str:
+    """A release of the period that went out."""
+    release, other = built(world), person(world, "other")
+    must(review(world.gateway, other, release, approved=True, reason="checked"))
+    must(publish(world.gateway, other, release, reason="due"))
+    return release
+
+
+def releases(world: World) -> dict[str, Release]:
+    with world.gateway.reading() as session:
+        return {release.id: release for release in session.exec(select(Release))}
+
+
+def tables(world: World) -> set[str]:
+    """The releases of which bytes are left."""
+    with world.gateway.reading() as session:
+        return {*session.exec(select(ReleaseSlice.release_id)), *session.exec(select(ReleaseChart.release_id))}
+
+
+def test_nothing_exact_outlives_the_counts(world: World) -> None:
+    """With the counts go what the judge saw, tables that were turned down, and the receipts of a site's own figures."""
+    noisy_release.delivered(world)
+    rejected = built(world)
+    must(review(world.gateway, person(world, "other"), rejected, approved=False, reason="wrong"))
+    out = published(world)
+    assert isinstance(hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.CSV), Held)
+    erased(world.at(COUNTS_OVER - timedelta(days=1)))
+    assert all(release.witnesses for release in releases(world).values())
+    assert tables(world) == {rejected, out}
+    erased(world.at(COUNTS_OVER))
+    assert {release.witnesses for release in releases(world).values()} == {b""}
+    assert tables(world) == {out}
+    with world.gateway.reading() as session:
+        assert session.exec(select(Receipt)).all() == []
+    assert erased(world.at(COUNTS_OVER)) == {}
+
+
+def test_a_table_goes_with_the_receipts_of_its_downloads(world: World) -> None:
+    """Five years after publication the bytes are gone, and what commits to them."""
+    noisy_release.delivered(world)
+    out = published(world)
+    swv = Identity(str(world.region.sites[0].swv), "machine", scopes=frozenset({"all"}))
+    assert isinstance(hold(world.gateway, swv, out, Format.CSV), Held)
+    erased(world.at(COUNTS_OVER))
+    with world.gateway.reading() as session:
+        assert [receipt.subject for receipt in session.exec(select(Receipt))] == [f"release:{out}"]
+    erased(world.at(world.gateway.clock() + TABLES_OVER))
+    assert releases(world)[out].state == ReleaseState.WITHDRAWN
+    with world.gateway.reading() as session:
+        assert session.exec(select(Receipt)).all() == []
+
+
+def test_a_table_that_nobody_published_goes_too(world: World) -> None:
+    """It stays as long as one that was published, and then it cannot be published any more."""
+    noisy_release.delivered(world)
+    waiting = built(world)
+    erased(world.at(COUNTS_OVER))
+    assert tables(world) == {waiting}
+    erased(world.at(world.gateway.clock() + TABLES_OVER))
+    assert tables(world) == set()
+    assert (releases(world)[waiting].state, releases(world)[waiting].failure) == ("failed", "expired")
+
+
+def test_nothing_is_built_of_counts_that_are_gone(world: World) -> None:
+    """What would correct a release could not be protected together with it: refused, and a build under way stops."""
+    noisy_release.delivered(world)
+    out = published(world)
+    must(withdraw_release(world.gateway, person(world, "third"), out, reason="wrong"))
+    late = must(request_build(world.gateway, person(world, "again"), TABLE, PERIOD))
+    later = world.at(COUNTS_OVER)
+    erased(later)
+    build(later.gateway, late.id)
+    assert (releases(world)[late.id].state, releases(world)[late.id].failure) == ("failed", "expired")
+    assert request_build(later.gateway, person(world, "again"), TABLE, PERIOD) == Refused("counts-erased")
