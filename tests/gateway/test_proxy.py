@@ -73,7 +73,7 @@ def proxy(site: Site, folder: Path, clients: Certified, servers: str) -> Iterato
     port, plain = free_port(), free_port()
     text = EXAMPLE.read_text().replace("/etc/verzuimpoort/tls", str(folder)).replace("poort.example", "localhost")
     text = text.replace("listen 443", f"listen 127.0.0.1:{port}").replace("listen 80", f"listen 127.0.0.1:{plain}")
-    text = text.replace("server 127.0.0.1:8000", servers)
+    text = text.replace("    server 127.0.0.1:8001 max_fails=0;\n", "").replace("server 127.0.0.1:8000", servers)
     paths = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
