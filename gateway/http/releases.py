@@ -7,10 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 from gateway.formats.dictionary import MEDIA_TYPE, dictionary
 from gateway.formats.write import Format
 from gateway.http.callers import Anybody, Somebody, TheGateway, demand_scope
+from gateway.http.limits import take_public
 from gateway.http.models import ApprovalBody, BuildBody, ReasonBody, ReleaseItem
 from gateway.http.paging import Paged
 from gateway.http.problems import language as language_asked
 from gateway.http.problems import problem
+from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.publish import deciding, downloading
 from gateway.publish.asking import request_build
@@ -77,10 +79,13 @@ def table(  # noqa: PLR0917  FastAPI passes parameters by name
     if caller is not None:
         demand_scope(caller, "download")
     language = language_asked(request)
-    outcome = downloading.download(gateway, caller, release_id, table_format, level=level, language=language)
+    outcome = _limited(request, caller) or downloading.download(
+        gateway, caller, release_id, table_format, level=level, language=language
+    )
     if isinstance(outcome, Refused):
         return problem(request, outcome)
-    return file_response(outcome, release_id, f"/v1/releases/{release_id}/dictionary")
+    dictionary_at = f"/v1/releases/{release_id}/dictionary"
+    return file_response(outcome, release_id, dictionary_at, receipt=caller is not None)
 
 
 @router.get("/releases/{release_id}/dictionary", operation_id="readDictionary")
@@ -94,30 +99,35 @@ def data_dictionary(request: Request, gateway: TheGateway, caller: Anybody, rele
 @router.get("/releases/{release_id}/certificate", operation_id="readCertificate")
 def certificate(request: Request, gateway: TheGateway, caller: Anybody, release_id: str) -> Response:
     """The signed statement of what the judge found in this release: totals only."""
-    outcome = downloading.read_certificate(gateway, caller, release_id)
+    outcome = _limited(request, caller) or downloading.read_certificate(gateway, caller, release_id)
     return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
 
 
 @router.get("/receipts/{entry_id}", operation_id="readDownloadReceipt")
-def receipt(request: Request, gateway: TheGateway, caller: Anybody, entry_id: str) -> Response:
-    """The receipt of one of the caller's own uploads or downloads, or of one by the public."""
-    if caller is not None:
-        demand_scope(caller, "submit", "download")
+def receipt(request: Request, gateway: TheGateway, caller: Somebody, entry_id: str) -> Response:
+    """The receipt of one of the caller's own uploads or downloads; of the public's none is kept."""
+    demand_scope(caller, "submit", "download")
     outcome = downloading.receipt_of_entry(gateway, caller, entry_id)
     return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
 
 
-def file_response(download: Download, name: str, described_by: str = "") -> Response:
-    """A download with its tag and links to its receipt and its data dictionary."""
-    links = [f'</v1/receipts/{download.entry_id}>; rel="receipt"']
+def file_response(download: Download, name: str, described_by: str = "", *, receipt: bool = True) -> Response:
+    """A download with its tag and links to its receipt, where one is kept, and its data dictionary."""
+    links = [f'</v1/receipts/{download.entry_id}>; rel="receipt"'] if receipt else []
     if described_by:
         links.append(f'<{described_by}>; rel="describedby"; type="{MEDIA_TYPE}"')
     headers = {
         "ETag": f'"{download.etag}"',
-        "Link": ", ".join(links),
         "Content-Disposition": f'attachment; filename="{name}.{download.form.value}"',
     }
+    if links:
+        headers["Link"] = ", ".join(links)
     return Response(download.body, 200, headers, download.form.media_type)
+
+
+def _limited(request: Request, caller: Identity | None) -> Refused | None:
+    """A refusal of the public when it had its share of this minute, before the log gets an entry."""
+    return take_public(request, "figures") if caller is None else None
 
 
 def _moved(request: Request, outcome: Release | Refused, status: int) -> Response:

@@ -222,11 +222,11 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
     return str(gateway.receipts.sign(release.certificate + "\n"))
 
 
-def receipt_of_entry(gateway: Gateway, identity: Identity | None, entry_id: str) -> str | Refused:
-    """The receipt of an upload or download of the caller's own party, or of the public, with its proof."""
+def receipt_of_entry(gateway: Gateway, identity: Identity, entry_id: str) -> str | Refused:
+    """The receipt of an upload or download of the caller's own party, with its proof."""
     with gateway.reading() as session:
         receipt = session.get(Receipt, entry_id)
-    if receipt is None or receipt.party != (identity.party if identity else PUBLIC):
+    if receipt is None or receipt.party != identity.party:
         return Refused("not-found")
     proof = await_proof(gateway, entry_id)
     return Refused("proof-follows", retry_after=1) if proof is None else with_proof(receipt.text, proof)
@@ -385,5 +385,6 @@ def _log(gateway: Gateway, entry: Entry, decision: Decision, body: bytes, form: 
             nonce=nonce,
             details={"format": form.value, "operators": gateway.operators},
         )
-        session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
+        if party != PUBLIC:  # nobody in particular asks for it again, and it would never be erased
+            session.add(Receipt(entry_id=appended.entry_id, party=party, subject=about.id, text=receipt))
     return Held(body, form, receipt, appended.entry_id)

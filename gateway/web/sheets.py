@@ -123,9 +123,9 @@ def tables(gateway: Gateway, held: Sequence[Sequence[Held]]) -> list[list[TableR
     return [[row for each in islice(there, len(group)) for row in rows_of(each)] for group in held]
 
 
-def file_of(fetched: Download, listed: Listed) -> Response:
+def file_of(fetched: Download, listed: Listed, *, receipt: bool = True) -> Response:
     """A download as a file named after its period."""
-    return file_response(fetched, f"verzuim-{listed.period.code}")
+    return file_response(fetched, f"verzuim-{listed.period.code}", receipt=receipt)
 
 
 def format_asked(request: Request) -> Format:
