@@ -87,6 +87,8 @@ class Settings(BaseModel):
         service_url: Where the demo starts its pseudonym service; elsewhere its operator tells schools the address.
         proxies: Addresses of the reverse proxies whose `Client-Cert` header is believed; none by default.
         requests_per_minute: How often the machines of one party may ask, in each server process.
+        public_per_minute: How often the public, all of it together, may fetch figures in each server process, and how
+            often people may come back from the provider: the log keeps an entry of each for years.
         proven_minutes: For how long after logging in a person may publish and hand out credentials.
         processes: How many processes beside the worker search the regions of a table; 1: the worker does it alone.
         cluster: Scheduler of a Dask cluster that does it instead. Its workers see confidential counts: `tls://`, with
@@ -110,6 +112,7 @@ class Settings(BaseModel):
     service_url: str = Field(default="http://127.0.0.1:8001", pattern=r"^https?://[^/\s]+$")
     proxies: tuple[str, ...] = ()
     requests_per_minute: int = Field(default=6_000, ge=1)
+    public_per_minute: int = Field(default=600, ge=1)
     proven_minutes: int = Field(default=15, ge=1, le=480)
     processes: int = Field(default=1, ge=1, le=64)
     cluster: str = Field(default="", pattern=r"^(tls://[^/\s]+|tcp://(127\.0\.0\.1|localhost):[0-9]+)?$")

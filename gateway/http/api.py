@@ -39,6 +39,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     api.state.gateway = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
     api.state.requests = Limit(gateway.settings.requests_per_minute, gateway.clock)
+    api.state.public = Limit(gateway.settings.public_per_minute, gateway.clock)
     routers = [part.router for part in (submissions, releases, consents, decisions, audit, public)]
     for router in routers:
         api.include_router(router)

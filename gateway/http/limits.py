@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from starlette.requests import Request
+
 from gateway.outcome import Refused
 
 WINDOW = timedelta(minutes=1)
@@ -38,3 +40,14 @@ class Limit:
                 return Refused("rate-limited", retry_after=max(1, round(wait.total_seconds())))
             seen.append(now)
             return None
+
+
+def take_public(request: Request, what: str) -> Refused | None:
+    """Count a request of nobody in particular that leaves an entry in the log: all of them together are one party.
+
+    Args:
+        request: Over the API or for a page.
+        what: `figures` or `logins`, each with a limit of its own, so that the one is no way to shut out the other.
+    """
+    limit: Limit = request.app.state.public
+    return limit.take(what)

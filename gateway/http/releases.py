@@ -7,10 +7,12 @@ from fastapi import APIRouter, Query, Request, Response
 from gateway.formats.dictionary import MEDIA_TYPE, dictionary
 from gateway.formats.write import Format
 from gateway.http.callers import Anybody, Somebody, TheGateway, demand_scope
+from gateway.http.limits import take_public
 from gateway.http.models import ApprovalBody, BuildBody, ReasonBody, ReleaseItem
 from gateway.http.paging import Paged
 from gateway.http.problems import language as language_asked
 from gateway.http.problems import problem
+from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.publish import deciding, downloading
 from gateway.publish.asking import request_build
@@ -77,7 +79,9 @@ def table(  # noqa: PLR0917  FastAPI passes parameters by name
     if caller is not None:
         demand_scope(caller, "download")
     language = language_asked(request)
-    outcome = downloading.download(gateway, caller, release_id, table_format, level=level, language=language)
+    outcome = _limited(request, caller) or downloading.download(
+        gateway, caller, release_id, table_format, level=level, language=language
+    )
     if isinstance(outcome, Refused):
         return problem(request, outcome)
     return file_response(outcome, release_id, f"/v1/releases/{release_id}/dictionary")
@@ -94,7 +98,7 @@ def data_dictionary(request: Request, gateway: TheGateway, caller: Anybody, rele
 @router.get("/releases/{release_id}/certificate", operation_id="readCertificate")
 def certificate(request: Request, gateway: TheGateway, caller: Anybody, release_id: str) -> Response:
     """The signed statement of what the judge found in this release: totals only."""
-    outcome = downloading.read_certificate(gateway, caller, release_id)
+    outcome = _limited(request, caller) or downloading.read_certificate(gateway, caller, release_id)
     return problem(request, outcome) if isinstance(outcome, Refused) else Response(outcome, media_type="text/plain")
 
 
@@ -118,6 +122,11 @@ def file_response(download: Download, name: str, described_by: str = "") -> Resp
         "Content-Disposition": f'attachment; filename="{name}.{download.form.value}"',
     }
     return Response(download.body, 200, headers, download.form.media_type)
+
+
+def _limited(request: Request, caller: Identity | None) -> Refused | None:
+    """A refusal of the public when it had its share of this minute, before the log gets an entry."""
+    return take_public(request, "figures") if caller is None else None
 
 
 def _moved(request: Request, outcome: Release | Refused, status: int) -> Response:

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from gateway.http.limits import take_public
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.publish.downloading import Listed, download
@@ -62,7 +63,7 @@ def national(request: Request, who: Visitor) -> Response:
     gateway, listed = gateway_of(request), _asked(request)
     if listed is None:
         return page(request, who, "national.html", listed=None)
-    fetched = fetch(gateway, None, listed.release.id, "country")
+    fetched = take_public(request, "figures") or fetch(gateway, None, listed.release.id, "country")
     if isinstance(fetched, Refused):
         return refusal(request, who, fetched)
     view = view_of(gateway, gateway.contracts[listed.period.table_id], rows_of(fetched), request.query_params)
@@ -77,7 +78,9 @@ def national_file(request: Request, who: Visitor) -> Response:
     if listed is None:
         return refusal(request, who, Refused("not-found"))
     form, language = format_asked(request), who.language
-    fetched = download(gateway_of(request), None, listed.release.id, form, level="country", language=language)
+    fetched = take_public(request, "figures") or download(
+        gateway_of(request), None, listed.release.id, form, level="country", language=language
+    )
     return refusal(request, who, fetched) if isinstance(fetched, Refused) else file_of(fetched, listed)
 
 

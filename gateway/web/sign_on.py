@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from gateway import openid
+from gateway.http.limits import take_public
 from gateway.outcome import Refused
 from gateway.web.forms import EVERYBODY, show
 from gateway.web.login import let_in
@@ -35,6 +36,9 @@ def finish(request: Request, who: Visitor) -> Response:
     """Back from the provider: open the session, under a new secret."""
     gateway = gateway_of(request)
     name = _cookie(secure=gateway.settings.secure)
+    limited = take_public(request, "logins")  # what fails leaves an entry too
+    if limited is not None:
+        return refusal(request, who, limited)
     opened = openid.finish(gateway, request.cookies.get(name, ""), request.query_params)
     response = refusal(request, who, opened) if isinstance(opened, Refused) else let_in(gateway, opened)
     response.delete_cookie(name, secure=gateway.settings.secure, httponly=True, samesite="lax")

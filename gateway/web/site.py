@@ -10,6 +10,7 @@ from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.http.api import gone
 from gateway.http.edge import WAIT_SECONDS
+from gateway.http.limits import Limit
 from gateway.messages import LANGUAGES, problem_text
 from gateway.outcome import Refused
 from gateway.web import (
@@ -37,8 +38,8 @@ from gateway.web.pages import Visitor, refusal, visitor
 _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
-def create_pages(gateway: Gateway) -> Starlette:
-    """All pages of a gateway, under `/`."""
+def create_pages(gateway: Gateway, public_limit: Limit) -> Starlette:
+    """All pages of a gateway, under `/`; the public shares its limit with the API."""
     routes = [
         *public.ROUTES, *ruling.ROUTES, *login.ROUTES, *sign_on.ROUTES,
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
@@ -52,6 +53,7 @@ def create_pages(gateway: Gateway) -> Starlette:
     })  # fmt: skip
     pages.router.redirect_slashes = False
     pages.state.gateway = gateway
+    pages.state.public = public_limit
     return pages
 
 

@@ -19,7 +19,7 @@ from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world,
 from tests.gateway.test_consents import CARE, EVIDENCE, KEY, sealed, terms
 from tests.web.conftest import deliver, released, ticking
 
-UNLIMITED = Settings(in_force=IN_FORCE, requests_per_minute=10_000_000)
+UNLIMITED = Settings(in_force=IN_FORCE, requests_per_minute=10_000_000, public_per_minute=10_000_000)
 OPEN = "2026-2027-2"
 SUPPLIER, MANDATED = "ORG-LAS-A", "ORG-LAS-B"
 

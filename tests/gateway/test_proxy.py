@@ -152,6 +152,15 @@ def test_plain_http_is_sent_to_tls(proxied: Proxied) -> None:
     assert (answer.status_code, answer.headers["location"]) == (308, "https://localhost/v1/purposes")
 
 
+def test_one_reader_does_not_use_up_what_the_public_may(proxied: Proxied) -> None:
+    """Whoever asks for figures in a hurry and shows nothing is told to slow down; a machine is not."""
+    path, machine_of = f"/v1/releases/{'0' * 32}/table", machine(proxied.clients, OIN)
+    with proxied.client() as public, proxied.client(machine_of) as known:
+        codes = [[client.get(path).status_code for _ in range(100)] for client in (public, known)]
+    assert codes[0].count(429) > 0
+    assert codes[1].count(429) == 0
+
+
 def test_what_a_dying_server_did_is_not_done_twice(proxied: Proxied, tmp_path: Path) -> None:
     """A server that dies after a consent is kept: 502, and the consent stands there once."""
     with before_a_dying_one(proxied, tmp_path) as front, front.client() as http:

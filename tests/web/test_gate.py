@@ -10,11 +10,14 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from audit.schema import ENTRY, PENDING
+from gateway.asgi import create_app
 from gateway.formats.sheet import MAX_BYTES
+from gateway.http.limits import Limit
 from gateway.identity import LINK_LIFE
 from gateway.store import LoginLink
 from gateway.web.site import create_pages
-from tests.web.conftest import OPEN_PERIOD, TABLE, Stage
+from tests.web.conftest import NOW, OPEN_PERIOD, TABLE, Stage
 
 OWN = {
     "school": ("/school", "/school/history", f"/school/periods/{TABLE}/{OPEN_PERIOD}"),
@@ -170,7 +173,7 @@ def test_a_title_is_text(stage: Stage) -> None:
 def test_the_operators_own_address_stands_where_people_look_for_it(stage: Stage, path: str) -> None:
     """The address of the settings, as a link to write to; never one that came with the product."""
     settings = stage.gateway.settings.model_copy(update={"contact": OWN_CONTACT})
-    pages = create_pages(dataclasses.replace(stage.gateway, settings=settings))
+    pages = create_pages(dataclasses.replace(stage.gateway, settings=settings), Limit(1, stage.gateway.clock))
 
     async def read() -> str:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url=stage.url) as client:
@@ -234,3 +237,31 @@ def test_what_a_site_gave_is_taken_back_with_one_button(stage: Stage, act: str, 
         assert button not in builder.get(address).text
         if act == "agreement":
             builder.post(address, data=given | {"act": act})
+
+
+def test_the_public_together_leaves_so_many_entries_a_minute(stage: Stage) -> None:
+    """Figures and certificates, over the API and as pages, share one limit; what goes over it leaves nothing."""
+    settings = stage.gateway.settings.model_copy(update={"public_per_minute": 4})
+    app = create_app(dataclasses.replace(stage.gateway, settings=settings, clock=lambda: NOW))
+    release = f"/v1/releases/{stage.release}"
+    paths = (f"{release}/table", f"{release}/certificate", "/national", "/national/download") * 2
+
+    async def read() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=stage.url) as client:
+            return [await client.get(path) for path in paths]
+
+    before = fetched_by_nobody(stage)
+    with ThreadPoolExecutor(1) as other:  # a browser's loop may run in this thread
+        answers = other.submit(lambda: asyncio.run(read())).result()
+    assert [(answer.status_code, answer.headers.get("retry-after")) for answer in answers] == (
+        [(200, None)] * 4 + [(429, "60")] * 4
+    )
+    assert fetched_by_nobody(stage) - before == 4
+
+
+def fetched_by_nobody(stage: Stage) -> int:
+    """How many entries the log holds of the public, waiting ones included."""
+    with stage.gateway.reading() as session:
+        connection = session.connection()
+        kept = [*connection.scalars(select(ENTRY.c.data)), *connection.scalars(select(PENDING.c.data))]
+    return sum(b'"role":"public"' in bytes(data) for data in kept)
