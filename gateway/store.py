@@ -14,6 +14,7 @@ from sqlmodel import Field, MetaData, SQLModel
 
 _NAMES = {kind: f"{kind}_%(table_name)s_%(column_0_N_name)s" for kind in ("ix", "uq", "fk")}
 SQLModel.metadata = MetaData(naming_convention=_NAMES | {"pk": "pk_%(table_name)s"})
+_WHERE_KNOWN: Any = dict.fromkeys(("sqlite_where", "postgresql_where"), text("length(subject) > 0"))
 
 
 def column(kind: str, **options: Any) -> Any:  # noqa: ANN401  SQLModel's Field is typed so
@@ -316,17 +317,10 @@ class Approval(SQLModel, table=True):
     at: datetime = column("operational")
 
 
-_KNOWN = text("length(subject) > 0")
-
-
 class Person(SQLModel, table=True):
     """Somebody who works with the gateway: a label and a role at a party."""
 
-    __table_args__ = (
-        Index(
-            "ix_person_subject", "subject", "party", "role", unique=True, sqlite_where=_KNOWN, postgresql_where=_KNOWN
-        ),
-    )
+    __table_args__ = (Index("ix_person_subject", "subject", "party", "role", unique=True, **_WHERE_KNOWN),)
     id: int | None = column("operational", default=None, primary_key=True)
     party: str = column("operational", foreign_key="party.code", index=True)
     role: str = column("operational")
