@@ -28,7 +28,7 @@ from gateway.identity import (
     still_good,
 )
 from gateway.outcome import Fault, Refused, Report
-from gateway.periods import find_period, first_day, last_use, period_fault, rows_end, school_year
+from gateway.periods import counts_end, find_period, first_day, last_use, period_fault, rows_end, school_year
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
@@ -112,6 +112,8 @@ class Desk:
                 return Refused("unknown-period")
             if session.get(Party, site) is None:
                 return Refused("unknown-party")
+            if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
+                return Refused("counts-erased")
             session.add(Reopening(period_id=period.id, site=site))
             entry = Entry(event=Event.PERIOD_REOPENED, actor=actor, period=code, party=site)
             self.gateway.append(session, entry, decision)

@@ -19,7 +19,7 @@ from gateway.store import Party, Period, PeriodState, Release, ReleaseState
 from policies.decision import Deny
 from pseudonymisation.keyring import KeyState
 
-from .conftest import PERIOD, TABLE, World
+from .conftest import NOW, PERIOD, TABLE, World
 
 DAYS = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 11, 30)}
 
@@ -87,6 +87,13 @@ def test_closing_ends_reopenings(world: World) -> None:
     world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code)
     world.desk.close_period(TABLE, PERIOD)
     assert events(world)[-3:] == ["period.closed", "period.reopened", "period.closed"]
+
+
+def test_a_period_whose_counts_were_erased_is_not_reopened(world: World) -> None:
+    """What was sent before is not there any more, so that a change of it would be no correction."""
+    world.desk.close_period(TABLE, PERIOD)
+    later = world.at(NOW + timedelta(days=500))
+    assert later.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code) == Refused("counts-erased")
 
 
 def test_closing_what_is_closed_does_nothing(world: World) -> None:
