@@ -79,8 +79,8 @@ def deployment(folder: Path, england: list[School]) -> Gateway:
         for s in england
     ]
     must(desk.register(entries, [], date(2018, 8, 1)))
-    # The register of parties and the own-school purpose hold today; the figures are of 2018.
-    must(desk.open_period(TABLE, PERIOD, reference_date=DAY, deadline=DAY, exercise=True))
+    # The register of parties, the own-school purpose and the term of the counts hold today; the figures are of 2018.
+    must(desk.open_period(TABLE, PERIOD, reference_date=DAY, deadline=gateway.today, exercise=True))
     return gateway
 
 
