@@ -15,7 +15,6 @@ from audit.events import Event
 from audit.guards import create
 from audit.log import Log
 from audit.note import Signer
-from audit.proofs import logs
 from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
@@ -162,19 +161,15 @@ def renew_log_key(desk: Desk) -> str | Refused:
     """
     gateway = desk.gateway
 
-    def act(session: Session, actor: Actor, decision: Decision) -> str:
+    def act(session: Session, actor: Actor, decision: Decision) -> None:
         about = Object(f"key:gateway/{school_year_on(gateway.today)}")
         gateway.append(session, Entry(event=Event.KEY_ROTATED, actor=actor, object=about), decision)
-        return gateway.new_id()[:8]
 
-    mark = desk.act(Action.MANAGE_KEYS, act)  # (1)
-    if isinstance(mark, Refused):
-        return mark
+    refused = desk.act(Action.MANAGE_KEYS, act)  # (1)
+    if refused is not None:
+        return refused
     write_private(gateway.home.keys / _LOG, os.urandom(SEED))  # (2)
-    log = yearly_log(gateway)
-    log.take_over(f"{gateway.clock():%Y%m%dt%H%M%S}-{mark}")  # (3)
-    with gateway.reading() as session:
-        return logs(session.connection())[-1].origin
+    return yearly_log(gateway).take_over()  # (3)
 
 
 def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:

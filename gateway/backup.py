@@ -162,7 +162,7 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
         How many consents ended, and what the retention run erased.
     """
     operator = Identity(gateway.settings.operator, "operator")
-    yearly_log(gateway).take_over(f"{gateway.clock():%Y%m%dt%H%M%S}-{gateway.random(4).hex()}")  # (1)
+    yearly_log(gateway).take_over()  # (1)
     with gateway.writing() as session:
         caller = caller_of(session, operator, gateway.today)
         gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))

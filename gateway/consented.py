@@ -19,12 +19,12 @@ from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
-from audit.receipt import NONCE_BYTES, commit, issue, with_proof
+from audit.receipt import NONCE_BYTES, commit, issue
 from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, undone
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Refused
-from gateway.publish.handing import await_proof
+from gateway.publish import handing
 from gateway.receive import milliseconds
 from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
@@ -157,10 +157,10 @@ def proven(gateway: Gateway, opened: Sequence[Opened]) -> list[Opened] | Refused
     """The same records, once a signed checkpoint holds the reading of each; their receipts have the proof in them."""
     found = []
     for one in opened:
-        proof = await_proof(gateway, one.entry_id)
-        if proof is None:
-            return Refused("log-behind", retry_after=5)
-        found.append(replace(one, receipt=with_proof(one.receipt, proof)))
+        receipt = handing.proven(gateway, one.receipt, one.entry_id)
+        if isinstance(receipt, Refused):
+            return receipt
+        found.append(replace(one, receipt=receipt))
     return found
 
 

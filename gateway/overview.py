@@ -11,7 +11,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.periods import takes
+from gateway.periods import reopened_for, takes
 from gateway.register import holding_on, names, sites_on
 from gateway.store import (
     Approval,
@@ -25,7 +25,6 @@ from gateway.store import (
     Receipt,
     Release,
     ReleaseState,
-    Reopening,
     SiteFacts,
     Submission,
     SubmissionState,
@@ -116,8 +115,7 @@ def deliveries(session: Session, period: Period, state: str = "") -> list[Delive
     query = query.where(Submission.period_id == period.id, col(Submission.site).in_(codes))
     for row in session.execute(query.order_by(col(Submission.version))):
         versions.setdefault(row.site, []).append(row)
-    late = select(Reopening.site).where(Reopening.period_id == period.id, col(Reopening.closed_at).is_(None))
-    reopened = set(session.exec(late).all())
+    reopened = set(reopened_for(session, period))
     return [
         Delivery(
             each,

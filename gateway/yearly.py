@@ -57,20 +57,22 @@ class YearlyLog:
             self._finish(chain[-1], unsigned=unsigned)
         return self._sequencer(origin)
 
-    def take_over(self, mark: str) -> None:
-        """Go on under a name of its own, `<name>/<school year>/<mark>`, after a backup was restored.
+    def take_over(self) -> str:
+        """Go on under a name of its own, after a backup was restored or the key of before had leaked; returns it.
 
-        The name of before may have signed what the restored database knows nothing of: it never signs anything new.
-
-        Args:
-            mark: Never used before: the moment of the restore, and something random.
+        The name of before may have signed what this database knows nothing of: it never signs anything new. The new one
+        was never used before: `<name>/<school year>/<moment>-<something random>`.
         """
         with self.engine.connect() as connection:
             chain = logs(connection)
-        now, fresh = self.log.clock(), self._sequencer(f"{self.name}/{self._year()}/{mark}")
+        now = self.log.clock()
+        moment = f"{datetime.fromtimestamp(now / 1000, UTC):%Y%m%dt%H%M%S}-{self.log.random(4).hex()}"
+        origin = f"{self.name}/{self._year()}/{moment}"
+        fresh = self._sequencer(origin)
         if chain and not chain[-1].is_closed:
             fresh.take_over(now, now + KEEP // timedelta(milliseconds=1))
         fresh.step(now)
+        return origin
 
     def run(self, stop: threading.Event) -> None:
         """Sequence until told to stop, and turn the year when it ends.

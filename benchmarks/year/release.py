@@ -37,8 +37,8 @@ def release(stage: Stage, door: Door, period: str) -> tuple[str | None, float]:
     reason = "Vergeleken met de vorige periode; de rechter vond niets."
     approval = {"approved": True, "reason": reason}
     expect(_operator(stage, door, "approver").ask(f"/v1/releases/{made}/approvals", approval), 201)
-    reason = {"reason": "Afgesproken dag."}
-    expect(_operator(stage, door, "approver").ask(f"/v1/releases/{made}/publication", reason), 201)
+    why = {"reason": "Afgesproken dag."}
+    expect(_operator(stage, door, "approver").ask(f"/v1/releases/{made}/publication", why), 201)
     return made, seconds
 
 

@@ -104,12 +104,18 @@ def let_go(gateway: Gateway, held: Iterable[Held]) -> list[Download] | Refused:
     """Hand out what is held, once signed checkpoints hold all of its entries; asked at once, mostly one holds them."""
     gone = []
     for each in held:
-        proof = await_proof(gateway, each.entry_id)
-        if proof is None:
-            return Refused("log-behind", retry_after=5)
+        receipt = proven(gateway, each.receipt, each.entry_id)
+        if isinstance(receipt, Refused):
+            return receipt
         etag = gateway.tag(b"etag", each.body).hex()[:32]
-        gone.append(Download(each.body, each.form, with_proof(each.receipt, proof), each.entry_id, etag))
+        gone.append(Download(each.body, each.form, receipt, each.entry_id, etag))
     return gone
+
+
+def proven(gateway: Gateway, receipt: str, entry_id: str) -> str | Refused:
+    """A receipt with its proof in it, once a signed checkpoint holds the entry."""
+    proof = await_proof(gateway, entry_id)
+    return Refused("log-behind", retry_after=5) if proof is None else with_proof(receipt, proof)
 
 
 def alone(gateway: Gateway, held: Held | Refused) -> Download | Refused:
