@@ -48,6 +48,8 @@ def open_cache(folder: Path, school_year: str) -> "Cache | Refusal":
         return Cache(path, read_private(key_file))
     except (KeyringError, OSError):
         return refusal("cache-not-private", folder=str(folder))
+    except sqlite3.OperationalError:  # locked by another command, or the disk is full: the file itself is good
+        return refusal("cache-failed", file=path.name)
     except (MalformedError, sqlite3.DatabaseError):
         return refusal("cache-unreadable", file=path.name)
 
@@ -110,7 +112,9 @@ class Cache:
     def _tag(self, key_id: str, digits: str) -> bytes:
         return digest(self._tags, f"{key_id}\0{digits}".encode(), "sha256")[:_TAG]
 
-    def _open(self, tag: bytes, sealed: bytes) -> bytes | None:
+    def _open(self, tag: bytes, sealed: object) -> bytes | None:
+        if not isinstance(sealed, bytes):  # SQLite keeps any type in any column
+            return None
         try:
             return self._aead.decrypt(sealed[:_NONCE], sealed[_NONCE:], tag)
         except (InvalidTag, ValueError):

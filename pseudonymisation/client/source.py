@@ -95,7 +95,7 @@ class ServiceSource:
         for attempt in range(TRIES):
             try:
                 response = self._http.post("/v1/evaluations", json=body)
-            except httpx.TransportError:
+            except httpx.RequestError:
                 pause = 0.5 * 2**attempt
             else:
                 if response.status_code not in _AGAIN:

@@ -243,9 +243,10 @@ def test_a_service_that_comes_back_is_asked_the_same_again(world: World) -> None
     assert pauses == [0.5, 7.0]
 
 
-def test_a_service_that_stays_away_is_said(world: World) -> None:
-    """Four tries, short pauses, then a refusal that says that nothing is lost."""
-    source, requests, pauses = scripted(world, *[httpx.ConnectError("lost")] * 4)
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.DecodingError])
+def test_a_service_that_stays_away_is_said(world: World, error: type[httpx.RequestError]) -> None:
+    """Four tries, short pauses, then a refusal that says that nothing is lost; so with answers that are garbled."""
+    source, requests, pauses = scripted(world, *[error("lost")] * 4)
     outcome = source.evaluate([b"x"], missing=1)
     assert isinstance(outcome, Refusal)
     assert outcome.code == "service-unreachable"

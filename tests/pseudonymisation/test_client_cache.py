@@ -3,9 +3,12 @@
 import os
 import sqlite3
 import stat
+from contextlib import closing
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,8 +63,8 @@ def test_holds_neither_number_nor_pseudonym(tmp_path: Path) -> None:
     assert not [digits for digits in known if digits.encode() in content]
 
 
-@given(st.binary(max_size=200))
-def test_tampered_entries_count_as_unknown(content: bytes) -> None:
+@given(st.binary(max_size=200) | st.text(max_size=9) | st.integers(0, 9))
+def test_tampered_entries_count_as_unknown(content: bytes | str | int) -> None:
     """A changed entry is asked anew, not used."""
     cache = Cache(Path(":memory:"), b"k" * 64)
     with cache:
@@ -159,3 +162,14 @@ def test_schema_is_the_documented_one(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "cache" / f"pseudonyms-{YEAR}.sqlite")
     assert [row[1] for row in database.execute("PRAGMA table_info(pseudonym)")] == ["tag", "sealed"]
     database.close()
+
+
+def test_a_cache_in_use_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While another command has it, the school is told to try again, not to move it away at the cost of quota."""
+    opened(tmp_path / "cache").__exit__(None, None, None)
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0))
+    with closing(sqlite3.connect(tmp_path / "cache" / f"pseudonyms-{YEAR}.sqlite")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        outcome = open_cache(tmp_path / "cache", YEAR)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "cache-failed"
