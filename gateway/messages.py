@@ -72,7 +72,8 @@ def language_of(accept_language: str) -> Language:
     """The language a client prefers by its Accept-Language header; Dutch unless English is asked for."""
     wanted: list[tuple[float, Language]] = []
     for part in accept_language.lower().split(","):
-        tag, _, weight = part.strip().partition(";q=")
+        tag, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((each.removeprefix("q=") for each in parameters if each.startswith("q=")), "")
         wanted += [(_weight(weight), language) for language in LANGUAGES if tag.split("-")[0] == language]
     return max(wanted, key=lambda pair: pair[0])[1] if wanted else "nl"
 
