@@ -24,7 +24,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidatePoolError, OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
@@ -61,7 +61,17 @@ def open_database(url: str) -> Engine:
 
     Args:
         url: `sqlite:///FILE` or a PostgreSQL URL; the driver is chosen here.
+
+    Raises:
+        MendableError: it is neither.
     """
+    try:
+        return _open(url)
+    except (ArgumentError, ValueError, ModuleNotFoundError) as error:  # no URL, a port that is none, another database
+        raise MendableError("database-url") from error
+
+
+def _open(url: str) -> Engine:
     if url.startswith("sqlite"):
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         engine.dialect.colspecs = {**engine.dialect.colspecs, LargeBinary: _Bytes}

@@ -10,6 +10,7 @@ pseudonym/
 The room `pseudonymisation` knows nothing of `audit`; here its events become entries.
 """
 
+import json
 import os
 import secrets
 import tomllib
@@ -108,20 +109,27 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
 
     Returns:
         The operator that the settings name: settings that are there already stay as they are.
+
+    Raises:
+        MendableError: an argument is wrong; nothing was made.
     """
+    settings = folder / _SETTINGS
+    given = {
+        "operator": operator,
+        "gateway_key": gateway_key.hex(),
+        "database": database or f"sqlite:///{folder.absolute() / 'service.sqlite'}",
+    }
+    made = _read_settings(folder) if settings.exists() else _checked(given)
     make_private_folder(folder)
     make_private_folder(folder / "keys")
     if not (folder / "keys" / "log.key").exists():
         write_private(folder / "keys" / "log.key", os.urandom(32))
-    settings = folder / _SETTINGS
-    if not settings.exists():
-        url = database or f"sqlite:///{folder.absolute() / 'service.sqlite'}"
-        lines = (f'operator = "{operator}"', f'gateway_key = "{gateway_key.hex()}"', f'database = "{url}"')
-        write_private(settings, "\n".join((*lines, "")).encode())
-    made = _read_settings(folder)
     make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
     year = school_year_on(wall_clock().date())
-    open_year(_keyring(folder), year, not_before=first_day(year), not_after=last_use(year))
+    open_year(_keyring(folder, made), year, not_before=first_day(year), not_after=last_use(year))
+    if not settings.exists():
+        lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
+        write_private(settings, "".join(lines).encode())
     return made.operator
 
 
@@ -135,7 +143,7 @@ def open_service(folder: Path) -> Service:
     engine = open_store(settings.database)
     with engine.begin() as connection:
         create(connection)
-    keyring = _keyring(folder)
+    keyring = _keyring(folder, settings)
     log = Log(AuditVocabulary(settings.operator, names=frozenset({"pseudonym-service"})))
     append = _Appender(log, settings.operator)
     origin = f"{settings.operator.lower()}.pseudonym-service"
@@ -189,8 +197,16 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     operator: str = Field(pattern=r"^ORG-[A-Z0-9-]+$")
     gateway_key: str = Field(pattern=r"^[0-9a-f]{64}$")
-    database: str
+    database: str = Field(pattern=r"^(sqlite|postgresql\+psycopg)://")
     pkcs11: Pkcs11 | None = None
+
+
+def _checked(given: Mapping[str, str]) -> _Settings:
+    try:
+        return _Settings.model_validate(given)
+    except ValidationError as error:
+        places = ", ".join(str(fault["loc"][0]) for fault in error.errors())
+        raise MendableError("service-arguments", places=places) from error
 
 
 def _read_settings(folder: Path) -> _Settings:
@@ -203,10 +219,8 @@ def _read_settings(folder: Path) -> _Settings:
         raise MendableError("service-settings", file=file) from error
 
 
-def _keyring(folder: Path) -> Keyring:
-    return Keyring(
-        folder / "keys" / "ring", open_kek(_KEK, folder / "keys" / "kek.json", _read_settings(folder).pkcs11)
-    )
+def _keyring(folder: Path, settings: _Settings) -> Keyring:
+    return Keyring(folder / "keys" / "ring", open_kek(_KEK, folder / "keys" / "kek.json", settings.pkcs11))
 
 
 def register_public_key(gateway: Gateway) -> bytes:

@@ -181,13 +181,15 @@ def read_settings(where: Home) -> Settings:
     """Read `gateway.toml`; relative folders in it count from the folder it stands in.
 
     Raises:
-        SettingsError: missing, not TOML, an unknown key or a wrong value.
+        SettingsError: missing, not UTF-8, not TOML, an unknown key or a wrong value.
     """
     try:
-        raw = tomllib.loads(where.settings_file.read_text(encoding="utf-8"))
+        raw = tomllib.loads(where.settings_file.read_text(encoding="utf-8-sig"))
         settings = Settings.model_validate(raw)
     except FileNotFoundError as error:
         raise SettingsError("no-settings", file=where.settings_file, folder=where.folder) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError("settings-encoding", file=where.settings_file) from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError("settings-wrong", file=where.settings_file, places=error) from error
     except ValidationError as error:

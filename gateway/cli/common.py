@@ -1,16 +1,20 @@
 """What every command shares: options, how a refusal reads, and where the deployment is."""
 
+import errno
 import json
 import os
+import re
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from gateway.cli.failing import Plain, language, say_error
+from gateway.formats.sheet import UnreadableFile
 from gateway.messages import Language, problem_text, rule_text, text
 from gateway.outcome import Refused, Report
 from gateway.settings import TOKEN_VARIABLE, home
@@ -28,6 +32,20 @@ def _spoken(ctx: typer.Context, lang: str) -> str:
     return lang
 
 
+def writable(path: Path | None) -> Path | None:
+    """Where output goes, looked at before anything is done.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    if path is not None:
+        place = path if path.exists() else path.parent
+        wrong = errno.ENOENT if not path.parent.is_dir() else 0 if os.access(place, os.W_OK) else errno.EACCES
+        if wrong:
+            raise OSError(wrong, os.strerror(wrong), str(path))
+    return path
+
+
 def school_year_given(value: str) -> str:
     """A school year as it was typed; another form is wrong usage."""
     try:
@@ -38,13 +56,17 @@ def school_year_given(value: str) -> str:
 
 app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Result = TypeVar("Result")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
 
 Data = Annotated[Path | None, typer.Option("--data", help="Gegevensmap / data folder (VERZUIMPOORT_DATA).")]
 Json = Annotated[bool, typer.Option("--json", help="Uitvoer voor een programma / machine output.")]
-Lang = Annotated[str, typer.Option("--lang", help="nl of/or en.", envvar="VERZUIMPOORT_LANGUAGE", callback=_spoken)]
+Lang = Annotated[
+    str, typer.Option("--lang", help="nl of/or en.", envvar="VERZUIMPOORT_LANGUAGE", callback=_spoken, is_eager=True)
+]
 SchoolYear = Annotated[str, typer.Argument(callback=school_year_given)]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
-Output = Annotated[Path, typer.Option("-o", "--output", dir_okay=False, help="Uitvoerbestand / output file.")]
+OUTPUT = typer.Option("-o", "--output", dir_okay=False, callback=writable, help="Uitvoerbestand / output file.")
+Output = Annotated[Path, OUTPUT]
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", exists=True, dir_okay=False, help="Bestand (0600) met het token / file with token."),
@@ -102,6 +124,16 @@ def say_faults(faults: Iterable[tuple[int, str, str, str]], wanted: Language) ->
         say_error(f"  {f'{place}: ' if place else ''}{message} [{rule}]")
 
 
+def readable(read: Callable[[], Result], lang: str, file: Path) -> Result:
+    """What a file holds; one that cannot be read is said, and ends with exit 1."""
+    try:
+        return read()
+    except UnreadableFile as error:
+        say_error(f"{file}:")
+        say_report(Report.of([error.fault]), language(lang))
+        raise typer.Exit(1) from error
+
+
 def _rows(rows: Sequence[int], wanted: Language) -> str:
     """Row numbers in words, ranges together: `rijen 2-35, 40`; nothing for a fault of the file."""
     spans: list[list[int]] = []
@@ -131,12 +163,24 @@ def desk(data: Path | None) -> "Desk":
 
 
 def secret_token(file: Path | None) -> str:
-    """A token from the environment or from a file that only its owner can read; never from the command line."""
+    """A token from the environment or from a file that only its owner can read; never from the command line.
+
+    Around it may stand what `token issue` says, in any encoding that an editor or a shell makes of it.
+    """
     if file is None:
-        token = os.environ.get(TOKEN_VARIABLE, "")
-        if not token:
+        given = os.environ.get(TOKEN_VARIABLE, "")
+        if not given:
             raise typer.BadParameter(f"geef --token-file of zet {TOKEN_VARIABLE} / give --token-file or set it")
-        return token
+        return _token_in(given, TOKEN_VARIABLE)
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         raise typer.BadParameter(f"{file} is leesbaar voor anderen / open to others: chmod 0600 {file}")
-    return file.read_text(encoding="utf-8").strip()
+    raw = file.read_bytes()
+    encoding = "utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8"
+    return _token_in(raw.decode(encoding, errors="replace"), str(file))
+
+
+def _token_in(given: str, where: str) -> str:
+    found: set[str] = set(_TOKEN.findall(given))
+    if len(found) != 1:
+        raise typer.BadParameter(f"in {where} staat geen token, of meer dan één / holds no token, or more than one")
+    return found.pop()

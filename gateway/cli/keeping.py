@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.common import Data, File, Json, Lang, SchoolYear, app, deployment, desk, done, refuse, say, say_json
+from gateway.cli.common import (
+    OUTPUT,
+    Data,
+    File,
+    Json,
+    Lang,
+    SchoolYear,
+    app,
+    deployment,
+    desk,
+    done,
+    refuse,
+    say,
+    say_json,
+    writable,
+)
 from gateway.cli.failing import language
 from gateway.cli.operator import key, release
 from gateway.messages import text
@@ -111,9 +126,10 @@ def retention_run(data: Data = None, as_json: Json = False, lang: Lang = "nl") -
 @app.command()
 def backup(
     keys: Annotated[
-        Path | None, typer.Option("--keys", dir_okay=False, help="Bestand met sleutels / keys file.")
+        Path | None,
+        typer.Option("--keys", dir_okay=False, callback=writable, help="Bestand met sleutels / keys file."),
     ] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", dir_okay=False, help="Gegevens / data file.")] = None,
+    output: Annotated[Path | None, OUTPUT] = None,
     data: Data = None,
     lang: Lang = "nl",
 ) -> None:

@@ -93,16 +93,27 @@ def policy_register(
     from gateway.accountability import register
     from policies.documents import changes_page, parents_page, register_page
 
+    earlier = None if before is None else _earlier(before)
     document = done(register(deployment(data), None), lang)
     if output.suffix == ".json":
         output.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    elif before is not None:
-        earlier = json.loads(before.read_text(encoding="utf-8"))
+    elif earlier is not None:
         output.write_text(changes_page(earlier, document, language(lang)), encoding="utf-8")
     else:
         page = parents_page if parents else register_page
         output.write_text(page(document, language(lang)), encoding="utf-8")
     say(text("cli", "register-written", language(lang), file=str(output), hash=str(document["sha256"])))
+
+
+def _earlier(file: Path) -> dict[str, Any]:
+    """A register that was written earlier; another file is wrong usage."""
+    try:
+        read = json.loads(file.read_bytes())
+    except ValueError:  # not JSON, or not in any encoding of JSON
+        read = None
+    if not isinstance(read, dict) or not {"on", "sha256"} <= read.keys():
+        raise typer.BadParameter(f"{file}: geen register.json / not a register, as `policy register -o X.json` writes")
+    return read
 
 
 @policy.command("rules")

@@ -1,14 +1,30 @@
 """At the operator: register, periods, credentials, releases. The acts themselves are in `gateway.operate`."""
 
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.cli.common import Data, File, Json, Lang, SchoolYear, app, deployment, desk, done, say, say_json
+from gateway.cli.common import (
+    OUTPUT,
+    Data,
+    File,
+    Json,
+    Lang,
+    SchoolYear,
+    app,
+    deployment,
+    desk,
+    done,
+    readable,
+    say,
+    say_json,
+)
 from gateway.cli.failing import language
 from gateway.messages import text
 from gateway.outcome import Refused, Report
+from pseudonymisation.private_file import write_private
 
 party = typer.Typer(name="party", no_args_is_help=True, help="Register: partijen / parties.")
 period = typer.Typer(name="period", no_args_is_help=True, help="Meetperioden / periods.")
@@ -71,7 +87,7 @@ def party_import(file: File, data: Data = None, valid_from: From = None, lang: L
     from gateway.duo import LIST_COLUMNS, read_listing
     from gateway.formats.read_csv import read_csv
 
-    listing = read_listing(read_csv(file.read_bytes(), LIST_COLUMNS))
+    listing = read_listing(readable(lambda: read_csv(file.read_bytes(), LIST_COLUMNS), lang, file))
     if isinstance(listing, list):
         done(Refused("faults-in-file", report=Report.of(listing)), lang)
         return
@@ -126,15 +142,20 @@ def period_reopen(
 def token_issue(
     code: str,
     scope: Annotated[list[str] | None, typer.Option("--scope", help="submit, download, consent, audit, all.")] = None,
-    days: int = 365,
+    days: Annotated[int, typer.Option("--days", min=1, max=730)] = 365,
+    output: Annotated[Path | None, OUTPUT] = None,
     data: Data = None,
     lang: Lang = "nl",
 ) -> None:
-    """Maak een token voor een programma van een partij / issue a token for a party's machine."""
+    """Maak een token voor een programma van een partij / issue a token for a party's machine; `-o` keeps it (0600)."""
     at = desk(data)
     expires = at.gateway.clock() + timedelta(days=days)
     made = done(at.issue_token(code, scopes=scope or ["submit", "download"], expires_at=expires), lang)
-    say(text("cli", "token", language(lang), token=made))
+    if output is None:
+        say(text("cli", "token", language(lang), token=made))
+        return
+    write_private(output, f"{made}\n".encode())
+    say(text("cli", "token-kept", language(lang), file=str(output)))
 
 
 @token.command("revoke")

@@ -29,7 +29,7 @@ def anonymous(gateway: str, lang: str) -> Iterator[httpx.Client]:
     try:
         with httpx.Client(base_url=gateway, headers={"Accept-Language": lang}, timeout=SECONDS) as http:
             yield http
-    except (httpx.TransportError, httpx.InvalidURL):
+    except (httpx.RequestError, httpx.InvalidURL):
         _stop("unreachable", lang)
 
 
@@ -41,6 +41,8 @@ def expect(answer: httpx.Response, lang: str, *good: int) -> None:
         _stop("no-gateway", lang, status=str(answer.status_code))
     problem = answer.json()
     say_error(f"{problem.get('title', '')}. {problem.get('detail', '')}")
+    if "fields" in problem:
+        say_error(f"  {problem['fields']}")
     errors = problem.get("errors", ())
     say_faults(((one["row"] or 0, one["column"], one["message"], one["rule"]) for one in errors), language(lang))
     for reason in problem.get("decision", {}).get("reasons", ()):

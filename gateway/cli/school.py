@@ -1,7 +1,6 @@
 """At a school: check, pseudonymise, submit. Works in the base install."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -17,6 +16,7 @@ from gateway.cli.common import (
     Output,
     TokenFile,
     app,
+    readable,
     say,
     say_faults,
     say_json,
@@ -27,17 +27,17 @@ from gateway.cli.failing import language, say_error
 from gateway.cli.following import proven_receipt, watch
 from gateway.cli.remote import SECONDS, connection, expect
 from gateway.collections import Contract, load_contracts
-from gateway.formats.read_csv import read_csv
+from gateway.formats.read_csv import decode, read_csv
 from gateway.formats.read_xlsx import read_xlsx
-from gateway.formats.sheet import Content, Sheet, UnreadableFile, content_of
+from gateway.formats.sheet import Content, Sheet, content_of
 from gateway.messages import text
-from gateway.outcome import Report
+from gateway.outcome import Fault, Report
 from gateway.records import Expected, parse, raw_in
 from gateway.records.document import read_document
 from gateway.records.template import offered_in
 
 if TYPE_CHECKING:
-    from pseudonymisation.client import Refusal
+    from pseudonymisation.client import ColumnMap, Refusal
 
 CollectionName = Annotated[str, typer.Option("--collection", help="absence-counts, absence-records, …")]
 Site = Annotated[str, typer.Option("--site", help="Vestiging / site, 00AB00.")]
@@ -59,8 +59,10 @@ def check(
 ) -> None:
     """Controleer een bestand met de regels van de poort, zonder verbinding / check a file offline."""
     wanted = language(lang)
-    offered = offered_in(template.read_bytes()) if template else None
+    offered = readable(lambda: offered_in(template.read_bytes()), lang, template) if template else None
     outcome = parse(file.read_bytes(), Expected(_contract(collection), sector=sector, offered=offered))
+    if not isinstance(outcome, Report) and not outcome.counts:
+        outcome = Report.of([Fault("FILE-EMPTY")])
     faults = outcome if isinstance(outcome, Report) else Report((), {})
     if as_json:
         unchecked = [] if isinstance(outcome, Report) else list(outcome.unchecked)
@@ -70,7 +72,7 @@ def check(
     else:
         say(text("cli", "check-good", wanted))
         for rule in outcome.unchecked:
-            say(text("cli", "check-unchecked", wanted, rule=rule))
+            say(text("cli", f"unchecked-{rule.lower()}", wanted))
     raise typer.Exit(1 if faults.totals else 0)
 
 
@@ -92,7 +94,7 @@ def pseudonymise(
     from pseudonymisation import client
 
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
-    sheet = _sheet(export, lang)
+    sheet, chosen = _sheet(export, lang), _chosen(mapping, lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with (
         kept,
@@ -108,7 +110,7 @@ def pseudonymise(
             cache=kept,
             bands=[client.Band(name, upper) for name, upper in _contract("absence-records").bands.upper.items()],
             output=output,
-            chosen=_done(client.read_map(mapping.read_text(encoding="utf-8")), lang) if mapping else None,
+            chosen=chosen,
             progress=lambda known, _: bar.update(known - bar.pos),
         )
     delivery = _done(made, lang)
@@ -134,8 +136,7 @@ def change_numbers(
     from pseudonymisation import client
 
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
-    sheet = _sheet(file, lang)
-    chosen = _done(client.read_map(mapping.read_text(encoding="utf-8")), lang) if mapping else None
+    sheet, chosen = _sheet(file, lang), _chosen(mapping, lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with kept, _service(service, token_file, offline=False) as http:
         source = client.ServiceSource(http, key, period)
@@ -150,7 +151,7 @@ def change_numbers(
 def submit_changes(file: File, gateway: GatewayUrl, token_file: TokenFile = None, lang: Lang = "nl") -> None:
     """Lever nummerwijzigingen aan / submit number changes: stored rows go on under the new numbers."""
     body = file.read_bytes()
-    if content_of(body) is not Content.JSON or _readable(lambda: read_document(body), lang).get("changes") is None:
+    if content_of(body) is not Content.JSON or readable(lambda: read_document(body), lang, file).get("changes") is None:
         say_error(text("cli", "not-changes", language(lang)))
         raise typer.Exit(1)
     with connection(gateway, token_file, lang) as http:
@@ -174,8 +175,8 @@ def submit(
 ) -> None:
     """Lever een bestand aan en bewaar het ontvangstbewijs / submit a file and keep the receipt."""
     body = file.read_bytes()
-    _keep_raw_here(body, lang)
-    about = _about(body, lang, collection=collection, party=site, period=period)
+    _keep_raw_here(file, body, lang)
+    about = _about(file, body, lang, collection=collection, party=site, period=period)
     with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/submissions", params=about, content=body)
         expect(answer, lang, httpx.codes.CREATED, httpx.codes.OK)
@@ -184,8 +185,10 @@ def submit(
         output.chmod(0o600)
         say(text("cli", "submitted", language(lang), id=made["id"], receipt=str(output)))
         if confirm:
-            expect(http.post(f"/v1/submissions/{made['id']}/confirmation"), lang, httpx.codes.OK)
-            say(text("cli", "confirmed", language(lang)))
+            confirmed = http.post(f"/v1/submissions/{made['id']}/confirmation")
+            expect(confirmed, lang, httpx.codes.OK)
+            made |= {"state": confirmed.json()["state"]}
+        say(text("cli", "confirmed" if made["state"] == "confirmed" else "unconfirmed", language(lang)))
         output.write_text(proven_receipt(http, f"/v1/submissions/{made['id']}/receipt") or made["receipt"], "utf-8")
         watch(http, lang)
 
@@ -202,21 +205,21 @@ def _service(url: str, token_file: Path | None, *, offline: bool) -> httpx.Clien
     return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
 
 
-def _keep_raw_here(body: bytes, lang: str) -> None:
+def _keep_raw_here(file: Path, body: bytes, lang: str) -> None:
     """Stop before a file that names pupils leaves the school, the export in place of the document for instance."""
     if not body.strip():
         return
-    found = _readable(lambda: raw_in(body), lang)
+    found = readable(lambda: raw_in(body), lang, file)
     if found is not None:
         say_error(text("cli", "names-pupils", language(lang)))
         say_report(found, language(lang))
         raise typer.Exit(1)
 
 
-def _about(body: bytes, lang: str, **given: str | None) -> dict[str, str]:
+def _about(file: Path, body: bytes, lang: str, **given: str | None) -> dict[str, str]:
     """Collection, site and period: as given, else as a JSON document says."""
     if content_of(body) is Content.JSON:
-        document = _readable(lambda: read_document(body), lang)
+        document = readable(lambda: read_document(body), lang, file)
         named = {"collection": "collection", "party": "site", "period": "period"}
         given = {name: value or str(document.get(named[name], "")) for name, value in given.items()}
     missing = [name for name, value in given.items() if not value]
@@ -227,16 +230,17 @@ def _about(body: bytes, lang: str, **given: str | None) -> dict[str, str]:
 
 def _sheet(export: Path, lang: str) -> Sheet:
     body = export.read_bytes()
-    return _readable(lambda: read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ()), lang)
+    return readable(lambda: read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ()), lang, export)
 
 
-def _readable(read: Callable[[], Made], lang: str) -> Made:
-    """What a file holds; one that cannot be read is said, and ends with exit 1."""
-    try:
-        return read()
-    except UnreadableFile as error:
-        say_report(Report.of([error.fault]), language(lang))
-        raise typer.Exit(1) from error
+def _chosen(mapping: Path | None, lang: str) -> "ColumnMap | None":
+    """What a `--map` file says, in any encoding a table may have."""
+    from pseudonymisation import client
+
+    if mapping is None:
+        return None
+    said, _ = readable(lambda: decode(mapping.read_bytes()), lang, mapping)
+    return _done(client.read_map(said), lang)
 
 
 def _done(outcome: "Made | Refusal", lang: str) -> "Made":

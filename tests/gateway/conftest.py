@@ -112,13 +112,17 @@ class Site:
     world: World
     url: str
 
+    def token(self, party: str, *, scopes: tuple[str, ...] = ("all",)) -> str:
+        """A party's token."""
+        expires = datetime.now(UTC) + timedelta(days=1)
+        made: str = must(self.world.desk.issue_token(party, scopes=scopes, expires_at=expires))
+        return made
+
     def client(self, party: str | None = None, *, scopes: tuple[str, ...] = ("all",)) -> httpx.Client:
         """A client with a party's token; without a party, the public."""
         headers = {}
         if party is not None:
-            expires = datetime.now(UTC) + timedelta(days=1)
-            token = must(self.world.desk.issue_token(party, scopes=scopes, expires_at=expires))
-            headers["Authorization"] = f"Bearer {token}"
+            headers["Authorization"] = f"Bearer {self.token(party, scopes=scopes)}"
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
 
 

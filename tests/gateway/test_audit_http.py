@@ -293,10 +293,9 @@ def test_with_a_witness_a_receipt_is_proven_to_the_quorum(lite: Site, witness: t
 def test_the_command_line_of_an_auditor(lite: Site, tmp_path: Path) -> None:
     """Export, report, keys and verifier over HTTP; the verifier runs where nothing of the product is installed."""
     deliver_and_wait(lite)
-    with lite.client(MINISTER, scopes=("audit",)) as http:
-        token = tmp_path / "token"
-        token.write_text(http.headers["authorization"].removeprefix("Bearer "))
-        token.chmod(0o600)
+    token = tmp_path / "token"
+    token.write_text(lite.token(MINISTER, scopes=("audit",)))
+    token.chmod(0o600)
     at = ["--gateway", lite.url, "--token-file", str(token)]
     commands = [
         ["export", "-o", f"{tmp_path}/log.zip", *at],

@@ -14,13 +14,14 @@ from typer.testing import CliRunner
 from audit.schema import PENDING
 from gateway.app import open_gateway
 from gateway.cli import app
+from gateway.cli.common import secret_token
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.pseudonyms import open_service
 from gateway.register import SiteEntry
 from gateway.running import free_port
-from gateway.settings import DATA_VARIABLE, home
+from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, home
 from gateway.synthetic.region import codes, make_region
 
 Run = Callable[..., str]
@@ -83,6 +84,10 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
     measured = {one["id"]: one["measured"] for one in json.loads(after.read_text())["assessment"]["measures"]}
     assert measured["rows-erased"][0]["value"] == "0"
     assert measured["two-operators"][0]["value"].startswith("1 ")
+    for torn in ('{"on":', "[1]", "{}"):
+        (tmp_path / "torn.json").write_text(torn)
+        refused = run("policy", "register", "-o", tmp_path / "x.html", "--before", tmp_path / "torn.json", exits=2)
+        assert "register" in refused
     for page, words in (("register.html", ()), ("parents.html", ("--parents",)), ("diff.html", ("--before", before))):
         run("policy", "register", "-o", tmp_path / page, *words)
         assert "<html" in (tmp_path / page).read_text()
@@ -121,6 +126,9 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     folder = tmp_path / "service"
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", "zz", exits=2)
     public = run("service", "gateway-key").strip()
+    for operator, key in (("bad x", public), ("ORG-DIENST", "abcd")):
+        run("service", "init", "--folder", folder, "--operator", operator, "--gateway-key", key, exits=1)
+    assert not folder.exists()
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", public)
     opened = [run("service", "open-year", "2027-2028", "--folder", folder) for _ in range(2)]
     assert (opened[0], keys_logged(folder)) == (opened[1], 1)
@@ -210,3 +218,43 @@ def test_mandates_and_agreements_end_when_a_site_says_so(run: Run) -> None:
     for end in (("mandate", "end", "ORG-LAS", site.code), ("agreement", "end", site.code)):
         run(*end)
         run(*end, exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_token_is_kept_in_a_file_of_its_owner(run: Run, tmp_path: Path) -> None:
+    """With `-o` it is not on the screen, and `--token-file` takes the file as it is; the days have an end."""
+    file = tmp_path / "token"
+    said = run("token", "issue", "ORG-POORT", "-o", file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert secret_token(file) not in said
+    for days in (0, 731):
+        run("token", "issue", "ORG-POORT", "--days", days, exits=2)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_list_that_cannot_be_read_is_said(run: Run, tmp_path: Path) -> None:
+    """A list in UTF-16 is refused with its mend."""
+    file = tmp_path / "list.csv"
+    file.write_text("gemeente_code;gemeente\n0344;UTRECHT\n", encoding="utf-16")
+    assert "[FILE-TYPE]" in run("party", "import", file, exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("address", ["foo", "postgresql://u@h:port/x", "mysql://u:secret@h/x"])
+def test_what_is_no_database_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    """The variable is named and the forms it may have; not what it holds."""
+    monkeypatch.setenv(DATABASE_VARIABLE, address)
+    said = run("party", "list", exits=1)
+    assert DATABASE_VARIABLE in said
+    assert "secret" not in said
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_settings_of_another_editor_are_read_or_named(run: Run, tmp_path: Path) -> None:
+    """A byte-order mark does no harm; another encoding than UTF-8 is said."""
+    settings = tmp_path / "data" / "gateway.toml"
+    written = settings.read_text()
+    settings.write_text(written, encoding="utf-8-sig")
+    run("party", "list")
+    settings.write_text(f"# België\n{written}", encoding="cp1252")
+    assert "UTF-8" in run("party", "list", exits=1)

@@ -9,9 +9,14 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
+from gateway.cli.common import secret_token
 from gateway.running import free_port
 from gateway.settings import TOKEN_VARIABLE
+from tests.pseudonymisation import world as service
 
+from .conftest import PERIOD, TABLE, Site
+
+TOKEN = f"vp_{'0' * 32}_{'A' * 43}"
 DOCUMENT = '{"collection": "absence-records", "site": "00AB00", "period": "2026-2027-1"}'
 
 
@@ -31,7 +36,7 @@ def submit(folder: Path, document: str, gateway: str, *words: str) -> str:
     """What `submit` says of a file that does not get through; a traceback fails."""
     file = folder / "submission.json"
     file.write_text(document)
-    runner = CliRunner(env={TOKEN_VARIABLE: "vp_x"})
+    runner = CliRunner(env={TOKEN_VARIABLE: TOKEN})
     outcome = runner.invoke(app, ["submit", str(file), "--gateway", gateway, "-o", str(folder / "receipt"), *words])
     assert (outcome.exit_code, type(outcome.exception)) == (1, SystemExit)
     assert not (folder / "receipt").exists()
@@ -51,6 +56,25 @@ def test_another_server_is_no_gateway(tmp_path: Path, elsewhere: str) -> None:
     assert "HTTP 501" in submit(tmp_path, DOCUMENT, elsewhere)
 
 
+def test_what_the_gateway_says_of_a_request_is_repeated(lite: Site, tmp_path: Path) -> None:
+    """The fields that are wrong, not only that some are."""
+    words = ["download", "0" * 32, "--gateway", lite.url, "-o", str(tmp_path / "table"), "--format", "pdf"]
+    done = CliRunner(env={TOKEN_VARIABLE: lite.token(lite.world.region.sites[0].code)}).invoke(app, words)
+    assert (done.exit_code, "format" in done.output) == (1, True)
+
+
+def test_a_confirmed_file_that_is_sent_again_stays_confirmed(lite: Site, tmp_path: Path) -> None:
+    """What is said of the counts is what the gateway answered."""
+    code, file = lite.world.region.sites[0].code, tmp_path / "counts.csv"
+    file.write_bytes(lite.world.counts(0))
+    runner = CliRunner(env={TOKEN_VARIABLE: lite.token(code), "XDG_CONFIG_HOME": str(tmp_path / "school")})
+    words = ["submit", str(file), "--gateway", lite.url, "-o", str(tmp_path / "receipt")]
+    words += ["--collection", TABLE, "--site", code, "--period", PERIOD]
+    said = [runner.invoke(app, [*words, *more]).output for more in ((), ("--confirm",), ())]
+    assert ["zijn bevestigd" in each for each in said] == [False, True, True]
+    assert ["als u ze bevestigt" in each for each in said] == [True, False, False]
+
+
 def test_a_broken_document_is_said_before_it_is_sent(tmp_path: Path) -> None:
     """What is no JSON is named with its row, as `check` does."""
     assert "rij 2: " in submit(tmp_path, '{"collection":\n', f"http://127.0.0.1:{free_port()}")
@@ -63,7 +87,7 @@ def test_a_file_that_names_pupils_does_not_leave_the_school(tmp_path: Path, comm
     file.write_text("BSN;Bouw\n111222333;onderbouw\n")
     words = [command, str(file), "--gateway", f"http://127.0.0.1:{free_port()}"]
     words += ["-o", str(tmp_path / "receipt"), "--collection", "absence-counts"] if command == "submit" else []
-    done = CliRunner(env={TOKEN_VARIABLE: "vp_x"}).invoke(app, words)
+    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, words)
     assert done.exit_code == 1
     assert "niets verstuurd" in done.output
     assert "111222333" not in done.output
@@ -78,3 +102,71 @@ def test_equal_faults_stand_in_one_line(tmp_path: Path) -> None:
     for language, place in (("nl", "rijen 3-19, 21-31: "), ("en", "rows 3-19, 21-31: ")):
         words = ["check", str(file), "--collection", "absence-counts", "--lang", language]
         assert place in CliRunner().invoke(app, words).output
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_token_is_found_in_what_token_issue_said(tmp_path: Path, encoding: str) -> None:
+    """Kept by a shell or an editor, with the words around it and in its encoding."""
+    file = tmp_path / "token.txt"
+    file.write_text(f"Token (wordt maar één keer getoond): {TOKEN}\n", encoding=encoding)
+    file.chmod(0o600)
+    assert secret_token(file) == TOKEN
+
+
+@pytest.mark.parametrize("content", ["geheim één", f"{TOKEN} {TOKEN[:-1]}B"])
+def test_a_file_without_one_token_is_said_and_not_shown(tmp_path: Path, content: str) -> None:
+    """None, or two: wrong usage, without what the file holds."""
+    file, document = tmp_path / "token.txt", tmp_path / "submission.json"
+    file.write_text(content)
+    file.chmod(0o600)
+    document.write_text(DOCUMENT)
+    words = ["submit", str(document), "--gateway", "http://x", "-o", str(tmp_path / "receipt")]
+    done = CliRunner().invoke(app, [*words, "--token-file", str(file)])
+    assert (done.exit_code, "geen token" in done.output) == (2, True)
+    assert "geheim" not in done.output
+    assert TOKEN not in done.output
+
+
+def test_where_a_receipt_cannot_be_kept_nothing_is_sent(tmp_path: Path) -> None:
+    """The place of the output is looked at first: the file is named, and the gateway is not called."""
+    file = tmp_path / "submission.json"
+    file.write_text(DOCUMENT)
+    words = ["submit", str(file), "--gateway", f"http://127.0.0.1:{free_port()}", "-o", str(tmp_path / "no" / "r")]
+    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, [*words, "--lang", "en"])
+    assert (done.exit_code, "cannot be read or written" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize("template", [b"undivided;all;upto5;\n", "subdivision;kind".encode("utf-16")])
+def test_a_template_that_is_none_is_said(tmp_path: Path, template: bytes) -> None:
+    """Without headings or in an encoding that is not read: one line with its name and the mend."""
+    counts, given = tmp_path / "counts.csv", tmp_path / "template.csv"
+    counts.write_text("subdivision;kind;band;pupils\n")
+    given.write_bytes(template)
+    done = CliRunner().invoke(app, ["check", str(counts), "--collection", "absence-counts", "--template", str(given)])
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert "template.csv:" in done.output
+
+
+def test_a_file_with_headings_only_is_empty(tmp_path: Path) -> None:
+    """Without a template nothing says what is missing, but a file with nothing in it is not in order."""
+    file = tmp_path / "counts.csv"
+    file.write_text("subdivision;kind;band;pupils\n")
+    done = CliRunner().invoke(app, ["check", str(file), "--collection", "absence-counts"])
+    assert (done.exit_code, "[FILE-EMPTY]" in done.output) == (1, True)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
+def test_a_map_of_another_editor_is_read(tmp_path: Path, encoding: str) -> None:
+    """A heading with an accent is found, however the file was saved: only the connection is missing then."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    header = ";".join(["Leerlíng", *service.HEADER[1:]])
+    rows = [";".join(cells) for _, cells in service.export_rows(service.numbers(2))]
+    export, mapping = tmp_path / "export.csv", tmp_path / "map.toml"
+    export.write_text("\n".join([header, *rows]))
+    mapping.write_text('columns.number = "Leerlíng"\n', encoding=encoding)
+    words = ["pseudonymise", export, "--map", mapping, "--site", service.SITE, "--period", service.PERIOD, "--offline"]
+    words += ["--service", "http://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
+    words += ["--cache", tmp_path / "cache"]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert (done.exit_code, "Zonder verbinding" in done.output) == (1, True), done.output

@@ -16,11 +16,10 @@ def school(lite: Site, tmp_path: Path) -> list[str]:
     """A file of counts was submitted from this computer: the words of `receipt verify` for it."""
     code, file, receipt = lite.world.region.sites[0].code, tmp_path / "counts.csv", tmp_path / "counts.receipt"
     file.write_bytes(lite.world.counts(0))
-    with lite.client(code) as http:
-        token = http.headers["authorization"].removeprefix("Bearer ")
     about = ["--collection", TABLE, "--site", code, "--period", PERIOD]
     words = ["submit", str(file), "--gateway", lite.url, "-o", str(receipt), *about]
-    done = CliRunner(env={TOKEN_VARIABLE: token, "XDG_CONFIG_HOME": str(tmp_path / "school")}).invoke(app, words)
+    environment = {TOKEN_VARIABLE: lite.token(code), "XDG_CONFIG_HOME": str(tmp_path / "school")}
+    done = CliRunner(env=environment).invoke(app, words)
     assert done.exit_code == 0, done.output
     return ["receipt", "verify", str(receipt), "--file", str(file)]
 
