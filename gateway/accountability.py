@@ -65,7 +65,7 @@ def replay(gateway: Gateway, identity: Identity, question: bytes, day: datetime 
     """What would be, or would have been, decided: a question in AuthZEN's form, on a day or at its own moment.
 
     Raises:
-        BadQuestion: the body is no question; names key and remedy of every fault.
+        BadQuestion: the body is no question; names key and code of every fault.
     """
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)

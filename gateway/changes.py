@@ -27,6 +27,7 @@ from gateway.store import Enrolment, Period, Submission, table_of
 from policies.decision import Decision, Deny
 from policies.parties import Kind
 from policies.question import Action
+from policies.sources import misfits
 from pseudonymisation import rotation
 from pseudonymisation.domain import Domain
 from pseudonymisation.errors import MalformedError
@@ -71,8 +72,8 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
         document = _Document.model_validate_json(body)
         pairs = [(read_pseudonym(change.old), read_pseudonym(change.new)) for change in document.changes]
     except ValidationError as error:
-        places = {".".join(map(str, fault["loc"])) or "document" for fault in error.errors(include_input=False)}
-        return Refused("invalid-request", facts={"fields": "; ".join(sorted(places))})
+        fields = "; ".join(f"{place}: {code}" for place, code in misfits(error))
+        return Refused("invalid-request", facts={"fields": fields})
     except MalformedError:
         return _fault("PSEUDONYM-FORM")
     with gateway.reading() as session:  # (2)

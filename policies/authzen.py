@@ -11,10 +11,10 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from policies.decision import Decision, Deny, Ground, Permit
-from policies.errors import PolicyError
+from policies.errors import BadQuestion
 from policies.parties import Caller, Kind, Party, Role
 from policies.question import ABOUT, Action, Request, Setup
-from policies.sources import Key, Strict, Text
+from policies.sources import Key, Strict, Text, misfits
 from policies.things import Thing
 
 HYPOTHETICAL = "hypothetical"
@@ -57,14 +57,6 @@ class _Body(Strict):
     context: _Context
 
 
-class BadQuestion(PolicyError):  # noqa: N818  the outcome's name
-    """The body is not a question; `faults` holds key and remedy of each fault, and no value."""
-
-    def __init__(self, faults: tuple[tuple[str, str], ...]) -> None:
-        self.faults = faults
-        super().__init__("; ".join(f"{key}: {what}" for key, what in faults))
-
-
 @dataclass(frozen=True, slots=True)
 class WhatIf:
     """A question about what would be decided.
@@ -95,10 +87,10 @@ def what_if(body: bytes, asker: Caller, setup: Setup) -> WhatIf:
         asked = _Body.model_validate_json(body)
         kind = ABOUT[asked.action.name]
         if asked.resource.type != kind.TYPE:
-            raise BadQuestion((("resource.type", f"{asked.action.name.value} is about {kind.TYPE}: write that"),))
+            raise BadQuestion((("resource.type", f"literal_error ({kind.TYPE})"),))
         thing = _thing(kind, asked.resource.properties)
     except ValidationError as error:
-        raise BadQuestion(tuple(_fault(dict(detail)) for detail in error.errors(include_url=False))) from None
+        raise BadQuestion(misfits(error)) from None
     subject = asked.subject
     caller = asker if subject is None or subject.id == asker.acting.code else _made_up(subject)
     request = Request(caller, asked.action.name, thing, asked.context.purposes, asked.context.collection, setup)
@@ -120,10 +112,6 @@ def _made_up(subject: _Subject) -> Caller:
 def _owners(thing: Thing) -> set[str]:
     """Codes of the parties whose thing it is; a recipient may be anybody."""
     return {str(getattr(thing, name, "")) for name in ("party", "consent_party")}
-
-
-def _fault(detail: Mapping[str, Any]) -> tuple[str, str]:
-    return ".".join(map(str, detail["loc"])) or "body", str(detail["msg"])
 
 
 def answer(decision: Decision) -> dict[str, object]:

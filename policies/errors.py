@@ -33,6 +33,14 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+class BadQuestion(PolicyError):  # noqa: N818  the outcome's name
+    """The body is not a question; `faults` holds key and code of each fault, and no value."""
+
+    def __init__(self, faults: tuple[tuple[str, str], ...]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{key}: {what}" for key, what in faults))
+
+
 class BadPolicy(PolicyError):  # noqa: N818  the name says what the files are, as in "refuses to start on bad policy"
     """The policy files cannot be used; every fault found is listed, and nothing is loaded."""
 

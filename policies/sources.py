@@ -4,16 +4,33 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+
+MOST_MISFITS = 50
+_OF_NO_FORM = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
 class Strict(BaseModel):
     """A value read from a policy file: frozen, and an unknown key is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def misfits(error: ValidationError) -> tuple[tuple[str, str], ...]:
+    """Key and code of what does not fit a form, the first of them; a key that the form does not have is not repeated.
+
+    What was sent as such a key may be anything, a pupil's number too; its place is that of the object around it.
+    """
+    found = dict.fromkeys((_place(fault["type"], fault["loc"]), fault["type"]) for fault in error.errors())
+    return tuple(found)[:MOST_MISFITS]
+
+
+def _place(kind: str, location: tuple[int | str, ...]) -> str:
+    known = location[:-1] if kind in _OF_NO_FORM else location
+    return ".".join(map(str, known)) or "body"
 
 
 class Text(Strict):

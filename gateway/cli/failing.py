@@ -18,7 +18,7 @@ from audit.errors import (
 from gateway.messages import Language, MendableError, text
 from gateway.outcome import GatewayError
 from gateway.settings import DATABASE_VARIABLE
-from policies.errors import BadPolicy, PolicyError
+from policies.errors import BadPolicy, BadQuestion, PolicyError
 from pseudonymisation.errors import KeyringError, PseudonymisationError
 
 _ONLY_IN_EXTRA = {
@@ -64,6 +64,8 @@ def _said(error: Exception, wanted: Language) -> str:
             return error.nl if wanted == "nl" else error.en
         case BadPolicy():
             return text("mends", "policy-wrong", wanted, faults=str(error))
+        case BadQuestion():
+            return text("mends", "question-wrong", wanted, places=str(error))
         case AuditError() if type(error) in _OF_THE_LOG:
             return text("mends", _OF_THE_LOG[type(error)], wanted, detail=str(error))
         case _:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.http.edge import read_body
 from gateway.outcome import Refused
+from policies.sources import misfits
 
 MAX_BODY = 64_000
 _NUL = rb"\u0000"  # the one character that PostgreSQL keeps in no text
@@ -27,8 +28,7 @@ async def read_json(request: Request, read: Callable[[bytes], Read]) -> Read | R
     try:
         return read(raw)
     except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False, include_context=False)
-        fields = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'body'}: {fault['type']}" for fault in faults)
+        fields = "; ".join(f"{place}: {code}" for place, code in misfits(error))
         return Refused("invalid-request", facts={"fields": fields})
 
 

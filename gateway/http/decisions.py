@@ -16,9 +16,10 @@ from gateway.http.callers import Somebody, TheGateway
 from gateway.http.problems import problem
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from policies.authzen import BadQuestion, what_if
 from policies.authzen import answer as as_answer
+from policies.authzen import what_if
 from policies.decision import Deny
+from policies.errors import BadQuestion
 from policies.question import Action
 from policies.things import Hypothesis
 from pseudonymisation.errors import MalformedError

@@ -25,7 +25,8 @@ from gateway.formats.sheet import UnreadableFile
 from gateway.http.certificate import oin_of
 from gateway.records import Expected, parse
 from gateway.synthetic.region import make_region
-from policies.authzen import BadQuestion, what_if
+from policies.authzen import what_if
+from policies.errors import BadQuestion
 from policies.parties import ANYBODY
 from policies.question import Setup
 from pseudonymisation.errors import PseudonymisationError

@@ -73,6 +73,10 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
     }
     (tmp_path / "question.json").write_text(json.dumps(question))
     assert "purpose-only-proposed" in run("policy", "explain", tmp_path / "question.json", exits=1)
+    (tmp_path / "question.json").write_text('{"naam 123456782": 1}')
+    said = run("policy", "explain", tmp_path / "question.json", exits=1)
+    assert "de vraag klopt niet" in said
+    assert "123456782" not in said
     run("policy", "lint")
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong" / "x.toml").write_text('id = "x"\n')

@@ -3,12 +3,15 @@
 # ruff: noqa: E501  a table is read by its rows
 
 import json
+import re
 from typing import Any
 
 import pytest
 
-from policies.authzen import BadQuestion, answer, what_if
+from policies.authzen import answer, what_if
 from policies.decision import Permit
+from policies.errors import BadQuestion
+from policies.sources import MOST_MISFITS
 from tests.policies.world import CALLERS, TWO, law, noon
 
 SUBMIT: dict[str, Any] = {
@@ -102,20 +105,29 @@ def test_a_refusal_answers_with_sentences_and_the_near_miss() -> None:
     [
         ({"action": {"name": "sumbit"}}, {"action.name"}),
         ({"action": {"name": "read-audit"}}, {"resource.type"}),
-        ({"resource": {"type": "Delivery", "properties": {"party": "00AB00", "sctor": "po", "data": ["x"]}}}, {"sector", "sctor", "data.0"}),
+        ({"resource": {"type": "Delivery", "properties": {"party": "00AB00", "sctor": "po", "data": ["x"]}}}, {"body", "sector", "data.0"}),
         ({"resource": {"type": "Delivery", "properties": {"party": "00AB00", "sector": "po", "data": [], "period_open": 1}}}, {"period_open"}),
         ({"context": {"purposes": []}}, {"context.purposes"}),
         ({"context": {"purposes": ["a"], "at": "2026-11-02T12:00:00"}}, {"context.at"}),
-        ({"extra": 1}, {"extra"}),
+        ({"naam 123456782": 1}, {"body"}),
         ({"subject": {"type": "swv", "properties": {"role": "admin"}}}, {"subject.properties.role"}),
     ],
 )  # fmt: skip
 def test_a_bad_question_names_every_fault_and_no_value(change: dict[str, Any], keys: set[str]) -> None:
-    """Keys and what was expected there."""
+    """Keys of the form and a code; what was sent as a key is not repeated."""
     with pytest.raises(BadQuestion) as bad:
         ask({**SUBMIT, **change})
     assert {key for key, _ in bad.value.faults} == keys
-    assert "00AB00" not in str(bad.value)
+    assert not [sent for sent in ("00AB00", "sctor", "123456782") if sent in str(bad.value)]
+    assert all(re.fullmatch(r"[a-z_]+( \(\w+\))?", code) for _, code in bad.value.faults)
+
+
+def test_however_many_faults_a_question_has_some_are_named() -> None:
+    """The answer does not grow with what was sent."""
+    wrong = {**SUBMIT["resource"]["properties"], "data": ["x"] * 5_000}
+    with pytest.raises(BadQuestion) as bad:
+        ask({**SUBMIT, "resource": {"type": "Delivery", "properties": wrong}})
+    assert len(bad.value.faults) == MOST_MISFITS
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"action"', b"\xff", b'{"action": NaN}'])
