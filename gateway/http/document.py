@@ -49,6 +49,7 @@ _ERRORS_OF_CHANGES = {
     "408": "The body did not arrive whole, or not in time",
     "413": "Larger than a body may be",
 }
+_ERRORS_OF = {"submit": {"415": "Neither CSV, nor XLSX, nor JSON: told by its content"}}
 _TEXT, _JSON = ("text/plain",), ("application/json",)
 # What an operation answers with, where that is not JSON.
 _MEDIA: Mapping[str, tuple[str, ...]] = {
@@ -131,8 +132,11 @@ def _complete(operation: dict[str, Any], *, changes: bool) -> None:
         elif not content.get("application/json", {}).get("schema"):
             response["content"] = {"application/json": {"schema": {}}}
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status, description in (_ERRORS | (_ERRORS_OF_CHANGES if changes else {})).items():
+    own = (_ERRORS_OF_CHANGES if changes else {}) | _ERRORS_OF.get(operation["operationId"], {})
+    for status, description in (_ERRORS | own).items():
         responses.setdefault(status, {"description": description, "content": content, "headers": _VERSION_HEADER})
+    if operation["operationId"] == "downloadTable":
+        responses["304"] = {"description": "The bytes that If-None-Match names", "headers": _VERSION_HEADER}
 
 
 def _schema_of(media: str) -> dict[str, str]:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import changes, deliveries
+from gateway.formats.sheet import Content, content_of
 from gateway.http.bodies import answer_json
 from gateway.http.callers import Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
@@ -61,7 +62,8 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
     upload = Upload(collection, party, period, body, idempotency_key)
     outcome = await run_in_threadpool(receive, gateway, caller, upload, dry_run=dry_run)
     if isinstance(outcome, Refused):
-        return problem(request, outcome)
+        no_file_of_ours = outcome.code == "faults-in-file" and content_of(body) is Content.CSV and b"\0" in body
+        return problem(request, Refused("unsupported-media") if no_file_of_ours else outcome)
     if isinstance(outcome, Checked):
         return _json(CheckedBody(pupils=head_count(dict(outcome.counts)), notes=list(outcome.notes)), 200)
     made = SubmissionBody.of(outcome.submission, period, outcome)
@@ -125,8 +127,9 @@ def read_report(request: Request, gateway: TheGateway, caller: Somebody, submiss
     outcome = deliveries.read(gateway, caller, submission_id)
     if isinstance(outcome, Refused):
         return problem(request, outcome)
-    contract = gateway.contracts[outcome.submission.collection]
-    return _json(ReportBody(collection=contract.collection.id, faults=[], rules=sorted(catalogue("rules"))), 200)
+    of = gateway.contracts[outcome.submission.collection].collection
+    rules = sorted(rule for rule, entry in catalogue("rules").items() if of.form in entry.get("forms", ()))
+    return _json(ReportBody(collection=of.id, faults=[], rules=rules), 200)
 
 
 @router.post(

@@ -100,6 +100,34 @@ def test_refusals_are_problems(site: Site, path: str, method: str, token: str | 
     assert ("allow" in answer.headers) is (status == 405)
 
 
+def test_a_report_lists_the_rules_of_its_form_only(site: Site) -> None:
+    """Counts were not held against the rules of records, nor against those of the register."""
+    with site.client(site.world.region.sites[0].code) as http:
+        made = http.post("/v1/submissions", params=about(site), content=site.world.counts(0))
+        rules = http.get(f"{made.headers['location']}/report").json()["rules"]
+    assert {"COLUMN-MISSING", "COUNT-TOTAL"} <= set(rules)
+    assert not {"HOURS-SUM", "PSEUDONYM-FORM", "OIN"} & set(rules)
+
+
+@pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x89PNG\r\n\x1a\n\0\x8d"])
+def test_a_file_of_another_kind_is_415(site: Site, body: bytes) -> None:
+    """A picture is told by its content; a readable file with faults stays 400."""
+    with site.client(site.world.region.sites[0].code) as http:
+        answers = [http.post("/v1/submissions", params=about(site), content=each) for each in (body, b"x;y\n")]
+    assert [each.status_code for each in answers] == [415, 400]
+    assert answers[0].json()["type"] == "/problems/unsupported-media"
+
+
+@pytest.mark.parametrize("path", ["/v1/decisions", "/v1/access-requests", "/v1/consents"])
+def test_a_key_that_was_sent_is_not_repeated(site: Site, path: str) -> None:
+    """What is wrong is said by place and code; a pupil's number that was used as a key stays out of the answer."""
+    with site.client(site.world.region.sites[0].code) as http:
+        answer = http.post(path, json={"naam 123456782": 1})
+    assert (answer.status_code, answer.json()["type"]) == (400, "/problems/invalid-request")
+    assert "missing" in answer.json()["fields"]
+    assert "123456782" not in answer.text
+
+
 def test_a_token_works_within_its_scope(site: Site) -> None:
     """A token for downloads does not deliver."""
     with site.client(site.world.region.sites[0].code, scopes=("download",)) as http:
