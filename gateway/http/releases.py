@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from gateway.formats.dictionary import MEDIA_TYPE, dictionary
 from gateway.formats.write import Format
@@ -74,8 +74,12 @@ def table(  # noqa: PLR0917  FastAPI passes parameters by name
     release_id: str,
     table_format: Annotated[Format, Query(alias="format")] = Format.CSV,
     level: Level = None,
+    if_none_match: Annotated[str, Header(alias="If-None-Match")] = "",
 ) -> Response:
-    """The caller's own slice, or the chart of its region; a site its own figures, or its region as a whole."""
+    """The caller's own slice, or the chart of its region; a site its own figures, or its region as a whole.
+
+    Who has these bytes by their tag gets 304 in their place, with the entry and the receipt of a download.
+    """
     if caller is not None:
         demand_scope(caller, "download")
     language = language_asked(request)
@@ -84,7 +88,11 @@ def table(  # noqa: PLR0917  FastAPI passes parameters by name
     )
     if isinstance(outcome, Refused):
         return problem(request, outcome)
-    return file_response(outcome, release_id, f"/v1/releases/{release_id}/dictionary")
+    response = file_response(outcome, release_id, f"/v1/releases/{release_id}/dictionary")
+    held = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
+    if held & {"*", response.headers["ETag"]}:
+        return Response(status_code=304, headers={name: response.headers[name] for name in ("ETag", "Link")})
+    return response
 
 
 @router.get("/releases/{release_id}/dictionary", operation_id="readDictionary")

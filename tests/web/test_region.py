@@ -32,6 +32,20 @@ def test_a_school_gets_its_region_as_the_region_gets_it(stage: Stage) -> None:
     assert mine == [row for row in theirs if row["sector"] == site.sector]
 
 
+@pytest.mark.parametrize("sent", ["{}", 'W/{}, "x"', "*"])
+def test_a_table_that_the_caller_has_is_not_sent_again(stage: Stage, sent: str) -> None:
+    """By its tag: 304 without a body, with a receipt of its own; another tag gets the table."""
+    path = f"/v1/releases/{stage.release}/table"
+    with stage.site.client(stage.sites[0].swv) as swv:
+        first = swv.get(path)
+        again = swv.get(path, headers={"If-None-Match": sent.format(first.headers["ETag"])})
+        other = swv.get(path, headers={"If-None-Match": '"x"'})
+        receipt = swv.get(again.links["receipt"]["url"])
+    assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    assert (receipt.status_code, other.content) == (200, first.content)
+    assert len({each.links["receipt"]["url"] for each in (first, again, other)}) == 3
+
+
 def test_a_law_that_does_not_open_regions_keeps_them_closed(stage: Stage) -> None:
     """Without the operator's word the purpose is only proposed: refused, and pages do not even ask."""
     engine = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != "region-for-school"])
