@@ -82,7 +82,6 @@ def grouped(url: str, threads: int, seconds: float, *, audited: bool) -> float:
     engine = engine_of(url)
     group = GroupCommit(engine)
     rate = throughput(lambda number: group.run(lambda c: act(c, number, audited=audited)), threads, seconds)
-    group.close()
     engine.dispose()
     return rate
 

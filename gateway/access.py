@@ -97,8 +97,7 @@ def answer(
             tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
             tuple(_consents(gateway, session, identity.party, consents)),
         )
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
+    gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
     return held
 
 

@@ -47,8 +47,7 @@ def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -
     if isinstance(allowed, Refused):
         return allowed
     caller, decision = allowed
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.REGISTER_READ, actor=actor_of(caller)), decision)
+    gateway.log_act(Entry(event=Event.REGISTER_READ, actor=actor_of(caller)), decision)
     standing = gateway.engine.standing(gateway.clock())
     return register_document(
         gateway.law, on=gateway.today, standing=standing, measured=measured(gateway), commit=commit
@@ -118,8 +117,7 @@ def _look(gateway: Gateway) -> Refused | None:
     if isinstance(allowed, Refused):
         return allowed
     caller, decision = allowed
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.AUDIT_VIEWED, actor=actor_of(caller)), decision)
+    gateway.log_act(Entry(event=Event.AUDIT_VIEWED, actor=actor_of(caller)), decision)
     return None
 
 

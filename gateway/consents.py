@@ -106,8 +106,7 @@ def read(gateway: Gateway, identity: Identity, consent_id: str) -> Standing | Re
     decision = decide(gateway, identity, standing, Action.READ_CONSENT)
     if isinstance(decision, Deny):
         return refuse(gateway, decision)
-    with gateway.writing() as session:
-        gateway.append(session, entry(gateway, AuditEvent.CONSENT_READ, consent_id), decision)
+    gateway.log_act(entry(gateway, AuditEvent.CONSENT_READ, consent_id), decision)
     return standing
 
 

@@ -5,19 +5,22 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
+from typing import TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
 from audit.entry import Activity, Actor, Entry, Policy
 from audit.entry import Vocabulary as AuditVocabulary
 from audit.events import Decision as Outcome
 from audit.events import Role as AuditRole
+from audit.group import GroupCommit
 from audit.log import Appended, Log
 from audit.note import Signer
 from audit.receipt import equality_tag
 from gateway.collections import Contracts
-from gateway.database import reading, writing
+from gateway.database import joining, reading, writing
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.settings import Home, Settings
@@ -29,6 +32,8 @@ from policies.parties import Caller, Kind, Role
 from policies.question import Action, Request, Setup
 from policies.things import Thing
 from pseudonymisation.keyring import Keyring
+
+Result = TypeVar("Result")
 
 
 def wall_clock() -> datetime:
@@ -117,8 +122,7 @@ class Gateway:
 
         What is unknown and what is not yours look the same.
         """
-        with writing(self.database) as session:
-            self.append(session, entry, decision)
+        self.log_act(entry, decision)
         if decision.reason is Reason.NOT_FOUND:
             return Refused("not-found")
         if decision.reason is Reason.FAULT:
@@ -127,8 +131,11 @@ class Gateway:
 
     def log_undone(self, entry: Entry, decision: Decision) -> None:
         """Log that what the law permitted was not done: the state of things stood in its way."""
-        with writing(self.database) as session:
-            self.append(session, replace(entry, decision=Outcome.DENY), decision)
+        self.log_act(replace(entry, decision=Outcome.DENY), decision)
+
+    def log_act(self, entry: Entry, decision: Decision | None = None) -> Appended:
+        """Log an act that changes nothing else, in a transaction of its own."""
+        return self.together(lambda session: self.append(session, entry, decision))
 
     def reading(self) -> AbstractContextManager[Session]:
         """A read-only transaction on this gateway's database."""
@@ -137,6 +144,26 @@ class Gateway:
     def writing(self) -> AbstractContextManager[Session]:
         """A writing transaction on this gateway's database."""
         return writing(self.database)
+
+    def together(self, work: Callable[[Session], Result]) -> Result:
+        """Do a short piece of work in a writing transaction, for what many callers do at once.
+
+        On SQLite all that wait share one commit and its wait for the disk; PostgreSQL does as much by itself. Work is
+        done in the thread of one of them: it must not wait, and not write in another transaction.
+        """
+        if self.database.dialect.name != "sqlite":
+            with self.writing() as session:
+                return work(session)
+
+        def joined(connection: Connection) -> Result:
+            with joining(connection) as session:
+                return work(session)
+
+        return self._group.run(joined)
+
+    @cached_property
+    def _group(self) -> GroupCommit:
+        return GroupCommit(self.database)
 
     def _grounded(self, entry: Entry, decision: Decision) -> Entry:
         purpose = self.law.purposes.by_id.get(decision.purposes[0]) if decision.purposes else None

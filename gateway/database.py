@@ -98,6 +98,14 @@ def writing(engine: Engine) -> Iterator[Session]:
 
 
 @contextmanager
+def joining(connection: Connection) -> Iterator[Session]:
+    """A part of somebody else's transaction, who commits it or undoes it."""
+    with Session(connection, expire_on_commit=False) as session:
+        yield session
+        session.flush()
+
+
+@contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
     """A transaction that only reads one consistent state; on SQLite it waits for no writer."""
     options: dict[str, Any] = {_READ_ONLY: True}

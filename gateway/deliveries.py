@@ -40,51 +40,53 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
     The version that was confirmed before is replaced and loses its rows. Confirming twice changes nothing.
     """
     found = _find(gateway, identity, submission_id, Action.CONFIRM)
-    return found if isinstance(found, Refused) else found.done(gateway, _confirm(gateway, identity, found))
+    if isinstance(found, Refused):
+        return found
+    return found.done(gateway, gateway.together(lambda session: _confirm(gateway, session, identity, found)))
 
 
-def _confirm(gateway: Gateway, identity: Identity, found: "_Found") -> Seen | Refused:
-    with gateway.writing() as session:
-        if not still_good(session, identity, gateway.clock()):
-            return Refused("unauthenticated")
-        submission, period = found.again(session)
-        if submission.state == SubmissionState.CONFIRMED:
-            return _seen(session, submission, period)
-        if not takes(session, period, submission.site):
-            return Refused("period-closed")
-        versions = [row for row in _versions(session, submission) if row.state in CURRENT]
-        if submission.state != SubmissionState.RECEIVED or submission.version != versions[0].version:
-            return Refused("not-current")
-        for row in versions[1:]:
-            _drop(session, row, SubmissionState.REPLACED)
-        now = gateway.clock()
-        submission.state, submission.confirmed_at = SubmissionState.CONFIRMED, now
-        appended = gateway.append(session, found.entry(Event.SUBMISSION_CONFIRMED), found.decision)
-        details = {"operators": gateway.operators}
-        made = milliseconds(now)
-        receipt = issue(gateway.receipts, kind="confirmation", entry=appended.data, made=made, details=details)
-        session.add(Receipt(entry_id=appended.entry_id, party=submission.site, subject=submission.id, text=receipt))
+def _confirm(gateway: Gateway, session: Session, identity: Identity, found: "_Found") -> Seen | Refused:
+    if not still_good(session, identity, gateway.clock()):
+        return Refused("unauthenticated")
+    submission, period = found.again(session)
+    if submission.state == SubmissionState.CONFIRMED:
         return _seen(session, submission, period)
+    if not takes(session, period, submission.site):
+        return Refused("period-closed")
+    versions = [row for row in _versions(session, submission) if row.state in CURRENT]
+    if submission.state != SubmissionState.RECEIVED or submission.version != versions[0].version:
+        return Refused("not-current")
+    for row in versions[1:]:
+        _drop(session, row, SubmissionState.REPLACED)
+    now = gateway.clock()
+    submission.state, submission.confirmed_at = SubmissionState.CONFIRMED, now
+    appended = gateway.append(session, found.entry(Event.SUBMISSION_CONFIRMED), found.decision)
+    details = {"operators": gateway.operators}
+    made = milliseconds(now)
+    receipt = issue(gateway.receipts, kind="confirmation", entry=appended.data, made=made, details=details)
+    session.add(Receipt(entry_id=appended.entry_id, party=submission.site, subject=submission.id, text=receipt))
+    return _seen(session, submission, period)
 
 
 def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
     """Withdraw a submission: its rows are erased, and the site has no delivery until it confirms another."""
     found = _find(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION)
-    return found if isinstance(found, Refused) else found.done(gateway, _withdraw(gateway, identity, found))
+    if isinstance(found, Refused):
+        return found
+    return found.done(gateway, gateway.together(lambda session: _withdraw(gateway, session, identity, found)))
 
 
-def _withdraw(gateway: Gateway, identity: Identity, found: "_Found") -> Seen | Refused:
-    with gateway.writing() as session:
-        if not still_good(session, identity, gateway.clock()):
-            return Refused("unauthenticated")
-        submission, period = found.again(session)
-        if not takes(session, period, submission.site):
-            return Refused("period-closed")
-        if submission.state not in CURRENT:
-            return Refused("not-current")
-        _drop(session, submission, SubmissionState.WITHDRAWN)
-        gateway.append(session, found.entry(Event.SUBMISSION_WITHDRAWN), found.decision)
-        return _seen(session, submission, period)
+def _withdraw(gateway: Gateway, session: Session, identity: Identity, found: "_Found") -> Seen | Refused:
+    if not still_good(session, identity, gateway.clock()):
+        return Refused("unauthenticated")
+    submission, period = found.again(session)
+    if not takes(session, period, submission.site):
+        return Refused("period-closed")
+    if submission.state not in CURRENT:
+        return Refused("not-current")
+    _drop(session, submission, SubmissionState.WITHDRAWN)
+    gateway.append(session, found.entry(Event.SUBMISSION_WITHDRAWN), found.decision)
+    return _seen(session, submission, period)
 
 
 def read(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
@@ -162,8 +164,7 @@ class _Found:
 
     def log_read(self, gateway: Gateway) -> None:
         """Log that its counts go out; asking again for a proof that follows is no reading."""
-        with gateway.writing() as session:
-            gateway.append(session, self.entry(Event.SUBMISSION_READ), self.decision)
+        gateway.log_act(self.entry(Event.SUBMISSION_READ), self.decision)
 
     def entry(self, event: Event) -> Entry:
         """The entry of an act on this submission."""

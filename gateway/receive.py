@@ -188,8 +188,7 @@ def receive(
         _log_faults(gateway, matter, decision, parsed)
         return Refused("faults-in-file", report=parsed)
     if dry_run:  # (4)
-        with gateway.writing() as session:
-            gateway.append(session, _entry(Event.SUBMISSION_CHECKED, matter), decision)
+        gateway.log_act(_entry(Event.SUBMISSION_CHECKED, matter), decision)
         return Checked(parsed.counts, parsed.notes)
     done = _store(gateway, identity, matter, decision, upload=upload, parsed=parsed)
     if isinstance(done, Refused):
@@ -206,10 +205,13 @@ def _store(
     if made is None:
         return Refused("key-missing")
     tag = gateway.tag(b"content", upload.collection.encode(), upload.body)
-    with gateway.writing() as session:  # (5)
+
+    def store(session: Session) -> Received | Refused:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         return _Storing(gateway, session, matter, decision, upload, made, tag).store()
+
+    return gateway.together(store)  # (5)
 
 
 def _entry(event: Event, matter: Matter, **more: object) -> Entry:
@@ -231,9 +233,8 @@ def _expected(matter: Matter) -> Expected:
 
 def _log_faults(gateway: Gateway, matter: Matter, decision: Decision, report: Report) -> None:
     """A file with faults is logged with the rules it broke: no places, no numbers of faults."""
-    with gateway.writing() as session:
-        entry = _entry(Event.SUBMISSION_REFUSED, matter, rules=tuple(sorted(report.totals)), decision=Outcome.DENY)
-        gateway.append(session, entry, decision)
+    rules = tuple(sorted(report.totals))
+    gateway.log_act(_entry(Event.SUBMISSION_REFUSED, matter, rules=rules, decision=Outcome.DENY), decision)
 
 
 @dataclass(frozen=True, slots=True)

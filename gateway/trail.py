@@ -229,8 +229,7 @@ def correct(
         return wrong
     (caller, decision), event, cause = allowed, Event.ENTRY_CORRECTED, leaf_hash(wrong.found.data)
     entry = Entry(event=event, actor=actor_of(caller), cause=cause, party=party, recipient=recipient, period=period)
-    with gateway.writing() as session:
-        return gateway.append(session, entry, decision).entry_id
+    return gateway.log_act(entry, decision).entry_id
 
 
 def take_out(
@@ -327,8 +326,7 @@ def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) ->
     if isinstance(allowed, Refused):
         return allowed
     caller, decision = allowed
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=event, actor=actor_of(caller)), decision)
+    gateway.log_act(Entry(event=event, actor=actor_of(caller)), decision)
     return None
 
 
@@ -359,5 +357,4 @@ def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict) -> None:
         return
     caller, decision = allowed
     outcome = Outcome.ERROR if verdict.fault else Outcome.PERMIT
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), decision=outcome), decision)
+    gateway.log_act(Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), decision=outcome), decision)

@@ -99,8 +99,7 @@ def raise_alarm(gateway: Gateway, who: str) -> None:
     """Log that somebody holds a signed checkpoint that contradicts the log: it was split, rewritten or rolled back."""
     _logger.critical("%s holds a checkpoint that contradicts this log: stop, and investigate", who)
     actor = Actor(Role.GATEWAY, gateway.settings.operator)
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.WITNESS_ALARMED, actor=actor, decision=Outcome.ERROR))
+    gateway.log_act(Entry(event=Event.WITNESS_ALARMED, actor=actor, decision=Outcome.ERROR))
 
 
 def _ask(gateway: Gateway, log: LogState, size: int, witness: Witness, client: httpx.Client) -> Answer:

@@ -79,8 +79,7 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
     if isinstance(allowed, Deny):
         return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), allowed)
     decision = gateway.engine.decide(asked.request, at=asked.at or gateway.clock())
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor), allowed)
+    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor), allowed)
     return as_answer(decision)
 
 

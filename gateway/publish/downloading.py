@@ -171,8 +171,7 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
         period=period.code,
         object=Object(f"release:{release_id}"),
     )
-    with gateway.writing() as session:
-        gateway.append(session, entry, decision)
+    gateway.log_act(entry, decision)
     return str(gateway.receipts.sign(release.certificate + "\n"))
 
 

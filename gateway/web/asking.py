@@ -80,8 +80,7 @@ def _answers(gateway: Gateway, identity: Identity, kind: Kind, case: Case) -> li
     if isinstance(allowed, Refused):
         return allowed
     asker, permit = allowed
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=Event.DECISION_ASKED, actor=actor_of(asker)), permit)
+    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor_of(asker)), permit)
     role = Role.SCHOOL if kind is Kind.SITE else Role.RECIPIENT
     caller = Caller(Party(MADE_UP, kind, sectors=frozenset({"po"})), role)
     found = []

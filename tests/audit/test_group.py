@@ -1,13 +1,14 @@
 """Group commit: many callers, one disk write, and each gets his own outcome."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import Connection, event, func, select
 from sqlalchemy.exc import DatabaseError
 
 from audit.entry import Object
-from audit.errors import AuditError
 from audit.group import GroupCommit
 from audit.schema import PENDING
 from tests.audit.world import World, entry
@@ -29,7 +30,6 @@ def test_many_callers_share_commits_and_each_gets_his_own_result(small_world: Wo
 
     with ThreadPoolExecutor(20) as pool:
         data = list(pool.map(act, range(200)))
-    group.close()
     assert [f"{number:032x}".encode() in each for number, each in enumerate(data)] == [True] * 200
     assert _count(small_world) == 200
     assert len(commits) < 200
@@ -52,7 +52,6 @@ def test_who_fails_takes_nothing_of_the_others_with_him(small_world: World) -> N
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(act, range(40)))
-    group.close()
     assert _count(small_world) == 20
 
 
@@ -66,17 +65,45 @@ def test_a_failing_commit_is_told_to_every_caller(small_world: World) -> None:
 
     with pytest.raises(DatabaseError):
         group.run(lambda connection: small_world.log.append(connection, entry()))
-    group.close()
     assert small_world.engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # a queue pool
 
 
-def test_closing_finishes_what_was_handed_in(small_world: World) -> None:
-    """After close the thread is gone and everything handed in is stored."""
+def test_the_lead_goes_on_after_work_that_failed(small_world: World) -> None:
+    """Whose work raises while he leads hands the lead on like anybody else: nobody is left waiting."""
     group = GroupCommit(small_world.engine)
-    with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(group.run, lambda c: small_world.log.append(c, entry())) for _ in range(20)]
-        assert all(job.result() for job in jobs)
-    group.close()
-    assert _count(small_world) == 20
-    with pytest.raises(AuditError, match="closed"):
-        group.run(lambda c: small_world.log.append(c, entry()))
+
+    def fail(_: Connection) -> None:
+        raise KeyboardInterrupt
+
+    def act(number: int) -> int:
+        with pytest.raises(KeyboardInterrupt):
+            group.run(fail)
+        return group.run(lambda _: number)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(act, range(60))) == list(range(60))
+
+
+def test_work_that_undoes_everything_is_told_to_all_of_its_commit(small_world: World) -> None:
+    """SQLite may end a whole transaction at a fault, a full disk for one: then nobody's work is stored."""
+    group, gate = GroupCommit(small_world.engine), Barrier(2)
+
+    def first(connection: Connection) -> None:
+        small_world.log.append(connection, entry())
+
+    def second(connection: Connection) -> None:
+        connection.exec_driver_sql("ROLLBACK")  # as SQLite does by itself
+
+    def act(work: Callable[[Connection], None]) -> type[BaseException] | None:
+        gate.wait()
+        try:
+            group.run(work)
+        except DatabaseError as error:
+            return type(error)
+        return None
+
+    with small_world.engine.begin(), ThreadPoolExecutor(2) as pool:  # holds both back, so that they meet
+        told = [pool.submit(act, work) for work in (first, second)]
+    outcomes = [each.result() for each in told]
+    assert outcomes[1] is not None
+    assert _count(small_world) == (1 if outcomes[0] is None else 0)
