@@ -21,18 +21,20 @@ from disclosure.rules import Cell, Inequality, Pattern
 class Grid:
     """Axes of a table and which leaf combinations can exist.
 
-    Shapes: U units, A areas (units, then every higher node, then intersections of paths), P profile leaves, R rows
-    (nodes of the profile).
+    Shapes: U units, A areas (units, then every higher node, then intersections of paths, then rests), P profile leaves,
+    R rows (nodes of the profile).
 
     Attributes:
         axes: one per dimension, in the order given.
         unit: position of the unit axis.
         available: U x P, False for a structural zero.
+        rests: units of more areas, which nobody names and everybody can work out (see `following`).
     """
 
     axes: tuple[Axis, ...]
     unit: int
     available: np.ndarray
+    rests: tuple[np.ndarray, ...] = ()
 
     @property
     def areas(self) -> Axis:
@@ -61,7 +63,7 @@ class Grid:
 
         Where paths cross, the parts an area is cut into are never published but follow by subtraction: areas too.
         """
-        parts, _ = self._crossing
+        parts = [*self._crossing[0], *self.rests]
         row, column = np.repeat(np.arange(len(parts)), [len(units) for units in parts]), np.concatenate([[], *parts])
         cut = sparse.csr_array(
             (np.ones(len(row), int), (row, column.astype(int))), shape=(len(parts), self.areas.leaves)
@@ -72,12 +74,29 @@ class Grid:
     def _crossing(self) -> tuple[list[np.ndarray], np.ndarray]:
         return _parts(self.areas)
 
+    @cached_property
+    def sums(self) -> sparse.csr_array:
+        """Lines x A, 1 for an area and for what it is the sum of: its units, or its parts with areas of one level."""
+        units, (node, first, second, one, other) = self.areas.leaves, self._crossing[1].T
+        wholes = np.concatenate([one, other])
+        lines = wholes * len(self.areas.levels) + np.concatenate([second, first])
+        apart = (wholes >= 0) & (wholes != np.tile(node, 2))
+        line, column = np.concatenate([lines[apart]] * 2), np.concatenate([np.tile(node, 2)[apart], wholes[apart]])
+        _, line = np.unique(line, return_inverse=True)
+        count = line.max(initial=-1) + 1
+        parts = sparse.coo_array((np.ones(len(line), int), (line, column)), shape=(count, self.members.shape[0]))
+        high = sparse.csr_array(self.members[units:])
+        whole = sparse.identity(high.shape[0], int)
+        return sparse.csr_array(
+            sparse.vstack([sparse.hstack([high, whole]), sparse.csr_array(parts) > 0]).astype(np.int64)
+        )
+
     def derivable(self, listed: np.ndarray) -> np.ndarray:
         """A x R: cells outside the release that can follow from it by subtraction."""
         axis = self.areas
         shown = np.array([listed[: len(axis.codes)][axis.level == n].any(axis=0) for n in range(len(axis.levels))])
         found = self._left_out(listed)
-        node, first, second = self._crossing[1].T
+        node, first, second, _, _ = self._crossing[1].T
         np.logical_or.at(found, node, shown[first] & shown[second])
         return np.asarray(found & ~listed & (self.contributors > 0))
 
@@ -299,28 +318,29 @@ def _parts(axis: Axis) -> tuple[list[np.ndarray], np.ndarray]:
     """The parts into which the areas of two levels cut each other; units without an area at a level make parts too.
 
     Returns:
-        The parts that are neither an area nor a unit, numbered after the nodes; and lines (node, level, level): what
-        follows from the areas of two levels.
+        The parts that are neither an area nor a unit, numbered after the nodes; and lines (node, level, level, area,
+        area): what follows from the areas of two levels, and those it is in (-1: none).
     """
     upper = axis.members[axis.leaves :]
     parent = np.full((len(axis.levels), axis.leaves), -1)
     row, column = upper.nonzero()
-    parent[axis.level[axis.leaves :][row], column] = row
+    parent[axis.level[axis.leaves :][row], column] = row + axis.leaves
     place = {np.array([unit]).tobytes(): unit for unit in range(axis.leaves)}
     place |= {np.flatnonzero(line).tobytes(): axis.leaves + number for number, line in enumerate(upper.toarray())}
     parts: list[np.ndarray] = []
-    cuts: list[tuple[int, int, int]] = []
+    cuts: list[tuple[int, int, int, int, int]] = []
     for first, second in combinations(range(1, len(axis.levels)), 2):
         _, part = np.unique(parent[[first, second]], axis=1, return_inverse=True)
         order = np.argsort(part, kind="stable")
         for units in np.split(order, np.flatnonzero(np.diff(part[order])) + 1):
-            if (parent[[first, second], units[0]] < 0).all():
+            one, other = parent[[first, second], units[0]].tolist()
+            if one < 0 and other < 0:
                 continue
             node = place.setdefault(units.tobytes(), len(axis.codes) + len(parts))
             if node == len(axis.codes) + len(parts):
                 parts.append(units)
-            cuts.append((node, first, second))
-    return parts, np.array(cuts, int).reshape(-1, 3)
+            cuts.append((node, first, second, one, other))
+    return parts, np.array(cuts, int).reshape(-1, 5)
 
 
 def _nodes(axis: Axis, pattern: Pattern) -> np.ndarray:

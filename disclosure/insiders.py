@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
+from disclosure.following import Following
 from disclosure.grid import Grid
 from disclosure.primary import FAR, Primary, small_ends
 from disclosure.rules import ThresholdRule
@@ -30,9 +32,16 @@ class Remainders:
 
 
 def find_remainders(
-    grid: Grid, values: np.ndarray, primary: Primary, watched: np.ndarray, *, rule: ThresholdRule, insider: np.ndarray
+    grid: Grid,
+    values: np.ndarray,
+    primary: Primary,
+    watched: np.ndarray,
+    following: Following,
+    *,
+    rule: ThresholdRule,
+    insider: np.ndarray,
 ) -> Remainders:
-    """Small remainders of the watched margins.
+    """Small remainders of the watched margins, and of what an insider can work out besides.
 
     A remainder over no unit is not a cell. Where an outsider is told a bound of the margin, the insider inherits what
     it leaves for the remainder; the definition itself then narrows, not the release.
@@ -42,42 +51,70 @@ def find_remainders(
         values: A x R counts.
         primary: totals and told bounds.
         watched: A x R, the cells to look at.
+        following: what else to look at for one insider, and what not.
         rule: when a count is small.
         insider: U, number of the insider that owns a unit, -1 for none.
     """
-    areas, who, share = _shares(grid.members, insider)
-    units = grid.areas.leaves
-    value = values[areas] - share @ values[:units]
-    left = grid.contributors[areas] - share @ grid.contributors[:units]
-    inside = share @ np.maximum(primary.totals[:units], 0)
-    totals = np.where(primary.totals[areas] >= 0, primary.totals[areas] - inside, -1)
-    taken = values[areas] - value
-    most, least = (
-        (grid.members @ each[:units])[areas] - share @ each[:units] for each in (primary.most, primary.least)
-    )
-    most = np.minimum(most, primary.most[areas] - taken)
-    small, low, high = small_ends(rule, value, totals, most)
-    low = np.maximum(low, np.maximum(least, primary.least[areas] - taken))
-    pair, row = np.nonzero(small & (left > 0) & (watched & ~primary.known)[areas])
+    areas, who, share = _shares(grid.members, insider, following.insiders[:, [0, 2]])
+    taken = share @ values[: grid.areas.leaves]
+    left = grid.contributors[areas] - share @ grid.contributors[: grid.areas.leaves]
+    small, low, high = _ends(grid, primary, areas, share, value=values[areas] - taken, taken=taken, rule=rule)
+    looked = _looked(areas, who, share, (watched & ~primary.known)[areas], following)
+    pair, row = np.nonzero(small & (left > 0) & looked)
     area = areas[pair]
     taken, told = taken[pair, row], primary.told[area, row]
     return Remainders(
         area=area,
         row=row,
         insider=who[pair],
-        value=value[pair, row],
+        value=values[area, row] - taken,
         low_end=np.maximum(low[pair, row], np.where(told, primary.lower[area, row], -FAR) - taken),
         high_end=np.minimum(high[pair, row], np.where(told, primary.upper[area, row], FAR) - taken),
     )
 
 
-def _shares(members: sparse.csr_array, insider: np.ndarray) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
-    """Pairs of an area and an insider that owns part of it, and which units are that part (pairs x U)."""
+def _ends(
+    grid: Grid,
+    primary: Primary,
+    areas: np.ndarray,
+    share: sparse.csr_array,
+    *,
+    value: np.ndarray,
+    taken: np.ndarray,
+    rule: ThresholdRule,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs x R: whether a remainder (`value`, after `taken`) is small, and the ends that must stay possible."""
+    units = grid.areas.leaves
+    inside = share @ np.maximum(primary.totals[:units], 0)
+    totals = np.where(primary.totals[areas] >= 0, primary.totals[areas] - inside, -1)
+    most, least = (
+        (grid.members @ each[:units])[areas] - share @ each[:units] for each in (primary.most, primary.least)
+    )
+    small, low, high = small_ends(rule, value, totals, np.minimum(most, primary.most[areas] - taken))
+    return small, np.maximum(low, np.maximum(least, primary.least[areas] - taken)), high
+
+
+def _looked(
+    areas: np.ndarray, who: np.ndarray, share: sparse.csr_array, watched: np.ndarray, following: Following
+) -> np.ndarray:
+    """Pairs x R: the watched cells, and those that only this insider works out; none that public figures tell it."""
+    watched &= np.asarray(share.sum(axis=1)).ravel()[:, None] > 0
+    pairs = pd.MultiIndex.from_arrays([areas, who])
+    for cells, wanted in ((following.insiders, True), (following.given, False)):
+        line = pairs.get_indexer(pd.MultiIndex.from_arrays([cells[:, 0], cells[:, 2]]))
+        watched[line[line >= 0], cells[line >= 0, 1]] = wanted
+    return watched
+
+
+def _shares(
+    members: sparse.csr_array, insider: np.ndarray, more: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
+    """Pairs of an area and an insider that owns part of it, and `more`; which units are that part (pairs x U)."""
     owned = np.flatnonzero(insider >= 0)
     count = int(insider.max(initial=-1)) + 1
     owners = sparse.csr_array((np.ones(len(owned), int), (owned, insider[owned])), shape=(len(insider), count))
     held = sparse.coo_array(members @ owners)
     partial = held.data < np.asarray(members.sum(axis=1)).ravel()[held.row]
-    areas, who = held.row[partial], held.col[partial]
+    areas, who = np.unique(np.concatenate([np.stack([held.row, held.col], axis=1)[partial], more]), axis=0).T
     lines = sparse.csr_array(members)[areas].multiply(sparse.csr_array(owners.T)[who])
     return areas, who, sparse.csr_array(lines)

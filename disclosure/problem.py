@@ -2,17 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
 from disclosure.errors import DisclosureError
+from disclosure.following import follow
 from disclosure.grid import Grid
 from disclosure.insiders import Remainders, find_remainders
 from disclosure.known import add_known
-from disclosure.primary import Primary, find_primary
+from disclosure.primary import Primary, find_primary, row_totals
 from disclosure.terms import Terms, Weight
 
 TOGETHER = 8  # regions searched at once for what one of them alone cannot do
@@ -102,15 +103,18 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         DisclosureError: a pattern or inequality that names an unknown dimension, level or code.
     """
     rule, insider = terms.rule, terms.owners(grid.areas)
+    public = row_totals(grid, grid.cells(leaves), terms.public)[1]
+    following = follow(grid, grid.listed(terms.publish), public, insider)
+    grid = replace(grid, rests=tuple(units for units, _ in following.rests))
     values = grid.cells(leaves)
     listed = grid.listed(terms.publish)
-    watched = listed | grid.derivable(listed)
+    watched = listed | grid.derivable(listed) | np.concatenate([following.cells, *following.rows_of_rests])
     for pattern in terms.watch:
         watched |= np.outer(*grid.select(pattern)) & (grid.contributors > 0)
     primary = find_primary(grid, values, listed, watched, rule=rule, public=terms.public)
     if terms.known is not None:
         primary = add_known(grid, values, primary, terms.known)
-    remainders = find_remainders(grid, values, primary, watched, rule=rule, insider=insider)
+    remainders = find_remainders(grid, values, primary, watched, following, rule=rule, insider=insider)
     hidden = primary.small | primary.withheld
     hidden[remainders.area, remainders.row] = True
     small = (values >= rule.lowest) & (values <= rule.highest)

@@ -69,6 +69,7 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
     layout, insider = lay_cells(relations, unit), terms.owners(relations.axes[unit])
     truth = layout.turn(relations.leaves(counts, terms.count))
     stakes = weigh(layout, frame, truth, terms, insider)
+    layout = stakes.layout
     _check_frame(layout, frame, stakes, terms.rule)  # 1
     lines = layout.lines(terms.inequalities)
     sightings = Sightings(layout, stakes, insider, witnesses.insider)

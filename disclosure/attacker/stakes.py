@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from disclosure.attacker.arithmetic import WorkedOut, work_out
 from disclosure.attacker.knowledge import learn
 from disclosure.attacker.layout import Layout, cuts
 from disclosure.rules import Pattern, ThresholdRule
@@ -23,6 +24,7 @@ class Stakes:
     """Areas x rows: what the release says, what follows from public figures, and what must stay open.
 
     Attributes:
+        layout: areas and rows, with every area of which a reader works out a sum.
         true: the true cells.
         fixed: cells an outsider knows exactly.
         lower, upper: what an outsider knows otherwise; `told` marks bounds that merely say a cell is small.
@@ -31,6 +33,7 @@ class Stakes:
         margins: small remainders: area, row, insider, and by how much the margin must be able to fall and rise.
     """
 
+    layout: Layout
     true: np.ndarray
     fixed: np.ndarray
     lower: np.ndarray
@@ -53,14 +56,15 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
         terms: what the table is and what everybody knows.
         insider: per unit who owns it, -1 for nobody.
     """
-    rule = terms.rule
+    rule, place, worked_out = terms.rule, layout.place(frame), _worked_out(layout, frame, truth, terms, insider)
+    layout = worked_out.layout
     values = layout.sums(truth)
     listed, fixed = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
-    place = layout.place(frame)
     listed[place] = True
     fixed[place] = frame["value"].notna().to_numpy()
     total, public_cells = _totals(layout, values, terms.public)
-    watched = (listed | _by_subtraction(layout, listed) | _watched(layout, terms.watch)) & ~public_cells
+    watched = listed | worked_out.cells | _by_subtraction(layout, listed) | _watched(layout, terms.watch)
+    watched &= ~public_cells
     room = _room(layout, values, public_cells)
     is_small, low, high = _ends(rule, values, total, room)
     small = is_small & watched
@@ -77,9 +81,19 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
         reach = knowledge.least, knowledge.most
         low, high = knowledge.narrow(layout, small, (lower, upper), (low, high))
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
-    margins = _margins(layout, values, total, watched, bounds, reach=reach, rule=rule, insider=insider)
+    margins = _margins(
+        layout, values, total, watched, bounds, worked_out=worked_out, reach=reach, rule=rule, insider=insider
+    )
     fixed |= public_cells | (lower == upper)
-    return Stakes(values, fixed, lower, upper, told, small, listed & small, low, high, margins)
+    return Stakes(layout, values, fixed, lower, upper, told, small, listed & small, low, high, margins)
+
+
+def _worked_out(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, insider: np.ndarray) -> WorkedOut:
+    """What follows from the cells of the frame, as if all were published, and from public ones."""
+    values = layout.sums(truth)
+    listed = np.zeros(values.shape, bool)
+    listed[layout.place(frame)] = True
+    return work_out(layout, listed, _totals(layout, values, terms.public)[1], insider)
 
 
 def _watched(layout: Layout, patterns: Sequence[Pattern]) -> np.ndarray:
@@ -169,6 +183,14 @@ def _ends(
     return small | nearly, low, np.minimum(high, room)
 
 
+def _of_insider(cells: np.ndarray, who: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Areas x rows: the cells of one insider among lines of area, row, insider."""
+    found = np.zeros(shape, bool)
+    mine = cells[cells[:, 2] == who]
+    found[mine[:, 0], mine[:, 1]] = True
+    return found
+
+
 def _margins(
     layout: Layout,
     values: np.ndarray,
@@ -176,6 +198,7 @@ def _margins(
     watched: np.ndarray,
     bounds: tuple[np.ndarray, np.ndarray],
     *,
+    worked_out: WorkedOut,
     reach: tuple[np.ndarray, np.ndarray],
     rule: ThresholdRule,
     insider: np.ndarray,
@@ -188,7 +211,9 @@ def _margins(
     for who in np.unique(insider[insider >= 0]).tolist():
         own = insider == who
         held = layout.members @ own.astype(np.int64)
-        area = np.flatnonzero((held > 0) & (held < size))
+        part = (held > 0) & (held < size)
+        alone, given = (_of_insider(each, who, values.shape) for each in (worked_out.own, worked_out.given))
+        area = np.flatnonzero(part | alone.any(axis=1))
         mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
         inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
@@ -196,7 +221,8 @@ def _margins(
         room = np.minimum(most[area] - share, all_most[area] - mine @ most[:units][own])
         small, low, high = _ends(rule, values[area] - share, left, room)
         low = np.maximum(low, np.maximum(least[area] - share, all_least[area] - mine @ least[:units][own]))
-        there = watched[area] & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
+        looked = ((watched & part[:, None] | alone) & ~given)[area]
+        there = looked & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
         place, row = np.nonzero(small & there)
         at, taken = area[place], share[place, row]
         now = values[at, row] - taken

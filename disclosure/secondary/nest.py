@@ -83,7 +83,7 @@ class Nest:
     def apart(self, change: Change, insider: int) -> Delta | None:
         """The last resort, slow in a large table: every unit by itself, and every area."""
         model = self._model(("apart",), list(np.arange(self.patch.size)[:, None]), closed=False)
-        return model.push(change.area, change.row, change.by, insider, firm=self.firm)
+        return model.push(change.area, change.row, change.by, insider, firm=self.firm, thorough=True)
 
     def _neighbours(self, units: np.ndarray) -> np.ndarray:
         """Units that share an area with some of the units given, though not the whole table."""

@@ -7,6 +7,7 @@ from scipy import sparse
 from disclosure.errors import DisclosureError
 
 TOLERANCE = 1e-6
+GAP, NODES = 1.0, 10_000  # branching ends at a solution of at most twice the price, or without one
 DIVES = 20  # variables rounded one after the other, for the few solutions that are not whole
 
 
@@ -41,13 +42,16 @@ class Solver:
         model.a_matrix_.start_, model.a_matrix_.index_ = matrix.indptr, matrix.indices
         model.a_matrix_.value_ = matrix.data
         self._highs = highspy._Highs()  # type: ignore[attr-defined]  # noqa: SLF001  `Highs` prints a banner
-        for option, value in (("output_flag", False), ("threads", 1), ("presolve", "off")):
-            self._highs.setOptionValue(option, value)
+        self._set(output_flag=False, threads=1, presolve="off", mip_rel_gap=GAP, mip_max_nodes=NODES)
         self._highs.passModel(model)
         self._start = highspy.HighsBasis()
         self._start.valid = True
         self._start.col_status = [highspy.HighsBasisStatus.kLower] * matrix.shape[1]
         self._start.row_status = [highspy.HighsBasisStatus.kBasic] * matrix.shape[0]
+
+    def _set(self, **options: bool | float | str) -> None:
+        for option, value in options.items():
+            self._highs.setOptionValue(option, value)
 
     def bound_columns(self, columns: np.ndarray, limit: np.ndarray) -> None:
         """Set the upper bound of some variables."""
@@ -59,8 +63,12 @@ class Solver:
         self.lower[rows], self.upper[rows] = lower, upper
         self._highs.changeRowsBounds(len(rows), rows.astype(np.int32), lower, upper)
 
-    def solve(self, fixed: dict[int, float]) -> np.ndarray | None:
-        """A cheapest whole solution with some rows fixed for this once, None if there is none.
+    def solve(self, fixed: dict[int, float], *, thorough: bool = False) -> np.ndarray | None:
+        """A cheap whole solution with some rows fixed for this once, None if none was found.
+
+        Args:
+            fixed: row → its value.
+            thorough: branch where rounding leads nowhere: slow, and finds what there is.
 
         Raises:
             DisclosureError: the solver gave up.
@@ -68,7 +76,10 @@ class Solver:
         self._highs.setBasis(self._start)
         for row, value in fixed.items():
             self._highs.changeRowBounds(row, value, value)
-        solution = self._whole(self._run())
+        relaxed = self._run()
+        solution = self._whole(relaxed)
+        if thorough and solution is None and relaxed is not None:
+            solution = self._branch()
         for row in fixed:
             self._highs.changeRowBounds(row, self.lower[row], self.upper[row])
         return solution
@@ -81,6 +92,18 @@ class Solver:
         if status == highspy.HighsModelStatus.kInfeasible:
             return None
         raise DisclosureError(f"the solver stopped with status {status.name}; report this as a fault")
+
+    def _branch(self) -> np.ndarray | None:
+        """The first whole solution of branch and bound, None if it finds none."""
+        columns = np.arange(self.whole, dtype=np.int32)
+        self._set(presolve="on")
+        self._highs.changeColsIntegrality(len(columns), columns, np.ones(len(columns), np.uint8))
+        self._highs.run()
+        found = self._highs.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
+        solution = np.array(self._highs.getSolution().col_value) if found else None
+        self._highs.changeColsIntegrality(len(columns), columns, np.zeros(len(columns), np.uint8))
+        self._set(presolve="off")
+        return solution
 
     def _whole(self, solution: np.ndarray | None) -> np.ndarray | None:
         """Round one fractional variable after the other, solving again each time; None where that leads nowhere."""

@@ -1,0 +1,155 @@
+"""What a reader works out from a release by adding and subtracting, whatever the figures are.
+
+Written from the definition on purpose without looking at the suppressor, whose mistakes it must not repeat: reader by
+reader, sum by sum, as somebody with paper and pencil would.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from disclosure.attacker.layout import Layout
+
+CLOSE = 1e-6
+FEW = 512  # units of a table in which an insider also works with sums over all of them
+
+
+@dataclass(frozen=True, eq=False)
+class WorkedOut:
+    """What follows from the cells that are told.
+
+    Attributes:
+        layout: with the rests as areas: what units known by themselves leave of a known sum.
+        cells: areas x rows, what everybody works out.
+        own: lines of area, row, insider: what only that insider works out, of the units there that are not its own.
+        given: likewise, what that insider works out from public cells alone: no release can hide it.
+    """
+
+    layout: Layout
+    cells: np.ndarray
+    own: np.ndarray
+    given: np.ndarray
+
+
+class _Paper:
+    """Works sums out; of every node it is told which units are meant: those that are not the reader's own."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        bound, rows = layout.rows.T @ layout.rows > 0, layout.rows
+        while (wider := bound @ bound).sum() > bound.sum():
+            bound = wider
+        self._apart = [(np.flatnonzero(rows[:, leaves].any(axis=1)), leaves) for leaves in np.unique(bound, axis=0)]
+        self._seen: dict[bytes, np.ndarray] = {}
+
+    def work(self, told: np.ndarray, sums: Sequence[np.ndarray], mine: np.ndarray) -> np.ndarray:
+        """Areas x rows: what is known at the end, when no sum gives anything new."""
+        nodes, known = np.unique(np.concatenate([np.zeros(0, int), *sums])), told.copy()
+        members = sparse.csr_array(self._layout.members[nodes].multiply((~mine).astype(np.int64)[None]))
+        there = np.zeros((len(known), self._layout.rows.shape[1]), bool)
+        there[nodes] = members @ self._layout.possible.astype(np.int64) > 0
+        known[nodes] |= there[nodes].astype(np.int64) @ self._layout.rows.T == 0
+        while len(nodes):
+            for node in nodes.tolist():
+                known[node] = self._combined(known[node], there[node])
+            found = np.zeros(len(known), bool)
+            for line in sums:
+                missing = ~known[line]
+                last = missing & (missing.sum(axis=0) == 1)
+                if last.any():
+                    known[line] |= last
+                    found[line] |= last.any(axis=1)
+            nodes = np.flatnonzero(found)
+        return known
+
+    def _combined(self, known: np.ndarray, there: np.ndarray) -> np.ndarray:
+        """Rows of one node that are known rows, each so many times, added up; members that do not add up are apart."""
+        found = known.copy()
+        for rows, leaves in self._apart:
+            key = known[rows].tobytes() + there[leaves].tobytes() + rows.tobytes()
+            if key not in self._seen:
+                every = self._layout.rows[np.ix_(rows, leaves & there)].T.astype(float)
+                given = every[:, known[rows]]
+                times = np.linalg.lstsq(given, every)[0] if given.size else np.zeros((given.shape[1], len(rows)))
+                self._seen[key] = np.abs(given @ times - every).max(axis=0, initial=0) < CLOSE
+            found[rows] |= self._seen[key]
+        return found
+
+
+def work_out(layout: Layout, listed: np.ndarray, public: np.ndarray, insider: np.ndarray) -> WorkedOut:
+    """What everybody, and each insider, works out.
+
+    Args:
+        layout: areas and rows.
+        listed: areas x rows, the cells of the release.
+        public: areas x rows, those that everybody knows.
+        insider: per unit who owns it, -1 for nobody.
+    """
+    sums, paper, nobody = _sums(layout), _Paper(layout), np.zeros(len(insider), bool)
+    before = paper.work(public, sums, nobody)
+    after = paper.work(listed | before, sums, nobody)
+    area = np.array([line[0] for line in sums], int)
+    looked_at = (np.asarray(layout.members.sum(axis=1)).ravel() < len(insider)) | (len(insider) <= FEW)
+    own, given = [np.zeros((0, 3), int)], [np.zeros((0, 3), int)]
+    for who in np.unique(insider[insider >= 0]).tolist():
+        mine = insider == who
+        part = (layout.members @ mine.astype(np.int64) > 0) & looked_at
+        near = [sums[number] for number in np.flatnonzero(part[area]).tolist()]
+        nodes = np.unique(np.concatenate([np.zeros(0, int), *near]))
+        first = paper.work(before, near, mine)
+        then = paper.work(after | first, near, mine)
+        for found, cells in ((given, first & ~before), (own, then & ~after & ~first)):
+            place, row = np.nonzero(cells[nodes])
+            found.append(np.stack([nodes[place], row, np.full(len(row), who)], axis=1))
+    wider, rests = _with_rests(layout, after, before)
+    cells = np.concatenate([after & ~before & ~_renamed(layout, listed), rests])
+    return WorkedOut(wider, cells, np.concatenate(own), np.concatenate(given))
+
+
+def _sums(layout: Layout) -> list[np.ndarray]:
+    """Each area first, followed by what it is the sum of: its units, or its parts with the areas of one other level."""
+    axis, (areas, units) = layout.relations.axes[layout.unit], layout.members.shape
+    inside = layout.members.toarray().astype(bool)
+    place = {inside[node].tobytes(): node for node in range(areas)}
+    found = [np.concatenate([[area], np.flatnonzero(inside[area])]) for area in range(units, areas)]
+    for area in range(units, len(axis.codes)):
+        for level in range(1, len(axis.levels)):
+            others = inside[: len(axis.codes)][axis.level == level]
+            apart = [inside[area] & other for other in others[(others & inside[area]).any(axis=1)]]
+            parts = [part.tobytes() for part in (*apart, inside[area] & ~others.any(axis=0)) if part.any()]
+            if level != axis.level[area] and inside[area].tobytes() not in parts:
+                found.append(np.array([area, *(place[part] for part in parts)]))
+    same = [np.array([area, place[inside[area].tobytes()]]) for area in range(areas)]
+    return [*found, *(pair for pair in same if pair[0] != pair[1])]
+
+
+def _renamed(layout: Layout, told: np.ndarray) -> np.ndarray:
+    """Cells that are told under the name of another row, because nothing else of that row exists in the area."""
+    there = np.asarray(layout.members @ layout.possible.astype(np.int64)) > 0
+    found, seen = told.copy(), dict[bytes, np.ndarray]()
+    for node in range(len(told)):
+        key = told[node].tobytes() + there[node].tobytes()
+        if key not in seen:
+            lines = layout.rows[:, there[node]]
+            names = {lines[row].tobytes() for row in np.flatnonzero(told[node]).tolist()}
+            seen[key] = np.array([line.tobytes() in names for line in lines])
+        found[node] |= seen[key]
+    return found
+
+
+def _with_rests(layout: Layout, known: np.ndarray, public: np.ndarray) -> tuple[Layout, np.ndarray]:
+    """The layout with every rest of two units and more as an area; rests x rows, in which rows they are known."""
+    units, rests = layout.members.shape[1], dict[bytes, np.ndarray]()
+    there = layout.possible.astype(np.int64) @ layout.rows.T > 0
+    for area in range(units, len(known)):
+        inside = np.asarray(layout.members[[area]].toarray()[0] > 0)
+        for row in np.flatnonzero(known[area] & ~public[area]).tolist():
+            whole = inside & there[:, row]
+            rest = whole & ~known[:units, row]
+            if 1 < rest.sum() < whole.sum():
+                rests.setdefault(rest.tobytes(), np.zeros(known.shape[1], bool))[row] = True
+    sets = np.array([np.frombuffer(rest, bool) for rest in rests]).reshape(len(rests), units)
+    members = sparse.csr_array(sparse.vstack([layout.members, sparse.csr_array(sets.astype(np.int64))]))
+    return replace(layout, members=members), np.array(list(rests.values()), bool).reshape(len(rests), known.shape[1])
