@@ -75,7 +75,7 @@ def correct(
     """
     counts = _split(old, new, terms)
     both = _terms(counts, released, terms, touched)
-    grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions)
+    grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
     both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
     start = _lifted(proof, old, grid, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start))
@@ -95,7 +95,8 @@ def _of_new(made: Build) -> Build:
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
     """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables."""
-    then = build_grid(proof.terms.dimensions, old, proof.terms.structural_zeros, proof.terms.coalitions)
+    was = proof.terms
+    then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
     found = proof.witnesses
     places = np.unravel_index(found.leaf, [axis.leaves for axis in then.profile])
     codes = {axis.name: axis.codes[place] for axis, place in zip(then.profile, places, strict=True)}
@@ -104,7 +105,7 @@ def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witness
         [axis.positions(pd.Series(codes[axis.name])) for axis in now.profile], [axis.leaves for axis in now.profile]
     )
     unit = now.areas.positions(pd.Series(codes[now.areas.name]))
-    who = np.searchsorted(terms.insiders, proof.terms.insiders)
+    who = np.searchsorted(terms.insiders, was.insiders)
     return replace(found, unit=unit, leaf=leaf, insider=np.append(who, -1)[found.insider])
 
 

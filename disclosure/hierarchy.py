@@ -151,10 +151,26 @@ def _distinct(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.array([str(value) for value in seen], object), number
 
 
-def unit_of(axes: Sequence[Axis], owned: Iterable[str] = ()) -> int:
-    """Which dimension is searched region by region: the one insiders own, else the one with most paths, then leaves."""
-    named = set(owned)
-    return max(range(len(axes)), key=lambda n: (axes[n].name in named, axes[n].paths, axes[n].leaves, -n))
+def unit_of(axes: Sequence[Axis], owned: Iterable[str] = (), within: Iterable[str] = ()) -> int:
+    """Which dimension is searched region by region: the one insiders own, else the one with most paths, then leaves.
+
+    Args:
+        axes: the dimensions.
+        owned: names of which one may be the dimension that insiders own leaves of.
+        within: those that have to stay inside a unit.
+
+    Raises:
+        DisclosureError: none is left.
+    """
+    named, inner = set(owned), set(within)
+    mine = [n for n, axis in enumerate(axes) if axis.name in named] or range(len(axes))
+    left = [n for n in mine if axes[n].name not in inner]
+    if not left:
+        raise DisclosureError(
+            f"{axes[mine[0]].name}: a public margin or an inequality holds in every unit and names this dimension, "
+            "and no other can give the units; leave that out, or describe one more dimension"
+        )
+    return max(left, key=lambda n: (axes[n].paths, axes[n].leaves, -n))
 
 
 def lay_out(name: str, hierarchy: Hierarchy, codes: pd.Series) -> Axis:

@@ -100,7 +100,7 @@ def build(
         DisclosureError: bad input, naming dimension and code but never a count; or a table that cannot be protected.
     """
     key = _check_seed(seed)  # 1
-    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
+    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
     table = read_counts(grid, counts, terms.count)
     problem = pose(grid, table.leaves, terms, seed=key)  # 2
     pattern = find_pattern(problem, key, executor, start)  # 3

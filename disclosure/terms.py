@@ -19,7 +19,7 @@ class Terms:
 
     Attributes:
         dimensions: description of each dimension; the one that insiders own leaves of, else the one with most paths,
-            then most leaves, is searched region by region.
+            then most leaves, is searched region by region, but none that `public`, `inequalities` or `unseen` name.
         count: name of the count column (whole numbers, 0 or more).
         rule: when a count is small.
         public: margins everybody knows, as {dimension: level or list of codes}: published unless small, and
@@ -51,6 +51,17 @@ class Terms:
     watch: Sequence[Pattern] = ()
     unseen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: Sequence[Weight] = ()
+
+    @property
+    def within(self) -> set[str]:
+        """Dimensions that cannot give the units: inequalities, unseen changes and public margins hold inside each.
+
+        A public margin of several dimensions leaves the choice among them.
+        """
+        cells = [cell for order in self.inequalities for cell in (*order.smaller, *order.larger)]
+        named = set(self.unseen).union(*cells)
+        margins = [set(pattern) - named for pattern in self.public]
+        return named.union(*(margin for margin in margins if len(margin) == 1))
 
     @property
     def insiders(self) -> np.ndarray:

@@ -65,7 +65,7 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
         DisclosureError: the frame does not fit the counts, or a witness is false.
     """
     relations = relate(terms.dimensions, counts, terms.structural_zeros)
-    unit = unit_of(relations.axes, () if terms.coalitions is None else terms.coalitions.columns)
+    unit = unit_of(relations.axes, () if terms.coalitions is None else terms.coalitions.columns, terms.within)
     layout, insider = lay_cells(relations, unit), terms.owners(relations.axes[unit])
     truth = layout.turn(relations.leaves(counts, terms.count))
     stakes = weigh(layout, frame, truth, terms, insider)

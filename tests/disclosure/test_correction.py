@@ -153,6 +153,17 @@ def test_a_big_change_is_published(town: Case) -> None:
     assert cell["value"].tolist() == [22]
 
 
+def test_a_table_of_one_path_without_insiders_is_corrected() -> None:
+    """Old and new are two paths, shops one: the versions still do not become the units."""
+    places = [(f"s{n}", f"t{n % 2}", "c", "o") for n in range(4)]
+    before = case(places, {(f"s{n}", "m"): [40 + n, 12 + n] for n in range(4)})
+    before = replace(before, places=before.places.drop(columns="chain"))
+    after = changed(before, {("s0", "m"): [39, 13]})
+    frame = corrected(before, after, ["s0"])[1].protected.frame
+    moved = frame[(frame["shop"] == "s0") & (frame["item_level"] == "item")]
+    assert moved["status"].tolist() == ["suppressed", "suppressed"]
+
+
 def test_hidden_stays_hidden(town: Case) -> None:
     """A cell that was hidden in the old release is hidden in the new one."""
     before = changed(town, {("s1", "m"): [40, 12, 2]})

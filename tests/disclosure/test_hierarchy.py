@@ -55,11 +55,12 @@ def test_members_that_do_not_add_up_have_no_margin() -> None:
 
 
 def test_units_are_the_owned_dimension_else_the_one_with_most_paths() -> None:
-    """Linked areas come first, unless insiders own leaves of another dimension."""
+    """Linked areas come first, unless insiders own leaves of another dimension, or terms keep them inside a unit."""
     items = lay_out("item", Hierarchy("item", pd.DataFrame({"item": list("abcd"), "any": "any"}), paths=[("any",)]),
                     pd.Series(list("abcd")))  # fmt: skip
     assert unit_of([items, axis()]) == 1
     assert unit_of([items, axis()], owned=["item", "insider"]) == 0
+    assert unit_of([items, axis()], within=["shop"]) == 0
 
 
 FAULTS: dict[str, tuple[Callable[[], Any], str]] = {

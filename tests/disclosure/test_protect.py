@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disclosure import DisclosureError, Hierarchy, ThresholdRule, protect
+from disclosure import DisclosureError, Hierarchy, Inequality, ThresholdRule, protect
 from tests.disclosure.world import SEED, Case, at_random, case
 
 CLEANUP = importlib.import_module("disclosure.secondary.cleanup")
@@ -91,6 +91,26 @@ def test_row_below_the_denominator_is_withheld_whole() -> None:
     table = case(PLACES, {**COUNTS, ("s1", "m"): [6, 4]}, rule=ThresholdRule(minimum=3, min_denominator=17))
     frame = table.build().protected.frame.set_index(["shop", "item"])
     assert frame.loc["s1"]["status"].to_dict() == {"any": "published", "i0": "suppressed", "i1": "suppressed"}
+
+
+def test_more_items_than_shops_are_no_units() -> None:
+    """A public margin over three items of two shops: its floor holds, and what is known of a town is believed."""
+    table = case(
+        PLACES[2:], {("s3", "m"): [6, 5, 5], ("s4", "m"): [50, 40, 30]}, rule=ThresholdRule(min_denominator=17)
+    )
+    table = replace(table, places=table.places.drop(columns="chain"))
+    cell = {"shop": "s4", "shop_level": "shop", "item": "i0", "item_level": "item", "mood": "m", "mood_level": "mood"}
+    frame = table.build(known=pd.DataFrame([{**cell, "lower": 40, "upper": 60}])).protected.frame
+    withheld = frame[(frame["shop"] == "s3") & (frame["item_level"] == "item")]
+    assert withheld["status"].tolist() == ["suppressed"] * 3
+
+
+def test_inequality_between_many_items_holds_in_every_shop() -> None:
+    """Without insiders the items could have given the units; then an order of theirs would have been refused."""
+    table = case(PLACES[2:], {("s3", "m"): [30, 3, 9], ("s4", "m"): [50, 40, 30]})
+    table = replace(table, places=table.places.drop(columns="chain"), public=())
+    frame = table.build(inequalities=[Inequality({"item": "i1"}, {"item": "i0"})]).protected.frame
+    assert frame.loc[(frame["shop"] == "s3") & (frame["item"] == "i1"), "status"].tolist() == ["suppressed"]
 
 
 def test_small_public_total_prints_as_suppressed() -> None:

@@ -56,7 +56,14 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         "inequality: name a code of 'mood' in every cell, or in none",
     ),
     "inequality about single units": (
-        {"inequalities": [Inequality({"shop": "s1"}, {"shop": "s2"})]}, "inequality: it may not name a code of 'shop'",
+        {
+            "inequalities": [Inequality({"shop": "s1"}, {"shop": "s2"})],
+            "coalitions": pd.DataFrame({"shop": ["s1"], "insider": ["x"]}),
+        },
+        "shop: a public margin or an inequality holds in every unit and names this dimension",
+    ),
+    "public margins that leave no units": (
+        {"public": [{"shop": "all"}, {"item": "any"}, {"mood": "mood"}]}, "and no other can give the units",
     ),
     "inequality that the counts break": (
         {"inequalities": [Inequality({"item": "i0"}, {"item": "i1"})]}, "the counts of shop 's1' break one",
