@@ -70,7 +70,7 @@ def protect(
         inequalities=inequalities,
         coalitions=coalitions,
         known=known,
-        weights=weights or (),
+        weights=() if weights is None else weights,
     )
     return build(counts, terms, seed=seed, executor=executor).protected
 
@@ -131,6 +131,8 @@ def _judged(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: 
 
 
 def _check_seed(seed: bytes) -> bytes:
+    if not isinstance(seed, bytes | bytearray):
+        raise DisclosureError(f"seed: give at least {SHORTEST_SEED} secret bytes, not {type(seed).__name__}")
     if len(seed) < SHORTEST_SEED:
         raise DisclosureError(f"seed: {len(seed)} bytes; give at least {SHORTEST_SEED} secret ones")
     return bytes(seed)

@@ -11,6 +11,7 @@ from disclosure.hierarchy import Axis, Hierarchy, as_codes
 from disclosure.rules import Inequality, Pattern, ThresholdRule
 
 Weight = tuple[Pattern, float]
+RESERVED = ("value", "status")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,6 +37,9 @@ class Terms:
         watch: what is never shown and may not be narrowed either, as a list of patterns.
         unseen: {dimension: {leaf: by}}: changes that no row of the release and no public one shows.
         weights: pairs of a pattern and a factor: how much more than others such cells are wanted; never from counts.
+
+    Raises:
+        DisclosureError: a dimension called `value` or `status`, or weights that are no pairs.
     """
 
     dimensions: Mapping[str, Hierarchy]
@@ -51,6 +55,16 @@ class Terms:
     watch: Sequence[Pattern] = ()
     unseen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: Sequence[Weight] = ()
+
+    def __post_init__(self) -> None:
+        for name, hierarchy in self.dimensions.items():
+            if name in RESERVED:
+                raise DisclosureError(f"{name}: a release has a column of this name; give the dimension another one")
+            if not isinstance(hierarchy, Hierarchy):
+                raise DisclosureError(f"{name}: describe the dimension by a Hierarchy")
+        given: Sequence[object] = self.weights
+        if any(not isinstance(each, tuple | list) or len(each) != 2 for each in given):  # noqa: PLR2004  pattern, factor
+            raise DisclosureError("weights: give a list of pairs, each a pattern and a factor")
 
     @property
     def within(self) -> set[str]:

@@ -76,6 +76,24 @@ FAULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Hierarchy("shop", SHOPS, paths=[("town", "all"), ("chain", "region")]),
         "shop: the paths do not meet; let each end in the same top level",
     ),
+    "a leaf as number and as text": (
+        lambda: Hierarchy("shop", SHOPS.assign(shop=[1, "1", 2]), paths=LINKED),
+        "shop: '1' stands twice in the lookup; a leaf has one row",
+    ),
+    "an area as number and as text": (
+        lambda: Hierarchy(
+            "shop", SHOPS.assign(town=[1, "1", 2], region=["r1", "r2", "r1"]), paths=[("town", "region")]
+        ),
+        "shop: town '1' has two parents at level 'region'",
+    ),
+    "a column twice": (
+        lambda: Hierarchy("shop", pd.concat([SHOPS, SHOPS[["town"]]], axis=1), paths=LINKED),
+        "shop: the lookup has column 'town' twice",
+    ),
+    "a level twice in a path": (
+        lambda: Hierarchy("shop", SHOPS, paths=[("town", "town", "all")]),
+        "shop: a level stands twice in the path town, town, all",
+    ),
     "an empty lookup": (lambda: Hierarchy("shop", SHOPS.iloc[:0], paths=LINKED), "shop: the lookup is empty"),
     "a level without a column": (
         lambda: Hierarchy("shop", SHOPS, paths=[("street", "all")]),
