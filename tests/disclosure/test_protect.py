@@ -50,6 +50,17 @@ def test_certificate_holds_totals_only(shops: Case) -> None:
     assert certificate["verdicts"]["small"] == certificate["verdicts"]["safe"] > 0
 
 
+@pytest.mark.parametrize("line", [[4, 4], [3, 5], [0, 8]])
+def test_certificate_says_nothing_of_a_row_that_is_withheld(line: list[int]) -> None:
+    """Of eight people in a withheld row two cells may be small, or one; the certificate is the same."""
+    rule = ThresholdRule(min_denominator=17, complements=False)
+    plain = {**COUNTS, ("s1", "m"): [40, 12]}
+    made = case(PLACES, {**plain, ("s2", "m"): line}, rule=rule).build()
+    other = case(PLACES, {**plain, ("s2", "m"): [2, 6]}, rule=rule).build()
+    assert made.protected.certificate == other.protected.certificate
+    assert made.verdicts.small > made.verdicts.told == made.protected.certificate["verdicts"]["small"]
+
+
 def test_protect_is_the_table_of_build(shops: Case) -> None:
     """`protect` hands out what `build` lets out, and nothing else."""
     table = protect(shops.counts, seed=SEED, **shops.arguments())
