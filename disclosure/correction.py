@@ -64,8 +64,9 @@ def correct(
         proof: that of the release; with it only what the correction touches is searched anew.
 
     Returns:
-        The corrected table. Cells hidden in the old release are hidden in it; a published cell that changed by less
-        than the minimum is hidden now, with what else would give the change away.
+        The corrected table; cells hidden in the old release are hidden in it. How many were dropped from a cell, and
+        how many added, are each protected like a small count: a published cell that only lost or only gained less than
+        the minimum is hidden now. Their difference is not: an area that lost ten and gained twelve shows both figures.
 
     Raises:
         DisclosureError: as `build`; a dimension called `version`; or a count that differs outside what was touched.

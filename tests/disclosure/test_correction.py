@@ -145,6 +145,13 @@ def test_a_small_change_cannot_be_seen(town: Case) -> None:
     assert releases[1].protected.certificate["cells"]["suppressed"] > 0
 
 
+def test_big_changes_that_nearly_cancel_are_published(town: Case) -> None:
+    """One shop gains twelve, another loses ten: their town shows two more; what is protected is each by itself."""
+    after = changed(town, {("s0", "m"): [52, 12, 9], ("s2", "m"): [32, 14, 9]})
+    frames = [made.protected.frame.set_index(["shop", "item"]) for made in corrected(town, after, ["s0", "s2"])]
+    assert [frame.loc[("t0", "i0"), "value"] for frame in frames] == [126, 128]
+
+
 def test_a_big_change_is_published(town: Case) -> None:
     """Ten pupils move: both figures may be seen."""
     after = changed(town, {("s0", "m"): [30, 22, 9]})
