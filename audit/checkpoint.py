@@ -23,7 +23,7 @@ from audit.note import (
     verify_ed25519,
 )
 
-_SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")
+SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")  # of a longer number int() may raise
 _TIME_BYTES: Final = 8
 MAX_TIME: Final = 2**63 - 1
 
@@ -48,7 +48,7 @@ class Checkpoint:
             NoteError: The text is not a checkpoint.
         """
         origin, *rest = text.split("\n")
-        if len(rest) != 3 or rest[2] or not origin or not _SIZE.fullmatch(rest[0]):  # noqa: PLR2004  size, root, end
+        if len(rest) != 3 or rest[2] or not origin or not SIZE.fullmatch(rest[0]):  # noqa: PLR2004  size, root, end
             raise NoteError("a checkpoint is three lines: origin, size, root hash")
         root = decode_base64(rest[1])
         if len(root) != HASH_BYTES:

@@ -7,7 +7,7 @@ from typing import Final
 import httpx
 from sqlalchemy import Connection, Engine, func, insert, select
 
-from audit.checkpoint import Checkpoint, verify_cosignature
+from audit.checkpoint import SIZE, Checkpoint, verify_cosignature
 from audit.continuation import Continuation
 from audit.errors import AuditError, NoteError
 from audit.lead import take_lead
@@ -70,7 +70,7 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
     try:
         reply = client.post(url, content=head.since(engine, head.cosigned))  # 2
         theirs = reply.text.strip()
-        if reply.status_code == _CONFLICT and theirs.isdecimal():  # 3
+        if reply.status_code == _CONFLICT and SIZE.fullmatch(theirs):  # 3
             if int(theirs) > head.size:
                 return _ahead(engine, log, int(theirs))
             reply = client.post(url, content=head.since(engine, int(theirs)))

@@ -35,9 +35,15 @@ _STATUS: Final = {"permit": "Ok", "deny": "Unset", "error": "Error"}
 """Logboek Dataverwerkingen: a refusal is a normal outcome, not an error of the system."""
 _THIRTY_DAYS: Final = 30 * 86_400_000
 
+CSV_STATEMENT: Final = (
+    "Bewijst zelf niets: dat er geen andere regels zijn, toont alleen de hele bundel. / "
+    "Proves nothing by itself: only the whole bundle shows that there are no other entries."
+)
+"""Name of the last, empty column: whoever opens the file reads it, and a program that reads by name does not mind."""
 CSV_COLUMNS: Final = (
     "index", "time", "event", "decision", "role", "organisation", "party", "recipient", "period", "purpose", "basis",
     "activity", "policy", "rules", "object", "commitment", "cause", "trace_id", "span_id", "leaf",
+    CSV_STATEMENT,
 )  # fmt: skip
 
 
@@ -146,7 +152,7 @@ def ldv_records(entries: Iterable[Found], *, resource: Mapping[str, str]) -> Ite
 
 
 def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
-    """Entries as CSV with `;`, a line each; columns in `CSV_COLUMNS`."""
+    """Entries as CSV with `;`, a line each; columns in `CSV_COLUMNS`, the last of which says what it does not prove."""
     rows = csv.writer(out, delimiter=";", lineterminator="\n")
     rows.writerow(CSV_COLUMNS)
     for found in entries:
@@ -157,7 +163,7 @@ def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
             actor.get("organisation"), get("party"), get("recipient"), get("period"), get("purpose"), get("basis"),
             get("activity", {}).get("uri"), get("policy", {}).get("id"), " ".join(get("rules", ())),
             about.get("id"), about.get("commitment"), get("cause"), get("trace_id"), get("span_id"),
-            leaf_hash(found.data).hex(),
+            leaf_hash(found.data).hex(), None,
         )  # fmt: skip
         rows.writerow([_cell(value) for value in values])
 

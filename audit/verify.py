@@ -13,6 +13,7 @@ import argparse
 import base64
 import contextlib
 import functools
+import io
 import itertools
 import json
 import re
@@ -27,6 +28,7 @@ from typing import IO, NamedTuple
 HASH, SIGNATURE, MAX_ENTRY, MAX_LINE, MAX_TEXT, MAX_TIME = 32, 64, 4096, 4098, 1_000_000, 253_402_300_799  # year 9999
 MEMBER = re.compile(r"(policy|LEESMIJ)\.txt|(entries|proofs)\.jsonl|hashes|(checkpoints|receipts)/\w[\w.-]*", re.ASCII)
 _spell = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+KINDS = {"log": {1}, "receipt": {1}, "witness": {4, 6}}  # of signatures: 1 Ed25519, 4 its cosignature, 6 of ML-DSA
 SIGNED = re.compile(r"(\u2014 [^\s+]+ [A-Za-z0-9+/=]+\n)+")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,18}")
 PROOF = "c2sp.org/tlog-proof@v1\n"
@@ -56,6 +58,11 @@ class Fault(Exception):  # noqa: N818  to find one is a normal outcome, not an e
 
     def __init__(self, kind: str, index: int | None = None) -> None:
         self.kind, self.index = kind, index
+
+
+def _require(holds: object, kind: str, index: int | None = None) -> None:
+    if not holds:
+        raise Fault(kind, index)
 
 
 # Ed25519 (RFC 8032 section 5.1): verification only, so nothing here is secret and nothing needs constant time.
@@ -113,8 +120,7 @@ class Key(NamedTuple):
         """Read a vkey."""
         name, key_id, material = [*text.split("+", 2), "", ""][:3]
         data = _base64(material, "policy")
-        if not name or sha256(f"{name}\n".encode() + data).hexdigest()[:8] != key_id:
-            raise Fault("policy")
+        _require(name and sha256(f"{name}\n".encode() + data).hexdigest()[:8] == key_id, "policy")
         return cls(name, bytes.fromhex(key_id), data[0], data[1:])
 
 
@@ -126,34 +132,38 @@ def _base64(text: str, kind: str) -> bytes:
 
 
 class Policy:
-    """Keys of logs, receipts and witnesses, and how many witnesses suffice."""
+    """Keys of logs, receipts and witnesses, and how many witnesses suffice; no key and no name counts twice."""
 
     def __init__(self, text: str) -> None:
-        self.keys: dict[str, dict[str, Key]] = {"log": {}, "receipt": {}, "witness": {}}
-        self.groups, self.quorum = list[list[str]](), ""
-        for kind, *words in (line.split() for line in text.split("\n") if line.strip()):
-            if kind in self.keys and len(words) > (kind == "witness"):
-                self.keys[kind][words[0]] = Key.parse(words[kind == "witness"])
-            elif kind == "group" and words[2:]:
-                self.groups.append(words)
-            elif kind == "quorum" and words and not self.quorum:
+        self.keys: dict[str, dict[str, Key]] = {kind: {} for kind in KINDS}
+        self.groups, self.quorum, free = dict[str, tuple[int, set[str]]](), "", set[str]()  # free: in no group yet
+        for kind, *words in (line.split() for line in text.split("\n") if line.strip()[:1] not in {"", "#"}):
+            named, names = kind in {"witness", "group"}, {"none", *self.keys["witness"], *self.groups}
+            _require(words and not (named and words[0] in names), "policy")
+            if kind in KINDS:
+                key, others = Key.parse(words[named] if words[named:] else ""), self.keys[kind].values()
+                _require(key.kind in KINDS[kind], "policy")
+                _require(kind == "log" or all(key.public != other.public for other in others), "policy")
+                self.keys[kind][words[0]] = key
+            elif kind == "group":
+                rule, members = "".join(words[1:2]), words[2:]
+                needed = {"any": "1", "all": str(len(members))}.get(rule, rule)
+                _require(needed in map(str, range(1, len(members) + 1)), "policy")
+                _require(len(free.intersection(members)) == len(members), "policy")
+                self.groups[words[0]], free = (int(needed), {*members}), free.difference(members)
+            else:
+                _require(kind == "quorum" and len(words) == 1 and words[0] in names and not self.quorum, "policy")
                 self.quorum = words[0]
-            elif not kind.startswith("#"):
-                raise Fault("policy")
-        if not "".join(text.split()).isprintable():  # a name could rewrite the verdict on a screen
-            raise Fault("policy")
-        self.is_met(set())
+            free.update(words[:named])
+        # a name could rewrite the verdict on a screen
+        _require(self.quorum and "".join(text.split()).isprintable(), "policy")
 
     def is_met(self, cosigners: set[str]) -> bool:
         """Whether the witnesses with these names are enough."""
-        seen = {"none": True} | {name: name in cosigners for name in self.keys["witness"]}
-        try:
-            for name, rule, *members in self.groups:
-                needed = {"any": 1, "all": len(members)}.get(rule) or int(rule)
-                seen[name] = 0 < needed <= sum(seen[member] for member in members)
-            return seen[self.quorum]
-        except (KeyError, ValueError):
-            raise Fault("policy") from None
+        seen = {"none", *cosigners}
+        for name, (needed, members) in self.groups.items():
+            seen.update([name] if len(seen & members) >= needed else [])
+        return self.quorum in seen
 
 
 class Note(NamedTuple):
@@ -166,8 +176,7 @@ class Note(NamedTuple):
     def parse(cls, text: str, kind: str) -> "Note":
         """Take a note apart; a malformed one is a fault of this kind."""
         body, blank, tail = text.rpartition("\n\n")
-        if not blank or not SIGNED.fullmatch(tail) or any(c < " " and c != "\n" for c in text):
-            raise Fault(kind)
+        _require(blank and SIGNED.fullmatch(tail) and all(c >= " " or c == "\n" for c in text), kind)
         lines = [(name, _base64(data, kind)) for _, name, data in map(str.split, tail.split("\n")[:-1])]
         return cls(body + "\n", [(name, data[:4], data[4:]) for name, data in lines])
 
@@ -197,17 +206,15 @@ class Tree(NamedTuple):
     def parse(cls, text: str, policy: Policy) -> "Tree":
         """Verify a checkpoint and its cosignatures."""
         origin, *rest = (note := Note.parse(text, "checkpoint")).text.split("\n")
-        if len(rest) != 3 or not NUMBER.fullmatch(rest[0]):  # noqa: PLR2004  size, root, end
-            raise Fault("checkpoint")
+        _require(len(rest) == 3 and NUMBER.fullmatch(rest[0]), "checkpoint")  # noqa: PLR2004  size, root, end
         size, root = int(rest[0]), _base64(rest[1], "checkpoint")
-        if len(root) != HASH or (not size and root != sha256().digest()):
-            raise Fault("checkpoint")
+        _require(len(root) == HASH and (size or root == sha256().digest()), "checkpoint")
         mine = [key for key in policy.keys["log"].values() if key.name == origin]
         by = next((key for key in mine if note.signed(key, "signature") is not None), None)
         if not by:
             raise Fault("key")
-        times = {name: note.signed(key, "cosignature") for name, key in policy.keys["witness"].items()}
-        cosigned = {name: moment for name, moment in times.items() if moment is not None}
+        witnesses = policy.keys["witness"].items()
+        cosigned = {name: at for name, key in witnesses if (at := note.signed(key, "cosignature"))}
         return cls(origin, size, root, by, cosigned)
 
 
@@ -229,31 +236,27 @@ def prove(index: int, leaf: bytes, path: list[bytes], tree: Tree) -> None:
     for sibling in path:
         left = at & 1 or at == last
         have = sha256(b"\x01" + (sibling + have if left else have + sibling)).digest()
-        if not last or len(sibling) != HASH:
-            raise Fault("proof", index)
+        _require(last and len(sibling) == HASH, "proof", index)
         while left and at and not at & 1:
             at, last = at >> 1, last >> 1
         at, last = at >> 1, last >> 1
-    if not 0 <= index < tree.size or last or have != tree.root:
-        raise Fault("proof", index)
+    _require(0 <= index < tree.size and not last and have == tree.root, "proof", index)
 
 
 def check_receipt(text: str, policy: Policy, content: bytes | None = None) -> Tree:
     """Step 4: verify a receipt; returns the tree it is proven into."""
     head, seam, proof = text.partition(f"\n\n{PROOF}")
     note = Note.parse(head + "\n" if seam else text, "receipt")
-    if all(note.signed(key, "receipt") is None for key in policy.keys["receipt"].values()):
-        raise Fault("receipt")
-    try:
+    _require(any(note.signed(key, "receipt") is not None for key in policy.keys["receipt"].values()), "receipt")
+    is_plain = False  # two keys of one name, half a character: another reader would read another receipt
+    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError, RecursionError):
         line = json.loads(note.text, parse_float=int, parse_constant=int)  # int refuses what is no whole number
         is_plain, entry = _spell(line) + "\n" == note.text, _spell(line["entry"]).encode()
         mark, nonce = line["entry"].get("object", {}).get("commitment"), line.get("nonce", "")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        is_plain = False
-    if not is_plain:  # two keys of one name, half a character: another reader would read another receipt
-        raise Fault("receipt")
-    if content is not None and (not nonce or mark != sha256(_base64(nonce, "receipt") + content).hexdigest()):
-        raise Fault("file")
+    _require(is_plain, "receipt")
+    if content is not None:
+        secret = _base64(nonce, "receipt") if nonce else b""  # a longer one could hold the beginning of another file
+        _require(len(secret) == HASH and mark == sha256(secret + content).hexdigest(), "file")
     index, *path = proof.partition("\n\n")[0].split("\n")
     if not seam or not index.startswith("index ") or not NUMBER.fullmatch(index[6:]):
         raise Fault("receipt" if seam else "unproven")
@@ -273,18 +276,15 @@ class Verdict(NamedTuple):
 
 def check_bundle(bundle: zipfile.ZipFile, policy: Policy, known: list[Tree]) -> Verdict:
     """Steps 2 to 5, also against trees already known from elsewhere; raises the first Fault."""
-    names = sorted(bundle.namelist())
-    if len(set(names)) != len(names) or not all(map(MEMBER.fullmatch, names)):  # what unpacks it may show other files
-        raise Fault("bundle")
+    names = sorted(bundle.namelist())  # of two of one name, what unpacks it may show the other
+    _require(len(set(names)) == len(names) and all(map(MEMBER.fullmatch, names)), "bundle")
     notes = [_text(bundle, name) for name in names if name.startswith("checkpoints/")]
     trees = sorted((Tree.parse(note, policy) for note in notes), key=lambda tree: tree.size)  # 2
-    if not trees or not policy.is_met(set(trees[-1].cosigned)):  # 3
-        raise Fault("quorum" if trees else "bundle")
+    _require(trees and policy.is_met(set(trees[-1].cosigned)), "quorum" if trees else "bundle")  # 3
     last, roots = trees[-1], {tree.size: tree.root for tree in trees}
     receipts = [_text(bundle, name) for name in names if name.startswith("receipts/")]
     for tree in (*trees, *known, *(check_receipt(text, policy) for text in receipts)):  # 4
-        if tree.origin != last.origin or roots.setdefault(tree.size, tree.root) != tree.root:
-            raise Fault("fork")
+        _require(tree.origin == last.origin and roots.setdefault(tree.size, tree.root) == tree.root, "fork")
     is_part = "proofs.jsonl" in names
     with bundle.open("entries.jsonl") as entries, bundle.open("proofs.jsonl" if is_part else "hashes") as beside:  # 5
         count = _check_selection(entries, beside, last) if is_part else _count(entries, beside, roots)
@@ -299,13 +299,11 @@ def _text(bundle: zipfile.ZipFile, name: str) -> str:
 def _check_selection(entries: IO[bytes], proofs: IO[bytes], tree: Tree) -> int:
     seen, files = set[int](), [iter(functools.partial(file.readline, MAX_LINE), b"") for file in (entries, proofs)]
     for line, beside in itertools.zip_longest(*files):
-        if not line or not beside:
-            raise Fault("missing" if beside else "surplus")
+        _require(line and beside, "missing" if beside else "surplus")
         proof = json.loads(beside)
         index, path = proof["index"], [_base64(each, "proof") for each in proof["path"]]
         prove(index, sha256(b"\0" + line.removesuffix(b"\n")).digest(), path, tree)
-        if index in seen:
-            raise Fault("repeated", index)
+        _require(index not in seen, "repeated", index)
         seen.add(index)
     return len(seen)
 
@@ -357,6 +355,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.add_argument(option, type=Path)
     parser.add_argument("--lang", choices=("nl", "en"), default="nl")
     given = parser.parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a screen may not have the letters of a name
     if not given.bundle and not (given.receipt and given.policy):
         parser.error("BUNDLE, or --receipt with --policy")
     if missing := next((path for path in vars(given).values() if isinstance(path, Path) and not path.is_file()), None):
@@ -377,8 +377,7 @@ def _run(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
     policy = Policy(_text(bundle, "policy.txt") if bundle and not given.policy else given.policy.read_text("utf-8"))
     if given.receipt:
         tree = check_receipt(given.receipt.read_text("utf-8"), policy, given.file.read_bytes() if given.file else None)
-        if not policy.is_met(set(tree.cosigned)):
-            raise Fault("quorum")
+        _require(policy.is_met(set(tree.cosigned)), "quorum")
         known += [tree]
         yield "Ontvangstbewijs in orde.", "The receipt is in order."
     if bundle:

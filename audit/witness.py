@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from audit.checkpoint import Checkpoint, Cosigner, Signed, open_checkpoint
+from audit.checkpoint import SIZE, Checkpoint, Cosigner, Signed, open_checkpoint
 from audit.continuation import Continuation, verify_continues
 from audit.errors import NoteError, ProofError
 from audit.merkle import EMPTY_ROOT
@@ -135,7 +135,7 @@ def serve(witness: Witness, address: tuple[str, int]) -> ThreadingHTTPServer:
 
         def do_POST(self) -> None:
             length = self.headers.get("Content-Length", "")
-            if not length.isdecimal() or int(length) > MAX_BODY:
+            if not SIZE.fullmatch(length) or int(length) > MAX_BODY:
                 self.close_connection = True
                 self._say(Answer(413))
                 return

@@ -64,8 +64,9 @@ def correct(
         proof: that of the release; with it only what the correction touches is searched anew.
 
     Returns:
-        The corrected table. Cells hidden in the old release are hidden in it; a published cell that changed by less
-        than the minimum is hidden now, with what else would give the change away.
+        The corrected table; cells hidden in the old release are hidden in it. How many were dropped from a cell, and
+        how many added, are each protected like a small count: a published cell that only lost or only gained less than
+        the minimum is hidden now. Their difference is not: an area that lost ten and gained twelve shows both figures.
 
     Raises:
         DisclosureError: as `build`; a dimension called `version`; or a count that differs outside what was touched.
@@ -75,7 +76,7 @@ def correct(
     """
     counts = _split(old, new, terms)
     both = _terms(counts, released, terms, touched)
-    grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions)
+    grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
     both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
     start = _lifted(proof, old, grid, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start))
@@ -95,7 +96,8 @@ def _of_new(made: Build) -> Build:
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
     """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables."""
-    then = build_grid(proof.terms.dimensions, old, proof.terms.structural_zeros, proof.terms.coalitions)
+    was = proof.terms
+    then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
     found = proof.witnesses
     places = np.unravel_index(found.leaf, [axis.leaves for axis in then.profile])
     codes = {axis.name: axis.codes[place] for axis, place in zip(then.profile, places, strict=True)}
@@ -104,7 +106,7 @@ def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witness
         [axis.positions(pd.Series(codes[axis.name])) for axis in now.profile], [axis.leaves for axis in now.profile]
     )
     unit = now.areas.positions(pd.Series(codes[now.areas.name]))
-    who = np.searchsorted(terms.insiders, proof.terms.insiders)
+    who = np.searchsorted(terms.insiders, was.insiders)
     return replace(found, unit=unit, leaf=leaf, insider=np.append(who, -1)[found.insider])
 
 

@@ -3,7 +3,7 @@
 With sites as units a row is, say, (havo, illness, above10): every area, the unit itself included, has one cell per row.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -279,6 +279,7 @@ def build_grid(
     frame: pd.DataFrame,
     structural_zeros: pd.DataFrame | None,
     coalitions: pd.DataFrame | None,
+    within: Iterable[str] = (),
 ) -> Grid:
     """Lay out the dimensions; one of them gives the units (see `unit_of`).
 
@@ -287,6 +288,7 @@ def build_grid(
         frame: has a column of codes per dimension; used for the members of separate dimensions.
         structural_zeros: leaf combinations that cannot exist; dimensions without a column are free.
         coalitions: a column names the dimension that insiders own leaves of.
+        within: dimensions that have to stay inside a unit.
 
     Raises:
         DisclosureError: no dimensions, a missing column, or an unknown code.
@@ -297,7 +299,7 @@ def build_grid(
     if absent:
         raise DisclosureError(f"{absent[0]}: no such column in the table")
     axes = tuple(lay_out(name, hierarchy, frame[name]) for name, hierarchy in dimensions.items())
-    unit = unit_of(axes, () if coalitions is None else coalitions.columns)
+    unit = unit_of(axes, () if coalitions is None else coalitions.columns, within)
     shape = [axis.leaves for axis in axes]
     available = np.ones(shape, bool)
     if structural_zeros is not None:

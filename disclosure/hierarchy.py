@@ -25,7 +25,8 @@ class Hierarchy:
         paths: per path the levels from just above the leaf to the top; all paths end in the same top level.
 
     Raises:
-        DisclosureError: a leaf twice, a code with two parents on one path, or paths that do not meet.
+        DisclosureError: a leaf, a column or a level of a path twice, a code with two parents on one path, or
+            paths that do not meet. Codes are compared as text: 1 and "1" are one.
     """
 
     leaf: str
@@ -42,19 +43,23 @@ class Hierarchy:
             return
         if self.lookup.empty:
             raise DisclosureError(f"{self.leaf}: the lookup is empty; give one row per leaf")
+        repeated = self.lookup.columns[self.lookup.columns.duplicated()]
+        if len(repeated):
+            raise DisclosureError(f"{self.leaf}: the lookup has column {str(repeated[0])!r} twice")
         missing = [level for level in self.levels if level not in self.lookup.columns]
         if missing:
             raise DisclosureError(f"{self.leaf}: the lookup has no column {missing[0]!r}")
-        self._check_leaves(self.lookup)
-        self._check_paths(self.lookup)
+        columns = ((level, self.lookup[level]) for level in self.levels)
+        texts = {level: pd.Series(as_codes(codes)).where(codes.notna().to_numpy()) for level, codes in columns}
+        self._check_leaves(texts[self.leaf])
+        self._check_paths(pd.DataFrame(texts))
 
     @property
     def levels(self) -> tuple[str, ...]:
         """The leaf level and every level above it, each once, in the order of the paths."""
         return tuple(dict.fromkeys([self.leaf, *(level for path in self.paths for level in path)]))
 
-    def _check_leaves(self, lookup: pd.DataFrame) -> None:
-        leaves = lookup[self.leaf]
+    def _check_leaves(self, leaves: pd.Series) -> None:
         if leaves.isna().any():
             raise DisclosureError(f"{self.leaf}: a leaf without a code in the lookup")
         twice = as_codes(leaves[leaves.duplicated()])
@@ -65,6 +70,8 @@ class Hierarchy:
         if len({path[-1] for path in self.paths if path}) > 1:
             raise DisclosureError(f"{self.leaf}: the paths do not meet; let each end in the same top level")
         for path in self.paths:
+            if len(set(path)) < len(path):
+                raise DisclosureError(f"{self.leaf}: a level stands twice in the path {', '.join(path)}")
             for lower, upper in pairwise(path):
                 pairs = lookup[[lower, upper]].dropna(subset=[lower]).drop_duplicates()
                 split = as_codes(pairs.loc[pairs[lower].duplicated(), lower])
@@ -151,10 +158,26 @@ def _distinct(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.array([str(value) for value in seen], object), number
 
 
-def unit_of(axes: Sequence[Axis], owned: Iterable[str] = ()) -> int:
-    """Which dimension is searched region by region: the one insiders own, else the one with most paths, then leaves."""
-    named = set(owned)
-    return max(range(len(axes)), key=lambda n: (axes[n].name in named, axes[n].paths, axes[n].leaves, -n))
+def unit_of(axes: Sequence[Axis], owned: Iterable[str] = (), within: Iterable[str] = ()) -> int:
+    """Which dimension is searched region by region: the one insiders own, else the one with most paths, then leaves.
+
+    Args:
+        axes: the dimensions.
+        owned: names of which one may be the dimension that insiders own leaves of.
+        within: those that have to stay inside a unit.
+
+    Raises:
+        DisclosureError: none is left.
+    """
+    named, inner = set(owned), set(within)
+    mine = [n for n, axis in enumerate(axes) if axis.name in named] or range(len(axes))
+    left = [n for n in mine if axes[n].name not in inner]
+    if not left:
+        raise DisclosureError(
+            f"{axes[mine[0]].name}: a public margin or an inequality holds in every unit and names this dimension, "
+            "and no other can give the units; leave that out, or describe one more dimension"
+        )
+    return max(left, key=lambda n: (axes[n].paths, axes[n].leaves, -n))
 
 
 def lay_out(name: str, hierarchy: Hierarchy, codes: pd.Series) -> Axis:

@@ -70,7 +70,7 @@ def protect(
         inequalities=inequalities,
         coalitions=coalitions,
         known=known,
-        weights=weights or (),
+        weights=() if weights is None else weights,
     )
     return build(counts, terms, seed=seed, executor=executor).protected
 
@@ -100,7 +100,7 @@ def build(
         DisclosureError: bad input, naming dimension and code but never a count; or a table that cannot be protected.
     """
     key = _check_seed(seed)  # 1
-    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions)
+    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
     table = read_counts(grid, counts, terms.count)
     problem = pose(grid, table.leaves, terms, seed=key)  # 2
     pattern = find_pattern(problem, key, executor, start)  # 3
@@ -131,6 +131,8 @@ def _judged(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: 
 
 
 def _check_seed(seed: bytes) -> bytes:
+    if not isinstance(seed, bytes | bytearray):
+        raise DisclosureError(f"seed: give at least {SHORTEST_SEED} secret bytes, not {type(seed).__name__}")
     if len(seed) < SHORTEST_SEED:
         raise DisclosureError(f"seed: {len(seed)} bytes; give at least {SHORTEST_SEED} secret ones")
     return bytes(seed)
@@ -150,6 +152,7 @@ def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.n
     listed = int(problem.listed.sum())
     published = int((shown & problem.listed).sum())
     insiders = len(np.unique(problem.insider[problem.insider >= 0]))
+    told = verdicts.told  # `_judged` lets out only what is safe throughout; of the other cells readers know no number
     return {
         "rule": {
             "minimum": rule.minimum,
@@ -165,13 +168,10 @@ def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.n
         },
         "cells": {"listed": listed, "published": published, "suppressed": listed - published},
         "verdicts": {
-            "small": verdicts.small,
-            "exact": 0,  # `_judged` lets out neither these nor narrowed ones
+            "small": told,
+            "exact": 0,
             "narrowed": verdicts.small - verdicts.safe,
-            "safe": verdicts.safe,
-            "margins_of_insiders": verdicts.margins,
-            "margins_safe": verdicts.margins_safe,
-            "witnesses": verdicts.witnesses,
+            "safe": told,
         },
         "versions": {
             "python": platform.python_version(),

@@ -22,7 +22,7 @@ class ThresholdRule:
             outsider is not told which of their cells are small. 4 bands x 4 + 1 = 17 leaves room for any four bands.
 
     Raises:
-        DisclosureError: a minimum below 2 or a negative denominator.
+        DisclosureError: a minimum below 2, a negative denominator, or one that is no whole number.
     """
 
     minimum: int = 5
@@ -31,6 +31,9 @@ class ThresholdRule:
     min_denominator: int = 0
 
     def __post_init__(self) -> None:
+        for name, value in (("minimum", self.minimum), ("min_denominator", self.min_denominator)):
+            if not hasattr(value, "__index__"):
+                raise DisclosureError(f"{name} is {value!r}; give a whole number")
         if self.minimum < SMALLEST_MINIMUM:
             raise DisclosureError(f"minimum is {self.minimum}; a threshold below {SMALLEST_MINIMUM} protects nobody")
         if self.min_denominator < 0:
@@ -62,6 +65,9 @@ class Inequality:
 
     Each side is one cell or several, a cell naming one code (of any level) for some of the dimensions; dimensions
     left out are free. A cell may be repeated to count it twice.
+
+    Raises:
+        DisclosureError: a side without a cell.
     """
 
     smaller: tuple[Cell, ...]
@@ -70,6 +76,8 @@ class Inequality:
     def __init__(self, smaller: Cell | Iterable[Cell], larger: Cell | Iterable[Cell]) -> None:
         object.__setattr__(self, "smaller", _cells(smaller))
         object.__setattr__(self, "larger", _cells(larger))
+        if not self.smaller or not self.larger:
+            raise DisclosureError("inequality: name a cell on each side; what cannot exist is a structural zero")
 
 
 def _cells(side: Cell | Iterable[Cell]) -> tuple[Cell, ...]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from disclosure.errors import DisclosureError
 from disclosure.grid import Grid
+from disclosure.primary import FAR
 
 PUBLISHED, SUPPRESSED = "published", "suppressed"
 
@@ -35,20 +36,26 @@ def read_counts(grid: Grid, counts: pd.DataFrame, count: str) -> FrequencyTable:
 
     Raises:
         DisclosureError: an empty table, no count column, a count that is negative, fractional or missing, a combination
-            twice, or a count where none can be.
+            twice, a count where none can be, or counts that add up to `FAR` (2**30) or more.
     """
     if count not in counts.columns:
         raise DisclosureError(f"{count}: no such column in the table")
     if counts.empty:
         raise DisclosureError("the table is empty; give at least one count")
-    numbers = pd.to_numeric(counts[count], errors="coerce").to_numpy(float, na_value=np.nan)
+    given = pd.to_numeric(counts[count], errors="coerce")
+    if given.dtype.kind == "c":
+        raise DisclosureError(f"{count}: complex numbers are no counts")
+    numbers = given.to_numpy(float, na_value=np.nan)
     for wrong, what in (
         (~np.isfinite(numbers), "is missing or no number"),
         (numbers < 0, "is negative"),
         (numbers != np.rint(numbers), "is no whole number"),
+        (numbers >= FAR, "is 2**30 or more"),
     ):
         if wrong.any():
             raise DisclosureError(f"{count}: the count of {grid.name_of(counts, wrong)} {what}")
+    if numbers.sum() >= FAR:
+        raise DisclosureError(f"{count}: the counts add up to 2**30 or more; split the table")
     return FrequencyTable(grid, grid.leaf_table(counts, numbers.astype(np.int64)))
 
 

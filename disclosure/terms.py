@@ -11,6 +11,7 @@ from disclosure.hierarchy import Axis, Hierarchy, as_codes
 from disclosure.rules import Inequality, Pattern, ThresholdRule
 
 Weight = tuple[Pattern, float]
+RESERVED = ("value", "status")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -19,7 +20,7 @@ class Terms:
 
     Attributes:
         dimensions: description of each dimension; the one that insiders own leaves of, else the one with most paths,
-            then most leaves, is searched region by region.
+            then most leaves, is searched region by region, but none that `public`, `inequalities` or `unseen` name.
         count: name of the count column (whole numbers, 0 or more).
         rule: when a count is small.
         public: margins everybody knows, as {dimension: level or list of codes}: published unless small, and
@@ -36,6 +37,9 @@ class Terms:
         watch: what is never shown and may not be narrowed either, as a list of patterns.
         unseen: {dimension: {leaf: by}}: changes that no row of the release and no public one shows.
         weights: pairs of a pattern and a factor: how much more than others such cells are wanted; never from counts.
+
+    Raises:
+        DisclosureError: a dimension called `value` or `status`, or weights that are no pairs.
     """
 
     dimensions: Mapping[str, Hierarchy]
@@ -51,6 +55,27 @@ class Terms:
     watch: Sequence[Pattern] = ()
     unseen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     weights: Sequence[Weight] = ()
+
+    def __post_init__(self) -> None:
+        for name, hierarchy in self.dimensions.items():
+            if name in RESERVED:
+                raise DisclosureError(f"{name}: a release has a column of this name; give the dimension another one")
+            if not isinstance(hierarchy, Hierarchy):
+                raise DisclosureError(f"{name}: describe the dimension by a Hierarchy")
+        given: Sequence[object] = self.weights
+        if any(not isinstance(each, tuple | list) or len(each) != 2 for each in given):  # noqa: PLR2004  pattern, factor
+            raise DisclosureError("weights: give a list of pairs, each a pattern and a factor")
+
+    @property
+    def within(self) -> set[str]:
+        """Dimensions that cannot give the units: inequalities, unseen changes and public margins hold inside each.
+
+        A public margin of several dimensions leaves the choice among them.
+        """
+        cells = [cell for order in self.inequalities for cell in (*order.smaller, *order.larger)]
+        named = set(self.unseen).union(*cells)
+        margins = [set(pattern) - named for pattern in self.public]
+        return named.union(*(margin for margin in margins if len(margin) == 1))
 
     @property
     def insiders(self) -> np.ndarray:

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+from sqlalchemy.exc import SQLAlchemyError
 
 from audit.cosigning import Answer, ask_witness
 from audit.entry import Actor, Entry, Object
@@ -103,7 +104,13 @@ def raise_alarm(gateway: Gateway, who: str) -> None:
 
 
 def _ask(gateway: Gateway, log: LogState, size: int, witness: Witness, client: httpx.Client) -> Answer:
-    answer = ask_witness(gateway.database, log.log, witness, client, size)
+    try:
+        answer = ask_witness(gateway.database, log.log, witness, client, size)
+    except SQLAlchemyError:
+        raise
+    except Exception as error:  # noqa: BLE001  whatever this one answers, the others are asked too
+        _logger.warning("witness %s: %s", witness.name, type(error).__name__)
+        return Answer.REFUSED
     if answer in (Answer.REFUSED, Answer.UNREACHABLE):
         _logger.warning("witness %s: %s", witness.name, answer.value)
     return answer

@@ -43,13 +43,14 @@ def attack(
         The cells with `lower` and `upper` (Int64; missing where there is no upper bound).
 
     Raises:
-        DisclosureError: an unknown code, or figures that contradict each other; a single cell is named.
+        DisclosureError: an unknown code, no such column, no number, or figures that contradict each other; one is named.
     """
     relations = relate(dimensions, frame, structural_zeros)
-    wanted = frame[frame["value"].isna()] if cells is None else cells
     names = [column for axis in relations.axes for column in (axis.name, f"{axis.name}_level")]
-    facts = _facts(frame, small, known, rule or ThresholdRule(), names)
-    result = wanted[names].reset_index(drop=True)
+    printed = _read(frame, "frame", names, "value")
+    wanted = _read(printed[printed["value"].isna()] if cells is None else cells, "cells", names)
+    facts = _facts(printed, small, known, rule or ThresholdRule(), names)
+    result = wanted.reset_index(drop=True)
     told = result.merge(_tightest(relations, facts, names), on=names, how="left")
     floor, ceiling = _numbers(told["lower"], 0), _numbers(told["upper"], np.inf)
     lower, upper = _Programme(relations, facts, inequalities).bounds(relations.cells(wanted), floor, ceiling)
@@ -60,14 +61,27 @@ def _facts(
     frame: pd.DataFrame, small: pd.DataFrame | None, known: pd.DataFrame | None, rule: ThresholdRule, names: list[str]
 ) -> pd.DataFrame:
     """Everything the attacker starts from: cells with lower and upper."""
-    shown = frame.loc[frame["value"].notna(), [*names, "value"]].rename(columns={"value": "lower"})
+    shown = frame[frame["value"].notna()].rename(columns={"value": "lower"})
     facts = [shown.assign(upper=shown["lower"])]
     if small is not None:
         told = small if "lower" in small.columns else small.assign(lower=rule.lowest, upper=rule.highest)
-        facts.append(told[[*names, "lower", "upper"]])
+        facts.append(_read(told, "small", names, "lower", "upper"))
     if known is not None:
-        facts.append(known[[*names, "lower", "upper"]])
+        facts.append(_read(known, "known", names, "lower", "upper"))
     return pd.concat(facts, ignore_index=True)
+
+
+def _read(cells: pd.DataFrame, what: str, names: list[str], *figures: str) -> pd.DataFrame:
+    """These columns of cells, figures as numbers."""
+    absent = [column for column in (*names, *figures) if column not in cells.columns]
+    if absent:
+        raise DisclosureError(f"{what}: no column {absent[0]!r}")
+    numbers = {column: pd.to_numeric(cells[column], errors="coerce") for column in figures}
+    for column, number in numbers.items():
+        wrong = cells[number.isna() & cells[column].notna()]
+        if len(wrong):
+            raise DisclosureError(f"{what}: {column} of {', '.join(map(repr, wrong[names].iloc[0]))} is no number")
+    return cells[names].assign(**numbers)
 
 
 def _tightest(relations: Relations, facts: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -24,16 +24,18 @@ CHUNK = 20_000  # witnesses checked at a time: bounds memory
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Totals only; they may be published.
+    """Totals only, for the operator: all but `told` vary with counts of which nobody is told anything.
 
     Attributes:
         small: small cells of the release, and small cells that follow from it by subtraction.
+        told: those of which every reader is told that they are small.
         safe: those seen at both ends by outsiders and by every insider.
         margins: small remainders of margins after an insider's own share; margins_safe: those seen at both ends.
         witnesses: tables checked.
     """
 
     small: int
+    told: int
     safe: int
     margins: int
     margins_safe: int
@@ -65,7 +67,7 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
         DisclosureError: the frame does not fit the counts, or a witness is false.
     """
     relations = relate(terms.dimensions, counts, terms.structural_zeros)
-    unit = unit_of(relations.axes, () if terms.coalitions is None else terms.coalitions.columns)
+    unit = unit_of(relations.axes, () if terms.coalitions is None else terms.coalitions.columns, terms.within)
     layout, insider = lay_cells(relations, unit), terms.owners(relations.axes[unit])
     truth = layout.turn(relations.leaves(counts, terms.count))
     stakes = weigh(layout, frame, truth, terms, insider)
@@ -78,6 +80,7 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
         sightings.add(_check(layout, stakes, truth, lines, witnesses.select(chunk), insider=insider), first)
     return Verdicts(
         small=int(stakes.small.sum()),
+        told=int((stakes.small & stakes.told).sum()),
         safe=sightings.safe(),  # 3, 4
         margins=len(stakes.margins),
         margins_safe=sightings.safe_margins(),  # 5

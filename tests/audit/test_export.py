@@ -17,6 +17,7 @@ from audit.errors import NotLoggedError
 from audit.events import Decision
 from audit.export import (
     CSV_COLUMNS,
+    CSV_STATEMENT,
     NOT_COMPLETE,
     ldv_records,
     select_all,
@@ -119,7 +120,7 @@ def test_an_ldv_record_has_every_mandatory_field(small_world: World) -> None:
 
 
 def test_csv_has_a_line_per_entry_and_no_formula(small_world: World) -> None:
-    """Headings, codes, one line each; no value starts with a character that a spreadsheet would run."""
+    """Headings, the last of which says what it does not prove; no value starts with what a spreadsheet would run."""
     small_world.append(entry(rules=("COUNT-TOTAL", "COUNT-ORDER"), cause=bytes(32)))
     small_world.step()
     out = io.StringIO()
@@ -128,6 +129,8 @@ def test_csv_has_a_line_per_entry_and_no_formula(small_world: World) -> None:
     assert [row["event"] for row in rows] == ["submission.received", "log.opened"]
     assert rows[0]["rules"] == "COUNT-TOTAL COUNT-ORDER"
     assert list(rows[0]) == list(CSV_COLUMNS)
+    assert list(rows[0].items())[-1] == (CSV_STATEMENT, "")
+    assert "Proves nothing by itself" in CSV_STATEMENT
     assert not [value for row in rows for value in row.values() if value and value[0] in "=+-@\t\r"]
 
 

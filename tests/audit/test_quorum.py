@@ -71,6 +71,9 @@ def test_a_witness_may_sign_with_ml_dsa() -> None:
         (f"witness none {W[0].key}\nquorum none", "a name of its own"),
         (f"witness a {W[0].key}\nwitness a {W[1].key}\nquorum none", "line 2: each witness"),
         (f"witness a {W[0].key}\nwitness b {W[0].key}\nquorum none", "line 2: this public key"),
+        (f"witness a {LOG.key}\nquorum a", "line 1: a log or receipt key"),
+        (f"receipt {LOG.key}\nreceipt {LOG.key}\nquorum none", "line 2: this public key"),
+        (f"witness a {W[0].key}\ngroup a 1 a\nquorum a", "line 2: each witness"),
         (f"witness a {W[0].key}\ngroup g 2 a\nquorum g", "line 2: a group of 1 asks"),
         (f"witness a {W[0].key}\ngroup g 0 a\nquorum g", "a group of 1 asks"),
         (f"witness a {W[0].key}\ngroup g any b\nquorum g", "line 2: write `group"),
@@ -86,9 +89,11 @@ def test_a_witness_may_sign_with_ml_dsa() -> None:
     ],
 )
 def test_a_wrong_line_is_named_with_what_it_should_be(lines: str, message: str) -> None:
-    """A fault says which line and how to mend it."""
+    """A fault says which line and how to mend it; the verifier is as strict: it sees no quorum that is not there."""
     with pytest.raises(NoteError, match=message):
         parse_policy(lines)
+    with pytest.raises(Fault, match="policy"):
+        TheirPolicy(lines)
 
 
 @given(text=st.text(max_size=80))

@@ -1,5 +1,8 @@
 """The stand-alone verifier: its cryptography against another one, and every fault it names."""
 
+import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +13,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.note import Signer
-from audit.verify import FAULTS, Fault, Policy, is_signed, main
-from tests.audit.bundles import CONTENT, POLICY, Bundle, checkpoint_note, good_bundle, line_of, tree_of
-from tests.audit.world import ORIGIN, signer
+from audit.receipt import issue
+from audit.verify import FAULTS, PROOF, Fault, Policy, check_receipt, is_signed, main
+from tests.audit.bundles import (
+    CONTENT,
+    NONCE,
+    POLICY,
+    RECEIPTS,
+    SIZES,
+    Bundle,
+    checkpoint_note,
+    good_bundle,
+    line_of,
+    tree_of,
+)
+from tests.audit.world import MORNING, ORIGIN, signer
 
 THIEF = Signer(ORIGIN, bytes([66]) * 32)
 
@@ -247,6 +262,27 @@ def test_a_receipt_is_checked_with_its_file_and_against_a_bundle(
     assert "Ontvangstbewijs in orde." in capsys.readouterr().out
     assert main([*given, "--file", str(other), "--lang", "en"]) == 1
     assert capsys.readouterr().out == "NOT IN ORDER: the receipt is not of this file [file]\n"
+
+
+def test_a_receipt_with_a_longer_nonce_is_of_no_other_file() -> None:
+    """The beginning of the file moved into the nonce gives the same commitment, but not a second file."""
+    bundle = good_bundle()
+    moved = issue(
+        RECEIPTS, kind="submission", entry=bundle.lines[5], made=MORNING, nonce=NONCE + CONTENT[:3], details={}
+    )
+    receipt = moved + bundle.receipt.removeprefix(bundle.receipt.partition(f"\n{PROOF}")[0])
+    assert check_receipt(receipt, Policy(POLICY)).size == SIZES[0]
+    with pytest.raises(Fault, match="file"):
+        check_receipt(receipt, Policy(POLICY), CONTENT[3:])
+
+
+def test_a_screen_without_the_letters_of_a_name_still_shows_the_verdict(tmp_path: Path) -> None:
+    """A witness with an accent in its name, printed where there are no accents: written out, not an error."""
+    path, policy = _files(tmp_path)
+    policy.write_text(POLICY.replace("witness w", "witness caf\u00e9").replace("quorum w", "quorum caf\u00e9"), "utf-8")
+    run = [sys.executable, "-m", "audit.verify", str(path), "--policy", str(policy)]
+    said = subprocess.run(run, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=True).stdout
+    assert rb"Medeondertekend door caf\xe9 op" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x05\x06" + bytes(18)])

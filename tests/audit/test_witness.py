@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sqlite3
 import stat
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -169,6 +171,7 @@ def test_a_witness_that_forgot_is_brought_up_to_date(world: World, tmp_path: Pat
         (httpx.Response(422), Answer.ALARM),
         (httpx.Response(409, text="900\n"), Answer.ALARM),
         (httpx.Response(409, text="none"), Answer.REFUSED),
+        (httpx.Response(409, text="9" * 5000), Answer.REFUSED),
         (httpx.Response(200, text="fine"), Answer.REFUSED),
         (httpx.Response(200, text=str(STRANGER.cosign(Checkpoint(ORIGIN, 3, LEAVES[0]), NOW))), Answer.REFUSED),
         (httpx.Response(200, text=str(COSIGNER.cosign(Checkpoint(ORIGIN, 3, LEAVES[0]), NOW))), Answer.REFUSED),
@@ -209,6 +212,13 @@ def test_the_server_refuses_what_it_does_not_serve(
     """Bytes that are no text, too much, another call, an unknown log."""
     with _served(witness) as url, httpx.Client() as client:
         assert client.request(method, url + path, content=content).status_code == status
+
+
+def test_the_server_refuses_a_length_of_thousands_of_digits(witness: Witness) -> None:
+    """A number that Python will not read is too much, not a dropped connection."""
+    with _served(witness) as url, socket.create_connection(("127.0.0.1", urlsplit(url).port), timeout=30) as caller:
+        caller.sendall(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+        assert caller.recv(12) == b"HTTP/1.1 413"
 
 
 def test_another_organisation_runs_a_witness_with_one_command(world: World, tmp_path: Path) -> None:

@@ -114,6 +114,12 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "an unknown code": (printed(s1=None).replace("s1", "s9"), {}, "shop: no code 's9' at level 'shop'"),
     "an unknown level": (printed(s1=None).assign(shop_level="street"), {}, "shop: no code 's1' at level 'street'"),
     "a dimension without a column": (printed(s1=None).drop(columns="shop"), {}, "shop: no such column in the table"),
+    "a frame without figures": (printed(s1=None).drop(columns="value"), {}, "frame: no column 'value'"),
+    "a frame without a level": (printed(s1=None).drop(columns="shop_level"), {}, "frame: no column 'shop_level'"),
+    "a mark instead of a figure": (
+        printed(s1=None).assign(value="<5"), {}, "frame: value of 's1', 'shop' is no number",
+    ),
+    "knowledge without bounds": (printed(s1=None), {"known": cell("s1")}, "known: no column 'lower'"),
     "an unknown cell to bound": (printed(s1=None), {"cells": cell("s9")}, "shop: no code 's9'"),
 }  # fmt: skip
 

@@ -145,12 +145,30 @@ def test_a_small_change_cannot_be_seen(town: Case) -> None:
     assert releases[1].protected.certificate["cells"]["suppressed"] > 0
 
 
+def test_big_changes_that_nearly_cancel_are_published(town: Case) -> None:
+    """One shop gains twelve, another loses ten: their town shows two more; what is protected is each by itself."""
+    after = changed(town, {("s0", "m"): [52, 12, 9], ("s2", "m"): [32, 14, 9]})
+    frames = [made.protected.frame.set_index(["shop", "item"]) for made in corrected(town, after, ["s0", "s2"])]
+    assert [frame.loc[("t0", "i0"), "value"] for frame in frames] == [126, 128]
+
+
 def test_a_big_change_is_published(town: Case) -> None:
     """Ten pupils move: both figures may be seen."""
     after = changed(town, {("s0", "m"): [30, 22, 9]})
     frame = corrected(town, after, ["s0"])[1].protected.frame
     cell = frame[(frame["shop"] == "s0") & (frame["item"] == "i1")]
     assert cell["value"].tolist() == [22]
+
+
+def test_a_table_of_one_path_without_insiders_is_corrected() -> None:
+    """Old and new are two paths, shops one: the versions still do not become the units."""
+    places = [(f"s{n}", f"t{n % 2}", "c", "o") for n in range(4)]
+    before = case(places, {(f"s{n}", "m"): [40 + n, 12 + n] for n in range(4)})
+    before = replace(before, places=before.places.drop(columns="chain"))
+    after = changed(before, {("s0", "m"): [39, 13]})
+    frame = corrected(before, after, ["s0"])[1].protected.frame
+    moved = frame[(frame["shop"] == "s0") & (frame["item_level"] == "item")]
+    assert moved["status"].tolist() == ["suppressed", "suppressed"]
 
 
 def test_hidden_stays_hidden(town: Case) -> None:

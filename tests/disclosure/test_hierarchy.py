@@ -55,11 +55,12 @@ def test_members_that_do_not_add_up_have_no_margin() -> None:
 
 
 def test_units_are_the_owned_dimension_else_the_one_with_most_paths() -> None:
-    """Linked areas come first, unless insiders own leaves of another dimension."""
+    """Linked areas come first, unless insiders own leaves of another dimension, or terms keep them inside a unit."""
     items = lay_out("item", Hierarchy("item", pd.DataFrame({"item": list("abcd"), "any": "any"}), paths=[("any",)]),
                     pd.Series(list("abcd")))  # fmt: skip
     assert unit_of([items, axis()]) == 1
     assert unit_of([items, axis()], owned=["item", "insider"]) == 0
+    assert unit_of([items, axis()], within=["shop"]) == 0
 
 
 FAULTS: dict[str, tuple[Callable[[], Any], str]] = {
@@ -74,6 +75,24 @@ FAULTS: dict[str, tuple[Callable[[], Any], str]] = {
     "paths that do not meet": (
         lambda: Hierarchy("shop", SHOPS, paths=[("town", "all"), ("chain", "region")]),
         "shop: the paths do not meet; let each end in the same top level",
+    ),
+    "a leaf as number and as text": (
+        lambda: Hierarchy("shop", SHOPS.assign(shop=[1, "1", 2]), paths=LINKED),
+        "shop: '1' stands twice in the lookup; a leaf has one row",
+    ),
+    "an area as number and as text": (
+        lambda: Hierarchy(
+            "shop", SHOPS.assign(town=[1, "1", 2], region=["r1", "r2", "r1"]), paths=[("town", "region")]
+        ),
+        "shop: town '1' has two parents at level 'region'",
+    ),
+    "a column twice": (
+        lambda: Hierarchy("shop", pd.concat([SHOPS, SHOPS[["town"]]], axis=1), paths=LINKED),
+        "shop: the lookup has column 'town' twice",
+    ),
+    "a level twice in a path": (
+        lambda: Hierarchy("shop", SHOPS, paths=[("town", "town", "all")]),
+        "shop: a level stands twice in the path town, town, all",
     ),
     "an empty lookup": (lambda: Hierarchy("shop", SHOPS.iloc[:0], paths=LINKED), "shop: the lookup is empty"),
     "a level without a column": (

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disclosure import DisclosureError, Hierarchy, ThresholdRule, protect
+from disclosure import DisclosureError, Hierarchy, Inequality, ThresholdRule, protect
 from tests.disclosure.world import SEED, Case, at_random, case
 
 CLEANUP = importlib.import_module("disclosure.secondary.cleanup")
@@ -48,6 +48,17 @@ def test_certificate_holds_totals_only(shops: Case) -> None:
     assert json.loads(json.dumps(certificate)) == certificate
     assert certificate["verdicts"]["exact"] == certificate["verdicts"]["narrowed"] == 0
     assert certificate["verdicts"]["small"] == certificate["verdicts"]["safe"] > 0
+
+
+@pytest.mark.parametrize("line", [[4, 4], [3, 5], [0, 8]])
+def test_certificate_says_nothing_of_a_row_that_is_withheld(line: list[int]) -> None:
+    """Of eight people in a withheld row two cells may be small, or one; the certificate is the same."""
+    rule = ThresholdRule(min_denominator=17, complements=False)
+    plain = {**COUNTS, ("s1", "m"): [40, 12]}
+    made = case(PLACES, {**plain, ("s2", "m"): line}, rule=rule).build()
+    other = case(PLACES, {**plain, ("s2", "m"): [2, 6]}, rule=rule).build()
+    assert made.protected.certificate == other.protected.certificate
+    assert made.verdicts.small > made.verdicts.told == made.protected.certificate["verdicts"]["small"]
 
 
 def test_protect_is_the_table_of_build(shops: Case) -> None:
@@ -91,6 +102,26 @@ def test_row_below_the_denominator_is_withheld_whole() -> None:
     table = case(PLACES, {**COUNTS, ("s1", "m"): [6, 4]}, rule=ThresholdRule(minimum=3, min_denominator=17))
     frame = table.build().protected.frame.set_index(["shop", "item"])
     assert frame.loc["s1"]["status"].to_dict() == {"any": "published", "i0": "suppressed", "i1": "suppressed"}
+
+
+def test_more_items_than_shops_are_no_units() -> None:
+    """A public margin over three items of two shops: its floor holds, and what is known of a town is believed."""
+    table = case(
+        PLACES[2:], {("s3", "m"): [6, 5, 5], ("s4", "m"): [50, 40, 30]}, rule=ThresholdRule(min_denominator=17)
+    )
+    table = replace(table, places=table.places.drop(columns="chain"))
+    cell = {"shop": "s4", "shop_level": "shop", "item": "i0", "item_level": "item", "mood": "m", "mood_level": "mood"}
+    frame = table.build(known=pd.DataFrame([{**cell, "lower": 40, "upper": 60}])).protected.frame
+    withheld = frame[(frame["shop"] == "s3") & (frame["item_level"] == "item")]
+    assert withheld["status"].tolist() == ["suppressed"] * 3
+
+
+def test_inequality_between_many_items_holds_in_every_shop() -> None:
+    """Without insiders the items could have given the units; then an order of theirs would have been refused."""
+    table = case(PLACES[2:], {("s3", "m"): [30, 3, 9], ("s4", "m"): [50, 40, 30]})
+    table = replace(table, places=table.places.drop(columns="chain"), public=())
+    frame = table.build(inequalities=[Inequality({"item": "i1"}, {"item": "i0"})]).protected.frame
+    assert frame.loc[(frame["shop"] == "s3") & (frame["item"] == "i1"), "status"].tolist() == ["suppressed"]
 
 
 def test_small_public_total_prints_as_suppressed() -> None:
@@ -147,6 +178,9 @@ REFUSED = {
     "negative": (lambda t: t.assign(n=-1), "negative"),
     "fraction": (lambda t: t.assign(n=0.5), "whole"),
     "missing": (lambda t: t.assign(n=np.nan), "missing"),
+    "complex": (lambda t: t.assign(n=t["n"] * 1j), "n: complex numbers are no counts"),
+    "more than can be added exactly": (lambda t: t.assign(n=2**53), r"'s1'.* is 2\*\*30 or more"),
+    "more together": (lambda t: t.assign(n=2**29), r"n: the counts add up to 2\*\*30 or more"),
     "twice": (lambda t: pd.concat([t, t.iloc[:1]]), "'s1'.*twice"),
     "unknown": (lambda t: t.assign(shop="s9"), "unknown code 's9'"),
     "column": (lambda t: t.drop(columns="item"), "item: no such column"),

@@ -1,5 +1,7 @@
 """The rule: which counts are small, how far a reader must be able to think, and what rules are refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,11 +63,21 @@ def test_row_below_the_floor_may_have_both_small() -> None:
     assert max(both) == rule.floor - 1
 
 
-@pytest.mark.parametrize("settings", [{"minimum": 1}, {"minimum": 0}, {"min_denominator": -1}])
-def test_rule_that_protects_nobody_is_refused(settings: dict[str, int]) -> None:
-    """A threshold of one and a negative denominator are mistakes."""
+@pytest.mark.parametrize(
+    "settings",
+    [{"minimum": 1}, {"minimum": 0}, {"minimum": 2.5}, {"min_denominator": -1}, {"min_denominator": None}],
+)
+def test_rule_that_protects_nobody_is_refused(settings: dict[str, Any]) -> None:
+    """A threshold of one, of half a person or of nothing at all, and a negative denominator are mistakes."""
     with pytest.raises(DisclosureError, match=r"minimum is|min_denominator is"):
         ThresholdRule(**settings)
+
+
+@pytest.mark.parametrize("sides", [([], []), ({"mood": "less"}, [])])
+def test_inequality_without_a_side_is_refused(sides: tuple[Any, Any]) -> None:
+    """At most nothing is what a structural zero says."""
+    with pytest.raises(DisclosureError, match="name a cell on each side"):
+        Inequality(*sides)
 
 
 def test_inequality_is_a_value() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from disclosure import DisclosureError, Inequality
+from disclosure import DisclosureError, Hierarchy, Inequality
 from tests.disclosure.world import Case, case
 
 PLACES = [("s1", "t1", "c1", "o1"), ("s2", "t1", "c1", "o2"), ("s3", "t1", "c1", "o3"), ("s4", "t2", "c1", "o1")]
@@ -35,6 +35,13 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown dimension of a public margin": ({"public": [{"street": "x"}]}, "no dimension 'street'"),
     "unknown level of a wish": ({"weights": [({"item": "x"}, 2.0)]}, "item: no level 'x'"),
     "a wish below nothing": ({"weights": [({"item": "any"}, -2.0)]}, "weights: a factor is no positive number"),
+    "wishes that are no pairs": ({"weights": {"item": 2.0}}, "weights: give a list of pairs"),
+    "wishes in a frame": ({"weights": pd.DataFrame({"item": [2.0]})}, "weights: give a list of pairs"),
+    "a dimension called as a column of the release": (
+        {"dimensions": {"status": Hierarchy.separate("status")}}, "status: a release has a column of this name",
+    ),
+    "a seed that is text": ({"seed": "0123456789abcdef"}, "seed: give at least 16 secret bytes, not str"),
+    "a seed that is a number": ({"seed": 5}, "seed: give at least 16 secret bytes, not int"),
     "a wish that is no number": ({"weights": [({}, float("nan"))]}, "weights: a factor is no positive number"),
     "unknown code of a structural zero": (
         {"structural_zeros": pd.DataFrame({"shop": ["s9"]})}, "shop: unknown code 's9'",
@@ -56,7 +63,14 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
         "inequality: name a code of 'mood' in every cell, or in none",
     ),
     "inequality about single units": (
-        {"inequalities": [Inequality({"shop": "s1"}, {"shop": "s2"})]}, "inequality: it may not name a code of 'shop'",
+        {
+            "inequalities": [Inequality({"shop": "s1"}, {"shop": "s2"})],
+            "coalitions": pd.DataFrame({"shop": ["s1"], "insider": ["x"]}),
+        },
+        "shop: a public margin or an inequality holds in every unit and names this dimension",
+    ),
+    "public margins that leave no units": (
+        {"public": [{"shop": "all"}, {"item": "any"}, {"mood": "mood"}]}, "and no other can give the units",
     ),
     "inequality that the counts break": (
         {"inequalities": [Inequality({"item": "i0"}, {"item": "i1"})]}, "the counts of shop 's1' break one",

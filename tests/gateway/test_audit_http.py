@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DBAPIError
 
-from audit.checkpoint import Checkpoint, open_checkpoint
+from audit.checkpoint import Checkpoint, Cosigner, open_checkpoint
 from audit.continuation import Continuation, verify_continues
 from audit.export import CSV_COLUMNS
 from audit.leaf import encode
@@ -288,6 +288,23 @@ def test_with_a_witness_a_receipt_is_proven_to_the_quorum(lite: Site, witness: t
     assert run("-m", "gateway.cli", "receipt", "verify", *arguments).returncode == 0
     (tmp_path / "counts.csv").write_bytes(lite.world.counts(1))
     assert run("-m", "gateway.cli", "receipt", "verify", *arguments).returncode == 1
+
+
+def test_a_witness_that_makes_its_client_fail_does_not_keep_the_others_from_being_asked(lite: Site) -> None:
+    """An answer that raises is a refusal of that witness; the next one says that it saw another past."""
+    keys = [Cosigner(f"{name}.example/w", sha256(name.encode()).digest()).key for name in ("first", "second")]
+    lines = [f"witness {n} {key} https://{n}.example" for n, key in zip(("first", "second"), keys, strict=True)]
+    (lite.world.gateway.home.folder / "witnesses.txt").write_text("\n".join([*lines, "quorum none\n"]), "utf-8")
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.host == "first.example":
+            raise ValueError("whatever goes wrong")
+        return httpx.Response(422)
+
+    with lite.client() as public:
+        patiently(public, "/v1/audit/checkpoint")
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        assert ask_all(lite.world.gateway, client) == {"first": "refused", "second": "alarm"}
 
 
 def test_the_command_line_of_an_auditor(lite: Site, tmp_path: Path) -> None:
