@@ -28,7 +28,16 @@ from gateway.identity import (
     still_good,
 )
 from gateway.outcome import Fault, Refused, Report
-from gateway.periods import counts_end, find_period, first_day, last_use, period_fault, rows_end, school_year
+from gateway.periods import (
+    counts_end,
+    days_fault,
+    find_period,
+    first_day,
+    last_use,
+    period_fault,
+    rows_end,
+    school_year,
+)
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
@@ -59,13 +68,19 @@ class Desk:
     def open_period(
         self, table: str, code: str, *, reference_date: date, deadline: date, exercise: bool
     ) -> Period | Refused:
-        """Open a period of a table; a real one needs two operators, or the word `unsafe` in the settings."""
+        """Open a period of a table; a real one needs two operators, or the word `unsafe` in the settings.
+
+        A school year whose rows were erased gets none: it would have no keys.
+        """
         contract = self.gateway.contracts.get(table)
         if contract is None or contract.table != table:
             return Refused("unknown-collection")
-        fault = period_fault(code, contract) or ("PERIOD-DAYS" if deadline < reference_date else None)
+        rule = period_fault(code, contract)
+        fault = Fault(rule, column="code") if rule else days_fault(code, reference_date, deadline)
         if fault is not None:
-            return _faulty(fault)
+            return Refused("faults-in-request", report=Report.of([fault]))
+        if self._is_over(school_year(code)):
+            return Refused("school-year-over")
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
             if find_period(session, table, code) is not None:
@@ -193,7 +208,7 @@ class Desk:
         A school year whose rows were erased gets none any more.
         """
         year = school_year(period)
-        if rows_end(self.gateway.law.purposes, year) <= self.gateway.today:
+        if self._is_over(year):
             return Refused("school-year-over")
 
         def act(session: Session, actor: Actor, decision: Decision) -> int:
@@ -351,9 +366,13 @@ class Desk:
         return result
 
     def _is_exercise(self, table: str, code: str) -> bool:
+        """Whether a period needs no second operator; where there is none, the act says that and nothing else."""
         with self.gateway.reading() as session:
             period = find_period(session, table, code)
-            return period is not None and period.exercise
+            return period is None or period.exercise
+
+    def _is_over(self, year: str) -> bool:
+        return rows_end(self.gateway.law.purposes, year) <= self.gateway.today
 
 
 def _faulty(rule: str) -> Refused:

@@ -1,7 +1,7 @@
 """What the operator does: every act decided, logged, and undone whole when it is refused."""
 
 import json
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlmodel import select
@@ -60,11 +60,34 @@ def test_a_period_has_a_form(world: World, code: str) -> None:
     assert rules(outcome) == {"PERIOD-CODE"}
 
 
-def test_a_period_ends_after_it_is_counted(world: World) -> None:
-    """A deadline before the reference date is refused."""
-    counted, ends = date(2026, 10, 2), date(2026, 10, 1)
+@pytest.mark.parametrize(
+    ("counted", "ends"),
+    [
+        (date(2026, 10, 2), date(2026, 10, 1)),
+        (date(2026, 1, 1), date(2026, 10, 1)),
+        (date(2027, 8, 1), date(2027, 9, 1)),
+        (date(2026, 10, 1), date(2072, 1, 31)),
+        (date(2026, 10, 1), date.max),
+    ],
+)
+def test_a_period_has_days_of_its_school_year(world: World, counted: date, ends: date) -> None:
+    """A deadline before the reference date is refused, and so are days that a slip of a digit took elsewhere."""
     outcome = world.desk.open_period(TABLE, "2026-2027-2", reference_date=counted, deadline=ends, exercise=True)
     assert rules(outcome) == {"PERIOD-DAYS"}
+
+
+def test_a_year_that_was_erased_gets_no_period(world: World) -> None:
+    """A period for which no keys can be made is refused before it is opened, not after."""
+    later = world.at(datetime(2027, 9, 1, tzinfo=UTC))
+    assert later.desk.open_period(TABLE, "2026-2027-2", exercise=True, **DAYS) == Refused("school-year-over")
+    assert later.desk.close_period(TABLE, "2026-2027-2") == Refused("unknown-period")
+
+
+def test_a_period_that_is_not_there_is_said_so(world: World) -> None:
+    """A mistyped code is named as such, not taken for a real period that needs a second operator."""
+    site = world.region.sites[0].code
+    assert world.desk.close_period(TABLE, "2026-2027-9") == Refused("unknown-period")
+    assert world.desk.reopen_for(TABLE, "2026-2027-9", site) == Refused("unknown-period")
 
 
 @pytest.mark.parametrize("scopes", [[], ["foo"], ["submit", "everything"]])
