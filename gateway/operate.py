@@ -40,7 +40,7 @@ from gateway.periods import (
 )
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
-from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
+from gateway.register import Changes, SiteEntry, add_parties, name_fits, party_fault, register_sites
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening, ServiceKey
 from policies.decision import Decision, Deny
 from policies.purpose import DataCategory
@@ -138,7 +138,7 @@ class Desk:
 
     def add_party(self, code: str, kind: str, name: str) -> bool | Refused:
         """Register a party that is not a site; False when it was there already."""
-        fault = party_fault(code, kind)
+        fault = party_fault(code, kind) or (None if name_fits(name) else "PARTY-NAME")
         if fault is not None:
             return _faulty(fault)
 
@@ -154,6 +154,9 @@ class Desk:
         self, sites: Sequence[SiteEntry], parties: Sequence[tuple[str, str, str]], valid_from: date
     ) -> Changes | Refused:
         """Register sites and parties from a list, in one transaction; one wrong line refuses the whole list."""
+        nameless = [Fault("PARTY-NAME", where=code) for code, _, name in parties if not name_fits(name)]
+        if nameless:
+            return Refused("faults-in-request", report=Report.of(nameless))
 
         def act(session: Session, actor: Actor, decision: Decision) -> Changes | Refused:
             add_parties(session, parties)
@@ -323,8 +326,8 @@ class Desk:
         Elsewhere the role stands for a label that is not given.
         """
         known_as = label.strip() or ("" if role == "operator" else role)
-        if not known_as:
-            return _faulty("PERSON-LABEL")
+        if not name_fits(known_as):
+            return _faulty("PARTY-NAME" if known_as else "PERSON-LABEL")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
             row = session.get(Party, party)

@@ -1,5 +1,7 @@
 """The pages as one application."""
 
+from http import HTTPStatus
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -8,7 +10,7 @@ from starlette.routing import Route
 
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
-from gateway.http.api import gone
+from gateway.http.api import allowed, gone
 from gateway.http.edge import WAIT_SECONDS
 from gateway.http.limits import Limit
 from gateway.messages import LANGUAGES, problem_text
@@ -60,7 +62,8 @@ def create_pages(gateway: Gateway, public_limit: Limit) -> Starlette:
 def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     response = refusal(request, visitor(request), Refused(_PROBLEMS.get(status, "invalid-request")))
-    response.headers.update((isinstance(error, HTTPException) and error.headers) or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = allowed(request)
     return response
 
 

@@ -1,6 +1,7 @@
 """What the operator does: every act decided, logged, and undone whole when it is refused."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.publish.deciding import review
+from gateway.register import SiteEntry
 from gateway.settings import SettingsError, read_settings
 from gateway.store import Party, Period, PeriodState, Release, ReleaseState
 from policies.decision import Deny
@@ -88,6 +90,17 @@ def test_a_period_that_is_not_there_is_said_so(world: World) -> None:
     site = world.region.sites[0].code
     assert world.desk.close_period(TABLE, "2026-2027-9") == Refused("unknown-period")
     assert world.desk.reopen_for(TABLE, "2026-2027-9", site) == Refused("unknown-period")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201])
+def test_a_party_has_a_name(world: World, name: str) -> None:
+    """Empty or endless names are refused, of one party and in a list, and so is an endless label of a person."""
+    assert rules(world.desk.add_party("GM0999", "gemeente", name)) == {"PARTY-NAME"}
+    assert rules(world.desk.register([], [("GM0999", "gemeente", name)], date(2026, 8, 1))) == {"PARTY-NAME"}
+    site = replace(SiteEntry("99ZZ00", "x", "so", ("undivided",), "ORG-1", "GM0344", None, 9), name=name)
+    assert rules(world.desk.register([site], [], date(2026, 8, 1))) == {"PARTY-NAME"}
+    label = world.desk.invite(world.region.sites[0].code, "school", name)
+    assert isinstance(label, str) is (not name.strip())
 
 
 @pytest.mark.parametrize("scopes", [[], ["foo"], ["submit", "everything"]])

@@ -103,7 +103,7 @@ def test_xlsx_and_csv_give_the_same_counts() -> None:
 
 @pytest.mark.parametrize("before", [("visible", [["Uitleg"]]), ("hidden", rows(all_upto5="7")), ("visible", [])])
 def test_the_sheet_with_the_counts_is_read(before: tuple[str, list[list[object]]]) -> None:
-    """Before it may stand an explanation, an empty sheet or a hidden one; where no sheet has the header, that is said."""
+    """Before it may stand an explanation, an empty sheet or a hidden one."""
     parsed = parse(as_xlsx(rows(), before), COUNTS)
     assert isinstance(parsed, Parsed)
     assert parsed.counts == parse(as_csv(rows()), COUNTS).counts
