@@ -15,7 +15,7 @@ from policies.days import FIRST_MONTH
 from policies.purpose import Purposes
 
 ROWS, COUNTS = "counting-for-school", "statutory-counts"
-_QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
+_QUARTER = re.compile(r"20[0-9]{2}-20[0-9]{2}-[1-4]")
 _YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
 _EARLY = timedelta(days=183)  # a first period may be counted on a day before its school year
 
@@ -23,8 +23,7 @@ _EARLY = timedelta(days=183)  # a first period may be counted on a day before it
 def period_fault(code: str, contract: Contract) -> str | None:
     """The rule a period's code breaks: four deliveries a year, or a whole school year for a yearly collection."""
     form = _YEAR if contract.collection.cadence == "year" else _QUARTER
-    match = form.fullmatch(code)
-    return None if match and int(match[2]) == int(match[1]) + 1 else "PERIOD-CODE"
+    return None if form.fullmatch(code) and is_school_year(school_year(code)) else "PERIOD-CODE"
 
 
 def days_fault(code: str, reference_date: date, deadline: date) -> Fault | None:
@@ -39,6 +38,12 @@ def days_fault(code: str, reference_date: date, deadline: date) -> Fault | None:
 def school_year(code: str) -> str:
     """The school year of a period: its first nine characters."""
     return code[:9]
+
+
+def is_school_year(year: str) -> bool:
+    """Whether a text names a school year: two consecutive years."""
+    match = _YEAR.fullmatch(year)
+    return match is not None and int(match[2]) == int(match[1]) + 1
 
 
 def first_day(year: str) -> date:

@@ -16,6 +16,7 @@ from gateway.http.limits import Limit
 from gateway.messages import LANGUAGES, problem_text
 from gateway.outcome import Refused
 from gateway.web import (
+    answering,
     asking,
     assets,
     consenting,
@@ -47,7 +48,7 @@ def create_pages(gateway: Gateway, public_limit: Limit) -> Starlette:
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
         *trend.ROUTES, *recipient.ROUTES, *noticing.ROUTES,
         *desk.ROUTES, *reviewing.ROUTES, *parties.ROUTES,
-        *officer.ROUTES, *views.ROUTES, *asking.ROUTES,
+        *officer.ROUTES, *views.ROUTES, *asking.ROUTES, *answering.ROUTES,
         Route("/static/{version}/{name}", assets.serve),
     ]  # fmt: skip
     pages = Starlette(routes=routes, exception_handlers={

@@ -75,6 +75,12 @@ def test_a_place_that_no_log_has_is_no_error(stage: Stage) -> None:
             {"deadline"},
         ),
         ("builder", "/operator", {"table": TABLE, "code": "x", "reference_date": ""}, {"reference_date"}),
+        (
+            "school",
+            "/access",
+            {"school_year": "2026-2028", "pseudonym": "A" * 85, "consents": "x " * 21},
+            {"school_year", "pseudonym", "consents"},
+        ),
         ("builder", "/operator/parties", {"code": "GM0999", "kind": "gemeente", "name": " "}, {"name"}),
     ],
 )  # fmt: skip
