@@ -43,6 +43,7 @@ from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, name_fits, party_fault, register_sites
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening, ServiceKey
 from policies.decision import Decision, Deny
+from policies.parties import Kind
 from policies.purpose import DataCategory
 from policies.question import Action
 from policies.things import Installation
@@ -125,7 +126,8 @@ class Desk:
             period = find_period(session, table, code)
             if period is None or period.id is None:
                 return Refused("unknown-period")
-            if session.get(Party, site) is None:
+            party = session.get(Party, site)
+            if party is None or party.kind != Kind.SITE:
                 return Refused("unknown-party")
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
                 return Refused("counts-erased")

@@ -92,6 +92,12 @@ def test_a_period_that_is_not_there_is_said_so(world: World) -> None:
     assert world.desk.reopen_for(TABLE, "2026-2027-9", site) == Refused("unknown-period")
 
 
+def test_a_period_is_reopened_for_a_site(world: World) -> None:
+    """For a gemeente, which delivers nothing, there is nothing to reopen."""
+    assert world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].gemeente) == Refused("unknown-party")
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code))
+
+
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201])
 def test_a_party_has_a_name(world: World, name: str) -> None:
     """Empty or endless names are refused, of one party and in a list, and so is an endless label of a person."""
