@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete
+from sqlalchemy import delete, or_
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
@@ -17,8 +17,9 @@ from gateway.outcome import GatewayError, Refused
 from gateway.periods import takes
 from gateway.receive import CURRENT, Matter, counts_of, decide_on, look_up, milliseconds
 from gateway.records.expected import Cell
-from gateway.store import Enrolment, Period, Receipt, Submission, SubmissionState
-from policies.decision import Decision, Deny
+from gateway.register import holding_on
+from gateway.store import Enrolment, Mandate, Period, Receipt, Submission, SubmissionState
+from policies.decision import Decision, Deny, Permit
 from policies.question import Action
 from policies.things import Delivery
 
@@ -126,17 +127,30 @@ def receipt_of(
 def own_submissions(
     gateway: Gateway, identity: Identity, period: str | None = None
 ) -> Sequence[tuple[Submission, str]]:
-    """All submissions of the caller's own site with their period, newest first."""
+    """All submissions of the caller's own site with their period, newest first; for who has mandates, of their sites.
+
+    For each of those the law says whether the mandate lets it be read.
+    """
+    given = select(Mandate.site).where(Mandate.supplier == identity.party, holding_on(gateway.today, model=Mandate))
     with gateway.reading() as session:
         query = (
             select(Submission, Period.code)
             .join(Period)
-            .where(Submission.site == identity.party)
+            .where(or_(col(Submission.site) == identity.party, col(Submission.site).in_(given)))
             .order_by(col(Submission.received_at).desc())
         )
         if period is not None:
             query = query.where(Period.code == period)
-        return [(submission, code) for submission, code in session.exec(query)]
+        found = [(submission, code) for submission, code in session.exec(query)]
+        others = {(row.collection, row.site, code): row for row, code in found if row.site != identity.party}
+        closed = {about for about, row in others.items() if not _may_read(gateway, session, identity, row, about[-1])}
+        return [(row, code) for row, code in found if (row.collection, row.site, code) not in closed]
+
+
+def _may_read(gateway: Gateway, session: Session, identity: Identity, submission: Submission, period: str) -> bool:
+    about = {"collection": submission.collection, "site": submission.site, "period": period}
+    matter = look_up(gateway, session, identity, **about)
+    return isinstance(matter, Matter) and isinstance(decide_on(gateway, matter, Action.READ_SUBMISSION), Permit)
 
 
 @dataclass(frozen=True, slots=True)

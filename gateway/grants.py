@@ -3,7 +3,7 @@
 Rows hold in [valid_from, valid_to) and stay: what was sent under them can be explained afterwards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 
 from sqlalchemy import ColumnElement, or_, update
@@ -12,10 +12,14 @@ from sqlmodel import Session, col, select
 from audit.entry import Actor, Entry
 from audit.events import Event
 from gateway.operate import Desk
-from gateway.outcome import Refused
+from gateway.outcome import Fault, Refused, Report
 from gateway.store import Agreement, Mandate, Party, SiteFacts
 from policies.decision import Decision
-from policies.question import Action
+from policies.question import ABOUT, Action
+from policies.things import Delivery
+
+# What a supplier can do for a site: the acts that are about a delivery.
+MANDATED = sorted(action.value for action, thing in ABOUT.items() if thing is Delivery)
 
 
 def grant_mandate(
@@ -29,6 +33,9 @@ def grant_mandate(
     valid_to: date,
 ) -> Mandate | Refused:
     """Register a mandate of a site for a supplier, with its scope and dates; it adds to those that hold."""
+    faults = list(_faults(actions, collections, sorted(desk.gateway.contracts), lasts=valid_from < valid_to))
+    if faults:
+        return Refused("faults-in-request", report=Report.of(faults))
 
     def act(session: Session, actor: Actor, decision: Decision) -> Mandate | Refused:
         if session.get(Party, supplier) is None or session.get(Party, site) is None:
@@ -41,6 +48,17 @@ def grant_mandate(
         return row
 
     return desk.act(Action.MANAGE_ACCESS, act)
+
+
+def _faults(
+    actions: Collection[str], collections: Collection[str], known: Sequence[str], *, lasts: bool
+) -> Iterator[Fault]:
+    """What is wrong with a mandate, each with what could be chosen."""
+    if not lasts:
+        yield Fault("MANDATE-DAYS", column="valid_to")
+    for name, asked, there in (("actions", actions, MANDATED), ("collections", collections, known)):
+        if not asked or not set(asked).issubset(there):
+            yield Fault(f"MANDATE-{name.upper()}", column=name, where=" · ".join(there))
 
 
 def end_mandate(desk: Desk, supplier: str, site: str) -> int | Refused:

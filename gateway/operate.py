@@ -28,12 +28,22 @@ from gateway.identity import (
     still_good,
 )
 from gateway.outcome import Fault, Refused, Report
-from gateway.periods import counts_end, find_period, first_day, last_use, period_fault, rows_end, school_year
+from gateway.periods import (
+    counts_end,
+    days_fault,
+    find_period,
+    first_day,
+    last_use,
+    period_fault,
+    rows_end,
+    school_year,
+)
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
-from gateway.register import Changes, SiteEntry, add_parties, party_fault, register_sites
+from gateway.register import Changes, SiteEntry, add_parties, name_fits, party_fault, register_sites
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening, ServiceKey
 from policies.decision import Decision, Deny
+from policies.parties import Kind
 from policies.purpose import DataCategory
 from policies.question import Action
 from policies.things import Installation
@@ -59,13 +69,19 @@ class Desk:
     def open_period(
         self, table: str, code: str, *, reference_date: date, deadline: date, exercise: bool
     ) -> Period | Refused:
-        """Open a period of a table; a real one needs two operators, or the word `unsafe` in the settings."""
+        """Open a period of a table; a real one needs two operators, or the word `unsafe` in the settings.
+
+        A school year whose rows were erased gets none: it would have no keys.
+        """
         contract = self.gateway.contracts.get(table)
         if contract is None or contract.table != table:
             return Refused("unknown-collection")
-        fault = period_fault(code, contract) or ("PERIOD-DAYS" if deadline < reference_date else None)
+        rule = period_fault(code, contract)
+        fault = Fault(rule, column="code") if rule else days_fault(code, reference_date, deadline)
         if fault is not None:
-            return _faulty(fault)
+            return Refused("faults-in-request", report=Report.of([fault]))
+        if self._is_over(school_year(code)):
+            return Refused("school-year-over")
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
             if find_period(session, table, code) is not None:
@@ -110,7 +126,8 @@ class Desk:
             period = find_period(session, table, code)
             if period is None or period.id is None:
                 return Refused("unknown-period")
-            if session.get(Party, site) is None:
+            party = session.get(Party, site)
+            if party is None or party.kind != Kind.SITE:
                 return Refused("unknown-party")
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
                 return Refused("counts-erased")
@@ -123,7 +140,7 @@ class Desk:
 
     def add_party(self, code: str, kind: str, name: str) -> bool | Refused:
         """Register a party that is not a site; False when it was there already."""
-        fault = party_fault(code, kind)
+        fault = party_fault(code, kind) or (None if name_fits(name) else "PARTY-NAME")
         if fault is not None:
             return _faulty(fault)
 
@@ -139,6 +156,9 @@ class Desk:
         self, sites: Sequence[SiteEntry], parties: Sequence[tuple[str, str, str]], valid_from: date
     ) -> Changes | Refused:
         """Register sites and parties from a list, in one transaction; one wrong line refuses the whole list."""
+        nameless = [Fault("PARTY-NAME", where=code) for code, _, name in parties if not name_fits(name)]
+        if nameless:
+            return Refused("faults-in-request", report=Report.of(nameless))
 
         def act(session: Session, actor: Actor, decision: Decision) -> Changes | Refused:
             add_parties(session, parties)
@@ -193,7 +213,7 @@ class Desk:
         A school year whose rows were erased gets none any more.
         """
         year = school_year(period)
-        if rows_end(self.gateway.law.purposes, year) <= self.gateway.today:
+        if self._is_over(year):
             return Refused("school-year-over")
 
         def act(session: Session, actor: Actor, decision: Decision) -> int:
@@ -308,8 +328,8 @@ class Desk:
         Elsewhere the role stands for a label that is not given.
         """
         known_as = label.strip() or ("" if role == "operator" else role)
-        if not known_as:
-            return _faulty("PERSON-LABEL")
+        if not name_fits(known_as):
+            return _faulty("PARTY-NAME" if known_as else "PERSON-LABEL")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
             row = session.get(Party, party)
@@ -351,9 +371,13 @@ class Desk:
         return result
 
     def _is_exercise(self, table: str, code: str) -> bool:
+        """Whether a period needs no second operator; where there is none, the act says that and nothing else."""
         with self.gateway.reading() as session:
             period = find_period(session, table, code)
-            return period is not None and period.exercise
+            return period is None or period.exercise
+
+    def _is_over(self, year: str) -> bool:
+        return rows_end(self.gateway.law.purposes, year) <= self.gateway.today
 
 
 def _faulty(rule: str) -> Refused:

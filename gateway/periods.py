@@ -9,25 +9,41 @@ from sqlmodel import Session, col, select
 
 from gateway.collections import Contract
 from gateway.messages import MendableError
+from gateway.outcome import Fault
 from gateway.store import Period, PeriodState, Reopening, table_of
 from policies.days import FIRST_MONTH
 from policies.purpose import Purposes
 
 ROWS, COUNTS = "counting-for-school", "statutory-counts"
-_QUARTER = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
+_QUARTER = re.compile(r"20[0-9]{2}-20[0-9]{2}-[1-4]")
 _YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
+_EARLY = timedelta(days=183)  # a first period may be counted on a day before its school year
 
 
 def period_fault(code: str, contract: Contract) -> str | None:
     """The rule a period's code breaks: four deliveries a year, or a whole school year for a yearly collection."""
     form = _YEAR if contract.collection.cadence == "year" else _QUARTER
-    match = form.fullmatch(code)
-    return None if match and int(match[2]) == int(match[1]) + 1 else "PERIOD-CODE"
+    return None if form.fullmatch(code) and is_school_year(school_year(code)) else "PERIOD-CODE"
+
+
+def days_fault(code: str, reference_date: date, deadline: date) -> Fault | None:
+    """What is wrong with the days of a period: both belong to its school year, since terms run from them."""
+    year = school_year(code)
+    if not first_day(year) - _EARLY <= reference_date <= last_day(year):
+        return Fault("PERIOD-DAYS", column="reference_date")
+    within = reference_date <= deadline <= last_deadline(year)
+    return None if within else Fault("PERIOD-DAYS", column="deadline")
 
 
 def school_year(code: str) -> str:
     """The school year of a period: its first nine characters."""
     return code[:9]
+
+
+def is_school_year(year: str) -> bool:
+    """Whether a text names a school year: two consecutive years."""
+    match = _YEAR.fullmatch(year)
+    return match is not None and int(match[2]) == int(match[1]) + 1
 
 
 def first_day(year: str) -> date:
@@ -38,6 +54,11 @@ def first_day(year: str) -> date:
 def last_day(year: str) -> date:
     """31 July, the last day of a school year."""
     return first_day(year).replace(year=int(year[5:])) - timedelta(days=1)
+
+
+def last_deadline(year: str) -> date:
+    """31 July of the next school year, the last day that can be a deadline."""
+    return last_day(year).replace(year=int(year[5:]) + 1)
 
 
 def last_use(year: str) -> date:
@@ -54,11 +75,14 @@ def rows_end(purposes: Purposes, year: str, purpose: str = ROWS) -> date:
 
 
 def counts_end(purposes: Purposes, period: Period) -> date:
-    """The first day on which exact counts of a period, and what repeats them, may not be there any more."""
+    """The first day on which exact counts of a period, and what repeats them, may not be there any more.
+
+    A deadline that was stored later than any can be counts as the last one: no slip of a digit keeps small counts.
+    """
     kept = purposes[COUNTS].retention
     if kept is None or kept.after != "period":
         raise MendableError("no-retention", purpose=COUNTS)
-    return period.deadline + timedelta(days=kept.days + 1)
+    return min(period.deadline, last_deadline(school_year(period.code))) + timedelta(days=kept.days + 1)
 
 
 _PERIOD = select(Period).where(Period.table_id == bindparam("table"), Period.code == bindparam("code"))

@@ -21,6 +21,7 @@ KINDS = (
     "site", "board", "gemeente", "swv", "minister", "supplier", "youth_health_care", "attendance_officer",
     "inspectorate", "researcher", "doctor", "province", "operator", "other",
 )  # fmt: skip
+_LONGEST_NAME = 200
 _FORMS = {
     "site": re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}"),
     "gemeente": re.compile(r"GM[0-9]{4}"),
@@ -74,6 +75,11 @@ def party_fault(code: str, kind: str) -> str | None:
         return "PARTY-KIND"
     form = _FORMS.get(kind, _OTHER)
     return None if form.fullmatch(code) else "PARTY-CODE"
+
+
+def name_fits(name: str) -> bool:
+    """Whether a name says something, and is no longer than a page can show."""
+    return bool(name.strip()) and len(name) <= _LONGEST_NAME
 
 
 def kind_of_code(code: str) -> str | None:
@@ -219,6 +225,8 @@ def _entry_fault(entry: SiteEntry, current: SiteFacts | None) -> str | None:
         return "SITE-SECTOR"
     if current is not None and current.sector != entry.sector:
         return "SITE-OTHER-SECTOR"
+    if not name_fits(entry.name):
+        return "PARTY-NAME"
     return None if entry.subdivisions else "SITE-SUBDIVISIONS"
 
 

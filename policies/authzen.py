@@ -3,6 +3,7 @@
 Every fact of the thing comes from the asker: nothing is looked up, so nothing about another party can be learnt.
 """
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from policies.sources import Key, Strict, Text, misfits
 from policies.things import Thing
 
 HYPOTHETICAL = "hypothetical"
+# Beyond these moments no law of ours is or will be; at the ends of the calendar a day in another time zone is none.
+_EARLIEST, _LATEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC), dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 
 
 class _Properties(Strict):
@@ -47,7 +50,7 @@ class _Resource(BaseModel):
 class _Context(Strict):
     purposes: Annotated[tuple[Key, ...], Field(min_length=1, max_length=10)]
     collection: str = ""
-    at: AwareDatetime | None = None
+    at: Annotated[AwareDatetime, Field(ge=_EARLIEST, lt=_LATEST)] | None = None
 
 
 class _Body(Strict):

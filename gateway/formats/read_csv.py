@@ -2,11 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator
 
 from gateway.formats.sheet import MAX_CELL, Sheet, UnreadableFile, checked_rows
 
 DELIMITERS = ";,\t"
+# The first line by which Excel is told the delimiter: Excel does not show it, so rows are counted from the next one.
+_FOR_EXCEL = re.compile(r"sep=.\r?\n", re.IGNORECASE)
 csv.field_size_limit(MAX_CELL + 1)
 
 
@@ -48,6 +51,8 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
     text, notes = decode(body)
     if "\0" in text:
         raise UnreadableFile("FILE-TYPE")
+    told = _FOR_EXCEL.match(text)
+    text = text[told.end() :] if told else text
     delimiter = delimiter_of(text.lstrip().split("\n", 1)[0], known)
     return checked_rows(_numbered(text, delimiter), notes)
 

@@ -2,19 +2,31 @@
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from gateway.formats.sheet import Sheet, UnreadableFile, checked_rows
+from gateway.formats.sheet import Content, Sheet, UnreadableFile, checked_rows
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+    from openpyxl.worksheet.worksheet import Worksheet
 
 MAX_UNPACKED = 100_000_000
 MAX_RATIO = 100
 # A small part may compress far better than any real sheet without being dangerous.
 RATIO_FROM = 1_000_000
 MAX_PARTS = 1_000
+_HEADER_WITHIN = 100
 
 
-def read_xlsx(body: bytes) -> Sheet:
-    """Read the first sheet of a workbook as text; whole numbers lose their `.0`.
+def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
+    """Read one sheet of a workbook as text; whole numbers lose their `.0`.
+
+    Args:
+        body: The file's bytes.
+        known: Lower-case names of the columns the reader expects: the sheet with most of them is read, a visible one
+            before a hidden one, and else the first.
 
     Raises:
         UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, or above a limit.
@@ -25,8 +37,8 @@ def read_xlsx(body: bytes) -> Sheet:
     try:
         workbook = load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
         try:
-            cells = workbook.worksheets[0].iter_rows(values_only=True)
-            return checked_rows(_numbered(cells))
+            cells = _chosen(workbook, known).iter_rows(values_only=True)
+            return replace(checked_rows(_numbered(cells)), content=Content.XLSX)
         finally:
             workbook.close()
     except UnreadableFile:
@@ -56,6 +68,18 @@ def _inspect(body: bytes) -> None:
         raise UnreadableFile("FILE-XLSX-LINK")
 
 
+def _chosen(workbook: "Workbook", known: Collection[str]) -> "Worksheet":
+    """The sheet with the known header: before it there may be an explanation, and a hidden one counts last."""
+
+    def found(sheet: "Worksheet") -> int:
+        first = sheet.iter_rows(max_row=_HEADER_WITHIN, values_only=True)
+        header = next((row for row in first if any(_text(cell).strip() for cell in row)), ())
+        return len({_text(cell).strip().lower() for cell in header} & set(known))
+
+    in_order = sorted(workbook.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
+    return max(in_order, key=found) if len(in_order) > 1 else in_order[0]
+
+
 def _numbered(rows: Iterator[tuple[object, ...]]) -> Iterator[tuple[int, list[str]]]:
     for number, row in enumerate(rows, start=1):
         yield number, [_text(value) for value in row]
@@ -66,4 +90,6 @@ def _text(value: object) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, float):  # a workbook keeps 15 digits; what comes after them is binary noise
+        return f"{value:.15g}"
     return str(value)

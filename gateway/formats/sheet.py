@@ -31,11 +31,13 @@ class Sheet:
         rows: Pairs of file row (header = 1, so the first is 2) and cells, without trailing empty cells; wholly empty
             rows are left out.
         notes: Codes of what was tolerated and should be said, e.g. `NOTE-CP1252`.
+        content: What it was read from.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     notes: tuple[str, ...] = ()
+    content: Content = Content.CSV
 
 
 class UnreadableFile(Exception):  # noqa: N818  it is an outcome that `gateway.records` turns into a value

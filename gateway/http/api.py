@@ -1,6 +1,7 @@
 """The API as one application under `/v1`, with its own error handling and OpenAPI document."""
 
 import logging
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -8,6 +9,7 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match, Route
 
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
@@ -44,6 +46,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     for router in routers:
         api.include_router(router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
+    api.state.parts = [route for router in routers for route in router.routes]
     publish_document(api, routers, contact=contact)
     api.add_exception_handler(Exception, unhandled)
     answer_unavailable(api)
@@ -81,10 +84,19 @@ def _not_allowed(request: Request, error: Exception) -> Response:
 
 
 def refused_by_router(request: Request, error: Exception) -> Response:
-    """The answer where there is no such address or method; headers such as `Allow` stay."""
+    """The answer where there is no such address or method, with the methods there are."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": allowed(request)}
     return problem(request, Refused(_CODES.get(status, "invalid-request")), headers)
+
+
+def allowed(request: Request) -> str:
+    """Every method that an address answers, over all of its routes: a router names those of the first one only."""
+    routes = [route for route in getattr(request.app.state, "parts", request.app.routes) if isinstance(route, Route)]
+    found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted({method for methods in found for method in methods}))
 
 
 def _invalid(request: Request, error: Exception) -> Response:

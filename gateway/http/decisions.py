@@ -27,6 +27,7 @@ from pseudonymisation.pseudonym import read_pseudonym
 
 router = APIRouter(tags=["decisions"])
 PURPOSE = "accountability"
+MOST_CONSENTS = 20
 
 
 class _AccessRequest(BaseModel):
@@ -35,7 +36,7 @@ class _AccessRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     school_year: str = Field(alias="schoolYear", pattern=r"^20\d\d-20\d\d$")
     pseudonym: str = Field(repr=False)
-    consents: tuple[str, ...] = Field(default=(), max_length=20)
+    consents: tuple[str, ...] = Field(default=(), max_length=MOST_CONSENTS)
 
 
 @router.post("/decisions", operation_id="askDecision", openapi_extra=body_of(dict[str, Any]))
@@ -50,7 +51,7 @@ async def decide(request: Request, gateway: TheGateway, caller: Somebody) -> Res
 
 @router.post("/access-requests", operation_id="requestAccess", openapi_extra=body_of(_AccessRequest))
 async def request_access(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
-    """What is held of one pupil of the caller's own site, answered from what is stored now."""
+    """What is held of one pupil of the caller's own site, answered from what is stored now; a machine may not ask."""
     body = await read_json(request, _AccessRequest.model_validate_json)
     if isinstance(body, Refused):
         return problem(request, body)
@@ -63,7 +64,7 @@ async def request_access(request: Request, gateway: TheGateway, caller: Somebody
         return access.answer(gateway, caller, year=body.school_year, pseudonym=pseudonym, consents=body.consents)
 
     outcome = await run_in_threadpool(act)
-    return problem(request, outcome) if isinstance(outcome, Refused) else answer_json(_held(outcome))
+    return problem(request, outcome) if isinstance(outcome, Refused) else answer_json(held_body(outcome))
 
 
 def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, object] | Refused:
@@ -83,7 +84,7 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
     return as_answer(decision)
 
 
-def _held(held: access.Held) -> dict[str, object]:
+def held_body(held: access.Held) -> dict[str, object]:
     """Rows in hours, uses with their proof, consents; the answer for the school to give to the parent."""
     return {
         "rows": [

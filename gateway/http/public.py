@@ -63,13 +63,13 @@ def service_keys(gateway: TheGateway) -> list[dict[str, str]]:
     return [{"keyId": row.key_id, "schoolYear": row.school_year, "document": row.document} for row in rows]
 
 
-@health.get("/health/live", include_in_schema=False)
+@health.api_route("/health/live", methods=["GET", "HEAD"], include_in_schema=False)
 async def live() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
 
 
-@health.get("/health/ready", include_in_schema=False)
+@health.api_route("/health/ready", methods=["GET", "HEAD"], include_in_schema=False)
 def ready(gateway: TheGateway) -> Response:
     """The database answers too, and can be read."""
     with gateway.reading() as session:

@@ -93,7 +93,7 @@ def list_submissions(  # noqa: PLR0917  FastAPI passes parameters by name
     paged: Paged,
     period: Annotated[str | None, Query(max_length=11)] = None,
 ) -> list[SubmissionItem]:
-    """All submissions of the caller's own site, newest first."""
+    """All submissions of the caller's own site, or of those whose mandate lets it read them, newest first."""
     demand_scope(caller, "submit")
     rows = deliveries.own_submissions(gateway, caller, period)
     return [SubmissionItem.of(*row) for row in paged.of(request, response, rows)]

@@ -47,7 +47,7 @@ def raw_in(body: bytes) -> Report | None:
     content = content_of(body)
     if content is Content.JSON:
         return None
-    sheet = read_xlsx(body) if content is Content.XLSX else read_csv(body, COLUMNS)
+    sheet = read_xlsx(body, COLUMNS) if content is Content.XLSX else read_csv(body, COLUMNS)
     faults = [*raw_headings(sheet.header), *raw_cells([(1, sheet.header), *sheet.rows])]
     return Report.of(faults) if faults else None
 
@@ -60,5 +60,5 @@ def _read(body: bytes, expected: Expected) -> Parsed | list[Fault]:
         return counts_of_document(read_document(body), expected)
     if expected.contract.collection.form == "records":
         raise UnreadableFile("FILE-RECORDS-JSON")
-    sheet = read_xlsx(body) if content is Content.XLSX else read_csv(body, COLUMNS)
+    sheet = read_xlsx(body, COLUMNS) if content is Content.XLSX else read_csv(body, COLUMNS)
     return counts_of_sheet(sheet, expected)

@@ -30,7 +30,10 @@ def count_rows(rows: Sequence[Row], expected: Expected, form: Records) -> dict[C
 
 
 def add_sent(counts: dict[Cell, int], document: Mapping[str, Json], expected: Expected, form: Records) -> list[Fault]:
-    """Add the kinds that arrive counted: leaf bands of each subdivision, whole numbers, zeros written as 0."""
+    """Add the kinds that arrive counted: leaf bands of each subdivision, whole numbers, zeros written as 0.
+
+    A subdivision that the site offers and that has no pupils has no records, and so no lines here: all of it is zero.
+    """
     faults: list[Fault] = []
     for kind, name in form.sent_as_counts.items():
         entries = document.get(name)
@@ -41,7 +44,18 @@ def add_sent(counts: dict[Cell, int], document: Mapping[str, Json], expected: Ex
             fault = _sent_entry(counts, kind, entry, expected)
             if fault is not None:
                 faults.append(Fault(fault, number, name))
+    for kind in form.sent_as_counts:
+        _add_nobody(counts, kind, expected)
     return faults
+
+
+def _add_nobody(counts: dict[Cell, int], kind: str, expected: Expected) -> None:
+    """Zeros of a counted kind where a subdivision has neither records nor lines; one that has some is left as it is."""
+    somebody = {cell[0] for cell, pupils in counts.items() if pupils}
+    sent = {cell[0] for cell in counts if cell[1] == kind}
+    if somebody:
+        empty = [each for each in expected.offered or () if each not in somebody | sent]
+        counts |= {cell: 0 for cell in expected.contract.cells(empty) if cell[1] == kind}
 
 
 def _sent_entry(counts: dict[Cell, int], kind: str, entry: Json, expected: Expected) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gateway.collections import TOTAL, Contract
-from gateway.formats.sheet import Sheet, UnreadableFile, column_letter
+from gateway.formats.sheet import Content, Sheet, UnreadableFile, column_letter
 from gateway.outcome import Fault
 from gateway.records.document import Json, check_head
 from gateway.records.expected import Cell, Expected, Parsed
@@ -18,7 +18,7 @@ MAX_PUPILS = 100_000
 def counts_of_sheet(sheet: Sheet, expected: Expected) -> Parsed | list[Fault]:
     """Check a CSV or XLSX file of counts."""
     faults = [*raw_headings(sheet.header), *raw_cells([(1, sheet.header), *sheet.rows])]
-    places, column_faults = _columns(sheet.header)
+    places, column_faults = _columns(sheet)
     if column_faults or faults:
         return faults + column_faults
     long = [Fault("ROW-CELLS", number) for number, cells in sheet.rows if len(cells) > len(sheet.header)]
@@ -43,6 +43,8 @@ def counts_of_document(document: Mapping[str, Json], expected: Expected) -> Pars
             faults.append(Fault("JSON-ENTRY", number))
             continue
         rows.append((number, tuple(json_text(entry[name]) for name in COLUMNS)))
+        if isinstance(entry["pupils"], str) and pupils_fault(entry["pupils"]) is None:
+            faults.append(Fault("COUNT-WHOLE", number, "pupils"))
     faults += raw_cells(rows)
     parsed = _counts(rows, expected, ())
     if isinstance(parsed, Parsed) and not faults:
@@ -57,14 +59,17 @@ def json_text(value: Json) -> str:
     return str(value)
 
 
-def _columns(header: Sequence[str]) -> tuple[tuple[int, ...], list[Fault]]:
+def _columns(sheet: Sheet) -> tuple[tuple[int, ...], list[Fault]]:
     """Where each column of the contract stands, and what is wrong with the header."""
+    header = sheet.header
     names = [name.lower() for name in header]
     faults = [Fault("COLUMN-MISSING", 1, name) for name in COLUMNS if name not in names]
     faults += [Fault("COLUMN-DUPLICATE", 1, name) for name in COLUMNS if names.count(name) > 1]
     faults += [
         Fault("COLUMN-UNKNOWN", 1, column_letter(index)) for index, name in enumerate(names) if name not in COLUMNS
     ]
+    if sheet.content is Content.XLSX and not set(names) & set(COLUMNS):
+        return (), [Fault("FILE-XLSX-SHEET")]
     if len(header) == 1 and len(faults) > len(COLUMNS):
         raise UnreadableFile("FILE-DELIMITER", 1)
     return (() if faults else tuple(names.index(name) for name in COLUMNS)), faults
@@ -86,7 +91,7 @@ def _counts(
             faults.append(Fault("ROW-DUPLICATE", number, where=" · ".join(cell)))
             continue
         seen[cell] = number
-        fault = _pupils_fault(pupils)
+        fault = pupils_fault(pupils)
         if fault is not None:
             faults.append(Fault(fault, number, "pupils", " · ".join(cell)))
         else:
@@ -109,7 +114,8 @@ def _codes(cell: Cell, number: int, expected: Expected) -> Iterator[Fault]:
         yield Fault("CODE-BAND", number, "band")
 
 
-def _pupils_fault(text: str) -> str | None:
+def pupils_fault(text: str) -> str | None:
+    """The rule that a number of pupils breaks, as it was written."""
     if not text:
         return "COUNT-EMPTY"
     if not (text.isascii() and text.isdigit()):

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeAlias
 
 from gateway.formats.sheet import UnreadableFile
@@ -16,12 +16,13 @@ def read_document(body: bytes) -> Mapping[str, Json]:
     """Read one JSON object; numbers with a point become exact `Decimal`s.
 
     Raises:
-        UnreadableFile: not JSON, not UTF-8, not an object, NaN or Infinity, a key twice in one object, nested too deep.
+        UnreadableFile: not JSON, not UTF-8, not an object, NaN, Infinity or beyond any number, a key twice in one
+            object, nested too deep.
     """
     try:
         document = json.loads(
             body.decode("utf-8-sig"),
-            parse_float=Decimal,
+            parse_float=_exact,
             parse_constant=_refuse_constant,
             object_pairs_hook=_unique,
         )
@@ -54,6 +55,13 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     if len(unique) != len(pairs):
         raise UnreadableFile("JSON-DUPLICATE-KEY")
     return unique
+
+
+def _exact(number: str) -> Decimal:
+    try:
+        return Decimal(number)
+    except InvalidOperation as error:  # an exponent of more digits than a decimal has
+        raise UnreadableFile("JSON-NUMBER") from error
 
 
 def _refuse_constant(_name: str) -> NoReturn:

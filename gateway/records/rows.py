@@ -20,6 +20,7 @@ from gateway.records.rules import check_counts, check_subdivision
 from pseudonymisation.number import looks_raw
 
 HUNDREDTHS = 100
+_HUNDREDTH = Decimal("0.01")
 MAX_HOURS = 10_000
 # 64 bytes are 512 bits, 86 characters 516: the last four bits of the last character must be zero.
 PSEUDONYM = re.compile(r"[A-Za-z0-9_-]{85}[AQgw]")
@@ -65,9 +66,8 @@ def hundredths(value: Json) -> int | None:
     """Hours in 1/100 hour from a JSON number with at most two digits after the point; None when it is anything else."""
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= MAX_HOURS:
         return None
-    scaled = value * HUNDREDTHS
-    whole = int(scaled)
-    return whole if whole == scaled else None
+    rounded = Decimal(value).quantize(_HUNDREDTH)
+    return int(rounded * HUNDREDTHS) if rounded == value else None
 
 
 def explain(entries: list[Json], expected: Expected, form: Records) -> tuple[list[Row], list[Fault]]:

@@ -20,7 +20,7 @@ def offered_in(template: bytes) -> tuple[str, ...]:
     Raises:
         UnreadableFile: not a template.
     """
-    sheet = read_xlsx(template) if content_of(template) is Content.XLSX else read_csv(template, COLUMNS)
+    sheet = read_xlsx(template, COLUMNS) if content_of(template) is Content.XLSX else read_csv(template, COLUMNS)
     names = [name.lower() for name in sheet.header]
     if COLUMNS[0] not in names:
         raise UnreadableFile("COLUMN-MISSING", 1, COLUMNS[0])

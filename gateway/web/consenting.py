@@ -16,6 +16,7 @@ from gateway import consents, overview
 from gateway.consents import PURPOSE, Standing
 from gateway.context import Gateway
 from gateway.outcome import Refused
+from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 from policies.consent import (
@@ -86,12 +87,14 @@ class _Read:
         """What is asked; None with faults."""
         first, last, older = self.day("first_day"), self.day("last_day"), self.day("older_on", optional=True)
         checks = {
-            "recipient": bool(self.form["recipient"]),
+            "recipient": _may_receive(gateway, self.form["recipient"]),
             "age_group": self.form["age_group"] in set(AgeGroup),
             "language": bool(_LANGUAGE.fullmatch(self.form["language"])),
             "answer": self.form["answer"] in ANSWERS,
         }
         self.faults |= {name: name for name, holds in checks.items() if not holds}
+        if last is not None and not gateway.today <= last <= end_of_school_year(gateway.today):
+            self.faults["last_day"] = "last_day"
         if self.faults or first is None or last is None:
             return None
         terms = Terms(
@@ -260,6 +263,13 @@ def _placed(refused: Refused | None) -> list[tuple[str, object]]:
 def _names(request: Request, found: Sequence[Standing]) -> Mapping[str, str]:
     with gateway_of(request).reading() as session:
         return overview.area_names(session, [one.state.terms.recipient for one in found if one.state.terms])
+
+
+def _may_receive(gateway: Gateway, code: str) -> bool:
+    """Whether consent can name this party: one of the register, of a kind that the purpose lets receive."""
+    with gateway.reading() as session:
+        party = session.get(Party, code)
+    return party is not None and party.kind in gateway.law.purposes[PURPOSE].recipients
 
 
 def _scope(gateway: Gateway) -> frozenset[DataCategory]:

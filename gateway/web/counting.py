@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.collections import Contract
 from gateway.outcome import Fault, Report
-from gateway.records.counts import COLUMNS
+from gateway.records.counts import COLUMNS, pupils_fault
 from gateway.records.expected import Cell
 from gateway.records.template import template_rows
 
@@ -83,11 +83,11 @@ class Placed:
 
 
 def totals(cells: Iterable[Cell], values: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """(subdivision, kind) → sum of its bands, as far as they are whole numbers; empty while nothing is filled in."""
+    """(subdivision, kind) → sum of its bands, as far as they can be counts; empty while nothing is filled in."""
     sums: dict[tuple[str, str], str] = {}
     for subdivision, kind, band in cells:
         text = values.get(field_name((subdivision, kind, band)), "")
-        if text.isascii() and text.isdigit():
+        if pupils_fault(text) is None:
             sums[subdivision, kind] = str(int(sums.get((subdivision, kind), "0")) + int(text))
     return sums
 

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from audit.proofs import logs
 from gateway import overview, retention
 from gateway.operate import Desk
-from gateway.outcome import Refused
+from gateway.outcome import Fault, Refused
 from gateway.periods import find_period, reopened_for, school_year_on
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build
@@ -25,7 +25,9 @@ def home(request: Request, who: Visitor) -> Response:
     return _home(request, who)
 
 
-def _home(request: Request, who: Visitor, form: Mapping[str, str] | None = None, fault: str = "") -> Response:
+def _home(
+    request: Request, who: Visitor, form: Mapping[str, str] | None = None, fault: Fault | None = None
+) -> Response:
     gateway = gateway_of(request)
     with gateway.reading() as session:
         found = overview.periods(session)
@@ -49,16 +51,17 @@ def _home(request: Request, who: Visitor, form: Mapping[str, str] | None = None,
 
 def open_period(request: Request, who: Visitor, form: Form) -> Response:
     """Open a period with its dates."""
-    days = day_of(form["reference_date"]), day_of(form["deadline"])
-    if days[0] is None or days[1] is None:
-        return _home(request, who, form.values, "dates")
+    counted, ends = day_of(form["reference_date"]), day_of(form["deadline"])
+    if counted is None or ends is None:
+        missing = "reference_date" if counted is None else "deadline"
+        return _home(request, who, form.values, Fault("PERIOD-DAY", column=missing))
     desk = Desk(gateway_of(request), who.known)
     opened = desk.open_period(
-        form["table"], form["code"], reference_date=days[0], deadline=days[1], exercise=form["exercise"] == "yes"
+        form["table"], form["code"], reference_date=counted, deadline=ends, exercise=form["exercise"] == "yes"
     )
     if isinstance(opened, Refused):
         if opened.report is not None:
-            return _home(request, who, form.values, "code")
+            return _home(request, who, form.values, opened.report.faults[0])
         return refusal(request, who, opened)
     made = desk.create_keys(opened.code)
     return then(request, who, made, f"/operator/periods/{form['table']}/{form['code']}")

@@ -1,6 +1,7 @@
 """Pages of privacy officers: the timeline, an entry with its proof, the check, certificates, the bundle to take out."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 from gateway.web.views import FILTERS, LONGEST, MOST, ROLES, query_of, views_of
 
+_PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,18})")
 _VIEWS: Mapping[str, Mapping[str, str]] = {
     "all": {},
     "refused": {"decision": "deny"},
@@ -187,8 +189,8 @@ def _moment(fields: Mapping[str, object]) -> datetime:
 
 
 def _place(text: str) -> Place | None:
-    log, _, index = text.partition(".")
-    return Place(int(log), int(index)) if log.isdecimal() and index.isdecimal() else None
+    found = _PLACE.fullmatch(text)
+    return Place(int(found[1]), int(found[2])) if found else None
 
 
 ROUTES = [

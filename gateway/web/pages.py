@@ -40,6 +40,7 @@ _OFFICER = (
     ("/audit/check", "check"),
     ("/audit/certificates", "certificates"),
     ("/audit/ask", "ask"),
+    ("/access", "access"),
 )
 NAVIGATION: Mapping[str, tuple[tuple[str, str], ...]] = {
     "": (("/national", "national"), ("/definitions", "definitions"), ("/reading", "reading"), ("/law", "law")),
@@ -49,6 +50,7 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str], ...]] = {
         ("/school/figures", "figures"),
         ("/school/trend", "trend"),
         ("/school/consents", "consents"),
+        ("/access", "access"),
     ),
     "recipient": (
         ("/releases", "releases"),

@@ -1,5 +1,7 @@
 """The pages as one application."""
 
+from http import HTTPStatus
+
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -8,12 +10,13 @@ from starlette.routing import Route
 
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
-from gateway.http.api import gone
+from gateway.http.api import allowed, gone
 from gateway.http.edge import WAIT_SECONDS
 from gateway.http.limits import Limit
 from gateway.messages import LANGUAGES, problem_text
 from gateway.outcome import Refused
 from gateway.web import (
+    answering,
     asking,
     assets,
     consenting,
@@ -45,7 +48,7 @@ def create_pages(gateway: Gateway, public_limit: Limit) -> Starlette:
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
         *trend.ROUTES, *recipient.ROUTES, *noticing.ROUTES,
         *desk.ROUTES, *reviewing.ROUTES, *parties.ROUTES,
-        *officer.ROUTES, *views.ROUTES, *asking.ROUTES,
+        *officer.ROUTES, *views.ROUTES, *asking.ROUTES, *answering.ROUTES,
         Route("/static/{version}/{name}", assets.serve),
     ]  # fmt: skip
     pages = Starlette(routes=routes, exception_handlers={
@@ -60,7 +63,8 @@ def create_pages(gateway: Gateway, public_limit: Limit) -> Starlette:
 def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     response = refusal(request, visitor(request), Refused(_PROBLEMS.get(status, "invalid-request")))
-    response.headers.update((isinstance(error, HTTPException) and error.headers) or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = allowed(request)
     return response
 
 

@@ -222,11 +222,21 @@ def test_duplicate_deliveries_at_once_make_one_version(site: Site) -> None:
     assert len(listed) == 1
 
 
+@pytest.mark.parametrize(
+    ("path", "allow"), [("/v1/submissions", "GET, POST"), ("/v1/purposes", "GET"), ("/operator", "GET, HEAD, POST")]
+)
+def test_a_wrong_method_is_told_all_that_there_are(site: Site, path: str, allow: str) -> None:
+    """Over every route of the address, of the API and of the pages."""
+    with site.client() as http:
+        assert http.put(path).headers["allow"] == allow
+
+
 def test_health_means_something(site: Site) -> None:
     """`live` answers without the database, `ready` by reading it."""
     with site.client() as http:
         assert json.loads(http.get("/health/live").text) == {"status": "ok"}
         assert json.loads(http.get("/health/ready").text) == {"status": "ok"}
+        assert [http.head(f"/health/{name}").status_code for name in ("live", "ready")] == [200, 200]
 
 
 def _checkpoint(http: httpx.Client) -> str:

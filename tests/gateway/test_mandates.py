@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from gateway.deliveries import own_submissions
 from gateway.grants import end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -48,6 +49,44 @@ def test_a_mandate_has_dates_a_site_and_a_scope(world: World) -> None:
     assert isinstance(sent(world.at(NOW + timedelta(days=9))), Refused)
     assert isinstance(sent(world, 1), Refused)
     assert not isinstance(sent(world, dry_run=True), Checked)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"valid_to": date(2026, 11, 1)}, "MANDATE-DAYS"),
+        ({"actions": ["submit", "vliegen"]}, "MANDATE-ACTIONS"),
+        ({"actions": []}, "MANDATE-ACTIONS"),
+        ({"collections": ["absence-count"]}, "MANDATE-COLLECTIONS"),
+    ],
+)
+def test_a_mandate_that_allows_nothing_is_not_granted(world: World, change: dict[str, object], rule: str) -> None:
+    """An end before the start, and acts or collections that are not there, are refused with what there is."""
+    asked = {"actions": ["submit"], "collections": [TABLE], "valid_from": date(2026, 11, 1)}
+    asked |= {"valid_to": date(2026, 11, 11)} | change
+    outcome = grant_mandate(world.desk, SUPPLIER, world.region.sites[1].code, **asked)  # type: ignore[arg-type]
+    assert isinstance(outcome, Refused)
+    assert outcome.report is not None
+    assert set(outcome.report.totals) == {rule}
+    assert rule == "MANDATE-DAYS" or outcome.report.faults[0].where
+
+
+def test_a_supplier_lists_what_its_mandates_let_it_read(world: World) -> None:
+    """Submissions of the sites that let it, newest first; not of one that only lets it submit, nor after the end."""
+    first, second = (site.code for site in world.region.sites[:2])
+    today = world.gateway.today
+    for index in (0, 1, 2):
+        upload = Upload(TABLE, world.region.sites[index].code, PERIOD, world.counts(index))
+        later = world.at(NOW + timedelta(minutes=index))
+        assert isinstance(receive(later.gateway, world.site(index), upload), Received)
+    assert own_submissions(world.gateway, AS_SUPPLIER) == []
+    for site in (first, second):
+        days = {"valid_from": today, "valid_to": today + timedelta(days=9)}
+        grant_mandate(world.desk, SUPPLIER, site, actions=["read-submission"], collections=[TABLE], **days)
+    assert [row.site for row, _ in own_submissions(world.gateway, AS_SUPPLIER)] == [second, first]
+    assert [row.site for row, _ in own_submissions(world.gateway, world.site(2))] == [world.region.sites[2].code]
+    end_mandate(world.desk, SUPPLIER, second)
+    assert [row.site for row, _ in own_submissions(world.gateway, AS_SUPPLIER, PERIOD)] == [first]
 
 
 @pytest.mark.parametrize("late", [False, True])

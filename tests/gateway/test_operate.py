@@ -1,7 +1,8 @@
 """What the operator does: every act decided, logged, and undone whole when it is refused."""
 
 import json
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from sqlmodel import select
@@ -14,6 +15,7 @@ from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.publish.deciding import review
+from gateway.register import SiteEntry
 from gateway.settings import SettingsError, read_settings
 from gateway.store import Party, Period, PeriodState, Release, ReleaseState
 from policies.decision import Deny
@@ -60,11 +62,51 @@ def test_a_period_has_a_form(world: World, code: str) -> None:
     assert rules(outcome) == {"PERIOD-CODE"}
 
 
-def test_a_period_ends_after_it_is_counted(world: World) -> None:
-    """A deadline before the reference date is refused."""
-    counted, ends = date(2026, 10, 2), date(2026, 10, 1)
+@pytest.mark.parametrize(
+    ("counted", "ends"),
+    [
+        (date(2026, 10, 2), date(2026, 10, 1)),
+        (date(2026, 1, 1), date(2026, 10, 1)),
+        (date(2027, 8, 1), date(2027, 9, 1)),
+        (date(2026, 10, 1), date(2072, 1, 31)),
+        (date(2026, 10, 1), date.max),
+    ],
+)
+def test_a_period_has_days_of_its_school_year(world: World, counted: date, ends: date) -> None:
+    """A deadline before the reference date is refused, and so are days that a slip of a digit took elsewhere."""
     outcome = world.desk.open_period(TABLE, "2026-2027-2", reference_date=counted, deadline=ends, exercise=True)
     assert rules(outcome) == {"PERIOD-DAYS"}
+
+
+def test_a_year_that_was_erased_gets_no_period(world: World) -> None:
+    """A period for which no keys can be made is refused before it is opened, not after."""
+    later = world.at(datetime(2027, 9, 1, tzinfo=UTC))
+    assert later.desk.open_period(TABLE, "2026-2027-2", exercise=True, **DAYS) == Refused("school-year-over")
+    assert later.desk.close_period(TABLE, "2026-2027-2") == Refused("unknown-period")
+
+
+def test_a_period_that_is_not_there_is_said_so(world: World) -> None:
+    """A mistyped code is named as such, not taken for a real period that needs a second operator."""
+    site = world.region.sites[0].code
+    assert world.desk.close_period(TABLE, "2026-2027-9") == Refused("unknown-period")
+    assert world.desk.reopen_for(TABLE, "2026-2027-9", site) == Refused("unknown-period")
+
+
+def test_a_period_is_reopened_for_a_site(world: World) -> None:
+    """For a gemeente, which delivers nothing, there is nothing to reopen."""
+    assert world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].gemeente) == Refused("unknown-party")
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code))
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201])
+def test_a_party_has_a_name(world: World, name: str) -> None:
+    """Empty or endless names are refused, of one party and in a list, and so is an endless label of a person."""
+    assert rules(world.desk.add_party("GM0999", "gemeente", name)) == {"PARTY-NAME"}
+    assert rules(world.desk.register([], [("GM0999", "gemeente", name)], date(2026, 8, 1))) == {"PARTY-NAME"}
+    site = replace(SiteEntry("99ZZ00", "x", "so", ("undivided",), "ORG-1", "GM0344", None, 9), name=name)
+    assert rules(world.desk.register([site], [], date(2026, 8, 1))) == {"PARTY-NAME"}
+    label = world.desk.invite(world.region.sites[0].code, "school", name)
+    assert isinstance(label, str) is (not name.strip())
 
 
 @pytest.mark.parametrize("scopes", [[], ["foo"], ["submit", "everything"]])

@@ -266,7 +266,7 @@ def test_rows_need_a_processor_agreement(world: World) -> None:
 
 def test_a_site_hears_that_it_was_not_registered_yet(world: World) -> None:
     """On a reference date before its registration: its own site is told so, another is told there is no such thing."""
-    old, code = date(2000, 1, 1), "2026-2027-2"
+    old, code = date(2026, 7, 1), "2026-2027-2"
     world.desk.open_period(TABLE, code, reference_date=old, deadline=date(2026, 12, 1), exercise=True)
     sent = upload(world, 0, period=code)
     assert receive(world.gateway, world.site(0), sent) == Refused("site-not-registered")

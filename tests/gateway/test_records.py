@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.collections import load_contracts
+from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import MAX_BYTES, MAX_ROWS
 from gateway.messages import LANGUAGES, catalogue, rule_text
 from gateway.outcome import Fault, Report
@@ -54,8 +55,14 @@ def as_csv(table: list[list[str]], delimiter: str = ";") -> bytes:
     return "\n".join(delimiter.join(row) for row in table).encode()
 
 
-def as_xlsx(table: list[list[object]]) -> bytes:
+def as_xlsx(table: list[list[object]], *before: tuple[str, list[list[object]]]) -> bytes:
+    """A workbook with its counts on the last sheet; those before it have a state and rows of their own."""
     book = openpyxl.Workbook()
+    for state, text in before:
+        book.active.sheet_state = state
+        for row in text:
+            book.active.append(row)
+        book.active = book.create_sheet()
     for row in table:
         book.active.append(row)
     out = io.BytesIO()
@@ -92,6 +99,32 @@ def test_xlsx_and_csv_give_the_same_counts() -> None:
     parsed = parse(as_xlsx(table), COUNTS)
     assert isinstance(parsed, Parsed)
     assert parsed.counts == parse(as_csv(rows()), COUNTS).counts
+
+
+@pytest.mark.parametrize("before", [("visible", [["Uitleg"]]), ("hidden", rows(all_upto5="7")), ("visible", [])])
+def test_the_sheet_with_the_counts_is_read(before: tuple[str, list[list[object]]]) -> None:
+    """Before it may stand an explanation, an empty sheet or a hidden one."""
+    parsed = parse(as_xlsx(rows(), before), COUNTS)
+    assert isinstance(parsed, Parsed)
+    assert parsed.counts == parse(as_csv(rows()), COUNTS).counts
+
+
+def test_a_workbook_without_the_header_is_told_so() -> None:
+    """Where no sheet has the columns, the mend is to put the counts on one, and nothing is said of semicolons."""
+    assert broken(as_xlsx([["Toelichting"]], ("visible", [["Uitleg", "van", "de", "telling"]]))) == {"FILE-XLSX-SHEET"}
+
+
+def test_a_number_of_a_workbook_has_its_fifteen_digits() -> None:
+    """What stands as 12.3 in a workbook is read as 12.3, without the noise of its binary form."""
+    sheet = read_xlsx(as_xlsx([["hours"], [12.299999999999999], [0.1 + 0.2], [1e15], [7.0]]))
+    assert [cells for _, cells in sheet.rows] == [("12.3",), ("0.3",), ("1000000000000000",), ("7",)]
+
+
+@pytest.mark.parametrize("first", [b"sep=;\r\n", b"\xef\xbb\xbfsep=;\n", b"SEP=,\n"])
+def test_the_first_line_for_excel_is_no_header(first: bytes) -> None:
+    """It is skipped, and rows are counted as Excel shows them."""
+    assert parse(first + as_csv(rows()), COUNTS) == parse(as_csv(rows()), COUNTS)
+    assert {fault.row for fault in faults(first + as_csv(rows(authorised_upto5="x")))} == {2}
 
 
 def test_windows_text_is_read_and_said_so() -> None:
@@ -204,6 +237,8 @@ def test_a_report_holds_a_hundred_of_each_rule_and_their_number() -> None:
         (b"PK\x03\x04 but no zip", "FILE-XLSX"),
         (b'{"collection": "absence-counts", "site": "00AB00", "period": "2026-2027-1"}', "JSON-FIELD-MISSING"),
         (b'{"counts": NaN}', "JSON-NUMBER"),
+        (b'{"counts": 1e999999999999999999999}', "JSON-NUMBER"),
+        (b'{"counts": 1e-99999999999999999999}', "JSON-NUMBER"),
         (b'{"counts": [}', "JSON-SYNTAX"),
         (b'{"counts": [], "counts": []}', "JSON-DUPLICATE-KEY"),
         (b"[" * 100_000, "JSON-SYNTAX"),
@@ -334,6 +369,33 @@ def test_a_wrong_record_breaks_its_rule(records: list[object], rule: str) -> Non
 def test_a_wrong_head_breaks_its_rule(change: dict[str, object], rule: str) -> None:
     """A document about another site, period or key, or with a malformed part, is refused."""
     assert rule in broken(document(**change), RECORDS)
+
+
+def test_a_subdivision_without_pupils_needs_no_lines() -> None:
+    """Nobody is in it, so nobody in it was ill; with some of its bands or with records all of it has to be there."""
+    expected = replace(RECORDS, sector="po", offered=("lower_years", "upper_years"))
+    lower, upper = ([line | {"subdivision": code} for line in illness(1)] for code in expected.offered)
+    first = record("A", subdivision="lower_years")
+    for parser in (parse, accept):
+        parsed = parser(document([first], illness_counts=lower), expected)
+        assert isinstance(parsed, Parsed)
+        of_upper = {cell: n for cell, n in parsed.counts.items() if cell[0] == "upper_years"}
+        assert of_upper == dict.fromkeys(expected.contract.cells(["upper_years"]), 0)
+    assert broken(document([first], illness_counts=lower + upper[1:]), expected) == {"ROW-MISSING"}
+    second = record("B", subdivision="upper_years")
+    assert broken(document([first, second], illness_counts=lower), expected) == {"ROW-MISSING"}
+    assert broken(document([], illness_counts=[]), expected) == {"ROW-MISSING"}
+
+
+def test_numbers_are_numbers_and_exact() -> None:
+    """A number of pupils in quotes is text, and hours with a digit far behind the point are not in hundredths."""
+    lines = [dict(zip(rows()[0], row, strict=True)) for row in rows()[1:]]
+    about = {"collection": "absence-counts", "site": "00AB00", "period": "2026-2027-1"}
+    assert broken(json.dumps({**about, "counts": lines}).encode()) == {"COUNT-WHOLE"}
+    whole = [line | {"pupils": int(line["pupils"])} for line in lines]
+    assert isinstance(parse(json.dumps({**about, "counts": whole}).encode(), COUNTS), Parsed)
+    far = document().replace(b"12.5", b"10." + b"0" * 34 + b"1")
+    assert broken(far, RECORDS) == {"HOURS-FORM"}
 
 
 def test_illness_above_authorised_is_refused() -> None:

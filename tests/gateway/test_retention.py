@@ -1,7 +1,7 @@
 """The retention run: what goes, when, that nothing goes a day early, and that backups die with the keys."""
 
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from gateway.store import (
     Enrolment,
     Job,
     JobState,
+    Period,
     Receipt,
     Release,
     ReleaseChart,
@@ -89,6 +90,17 @@ def test_confirmed_counts_outlive_the_rows(world: World) -> None:
     with world.gateway.reading() as session:
         assert session.exec(select(Count)).all() == []
         assert session.exec(select(Receipt)).all() == []
+
+
+def test_a_far_off_deadline_stops_no_run_and_keeps_no_counts(world: World) -> None:
+    """A period stored with a deadline beyond every calendar goes with the last one its school year can have."""
+    delivered(world)
+    with world.gateway.writing() as session:
+        session.exec(select(Period)).one().deadline = date.max
+    erased(world.at(COUNTS_OVER))
+    with world.gateway.reading() as session:
+        assert session.exec(select(Count)).all()
+    assert erased(world.at(datetime(2029, 9, 5, tzinfo=UTC)))["counts"] > 0  # 400 days after 31 July 2028
 
 
 def test_the_tags_of_the_log_go_with_the_rows(world: World) -> None:

@@ -110,6 +110,8 @@ def test_a_refusal_answers_with_sentences_and_the_near_miss() -> None:
         ({"context": {"purposes": []}}, {"context.purposes"}),
         ({"context": {"purposes": ["a"], "at": "2026-11-02T12:00:00"}}, {"context.at"}),
         ({"naam 123456782": 1}, {"body"}),
+        ({"context": {"purposes": ["a"], "at": "9999-12-31T23:59:59Z"}}, {"context.at"}),
+        ({"context": {"purposes": ["a"], "at": "0001-01-01T00:00:00+14:00"}}, {"context.at"}),
         ({"subject": {"type": "swv", "properties": {"role": "admin"}}}, {"subject.properties.role"}),
     ],
 )  # fmt: skip

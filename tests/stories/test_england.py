@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -24,17 +24,19 @@ from gateway.demo.releasing import release_it
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.operate import Desk
+from gateway.periods import school_year_on
 from gateway.publish.downloading import download
 from gateway.receive import Received, Upload, receive
 from gateway.register import SiteEntry
 from gateway.settings import Home, Settings, database_url
 from gateway.table import TableRow, decode_rows
 from gateway.working import background
+from policies.days import LOCAL
 
 HERE = Path(__file__).parent / "england"
 SECTORS = {"State-funded primary": "po", "State-funded secondary": "vo", "Special": "so"}
 MIN_DENOMINATOR = 9
-TABLE, PERIOD, DAY = "persistent-absence", "2018-2019", date(2018, 10, 1)
+TABLE, PERIOD = "persistent-absence", school_year_on(datetime.now(tz=LOCAL).date())  # the figures are of 2018
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,7 @@ def deployment(folder: Path, england: list[School]) -> Gateway:
         for s in england
     ]
     must(desk.register(entries, [], date(2018, 8, 1)))
-    # The register of parties, the own-school purpose and the term of the counts hold today; the figures are of 2018.
-    must(desk.open_period(TABLE, PERIOD, reference_date=DAY, deadline=gateway.today, exercise=True))
+    must(desk.open_period(TABLE, PERIOD, reference_date=gateway.today, deadline=gateway.today, exercise=True))
     return gateway
 
 

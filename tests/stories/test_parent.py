@@ -1,5 +1,6 @@
 """A year of a parent, through the school: consent, what is held, withdrawal, and the end of the school year."""
 
+import json
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +28,7 @@ def test_a_year_of_a_parent(tmp_path: Path) -> None:
         school = town.person(town.school(0), "school")
         november_the_school_delivers(town)
         assert len(held(town, school)["rows"]) == 1
+        november_the_school_asks_for_her(town, school)
         consent = november_she_consents(school)
         december_the_care_service_reads(town, consent)
         january_she_withdraws(town, school, consent)
@@ -59,6 +61,23 @@ def held(town: Town, school: Person) -> dict[str, list[object]]:
     answer = school.http.post("/v1/access-requests", json=body, headers={"X-CSRF-Token": csrf})
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
+
+
+def november_the_school_asks_for_her(town: Town, school: Person) -> None:
+    """On a page, and as a file to hand over; the program of the school may not ask, nor anybody without the page."""
+    asked = {"school_year": YEAR, "pseudonym": child(town)}
+    school.see("/access")
+    words = school.press("/access", **asked)
+    assert "Dit is vastgelegd" in words
+    assert PERIOD in words
+    assert "Aanlevering ontvangen" in words
+    school.press("/access", act="file", **asked)
+    assert json.loads(school.page) == held(town, school)
+    school.see("/access")
+    assert "Er is niets vastgelegd" in school.press("/access", school_year=YEAR, pseudonym="A" * 86)
+    machine = town.machine(town.school(0))
+    body = {"schoolYear": YEAR, "pseudonym": child(town)}
+    assert machine.post("/v1/access-requests", json=body).status_code == 403
 
 
 def november_she_consents(school: Person) -> str:

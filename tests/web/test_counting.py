@@ -76,3 +76,10 @@ def test_both_templates_ask_for_every_cell_and_nothing_more() -> None:
         report = parse(body, EXPECTED)
         assert isinstance(report, Report)
         assert dict(report.totals) == {"COUNT-EMPTY": len(CELLS)}
+
+
+def test_a_field_with_endless_digits_is_left_out_of_the_sums() -> None:
+    """What is no count is not added up; its fault is told at its field, and what was typed stays."""
+    cell = next(cell for cell in CELLS if cell[1] == "all")
+    sums = totals(CELLS, filled() | {field_name(cell): "9" * 5_000})
+    assert sums[cell[0], "all"] == "10"

@@ -17,7 +17,7 @@ PAGES = {
     "school": (
         "/school", "/school/history", f"/school/periods/{TABLE}/{PERIOD}",
         "/school/figures", "/school/trend", f"/school/periods/{TABLE}/{OPEN_PERIOD}",
-        "/school/submissions/NEWEST", "/operator", "/school/consents", "/school/consents/new",
+        "/school/submissions/NEWEST", "/operator", "/school/consents", "/school/consents/new", "/access",
     ),
     "swv": (
         "/releases", "/releases/trend", "/releases/RELEASE", "/releases/RELEASE/schools", "/releases/RELEASE/files",
@@ -34,7 +34,7 @@ PAGES = {
         "/audit/check", "/audit/certificates", "/audit/entries/ANY",
         "/audit/ask?who=swv&case=named",
     ),
-    "privacy-officer": ("/audit", "/audit/check"),
+    "privacy-officer": ("/audit", "/audit/check", "/access"),
 }  # fmt: skip
 EVERY = [(role, path) for role, paths in PAGES.items() for path in paths]
 

@@ -52,6 +52,50 @@ def test_a_form_without_the_sessions_token_does_nothing(stage: Stage, path: str)
             assert client.post(path, data={"csrf": token}, headers=headers).status_code == 403
 
 
+def test_a_place_that_no_log_has_is_no_error(stage: Stage) -> None:
+    """An address with endless digits shows the newest entries."""
+    with stage.client("controller-officer") as client:
+        assert client.get(f"/audit?before=1.{'9' * 25}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "typed", "fields"),
+    [
+        (
+            "school",
+            "/school/consents/new",
+            {"recipient": "nope", "first_day": "2026-11-02", "last_day": "2030-01-01", "language": "nl",
+             "age_group": "under-12", "answer": "later"},
+            {"recipient", "last_day"},
+        ),
+        (
+            "builder",
+            "/operator",
+            {"table": TABLE, "code": "2026-2027-4", "reference_date": "2026-10-01", "deadline": "2072-01-31"},
+            {"deadline"},
+        ),
+        ("builder", "/operator", {"table": TABLE, "code": "x", "reference_date": ""}, {"reference_date"}),
+        (
+            "school",
+            "/access",
+            {"school_year": "2026-2028", "pseudonym": "A" * 85, "consents": "x " * 21},
+            {"school_year", "pseudonym", "consents"},
+        ),
+        ("builder", "/operator/parties", {"code": "GM0999", "kind": "gemeente", "name": " "}, {"name"}),
+    ],
+)  # fmt: skip
+def test_a_form_comes_back_with_its_fault_at_the_field(
+    stage: Stage, role: str, path: str, typed: dict[str, str], fields: set[str]
+) -> None:
+    """What was typed stays, each fault stands at the field that has it, and nothing else is wrong."""
+    with stage.client(role) as client:
+        answer = client.post(path, data={"csrf": csrf(client.get(path).text), **typed})
+    assert answer.status_code == 400
+    assert set(re.findall(r'class="fault" id="([a-z_]+)-fault"', answer.text)) == fields
+    assert all(f'href="#{name}"' in answer.text for name in fields)
+    assert all(f'value="{value}"' in answer.text for value in typed.values() if value.startswith("20"))
+
+
 def csrf(html: str) -> str:
     """The token in the first form of a page."""
     found = re.search(r'name="csrf" value="([^"]+)"', html)
