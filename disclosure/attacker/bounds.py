@@ -43,7 +43,7 @@ def attack(
         The cells with `lower` and `upper` (Int64; missing where there is no upper bound).
 
     Raises:
-        DisclosureError: an unknown code, no such column, no number, or figures that contradict each other; one is named.
+        DisclosureError: an unknown code, no such column, no number, or figures that contradict each other; names one.
     """
     relations = relate(dimensions, frame, structural_zeros)
     names = [column for axis in relations.axes for column in (axis.name, f"{axis.name}_level")]
