@@ -21,7 +21,7 @@ _HEADER_WITHIN = 100
 
 
 def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
-    """Read one sheet of a workbook as text; whole numbers lose their `.0`.
+    """Read a workbook as text, one sheet as the table and the others beside it; whole numbers lose their `.0`.
 
     Args:
         body: The file's bytes.
@@ -37,8 +37,9 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
     try:
         workbook = load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
         try:
-            cells = _chosen(workbook, known).iter_rows(values_only=True)
-            return replace(checked_rows(_numbered(cells)), content=Content.XLSX)
+            chosen, sheets = _chosen(workbook, known), list(enumerate(workbook.worksheets, start=1))
+            beside = tuple((number, _read(sheet)) for number, sheet in sheets if sheet is not chosen and _filled(sheet))
+            return replace(_read(chosen), content=Content.XLSX, beside=beside)
         finally:
             workbook.close()
     except UnreadableFile:
@@ -73,11 +74,23 @@ def _chosen(workbook: "Workbook", known: Collection[str]) -> "Worksheet":
 
     def found(sheet: "Worksheet") -> int:
         first = sheet.iter_rows(max_row=_HEADER_WITHIN, values_only=True)
-        header = next((row for row in first if any(_text(cell).strip() for cell in row)), ())
+        header = next((row for row in first if any(map(_is_filled, row))), ())
         return len({_text(cell).strip().lower() for cell in header} & set(known))
 
     in_order = sorted(workbook.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
     return max(in_order, key=found) if len(in_order) > 1 else in_order[0]
+
+
+def _read(sheet: "Worksheet") -> Sheet:
+    return checked_rows(_numbered(sheet.iter_rows(values_only=True)))
+
+
+def _filled(sheet: "Worksheet") -> bool:
+    return any(_is_filled(cell) for row in sheet.iter_rows(values_only=True) for cell in row)
+
+
+def _is_filled(cell: object) -> bool:
+    return bool(_text(cell).strip())
 
 
 def _numbered(rows: Iterator[tuple[object, ...]]) -> Iterator[tuple[int, list[str]]]:

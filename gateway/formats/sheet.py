@@ -32,12 +32,14 @@ class Sheet:
             rows are left out.
         notes: Codes of what was tolerated and should be said, e.g. `NOTE-CP1252`.
         content: What it was read from.
+        beside: The other sheets of the workbook that are not empty, each with its number: nobody reads them as counts.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     notes: tuple[str, ...] = ()
     content: Content = Content.CSV
+    beside: "tuple[tuple[int, Sheet], ...]" = ()
 
 
 class UnreadableFile(Exception):  # noqa: N818  it is an outcome that `gateway.records` turns into a value

@@ -11,7 +11,7 @@ from gateway.records.clean import accept
 from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
 from gateway.records.document import read_document
 from gateway.records.expected import Expected, Parsed, Row
-from gateway.records.raw import raw_cells, raw_headings
+from gateway.records.raw import raw_sheets
 from gateway.records.rows import records_of_document
 
 __all__ = ["Expected", "Parsed", "Row", "parse", "raw_in"]
@@ -48,7 +48,7 @@ def raw_in(body: bytes) -> Report | None:
     if content is Content.JSON:
         return None
     sheet = read_xlsx(body, COLUMNS) if content is Content.XLSX else read_csv(body, COLUMNS)
-    faults = [*raw_headings(sheet.header), *raw_cells([(1, sheet.header), *sheet.rows])]
+    faults = list(raw_sheets(sheet))
     return Report.of(faults) if faults else None
 
 

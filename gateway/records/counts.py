@@ -7,7 +7,7 @@ from gateway.formats.sheet import Content, Sheet, UnreadableFile, column_letter
 from gateway.outcome import Fault
 from gateway.records.document import Json, check_head
 from gateway.records.expected import Cell, Expected, Parsed
-from gateway.records.raw import raw_cells, raw_headings
+from gateway.records.raw import raw_cells, raw_sheets
 from gateway.records.rules import check_counts, check_subdivision
 
 COLUMNS = ("subdivision", "kind", "band", "pupils")
@@ -17,7 +17,7 @@ MAX_PUPILS = 100_000
 
 def counts_of_sheet(sheet: Sheet, expected: Expected) -> Parsed | list[Fault]:
     """Check a CSV or XLSX file of counts."""
-    faults = [*raw_headings(sheet.header), *raw_cells([(1, sheet.header), *sheet.rows])]
+    faults = list(raw_sheets(sheet))
     places, column_faults = _columns(sheet)
     if column_faults or faults:
         return faults + column_faults

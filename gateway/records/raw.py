@@ -1,10 +1,20 @@
 """Raw identifiers in a file: whoever sends one is stopped at the door, and nothing of the file is kept."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from gateway.formats.sheet import column_letter
+from gateway.formats.sheet import Sheet, column_letter
 from gateway.outcome import Fault
 from pseudonymisation.number import looks_raw, personal_header
+
+
+def raw_sheets(sheet: Sheet) -> Iterator[Fault]:
+    """Every fault of a table that names pupils, in its own cells and in the sheets beside it (`#2` is the second)."""
+    yield from raw_headings(sheet.header)
+    yield from raw_cells([(1, sheet.header), *sheet.rows])
+    for number, other in sheet.beside:
+        for fault in raw_sheets(other):
+            yield replace(fault, where=f"#{number}")
 
 
 def raw_cells(rows: Iterable[tuple[int, Sequence[str]]]) -> Iterator[Fault]:

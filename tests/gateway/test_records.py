@@ -16,7 +16,7 @@ from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import MAX_BYTES, MAX_ROWS
 from gateway.messages import LANGUAGES, catalogue, rule_text
 from gateway.outcome import Fault, Report
-from gateway.records import Expected, Parsed, parse
+from gateway.records import Expected, Parsed, parse, raw_in
 from gateway.records.clean import accept
 from gateway.records.document import read_document
 from gateway.records.rows import records_of_document
@@ -107,6 +107,16 @@ def test_the_sheet_with_the_counts_is_read(before: tuple[str, list[list[object]]
     parsed = parse(as_xlsx(rows(), before), COUNTS)
     assert isinstance(parsed, Parsed)
     assert parsed.counts == parse(as_csv(rows()), COUNTS).counts
+
+
+@pytest.mark.parametrize("state", ["visible", "hidden"])
+def test_a_sheet_of_pupils_beside_the_counts_stops_the_workbook(state: str) -> None:
+    """Whoever sends it and whoever gets it refuses a number or a column of names on any sheet, and says on which."""
+    beside = (state, [["naam", "nummer"], ["x", "123456782"]])
+    found = [(fault.rule, fault.where) for fault in faults(as_xlsx(rows(), beside))]
+    assert ("RAW-NUMBER", "#1") in found
+    assert ("RAW-COLUMN", "#1") in found
+    assert raw_in(as_xlsx(rows(), beside)) is not None
 
 
 def test_a_workbook_without_the_header_is_told_so() -> None:
