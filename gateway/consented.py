@@ -37,6 +37,7 @@ NONCE = 12
 _COMPACT = re.compile(r"(?=.{1,4000}\Z)([\w-]+)\.([\w-]*)\.([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
 DATA = frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE})
 _ALGORITHMS = frozenset({"ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256"})
+_CONFLICT = Refused("idempotency-conflict")
 Hours = Annotated[Decimal, Field(ge=0, le=10_000, decimal_places=2)]
 
 
@@ -57,10 +58,13 @@ class IllnessHours(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A record as its site sent it, with the receipt: it is not kept here, for it joins the site to the entry."""
+    """A record as its site sent it, with the receipt: it is not kept here, for it joins the site to the entry.
+
+    Without a receipt it was sent before, under the same idempotency key.
+    """
 
     record: ConsentedHealth = field(repr=False)
-    receipt: str = field(repr=False)
+    receipt: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,10 @@ class Opened:
     receipt: str = field(repr=False)
 
 
-def send(gateway: Gateway, identity: Identity, consent_id: str, reference: str, hours: IllnessHours) -> Sent | Refused:
-    """Store one record under a consent.
+def send(  # noqa: PLR0917  a record's parts, by name at its callers
+    gateway: Gateway, identity: Identity, consent_id: str, reference: str, hours: IllnessHours, key: str = ""
+) -> Sent | Refused:
+    """Store one record under a consent; the same once more under an idempotency key stores nothing.
 
     Steps: (1) the consent as it is now; (2) the law: given, in date, this recipient, this scope, sealed; (3) in one
     transaction, in which the consent must still be the same: the ciphertext under its key, the entry.
@@ -87,12 +93,19 @@ def send(gateway: Gateway, identity: Identity, consent_id: str, reference: str, 
     decision = _decide(gateway, identity, standing, Action.SUBMIT_CONSENTED_RECORD, sealed=sealed)
     if isinstance(decision, Deny):  # (2)
         return refuse(gateway, decision)
-    sent = _keep(gateway, identity, standing, reference, hours, decision)  # (3)
+    record_id = gateway.id_for(b"record", identity.party, key)
+    sent = _keep(gateway, identity, standing, record_id, reference, hours, decision)  # (3)
     return undone(gateway, sent, decision) if isinstance(sent, Refused) else sent
 
 
 def _keep(  # noqa: PLR0917  one act, split where its transaction begins
-    gateway: Gateway, identity: Identity, standing: Standing, reference: str, hours: IllnessHours, decision: Decision
+    gateway: Gateway,
+    identity: Identity,
+    standing: Standing,
+    record_id: str,
+    reference: str,
+    hours: IllnessHours,
+    decision: Decision,
 ) -> Sent | Refused:
     consent_id = standing.id
     with gateway.writing() as session:
@@ -101,15 +114,21 @@ def _keep(  # noqa: PLR0917  one act, split where its transaction begins
         row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
         if standing_in(session, consent_id, gateway.clock()).state != standing.state:
             return Refused("not-current")
-        record = _encrypted(gateway, row, reference, hours)
+        before = session.get(ConsentedHealth, record_id)
+        if before is not None:
+            same = (before.consent_id, before.reference) == (consent_id, reference)
+            return Sent(before, None) if same and _open(gateway, standing, before) == hours else _CONFLICT
+        record = _encrypted(gateway, row, record_id, reference, hours)
         session.add(record)
         _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
         return Sent(record, receipt)
 
 
-def _encrypted(gateway: Gateway, row: ConsentRecord, reference: str, hours: IllnessHours) -> ConsentedHealth:
+def _encrypted(
+    gateway: Gateway, row: ConsentRecord, record_id: str, reference: str, hours: IllnessHours
+) -> ConsentedHealth:
     """The record as it is stored: hours under the consent's own key."""
-    record_id, nonce = gateway.new_id(), gateway.random(NONCE)
+    nonce = gateway.random(NONCE)
     cipher = AESGCM(gateway.consent_keys.secret(row.key_id))
     sealed = cipher.encrypt(nonce, hours.model_dump_json().encode(), _aad(row.id, record_id))
     return ConsentedHealth(

@@ -16,6 +16,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event as AuditEvent
 from audit.events import Role as AuditRole
 from gateway.context import Gateway
+from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import CONSENT
@@ -64,13 +65,14 @@ Make = Callable[[datetime], Event]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A consent as it stands: its id, its site, its events and their fold."""
+    """A consent as it stands: its id, its site, its events and their fold; `asked_again` under a key used before."""
 
     id: str
     site: str
     key_id: str
     events: tuple[Event, ...]
     state: State
+    asked_again: bool = False
 
     def signatures(self) -> tuple[Signature, ...]:
         """Who consented."""
@@ -78,18 +80,34 @@ class Standing:
 
 
 def ask(
-    gateway: Gateway, identity: Identity, terms: Terms, signatures: tuple[Signature, ...] = ()
+    gateway: Gateway, identity: Identity, terms: Terms, signatures: tuple[Signature, ...] = (), *, key: str = ""
 ) -> Standing | Refused:
     """Register that consent was asked, and given where signatures are there.
 
     Refusing is as easy: a consent that was asked and not given is ended by `append` with a refusal.
+
+    Args:
+        gateway: where.
+        identity: the site.
+        terms: what is asked.
+        signatures: who consented.
+        key: an idempotency key: asked again under it, the same is the consent there is, and anything else a conflict.
     """
     now = gateway.clock()
     new: list[Event] = [Asked(at=now, terms=with_kind(gateway, terms))]
     if signatures:
         new.append(Given(at=now, signatures=signatures))
-    fresh = Standing(gateway.new_id(), identity.party, "", (), State())
-    return _append(gateway, identity, fresh, new, Action.REGISTER_CONSENT)
+    fresh = Standing(gateway.id_for(b"consent", identity.party, key), identity.party, "", (), State())
+    before = load(gateway, fresh.id)
+    if not before.events:
+        made = _append(gateway, identity, fresh, new, Action.REGISTER_CONSENT)
+        if isinstance(made, Standing) or made.code != "not-current":
+            return made
+        before = load(gateway, fresh.id)  # asked at the same moment
+    if [event.model_copy(update={"at": now}) for event in before.events[: len(new)]] != new:
+        return Refused("idempotency-conflict")
+    seen = read(gateway, identity, before.id)
+    return seen if isinstance(seen, Refused) else replace(seen, asked_again=True)
 
 
 def append(gateway: Gateway, identity: Identity, consent_id: str, make: Make) -> Standing | Refused:
@@ -291,8 +309,10 @@ def _keep(
             return Refused("unauthenticated")
         if standing.events:
             session.get_one(ConsentRecord, standing.id, with_for_update=True)
-            if _events(session, standing.id) != standing.events:
-                return Refused("not-current")
+        else:
+            take_turns(session, standing.id.encode())  # two may ask under one key at once
+        if _events(session, standing.id) != standing.events:
+            return Refused("not-current")
         _store(gateway, session, standing, new, decision)
         return None
 

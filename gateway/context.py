@@ -105,6 +105,13 @@ class Gateway:
         """A random identifier: 32 hexadecimal digits."""
         return self.random(16).hex()
 
+    def id_for(self, what: bytes, party: str, key: str) -> str:
+        """The identifier of what a party asks for under an idempotency key: the same each time; random without a key.
+
+        What carries it is found by it: a caller who lost the answer asks again and makes no second one.
+        """
+        return self.tag(what, party.encode(), key.encode())[:16].hex() if key else self.new_id()
+
     def append(self, session: Session, entry: Entry, decision: Decision | None = None) -> Appended:
         """Log an act in the transaction it happens in.
 

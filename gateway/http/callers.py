@@ -7,7 +7,7 @@ two credentials of different parties are refused too.
 import hmac
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Header, Request
 
 from gateway.context import Gateway
 from gateway.http.certificate import HEADER, oin_of
@@ -109,4 +109,5 @@ def demand_scope(caller: Identity, *scopes: str) -> None:
 
 
 Somebody = Annotated[Identity, Depends(identity)]
+Key = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
 Anybody = Annotated[Identity | None, Depends(optional_identity)]

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from gateway import consented, consents
 from gateway.context import Gateway
 from gateway.http.bodies import answer_json, body_of, read_json
-from gateway.http.callers import Somebody, TheGateway, demand_scope
+from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
 from gateway.http.problems import problem
 from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
@@ -52,17 +52,20 @@ _UNSTAMPED: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
 @router.post("/consents", status_code=201, operation_id="registerConsent", openapi_extra=body_of(_Ask))
-async def register(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
-    """Register that consent was asked, and given where signatures are sent along."""
+async def register(request: Request, gateway: TheGateway, caller: Somebody, idempotency_key: Key = "") -> Response:
+    """Register that consent was asked, and given where signatures are sent along; 200 under a key used before."""
     demand_scope(caller, "consent")
     body = await read_json(request, _Ask.model_validate_json)
     if isinstance(body, Refused):
         return problem(request, body)
 
     def act() -> consents.Standing | Refused:
-        return consents.ask(gateway, caller, consents.with_kind(gateway, body.terms), body.signatures)
+        terms = consents.with_kind(gateway, body.terms)
+        return consents.ask(gateway, caller, terms, body.signatures, key=idempotency_key)
 
-    return _answer(request, gateway, await run_in_threadpool(act), 201)
+    outcome = await run_in_threadpool(act)
+    again = isinstance(outcome, consents.Standing) and outcome.asked_again
+    return _answer(request, gateway, outcome, 200 if again else 201)
 
 
 @router.post(
@@ -161,20 +164,24 @@ async def answer(request: Request, gateway: TheGateway, caller: Somebody, consen
 
 
 @router.post("/consented-records", status_code=201, operation_id="sendConsentedRecord", openapi_extra=body_of(_Send))
-async def send(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
-    """Hours of illness of one pupil, under a consent, for the recipient it names."""
+async def send(request: Request, gateway: TheGateway, caller: Somebody, idempotency_key: Key = "") -> Response:
+    """Hours of illness of one pupil, under a consent, for the recipient it names.
+
+    Under a key used before 200 and no receipt: it is in the first answer only, for it is not kept.
+    """
     demand_scope(caller, "consent")
     body = await read_json(request, _Send.model_validate_json)
     if isinstance(body, Refused):
         return problem(request, body)
 
     def act() -> consented.Sent | Refused:
-        return consented.send(gateway, caller, body.consent, body.reference, body.data)
+        return consented.send(gateway, caller, body.consent, body.reference, body.data, idempotency_key)
 
     outcome = await run_in_threadpool(act)
     if isinstance(outcome, Refused):
         return problem(request, outcome)
-    return answer_json({"consent": body.consent, "id": outcome.record.id, "receipt": outcome.receipt}, 201)
+    status = 200 if outcome.receipt is None else 201
+    return answer_json({"consent": body.consent, "id": outcome.record.id, "receipt": outcome.receipt}, status)
 
 
 @router.get("/consented-records", operation_id="readConsentedRecords")

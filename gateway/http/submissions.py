@@ -2,13 +2,13 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import changes, deliveries
 from gateway.formats.sheet import Content, content_of
 from gateway.http.bodies import answer_json
-from gateway.http.callers import Somebody, TheGateway, demand_scope
+from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
 from gateway.http.models import CheckedBody, ReportBody, SubmissionBody, SubmissionItem, head_count
 from gateway.http.paging import Paged
@@ -19,7 +19,6 @@ from gateway.receive import Checked, Upload, receive
 
 router = APIRouter(tags=["submissions"])
 Code = Annotated[str, Query(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9-]+$")]
-Key = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
 _BODY = {
     "requestBody": {
         "required": True,

@@ -28,6 +28,7 @@ from policies.consent import (
     Giver,
     Narrowed,
     Signature,
+    Stage,
     Terms,
     Withdrawn,
     possible_events,
@@ -130,10 +131,12 @@ def register(request: Request, who: Visitor, form: Form) -> Response:
     signatures = read.signatures() if form["answer"] == "yes" else ()
     if terms is None or read.faults:
         return _form(request, who, form.values, read.faults)
-    outcome = consents.ask(gateway, who.known, terms, signatures)
+    outcome = consents.ask(gateway, who.known, terms, signatures, key=form["once"])
+    if isinstance(outcome, Refused) and outcome.code == "idempotency-conflict":  # the form was gone back to
+        outcome = consents.ask(gateway, who.known, terms, signatures)
     if isinstance(outcome, Refused) and outcome.report is not None:
         return _form(request, who, form.values, refused=outcome)
-    if isinstance(outcome, Standing) and form["answer"] == "no":
+    if isinstance(outcome, Standing) and form["answer"] == "no" and outcome.state.stage is Stage.ASKED:
         outcome = consents.append(gateway, who.known, outcome.id, lambda at: SaidNo(at=at))
     return then(request, who, outcome, f"{_HOME}/{outcome.id if isinstance(outcome, Standing) else ''}")
 
@@ -216,6 +219,7 @@ def _form(
         answers=ANSWERS,
         signers=list(_SIGNERS),
         values=values,
+        once=values.get("once") or gateway.new_id(),
         faults=faults or {},
         placed=_placed(refused),
         today=gateway.today,

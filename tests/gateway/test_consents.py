@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from hashlib import sha256
@@ -398,3 +399,47 @@ def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newe
     assert isinstance(send(gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
     assert len(notices_of(gateway, recipient)) == outcome.ended
     gateway.database.dispose()
+
+
+def test_a_consent_asked_again_under_its_key_is_the_one_there_is(world: World) -> None:
+    """A caller who lost the answer asks again; other terms under the same key are refused, another site has its own."""
+    care(world)
+
+    def asked(site: int, **changes: object) -> Standing | Refused:
+        return ask(world.gateway, world.site(site), terms(**changes), signed(Giver.PARENT), key="k1")
+
+    first, second, other, conflict = asked(0), asked(0), asked(1), asked(0, last_day=date(2027, 6, 30))
+    assert isinstance(first, Standing)
+    assert isinstance(second, Standing)
+    assert isinstance(other, Standing)
+    assert (first.id, first.asked_again, second.asked_again) == (second.id, False, True)
+    assert other.id != first.id
+    assert isinstance(conflict, Refused)
+    assert conflict.code == "idempotency-conflict"
+
+
+def test_a_consent_asked_twice_at_once_is_one(world: World) -> None:
+    """Two requests under one key at the same moment: both get the same consent, and there is one."""
+    care(world)
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [
+            pool.submit(ask, world.gateway, world.site(0), terms(), signed(Giver.PARENT), key="k1") for _ in range(2)
+        ]
+        made = [job.result() for job in jobs]
+    assert all(isinstance(one, Standing) for one in made)
+    assert len(own(world.gateway, world.site(0))) == 1
+
+
+def test_a_record_sent_again_under_its_key_is_stored_once(world: World) -> None:
+    """The second time without a receipt, which is not kept; other hours under the same key are refused."""
+    recipient, standing, reference = care(world), given(world), sealed()
+    more = HOURS.model_copy(update={"hours_illness": HOURS.hours_illness + 1})
+    first, second, conflict = (
+        send(world.gateway, world.site(0), standing.id, reference, hours, "k1") for hours in (HOURS, HOURS, more)
+    )
+    assert isinstance(first, Sent)
+    assert isinstance(second, Sent)
+    assert (second.record.id, second.receipt) == (first.record.id, None)
+    assert isinstance(conflict, Refused)
+    assert conflict.code == "idempotency-conflict"
+    assert len(read_all(world.gateway, recipient)) == 1
