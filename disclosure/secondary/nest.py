@@ -99,7 +99,7 @@ class Nest:
         """Solve, realise, and look into the part that cannot do what was asked of it."""
         for _ in range(LOOKS):
             model = self._model((*name, closed), parts, closed=closed)
-            delta = model.push(change.area, change.row, change.by, insider, firm=self.firm)
+            delta = model.push(change.area, change.row, change.by, insider, firm=self.firm, thorough=not self.firm)
             if delta is None:
                 return None
             changes, failed = self._expand(delta, parts, insider)
