@@ -42,7 +42,7 @@ class _Paper:
         while (wider := bound @ bound).sum() > bound.sum():
             bound = wider
         self._apart = [(np.flatnonzero(rows[:, leaves].any(axis=1)), leaves) for leaves in np.unique(bound, axis=0)]
-        self._seen: dict[bytes, np.ndarray] = {}
+        self._seen: dict[tuple[bytes, ...], np.ndarray] = {}
 
     def work(self, told: np.ndarray, sums: Sequence[np.ndarray], mine: np.ndarray) -> np.ndarray:
         """Areas x rows: what is known at the end, when no sum gives anything new."""
@@ -66,15 +66,19 @@ class _Paper:
 
     def _combined(self, known: np.ndarray, there: np.ndarray) -> np.ndarray:
         """Rows of one node that are known rows, each so many times, added up; members that do not add up are apart."""
+        whole = known.tobytes(), there.tobytes()
+        if whole in self._seen:
+            return self._seen[whole]
         found = known.copy()
         for rows, leaves in self._apart:
-            key = known[rows].tobytes() + there[leaves].tobytes() + rows.tobytes()
+            key = known[rows].tobytes(), there[leaves].tobytes(), rows.tobytes()
             if key not in self._seen:
                 every = self._layout.rows[np.ix_(rows, leaves & there)].T.astype(float)
                 given = every[:, known[rows]]
                 times = np.linalg.lstsq(given, every)[0] if given.size else np.zeros((given.shape[1], len(rows)))
                 self._seen[key] = np.abs(given @ times - every).max(axis=0, initial=0) < CLOSE
             found[rows] |= self._seen[key]
+        self._seen[whole] = found
         return found
 
 
