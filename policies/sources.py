@@ -1,10 +1,10 @@
 """Where a rule may point to: documents with title, date and standing, and the two languages every text here has."""
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -19,7 +19,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-def misfits(error: ValidationError) -> tuple[tuple[str, str], ...]:
+class Faulty(Protocol):
+    """Something with the errors of pydantic, each with its `type` and `loc`: its own, or a framework's."""
+
+    def errors(self) -> Sequence[Any]:
+        """The errors."""
+
+
+def misfits(error: Faulty) -> tuple[tuple[str, str], ...]:
     """Key and code of what does not fit a form, the first of them; a key that the form does not have is not repeated.
 
     What was sent as such a key may be anything, a pupil's number too; its place is that of the object around it.

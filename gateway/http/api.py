@@ -20,6 +20,7 @@ from gateway.http.edge import API_VERSION, WAIT_SECONDS
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
 from gateway.outcome import Refused
+from policies.sources import misfits
 
 # FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
@@ -100,7 +101,7 @@ def allowed(request: Request) -> str:
 
 
 def _invalid(request: Request, error: Exception) -> Response:
-    """All faults of a malformed request at once: where and what, never the value that was sent."""
-    faults = error.errors() if isinstance(error, RequestValidationError) else []
-    fields = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['type']}" for fault in faults)
+    """All faults of a malformed request at once: where and what, never a value or a key that was sent."""
+    faults = misfits(error) if isinstance(error, RequestValidationError) else ()
+    fields = "; ".join(f"{place}: {code}" for place, code in faults)
     return problem(request, Refused("invalid-request", facts={"fields": fields}))

@@ -118,7 +118,9 @@ def test_a_file_of_another_kind_is_415(site: Site, body: bytes) -> None:
     assert answers[0].json()["type"] == "/problems/unsupported-media"
 
 
-@pytest.mark.parametrize("path", ["/v1/decisions", "/v1/access-requests", "/v1/consents"])
+@pytest.mark.parametrize(
+    "path", ["/v1/decisions", "/v1/access-requests", "/v1/consents", "/v1/releases", "/v1/releases/x/withdrawal"]
+)
 def test_a_key_that_was_sent_is_not_repeated(site: Site, path: str) -> None:
     """What is wrong is said by place and code; a pupil's number that was used as a key stays out of the answer."""
     with site.client(site.world.region.sites[0].code) as http:
