@@ -92,7 +92,10 @@ class Grid:
         )
 
     def derivable(self, listed: np.ndarray) -> np.ndarray:
-        """A x R: cells outside the release that can follow from it by subtraction."""
+        """A x R: cells outside the release that it may tell much of: parts of areas, and codes a list leaves out.
+
+        Not each of them follows from the release; what does, wherever it stands, is found in `following`.
+        """
         axis = self.areas
         shown = np.array([listed[: len(axis.codes)][axis.level == n].any(axis=0) for n in range(len(axis.levels))])
         found = self._left_out(listed)

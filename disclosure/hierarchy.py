@@ -62,7 +62,7 @@ class Hierarchy:
     def _check_leaves(self, leaves: pd.Series) -> None:
         if leaves.isna().any():
             raise DisclosureError(f"{self.leaf}: a leaf without a code in the lookup")
-        twice = as_codes(leaves[leaves.duplicated()])
+        twice = leaves[leaves.duplicated()].to_numpy()
         if len(twice):
             raise DisclosureError(f"{self.leaf}: {twice[0]!r} stands twice in the lookup; a leaf has one row")
 
@@ -74,7 +74,7 @@ class Hierarchy:
                 raise DisclosureError(f"{self.leaf}: a level stands twice in the path {', '.join(path)}")
             for lower, upper in pairwise(path):
                 pairs = lookup[[lower, upper]].dropna(subset=[lower]).drop_duplicates()
-                split = as_codes(pairs.loc[pairs[lower].duplicated(), lower])
+                split = pairs.loc[pairs[lower].duplicated(), lower].to_numpy()
                 if len(split):
                     raise DisclosureError(f"{self.leaf}: {lower} {split[0]!r} has two parents at level {upper!r}")
 

@@ -1,6 +1,6 @@
 """What happens to a submission after its receipt: confirmed, withdrawn, read back by its own site."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import delete, or_
@@ -40,15 +40,10 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
 
     The version that was confirmed before is replaced and loses its rows. Confirming twice changes nothing.
     """
-    found = _find(gateway, identity, submission_id, Action.CONFIRM)
-    if isinstance(found, Refused):
-        return found
-    return found.done(gateway, gateway.together(lambda session: _confirm(gateway, session, identity, found)))
+    return _act(gateway, identity, submission_id, Action.CONFIRM, _confirm)
 
 
-def _confirm(gateway: Gateway, session: Session, identity: Identity, found: "_Found") -> Seen | Refused:
-    if not still_good(session, identity, gateway.clock()):
-        return Refused("unauthenticated")
+def _confirm(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
     submission, period = found.again(session)
     if submission.state == SubmissionState.CONFIRMED:
         return _seen(session, submission, period)
@@ -71,15 +66,10 @@ def _confirm(gateway: Gateway, session: Session, identity: Identity, found: "_Fo
 
 def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
     """Withdraw a submission: its rows are erased, and the site has no delivery until it confirms another."""
-    found = _find(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION)
-    if isinstance(found, Refused):
-        return found
-    return found.done(gateway, gateway.together(lambda session: _withdraw(gateway, session, identity, found)))
+    return _act(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION, _withdraw)
 
 
-def _withdraw(gateway: Gateway, session: Session, identity: Identity, found: "_Found") -> Seen | Refused:
-    if not still_good(session, identity, gateway.clock()):
-        return Refused("unauthenticated")
+def _withdraw(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
     submission, period = found.again(session)
     if not takes(session, period, submission.site):
         return Refused("period-closed")
@@ -166,10 +156,6 @@ class _Found:
         submission = session.get_one(Submission, self.submission.id, with_for_update=True)
         return submission, session.get_one(Period, submission.period_id, with_for_update={"read": True})
 
-    def done(self, gateway: Gateway, outcome: Seen | Refused) -> Seen | Refused:
-        """The outcome of an act the law permitted; one that was not done all the same has its entry too."""
-        return self.undone(gateway, outcome) if isinstance(outcome, Refused) else outcome
-
     def undone(self, gateway: Gateway, refused: Refused) -> Refused:
         """Log that the state of things stood in the way of what the law permitted."""
         entry = Entry(event=Event.SUBMISSION_REFUSED, actor=self.matter.actor, period=self.matter.period.code)
@@ -189,6 +175,27 @@ class _Found:
             period=self.matter.period.code,
             object=Object(f"submission:{self.submission.id}"),
         )
+
+
+def _act(
+    gateway: Gateway,
+    identity: Identity,
+    submission_id: str,
+    action: Action,
+    change: Callable[[Gateway, Session, _Found], Seen | Refused],
+) -> Seen | Refused:
+    """Change a submission, with a credential that is still good; what the law permitted and was not done is logged."""
+    found = _find(gateway, identity, submission_id, action)
+    if isinstance(found, Refused):
+        return found
+
+    def work(session: Session) -> Seen | Refused:
+        if not still_good(session, identity, gateway.clock()):
+            return Refused("unauthenticated")
+        return change(gateway, session, found)
+
+    outcome = gateway.together(work)
+    return found.undone(gateway, outcome) if isinstance(outcome, Refused) else outcome
 
 
 def _find(gateway: Gateway, identity: Identity, submission_id: str, action: Action) -> _Found | Refused:

@@ -50,7 +50,7 @@ class Model:
         """Columns and rows."""
         return len(self.solver.limit) + len(self.solver.lower)
 
-    def push(self, base: int, row: int, by: int, insider: int, *, firm: bool, thorough: bool = False) -> Delta | None:
+    def push(self, base: int, row: int, by: int, insider: int, *, firm: bool) -> Delta | None:
         """The cheapest change that moves a cell by exactly `by`; cells that have to give way are hidden.
 
         The cell's own class is one of them, where a row of it is big enough to be published until now.
@@ -61,7 +61,6 @@ class Model:
             by: its change.
             insider: leave this insider's units alone, and do not use what outsiders are told of margins it shares.
             firm: whether what is published stays published, whatever that makes impossible.
-            thorough: as in `Solver.solve`.
         """
         number, sign = self.cells.place(base, row)
         if number < 0 or not self._possible(number, by * sign, insider):
@@ -71,7 +70,7 @@ class Model:
             if firm:
                 return None
             self.shown[own] = False
-        return self._solve({number: float(by * sign)}, insider, firm=firm, unseen=np.inf, thorough=thorough)
+        return self._solve({number: float(by * sign)}, insider, firm=firm, unseen=np.inf, thorough=not firm)
 
     def realise(self, sums: np.ndarray, insider: int, *, firm: bool) -> Delta | None:
         """The cheapest change of a closed model whose sum over the units is given per leaf (P)."""

@@ -83,7 +83,7 @@ class Nest:
     def apart(self, change: Change, insider: int) -> Delta | None:
         """The last resort, slow in a large table: every unit by itself, and every area."""
         model = self._model(("apart",), list(np.arange(self.patch.size)[:, None]), closed=False)
-        return model.push(change.area, change.row, change.by, insider, firm=self.firm, thorough=True)
+        return model.push(change.area, change.row, change.by, insider, firm=self.firm)
 
     def _neighbours(self, units: np.ndarray) -> np.ndarray:
         """Units that share an area with some of the units given, though not the whole table."""
@@ -99,7 +99,7 @@ class Nest:
         """Solve, realise, and look into the part that cannot do what was asked of it."""
         for _ in range(LOOKS):
             model = self._model((*name, closed), parts, closed=closed)
-            delta = model.push(change.area, change.row, change.by, insider, firm=self.firm, thorough=not self.firm)
+            delta = model.push(change.area, change.row, change.by, insider, firm=self.firm)
             if delta is None:
                 return None
             changes, failed = self._expand(delta, parts, insider)

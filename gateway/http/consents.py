@@ -60,8 +60,7 @@ async def register(request: Request, gateway: TheGateway, caller: Somebody, idem
         return problem(request, body)
 
     def act() -> consents.Standing | Refused:
-        terms = consents.with_kind(gateway, body.terms)
-        return consents.ask(gateway, caller, terms, body.signatures, key=idempotency_key)
+        return consents.ask(gateway, caller, body.terms, body.signatures, key=idempotency_key)
 
     outcome = await run_in_threadpool(act)
     again = isinstance(outcome, consents.Standing) and outcome.asked_again

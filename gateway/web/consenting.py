@@ -98,7 +98,7 @@ class _Read:
             self.faults["last_day"] = "last_day"
         if self.faults or first is None or last is None:
             return None
-        terms = Terms(
+        return Terms(
             purpose=PURPOSE,
             recipient=self.form["recipient"],
             recipient_is=Kind.OTHER,
@@ -110,7 +110,6 @@ class _Read:
             age_group=AgeGroup(self.form["age_group"]),
             older_on=older,
         )
-        return consents.with_kind(gateway, terms)
 
 
 def home(request: Request, who: Visitor) -> Response:
