@@ -5,17 +5,21 @@ pupils only, the region's figure for that kind less their totals is the one scho
 either.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
+from scipy.sparse.linalg import LinearOperator, lsmr
 
+from disclosure.errors import DisclosureError
 from disclosure.grid import Grid
 
 FEW = 512  # units of a table in which an insider also works with sums over all of them
-_SINGULAR, _SAME = 1e-9, 1e-6
+DRAWS = 2  # one would do but for cells that it moves by less than `_SAME`, one in a million
+MOST = 10_000  # steps of least squares; the country takes some hundreds
+_SINGULAR, _SAME, _EXACT = 1e-9, 1e-6, 1e-13
 Work = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -43,10 +47,10 @@ class Following:
 
 @dataclass(frozen=True, eq=False)
 class _Readers:
-    """What readers look at: pairs of a reader and a node, which means its units that are not the reader's own.
+    """What insiders look at: pairs of an insider and a node, which means its units that are not the insider's own.
 
     Attributes:
-        reader, node: per pair; reader -1 is everyone.
+        reader, node: per pair.
         foreign: pairs x units, 1 for those units.
         sums: lines x pairs, as in `Grid`.
     """
@@ -62,9 +66,11 @@ def follow(grid: Grid, listed: np.ndarray, public: np.ndarray, insider: np.ndarr
 
     What follows from public cells alone is nobody's to hide.
 
-    1. In a node by itself: rows that are sums and differences of rows that are known.
-    2. Between nodes: where all of an area, its units or its parts are known in a row but one, so is that one. Again
-       from 1 until nothing new follows.
+    1. For everyone: all that is a sum or difference of known cells, however many.
+    For an insider, as somebody would with paper and pencil:
+    2. In a node by itself: rows that are sums and differences of rows that are known.
+    3. Between nodes: where all of an area, its units or its parts are known in a row but one, so is that one. Again
+       from 2 until nothing new follows.
 
     Args:
         grid: the layout.
@@ -72,9 +78,9 @@ def follow(grid: Grid, listed: np.ndarray, public: np.ndarray, insider: np.ndarr
         public: A x R, cells that everybody knows.
         insider: U, number of the insider that owns a unit, -1 for none.
     """
-    everyone, readers = _everyone(grid), _insiders(grid, insider)
-    given = _peel(grid, everyone, public)
-    known = _peel(grid, everyone, listed | given)
+    readers = _insiders(grid, insider)
+    given = _spanned(grid, public)
+    known = _spanned(grid, listed | public)
     given_to_them = _peel(grid, readers, given[readers.node])
     theirs = _peel(grid, readers, known[readers.node] | given_to_them)
     return Following(
@@ -90,9 +96,73 @@ def _triples(readers: _Readers, cells: np.ndarray) -> np.ndarray:
     return np.stack([readers.node[pair], row, readers.reader[pair]], axis=1)
 
 
-def _everyone(grid: Grid) -> _Readers:
-    nodes = np.arange(grid.members.shape[0])
-    return _Readers(np.full(len(nodes), -1), nodes, grid.members, grid.sums)
+def _spanned(grid: Grid, known: np.ndarray) -> np.ndarray:
+    """A x R: the sums and differences of known cells (1), and cells that cannot exist."""
+    found, seen = np.zeros_like(known), dict[bytes, np.ndarray]()
+    for rows, leaves in _apart(grid):
+        lines, available = grid.rows[np.ix_(rows, leaves)], grid.available[:, leaves]
+        key = b"|".join(each.tobytes() for each in (known[:, rows], available, lines))
+        if key not in seen:
+            seen[key] = _unmoved(grid.members, lines.astype(float), available, known[:, rows])
+        found[:, rows] = seen[key]
+    return found
+
+
+def _unmoved(members: sparse.csr_array, rows: np.ndarray, available: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Cells that no change of the leaves moves which leaves the known cells alone: exactly what these add up to.
+
+    What least squares leave of a random change is such a change, and moves any other cell with probability 1.
+    """
+    units, support = len(available), members @ (available @ rows.T)
+    known = known & (support > 0)
+    quiet = _quiet(rows, available, known[:units])
+    areas = np.flatnonzero(known[units:].any(axis=1)) + units
+    above = sparse.csr_array(members[areas].astype(float))
+    below, weight = sparse.csr_array(above.T), known[areas] / np.sqrt(np.maximum(support[areas], 1))
+
+    def cells(change: np.ndarray) -> np.ndarray:
+        return np.asarray(above @ (quiet(change.reshape(units, -1)) @ rows.T) * weight)
+
+    def back(moved: np.ndarray) -> np.ndarray:
+        return np.asarray(quiet((below @ (moved.reshape(weight.shape) * weight)) @ rows).ravel())
+
+    told = LinearOperator((weight.size, available.size), matvec=lambda change: cells(change).ravel(), rmatvec=back)
+    moved = np.zeros(known.shape)
+    for seed in range(DRAWS):
+        change = np.random.default_rng(seed).standard_normal(available.size)
+        weight[np.abs(cells(change)) < _SAME * weight] = 0  # what the units say already
+        change -= lsmr(told, cells(change).ravel(), atol=_EXACT, btol=_EXACT, conlim=0, maxiter=MOST)[0]
+        moved = np.maximum(moved, np.abs(members @ (quiet(change.reshape(units, -1)) @ rows.T)))
+    if (moved[known] > _SAME).any():
+        raise DisclosureError("what follows from the table could not be worked out; report this fault, publish nothing")
+    return np.asarray(moved < _SAME)
+
+
+def _quiet(rows: np.ndarray, available: np.ndarray, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Takes out of changes of leaves, U x P, what a known cell of a unit would show; alike units at once."""
+    kinds, number = np.unique(np.concatenate([known, available], axis=1), axis=0, return_inverse=True)
+    parts = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+    keeps = []
+    for kind in kinds:
+        there = kind[known.shape[1] :].astype(float)
+        lines = rows[kind[: known.shape[1]]] * there
+        keeps.append(np.diag(there) - np.linalg.pinv(lines) @ lines)
+
+    def quiet(change: np.ndarray) -> np.ndarray:
+        kept = np.empty_like(change)
+        for units, keep in zip(parts, keeps, strict=True):
+            kept[units] = change[units] @ keep
+        return kept
+
+    return quiet
+
+
+def _apart(grid: Grid) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and profile leaves of members that do not add up, which tell nothing of each other."""
+    _, number = connected_components(sparse.csr_array(grid.rows.T @ grid.rows), directed=False)
+    for each in np.unique(number):
+        leaves = np.asarray(number == each)
+        yield np.asarray(grid.rows[:, leaves].any(axis=1)), leaves
 
 
 def _insiders(grid: Grid, insider: np.ndarray) -> _Readers:
@@ -117,29 +187,24 @@ def _insiders(grid: Grid, insider: np.ndarray) -> _Readers:
 def _peel(grid: Grid, readers: _Readers, known: np.ndarray) -> np.ndarray:
     """Pairs x R: what each reader knows, beginning with what is known of the nodes."""
     offered = np.asarray(readers.foreign @ grid.offered.astype(np.int64)) > 0
-    known = _by_kind(grid, known | ~offered, readers.foreign, _span)  # 1
+    known = _by_kind(grid, known | ~offered, readers.foreign, _span)  # 2
     while True:
         left = np.asarray(readers.sums @ (~known).astype(np.int32)) == 1
         fresh = ~known & (np.asarray(readers.sums.T @ left.astype(np.int32)) > 0)
         lines = np.flatnonzero(fresh.any(axis=1))
         if not len(lines):
             return known
-        known[lines] = _by_kind(grid, (known | fresh)[lines], readers.foreign[lines], _span)  # 2
+        known[lines] = _by_kind(grid, (known | fresh)[lines], readers.foreign[lines], _span)  # 3
 
 
 def _by_kind(grid: Grid, known: np.ndarray, foreign: sparse.csr_array, work: Work) -> np.ndarray:
-    """Pairs x R, worked out once for all nodes in which the same can exist and of which the same is known.
-
-    Members that do not add up tell nothing of each other: each is looked at by itself.
-    """
+    """Pairs x R, worked out once for all nodes in which the same can exist and of which the same is known."""
     there, found = np.asarray(foreign @ grid.available.astype(np.int64)) > 0, np.zeros_like(known)
-    _, apart = connected_components(sparse.csr_array(grid.rows.T @ grid.rows), directed=False)
-    for number in np.unique(apart):
-        rows = grid.rows[:, apart == number].any(axis=1)
-        mine, here = known[:, rows], there[:, apart == number]
+    for rows, leaves in _apart(grid):
+        mine, here = known[:, rows], there[:, leaves]
         bits = np.packbits(np.concatenate([mine, here], axis=1), axis=1)
         _, first, place = np.unique(bits, axis=0, return_index=True, return_inverse=True)
-        lines = grid.rows[np.ix_(rows, apart == number)]
+        lines = grid.rows[np.ix_(rows, leaves)]
         once = np.array([work(lines, mine[line], here[line]) for line in first], bool)
         found[:, rows] = once.reshape(len(first), mine.shape[1])[place.ravel()]
     return found

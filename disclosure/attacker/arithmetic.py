@@ -1,18 +1,20 @@
 """What a reader works out from a release by adding and subtracting, whatever the figures are.
 
-Written from the definition on purpose without looking at the suppressor, whose mistakes it must not repeat: reader by
-reader, sum by sum, as somebody with paper and pencil would.
+Written from the definition on purpose without looking at the suppressor, whose mistakes it must not repeat: everybody
+is taken to add up whatever can be added up, an insider to work sum by sum, as somebody with paper and pencil would.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import sparse
+from scipy import linalg, sparse
+from scipy.sparse.linalg import lsqr
 
 from disclosure.attacker.layout import Layout
+from disclosure.errors import DisclosureError
 
-CLOSE = 1e-6
+CLOSE, EXACT, LONGEST = 1e-6, 1e-13, 10_000
 FEW = 512  # units of a table in which an insider also works with sums over all of them
 
 
@@ -34,7 +36,7 @@ class WorkedOut:
 
 
 class _Paper:
-    """Works sums out; of every node it is told which units are meant: those that are not the reader's own."""
+    """Works sums out; of every node an insider is told which units are meant: those that are not its own."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -43,6 +45,17 @@ class _Paper:
             bound = wider
         self._apart = [(np.flatnonzero(rows[:, leaves].any(axis=1)), leaves) for leaves in np.unique(bound, axis=0)]
         self._seen: dict[tuple[bytes, ...], np.ndarray] = {}
+
+    def add_up(self, told: np.ndarray) -> np.ndarray:
+        """Areas x rows: all that told cells add up to, so many times each: what cannot change while they stay."""
+        found = np.zeros_like(told)
+        for rows, leaves in self._apart:
+            lines, possible = self._layout.rows[np.ix_(rows, leaves)].astype(float), self._layout.possible[:, leaves]
+            key = told[:, rows].tobytes(), possible.tobytes(), lines.tobytes()
+            if key not in self._seen:
+                self._seen[key] = _stays(self._layout.members, lines, possible, told[:, rows])
+            found[:, rows] = self._seen[key]
+        return found
 
     def work(self, told: np.ndarray, sums: Sequence[np.ndarray], mine: np.ndarray) -> np.ndarray:
         """Areas x rows: what is known at the end, when no sum gives anything new."""
@@ -91,9 +104,9 @@ def work_out(layout: Layout, listed: np.ndarray, public: np.ndarray, insider: np
         public: areas x rows, those that everybody knows.
         insider: per unit who owns it, -1 for nobody.
     """
-    sums, paper, nobody = _sums(layout), _Paper(layout), np.zeros(len(insider), bool)
-    before = paper.work(public, sums, nobody)
-    after = paper.work(listed | before, sums, nobody)
+    sums, paper = _sums(layout), _Paper(layout)
+    before = paper.add_up(public)
+    after = paper.add_up(listed | public)
     area = np.array([line[0] for line in sums], int)
     looked_at = (np.asarray(layout.members.sum(axis=1)).ravel() < len(insider)) | (len(insider) <= FEW)
     own, given = [np.zeros((0, 3), int)], [np.zeros((0, 3), int)]
@@ -110,6 +123,35 @@ def work_out(layout: Layout, listed: np.ndarray, public: np.ndarray, insider: np
     wider, rests = _with_rests(layout, after, before)
     cells = np.concatenate([after & ~before & ~_renamed(layout, listed), rests])
     return WorkedOut(wider, cells, np.concatenate(own), np.concatenate(given))
+
+
+def _stays(members: sparse.csr_array, rows: np.ndarray, possible: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Cells that stay as they are in two random changes, of all that leave the told cells alone.
+
+    1. What a unit can change by itself, as it knows its own cells.
+    2. Of these changes of all units together, one at random that leaves the told sums alone.
+    """
+    units, kinds = len(possible), dict[bytes, sparse.csr_array]()
+    for unit in range(units):  # 1
+        key = told[unit].tobytes() + possible[unit].tobytes()
+        if key not in kinds:
+            can = np.identity(rows.shape[1])[:, possible[unit]]
+            kinds[key] = sparse.csr_array(can @ linalg.null_space(rows[told[unit]] @ can))
+    free = sparse.csr_array(
+        sparse.block_diag([kinds[told[unit].tobytes() + possible[unit].tobytes()] for unit in range(units)])
+    )
+    lines = [sparse.kron(members[units:][told[units:, row]], line[None]) @ free for row, line in enumerate(rows)]
+    sums = sparse.csr_array(sparse.vstack(lines))
+    length = sparse.linalg.norm(sums, axis=1)
+    sums = sparse.csr_array(sparse.diags_array(1 / length[length > CLOSE]) @ sums[np.flatnonzero(length > CLOSE)])
+    most = np.zeros(told.shape)
+    for draw in range(2):
+        change = np.random.default_rng(draw + 1).uniform(-1, 1, free.shape[1])
+        change -= lsqr(sums, sums @ change, atol=EXACT, btol=EXACT, conlim=0, iter_lim=LONGEST)[0]  # 2
+        most = np.maximum(most, np.abs(members @ ((free @ change).reshape(units, -1) @ rows.T)))
+    if (most[told] > CLOSE).any():
+        raise DisclosureError("what follows from the release cannot be worked out; report this fault, publish nothing")
+    return np.asarray(most < CLOSE)
 
 
 def _sums(layout: Layout) -> list[np.ndarray]:
