@@ -52,6 +52,19 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
         assert session.exec(select(Party.code)).all() == ["ORG-X"]
 
 
+def test_old_contents_of_rows_stay_in_the_folder_of_the_data(tmp_path: Path) -> None:
+    """What a savepoint would bring back is kept in memory, not in a file of the machine's own temporary folder."""
+    engine = open_database(database_url(tmp_path / "x.sqlite"))
+    migrate(engine)
+    with writing(engine) as session:
+        session.add_all(Party(code=f"ORG-{number}", kind="other", name="x" * 100) for number in range(500))
+        session.flush()
+        with session.begin_nested():
+            session.connection().execute(text("UPDATE party SET name = upper(name)"))
+            files = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    assert not [file for file in files if "etilqs" in file.name]
+
+
 def test_a_failing_transaction_leaves_nothing(tmp_path: Path) -> None:
     """An exception inside a writing transaction undoes all of it."""
     engine = open_database(database_url(tmp_path / "x.sqlite"))
