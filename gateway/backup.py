@@ -52,7 +52,7 @@ from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.roles import grant_rights
 from gateway.settings import SETTINGS_FILE, Home
-from gateway.store import LoginLink, Oin, Token, WebSession
+from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
@@ -355,7 +355,7 @@ def _go_on_counting(connection: Connection) -> None:
 
 
 def _end_credentials(session: Session, now: datetime) -> None:
-    for gone in (LoginLink, WebSession):
+    for gone in (LoginLink, WebSession, ServiceCredential):
         session.execute(delete(gone))
     for kept in (Token, Oin):
         session.execute(update(kept).where(col(kept.revoked_at).is_(None)).values(revoked_at=now))
