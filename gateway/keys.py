@@ -42,23 +42,26 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
     way: those being kept are waited for, the others are prepared again (`receive`); (2) in one transaction for each
     key, every pid under a leaked one becomes one under the key that followed it; (3) on SQLite the old bytes leave the
     write-ahead log too. Tags of the log's subjects stand in signed roots and cannot be re-keyed: when their key leaks
-    they are erased instead.
+    they are erased instead, in (1), so that none of the new key is among them.
     """
     gateway = desk.gateway
     leaked = gateway.keyring.active(purpose, year) or rotation.half_succeeded(gateway.keyring, purpose, year)
     if leaked is None:
         return Refused("unknown-key")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> KeyRecord:
+    def act(session: Session, actor: Actor, decision: Decision) -> tuple[KeyRecord, int]:
         hold_year(session, year)
         gateway.append(session, _entry(Event.KEY_CREATED, actor, leaked), decision)
-        return rotation.succeed(gateway.keyring, leaked.key_id)
+        erased = erase_year(session.connection(), year) if purpose == SUBJECTS else 0
+        if erased:
+            gateway.append(session, _entry(Event.KEY_ROTATED, actor, leaked), decision)
+        return rotation.succeed(gateway.keyring, leaked.key_id), erased
 
-    made = desk.act(Action.MANAGE_KEYS, act)  # (1)
-    if isinstance(made, Refused):
-        return made
-    total = 0
-    for link in _links(gateway, made):
+    succeeded = desk.act(Action.MANAGE_KEYS, act)  # (1)
+    if isinstance(succeeded, Refused):
+        return succeeded
+    made, total = succeeded
+    for link in _links(gateway, made) if purpose != SUBJECTS else ():
         moved = _rekey(desk, link)  # (2)
         if isinstance(moved, Refused):
             return moved
@@ -147,15 +150,11 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:
         hold_pids(session, year)
-        connection, gateway = session.connection(), desk.gateway
-        if successor.purpose == SUBJECTS:
-            moved = erase_year(connection, year)
-        else:
-            domain, key = Domain(successor.purpose, year), gateway.keyring.secret(successor.key_id)
-            table = table_of(Enrolment)
-            moved = rotation.rekey(connection, table, leaked=leaked, successor=successor.key_id, key=key, domain=domain)
-            named = update(Submission).where(col(Submission.pid_key_id) == leaked)
-            session.execute(named.values(pid_key_id=successor.key_id))
+        connection, gateway, table = session.connection(), desk.gateway, table_of(Enrolment)
+        domain, key = Domain(successor.purpose, year), gateway.keyring.secret(successor.key_id)
+        moved = rotation.rekey(connection, table, leaked=leaked, successor=successor.key_id, key=key, domain=domain)
+        named = update(Submission).where(col(Submission.pid_key_id) == leaked)
+        session.execute(named.values(pid_key_id=successor.key_id))
         if moved:
             gateway.append(session, _entry(Event.KEY_ROTATED, actor, successor), decision)
         return moved

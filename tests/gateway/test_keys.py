@@ -91,6 +91,30 @@ def test_a_rotation_waits_for_a_delivery_that_is_being_kept(world: World, monkey
     assert world.gateway.keyring.active(PURPOSE, YEAR) == before
 
 
+def test_tags_of_the_new_key_stay_when_those_of_a_leaked_one_are_erased(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delivered as soon as the new key is in use: the log still leads to that pupil, and to none of before."""
+    before, act = delivered(world), Desk.act
+    after: list[bytes] = []
+
+    def then_delivered(desk: Desk, *given: object, **named: object) -> object:
+        done = act(desk, *given, **named)  # type: ignore[arg-type]  # passed on as it came
+        after[:] = after or delivered(world, 1)
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Desk, "act", then_delivered)
+        assert isinstance(rotate(world.desk, SUBJECTS, YEAR), Rotated)
+    world.sequence()
+    uses = []
+    for index, pseudonym in enumerate((before[0], after[0])):
+        held = answer(world.gateway, Identity(world.region.sites[index].code, "school"), year=YEAR, pseudonym=pseudonym)
+        assert isinstance(held, Held)
+        uses.append(len(held.uses))
+    assert uses == [0, 1]
+
+
 def test_a_rotation_that_broke_off_is_completed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Killed after the new key was made: the next rotation carries every row through both keys."""
     pseudonyms = delivered(world)
