@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alembic import command
@@ -48,7 +48,7 @@ class FirstPerson:
     """The first operator of a new deployment, and the secret of the login link."""
 
     person: Person
-    secret: str
+    secret: str = field(repr=False)
 
 
 def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:

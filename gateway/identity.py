@@ -79,7 +79,7 @@ class Identity:
 class Opened:
     """A new browser session: its secret for the cookie, which is not stored here."""
 
-    secret: str
+    secret: str = field(repr=False)
     identity: Identity
 
 

@@ -1,7 +1,7 @@
 """Receive one submission: who may, what it says, and one transaction that holds the rows, the counts and the entry."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select
@@ -62,8 +62,8 @@ class Upload:
     collection: str
     site: str
     period: str
-    body: bytes
-    idempotency_key: str = ""
+    body: bytes = field(repr=False)
+    idempotency_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
