@@ -130,7 +130,7 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
         about = _about(archive)
         make_private_folder(where.folder)
         if not where.settings_file.exists():
-            where.settings_file.write_bytes(archive.read(SETTINGS_FILE))
+            write_private(where.settings_file, archive.read(SETTINGS_FILE))
         make_private_folder(where.keys)
         for name in KEY_FILES:  # (1)
             if name in ring.namelist() and not (where.keys / name).exists():

@@ -142,6 +142,15 @@ def test_what_was_destroyed_stays_destroyed(world: World, copies: Copies, tmp_pa
     gateway.database.dispose()
 
 
+def test_the_settings_are_for_their_owner_only(lite_world: World, copies: Copies, tmp_path: Path) -> None:
+    """As they are written first, and as they come back: they name the folders of secrets."""
+    made(lite_world, copies)
+    _, gateway = restored(lite_world, copies, tmp_path)
+    for one in (lite_world.gateway, gateway):
+        assert stat.S_IMODE(one.home.settings_file.stat().st_mode) == 0o600
+    gateway.database.dispose()
+
+
 def test_the_log_goes_on_under_a_new_name(world: World, copies: Copies, tmp_path: Path) -> None:
     """Entries of after the backup are gone here; the old name, which signed them, never signs again."""
     delivered(world)
