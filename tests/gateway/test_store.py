@@ -48,6 +48,13 @@ def test_migrations_make_exactly_the_tables_of_the_models(tmp_path: Path) -> Non
             pytest.fail(str(error))
 
 
+def test_sqlite_overwrites_what_is_erased(tmp_path: Path) -> None:
+    """Whatever the SQLite of a machine was built with."""
+    engine = open_database(database_url(tmp_path / "x.sqlite"))
+    with reading(engine) as session:
+        assert session.connection().exec_driver_sql("PRAGMA secure_delete").scalar() == 1
+
+
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     """A migrated database is left as it is."""
     engine = open_database(database_url(tmp_path / "x.sqlite"))
