@@ -97,8 +97,8 @@ class Held:
     """
 
     root: bytes
-    tag: bytes
-    salt: bytes
+    tag: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
     place: int
     size: int
     proof: Sequence[bytes]

@@ -26,7 +26,7 @@ from policies.parties import Role
 from policies.question import Action
 from policies.things import Records
 from pseudonymisation.domain import Domain
-from pseudonymisation.keyring import Keyring
+from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_along
 
 PURPOSE = "accountability"
@@ -67,11 +67,17 @@ class HeldConsent:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The answer: rows, uses and consents; nobody outside the school received a row."""
+    """The answer: rows, uses and consents; nobody outside the school received a row.
+
+    Attributes:
+        beyond_reach: Whether rows of this site and year are held that no pseudonym leads to any more, because their
+            key leaked and was destroyed: whether one is of this pupil nobody can say (AVG art. 11).
+    """
 
     rows: tuple[HeldRow, ...]
     uses: tuple[LoggedUse, ...]
     consents: tuple[HeldConsent, ...]
+    beyond_reach: bool = False
 
 
 def answer(
@@ -96,6 +102,7 @@ def answer(
             tuple(_rows(gateway, session, identity.party, year, pseudonym)),
             tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
             tuple(_consents(gateway, session, identity.party, consents)),
+            _are_beyond_reach(gateway, session, identity.party, year),
         )
     gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
     return held
@@ -121,17 +128,29 @@ def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: b
     ]
 
 
+def _are_beyond_reach(gateway: Gateway, session: Session, site: str, year: str) -> bool:
+    """Whether rows of this site stand under a key that the one in use does not follow."""
+    key = gateway.keyring.active(ROWS, year)
+    reached = gateway.keyring.links(key.key_id) if key else []
+    query = (
+        select(Enrolment.key_id)
+        .join(Submission, col(Submission.id) == Enrolment.submission_id)
+        .join(Period, col(Period.id) == Submission.period_id)
+        .where(col(Enrolment.key_id).not_in(reached), Submission.site == site, col(Period.code).startswith(year))
+    )
+    return session.exec(query.limit(1)).first() is not None
+
+
 def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site: str | None) -> list[LoggedUse]:
     """Entries about this pupil: of one site, since where else a pupil was is not its to know, or of all."""
-    key = keyring.active(SUBJECTS, year)
-    if key is None:
-        return []
+    keys = [one for one in keyring.records() if (one.purpose, one.school_year) == (SUBJECTS, year)]
+    used = [one.key_id for one in keys if one.state in (KeyState.ACTIVE, KeyState.DECRYPT_ONLY)]
     query = select(Submission.subjects_root, Submission.entry_id).where(Submission.subjects_root != b"")
     if site is not None:
         query = query.where(Submission.site == site)
     entries = {root: bytes.fromhex(entry_id) for root, entry_id in session.exec(query)}
     mine = None if site is None else list(entries)
-    held = find(session.connection(), [tag(keyring.secret(key.key_id), pseudonym)], mine)
+    held = find(session.connection(), [tag(keyring.secret(key_id), pseudonym) for key_id in used], mine)
     found = {each.root: each for each in held}
     entry_of = {leaf: root for root, leaf in entries.items() if root in found}
     logged = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from alembic import command
@@ -20,6 +20,7 @@ from gateway.context import Gateway, vocabulary
 from gateway.database import open_database
 from gateway.identity import add_person, find_person, issue_link
 from gateway.key_store import make_kek, open_kek
+from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import school_year_on
@@ -48,7 +49,7 @@ class FirstPerson:
     """The first operator of a new deployment, and the secret of the login link."""
 
     person: Person
-    secret: str
+    secret: str = field(repr=False)
 
 
 def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
@@ -63,6 +64,7 @@ def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
         BadPolicy: a rule or purpose is wrong; says where.
         CollectionError: a contract is wrong.
         KeyringError: a key is missing or open to others.
+        MendableError: the key-encryption key of the consents is missing.
     """
     settings = settings or read_settings(where)
     engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
@@ -136,11 +138,14 @@ def open_consent_keys(where: Home, settings: Settings) -> Keyring:
     """The keys of consents, under a key-encryption key of their own; made where there never was a consent.
 
     Raises:
-        KeyringError: there are keys, and the key-encryption key is missing.
+        MendableError: there are keys, and the file with the key-encryption key is missing: no copy of it is anywhere.
+        KeyringError: likewise the token.
     """
     name, file = "consent-kek", where.keys / "consent-kek.json"
     if not (where.keys / CONSENTS).exists():
         make_kek(name, file, settings.pkcs11, _BRANCHES)
+    elif settings.pkcs11 is None and not file.exists():
+        raise MendableError("consent-kek-missing", file=file, keys=where.keys / CONSENTS)
     return Keyring(where.keys / CONSENTS, open_kek(name, file, settings.pkcs11))
 
 

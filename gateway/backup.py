@@ -52,7 +52,7 @@ from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.roles import grant_rights
 from gateway.settings import SETTINGS_FILE, Home
-from gateway.store import LoginLink, Oin, Token, WebSession
+from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
@@ -130,7 +130,7 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
         about = _about(archive)
         make_private_folder(where.folder)
         if not where.settings_file.exists():
-            where.settings_file.write_bytes(archive.read(SETTINGS_FILE))
+            write_private(where.settings_file, archive.read(SETTINGS_FILE))
         make_private_folder(where.keys)
         for name in KEY_FILES:  # (1)
             if name in ring.namelist() and not (where.keys / name).exists():
@@ -355,7 +355,7 @@ def _go_on_counting(connection: Connection) -> None:
 
 
 def _end_credentials(session: Session, now: datetime) -> None:
-    for gone in (LoginLink, WebSession):
+    for gone in (LoginLink, WebSession, ServiceCredential):
         session.execute(delete(gone))
     for kept in (Token, Oin):
         session.execute(update(kept).where(col(kept.revoked_at).is_(None)).values(revoked_at=now))

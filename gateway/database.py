@@ -304,5 +304,6 @@ def _create_sqlite(_dialect: Dialect, _record: ConnectionPoolEntry, arguments: l
 
 def _set_up_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # transactions begin in `_guard_sqlite`
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16000", "temp_store=MEMORY"):
+    durable, private = ("journal_mode=WAL", "synchronous=FULL"), ("secure_delete=ON", "temp_store=MEMORY")
+    for pragma in (*durable, *private, "foreign_keys=ON", "cache_size=-16000"):
         connection.execute(f"PRAGMA {pragma}")

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 
 from gateway.outcome import GatewayError
 from gateway.register import kind_of_code, mandates, sector_of
-from gateway.store import LoginLink, Oin, Party, Person, Token, WebSession, table_of
+from gateway.store import LoginLink, Oin, Party, Person, ServiceCredential, Token, WebSession, table_of
 from gateway.store import Mandate as MandateRow
 from policies.parties import Caller, Kind, Mandate, Role
 from policies.parties import Party as PolicyParty
@@ -79,7 +79,7 @@ class Identity:
 class Opened:
     """A new browser session: its secret for the cookie, which is not stored here."""
 
-    secret: str
+    secret: str = field(repr=False)
     identity: Identity
 
 
@@ -168,12 +168,16 @@ def still_good(session: Session, identity: Identity, now: datetime) -> bool:
 
 
 def end_credentials(session: Session, party: str, now: datetime) -> int:
-    """End everything that opens a door for a party: sessions, login links, tokens, certificates; returns how many."""
+    """End everything that opens a door for a party: sessions, login links, tokens, certificates; returns how many.
+
+    Tokens for the pseudonym service among them: it knows when it gets the register that is exported next.
+    """
     people = select(Person.id).where(Person.party == party)
     unused = col(LoginLink.used_at).is_(None)
     statements = (
         delete(WebSession).where(col(WebSession.person_id).in_(people)),
         delete(LoginLink).where(col(LoginLink.person_id).in_(people), unused),
+        delete(ServiceCredential).where(col(ServiceCredential.site) == party),
         *(
             update(row).where(col(row.party) == party, col(row.revoked_at).is_(None)).values(revoked_at=now)
             for row in (Token, Oin)

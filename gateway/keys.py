@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import update
-from sqlmodel import Session, col
+from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
@@ -17,6 +17,7 @@ from gateway.context import Gateway
 from gateway.database import forget_log
 from gateway.operate import Desk
 from gateway.outcome import Refused
+from gateway.periods import hold_year
 from gateway.prepared import SUBJECTS, hold_pids
 from gateway.store import Enrolment, Submission, table_of
 from policies.decision import Decision
@@ -37,29 +38,34 @@ class Rotated:
 def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
     """After a leak: a new key follows the one in use, and every stored pid is re-keyed; no school is asked.
 
-    Steps, completed by running them again: (1) deliveries from now on pass through both keys; (2) in one transaction,
-    every pid under a leaked key becomes one under the key that followed it; again until there is none left, for a
-    delivery may have been under way; (3) on SQLite the old bytes leave the write-ahead log too. Tags of the log's
-    subjects stand in signed roots and cannot be re-keyed: when their key leaks they are erased instead.
+    Steps, completed by running them again: (1) deliveries from now on pass through both keys, also one that was under
+    way: those being kept are waited for, the others are prepared again (`receive`); (2) in one transaction for each
+    key, every pid under a leaked one becomes one under the key that followed it; (3) on SQLite the old bytes leave the
+    write-ahead log too. Tags of the log's subjects stand in signed roots and cannot be re-keyed: when their key leaks
+    they are erased instead, in (1), so that none of the new key is among them.
     """
     gateway = desk.gateway
     leaked = gateway.keyring.active(purpose, year) or rotation.half_succeeded(gateway.keyring, purpose, year)
     if leaked is None:
         return Refused("unknown-key")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> KeyRecord:
+    def act(session: Session, actor: Actor, decision: Decision) -> tuple[KeyRecord, int]:
+        hold_year(session, year)
         gateway.append(session, _entry(Event.KEY_CREATED, actor, leaked), decision)
-        return rotation.succeed(gateway.keyring, leaked.key_id)
+        erased = erase_year(session.connection(), year) if purpose == SUBJECTS else 0
+        if erased:
+            gateway.append(session, _entry(Event.KEY_ROTATED, actor, leaked), decision)
+        return rotation.succeed(gateway.keyring, leaked.key_id), erased
 
-    made = desk.act(Action.MANAGE_KEYS, act)  # (1)
-    if isinstance(made, Refused):
-        return made
-    total = 0
-    for link in _links(gateway, made):
-        while moved := _rekey(desk, link):  # (2)
-            if isinstance(moved, Refused):
-                return moved
-            total += moved
+    succeeded = desk.act(Action.MANAGE_KEYS, act)  # (1)
+    if isinstance(succeeded, Refused):
+        return succeeded
+    made, total = succeeded
+    for link in _links(gateway, made) if purpose != SUBJECTS else ():
+        moved = _rekey(desk, link)  # (2)
+        if isinstance(moved, Refused):
+            return moved
+        total += moved
     forget_log(gateway.database)  # (3)
     return Rotated(made.key_id, total)
 
@@ -67,7 +73,8 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
 def renounce(desk: Desk, purpose: str, year: str, *, not_before: date) -> Rotated | Refused:
     """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed.
 
-    Run again after a crash, it completes what it began.
+    Refused while rows stand under a key that would be destroyed: a rotation that broke off is completed first. Run
+    again after a crash, it completes what it began.
     """
     gateway = desk.gateway
     current = gateway.keyring.active(purpose, year)
@@ -76,8 +83,11 @@ def renounce(desk: Desk, purpose: str, year: str, *, not_before: date) -> Rotate
     if current is None:
         return Refused("unknown-key")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> None:
+    def act(session: Session, actor: Actor, decision: Decision) -> Refused | None:
+        if current.state is KeyState.ACTIVE and _stand_under_leaked(gateway, session, current):
+            return Refused("rows-left")
         gateway.append(session, _entry(Event.KEY_RETIRED, actor, current), decision)
+        return None
 
     logged = desk.act(Action.MANAGE_KEYS, act)
     if isinstance(logged, Refused):
@@ -127,21 +137,24 @@ def _links(gateway: Gateway, current: KeyRecord) -> list[KeyRecord]:
     return links[::-1]
 
 
+def _stand_under_leaked(gateway: Gateway, session: Session, current: KeyRecord) -> bool:
+    """Whether rows stand under the keys that this one followed; none do after a rotation that was completed."""
+    leaked = gateway.keyring.links(current.key_id)[:-1]
+    found = select(Enrolment.key_id).where(col(Enrolment.key_id).in_(leaked)).limit(1)
+    return session.exec(found).first() is not None
+
+
 def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
     """(2) One transaction: rows, submissions and entry; how many rows."""
     leaked, year = successor.previous or "", successor.school_year or ""
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:
         hold_pids(session, year)
-        connection, gateway = session.connection(), desk.gateway
-        if successor.purpose == SUBJECTS:
-            moved = erase_year(connection, year)
-        else:
-            domain, key = Domain(successor.purpose, year), gateway.keyring.secret(successor.key_id)
-            table = table_of(Enrolment)
-            moved = rotation.rekey(connection, table, leaked=leaked, successor=successor.key_id, key=key, domain=domain)
-            named = update(Submission).where(col(Submission.pid_key_id) == leaked)
-            session.execute(named.values(pid_key_id=successor.key_id))
+        connection, gateway, table = session.connection(), desk.gateway, table_of(Enrolment)
+        domain, key = Domain(successor.purpose, year), gateway.keyring.secret(successor.key_id)
+        moved = rotation.rekey(connection, table, leaked=leaked, successor=successor.key_id, key=key, domain=domain)
+        named = update(Submission).where(col(Submission.pid_key_id) == leaked)
+        session.execute(named.values(pid_key_id=successor.key_id))
         if moved:
             gateway.append(session, _entry(Event.KEY_ROTATED, actor, successor), decision)
         return moved

@@ -3,16 +3,18 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Row, func
 from sqlmodel import Session, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
+from audit.events import Event
+from audit.schema import INDEX
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
-from gateway.register import holding_on, names, sites_on
+from gateway.register import EXPORT_DAYS, holding_on, names, sites_on
 from gateway.store import (
     Approval,
     Job,
@@ -30,6 +32,7 @@ from gateway.store import (
     SubmissionState,
     Token,
 )
+from policies.days import LOCAL
 
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
@@ -297,6 +300,14 @@ def receipts_of(session: Session, party: str, subject: str) -> list[Held]:
 def open_jobs(session: Session) -> Sequence[Job]:
     """Work that waits, runs or failed."""
     return session.exec(select(Job).where(Job.state != JobState.DONE).order_by(col(Job.due_at)).limit(PAGE)).all()
+
+
+def register_ends(session: Session) -> date | None:
+    """From which day the pseudonym service refuses the register that was exported last; None when none was."""
+    last = session.connection().scalar(select(func.max(INDEX.c.ts)).where(INDEX.c.event == Event.REGISTER_EXPORTED))
+    if last is None:
+        return None
+    return datetime.fromtimestamp(last / 1000, LOCAL).date() + timedelta(days=EXPORT_DAYS)
 
 
 def _of(period: Period, *states: SubmissionState) -> SelectOfScalar[str]:

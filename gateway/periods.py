@@ -106,6 +106,12 @@ def keep_open(session: Session, period: Period, site: str) -> bool:
     return state == PeriodState.OPEN or (state is not None and _is_reopened(session, period, site))
 
 
+def hold_year(session: Session, year: str) -> None:
+    """Let the deliveries of a school year that are being stored end, and no other begin until this transaction ends."""
+    of_year = core_select(_ROW.id).where(_ROW.code.startswith(year)).order_by(_ROW.id).with_for_update()
+    session.connection().execute(of_year).all()
+
+
 def reopened_for(session: Session, period: Period) -> list[str]:
     """Sites for which a closed period takes a late change; while there are any, what it says may still change."""
     again = select(Reopening.site).where(Reopening.period_id == period.id, col(Reopening.closed_at).is_(None))

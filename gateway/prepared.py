@@ -21,6 +21,7 @@ from gateway.records import Parsed
 from gateway.records.expected import Cell
 from gateway.store import Count, Enrolment, table_of
 from pseudonymisation.domain import Domain
+from pseudonymisation.keyring import Keyring
 from pseudonymisation.pseudonym import pids_through
 
 SUBJECTS = "audit-subjects"
@@ -44,6 +45,8 @@ class Prepared:
         counts: The file's leaf counts.
         sent_with: Key of the pseudonym service the rows were made with; empty without rows.
         key_id: Key of the pids; empty without rows.
+        log_key_id: Key of the tags; empty without rows.
+        purpose: For which rows are kept.
         year: The school year it belongs to.
         subjects: Salted tags for the log's side table; None without rows.
         enrolments: Rows as they are stored, in the order of their pids: nothing of the file's order is kept.
@@ -55,6 +58,8 @@ class Prepared:
     counts: Mapping[Cell, int] = field(repr=False)
     sent_with: str
     key_id: str
+    log_key_id: str
+    purpose: str
     year: str
     subjects: Subjects | None
     enrolments: list[tuple[object, ...]] = field(repr=False)
@@ -63,6 +68,12 @@ class Prepared:
     def root(self) -> bytes | None:
         """What the entry carries of the data subjects."""
         return self.subjects.root if self.subjects else None
+
+    def is_current(self, keyring: Keyring) -> bool:
+        """Whether its keys are still those in use: nothing is kept under a key that another took the place of."""
+        made_with = [(self.purpose, self.key_id), (SUBJECTS, self.log_key_id)] if self.key_id else []
+        in_use = [keyring.active(purpose, self.year) for purpose, _ in made_with]
+        return [one and one.key_id for one in in_use] == [key_id for _, key_id in made_with]
 
     def store(self, connection: Connection) -> None:
         """Keep counts, rows and tags, in the transaction of the submission they belong to."""
@@ -84,19 +95,29 @@ def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, purpose: str, peri
         period: Code of the period.
     """
     submission_id, nonce, year = gateway.new_id(), gateway.random(NONCE_BYTES), school_year(period)
-    key_id, subjects, enrolments = "", None, list[tuple[object, ...]]()
+    key_id, log_key_id, subjects, enrolments = "", "", None, list[tuple[object, ...]]()
     if parsed.rows:
         domain = Domain(purpose, year)
         key, log_key = (gateway.keyring.active(name, year) for name in (purpose, SUBJECTS))
         if key is None or log_key is None:
             return None
-        key_id, ys = key.key_id, [row.pseudonym for row in parsed.rows]
+        key_id, log_key_id, ys = key.key_id, log_key.key_id, [row.pseudonym for row in parsed.rows]
         pids = pids_through(gateway.keyring.chain(key_id), domain, ys)
-        subjects = Subjects.of(tags(gateway.keyring.secret(log_key.key_id), ys), gateway.random)
+        subjects = Subjects.of(tags(gateway.keyring.secret(log_key_id), ys), gateway.random)
         enrolments = [
             (submission_id, pid, key_id, row.subdivision, row.scheduled, " ".join(map(str, row.hours)))
             for pid, row in sorted(zip(pids, parsed.rows, strict=True), key=itemgetter(0))
         ]
     return Prepared(
-        submission_id, nonce, commit(nonce, body), parsed.counts, parsed.key_id, key_id, year, subjects, enrolments
+        id=submission_id,
+        nonce=nonce,
+        commitment=commit(nonce, body),
+        counts=parsed.counts,
+        sent_with=parsed.key_id,
+        key_id=key_id,
+        log_key_id=log_key_id,
+        purpose=purpose,
+        year=year,
+        subjects=subjects,
+        enrolments=enrolments,
     )

@@ -38,7 +38,7 @@ from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import first_day, last_use, school_year_on
-from gateway.register import sites_on
+from gateway.register import EXPORT_DAYS, sites_on
 from gateway.settings import Pkcs11
 from gateway.store import ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
@@ -64,7 +64,6 @@ from pseudonymisation.service.keys import EVALUATION
 
 REGISTER_KEY = "register.key"
 REGISTER_FILE = "register.json"
-REGISTER_DAYS = 120
 _SETTINGS = "service.toml"
 _KEK = "service-kek"
 _EVENTS = {
@@ -279,7 +278,7 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
             serial=serial,
             operator=gateway.settings.operator,
             issued=gateway.clock(),
-            expires=today + timedelta(days=REGISTER_DAYS),
+            expires=today + timedelta(days=EXPORT_DAYS),
             secret=read_private(gateway.home.keys / REGISTER_KEY),
         )
         gateway.append(session, Entry(event=Event.REGISTER_EXPORTED, actor=actor), decision)

@@ -1,7 +1,7 @@
 """Receive one submission: who may, what it says, and one transaction that holds the rows, the counts and the entry."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import bindparam, insert, select
@@ -62,8 +62,8 @@ class Upload:
     collection: str
     site: str
     period: str
-    body: bytes
-    idempotency_key: str = ""
+    body: bytes = field(repr=False)
+    idempotency_key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,19 +199,23 @@ def receive(
 def _store(
     gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, *, upload: Upload, parsed: Parsed
 ) -> Received | Refused:
-    """Make what can be made while others write, then (5): one transaction, for a credential that is still good."""
+    """Make what can be made while others write, then (5): one transaction, for a credential that is still good.
+
+    When a key that it was made with was followed by another meanwhile, it is made again.
+    """
     purpose = gateway.law.purposes.accepting(matter.contract.collection.id, Kind.SITE, matter.thing.data)[0]
     made = prepare(gateway, parsed, upload.body, purpose=purpose, period=matter.period.code)
     if made is None:
         return Refused("key-missing")
     tag = gateway.tag(b"content", upload.collection.encode(), upload.body)
 
-    def store(session: Session) -> Received | Refused:
+    def store(session: Session) -> Received | Refused | None:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         return _Storing(gateway, session, matter, decision, upload, made, tag).store()
 
-    return gateway.together(store)  # (5)
+    done = gateway.together(store)  # (5)
+    return done or _store(gateway, identity, matter, decision, upload=upload, parsed=parsed)
 
 
 def _entry(event: Event, matter: Matter, **more: object) -> Entry:
@@ -249,13 +253,15 @@ class _Storing:
     made: Prepared
     tag: bytes
 
-    def store(self) -> Received | Refused:
-        """Keep the file's counts and rows as a new version, unless it is there already."""
+    def store(self) -> Received | Refused | None:
+        """Keep the file's counts and rows as a new version, unless it is there already; None when its keys went."""
         site, period_id = self.upload.site, self.matter.period.id
         stays = keep_open(self.session, self.matter.period, site)
         self.session.connection().execute(_LOCK_SITE, {"site": site}).all()
         if not stays:
             return Refused("period-closed")
+        if not self.made.is_current(self.gateway.keyring):
+            return None
         before = self._repeated()
         if before is not None:
             return before

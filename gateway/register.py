@@ -21,6 +21,7 @@ KINDS = (
     "site", "board", "gemeente", "swv", "minister", "supplier", "youth_health_care", "attendance_officer",
     "inspectorate", "researcher", "doctor", "province", "operator", "other",
 )  # fmt: skip
+EXPORT_DAYS = 120  # for so long the pseudonym service takes the register that is exported to it
 _LONGEST_NAME = 200
 _FORMS = {
     "site": re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}"),

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.messages import MendableError
 from policies.purpose import InForce
 from policies.release import Method, Sector
+from pseudonymisation.private_file import write_private
 
 DATA_VARIABLE = "VERZUIMPOORT_DATA"
 DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
@@ -219,7 +220,7 @@ def write_settings(where: Home, settings: Settings) -> None:
         lines += ["", "[[in_force]]"]
         lines += [f"{name} = {_toml(value)}" for name, value in word.model_dump().items()]
     where.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    where.settings_file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_private(where.settings_file, ("\n".join(lines) + "\n").encode())
 
 
 def _with_place(openid: OpenId | None, folder: Path) -> OpenId | None:

@@ -18,8 +18,9 @@ _WHERE_KNOWN: Any = dict.fromkeys(("sqlite_where", "postgresql_where"), text("le
 
 
 def column(kind: str, **options: Any) -> Any:  # noqa: ANN401  SQLModel's Field is typed so
-    """A column that declares what kind of data it holds."""
-    return Field(sa_column_kwargs={"info": {"kind": kind}}, **options)
+    """A column that declares what kind of data it holds; a row shows what is public or operational, nothing else."""
+    shown = kind in ("public", "operational")
+    return Field(sa_column_kwargs={"info": {"kind": kind}}, repr=shown, **options)
 
 
 class Party(SQLModel, table=True):

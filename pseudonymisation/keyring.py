@@ -283,8 +283,9 @@ class Keyring:
         """
         refused = []
         with self._changing():
+            there = self._load()
             for record in backup:
-                known = self._load().get(record.key_id)
+                known = there.get(record.key_id)
                 if record.state is KeyState.DESTROYED:
                     self._store(record, shredding=known is not None)
                 elif known is None:

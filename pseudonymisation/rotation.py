@@ -7,7 +7,7 @@
 1. `succeed`: a new key follows the leaked one; deliveries from now on pass through both (`Keyring.chain`);
    `half_succeeded` finds the key to name again when that broke off;
 2. `rekey`, in one transaction with its audit entry: every pid under the leaked key becomes one under the new key.
-   A delivery that was under way in step 1 may commit a little later: run this again until it returns 0;
+   A delivery that was under way in step 1 must not commit under the leaked key later: whoever stores it looks again;
 3. `renounce`, at the start of the next period: a fresh key alone, and the leaked ones are destroyed; `half_renounced`
    finds the key to name again when that broke off.
 

@@ -214,6 +214,14 @@ def consent_overdue(data: Data = None, as_json: Json = False, lang: Lang = "nl")
         say("\t".join(str(value) for value in row.values()))
 
 
+@consent.command("end-keyless")
+def consent_end_keyless(data: Data = None, lang: Lang = "nl") -> None:
+    """Beëindig toestemmingen waarvan de sleutel weg is / end consents whose key is gone, as a restore does."""
+    from gateway.consents import end_keyless
+
+    say(text("cli", "keyless-ended", language(lang), number=str(end_keyless(deployment(data)))))
+
+
 @release.command("build")
 def release_build(
     period: str,

@@ -85,7 +85,10 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
 
 
 def held_body(held: access.Held) -> dict[str, object]:
-    """Rows in hours, uses with their proof, consents; the answer for the school to give to the parent."""
+    """Rows in hours, uses with their proof, consents; the answer for the school to give to the parent.
+
+    `rowsBeyondReach`: of earlier periods the site has rows that no pseudonym leads to any more (AVG art. 11).
+    """
     return {
         "rows": [
             {
@@ -114,4 +117,5 @@ def held_body(held: access.Held) -> dict[str, object]:
             for one in held.consents
         ],
         "recipientsOfRows": [],
+        "rowsBeyondReach": held.beyond_reach,
     }

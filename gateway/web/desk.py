@@ -1,6 +1,7 @@
 """Pages of the operator: periods, who delivered, what runs."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from gateway.web.pages import Visitor, gateway_of, page, refusal
 from pseudonymisation.keyring import KeyState
 
 ROLE = "operator"
+_SOON = timedelta(days=60)  # a register that is renewed every month has more left
 
 
 def home(request: Request, who: Visitor) -> Response:
@@ -119,6 +121,7 @@ def system(request: Request, who: Visitor) -> Response:
     with gateway.reading() as session:
         jobs = overview.open_jobs(session)
         chain = logs(session.connection())
+        register_ends = overview.register_ends(session)
     keys = sorted(gateway.keyring.records(), key=lambda key: (key.school_year or "", key.purpose), reverse=True)
     return page(
         request,
@@ -130,6 +133,8 @@ def system(request: Request, who: Visitor) -> Response:
         kek=next((key.kek_id for key in keys if key.kek_id), ""),
         consents=sum(key.state is KeyState.ACTIVE for key in gateway.consent_keys.records()),
         overdue=retention.overdue(gateway),
+        register_ends=register_ends,
+        register_soon=register_ends is not None and register_ends <= gateway.today + _SOON,
     )
 
 

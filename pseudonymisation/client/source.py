@@ -87,6 +87,8 @@ class ServiceSource:
         response = self._ask(body)
         if response is None:
             return refusal("service-unreachable")
+        if _is_outdated(response):
+            return refusal("register-outdated")
         if response.status_code != httpx.codes.OK:
             return _refused(response, missing)
         return self._verified(blinding, response.content)
@@ -98,7 +100,7 @@ class ServiceSource:
             except httpx.RequestError:
                 pause = 0.5 * 2**attempt
             else:
-                if response.status_code not in _AGAIN:
+                if response.status_code not in _AGAIN or _is_outdated(response):
                     return response
                 pause = _retry_after(response) or 0.5 * 2**attempt
             if attempt < TRIES - 1:
@@ -150,6 +152,14 @@ def unsafe_local_source(key: bytes, *, exercise: bool) -> Source | Refusal:
 def _retry_after(response: httpx.Response) -> float | None:
     text = response.headers.get("retry-after", "")
     return float(text) if text.isascii() and text.isdigit() else None
+
+
+def _is_outdated(response: httpx.Response) -> bool:
+    """Whether the service waits for a register: to ask again in a moment is of no use."""
+    try:
+        return bool(response.json()["type"] == "/problems/register-outdated")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _refused(response: httpx.Response, missing: int) -> Refusal:

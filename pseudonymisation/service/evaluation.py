@@ -12,7 +12,7 @@ Steps; nothing leaves before 7 is committed, and a crash anywhere is mended by s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
@@ -56,7 +56,7 @@ class Batch:
     site: str
     school_year: str
     key_id: str
-    seed: bytes
+    seed: bytes = field(repr=False)
     info: bytes
     elements: tuple[bytes, ...]
     digest: bytes

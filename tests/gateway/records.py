@@ -1,10 +1,17 @@
 """Deliveries of records in a small deployment, and what the database and the log then hold."""
 
+import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+from sqlalchemy import event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlmodel import select
 
 from audit.schema import PENDING
+from gateway.database import open_database
+from gateway.operate import Desk
 from gateway.receive import Received, Upload, receive
 from gateway.store import Enrolment
 from gateway.synthetic.pupils import draw_pupils
@@ -28,6 +35,23 @@ def rows(world: World) -> list[Enrolment]:
     """Every row that is stored."""
     with world.gateway.reading() as session:
         return list(session.exec(select(Enrolment).order_by(Enrolment.pid)))
+
+
+@contextmanager
+def elsewhere(world: World) -> Iterator[Desk]:
+    """The operator's desk in another process, which soon gives up waiting for a lock."""
+    database = open_database(world.gateway.home.database)
+    if database.dialect.name == "postgresql":
+        event.listen(database, "connect", _impatient)
+    yield Desk(dataclasses.replace(world.gateway, database=database), world.desk.identity)
+    database.dispose()
+
+
+def _impatient(connection: DBAPIConnection, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SET lock_timeout = '100ms'")
+    cursor.close()
+    connection.commit()
 
 
 def events(world: World) -> list[str]:

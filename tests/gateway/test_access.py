@@ -1,12 +1,15 @@
 """What is held of a pupil, asked by the school; and what would be decided, asked by anybody."""
 
 import json
+from datetime import date
 
 import pytest
 
 from gateway.access import Held, answer
 from gateway.identity import Identity
+from gateway.keys import Rotated, renounce, rotate
 from gateway.outcome import Refused
+from gateway.prepared import SUBJECTS
 from gateway.receive import Received, Upload, receive
 from gateway.synthetic.pupils import draw_pupils
 from pseudonymisation.pseudonym import read_pseudonym
@@ -49,6 +52,28 @@ def test_nothing_is_held_of_a_pupil_who_is_not_there(world: World) -> None:
     delivered(world)
     held = answer(world.gateway, secretary(world, 0), year="2026-2027", pseudonym=bytes(64))
     assert held == Held((), (), ())
+
+
+def test_rows_that_can_no_longer_be_found_are_not_kept_silent(world: World) -> None:
+    """Once the leaked key is gone their school is told that there are such rows; another has none, and is told that."""
+    pseudonym = delivered(world)
+    assert isinstance(rotate(world.desk, "counting-for-school", "2026-2027"), Rotated)
+    assert isinstance(
+        renounce(world.desk, "counting-for-school", "2026-2027", not_before=date(2027, 1, 1)),
+        Rotated,
+    )
+    told = [answer(world.gateway, secretary(world, i), year="2026-2027", pseudonym=pseudonym) for i in (0, 1)]
+    assert [(held.rows, held.beyond_reach) for held in told if isinstance(held, Held)] == [((), True), ((), False)]
+
+
+def test_renouncing_the_key_of_tags_hides_no_use(world: World) -> None:
+    """What was delivered between rotation and renouncing is found still: the key of those tags opens."""
+    assert isinstance(rotate(world.desk, SUBJECTS, "2026-2027"), Rotated)
+    pseudonym = delivered(world)
+    assert isinstance(renounce(world.desk, SUBJECTS, "2026-2027", not_before=date(2027, 1, 1)), Rotated)
+    held = answer(world.gateway, secretary(world, 0), year="2026-2027", pseudonym=pseudonym)
+    assert isinstance(held, Held)
+    assert len(held.uses) == 1
 
 
 def test_a_school_asks_about_its_own_pupils_only(world: World) -> None:

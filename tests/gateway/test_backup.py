@@ -25,16 +25,18 @@ from gateway.backup import Restored, backup, restore, settle
 from gateway.consents import load
 from gateway.context import Gateway
 from gateway.database import open_database
+from gateway.demo.people import must
 from gateway.identity import Identity, identify_token
 from gateway.keys import destroy
 from gateway.messages import MendableError
 from gateway.notices import notices_of
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
+from gateway.pseudonyms import issue_service_tokens
 from gateway.roles import APP, SEQUENCER, create_roles
 from gateway.running import free_port
 from gateway.settings import Home
-from gateway.store import Enrolment, Submission
+from gateway.store import Enrolment, ServiceCredential, Submission
 from gateway.working import background
 from policies.consent import Stage
 from policies.errors import PolicyError
@@ -140,6 +142,15 @@ def test_what_was_destroyed_stays_destroyed(world: World, copies: Copies, tmp_pa
     gateway.database.dispose()
 
 
+def test_the_settings_are_for_their_owner_only(lite_world: World, copies: Copies, tmp_path: Path) -> None:
+    """As they are written first, and as they come back: they name the folders of secrets."""
+    made(lite_world, copies)
+    _, gateway = restored(lite_world, copies, tmp_path)
+    for one in (lite_world.gateway, gateway):
+        assert stat.S_IMODE(one.home.settings_file.stat().st_mode) == 0o600
+    gateway.database.dispose()
+
+
 def test_the_log_goes_on_under_a_new_name(world: World, copies: Copies, tmp_path: Path) -> None:
     """Entries of after the backup are gone here; the old name, which signed them, never signs again."""
     delivered(world)
@@ -164,13 +175,15 @@ def test_the_log_goes_on_under_a_new_name(world: World, copies: Copies, tmp_path
 
 
 def test_who_was_let_in_is_let_in_anew(world: World, copies: Copies, tmp_path: Path) -> None:
-    """Tokens, links and sessions of the backup open nothing: some were revoked since."""
+    """Tokens, links and sessions of the backup open nothing, here or at the pseudonym service: some were revoked."""
     expires = datetime.now(UTC) + timedelta(days=30)
     token = world.desk.issue_token(world.region.sites[0].code, scopes=["all"], expires_at=expires)
+    must(issue_service_tokens(world.desk, [world.region.sites[0].code], days=30))
     made(world, copies)
     _, gateway = restored(world, copies, tmp_path)
     with gateway.reading() as session:
         assert identify_token(session, str(token), gateway.clock()) is None
+        assert session.exec(select(ServiceCredential)).all() == []
     gateway.database.dispose()
 
 

@@ -1,24 +1,21 @@
 """Pupils whose number changed: their rows go on under the new one, at their own school, all of them or none."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from datetime import date
 
 import pytest
-from sqlalchemy import Connection, Table, delete, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Connection, Table, delete
 from sqlmodel import col
 
 from gateway import changes, keys
 from gateway.access import Held, answer
 from gateway.changes import Changed, change_numbers
 from gateway.context import Gateway
-from gateway.database import UNAVAILABLE, open_database
+from gateway.database import UNAVAILABLE
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.keys import Rotated
-from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.receive import Matter
 from gateway.store import Enrolment
@@ -27,7 +24,7 @@ from pseudonymisation.domain import Domain
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, pids, pseudonym_text
 
 from .conftest import PERIOD, TABLE, Site, World
-from .records import delivered, events, rows
+from .records import delivered, elsewhere, events, rows
 
 NEW = bytes(63) + b"\1"
 YEAR, PURPOSE, NEXT = PERIOD[:9], "counting-for-school", "2026-2027-2"
@@ -152,33 +149,20 @@ def test_a_change_across_a_rotation_is_sent_again(world: World, monkeypatch: pyt
 def test_rows_are_not_re_keyed_in_the_middle_of_a_change(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the change is kept a rotation waits; it then re-keys the row that changed."""
     first, *_ = delivered(world)
-    other = open_database(world.gateway.home.database)
-    if other.dialect.name == "postgresql":
-        event.listen(other, "connect", impatient)
-    elsewhere = Desk(dataclasses.replace(world.gateway, database=other), world.desk.identity)
     change = rotation.change_numbers
 
     def rotating(connection: Connection, table: Table, **named: object) -> object:
         with pytest.raises(UNAVAILABLE):
-            keys.rotate(elsewhere, PURPOSE, YEAR)
+            keys.rotate(other, PURPOSE, YEAR)
         return change(connection, table, **named)  # type: ignore[arg-type]  # passed on as it came
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, elsewhere(world) as other:
         patch.setattr("gateway.database.BUSY_SECONDS", 0)
         patch.setattr(rotation, "change_numbers", rotating)
         outcome = change_numbers(world.gateway, world.site(0), document(world, (first, NEW)))
-    other.dispose()
     assert outcome == Changed(pupils=1, rows=1)
     rotated(world)
     assert held(world, NEW) == 1
-
-
-def impatient(connection: DBAPIConnection, _record: object) -> None:
-    """A statement that waits for a lock fails soon."""
-    cursor = connection.cursor()
-    cursor.execute("SET lock_timeout = '100ms'")
-    cursor.close()
-    connection.commit()
 
 
 def test_a_conflict_under_either_key_changes_nothing(world: World) -> None:

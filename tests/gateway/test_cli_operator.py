@@ -180,6 +180,7 @@ def test_consents_are_listed_without_anybody_in_them(run: Run) -> None:
     assert json.loads(run("consent", "list", "--json")) == []
     assert json.loads(run("consent", "overdue", "--json")) == []
     run("consent", "show", "0" * 32, exits=1)
+    assert run("consent", "end-keyless").startswith("0 ")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -3,7 +3,8 @@
 import re
 import socket
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -13,8 +14,13 @@ from typer.testing import CliRunner
 import pseudonymisation.errors
 from audit.errors import AuditError, EntryError
 from gateway import cli
+from gateway.app import CONSENTS, open_gateway
+from gateway.consents import end_keyless, load
 from gateway.messages import catalogue
 from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE
+
+from .conftest import NOW, World
+from .test_consents import care, given
 
 SOURCE = "\n".join(file.read_text(encoding="utf-8") for file in Path(cli.__file__).parents[1].rglob("*.py"))
 ROOM = Path(pseudonymisation.errors.__file__).parent
@@ -43,6 +49,25 @@ def test_a_fault_of_the_machine_is_told_in_dutch_and_by_a_switch_in_english(tmp_
     (made / "keys" / "kek.json").rename(tmp_path / "kek.json")
     assert "leg de sleutel der sleutels terug" in fails("key", "list", **data)
     assert "put the key-encryption key back" in fails("key", "list", "--lang", "en", **data)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_without_the_key_of_consents_what_is_advised_works(new_world: Callable[..., World]) -> None:
+    """No copy of it exists: its keys are put aside, every consent ends, and the next one is given as before."""
+    world = new_world()
+    care(world)
+    standing, keys = given(world), world.gateway.home.keys
+    data = {DATA_VARIABLE: str(world.gateway.home.folder)}
+    (keys / "consent-kek.json").unlink()
+    assert "daarvan bestaat met opzet geen kopie" in fails("consent", "end-keyless", **data)
+    told = fails("consent", "end-keyless", "--lang", "en", **data)
+    assert f"move the folder {keys / CONSENTS} to another name and run `verzuimpoort consent end-keyless`" in told
+    (keys / CONSENTS).rename(keys / "consents-lost")
+    again = World(open_gateway(world.gateway.home), world.region).at(NOW + timedelta(days=1))
+    assert end_keyless(again.gateway) == 1
+    assert load(again.gateway, standing.id).state.closed
+    assert given(again).state.given
+    again.gateway.database.dispose()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

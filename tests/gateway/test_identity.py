@@ -1,6 +1,7 @@
 """Credentials: what opens a door, and that everything else looks the same from outside."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -28,8 +29,10 @@ from gateway.identity import (
 )
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
+from gateway.pseudonyms import export_service_register, issue_service_tokens, register_public_key
 from gateway.store import LoginLink, Token, WebSession
 from policies.parties import Kind
+from pseudonymisation.service import load_register
 
 from .conftest import NOW, World
 
@@ -164,6 +167,16 @@ def test_all_credentials_of_a_party_end_at_once(world: World) -> None:
         there = [identify_session(session, cookie, NOW) is not None for cookie in cookies]
         assert identify_oin(session, OIN) is None
     assert there == [False, True]
+
+
+def test_who_is_shut_out_has_no_token_for_the_pseudonym_service(world: World, tmp_path: Path) -> None:
+    """The register that is exported next names no token of that school; those of another stay."""
+    shut_out, other = (site.code for site in world.region.sites[:2])
+    tokens = must(issue_service_tokens(world.desk, [shut_out, other], days=365))
+    assert must(world.desk.end_credentials(shut_out)) == 1
+    must(export_service_register(world.desk, tmp_path / "register.json", serial=1))
+    register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+    assert [register.holder(tokens[site], world.gateway.today) for site in (shut_out, other)] == [None, other]
 
 
 def test_a_credential_that_was_ended_is_no_longer_good(world: World) -> None:

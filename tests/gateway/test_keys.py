@@ -5,17 +5,22 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
+from gateway import receive
 from gateway.access import Held, answer
+from gateway.database import UNAVAILABLE
 from gateway.identity import Identity
 from gateway.keys import Rotated, destroy, renounce, rotate
 from gateway.operate import Desk
 from gateway.outcome import Refused
+from gateway.prepared import SUBJECTS, Prepared
+from gateway.retention import run
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
 from .conftest import PERIOD, World
-from .records import delivered, events, rows
+from .records import delivered, elsewhere, events, rows
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
 
@@ -47,6 +52,67 @@ def test_no_school_notices_a_rotation(world: World) -> None:
     held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
     assert isinstance(held, Held)
     assert len(held.rows) == 1
+
+
+def test_a_delivery_across_a_rotation_stands_under_the_new_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared before a rotation, kept after it: no row stands under the leaked key, and the pupil is found."""
+    prepare, rotations = receive.prepare, [SUBJECTS, PURPOSE]
+
+    def then_rotated(*given: object, **named: object) -> object:
+        made = prepare(*given, **named)  # type: ignore[arg-type]  # passed on as it came
+        if rotations:
+            assert isinstance(rotate(world.desk, rotations.pop(), YEAR), Rotated)
+        return made
+
+    monkeypatch.setattr(receive, "prepare", then_rotated)
+    pseudonyms = delivered(world)
+    current = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert current is not None
+    assert {row.key_id for row in rows(world)} == {current.key_id}
+    held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
+    assert isinstance(held, Held)
+    assert len(held.rows) == 1
+
+
+def test_a_rotation_waits_for_a_delivery_that_is_being_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the key and the commit no other key comes into use."""
+    keep = Prepared.store
+
+    def rotating(made: Prepared, connection: Connection) -> None:
+        with pytest.raises(UNAVAILABLE):
+            rotate(other, PURPOSE, YEAR)
+        keep(made, connection)
+
+    before = world.gateway.keyring.active(PURPOSE, YEAR)
+    with monkeypatch.context() as patch, elsewhere(world) as other:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setattr(Prepared, "store", rotating)
+        delivered(world)
+    assert world.gateway.keyring.active(PURPOSE, YEAR) == before
+
+
+def test_tags_of_the_new_key_stay_when_those_of_a_leaked_one_are_erased(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Delivered as soon as the new key is in use: the log still leads to that pupil, and to none of before."""
+    before, act = delivered(world), Desk.act
+    after: list[bytes] = []
+
+    def then_delivered(desk: Desk, *given: object, **named: object) -> object:
+        done = act(desk, *given, **named)  # type: ignore[arg-type]  # passed on as it came
+        after[:] = after or delivered(world, 1)
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Desk, "act", then_delivered)
+        assert isinstance(rotate(world.desk, SUBJECTS, YEAR), Rotated)
+    world.sequence()
+    uses = []
+    for index, pseudonym in enumerate((before[0], after[0])):
+        held = answer(world.gateway, Identity(world.region.sites[index].code, "school"), year=YEAR, pseudonym=pseudonym)
+        assert isinstance(held, Held)
+        uses.append(len(held.uses))
+    assert uses == [0, 1]
 
 
 def test_a_rotation_that_broke_off_is_completed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +149,21 @@ def test_renouncing_destroys_the_leaked_key(world: World) -> None:
     with pytest.raises(KeyringError):
         world.gateway.keyring.secret(leaked.key_id)
     assert events(world)[-1] == "key.retired"
+
+
+def test_no_key_is_destroyed_while_rows_stand_under_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a rotation that broke off renouncing names the command that completes it; then no row is lost."""
+    delivered(world)
+    many = len(rows(world))
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.keys._rekey", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            rotate(world.desk, PURPOSE, YEAR)
+    assert renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)) == Refused("rows-left")
+    rotated(world)
+    assert isinstance(renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)), Rotated)
+    run(world.gateway, world.desk.identity)
+    assert len(rows(world)) == many
 
 
 def before_a_key_is_active(store: Callable[..., KeyRecord]) -> Callable[..., KeyRecord]:

@@ -1,18 +1,21 @@
 """The register: what holds of a site on a date, and lists as DUO publishes them."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
+from gateway import overview
 from gateway.duo import LIST_COLUMNS, Listing, head_count, read_listing
 from gateway.formats.read_csv import read_csv
+from gateway.pseudonyms import export_service_register, register_public_key
 from gateway.register import Changes, SiteEntry, party_fault, register_sites, site_facts, sites_on
 from gateway.store import Party
+from pseudonymisation.service import load_register
 
-from .conftest import World
+from .conftest import NOW, World
 
 SITE = SiteEntry("91BB01", "De Proef", "po", ("lower_years",), "ORG-1", "GM9001", None, 100)
 FIRST, LATER = date(2026, 8, 1), date(2027, 1, 1)
@@ -134,6 +137,20 @@ def test_a_wrong_list_names_its_rows() -> None:
         (3, "GEMEENTE-CODE"),
         (3, "SWV-CODE"),
     ]
+
+
+def test_the_operator_sees_until_when_the_service_takes_the_register(world: World, tmp_path: Path) -> None:
+    """120 days from the day it was exported last; none before the first."""
+    told = []
+    for at in (world, world.at(NOW + timedelta(days=30))):
+        with at.gateway.reading() as session:
+            told.append(overview.register_ends(session))
+        export_service_register(at.desk, tmp_path / "register.json", serial=len(told))
+        at.sequence()
+    register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+    with world.gateway.reading() as session:
+        told.append(overview.register_ends(session))
+    assert told == [None, date(2027, 3, 2), register.expires]
 
 
 def _faults(body: bytes) -> list[object]:

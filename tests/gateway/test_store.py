@@ -17,7 +17,7 @@ import gateway.store
 from gateway.app import _config, migrate
 from gateway.database import _FileLock, _Line, open_database, reading, writing
 from gateway.settings import database_url
-from gateway.store import Party
+from gateway.store import Party, Release
 
 KINDS = {"public", "operational", "personal", "confidential", "pseudonymous", "secret"}
 
@@ -30,6 +30,13 @@ def test_every_column_says_what_it_holds(table: str) -> None:
     assert {column.name: column.info.get("kind") for column in columns if column.info.get("kind") not in KINDS} == {}
 
 
+def test_a_row_shows_nothing_that_is_secret_or_about_somebody() -> None:
+    """The text form of a row, as a traceback has it, holds public and operational columns alone."""
+    shown = repr(Release(id="r", period_id=1, purposes="x", builder_id=7, seed=b"S" * 32, nonce=b"N" * 32))
+    assert "id='r'" in shown
+    assert not [name for name in ("seed", "nonce", "SSSS", "NNNN", "builder_id") if name in shown]
+
+
 def test_migrations_make_exactly_the_tables_of_the_models(tmp_path: Path) -> None:
     """After all migrations alembic finds nothing to add."""
     engine = open_database(database_url(tmp_path / "x.sqlite"))
@@ -39,6 +46,13 @@ def test_migrations_make_exactly_the_tables_of_the_models(tmp_path: Path) -> Non
             command.check(_config(connection))
         except CommandError as error:
             pytest.fail(str(error))
+
+
+def test_sqlite_overwrites_what_is_erased(tmp_path: Path) -> None:
+    """Whatever the SQLite of a machine was built with."""
+    engine = open_database(database_url(tmp_path / "x.sqlite"))
+    with reading(engine) as session:
+        assert session.connection().exec_driver_sql("PRAGMA secure_delete").scalar() == 1
 
 
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:

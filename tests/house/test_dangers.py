@@ -15,6 +15,7 @@ from .test_rules import FILES, ROOT
 
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|CREATE|DROP|ALTER|GRANT|COPY|PRAGMA|NOTIFY|TRUNCATE)\b")
 SECRET = re.compile(r"(^|_)(secret|token|csrf|mac|tag|signature|digest|password|cookie)$")
+HIDDEN = re.compile(r"(^|_)(secret|seed|token|tokens|csrf|cookie|password|nonce|salt|pseudonym|wrapped)$")
 PERSONAL = re.compile(
     r"(^|_)(pseudonyms?|pids?|numbers?|secret|token|cookie|csrf|body|cells?|rows?|label|person|party|path|url|query"
     r"|headers?|reason)$"
@@ -39,6 +40,7 @@ ALLOWED = {
     ("equality", "audit/verify.py"): (1, "the root of the empty tree, which everybody knows"),
     ("equality", "gateway/identity.py"): (2, "a row is looked up by the hash of 32 random bytes"),
     ("equality", "pseudonymisation/service/store.py"): (1, "a row is looked up by the digest of a request"),
+    ("repr", "gateway/settings.py"): (1, "the label by which a PKCS#11 token is found"),
     ("predictable", "gateway/synthetic/region.py"): (1, "an invented region must be the same again for its seed"),
     ("predictable", "gateway/synthetic/pupils.py"): (2, "likewise its pupils"),
     ("predictable", "disclosure/following.py"): (1, "a change of a table that only has to be no special one"),
@@ -147,6 +149,23 @@ def logs_a_person(node: ast.AST) -> bool:
     return any(PERSONAL.search(last(inner)) for each in node.args for inner in ast.walk(each))
 
 
+def shows_a_secret(node: ast.AST) -> bool:
+    """A value class whose text form has a secret in it: one traceback or log line, and it is out.
+
+    Columns say themselves what they hold (`gateway.store.column`), and a class with a text form of its own has thought.
+    """
+    if not isinstance(node, ast.ClassDef) or any(getattr(each, "name", "") == "__repr__" for each in node.body):
+        return False
+    return any(
+        isinstance(each, ast.AnnAssign)
+        and HIDDEN.search(last(each.target)) is not None
+        and re.search(r"\b(str|bytes)\b", ast.unparse(each.annotation)) is not None
+        and last(each.value or each) != "column"
+        and not is_constant(keywords(each.value or each).get("repr"), False)
+        for each in node.body
+    )
+
+
 def opens_a_shell(node: ast.AST) -> bool:
     """A command line that a shell takes apart."""
     shell = is_constant(keywords(node).get("shell"), True)
@@ -207,6 +226,12 @@ RULES = (
         logs_a_person,
         ('_logger.info("of %s", pseudonym)', 'logging.warning(f"of {x}")', '_logger.error("at %s", request.url)'),
         ('_logger.warning("failed: %s", type(error).__name__)', "math.log(value)", "session.exec(value)"),
+    ),
+    Rule(
+        "repr",
+        shows_a_secret,
+        ("class A:\n seed: bytes", "class A:\n csrf: str = Field()", "class A:\n log_token: str | None = None"),
+        ("class A:\n seed: bytes = field(repr=False)", "class A:\n secret: Path", 'class A:\n csrf: str = column("x")'),
     ),
     Rule("shell", opens_a_shell, ("run(c, shell=True)", "os.system(c)"), ("run([program, argument])",)),
     Rule("xml", trusts_xml, ("import xml.etree.ElementTree", "from lxml import etree"), ("import defusedxml",)),

@@ -253,6 +253,15 @@ def test_a_service_that_stays_away_is_said(world: World, error: type[httpx.Reque
     assert (len(requests), pauses) == (4, [0.5, 1.0, 2.0])
 
 
+def test_a_service_without_a_valid_register_is_said(world: World) -> None:
+    """It answers, and waiting does not help: the operator has to act, which one answer suffices to say."""
+    outdated = httpx.Response(503, json={"type": "/problems/register-outdated"}, headers={"Retry-After": "60"})
+    source, requests, _ = scripted(world, outdated)
+    outcome = source.evaluate([b"x"], missing=1)
+    assert isinstance(outcome, Refusal)
+    assert (outcome.code, len(requests)) == ("register-outdated", 1)
+
+
 def test_a_long_pause_is_not_obeyed(world: World) -> None:
     """A service cannot make a school wait for an hour without a word."""
     source, _, pauses = scripted(world, *[httpx.Response(503, headers={"Retry-After": "3600"})] * 4)

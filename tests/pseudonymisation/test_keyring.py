@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pseudonymisation import keyring as keyring_module
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
@@ -279,6 +280,20 @@ def test_restore_does_not_bring_back_the_dead(keyring: Keyring, kek: FileKek, tm
     assert empty.restore(before) == sorted([dead.key_id, alive.key_id])
     assert empty.restore(keyring.records()) == []
     assert empty.secret(alive.key_id) == keyring.secret(alive.key_id)
+
+
+def test_restore_reads_the_ring_once(
+    keyring: Keyring, kek: FileKek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not anew for every key: of ten that are there and ten that are not, each file is read once."""
+    first = [made(keyring) for _ in range(10)]
+    copytree(tmp_path / "keys", tmp_path / "new")
+    elsewhere = Keyring(tmp_path / "new", kek)
+    more = [made(keyring) for _ in range(10)]
+    read, seen = keyring_module._read, list[Path]()
+    monkeypatch.setattr(keyring_module, "_read", lambda path: seen.append(path) or read(path))
+    assert elsewhere.restore([*first, *more]) == []
+    assert len(seen) == len(first)
 
 
 def test_restore_takes_over_a_destruction(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:

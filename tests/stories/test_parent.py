@@ -10,6 +10,8 @@ from joserfc.jwk import ECKey
 from sqlmodel import select
 
 from gateway.demo.people import must, operator_of
+from gateway.keys import renounce, rotate
+from gateway.periods import ROWS
 from gateway.retention import run
 from gateway.store import ConsentedHealth, Enrolment
 from gateway.synthetic.pupils import draw_pupils
@@ -32,6 +34,7 @@ def test_a_year_of_a_parent(tmp_path: Path) -> None:
         consent = november_she_consents(school)
         december_the_care_service_reads(town, consent)
         january_she_withdraws(town, school, consent)
+        january_a_key_leaked(town, school)
         september_nothing_is_left(town, school)
 
 
@@ -120,13 +123,24 @@ def january_she_withdraws(town: Town, school: Person, consent: str) -> None:
     assert town.machine(CARE, "consent").get("/v1/consented-records").json() == []
 
 
+def january_a_key_leaked(town: Town, school: Person) -> None:
+    """The row of November is held, but nothing leads to it any more: the answer does not say that there is none."""
+    must(rotate(town.world.desk, ROWS, YEAR))
+    must(renounce(town.world.desk, ROWS, YEAR, not_before=town.world.gateway.today))
+    assert (held(town, school)["rows"], held(town, school)["rowsBeyondReach"]) == ([], True)
+    school.see("/access")
+    words = school.press("/access", school_year=YEAR, pseudonym="A" * 86)
+    assert "Van eerdere perioden is niet alles terug te vinden" in words
+    assert "Er is niets vastgelegd" not in words
+
+
 def september_nothing_is_left(town: Town, school: Person) -> None:
     """Thirty days after the school year: no row of her child, no hours, and the answer says so."""
     town.calendar.turn_to("2027-09-15")
     assert town.world.gateway.today == date(2027, 9, 15)
     must(run(town.world.gateway, operator_of(town.world.gateway)))
     school.log_in()
-    assert held(town, school)["rows"] == []
+    assert (held(town, school)["rows"], held(town, school)["rowsBeyondReach"]) == ([], False)
     with town.world.gateway.reading() as session:
         assert session.exec(select(Enrolment.pid)).all() == []
         assert session.exec(select(ConsentedHealth.id)).all() == []
