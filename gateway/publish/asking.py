@@ -28,6 +28,8 @@ JOB = "build-release"
 SEED = 32
 _OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 _COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
+_JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law
+_RULE = (*_JUDGED, "min_denominator")
 
 
 def request_build(gateway: Gateway, identity: Identity, collection: str, period_code: str) -> Release | Refused:
@@ -149,11 +151,19 @@ def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: b
         "withdrawn": release.state == ReleaseState.WITHDRAWN,
         "exercise": period.exercise,
         "attacker_failed": attacker_failed(release),
-        "minimum": plan.minimum,
-        "zeros_are_small": plan.zeros_are_small,
-        "complements": plan.complements,
+        **{name: kept for name, kept in rule_of(release, plan).items() if name in _JUDGED},
     }
     return ReleaseThing(**(facts | more))  # type: ignore[arg-type]  # each fact has the type of its field
+
+
+def rule_of(release: Release, plan: ReleasePlan) -> dict[str, int | bool]:
+    """The rule that a release's figures were made by, the weakest over its sectors; of one not built yet, the plan's.
+
+    A law that became stricter since is held against the figures as they are.
+    """
+    sectors = json.loads(release.certificate)["sectors"].values() if release.certificate else ()
+    rules = [sector["rule"] for sector in sectors] or [{name: getattr(plan, name) for name in _RULE}]
+    return {name: min(rule[name] for rule in rules) for name in _RULE}
 
 
 def methods_used(release: Release) -> list[tuple[str, Method]]:
