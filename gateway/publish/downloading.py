@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlmodel import Session, col, select
 
@@ -24,7 +25,7 @@ from gateway.table import encode_rows
 from policies.decision import Decision, Deny, Permit
 from policies.parties import ANYBODY, Caller, Kind
 from policies.question import Action
-from policies.things import Area, OwnTable
+from policies.things import Area, OwnTable, Thing
 from policies.things import Slice as SliceThing
 
 REGION = "swv"
@@ -196,8 +197,11 @@ def _slice_of(
     if release is None:
         return Refused("not-found")
     period = session.get_one(Period, release.period_id)
-    of_site = caller.acting.kind is Kind.SITE
-    purposes = (_REGION_FOR_SCHOOL,) if of_site else _purposes(gateway, caller, period)
+    purposes = _purposes(gateway, caller, release)
+    if caller.acting.kind is Kind.SITE:
+        if not any(REGION in gateway.law.purposes[purpose].levels for purpose in purposes):
+            return Refused("not-found")  # nothing of regions was released that a school could see
+        purposes = [_REGION_FOR_SCHOOL]
     published = release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
     allowed: list[tuple[str, str, str]] = []
     decisions: dict[tuple[str, Area], Decision] = {}
@@ -209,9 +213,7 @@ def _slice_of(
                 level=place[0],
                 area=relation,
             )
-            decisions[place[0], relation] = gateway.decide(
-                caller, Action.DOWNLOAD_RELEASE, thing, purposes, period.table_id
-            )
+            decisions[place[0], relation] = _decide(gateway, caller, Action.DOWNLOAD_RELEASE, thing, purposes, period)
         if isinstance(decisions[place[0], relation], Permit) and level in (None, place[0]):
             allowed.append(place)
     permits = [decision for decision in decisions.values() if isinstance(decision, Permit)]
@@ -222,16 +224,31 @@ def _slice_of(
 
 
 def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:
-    """What the law says about reading of a release: the purpose meant for this kind of party, else the public one."""
-    purposes = _purposes(gateway, caller, period)
+    """What the law says about reading of a release."""
     thing = release_thing(release, period, gateway.law.purposes.plan(release.purposes.split()))
-    return gateway.decide(caller, action, thing, purposes, period.table_id)
+    return _decide(gateway, caller, action, thing, _purposes(gateway, caller, release), period)
 
 
-def _purposes(gateway: Gateway, caller: Caller, period: Period) -> tuple[str, ...]:
-    """Purposes that let tables out to this kind of party, else to the public; an empty name where there is none."""
-    releasing = gateway.law.purposes.releasing
-    return releasing(period.table_id, caller.acting.kind) or releasing(period.table_id, Kind.PUBLIC) or ("",)
+def _decide(
+    gateway: Gateway, caller: Caller, action: Action, thing: Thing, purposes: Sequence[str], period: Period
+) -> Decision:
+    """The permit of the first purpose that gives one, else the refusal of the first of them."""
+    decided = (gateway.decide(caller, action, thing, (purpose,), period.table_id) for purpose in purposes)
+    first = next(decided)
+    return next((each for each in chain([first], decided) if isinstance(each, Permit)), first)
+
+
+def _purposes(gateway: Gateway, caller: Caller, release: Release) -> list[str]:
+    """Purposes that a release was made for: those meant for this kind of party, then the public ones, then the others.
+
+    It was built, judged and approved for these and no others; while the own one is not in force, what is public is.
+    """
+
+    def far(purpose: str) -> tuple[bool, bool]:
+        recipients = gateway.law.purposes[purpose].recipients
+        return caller.acting.kind not in recipients, Kind.PUBLIC not in recipients
+
+    return sorted(release.purposes.split(), key=far)
 
 
 def _written(gateway: Gateway, found: _Found, form: Format, language: Language) -> bytes | None:
