@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 
 from sqlmodel import Session, col, select
 
@@ -23,6 +24,7 @@ from policies.parties import Caller
 from policies.question import Action
 from policies.release import Method, ReleasePlan
 from policies.things import Release as ReleaseThing
+from policies.things import Thing
 
 JOB = "build-release"
 SEED = 32
@@ -178,6 +180,25 @@ def attacker_failed(release: Release) -> bool:
         return False
     verdict = json.loads(release.certificate)["attacker"]
     return bool(verdict["exact"] == 0 and verdict["narrowed"] == 0)
+
+
+def decide_for_any(
+    gateway: Gateway, caller: Caller, action: Action, thing: Thing, *, purposes: Iterable[str], table: str
+) -> Decision:
+    """The permit of the first purpose that gives one, else the refusal of the first of them."""
+    decided = (gateway.decide(caller, action, thing, (purpose,), table) for purpose in purposes)
+    first = next(decided)
+    return next((each for each in chain([first], decided) if isinstance(each, Permit)), first)
+
+
+def outdated(session: Session, release: Release, period: Period) -> bool:
+    """Whether other deliveries count by now than those of a release, so that it would be corrected at once.
+
+    A release with noise stays as it is: to build another one costs a budget that may not be there any more.
+    """
+    if any(method == "dp" for _, method in methods_used(release)):
+        return False
+    return set(sources_of(session, release.id)) != set(counted(session, period))
 
 
 def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period) -> Decision:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from sqlmodel import Session, col, select
 
@@ -16,7 +15,7 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import release_thing
+from gateway.publish.asking import decide_for_any, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
 from gateway.register import kind_of_code, site_facts, sites_on
@@ -25,7 +24,7 @@ from gateway.table import encode_rows
 from policies.decision import Decision, Deny, Permit
 from policies.parties import ANYBODY, Caller, Kind
 from policies.question import Action
-from policies.things import Area, OwnTable, Thing
+from policies.things import Area, OwnTable
 from policies.things import Slice as SliceThing
 
 REGION = "swv"
@@ -213,7 +212,9 @@ def _slice_of(
                 level=place[0],
                 area=relation,
             )
-            decisions[place[0], relation] = _decide(gateway, caller, Action.DOWNLOAD_RELEASE, thing, purposes, period)
+            decisions[place[0], relation] = decide_for_any(
+                gateway, caller, Action.DOWNLOAD_RELEASE, thing, purposes=purposes, table=period.table_id
+            )
         if isinstance(decisions[place[0], relation], Permit) and level in (None, place[0]):
             allowed.append(place)
     permits = [decision for decision in decisions.values() if isinstance(decision, Permit)]
@@ -226,16 +227,8 @@ def _slice_of(
 def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:
     """What the law says about reading of a release."""
     thing = release_thing(release, period, gateway.law.purposes.plan(release.purposes.split()))
-    return _decide(gateway, caller, action, thing, _purposes(gateway, caller, release), period)
-
-
-def _decide(
-    gateway: Gateway, caller: Caller, action: Action, thing: Thing, purposes: Sequence[str], period: Period
-) -> Decision:
-    """The permit of the first purpose that gives one, else the refusal of the first of them."""
-    decided = (gateway.decide(caller, action, thing, (purpose,), period.table_id) for purpose in purposes)
-    first = next(decided)
-    return next((each for each in chain([first], decided) if isinstance(each, Permit)), first)
+    purposes = _purposes(gateway, caller, release)
+    return decide_for_any(gateway, caller, action, thing, purposes=purposes, table=period.table_id)
 
 
 def _purposes(gateway: Gateway, caller: Caller, release: Release) -> list[str]:

@@ -43,6 +43,16 @@ def test_a_judge_does_not_read_the_verdict_of_another(stage: Stage, judged: str)
     assert REASON in after
 
 
+@pytest.mark.parametrize("role", ["builder", "approver"])
+@pytest.mark.parametrize("state", [ReleaseState.BUILT, ReleaseState.APPROVED])
+def test_the_page_lets_a_release_be_stopped(stage: Stage, judged: str, state: ReleaseState, role: str) -> None:
+    """As long as it is not out, whoever built it and whoever judges it find the button."""
+    with stage.gateway.writing() as session:
+        session.get_one(Release, judged).state = state
+    with stage.client(role) as client:
+        assert 'value="reject"' in client.get(f"/operator/releases/{judged}").text
+
+
 def test_the_page_names_the_rule_that_the_figures_were_made_by(stage: Stage, judged: str) -> None:
     """Made when counts were shown from seven in one sector and from nine in the other: it says seven, not today's."""
     rule = {"zeros_are_small": True, "complements": True, "min_denominator": 25}
