@@ -124,7 +124,7 @@ def hold(
 
 
 def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format) -> Held | Refused:
-    """Prepare a site's own figures, as `own_table` hands them out."""
+    """Prepare a site's own figures, as `own_table` hands them out; without counts there are none, not zeros."""
     contract = gateway.contracts.get(collection)
     if contract is None:
         return Refused("unknown-collection")
@@ -139,6 +139,8 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
         counts = own_counts(session, period, identity.party)
     if isinstance(decision, Deny) or facts is None:
         return _refuse(gateway, caller, decision)
+    if not counts:
+        return _refuse(gateway, caller, decision, "no-own-figures")
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
     body = _file(gateway, rows, form, {"period": period.code, "area": identity.party})
     if body is None:
@@ -271,14 +273,14 @@ def _chart(session: Session, found: _Found, language: Language) -> bytes | None:
     return row.svg if row else None
 
 
-def _refuse(gateway: Gateway, caller: Caller, decision: Decision | None) -> Refused:
+def _refuse(gateway: Gateway, caller: Caller, decision: Decision | None, code: str = "not-found") -> Refused:
     """A denial, or a permit for what is not there, such as the picture of a table: each has its entry."""
     entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller))
     if isinstance(decision, Deny):
         return gateway.refuse(entry, decision)
     if decision is not None:
         gateway.log_undone(entry, decision)
-    return Refused("not-found")
+    return Refused(code)
 
 
 def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[tuple[str, str, str], Area]]:

@@ -91,7 +91,7 @@ def of_school(request: Request, who: Visitor) -> Response:
     """The own figures over the newest confirmed deliveries, with region and country where they are published."""
     gateway, site = gateway_of(request), who.known.party
     with gateway.reading() as session:
-        mine = [own.period for own in overview.own_periods(session, site) if own.confirmed][:MOST]
+        mine = [own.period for own in overview.own_figures(session, site)][:MOST]
     public = public_releases(gateway)
     held: list[tuple[Period, list[Held]]] = []
     for period in reversed(mine):

@@ -10,12 +10,15 @@ from gateway.demo.people import IN_FORCE, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.overview import own_figures
 from gateway.publish.deciding import publish, review
-from gateway.publish.downloading import catalogue, hold, read_certificate
+from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
 from policies.engine import Engine
-from tests.gateway.conftest import World, build_world
+from tests.gateway.conftest import PERIOD, TABLE, World, build_world
 from tests.gateway.noisy_release import delivered, person
+from tests.gateway.records import events
 from tests.gateway.test_deciding import built, working
+from tests.gateway.test_retention import COUNTS_OVER, erased
 
 SWV, PUBLIC = "absence-insight-swv", "national-picture"
 FULL = Engine.load(in_force=IN_FORCE)
@@ -100,3 +103,17 @@ def test_the_operator_looks_at_what_is_not_public(not_public: tuple[World, str])
     operator = person(then, "reader")
     assert [listed.release.id for listed in catalogue(then.gateway, operator)] == [release]
     assert levels(then, operator, release) == {"country"}
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["not delivered", "erased"])
+def test_without_counts_there_are_no_own_figures(world: World, gone: bool) -> None:
+    """A school that delivered nothing, or whose counts were erased at their term, gets a refusal and no zeros."""
+    if gone:
+        delivered(world)
+        with world.gateway.reading() as session:
+            assert [own.period.code for own in own_figures(session, world.site(0).party)] == [PERIOD]
+        erased(world.at(COUNTS_OVER))
+    with world.gateway.reading() as session:
+        assert own_figures(session, world.site(0).party) == []
+    assert hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.CSV) == Refused("no-own-figures")
+    assert events(world)[-1] == "request.refused"
