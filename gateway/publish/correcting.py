@@ -138,13 +138,9 @@ def _adds_up(before: Earlier) -> bool:
     """Whether the head-counts that left are those of the same areas by the register of today."""
     counts = before.table.counts.merge(before.table.sites, on="site")
     every = pd.concat([counts, counts.assign(subdivision=TOTAL)])
-    heads = {
-        (level, *cell): pupils
-        for level in LEVELS
-        for cell, pupils in every.groupby([level, "subdivision", "kind"])["pupils"].sum().items()
-    }
+    sums = {level: every.groupby([level, "subdivision", "kind"])["pupils"].sum().to_dict() for level in LEVELS}
     return all(
-        heads.get((row.level, row.area, row.subdivision, row.kind)) == int(row.pupils)
+        sums[row.level].get((row.area, row.subdivision, row.kind)) == int(row.pupils)
         for row in before.rows
         if row.band == TOTAL and row.status == CellStatus.PUBLISHED
     )
