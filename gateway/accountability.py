@@ -17,7 +17,7 @@ from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import may
-from gateway.store import ConsentedHealth, ConsentRecord, Release
+from gateway.store import ConsentedHealth, ConsentRecord, Period, Release, ReleaseState
 from policies.authzen import answer, what_if
 from policies.days import LOCAL
 from policies.dpia import Measured
@@ -138,18 +138,22 @@ def measured(gateway: Gateway) -> list[Measured]:
 
 
 def _from_release(session: Session) -> Iterator[Measured]:
-    """Cells and the attacker's verdict of the newest published release, from its certificate."""
-    newest = select(Release).where(col(Release.published_at).is_not(None)).order_by(col(Release.published_at).desc())
-    release = session.exec(newest).first()
-    if release is None or release.published_at is None or not release.certificate:
+    """Cells and the attacker's verdict of the newest release that is out, or else of an exercise, which it says."""
+    out = select(Release, Period).join(Period).where(Release.state == ReleaseState.PUBLISHED)
+    found = session.exec(out.order_by(col(Period.exercise), col(Release.published_at).desc())).first()
+    if found is None:
         return
+    release, period = found
+    if release.published_at is None or not release.certificate:
+        return
+    what = " (oefening / exercise)" if period.exercise else ""
     said = json.loads(release.certificate)
     evidence = f"/v1/releases/{release.id}/certificate"
     attacker = f"{said['attacker']['exact']} exact, {said['attacker']['narrowed']} narrowed"
-    yield Measured("attacker", attacker, release.published_at, evidence)
+    yield Measured("attacker", attacker + what, release.published_at, evidence)
     cells = [sector["cells"] for sector in said["sectors"].values()]
     share = " / ".join(str(sum(each[name] for each in cells)) for name in ("suppressed", "listed"))
-    yield Measured("threshold", share, release.published_at, evidence)
+    yield Measured("threshold", share + what, release.published_at, evidence)
 
 
 def _from_log(session: Session) -> Iterator[Measured]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import Row, func
+from sqlalchemy import Row, exists, func
 from sqlmodel import Session, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -17,6 +17,7 @@ from gateway.periods import reopened_for, takes
 from gateway.register import EXPORT_DAYS, holding_on, names, sites_on
 from gateway.store import (
     Approval,
+    Count,
     Job,
     JobState,
     Mandate,
@@ -37,6 +38,7 @@ from policies.days import LOCAL
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
 _LIVE = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
+_CONFIRMED = col(Submission.state) == SubmissionState.CONFIRMED
 _RECEIPTS = 1_000
 
 
@@ -178,6 +180,13 @@ def own_periods(session: Session, site: str) -> list[OwnPeriod]:
     return [
         OwnPeriod(period, takes(session, period, site), sent.get(period.id or 0, ())) for period in periods(session)
     ]
+
+
+def own_figures(session: Session, site: str) -> list[OwnPeriod]:
+    """Those of them of which the site's confirmed counts are here: not once their term is over."""
+    here = exists(select(Count.submission_id).where(Count.submission_id == col(Submission.id)))
+    kept = set(session.exec(select(Submission.period_id).where(Submission.site == site, _CONFIRMED, here)))
+    return [own for own in own_periods(session, site) if own.period.id in kept]
 
 
 def sites_of(session: Session, kind: str, area: str, day: date) -> frozenset[str]:

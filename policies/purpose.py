@@ -82,7 +82,10 @@ class Retention(Strict):
 
 
 class FourEyes(Strict):
-    """How many persons other than the builder must approve, and whether they see each other's verdict first."""
+    """How many persons other than the builder must approve, and whether the purpose asks that they judge apart.
+
+    The gateway hides each verdict from all others until the decision, whatever `blind` says.
+    """
 
     approvals: Annotated[int, Field(ge=1)] = 1
     blind: bool = False

@@ -20,6 +20,7 @@ class Action(StrEnum):
     READ_OWN_TABLE = "read-own-table"
     BUILD_RELEASE = "build-release"
     APPROVE_RELEASE = "approve-release"
+    REJECT_RELEASE = "reject-release"
     PUBLISH_RELEASE = "publish-release"
     WITHDRAW_RELEASE = "withdraw-release"
     READ_RELEASE = "read-release"
@@ -55,6 +56,7 @@ ABOUT: Mapping[Action, type[things.Thing]] = {
     Action.READ_OWN_TABLE: things.OwnTable,
     Action.BUILD_RELEASE: things.Release,
     Action.APPROVE_RELEASE: things.Release,
+    Action.REJECT_RELEASE: things.Release,
     Action.PUBLISH_RELEASE: things.Release,
     Action.WITHDRAW_RELEASE: things.Release,
     Action.READ_RELEASE: things.Release,

@@ -47,7 +47,7 @@ class Noise(Strict):
 
     Attributes:
         per_release: what one release may ask for at most.
-        per_period: cap over everything a population answers in one period.
+        per_period: cap over what one table answers of a population in one period, for each purpose apart.
         per_school_year: cap over a school year; four periods must fit in it.
         shares: how one release divides its budget over levels, in whole per cent, together 100.
         decided_by: who chose these figures.

@@ -36,6 +36,5 @@ OBLIGATIONS: Mapping[str, Callable[[Purpose], int | None]] = {
     "complements": _release("complements"),
     "min_denominator": _release("min_denominator"),
     "approvals": lambda purpose: purpose.four_eyes.approvals,
-    "blind": lambda purpose: int(purpose.four_eyes.blind),
     "retention_days": lambda purpose: purpose.retention.days if purpose.retention else None,
 }

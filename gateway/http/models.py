@@ -95,7 +95,7 @@ class SubmissionItem(Body):
 
 
 class ReleaseItem(Body):
-    """A release in the catalogue."""
+    """A release in the catalogue; of two published ones of a period, the one that `corrects` the other holds."""
 
     id: str
     collection: str
@@ -104,6 +104,7 @@ class ReleaseItem(Body):
     state: str
     purposes: list[str]
     published_at: datetime | None
+    corrects: str | None
 
     @classmethod
     def of(cls, listed: Listed) -> Self:
@@ -116,6 +117,7 @@ class ReleaseItem(Body):
             state=str(listed.release.state),
             purposes=listed.release.purposes.split(),
             published_at=listed.release.published_at,
+            corrects=listed.release.corrects,
         )
 
 

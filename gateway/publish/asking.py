@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from itertools import chain
 
 from sqlmodel import Session, col, select
 
@@ -23,11 +24,14 @@ from policies.parties import Caller
 from policies.question import Action
 from policies.release import Method, ReleasePlan
 from policies.things import Release as ReleaseThing
+from policies.things import Thing
 
 JOB = "build-release"
 SEED = 32
 _OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 _COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
+_JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law
+_RULE = (*_JUDGED, "min_denominator")
 
 
 def request_build(gateway: Gateway, identity: Identity, collection: str, period_code: str) -> Release | Refused:
@@ -149,11 +153,19 @@ def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: b
         "withdrawn": release.state == ReleaseState.WITHDRAWN,
         "exercise": period.exercise,
         "attacker_failed": attacker_failed(release),
-        "minimum": plan.minimum,
-        "zeros_are_small": plan.zeros_are_small,
-        "complements": plan.complements,
+        **{name: kept for name, kept in rule_of(release, plan).items() if name in _JUDGED},
     }
     return ReleaseThing(**(facts | more))  # type: ignore[arg-type]  # each fact has the type of its field
+
+
+def rule_of(release: Release, plan: ReleasePlan) -> dict[str, int | bool]:
+    """The rule that a release's figures were made by, the weakest over its sectors; of one not built yet, the plan's.
+
+    A law that became stricter since is held against the figures as they are.
+    """
+    sectors = json.loads(release.certificate)["sectors"].values() if release.certificate else ()
+    rules = [sector["rule"] for sector in sectors] or [{name: getattr(plan, name) for name in _RULE}]
+    return {name: min(rule[name] for rule in rules) for name in _RULE}
 
 
 def methods_used(release: Release) -> list[tuple[str, Method]]:
@@ -168,6 +180,25 @@ def attacker_failed(release: Release) -> bool:
         return False
     verdict = json.loads(release.certificate)["attacker"]
     return bool(verdict["exact"] == 0 and verdict["narrowed"] == 0)
+
+
+def decide_for_any(
+    gateway: Gateway, caller: Caller, action: Action, thing: Thing, *, purposes: Iterable[str], table: str
+) -> Decision:
+    """The permit of the first purpose that gives one, else the refusal of the first of them."""
+    decided = (gateway.decide(caller, action, thing, (purpose,), table) for purpose in purposes)
+    first = next(decided)
+    return next((each for each in chain([first], decided) if isinstance(each, Permit)), first)
+
+
+def outdated(session: Session, release: Release, period: Period) -> bool:
+    """Whether other deliveries count by now than those of a release, so that it would be corrected at once.
+
+    A release with noise stays as it is: to build another one costs a budget that may not be there any more.
+    """
+    if any(method == "dp" for _, method in methods_used(release)):
+        return False
+    return set(sources_of(session, release.id)) != set(counted(session, period))
 
 
 def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period) -> Decision:

@@ -19,7 +19,7 @@ from gateway.delivered import counted
 from gateway.identity import Identity, caller_of
 from gateway.publish.asking import attacker_failed, methods_of, requests_of
 from gateway.publish.charts import charts
-from gateway.publish.correcting import Earlier, Sector, correct_sector, earlier, kept
+from gateway.publish.correcting import Earlier, RegisterChangedError, Sector, correct_sector, earlier, kept
 from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
 from gateway.register import names
@@ -27,6 +27,12 @@ from gateway.store import Period, Person, Release, ReleaseChart, ReleaseSlice, R
 from gateway.table import encode_rows
 from gateway.tabulate import SectorTable, tabulate
 from policies.release import Method, ReleasePlan
+
+_WHY: Mapping[type[Exception], str] = {
+    NoiseLostError: "noise-lost",
+    RegisterChangedError: "register-changed",
+    DisclosureError: "not-protectable",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +67,8 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
     try:
         todo = [table for table in tables if table.sector not in still]
         made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)
-    except (NoiseLostError, DisclosureError) as error:  # to try again would give the same
-        give_up(gateway, release_id, "noise-lost" if isinstance(error, NoiseLostError) else "not-protectable")
+    except (NoiseLostError, RegisterChangedError, DisclosureError) as error:  # to try again would give the same
+        give_up(gateway, release_id, _WHY[type(error)])
         return
     plan = gateway.law.purposes.plan(release.purposes.split())
     built = _joined([(made | still)[table.sector] for table in tables], [table.sector for table in tables], plan)

@@ -19,6 +19,8 @@ from sqlmodel import Session, select
 
 from disclosure import Build, Proof, Witnesses, correct
 from gateway.collections import TOTAL, Contract
+from gateway.delivered import LEVELS
+from gateway.outcome import GatewayError
 from gateway.publish.asking import changed_sectors, sources_of
 from gateway.publish.protecting import Slice, terms_of
 from gateway.store import Period, Release, ReleaseSlice, Reopening
@@ -56,6 +58,10 @@ class Sector:
     certificate: Mapping[str, object]
     utility: object
     witnesses: Mapping[str, np.ndarray] = field(repr=False)
+
+
+class RegisterChangedError(GatewayError):
+    """By the register of today, what left before does not add up: a site of then is in another area, or in none."""
 
 
 def earlier(session: Session, release: Release, period: Period, contract: Contract) -> Mapping[str, Earlier]:
@@ -108,7 +114,13 @@ def correct_sector(
     seed: bytes,
     executor: Executor | None = None,
 ) -> Build:
-    """Protect one sector for readers who have the release that this one corrects."""
+    """Protect one sector for readers who have the release that this one corrects.
+
+    Raises:
+        RegisterChangedError: the register of the reference date was changed since; the areas of then are not kept.
+    """
+    if not _adds_up(before):
+        raise RegisterChangedError("the register of the reference date is another one than that of the first release")
     both = _both(before.table, table)
     return correct(
         before.table.counts,
@@ -119,6 +131,18 @@ def correct_sector(
         seed=seed,
         executor=executor,
         proof=Proof(terms_of(before.table, contract, plan), before.witnesses),
+    )
+
+
+def _adds_up(before: Earlier) -> bool:
+    """Whether the head-counts that left are those of the same areas by the register of today."""
+    counts = before.table.counts.merge(before.table.sites, on="site")
+    every = pd.concat([counts, counts.assign(subdivision=TOTAL)])
+    sums = {level: every.groupby([level, "subdivision", "kind"])["pupils"].sum().to_dict() for level in LEVELS}
+    return all(
+        sums[row.level].get((row.area, row.subdivision, row.kind)) == int(row.pupils)
+        for row in before.rows
+        if row.band == TOTAL and row.status == CellStatus.PUBLISHED
     )
 
 

@@ -1,4 +1,7 @@
-"""Four eyes on a release: approved or rejected by another person than its builder, published, withdrawn; always why."""
+"""Four eyes on a release: approved by another person than its builder, then published; and always why.
+
+Whoever of the operator sees a fault stops it, the builder and those who approved included.
+"""
 
 from dataclasses import dataclass
 
@@ -10,7 +13,7 @@ from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import school_year
-from gateway.publish.asking import methods_used, release_thing
+from gateway.publish.asking import decide_for_any, methods_used, outdated, release_thing
 from gateway.publish.ledger import fix_methods
 from gateway.store import Approval, Period, Release, ReleaseState
 from policies.decision import Decision, Deny
@@ -20,22 +23,23 @@ from policies.release import ReleasePlan
 
 _ACTIONS = {
     Event.RELEASE_APPROVED: Action.APPROVE_RELEASE,
-    Event.RELEASE_REJECTED: Action.APPROVE_RELEASE,
+    Event.RELEASE_REJECTED: Action.REJECT_RELEASE,
     Event.RELEASE_PUBLISHED: Action.PUBLISH_RELEASE,
     Event.RELEASE_WITHDRAWN: Action.WITHDRAW_RELEASE,
 }
 _FROM = {
     Event.RELEASE_APPROVED: (ReleaseState.BUILT,),
-    Event.RELEASE_REJECTED: (ReleaseState.BUILT,),
+    Event.RELEASE_REJECTED: (ReleaseState.BUILT, ReleaseState.APPROVED),
     Event.RELEASE_PUBLISHED: (ReleaseState.APPROVED,),
     Event.RELEASE_WITHDRAWN: (ReleaseState.PUBLISHED,),
 }
+_ONWARDS = (Event.RELEASE_APPROVED, Event.RELEASE_PUBLISHED)
 _GRAVE = (Event.RELEASE_PUBLISHED, Event.RELEASE_WITHDRAWN)  # only shortly after proving who one is
 MAX_REASON = 2_000
 
 
 def review(gateway: Gateway, identity: Identity, release_id: str, *, approved: bool, reason: str) -> Release | Refused:
-    """Approve or reject a release that somebody else built."""
+    """Approve a release that somebody else built; or reject one that is not out yet, also after its approval."""
     event = Event.RELEASE_APPROVED if approved else Event.RELEASE_REJECTED
     return _act(gateway, identity, release_id, event, reason)
 
@@ -76,11 +80,10 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
         if isinstance(again, Refused) or isinstance(again.decision, Deny) or release.state not in _FROM[event]:
             return Refused("release-state", facts={"state": release.state})
         period = session.get_one(Period, release.period_id)
-        if event is Event.RELEASE_PUBLISHED:
-            mixed = fix_methods(session, methods_used(release), school_year(period.code))
-            if mixed is not None:
-                session.rollback()
-                return mixed
+        hindered = _hindered(session, release, period, event)
+        if hindered is not None:
+            session.rollback()
+            return hindered
         _change(gateway, session, release, again, event=event, person=identity.person or 0, reason=reason)
         entry = Entry(
             event=event,
@@ -90,6 +93,15 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
         )
         gateway.append(session, entry, again.decision)
         return release
+
+
+def _hindered(session: Session, release: Release, period: Period, event: Event) -> Refused | None:
+    """Why the law's permit is not enough for a release to go on: what it was made of counts no more, or its method."""
+    if event in _ONWARDS and outdated(session, release, period):
+        return Refused("release-outdated")
+    if event is Event.RELEASE_PUBLISHED:
+        return fix_methods(session, methods_used(release), school_year(period.code))
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,11 @@ def _ask(
         approvals=len(approvers - {release.builder_id}),
         reasoned=bool(reason),
     )
-    decision = gateway.decide(caller, _ACTIONS[event], thing, plan.purposes, period.table_id)
+    if event in _ONWARDS:
+        decision = gateway.decide(caller, _ACTIONS[event], thing, plan.purposes, period.table_id)
+    else:  # stopped as long as any of its purposes is in force
+        purposes, table = plan.purposes, period.table_id
+        decision = decide_for_any(gateway, caller, _ACTIONS[event], thing, purposes=purposes, table=table)
     return _Asked(caller, plan, len(approvers), decision)
 
 

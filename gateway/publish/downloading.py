@@ -15,7 +15,7 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import release_thing
+from gateway.publish.asking import decide_for_any, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
 from gateway.register import kind_of_code, site_facts, sites_on
@@ -124,7 +124,7 @@ def hold(
 
 
 def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format) -> Held | Refused:
-    """Prepare a site's own figures, as `own_table` hands them out."""
+    """Prepare a site's own figures, as `own_table` hands them out; without counts there are none, not zeros."""
     contract = gateway.contracts.get(collection)
     if contract is None:
         return Refused("unknown-collection")
@@ -139,6 +139,8 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
         counts = own_counts(session, period, identity.party)
     if isinstance(decision, Deny) or facts is None:
         return _refuse(gateway, caller, decision)
+    if not counts:
+        return _refuse(gateway, caller, decision, "no-own-figures")
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
     body = _file(gateway, rows, form, {"period": period.code, "area": identity.party})
     if body is None:
@@ -196,8 +198,11 @@ def _slice_of(
     if release is None:
         return Refused("not-found")
     period = session.get_one(Period, release.period_id)
-    of_site = caller.acting.kind is Kind.SITE
-    purposes = (_REGION_FOR_SCHOOL,) if of_site else _purposes(gateway, caller, period)
+    purposes = _purposes(gateway, caller, release)
+    if caller.acting.kind is Kind.SITE:
+        if not any(REGION in gateway.law.purposes[purpose].levels for purpose in purposes):
+            return Refused("not-found")  # nothing of regions was released that a school could see
+        purposes = [_REGION_FOR_SCHOOL]
     published = release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
     allowed: list[tuple[str, str, str]] = []
     decisions: dict[tuple[str, Area], Decision] = {}
@@ -209,8 +214,8 @@ def _slice_of(
                 level=place[0],
                 area=relation,
             )
-            decisions[place[0], relation] = gateway.decide(
-                caller, Action.DOWNLOAD_RELEASE, thing, purposes, period.table_id
+            decisions[place[0], relation] = decide_for_any(
+                gateway, caller, Action.DOWNLOAD_RELEASE, thing, purposes=purposes, table=period.table_id
             )
         if isinstance(decisions[place[0], relation], Permit) and level in (None, place[0]):
             allowed.append(place)
@@ -222,16 +227,23 @@ def _slice_of(
 
 
 def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:
-    """What the law says about reading of a release: the purpose meant for this kind of party, else the public one."""
-    purposes = _purposes(gateway, caller, period)
+    """What the law says about reading of a release."""
     thing = release_thing(release, period, gateway.law.purposes.plan(release.purposes.split()))
-    return gateway.decide(caller, action, thing, purposes, period.table_id)
+    purposes = _purposes(gateway, caller, release)
+    return decide_for_any(gateway, caller, action, thing, purposes=purposes, table=period.table_id)
 
 
-def _purposes(gateway: Gateway, caller: Caller, period: Period) -> tuple[str, ...]:
-    """Purposes that let tables out to this kind of party, else to the public; an empty name where there is none."""
-    releasing = gateway.law.purposes.releasing
-    return releasing(period.table_id, caller.acting.kind) or releasing(period.table_id, Kind.PUBLIC) or ("",)
+def _purposes(gateway: Gateway, caller: Caller, release: Release) -> list[str]:
+    """Purposes that a release was made for: those meant for this kind of party, then the public ones, then the others.
+
+    It was built, judged and approved for these and no others; while the own one is not in force, what is public is.
+    """
+
+    def far(purpose: str) -> tuple[bool, bool]:
+        recipients = gateway.law.purposes[purpose].recipients
+        return caller.acting.kind not in recipients, Kind.PUBLIC not in recipients
+
+    return sorted(release.purposes.split(), key=far)
 
 
 def _written(gateway: Gateway, found: _Found, form: Format, language: Language) -> bytes | None:
@@ -261,14 +273,14 @@ def _chart(session: Session, found: _Found, language: Language) -> bytes | None:
     return row.svg if row else None
 
 
-def _refuse(gateway: Gateway, caller: Caller, decision: Decision | None) -> Refused:
+def _refuse(gateway: Gateway, caller: Caller, decision: Decision | None, code: str = "not-found") -> Refused:
     """A denial, or a permit for what is not there, such as the picture of a table: each has its entry."""
     entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller))
     if isinstance(decision, Deny):
         return gateway.refuse(entry, decision)
     if decision is not None:
         gateway.log_undone(entry, decision)
-    return Refused("not-found")
+    return Refused(code)
 
 
 def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[tuple[str, str, str], Area]]:

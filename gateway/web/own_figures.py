@@ -16,7 +16,7 @@ from gateway.table import TableRow
 from gateway.web.figures import highest
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
-from gateway.web.sheets import beside, format_asked, published, tables
+from gateway.web.sheets import beside, format_asked, public_releases, tables
 
 ROLE = "school"
 _WITH_PARTS = 2
@@ -26,7 +26,7 @@ def figures(request: Request, who: Visitor) -> Response:
     """The own table, small counts included, with region and country beside it where they are published."""
     gateway = gateway_of(request)
     with gateway.reading() as session:
-        mine = [each for each in overview.own_periods(session, who.known.party) if each.confirmed]
+        mine = overview.own_figures(session, who.known.party)
     wanted = request.query_params.get("period")
     own = next((each for each in mine if wanted in (None, each.period.code)), None)
     if own is None:
@@ -35,8 +35,7 @@ def figures(request: Request, who: Visitor) -> Response:
     held = hold_own(gateway, who.known, own.period.table_id, own.period.code, Format.CSV)
     if isinstance(held, Refused):
         return refusal(request, who, held)
-    listed = [each for each in published(gateway, None) if each.period.id == own.period.id]
-    rows = tables(gateway, [[held], beside(gateway, who, listed[0].release.id if listed else None)])
+    rows = tables(gateway, [[held], beside(gateway, who, public_releases(gateway).get(own.period.id))])
     if isinstance(rows, Refused):
         return refusal(request, who, rows)
     found = lines(rows[0])

@@ -12,7 +12,7 @@ from gateway import overview
 from gateway.delivered import LEVELS
 from gateway.outcome import Refused
 from gateway.publish import deciding
-from gateway.publish.asking import methods_used
+from gateway.publish.asking import methods_used, rule_of
 from gateway.publish.downloading import catalogue
 from gateway.store import Release, ReleaseState
 from gateway.web.forms import Form, act, show, then
@@ -46,7 +46,7 @@ def _release(request: Request, who: Visitor, fault: str = "") -> Response:
             return refusal(request, who, found)
         row, its_period = found
         review = overview.reviewed(session, row, who.known.person)
-    view = None
+    view, plan = None, gateway.law.purposes.plan(row.purposes.split())
     if row.state in (ReleaseState.BUILT, ReleaseState.APPROVED, ReleaseState.PUBLISHED):
         fetched = fetch(gateway, who.known, wanted, "country")
         if not isinstance(fetched, Refused):
@@ -62,7 +62,8 @@ def _release(request: Request, who: Visitor, fault: str = "") -> Response:
         exercise=its_period.exercise,
         review=review,
         mine=review.given_by(who.known.person),
-        plan=gateway.law.purposes.plan(row.purposes.split()),
+        plan=plan,
+        rule=rule_of(row, plan),
         certificate=_json(row.certificate),
         noisy=bool(row.certificate) and any(method == "dp" for _, method in methods_used(row)),
         utility=_useful(_json(row.utility)),

@@ -96,6 +96,11 @@ def published(gateway: Gateway, identity: Identity | None) -> list[Listed]:
     return [each for each in catalogue(gateway, identity) if each.release.state == ReleaseState.PUBLISHED]
 
 
+def public_releases(gateway: Gateway) -> dict[int | None, str]:
+    """Period → the public release of it that holds: the newest, which stands in place of what it corrects."""
+    return {each.period.id: each.release.id for each in reversed(published(gateway, None))}
+
+
 def fetch(gateway: Gateway, identity: Identity | None, release_id: str, level: str | None = None) -> Download | Refused:
     """The caller's slice, for a page."""
     return download(gateway, identity, release_id, Format.CSV, level=level)

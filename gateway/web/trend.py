@@ -21,7 +21,7 @@ from gateway.web.figures import Choices, Filters, bands, choices, highest, settl
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from gateway.web.plot import Plot, plot
-from gateway.web.sheets import beside, published, tables
+from gateway.web.sheets import beside, public_releases, published, tables
 
 MOST = 8
 WHOSE = ("own", "region", "country")
@@ -91,8 +91,8 @@ def of_school(request: Request, who: Visitor) -> Response:
     """The own figures over the newest confirmed deliveries, with region and country where they are published."""
     gateway, site = gateway_of(request), who.known.party
     with gateway.reading() as session:
-        mine = [own.period for own in overview.own_periods(session, site) if own.confirmed][:MOST]
-    public = {listed.period.id: listed.release.id for listed in published(gateway, None)}
+        mine = [own.period for own in overview.own_figures(session, site)][:MOST]
+    public = public_releases(gateway)
     held: list[tuple[Period, list[Held]]] = []
     for period in reversed(mine):
         own = hold_own(gateway, who.known, period.table_id, period.code, Format.CSV)

@@ -48,9 +48,9 @@ def put_back(house: House, state: ReleaseState) -> None:
 
 RELEASE_RACES: list[Race] = [
     (ReleaseState.BUILT, ("approver", "approve"), ("approver", "approve"), {"release.approved"}),
-    (ReleaseState.BUILT, ("approver", "approve"), ("approver", "reject"), {"release.approved", "release.rejected"}),
     (ReleaseState.BUILT, ("approver", "approve"), ("builder", "withdraw"), {"release.approved"}),
     (ReleaseState.APPROVED, ("builder", "publish"), ("approver", "publish"), {"release.published"}),
+    (ReleaseState.APPROVED, ("builder", "publish"), ("approver", "reject"), {"release.published", "release.rejected"}),
     (ReleaseState.PUBLISHED, ("approver", "approve"), ("builder", "withdraw"), {"release.withdrawn"}),
     (ReleaseState.PUBLISHED, ("approver", "withdraw"), ("builder", "withdraw"), {"release.withdrawn"}),
 ]
@@ -85,6 +85,20 @@ def test_a_release_is_withdrawn_after_it_is_published_or_not_at_all(
     assert (out.status_code, back.status_code) in ((201, 201), (201, 409))
     assert [added[event] for event in ("release.published", "release.withdrawn", "request.refused")] == [
         1, int(after), int(not after),
+    ]  # fmt: skip
+
+
+def test_an_approval_is_taken_back_after_it_was_given_or_never_given(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approved and rejected at once by one person: the rejection holds; the approval came before it, or never."""
+    put_back(house, ReleaseState.BUILT)
+    with counting(house) as added:
+        yes, no = at_once(monkeypatch, verdict(house, "approver", "approve"), verdict(house, "approver", "reject"))
+    before = yes.status_code == 201
+    assert (yes.status_code, no.status_code) in ((201, 201), (409, 201))
+    assert [added[event] for event in ("release.rejected", "release.approved", "request.refused")] == [
+        1, int(before), int(not before),
     ]  # fmt: skip
 
 

@@ -74,8 +74,9 @@ def test_a_draft_does_not_exist(who: str, action: Action) -> None:
     ("who", "action"),
     [
         *((who, action) for who in ("swv", "gemeente", "public", "school", "minister") for action in (
-            Action.BUILD_RELEASE, Action.APPROVE_RELEASE, Action.PUBLISH_RELEASE, Action.WITHDRAW_RELEASE)),
-        *(("operator's program", action) for action in (Action.APPROVE_RELEASE, Action.PUBLISH_RELEASE)),
+            Action.BUILD_RELEASE, Action.APPROVE_RELEASE, Action.REJECT_RELEASE, Action.PUBLISH_RELEASE,
+            Action.WITHDRAW_RELEASE)),
+        *(("operator's program", action) for action in (Action.APPROVE_RELEASE, Action.REJECT_RELEASE, Action.PUBLISH_RELEASE)),
     ],
 )  # fmt: skip
 def test_the_progress_of_a_release_is_nobodys_business(who: str, action: Action) -> None:

@@ -5,6 +5,7 @@ import io
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from gateway.outcome import Refused
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
+from gateway.register import SiteEntry
 from gateway.settings import Settings
 from gateway.store import Release, ReleaseSlice
 from gateway.table import TableRow, decode_rows
@@ -147,6 +149,29 @@ def test_second_correction_is_refused(six: Versions) -> None:
     deliver(world, LATE, moved(world.counts(LATE), 7))
     must(world.desk.close_period(TABLE, PERIOD))
     assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
+
+
+def register(world: World, index: int, gemeente: str, since: date) -> None:
+    """A site belongs to a gemeente since a day."""
+    s = world.region.sites[index]
+    entry = SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, gemeente, s.swv, s.pupils)
+    must(world.desk.register([entry], [], since))
+
+
+def test_a_correction_says_that_the_register_changed_since(world: World) -> None:
+    """A site moved to another gemeente with a date before the period's: that is why; put back, it can be built."""
+    released(delivered(world))
+    home = world.region.sites[0].gemeente
+    register(world, 0, next(code for code in world.region.gemeenten if code != home), date(2026, 9, 1))
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
+    deliver(world, LATE, moved(world.counts(LATE), 6))
+    must(world.desk.close_period(TABLE, PERIOD))
+    failed = must(request_build(world.gateway, person(world, "first"), TABLE, PERIOD)).id
+    build(world.gateway, failed)
+    with world.gateway.reading() as session:
+        assert session.get_one(Release, failed).failure == "register-changed"
+    register(world, 0, home, date(2026, 9, 1))
+    assert released(world).corrects is not None
 
 
 @pytest.fixture

@@ -186,8 +186,8 @@ def ready_to_leave(request: Request, thing: Release, purpose: Purpose) -> bool:
     )
 
 
-def withdrawing_release(request: Request, purpose: Purpose, _: dt.date) -> bool:
-    """A person of the operator, with a reason."""
+def stopping_release(request: Request, purpose: Purpose, _: dt.date) -> bool:
+    """Any person of the operator, with a reason."""
     assert isinstance(request.thing, Release)
     return request.caller.role is Role.OPERATOR and has_tables(purpose) and request.thing.reasoned
 
@@ -366,7 +366,8 @@ BY_ACTION: Mapping[Action, Callable[[Request, Purpose, dt.date], bool]] = {
     Action.BUILD_RELEASE: building,
     Action.APPROVE_RELEASE: approving,
     Action.PUBLISH_RELEASE: publishing,
-    Action.WITHDRAW_RELEASE: withdrawing_release,
+    Action.REJECT_RELEASE: stopping_release,
+    Action.WITHDRAW_RELEASE: stopping_release,
     Action.READ_RELEASE: seeing_release,
     Action.READ_CERTIFICATE: seeing_release,
     Action.DOWNLOAD_RELEASE: downloading,

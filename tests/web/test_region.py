@@ -3,7 +3,8 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -14,6 +15,8 @@ from gateway.formats.write import Format
 from gateway.outcome import Refused
 from gateway.publish import downloading, handing
 from gateway.publish.downloading import download, regions_open
+from gateway.store import Release
+from gateway.web import own_figures, trend
 from policies.engine import Engine
 from tests.web.conftest import PERIOD, Stage
 
@@ -58,7 +61,46 @@ def test_a_law_that_does_not_open_regions_keeps_them_closed(stage: Stage) -> Non
     assert [regions_open(stage.gateway), regions_open(gateway)] == [True, False]
 
 
-@pytest.mark.parametrize("path", [f"/school/figures?period={PERIOD}", "/school/trend"])
+PAGES = [f"/school/figures?period={PERIOD}", "/school/trend"]
+
+
+@pytest.fixture
+def correction(stage: Stage) -> Iterator[str]:
+    """A second published release of the period, which corrects the first."""
+    with stage.gateway.writing() as session:
+        told = session.get_one(Release, stage.release).model_dump() | {"id": "c" * 32, "corrects": stage.release}
+        session.add(Release(**told | {"built_at": told["built_at"] + timedelta(hours=1)}))
+    yield "c" * 32
+    with stage.gateway.writing() as session:
+        session.delete(session.get_one(Release, "c" * 32))
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_school_is_shown_the_correction(
+    stage: Stage, correction: str, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    """Beside the own figures stand those of the release that holds, on either page, never what it corrected."""
+    asked: list[str | None] = []
+
+    def beside(_gateway: object, _who: object, release: str | None) -> list[object]:
+        asked.append(release)
+        return []
+
+    for module in (own_figures, trend):
+        monkeypatch.setattr(module, "beside", beside)
+    with stage.client("school") as school:
+        assert school.get(path).status_code == 200
+    assert asked == [correction]
+
+
+def test_the_catalogue_says_what_corrects_what(stage: Stage, correction: str) -> None:
+    """A program can tell which of two published releases holds."""
+    with stage.site.client() as public:
+        listed = {each["id"]: each["corrects"] for each in public.get("/v1/releases").json()}
+    assert listed == {stage.release: None, correction: stage.release}
+
+
+@pytest.mark.parametrize("path", PAGES)
 def test_a_page_of_several_tables_waits_for_one_checkpoint(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:

@@ -1,5 +1,6 @@
 """A release before its decision: who judges does not read what another judged."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -40,3 +41,26 @@ def test_a_judge_does_not_read_the_verdict_of_another(stage: Stage, judged: str)
     assert "Keur goed" in before[0]
     assert "Keur goed" not in before[1]
     assert REASON in after
+
+
+@pytest.mark.parametrize("role", ["builder", "approver"])
+@pytest.mark.parametrize("state", [ReleaseState.BUILT, ReleaseState.APPROVED])
+def test_the_page_lets_a_release_be_stopped(stage: Stage, judged: str, state: ReleaseState, role: str) -> None:
+    """As long as it is not out, whoever built it and whoever judges it find the button."""
+    with stage.gateway.writing() as session:
+        session.get_one(Release, judged).state = state
+    with stage.client(role) as client:
+        assert 'value="reject"' in client.get(f"/operator/releases/{judged}").text
+
+
+def test_the_page_names_the_rule_that_the_figures_were_made_by(stage: Stage, judged: str) -> None:
+    """Made when counts were shown from seven in one sector and from nine in the other: it says seven, not today's."""
+    rule = {"zeros_are_small": True, "complements": True, "min_denominator": 25}
+    sectors = {sector: {"rule": rule | {"minimum": least}} for sector, least in (("po", 7), ("vo", 9))}
+    said = {"attacker": {"exact": 0, "narrowed": 0}, "sectors": sectors}
+    with stage.gateway.writing() as session:
+        session.get_one(Release, judged).certificate = json.dumps(said)
+    with stage.client("approver") as approver:
+        page = approver.get(f"/operator/releases/{judged}").text
+    assert "<dt>Kleinste aantal</dt><dd>7</dd>" in page
+    assert "<dd>25</dd>" in page

@@ -1,0 +1,121 @@
+"""What stands between a built release and its readers: the law of the day, other eyes, and figures that still hold."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import policies
+from gateway.context import vocabulary
+from gateway.demo.people import IN_FORCE, must
+from gateway.outcome import Refused
+from gateway.publish.asking import request_build, sources_of
+from gateway.publish.building import build
+from gateway.publish.deciding import publish, review
+from gateway.store import Release, ReleaseState
+from policies.engine import Engine
+from policies.purpose import InForce
+from tests.gateway.conftest import PERIOD, TABLE, World
+from tests.gateway.noisy_release import SETTINGS, deliver, delivered, person
+
+CARE = "absence-insight-care"
+LIKE = "absence-insight-gemeente"
+
+
+def under(world: World, folder: Path, *, minimum: int) -> World:
+    """The same deployment under a law with one purpose more, whose figures start at a minimum."""
+    text = (Path(policies.__file__).parent / "purposes" / f"{LIKE}.toml").read_text(encoding="utf-8")
+    text = text.replace(LIKE, CARE).replace('["gemeente"]', '["youth_health_care"]')
+    (folder / f"{CARE}.toml").write_text(text.replace("minimum = 5", f"minimum = {minimum}"), encoding="utf-8")
+    word = InForce(purpose=CARE, from_date=IN_FORCE[0].from_date, citation="test")
+    return working(world, Engine.load(purposes=[folder], in_force=[*IN_FORCE, word]))
+
+
+def working(world: World, engine: Engine) -> World:
+    """The same deployment under another law."""
+    words = vocabulary(world.gateway.settings, engine.law, world.gateway.contracts)
+    log = dataclasses.replace(world.gateway.log, vocabulary=words)
+    return World(dataclasses.replace(world.gateway, engine=engine, log=log), world.region)
+
+
+def built(world: World) -> str:
+    """A release that waits for its review."""
+    release: Release = must(request_build(world.gateway, person(world, "builder"), TABLE, PERIOD))
+    build(world.gateway, release.id)
+    return release.id
+
+
+def state(world: World, release: str) -> str:
+    """Where it stands."""
+    with world.gateway.reading() as session:
+        return session.get_one(Release, release).state
+
+
+def corrected(world: World, index: int) -> None:
+    """One site delivers other counts after the period was closed; it is closed again."""
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[index].code))
+    deliver(world, index, world.counts(index, period=2))
+    must(world.desk.close_period(TABLE, PERIOD))
+
+
+def rules(refused: object) -> tuple[str, ...]:
+    """Which rules of the law refused."""
+    assert isinstance(refused, Refused)
+    assert refused.decision is not None
+    return refused.decision.rules
+
+
+def test_figures_from_before_a_stricter_law_do_not_leave(new_world: Callable[..., World], tmp_path: Path) -> None:
+    """Built to show counts from five, while the law of today shows them from ten: not approved, nor published."""
+    lenient = under(delivered(new_world()), tmp_path, minimum=5)
+    waiting, approver = built(lenient), person(lenient, "approver")
+    strict = under(lenient, tmp_path, minimum=10)
+    assert rules(review(strict.gateway, approver, waiting, approved=True, reason="seen")) == ("counts-from-five",)
+    must(review(lenient.gateway, approver, waiting, approved=True, reason="seen"))
+    assert rules(publish(strict.gateway, approver, waiting, reason="due")) == ("counts-from-five",)
+    must(publish(lenient.gateway, approver, waiting, reason="due"))
+
+
+def test_figures_that_a_stricter_law_holds_back_keep_no_period_occupied(
+    new_world: Callable[..., World], tmp_path: Path
+) -> None:
+    """What can no longer be approved can still be rejected, and the period is built anew under the new law."""
+    lenient = under(delivered(new_world()), tmp_path, minimum=5)
+    waiting, approver = built(lenient), person(lenient, "approver")
+    strict = under(lenient, tmp_path, minimum=10)
+    must(review(strict.gateway, approver, waiting, approved=False, reason="from before"))
+    assert isinstance(request_build(strict.gateway, person(strict, "again"), TABLE, PERIOD), Release)
+
+
+def test_whoever_approved_takes_it_back(world: World) -> None:
+    """An approved release is rejected by the same person, never goes out, and another one can be built."""
+    waiting, approver = built(delivered(world)), person(world, "approver")
+    must(review(world.gateway, approver, waiting, approved=True, reason="seen"))
+    must(review(world.gateway, approver, waiting, approved=False, reason="seen again"))
+    assert state(world, waiting) == ReleaseState.REJECTED
+    assert publish(world.gateway, approver, waiting, reason="due") == Refused(
+        "release-state", facts={"state": ReleaseState.REJECTED}
+    )
+    assert state(world, built(world)) == ReleaseState.BUILT
+
+
+def test_figures_that_count_no_more_do_not_leave(world: World) -> None:
+    """A school corrected its counts after the build: neither approved nor published, and the next build has them."""
+    waiting, approver = built(delivered(world)), person(world, "approver")
+    corrected(world, 3)
+    assert review(world.gateway, approver, waiting, approved=True, reason="seen") == Refused("release-outdated")
+    must(review(world.gateway, approver, waiting, approved=False, reason="outdated"))
+    second = built(world)
+    must(review(world.gateway, approver, second, approved=True, reason="seen"))
+    corrected(world, 4)
+    assert publish(world.gateway, approver, second, reason="due") == Refused("release-outdated")
+    with world.gateway.reading() as session:
+        assert sources_of(session, waiting) != sources_of(session, second)
+
+
+def test_a_release_with_noise_goes_out_as_it_was_drawn(new_world: Callable[..., World]) -> None:
+    """Its budget is spent and may not be there for another one: a late change does not hold it back."""
+    world = delivered(new_world(settings=SETTINGS))
+    waiting, approver = built(world), person(world, "approver")
+    corrected(world, 3)
+    must(review(world.gateway, approver, waiting, approved=True, reason="seen"))
+    must(publish(world.gateway, approver, waiting, reason="due"))

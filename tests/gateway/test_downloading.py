@@ -1,0 +1,119 @@
+"""Whom a published release serves: those it was built and approved for, and everybody with what is public."""
+
+import csv
+import io
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.demo.people import IN_FORCE, must
+from gateway.formats.write import Format
+from gateway.identity import Identity
+from gateway.outcome import Refused
+from gateway.overview import own_figures
+from gateway.publish.deciding import publish, review
+from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
+from policies.engine import Engine
+from tests.gateway.conftest import PERIOD, TABLE, World, build_world
+from tests.gateway.noisy_release import delivered, person
+from tests.gateway.records import events
+from tests.gateway.test_deciding import built, working
+from tests.gateway.test_retention import COUNTS_OVER, erased
+
+SWV, PUBLIC = "absence-insight-swv", "national-picture"
+FULL = Engine.load(in_force=IN_FORCE)
+
+
+def without(*purposes: str) -> Engine:
+    """The law while some purposes are not in force."""
+    return Engine.load(in_force=[each for each in IN_FORCE if each.purpose not in purposes])
+
+
+def released(world: World, law: Engine) -> tuple[World, str]:
+    """A release, built and published while a law was in force."""
+    then = working(delivered(world), law)
+    release, approver = built(then), person(then, "approver")
+    must(review(then.gateway, approver, release, approved=True, reason="seen"))
+    must(publish(then.gateway, approver, release, reason="due"))
+    return world, release
+
+
+@pytest.fixture(scope="module")
+def not_for_swvs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
+    """A release from before the purpose of the SWVs was in force."""
+    made = released(build_world(tmp_path_factory.mktemp("before") / "data"), without(SWV))
+    yield made
+    made[0].gateway.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def not_public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
+    """A release that is for gemeenten and SWVs only."""
+    made = released(build_world(tmp_path_factory.mktemp("closed") / "data"), without(PUBLIC))
+    yield made
+    made[0].gateway.database.dispose()
+
+
+def swv(world: World) -> Identity:
+    """Somebody of an SWV."""
+    return Identity(next(iter(world.region.swvs)), "recipient")
+
+
+def levels(world: World, who: Identity | None, release: str) -> set[str]:
+    """Of which levels there are rows in what somebody gets."""
+    found = hold(world.gateway, who, release, Format.CSV)
+    if isinstance(found, Refused):
+        return set()
+    return {row["level"] for row in csv.DictReader(io.StringIO(found.body.decode("utf-8-sig")), delimiter=";")}
+
+
+def test_a_release_serves_only_the_purposes_it_was_made_for(not_for_swvs: tuple[World, str]) -> None:
+    """Approved before SWVs were to get tables: today's law lets an SWV in, and it gets what everybody gets of it."""
+    world, release = not_for_swvs
+    assert levels(world, swv(world), release) == levels(world, None, release) == {"country"}
+
+
+def test_a_school_sees_no_region_that_was_not_released(not_for_swvs: tuple[World, str]) -> None:
+    """No table of a region is in it, so there is none beside a school's own figures."""
+    world, release = not_for_swvs
+    assert hold(world.gateway, world.site(0), release, Format.CSV, level="swv") == Refused("not-found")
+
+
+def test_what_is_public_is_seen_while_the_own_purpose_is_not_in_force(not_for_swvs: tuple[World, str]) -> None:
+    """An SWV that is logged in sees no less than somebody who is not."""
+    world, release = not_for_swvs
+    then = working(world, without(SWV))
+    assert [listed.release.id for listed in catalogue(then.gateway, swv(then))] == [release]
+    assert levels(then, swv(then), release) == {"country"}
+
+
+def test_what_was_not_released_to_everybody_stays_with_its_recipients(not_public: tuple[World, str]) -> None:
+    """A purpose that came into force after publication opens nothing: no list, no certificate, no table."""
+    world, release = not_public
+    assert catalogue(world.gateway, None) == []
+    assert isinstance(read_certificate(world.gateway, None, release), Refused)
+    assert levels(world, None, release) == set()
+    assert levels(world, swv(world), release) == {"swv", "site", "country"}
+
+
+def test_the_operator_looks_at_what_is_not_public(not_public: tuple[World, str]) -> None:
+    """Without any public purpose in force it stands in the operator's list, and can be looked at."""
+    world, release = not_public
+    then = working(world, without(PUBLIC))
+    operator = person(then, "reader")
+    assert [listed.release.id for listed in catalogue(then.gateway, operator)] == [release]
+    assert levels(then, operator, release) == {"country"}
+
+
+@pytest.mark.parametrize("gone", [False, True], ids=["not delivered", "erased"])
+def test_without_counts_there_are_no_own_figures(world: World, gone: bool) -> None:
+    """A school that delivered nothing, or whose counts were erased at their term, gets a refusal and no zeros."""
+    if gone:
+        delivered(world)
+        with world.gateway.reading() as session:
+            assert [own.period.code for own in own_figures(session, world.site(0).party)] == [PERIOD]
+        erased(world.at(COUNTS_OVER))
+    with world.gateway.reading() as session:
+        assert own_figures(session, world.site(0).party) == []
+    assert hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.CSV) == Refused("no-own-figures")
+    assert events(world)[-1] == "request.refused"
