@@ -25,7 +25,7 @@ from gateway.backup import Restored, backup, restore, settle
 from gateway.consents import load
 from gateway.context import Gateway
 from gateway.database import open_database
-from gateway.identity import Identity, identify_token
+from gateway.identity import Identity, add_person, identify_token
 from gateway.keys import destroy
 from gateway.messages import MendableError
 from gateway.notices import notices_of
@@ -34,7 +34,7 @@ from gateway.outcome import GatewayError, Refused
 from gateway.roles import APP, SEQUENCER, create_roles
 from gateway.running import free_port
 from gateway.settings import Home
-from gateway.store import Enrolment, Submission
+from gateway.store import Enrolment, Release, Submission
 from gateway.working import background
 from policies.consent import Stage
 from policies.errors import PolicyError
@@ -292,6 +292,23 @@ def test_a_restore_that_cannot_be_settled_fills_nothing(lite_world: World, copie
     home.settings_file.write_text(told)
     outcome = restore(home, copies.data, copies.keys)
     assert (outcome.refused, "rows" in outcome.erased) == (0, False)
+
+
+def test_a_correction_comes_back_with_what_it_corrects(lite_world: World, copies: Copies, home: Home) -> None:
+    """Also where its random id stands before the one it refers to."""
+    gateway = lite_world.gateway
+    with gateway.writing() as session:
+        person = add_person(session, gateway.settings.operator, "operator", "a")
+        facts = {"period_id": 1, "purposes": "absence-insight-swv", "builder_id": person.id, "seed": b"x"}
+        session.add(Release(id="f" * 32, **facts))
+        session.flush()
+        session.add(Release(id="0" * 32, **facts, corrects="f" * 32))
+    made(lite_world, copies)
+    restore(home, copies.data, copies.keys)
+    gateway = open_gateway(home)
+    with gateway.reading() as session:
+        assert {one.id: one.corrects for one in session.exec(select(Release))} == {"0" * 32: "f" * 32, "f" * 32: None}
+    gateway.database.dispose()
 
 
 def test_after_a_restore_the_roles_have_their_rights(
