@@ -25,7 +25,6 @@ from policies.release import Method, ReleasePlan
 from policies.things import Release as ReleaseThing
 
 JOB = "build-release"
-SEED = 32
 _OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 _COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
 
@@ -73,7 +72,7 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
             period_id=period.id or 0,
             purposes=" ".join(decision.purposes),
             builder_id=identity.person or 0,
-            seed=gateway.random(SEED),
+            seed=gateway.tag(b"release-seed", period.table_id.encode(), period.code.encode()),
             corrects=corrects,
         )
         plan = gateway.law.purposes.plan(decision.purposes)

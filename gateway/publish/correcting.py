@@ -20,7 +20,7 @@ from sqlmodel import Session, select
 from disclosure import Build, Proof, Witnesses, correct
 from gateway.collections import TOTAL, Contract
 from gateway.publish.asking import changed_sectors, sources_of
-from gateway.publish.protecting import Slice, terms_of
+from gateway.publish.protecting import Slice, seed_for, terms_of
 from gateway.store import Period, Release, ReleaseSlice, Reopening
 from gateway.table import CellStatus, TableRow, decode_rows
 from gateway.tabulate import SectorTable, tabulate
@@ -110,13 +110,14 @@ def correct_sector(
 ) -> Build:
     """Protect one sector for readers who have the release that this one corrects."""
     both = _both(before.table, table)
+    terms = terms_of(both, contract, plan)
     return correct(
         before.table.counts,
         table.counts,
         _frame(before.rows, both),
-        terms_of(both, contract, plan),
+        terms,
         touched={"site": [site for site in before.late if site in set(both.sites["site"])]},
-        seed=seed,
+        seed=seed_for(seed, before.table.counts, table.counts, terms, before.rows, before.late),
         executor=executor,
         proof=Proof(terms_of(before.table, contract, plan), before.witnesses),
     )
