@@ -15,6 +15,7 @@ from sqlmodel import Session, col, or_, select
 from audit.entry import Actor, Entry, Object
 from audit.events import Event as AuditEvent
 from audit.events import Role as AuditRole
+from gateway.consent_keys import destroy_keys, has_key, open_key, renew_key
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
@@ -44,7 +45,6 @@ from policies.question import Action
 from policies.receipt import receipt
 from policies.things import Consent as ConsentThing
 from policies.withdrawal import notice, to_expire
-from pseudonymisation.keyring import KeyState
 
 PURPOSE = "care-with-consent"
 COLLECTION = "consented-records"
@@ -167,7 +167,7 @@ def expire(gateway: Gateway) -> int:
             standing, now = standing_in(session, consent_id, gateway.clock()), gateway.clock()
             if to_expire({consent_id: standing.events}, now):  # not when it was ended in another way just now
                 _store(gateway, session, standing, [Expired(at=now)], None)
-    _destroy_keys(gateway, ended)
+    destroy_keys(gateway, ended=ended)
     return len(ended)
 
 
@@ -177,7 +177,7 @@ def end_keyless(gateway: Gateway) -> int:
     Who ended it is not in the backup: what had not run out by itself is narrowed to the day before, and then runs out.
     """
     with gateway.reading() as session:
-        ids = [row.id for row in session.exec(select(ConsentRecord)) if not _has_key(gateway, row)]
+        ids = [row.id for row in session.exec(select(ConsentRecord)) if not has_key(gateway, row)]
         found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
     lost = [(one, one.state.terms) for one in found if one.state.given and not one.state.closed and one.state.terms]
     for standing, terms in lost:
@@ -190,27 +190,14 @@ def end_keyless(gateway: Gateway) -> int:
     return len(lost)
 
 
-def _has_key(gateway: Gateway, row: ConsentRecord) -> bool:
-    record = gateway.consent_keys.record(row.key_id) if row.key_id else None
-    return record is not None and record.state is not KeyState.DESTROYED
-
-
 def destroy_key(gateway: Gateway, consent_id: str) -> None:
-    """Destroy the data key of an ended consent; done again after a crash, it finds the key gone.
+    """Destroy the keys of an ended consent, or those before its narrowing; done again after a crash, finds them gone.
 
     From the transaction that ended the consent on, the law refuses to read what was sent under it; from here on nobody
     can, in a backup neither.
     """
-    _destroy_keys(gateway, [consent_id])
-
-
-def _destroy_keys(gateway: Gateway, consent_ids: Sequence[str]) -> None:
-    """All at once: each destruction wraps keys that survive it anew, and on 31 July all consents of a year end."""
-    with gateway.reading() as session:
-        found = [session.get(ConsentRecord, consent_id) for consent_id in consent_ids]
-    doomed = [row.key_id for row in found if row is not None and _has_key(gateway, row)]
-    if doomed:
-        gateway.consent_keys.destroy(*doomed)
+    kind = "ended" if load(gateway, consent_id).state.closed else "narrowed"
+    destroy_keys(gateway, **{kind: [consent_id]})
 
 
 def key_survives(_gateway: Gateway, _consent_id: str) -> None:
@@ -295,7 +282,7 @@ def _append(
     stopped = _keep(gateway, identity, standing, new, decision)
     if stopped is not None:
         return undone(gateway, stopped, decision)
-    if state.closed:
+    if state.closed or isinstance(new[-1], Narrowed):
         destroy_key(gateway, standing.id)
     return load(gateway, standing.id)
 
@@ -320,7 +307,7 @@ def _keep(
 def _store(
     gateway: Gateway, session: Session, standing: Standing, new: Sequence[Event], decision: Decision | None
 ) -> None:
-    """Keep events with their entries; an event that ends the consent also erases, notifies and dooms the key."""
+    """Keep events with their entries; an end also erases and notifies, and dooms the key, as narrowing does."""
     if not standing.events:
         first = new[0]
         if not isinstance(first, Asked):
@@ -333,19 +320,14 @@ def _store(
         gateway.append(session, entry(gateway, _LOGGED[event.event], standing.id), decision)
     session.flush()
     state = fold((*standing.events, *new), gateway.clock())
+    row = session.get_one(ConsentRecord, standing.id)
     if state.closed:
         _end(gateway, session, standing.id, state)
-    elif state.given:
-        _open_key(gateway, session, standing.id, state)
-
-
-def _open_key(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:
-    """A data key from the moment it is given, also when nothing is sent: its destruction outlives every backup."""
-    row = session.get_one(ConsentRecord, consent_id)
-    if row.key_id or state.terms is None:
-        return
-    first, last = state.terms.first_day, state.terms.last_day + timedelta(days=1)
-    row.key_id = gateway.consent_keys.open(f"consent-{consent_id}", None, not_before=first, not_after=last).key_id
+    elif state.given and state.terms is not None:
+        open_key(gateway, row, state.terms)
+        if isinstance(new[-1], Narrowed):
+            renew_key(gateway, session, row, state.terms)
+            enqueue(session, gateway, DESTROY_KEY, standing.id)
 
 
 def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:

@@ -371,6 +371,16 @@ def test_what_was_opened_shows_no_hours_in_its_repr(world: World) -> None:
     assert "31.5" not in repr(opened)
 
 
+def elsewhere(world: World, tmp_path: Path, *more: str) -> Home:
+    """A new machine, to which the copy in the safe came back, and more of the keys."""
+    home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
+    home.keys.mkdir(mode=0o700, parents=True)
+    home.folder.chmod(0o700)
+    for name in ("kek.json", *more):
+        shutil.copy(world.gateway.home.keys / name, home.keys / name)
+    return home
+
+
 @pytest.mark.parametrize("newest", [False, True])
 def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newest: bool) -> None:
     """What was withdrawn after the backup is over; another lives on only where the newest keys were kept.
@@ -378,16 +388,10 @@ def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newe
     The copy in the safe, from before the withdrawal, opens every key of the school year all the same.
     """
     recipient, standing, other = care(world), given(world), given(world)
-    keys, copied = world.gateway.home.keys, ["consent-kek.json"] if newest else []
-    home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
-    home.keys.mkdir(mode=0o700, parents=True)
-    home.folder.chmod(0o700)
-    shutil.copy(keys / "kek.json", home.keys / "kek.json")
     assert backup(world.desk, data=tmp_path / "data.zip", keys=None if newest else tmp_path / "keys.zip") is None
     append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
     assert not newest or backup(world.desk, data=None, keys=tmp_path / "keys.zip") is None
-    for name in copied:
-        shutil.copy(keys / name, home.keys / name)
+    home = elsewhere(world, tmp_path, *(["consent-kek.json"] if newest else []))
     outcome = restore(home, tmp_path / "data.zip", tmp_path / "keys.zip")
     assert (outcome.refused, outcome.ended) == ((0, 1) if newest else (2, 2))
     gateway = open_gateway(home)
@@ -399,6 +403,22 @@ def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newe
     assert isinstance(send(gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
     assert len(notices_of(gateway, recipient)) == outcome.ended
     gateway.database.dispose()
+
+
+def test_a_backup_from_before_a_narrowing_brings_nothing_back(world: World, tmp_path: Path) -> None:
+    """What stays is read on under a key of its own; the consent of the backup is over, for it allowed more."""
+    recipient, standing = care(world), given(world)
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    assert backup(world.desk, data=tmp_path / "data.zip", keys=tmp_path / "keys.zip") is None
+    sooner = {"scope": terms().scope, "last_day": date(2026, 11, 5)}
+    append(world.gateway, world.site(0), standing.id, lambda at: Narrowed(at=at, **sooner))
+    assert [one.hours for one in read_all(world.gateway, recipient)] == [HOURS]
+    home = elsewhere(world, tmp_path, "consent-kek.json")
+    outcome = restore(home, tmp_path / "data.zip", tmp_path / "keys.zip")
+    assert (outcome.refused, outcome.ended) == (1, 1)
+    later = World(open_gateway(home), world.region).at(NOW).gateway
+    assert read_all(later, recipient) == []
+    later.database.dispose()
 
 
 def test_a_consent_asked_again_under_its_key_is_the_one_there_is(world: World) -> None:
