@@ -49,7 +49,7 @@ def destroy_keys(gateway: Gateway, *, ended: Collection[str] = (), narrowed: Col
     over, less = ({_purpose(one) for one in ids} for ids in (ended, narrowed))
     keys = [key for key in gateway.consent_keys.records() if key.state is not KeyState.DESTROYED]
     with gateway.reading() as session:
-        used = {row.key_id for one in narrowed if (row := session.get(ConsentRecord, one)) is not None}
+        used = set(session.exec(select(ConsentRecord.key_id)))
     doomed = [key.key_id for key in keys if key.purpose in over]
     followed = [key for key in keys if key.purpose in less and key.state is KeyState.DECRYPT_ONLY]
     doomed += [key.key_id for key in followed if key.key_id not in used]

@@ -5,6 +5,7 @@ their object a random id.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -59,6 +60,7 @@ _LOGGED = {
     "withdrawn": AuditEvent.CONSENT_WITHDRAWN,
     "expired": AuditEvent.CONSENT_EXPIRED,
 }
+_logger = logging.getLogger(__name__)
 _WAITING = (Stage.ASKED, Stage.UNCONFIRMED)
 Make = Callable[[datetime], Event]
 
@@ -156,7 +158,10 @@ def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:
 
 
 def expire(gateway: Gateway) -> int:
-    """End every consent whose last day has passed: event, key, notice. Returns how many; doing it again ends none."""
+    """End every consent whose last day has passed: event, key, notice. Returns how many; doing it again ends none.
+
+    A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
+    """
     with gateway.reading() as session:
         ids = session.exec(select(ConsentRecord.id)).all()
         histories = {consent_id: _events(session, consent_id) for consent_id in ids}
@@ -167,7 +172,8 @@ def expire(gateway: Gateway) -> int:
             standing, now = standing_in(session, consent_id, gateway.clock()), gateway.clock()
             if to_expire({consent_id: standing.events}, now):  # not when it was ended in another way just now
                 _store(gateway, session, standing, [Expired(at=now)], None)
-    destroy_keys(gateway, ended=ended)
+    over = {one for one, events in histories.items() if one in ended or fold(events, gateway.clock()).closed}
+    destroy_keys(gateway, ended=over, narrowed=histories.keys() - over)
     return len(ended)
 
 
@@ -201,7 +207,7 @@ def destroy_key(gateway: Gateway, consent_id: str) -> None:
 
 
 def key_survives(_gateway: Gateway, _consent_id: str) -> None:
-    """A key that could not be destroyed in five attempts: the job stays failed, for somebody to look at."""
+    """Five attempts failed: the job stays failed, for somebody to look at, and the retention run goes on trying."""
 
 
 def load(gateway: Gateway, consent_id: str) -> Standing:
@@ -283,7 +289,10 @@ def _append(
     if stopped is not None:
         return undone(gateway, stopped, decision)
     if state.closed or isinstance(new[-1], Narrowed):
-        destroy_key(gateway, standing.id)
+        try:
+            destroy_key(gateway, standing.id)
+        except Exception:
+            _logger.exception("a key of a consent was not destroyed at once; a job does it, or the retention run")
     return load(gateway, standing.id)
 
 

@@ -43,7 +43,7 @@ from policies.purpose import DataCategory
 from policies.withdrawal import Answer
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import FileKek
-from pseudonymisation.keyring import Keyring
+from pseudonymisation.keyring import Keyring, KeyState
 
 from .conftest import NOW, World
 
@@ -285,6 +285,23 @@ def test_narrowing_takes_effect_at_once(world: World) -> None:
     assert isinstance(narrowed, Standing)
     later = world.at(NOW + timedelta(days=4))
     assert isinstance(send(later.gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
+
+
+def test_a_key_that_could_not_be_destroyed_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a full disk the withdrawal stands all the same; when there is room again the retention run takes its key."""
+    care(world)
+    withdrawn, narrowed = given(world), given(world)
+    sooner = {"scope": terms().scope, "last_day": date(2027, 6, 1)}
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "destroy", lambda *_: (_ for _ in ()).throw(OSError))
+        ended = append(world.gateway, world.site(0), withdrawn.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+        less = append(world.gateway, world.site(0), narrowed.id, lambda at: Narrowed(at=at, **sooner))
+    assert isinstance(ended, Standing)
+    assert isinstance(less, Standing)
+    assert ended.state.closed
+    expire(world.gateway)
+    alive = {key.key_id for key in world.gateway.consent_keys.records() if key.state is not KeyState.DESTROYED}
+    assert alive == {less.key_id}
 
 
 def test_a_consent_ends_with_its_last_day(world: World) -> None:
