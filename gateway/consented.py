@@ -20,7 +20,7 @@ from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.receipt import NONCE_BYTES, commit, issue
 from gateway.consent_keys import decrypted, encrypted
-from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, undone
+from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, standings, undone
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Refused
@@ -138,9 +138,12 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
     with gateway.reading() as session:
         query = select(ConsentedHealth).join(ConsentRecord).where(ConsentRecord.recipient == identity.party)
         rows = session.exec(query.order_by(col(ConsentedHealth.sent_at))).all()
+        under = {one.id: one for one in standings(gateway, session, sorted({row.consent_id for row in rows}))}
     opened = []
     for row in rows:
-        standing = load(gateway, row.consent_id)
+        standing = under.get(row.consent_id)
+        if standing is None:
+            continue
         decision = _decide(gateway, identity, standing, Action.READ_CONSENTED_RECORD, sealed=True)
         if isinstance(decision, Deny):
             refuse(gateway, decision)

@@ -6,7 +6,7 @@ their object a random id.
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -27,6 +27,7 @@ from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentR
 from policies.consent import (
     EVENTS,
     Asked,
+    BrokenHistory,
     Event,
     Expired,
     Given,
@@ -37,6 +38,7 @@ from policies.consent import (
     Terms,
     Withdrawn,
     fold,
+    happened,
 )
 from policies.consent_problems import Problem, problems_of
 from policies.days import end_of_school_year
@@ -115,7 +117,7 @@ def ask(
 def append(gateway: Gateway, identity: Identity, consent_id: str, make: Make) -> Standing | Refused:
     """Append an event to a consent of the caller's own site; a withdrawal ends it with its key."""
     standing = load(gateway, consent_id)
-    event = make(gateway.clock())
+    event = make(happened(standing.events, gateway.clock()))
     action = Action.WITHDRAW_CONSENT if isinstance(event, Withdrawn) else Action.REGISTER_CONSENT
     return _append(gateway, identity, standing, [event], action)
 
@@ -138,7 +140,7 @@ def own(gateway: Gateway, identity: Identity) -> list[Standing]:
     mine = or_(ConsentRecord.site == identity.party, ConsentRecord.recipient == identity.party)
     with gateway.reading() as session:
         ids = session.exec(select(ConsentRecord.id).where(mine)).all()
-        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+        found = standings(gateway, session, ids)
     found = [one for one in found if isinstance(decide(gateway, identity, one, Action.READ_CONSENT), Permit)]
     found.sort(key=lambda one: one.events[-1].at, reverse=True)
     return sorted(found, key=lambda one: one.state.stage not in _WAITING)
@@ -163,17 +165,17 @@ def expire(gateway: Gateway) -> int:
     A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
     """
     with gateway.reading() as session:
-        ids = session.exec(select(ConsentRecord.id)).all()
-        histories = {consent_id: _events(session, consent_id) for consent_id in ids}
-    ended = to_expire(histories, gateway.clock())
+        found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
+    ended = to_expire({one.id: one.events for one in found}, gateway.clock())
     for consent_id in ended:
         with gateway.writing() as session:
             session.get_one(ConsentRecord, consent_id, with_for_update=True)
-            standing, now = standing_in(session, consent_id, gateway.clock()), gateway.clock()
+            standing = standing_in(session, consent_id, gateway.clock())
+            now = happened(standing.events, gateway.clock())
             if to_expire({consent_id: standing.events}, now):  # not when it was ended in another way just now
                 _store(gateway, session, standing, [Expired(at=now)], None)
-    over = {one for one, events in histories.items() if one in ended or fold(events, gateway.clock()).closed}
-    destroy_keys(gateway, ended=over, narrowed=histories.keys() - over)
+    over = {one.id for one in found if one.state.closed}.union(ended)
+    destroy_keys(gateway, ended=over, narrowed={one.id for one in found} - over)
     return len(ended)
 
 
@@ -184,10 +186,10 @@ def end_keyless(gateway: Gateway) -> int:
     """
     with gateway.reading() as session:
         ids = [row.id for row in session.exec(select(ConsentRecord)) if not has_key(gateway, row)]
-        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+        found = standings(gateway, session, ids)
     lost = [(one, one.state.terms) for one in found if one.state.given and not one.state.closed and one.state.terms]
     for standing, terms in lost:
-        now = gateway.clock()
+        now = happened(standing.events, gateway.clock())
         new: list[Event] = [Expired(at=now)]
         if standing.state.stage is not Stage.EXPIRED:
             new.insert(0, Narrowed(at=now, scope=terms.scope, last_day=gateway.today - timedelta(days=1)))
@@ -271,11 +273,11 @@ def _append(
     events = standing.events
     problems: list[Problem] = []
     for event in new:
-        problems += problems_of(events, event, purpose=purpose, now=gateway.clock())
+        problems += problems_of(events, event, purpose=purpose, now=happened([event], gateway.clock()))
         if problems:
             break
         events = (*events, event)
-    state = fold(events, gateway.clock())
+    state = fold(events, happened(events, gateway.clock()))
     proposed = new[0].terms if isinstance(new[0], Asked) else None
     about = replace(standing, events=events, state=state if state.terms else State(terms=proposed))
     decision = decide(gateway, identity, about, action)
@@ -307,7 +309,7 @@ def _keep(
             session.get_one(ConsentRecord, standing.id, with_for_update=True)
         else:
             take_turns(session, standing.id.encode())  # two may ask under one key at once
-        if _events(session, standing.id) != standing.events:
+        if events_of(session, standing.id) != standing.events:
             return Refused("not-current")
         _store(gateway, session, standing, new, decision)
         return None
@@ -328,7 +330,8 @@ def _store(
         session.add(ConsentEvent(consent_id=standing.id, number=number, event=_dump(event)))
         gateway.append(session, entry(gateway, _LOGGED[event.event], standing.id), decision)
     session.flush()
-    state = fold((*standing.events, *new), gateway.clock())
+    events = (*standing.events, *new)
+    state = fold(events, happened(events, gateway.clock()))
     row = session.get_one(ConsentRecord, standing.id)
     if state.closed:
         _end(gateway, session, standing.id, state)
@@ -356,20 +359,31 @@ def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> N
 
 
 def standing_in(session: Session, consent_id: str, now: datetime) -> Standing:
-    """A consent as it is in a transaction."""
+    """A consent as it is in a transaction.
+
+    Raises:
+        BrokenHistory: its events contradict each other.
+    """
     row = session.get(ConsentRecord, consent_id)
     if row is None:
         return Standing(consent_id, "", "", (), State())
-    events, state = _fold(session, consent_id, now)
-    return Standing(row.id, row.site, row.key_id, events, state)
+    events = events_of(session, consent_id)
+    return Standing(row.id, row.site, row.key_id, events, fold(events, happened(events, now)))
 
 
-def _fold(session: Session, consent_id: str, now: datetime) -> tuple[tuple[Event, ...], State]:
-    events = _events(session, consent_id)
-    return events, fold(events, now)
+def standings(gateway: Gateway, session: Session, consent_ids: Iterable[str]) -> list[Standing]:
+    """Consents as they are; one whose events contradict each other is reported and left out: it stops no other."""
+    found = []
+    for consent_id in consent_ids:
+        try:
+            found.append(standing_in(session, consent_id, gateway.clock()))
+        except BrokenHistory:
+            _logger.exception("nothing is done under consent %s, for its events contradict each other", consent_id)
+    return found
 
 
-def _events(session: Session, consent_id: str) -> tuple[Event, ...]:
+def events_of(session: Session, consent_id: str) -> tuple[Event, ...]:
+    """What happened to a consent."""
     rows = session.exec(
         select(ConsentEvent.event).where(ConsentEvent.consent_id == consent_id).order_by(col(ConsentEvent.number))
     ).all()

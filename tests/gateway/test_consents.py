@@ -34,9 +34,10 @@ from gateway.identity import Identity
 from gateway.notices import answer_notice, notices_of, overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
+from gateway.retention import Erased, run
 from gateway.settings import Home
 from gateway.store import ConsentedHealth, ConsentEvent, Receipt
-from policies.consent import AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
+from policies.consent import EVENTS, AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
 from policies.decision import Deny
 from policies.parties import Kind
 from policies.purpose import DataCategory
@@ -285,6 +286,39 @@ def test_narrowing_takes_effect_at_once(world: World) -> None:
     assert isinstance(narrowed, Standing)
     later = world.at(NOW + timedelta(days=4))
     assert isinstance(send(later.gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
+
+
+def test_a_withdrawal_counts_where_another_clock_was_ahead(world: World) -> None:
+    """Narrowed at a server three seconds ahead and withdrawn at this one in the same second: it is over, and told."""
+    recipient, standing = care(world), given(world)
+    ahead = world.at(NOW + timedelta(seconds=3)).gateway
+    sooner = {"scope": terms().scope, "last_day": date(2027, 6, 1)}
+    append(ahead, world.site(0), standing.id, lambda at: Narrowed(at=at, **sooner))
+    send(ahead, world.site(0), standing.id, sealed(), HOURS)
+    ended = append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    assert isinstance(ended, Standing)
+    assert ended.state.closed
+    later = world.at(NOW + timedelta(hours=1)).gateway
+    assert read_all(later, recipient) == []
+    assert len(notices_of(later, recipient)) == 1
+    assert expire(later) == 0
+
+
+def test_a_broken_history_stops_no_other_consent(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A consent whose events contradict each other is reported; the others are read, listed, and end on their day."""
+    recipient, broken, good = care(world), given(world), given(world, last_day=date(2026, 11, 10))
+    for each in (broken, good):
+        assert isinstance(send(world.gateway, world.site(0), each.id, sealed(), HOURS), Sent)
+    before = EVENTS.dump_json((Withdrawn(at=NOW - timedelta(seconds=3), by=Giver.PARENT),)).decode()[1:-1]
+    with world.gateway.writing() as session:
+        session.add(ConsentEvent(consent_id=broken.id, number=3, event=before))
+    assert [one.consent for one in read_all(world.gateway, recipient)] == [good.id]
+    assert [one.id for one in own(world.gateway, world.site(0))] == [good.id]
+    later = world.at(NOW + timedelta(days=10)).gateway
+    erased = run(later, Identity(later.settings.operator, "machine"))
+    assert isinstance(erased, Erased)
+    assert erased.of["consents-ended"] == 1
+    assert broken.id in caplog.text
 
 
 def test_a_key_that_could_not_be_destroyed_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
