@@ -7,7 +7,7 @@ from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from gateway.register import holding_on
-from gateway.store import Agreement, Mandate, PartyKey, Period, Release, ReleaseState, ServiceCredential
+from gateway.store import Agreement, Mandate, PartyKey, Period, Release, ReleaseState
 
 Again = tuple[str, Mapping[str, str]]
 
@@ -22,9 +22,6 @@ def to_repeat(session: Session, day: date) -> Iterator[Again]:
         yield "mandates", {"supplier": supplier, "sites": str(sites)}
     for key in session.exec(select(PartyKey).order_by(PartyKey.party, PartyKey.kid)):
         yield "recipient-key", {"party": key.party, "kid": key.kid}
-    for what, query in (
-        ("agreements", select(func.count()).select_from(Agreement).where(holding_on(day, model=Agreement))),
-        ("credentials", select(func.count()).where(col(ServiceCredential.not_after) >= day)),
-    ):
-        if many := session.exec(query).one():
-            yield what, {"number": str(many)}
+    agreements = session.exec(select(func.count()).select_from(Agreement).where(holding_on(day, model=Agreement))).one()
+    if agreements:
+        yield "agreements", {"number": str(agreements)}
