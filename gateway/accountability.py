@@ -11,7 +11,7 @@ from audit.events import Event
 from audit.merkle import leaf_hash
 from audit.timeline import Filter, find
 from gateway import retention
-from gateway.consents import load, standing_in
+from gateway.consents import events_of, standings
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
@@ -82,7 +82,7 @@ def consents_by_id(gateway: Gateway) -> list[Mapping[str, object]] | Refused:
         counted = select(ConsentedHealth.consent_id, func.count()).group_by(ConsentedHealth.consent_id)
         held = dict(session.exec(counted).all())
         ids = session.exec(select(ConsentRecord.id)).all()
-        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+        found = standings(gateway, session, ids)
     return [
         {
             "id": one.id,
@@ -99,10 +99,11 @@ def consent_history(gateway: Gateway, consent_id: str) -> list[Mapping[str, obje
     refused = _look(gateway)
     if refused is not None:
         return refused
-    standing = load(gateway, consent_id)
-    if not standing.events:
+    with gateway.reading() as session:
+        events = events_of(session, consent_id)
+    if not events:
         return Refused("not-found")
-    return [{"number": number, "event": one.event, "at": one.at} for number, one in enumerate(standing.events, start=1)]
+    return [{"number": number, "event": one.event, "at": one.at} for number, one in enumerate(events, start=1)]
 
 
 def late_notices(gateway: Gateway) -> tuple[Notice, ...] | Refused:

@@ -29,7 +29,7 @@ from typing import Any, Final
 
 from alembic.runtime.migration import MigrationContext
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, Table, delete, func, insert, inspect, select, text, update
+from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, inspect, select, text, update
 from sqlmodel import Session, SQLModel, col
 
 from audit import guards
@@ -320,8 +320,13 @@ def _demand_empty(connection: Connection) -> None:
 
 
 def _load(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int:
-    """The rows of one table; each line is the list of its values in the order of the columns."""
+    """The rows of one table; each line is the list of its values in the order of the columns.
+
+    Where a row refers to one of its own table, such as a correction, that is told once all of them are there.
+    """
     names = [column.name for column in table.columns]
+    own = [column.name for column in table.columns if any(key.references(table) for key in column.foreign_keys)]
+    referring: list[dict[str, object]] = []
     always = table is audit_schema.PENDING and connection.dialect.name == "postgresql"
     statement = text(_OVERRIDING) if always else insert(table)
     many = 0
@@ -331,8 +336,14 @@ def _load(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int
     with archive.open(name) as lines:
         while chunk := list(islice(lines, _CHUNK)):
             rows = [dict(zip(names, map(_value, json.loads(line)), strict=True)) for line in chunk]
+            if own:
+                referring += [row for row in rows if any(row[name] is not None for name in own)]
+                rows = [row | dict.fromkeys(own) for row in rows]
             connection.execute(statement, rows)
             many += len(rows)
+    for row in referring:
+        mine = and_(*(column == row[column.name] for column in table.primary_key))
+        connection.execute(update(table).where(mine).values({name: row[name] for name in own}))
     return many
 
 

@@ -13,14 +13,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Self
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.receipt import NONCE_BYTES, commit, issue
-from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, undone
+from gateway.consent_keys import decrypted, encrypted
+from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, standings, undone
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Refused
@@ -32,7 +32,6 @@ from policies.decision import Decision, Deny
 from policies.purpose import DataCategory
 from policies.question import Action
 
-NONCE = 12
 # JWE compact serialisation, RFC 7516 section 7.1: five parts of base64url, at most 4,000 characters.
 _COMPACT = re.compile(r"(?=.{1,4000}\Z)([\w-]+)\.([\w-]*)\.([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
 DATA = frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE})
@@ -128,11 +127,9 @@ def _encrypted(
     gateway: Gateway, row: ConsentRecord, record_id: str, reference: str, hours: IllnessHours
 ) -> ConsentedHealth:
     """The record as it is stored: hours under the consent's own key."""
-    nonce = gateway.random(NONCE)
-    cipher = AESGCM(gateway.consent_keys.secret(row.key_id))
-    sealed = cipher.encrypt(nonce, hours.model_dump_json().encode(), _aad(row.id, record_id))
+    sealed = encrypted(gateway, row.key_id, (row.id, record_id), hours.model_dump_json().encode())
     return ConsentedHealth(
-        id=record_id, consent_id=row.id, reference=reference, ciphertext=nonce + sealed, sent_at=gateway.clock()
+        id=record_id, consent_id=row.id, reference=reference, ciphertext=sealed, sent_at=gateway.clock()
     )
 
 
@@ -141,9 +138,12 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
     with gateway.reading() as session:
         query = select(ConsentedHealth).join(ConsentRecord).where(ConsentRecord.recipient == identity.party)
         rows = session.exec(query.order_by(col(ConsentedHealth.sent_at))).all()
+        under = {one.id: one for one in standings(gateway, session, sorted({row.consent_id for row in rows}))}
     opened = []
     for row in rows:
-        standing = load(gateway, row.consent_id)
+        standing = under.get(row.consent_id)
+        if standing is None:
+            continue
         decision = _decide(gateway, identity, standing, Action.READ_CONSENTED_RECORD, sealed=True)
         if isinstance(decision, Deny):
             refuse(gateway, decision)
@@ -238,11 +238,4 @@ def key_named(reference: str) -> str | None:
 
 
 def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> IllnessHours:
-    nonce, sealed = row.ciphertext[:NONCE], row.ciphertext[NONCE:]
-    cipher = AESGCM(gateway.consent_keys.secret(standing.key_id))
-    return IllnessHours.model_validate_json(cipher.decrypt(nonce, sealed, _aad(row.consent_id, row.id)))
-
-
-def _aad(consent_id: str, record_id: str) -> bytes:
-    """What binds a ciphertext to its record, so that none passes for another."""
-    return f"nl-verzuim/consented/v1\0{consent_id}\0{record_id}".encode()
+    return IllnessHours.model_validate_json(decrypted(gateway, standing.key_id, row))

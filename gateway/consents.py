@@ -5,7 +5,8 @@ their object a random id.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
@@ -15,6 +16,7 @@ from sqlmodel import Session, col, or_, select
 from audit.entry import Actor, Entry, Object
 from audit.events import Event as AuditEvent
 from audit.events import Role as AuditRole
+from gateway.consent_keys import destroy_keys, has_key, open_key, renew_key
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
@@ -25,6 +27,7 @@ from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentR
 from policies.consent import (
     EVENTS,
     Asked,
+    BrokenHistory,
     Event,
     Expired,
     Given,
@@ -35,6 +38,7 @@ from policies.consent import (
     Terms,
     Withdrawn,
     fold,
+    happened,
 )
 from policies.consent_problems import Problem, problems_of
 from policies.days import end_of_school_year
@@ -44,7 +48,6 @@ from policies.question import Action
 from policies.receipt import receipt
 from policies.things import Consent as ConsentThing
 from policies.withdrawal import notice, to_expire
-from pseudonymisation.keyring import KeyState
 
 PURPOSE = "care-with-consent"
 COLLECTION = "consented-records"
@@ -59,6 +62,7 @@ _LOGGED = {
     "withdrawn": AuditEvent.CONSENT_WITHDRAWN,
     "expired": AuditEvent.CONSENT_EXPIRED,
 }
+_logger = logging.getLogger(__name__)
 _WAITING = (Stage.ASKED, Stage.UNCONFIRMED)
 Make = Callable[[datetime], Event]
 
@@ -113,7 +117,7 @@ def ask(
 def append(gateway: Gateway, identity: Identity, consent_id: str, make: Make) -> Standing | Refused:
     """Append an event to a consent of the caller's own site; a withdrawal ends it with its key."""
     standing = load(gateway, consent_id)
-    event = make(gateway.clock())
+    event = make(happened(standing.events, gateway.clock()))
     action = Action.WITHDRAW_CONSENT if isinstance(event, Withdrawn) else Action.REGISTER_CONSENT
     return _append(gateway, identity, standing, [event], action)
 
@@ -136,7 +140,7 @@ def own(gateway: Gateway, identity: Identity) -> list[Standing]:
     mine = or_(ConsentRecord.site == identity.party, ConsentRecord.recipient == identity.party)
     with gateway.reading() as session:
         ids = session.exec(select(ConsentRecord.id).where(mine)).all()
-        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+        found = standings(gateway, session, ids)
     found = [one for one in found if isinstance(decide(gateway, identity, one, Action.READ_CONSENT), Permit)]
     found.sort(key=lambda one: one.events[-1].at, reverse=True)
     return sorted(found, key=lambda one: one.state.stage not in _WAITING)
@@ -156,18 +160,22 @@ def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:
 
 
 def expire(gateway: Gateway) -> int:
-    """End every consent whose last day has passed: event, key, notice. Returns how many; doing it again ends none."""
+    """End every consent whose last day has passed: event, key, notice. Returns how many; doing it again ends none.
+
+    A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
+    """
     with gateway.reading() as session:
-        ids = session.exec(select(ConsentRecord.id)).all()
-        histories = {consent_id: _events(session, consent_id) for consent_id in ids}
-    ended = to_expire(histories, gateway.clock())
+        found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
+    ended = to_expire({one.id: one.events for one in found}, gateway.clock())
     for consent_id in ended:
         with gateway.writing() as session:
             session.get_one(ConsentRecord, consent_id, with_for_update=True)
-            standing, now = standing_in(session, consent_id, gateway.clock()), gateway.clock()
+            standing = standing_in(session, consent_id, gateway.clock())
+            now = happened(standing.events, gateway.clock())
             if to_expire({consent_id: standing.events}, now):  # not when it was ended in another way just now
                 _store(gateway, session, standing, [Expired(at=now)], None)
-    _destroy_keys(gateway, ended)
+    over = {one.id for one in found if one.state.closed}.union(ended)
+    destroy_keys(gateway, ended=over, narrowed={one.id for one in found} - over)
     return len(ended)
 
 
@@ -177,11 +185,11 @@ def end_keyless(gateway: Gateway) -> int:
     Who ended it is not in the backup: what had not run out by itself is narrowed to the day before, and then runs out.
     """
     with gateway.reading() as session:
-        ids = [row.id for row in session.exec(select(ConsentRecord)) if not _has_key(gateway, row)]
-        found = [standing_in(session, consent_id, gateway.clock()) for consent_id in ids]
+        ids = [row.id for row in session.exec(select(ConsentRecord)) if not has_key(gateway, row)]
+        found = standings(gateway, session, ids)
     lost = [(one, one.state.terms) for one in found if one.state.given and not one.state.closed and one.state.terms]
     for standing, terms in lost:
-        now = gateway.clock()
+        now = happened(standing.events, gateway.clock())
         new: list[Event] = [Expired(at=now)]
         if standing.state.stage is not Stage.EXPIRED:
             new.insert(0, Narrowed(at=now, scope=terms.scope, last_day=gateway.today - timedelta(days=1)))
@@ -190,31 +198,18 @@ def end_keyless(gateway: Gateway) -> int:
     return len(lost)
 
 
-def _has_key(gateway: Gateway, row: ConsentRecord) -> bool:
-    record = gateway.consent_keys.record(row.key_id) if row.key_id else None
-    return record is not None and record.state is not KeyState.DESTROYED
-
-
 def destroy_key(gateway: Gateway, consent_id: str) -> None:
-    """Destroy the data key of an ended consent; done again after a crash, it finds the key gone.
+    """Destroy the keys of an ended consent, or those before its narrowing; done again after a crash, finds them gone.
 
     From the transaction that ended the consent on, the law refuses to read what was sent under it; from here on nobody
     can, in a backup neither.
     """
-    _destroy_keys(gateway, [consent_id])
-
-
-def _destroy_keys(gateway: Gateway, consent_ids: Sequence[str]) -> None:
-    """All at once: each destruction wraps keys that survive it anew, and on 31 July all consents of a year end."""
-    with gateway.reading() as session:
-        found = [session.get(ConsentRecord, consent_id) for consent_id in consent_ids]
-    doomed = [row.key_id for row in found if row is not None and _has_key(gateway, row)]
-    if doomed:
-        gateway.consent_keys.destroy(*doomed)
+    kind = "ended" if load(gateway, consent_id).state.closed else "narrowed"
+    destroy_keys(gateway, **{kind: [consent_id]})
 
 
 def key_survives(_gateway: Gateway, _consent_id: str) -> None:
-    """A key that could not be destroyed in five attempts: the job stays failed, for somebody to look at."""
+    """Five attempts failed: the job stays failed, for somebody to look at, and the retention run goes on trying."""
 
 
 def load(gateway: Gateway, consent_id: str) -> Standing:
@@ -278,11 +273,11 @@ def _append(
     events = standing.events
     problems: list[Problem] = []
     for event in new:
-        problems += problems_of(events, event, purpose=purpose, now=gateway.clock())
+        problems += problems_of(events, event, purpose=purpose, now=happened([event], gateway.clock()))
         if problems:
             break
         events = (*events, event)
-    state = fold(events, gateway.clock())
+    state = fold(events, happened(events, gateway.clock()))
     proposed = new[0].terms if isinstance(new[0], Asked) else None
     about = replace(standing, events=events, state=state if state.terms else State(terms=proposed))
     decision = decide(gateway, identity, about, action)
@@ -295,8 +290,11 @@ def _append(
     stopped = _keep(gateway, identity, standing, new, decision)
     if stopped is not None:
         return undone(gateway, stopped, decision)
-    if state.closed:
-        destroy_key(gateway, standing.id)
+    if state.closed or isinstance(new[-1], Narrowed):
+        try:
+            destroy_key(gateway, standing.id)
+        except Exception:
+            _logger.exception("a key of a consent was not destroyed at once; a job does it, or the retention run")
     return load(gateway, standing.id)
 
 
@@ -311,7 +309,7 @@ def _keep(
             session.get_one(ConsentRecord, standing.id, with_for_update=True)
         else:
             take_turns(session, standing.id.encode())  # two may ask under one key at once
-        if _events(session, standing.id) != standing.events:
+        if events_of(session, standing.id) != standing.events:
             return Refused("not-current")
         _store(gateway, session, standing, new, decision)
         return None
@@ -320,7 +318,7 @@ def _keep(
 def _store(
     gateway: Gateway, session: Session, standing: Standing, new: Sequence[Event], decision: Decision | None
 ) -> None:
-    """Keep events with their entries; an event that ends the consent also erases, notifies and dooms the key."""
+    """Keep events with their entries; an end also erases and notifies, and dooms the key, as narrowing does."""
     if not standing.events:
         first = new[0]
         if not isinstance(first, Asked):
@@ -332,20 +330,16 @@ def _store(
         session.add(ConsentEvent(consent_id=standing.id, number=number, event=_dump(event)))
         gateway.append(session, entry(gateway, _LOGGED[event.event], standing.id), decision)
     session.flush()
-    state = fold((*standing.events, *new), gateway.clock())
+    events = (*standing.events, *new)
+    state = fold(events, happened(events, gateway.clock()))
+    row = session.get_one(ConsentRecord, standing.id)
     if state.closed:
         _end(gateway, session, standing.id, state)
-    elif state.given:
-        _open_key(gateway, session, standing.id, state)
-
-
-def _open_key(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:
-    """A data key from the moment it is given, also when nothing is sent: its destruction outlives every backup."""
-    row = session.get_one(ConsentRecord, consent_id)
-    if row.key_id or state.terms is None:
-        return
-    first, last = state.terms.first_day, state.terms.last_day + timedelta(days=1)
-    row.key_id = gateway.consent_keys.open(f"consent-{consent_id}", None, not_before=first, not_after=last).key_id
+    elif state.given and state.terms is not None:
+        open_key(gateway, row, state.terms)
+        if isinstance(new[-1], Narrowed):
+            renew_key(gateway, session, row, state.terms)
+            enqueue(session, gateway, DESTROY_KEY, standing.id)
 
 
 def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> None:
@@ -365,20 +359,31 @@ def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> N
 
 
 def standing_in(session: Session, consent_id: str, now: datetime) -> Standing:
-    """A consent as it is in a transaction."""
+    """A consent as it is in a transaction.
+
+    Raises:
+        BrokenHistory: its events contradict each other.
+    """
     row = session.get(ConsentRecord, consent_id)
     if row is None:
         return Standing(consent_id, "", "", (), State())
-    events, state = _fold(session, consent_id, now)
-    return Standing(row.id, row.site, row.key_id, events, state)
+    events = events_of(session, consent_id)
+    return Standing(row.id, row.site, row.key_id, events, fold(events, happened(events, now)))
 
 
-def _fold(session: Session, consent_id: str, now: datetime) -> tuple[tuple[Event, ...], State]:
-    events = _events(session, consent_id)
-    return events, fold(events, now)
+def standings(gateway: Gateway, session: Session, consent_ids: Iterable[str]) -> list[Standing]:
+    """Consents as they are; one whose events contradict each other is reported and left out: it stops no other."""
+    found = []
+    for consent_id in consent_ids:
+        try:
+            found.append(standing_in(session, consent_id, gateway.clock()))
+        except BrokenHistory:
+            _logger.exception("nothing is done under consent %s, for its events contradict each other", consent_id)
+    return found
 
 
-def _events(session: Session, consent_id: str) -> tuple[Event, ...]:
+def events_of(session: Session, consent_id: str) -> tuple[Event, ...]:
+    """What happened to a consent."""
     rows = session.exec(
         select(ConsentEvent.event).where(ConsentEvent.consent_id == consent_id).order_by(col(ConsentEvent.number))
     ).all()

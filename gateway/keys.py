@@ -99,13 +99,13 @@ def renounce(desk: Desk, purpose: str, year: str, *, not_before: date) -> Rotate
 def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
     """Destroy a key for good: what stands under it is erased in one transaction with its entry, then the key goes.
 
-    The key of a consent ends with its consent, and a key that another one in use follows with `renounce`.
+    The key of a consent ends with its consent, and one through which a key in use passes with `renounce`.
     """
     gateway = desk.gateway
     record = gateway.keyring.record(key_id)
     if record is None or record.school_year is None or record.state is KeyState.DESTROYED:
         return Refused("unknown-key")
-    if any(one.previous == key_id and one.state is KeyState.ACTIVE for one in gateway.keyring.records()):
+    if key_id in gateway.keyring.needed():
         return Refused("key-needed")
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:

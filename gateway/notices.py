@@ -3,7 +3,7 @@
 from sqlmodel import col, select
 
 from audit.events import Event as AuditEvent
-from gateway.consents import Standing, decide, entry, load, refuse, standing_in, undone
+from gateway.consents import Standing, decide, entry, load, refuse, standings, undone
 from gateway.context import Gateway
 from gateway.identity import Identity, still_good
 from gateway.outcome import Refused
@@ -45,5 +45,6 @@ def overdue_notices(gateway: Gateway) -> tuple[Notice, ...]:
     """Notices without an answer after their last day, for the privacy officer."""
     with gateway.reading() as session:
         rows = session.exec(select(ConsentNotice)).all()
-        sent = [notice(row.consent_id, standing_in(session, row.consent_id, gateway.clock()).state) for row in rows]
+        ended = standings(gateway, session, [row.consent_id for row in rows])
+        sent = [notice(one.id, one.state) for one in ended]
     return overdue(sent, [row.consent_id for row in rows if row.answer], gateway.today)

@@ -204,15 +204,14 @@ def _table_over(gateway: Gateway, release: Release, period: Period) -> bool:
 def _consents(gateway: Gateway, session: Session) -> int:
     """Consents that ended so long ago that nobody has to account for them any more."""
     before, gone = gateway.clock() - timedelta(days=_days(gateway, _TRAIL)), 0
-    for consent_id in session.exec(select(ConsentRecord.id)).all():
-        state = consents.standing_in(session, consent_id, gateway.clock()).state
-        if state.closed and state.last is not None and state.last < before:
+    for one in consents.standings(gateway, session, session.exec(select(ConsentRecord.id)).all()):
+        if one.state.closed and one.state.last is not None and one.state.last < before:
             for table, key in (
                 (ConsentNotice, ConsentNotice.consent_id),
                 (ConsentEvent, ConsentEvent.consent_id),
                 (ConsentRecord, ConsentRecord.id),
             ):
-                session.execute(delete(table).where(col(key) == consent_id))
+                session.execute(delete(table).where(col(key) == one.id))
             gone += 1
     return gone
 

@@ -267,7 +267,7 @@ class Release(SQLModel, table=True):
     corrects: str | None = column("operational", default=None, foreign_key="release.id")
     certificate: str = column("public", default="")  # canonical JSON: totals per verdict, rule, attacker, versions
     utility: str = column("operational", default="")  # JSON: share published per level and kind, for the approvers
-    seed: bytes = column("secret")
+    seed: bytes = column("secret")  # of the period: the key of the tags that are the seeds of its tables
     witnesses: bytes = column("confidential", default=b"")  # moves away from the truth: never leave the operator
     nonce: bytes = column("secret", default=b"")
     commitment: str = column("operational", default="")

@@ -200,6 +200,11 @@ def fold(events: Sequence[Event], at: dt.datetime) -> State:
     return _on(state, local_day(at))
 
 
+def happened(events: Sequence[Event], at: dt.datetime) -> dt.datetime:
+    """The moment to fold stored events at, and to stamp the next: they have happened, whoever's clock was ahead."""
+    return max([at, *(event.at for event in events)])
+
+
 def _step(state: State, event: Event) -> State:
     before = _on(state, local_day(event.at))
     if event.event not in possible_events(before) or (state.last is not None and event.at < state.last):

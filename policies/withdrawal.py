@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from policies.consent import Event, Stage, State, fold
+from policies.consent import Event, Stage, State, fold, happened
 from policies.days import local_day
 from policies.errors import PolicyError
 from policies.sources import Strict, Text
@@ -108,5 +108,5 @@ def to_expire(histories: Mapping[str, Sequence[Event]], at: dt.datetime) -> tupl
 
     Questions that were never answered are among them; there is no notice about those.
     """
-    states = {consent: fold(events, at) for consent, events in histories.items()}
+    states = {consent: fold(events, happened(events, at)) for consent, events in histories.items()}
     return tuple(sorted(c for c, state in states.items() if state.stage is Stage.EXPIRED and not state.closed))

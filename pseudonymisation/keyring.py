@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
@@ -170,6 +170,10 @@ class Keyring:
             record = self._known(record.previous)
         return found[::-1]
 
+    def needed(self) -> dict[str, str]:
+        """Every key in the chain of an active one, however far back, and that one: deliveries pass through them all."""
+        return _needed(self._load())
+
     def create(
         self, purpose: str, school_year: str | None, *, not_before: date, not_after: date, previous: str | None = None
     ) -> KeyRecord:
@@ -239,16 +243,16 @@ class Keyring:
         5. the old key-encryption keys are destroyed: from here on no copy of the destroyed keys opens.
 
         Raises:
-            KeyringError: unknown, or an active key re-keys the pids of a destroyed one.
+            KeyringError: unknown, or an active key passes through a destroyed one (`needed`).
         """
         with self._changing():
             records = dict(self._load())
             for key_id in key_ids:
                 if key_id not in records:
                     raise KeyringError("key-unknown", key=key_id)
-            for one in records.values():
-                if one.previous in key_ids and one.state is KeyState.ACTIVE and one.key_id not in key_ids:
-                    raise KeyringError("still-needed", key=one.previous, by=one.key_id)
+            for key_id, by in _needed(records).items():
+                if key_id in key_ids and by not in key_ids:
+                    raise KeyringError("still-needed", key=key_id, by=by)
             # 1.
             records |= self._rewrap(records.values())
             self._kek.retire()
@@ -354,6 +358,16 @@ def _read(path: Path) -> KeyRecord:
 
 def _dump(record: KeyRecord) -> bytes:
     return record.model_dump_json(indent=1).encode()
+
+
+def _needed(records: Mapping[str, KeyRecord]) -> dict[str, str]:
+    found = {}
+    for active in records.values():
+        link = active.previous if active.state is KeyState.ACTIVE else None
+        while link is not None:
+            found[link] = active.key_id
+            link = records[link].previous if link in records else None
+    return found
 
 
 def _with_state(record: KeyRecord, state: KeyState) -> KeyRecord:

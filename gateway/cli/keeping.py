@@ -31,6 +31,7 @@ from gateway.settings import home
 if TYPE_CHECKING:
     from gateway.context import Gateway
     from gateway.identity import Identity
+    from gateway.repeat import Again
 
 retention = typer.Typer(name="retention", no_args_is_help=True, help="Bewaartermijnen / retention.")
 consent = typer.Typer(name="consent", no_args_is_help=True, help="Toestemmingen / consents.")
@@ -159,10 +160,12 @@ def restore(
     found = bring_back(home(data), file, keys)
     made = found.made.isoformat(timespec="milliseconds") if as_json else f"{found.made:%Y-%m-%d %H:%M} UTC"
     told = {"made": made, "rows": found.rows, "refused": found.refused, "ended": found.ended}
+    again = _again(deployment(data))
     if as_json:
-        say_json(told | {"erased": dict(found.erased)})
+        say_json(told | {"erased": dict(found.erased), "again": _as_json(again)})
         return
     say(text("cli", "restored", language(lang), **{name: str(value) for name, value in told.items()}))
+    _say_again(again, lang)
 
 
 @app.command("settle-restore")
@@ -170,11 +173,33 @@ def settle_restore(data: Data = None, as_json: Json = False, lang: Lang = "nl") 
     """Na terugzetten met de database zelf: maak waar wat sindsdien gebeurde / after a restore by other means."""
     from gateway.backup import settle
 
-    ended, erased = settle(deployment(data))
+    gateway = deployment(data)
+    ended, erased = settle(gateway)
+    again = _again(gateway)
     if as_json:
-        say_json({"ended": ended, "erased": dict(erased)})
+        say_json({"ended": ended, "erased": dict(erased), "again": _as_json(again)})
         return
     say(text("cli", "settled", language(lang), ended=str(ended), rows=str(erased.get("rows", 0))))
+    _say_again(again, lang)
+
+
+def _again(gateway: "Gateway") -> "list[Again]":
+    """What came back and may have been ended after the backup."""
+    from gateway.repeat import to_repeat
+
+    with gateway.reading() as session:
+        return list(to_repeat(session, gateway.today))
+
+
+def _as_json(again: "list[Again]") -> list[dict[str, str]]:
+    return [{"what": what, **names} for what, names in again]
+
+
+def _say_again(again: "list[Again]", lang: str) -> None:
+    if again:
+        say(text("cli", "again", language(lang)))
+    for what, names in again:
+        say(text("cli", f"again-{what}", language(lang), **names))
 
 
 @consent.command("list")

@@ -27,7 +27,6 @@ from policies.things import Release as ReleaseThing
 from policies.things import Thing
 
 JOB = "build-release"
-SEED = 32
 _OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 _COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
 _JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law
@@ -77,7 +76,7 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
             period_id=period.id or 0,
             purposes=" ".join(decision.purposes),
             builder_id=identity.person or 0,
-            seed=gateway.random(SEED),
+            seed=gateway.tag(b"release-seed", period.table_id.encode(), period.code.encode()),
             corrects=corrects,
         )
         plan = gateway.law.purposes.plan(decision.purposes)

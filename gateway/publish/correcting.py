@@ -22,7 +22,7 @@ from gateway.collections import TOTAL, Contract
 from gateway.delivered import LEVELS
 from gateway.outcome import GatewayError
 from gateway.publish.asking import changed_sectors, sources_of
-from gateway.publish.protecting import Slice, terms_of
+from gateway.publish.protecting import Slice, seed_for, terms_of
 from gateway.store import Period, Release, ReleaseSlice, Reopening
 from gateway.table import CellStatus, TableRow, decode_rows
 from gateway.tabulate import SectorTable, tabulate
@@ -122,13 +122,14 @@ def correct_sector(
     if not _adds_up(before):
         raise RegisterChangedError("the register of the reference date is another one than that of the first release")
     both = _both(before.table, table)
+    terms = terms_of(both, contract, plan)
     return correct(
         before.table.counts,
         table.counts,
         _frame(before.rows, both),
-        terms_of(both, contract, plan),
+        terms,
         touched={"site": [site for site in before.late if site in set(both.sites["site"])]},
-        seed=seed,
+        seed=seed_for(seed, before.table.counts, table.counts, terms, before.rows, before.late),
         executor=executor,
         proof=Proof(terms_of(before.table, contract, plan), before.witnesses),
     )

@@ -17,7 +17,7 @@ from gateway.context import Gateway
 from gateway.messages import MendableError
 from gateway.outcome import GatewayError
 from gateway.publish.ledger import Request, begin, keep
-from gateway.publish.protecting import dimensions, inequalities, terms_of
+from gateway.publish.protecting import dimensions, inequalities, seed_for, terms_of
 from gateway.tabulate import SectorTable
 from policies.release import Noise, ReleasePlan
 
@@ -75,7 +75,7 @@ def noisy_sector(
     answers = _answers(gateway, request, table, contract, design)  # (1)
     made = _consistent(answers, table, contract, design)  # (2)
     terms = replace(terms_of(table, contract, plan), inequalities=(), coalitions=None)
-    built = build_table(made.counts, terms, seed=seed, executor=executor)  # (3)
+    built = build_table(made.counts, terms, seed=seed_for(seed, made.counts, terms), executor=executor)  # (3)
     frame = built.protected.frame
     frame = frame.join(made.intervals(frame))  # (4)
     return Noisy(built, frame, privacy_of(request.noise, len(contract.kinds.members)))

@@ -5,11 +5,12 @@ Here and nowhere else do the obligations of the purposes become the arguments of
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import NamedTuple
 
 import pandas as pd
 
+from audit.receipt import equality_tag
 from disclosure import Build, Hierarchy, Inequality, Terms, ThresholdRule
 from disclosure import build as build_table
 from gateway.collections import TOTAL, Contract, Cumulative
@@ -36,7 +37,37 @@ def protect_sector(
     table: SectorTable, contract: Contract, plan: ReleasePlan, *, seed: bytes, executor: Executor | None = None
 ) -> Build:
     """Protect one sector for all recipients together, under the strictest terms of the purposes it serves."""
-    return build_table(table.counts, terms_of(table, contract, plan), seed=seed, executor=executor)
+    terms = terms_of(table, contract, plan)
+    return build_table(table.counts, terms, seed=seed_for(seed, table.counts, terms), executor=executor)
+
+
+def seed_for(secret: bytes, *told: object) -> bytes:
+    """The seed of a table: a keyed tag of its counts, its terms and what else decides it.
+
+    Built again of equal counts, as after a restore, a table is the same bytes: one of the same counts under another
+    seed hides other cells, and the two side by side give small counts away. Other counts or terms have another seed.
+
+    Args:
+        secret: the key.
+        told: what the table is made of; the order of the rows of a frame is nothing.
+    """
+    return equality_tag(secret, repr([_written_out(one) for one in told]).encode())
+
+
+def _written_out(thing: object) -> object:
+    """The same for equal content, in whatever order its rows and names stand."""
+    match thing:
+        case pd.DataFrame():
+            columns = sorted(thing.columns)
+            return columns, sorted(map(repr, thing[columns].itertuples(index=False, name=None)))
+        case Mapping():
+            return sorted((name, _written_out(value)) for name, value in thing.items())
+        case list() | tuple():
+            return [_written_out(one) for one in thing]
+        case _ if is_dataclass(thing):
+            return [(each.name, _written_out(getattr(thing, each.name))) for each in fields(thing)]
+        case _:
+            return thing
 
 
 def terms_of(table: SectorTable, contract: Contract, plan: ReleasePlan) -> Terms:

@@ -9,24 +9,27 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
 from sqlalchemy import select as sql
 from sqlmodel import select
+from typer.testing import CliRunner
 
 from audit.proofs import logs
 from audit.schema import ENTRY
 from gateway.access import Held, answer
 from gateway.app import open_gateway, yearly_log
 from gateway.backup import Restored, backup, restore, settle
+from gateway.cli import app
 from gateway.consents import load
 from gateway.context import Gateway
 from gateway.database import open_database
 from gateway.demo.people import must
-from gateway.identity import Identity, identify_token
+from gateway.grants import grant_mandate
+from gateway.identity import Identity, add_person, identify_token
 from gateway.keys import destroy
 from gateway.messages import MendableError
 from gateway.notices import notices_of
@@ -35,15 +38,15 @@ from gateway.outcome import GatewayError, Refused
 from gateway.pseudonyms import issue_service_tokens
 from gateway.roles import APP, SEQUENCER, create_roles
 from gateway.running import free_port
-from gateway.settings import Home
-from gateway.store import Enrolment, ServiceCredential, Submission
+from gateway.settings import DATABASE_VARIABLE, Home
+from gateway.store import Enrolment, Release, ReleaseState, ServiceCredential, Submission
 from gateway.working import background
 from policies.consent import Stage
 from policies.errors import PolicyError
 from pseudonymisation.errors import KeyringError
 from tests.databases import KINDS, new_database
 
-from .conftest import World
+from .conftest import TABLE, World
 from .records import delivered, rows
 from .test_consents import care, given
 
@@ -305,6 +308,48 @@ def test_a_restore_that_cannot_be_settled_fills_nothing(lite_world: World, copie
     home.settings_file.write_text(told)
     outcome = restore(home, copies.data, copies.keys)
     assert (outcome.refused, "rows" in outcome.erased) == (0, False)
+
+
+def test_the_operator_goes_through_what_may_have_ended_since(
+    lite_world: World, copies: Copies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release, a mandate, a recipient's key that came back: each is named with the command that ends it again."""
+    care(lite_world)
+    desk, gateway, now = lite_world.desk, lite_world.gateway, datetime.now(UTC)
+    desk.add_party("ORG-SUP", "supplier", "S")
+    days = {"valid_from": date(2020, 1, 1), "valid_to": now.date() + timedelta(days=300)}
+    grant_mandate(desk, "ORG-SUP", lite_world.region.sites[0].code, actions=["submit"], collections=[TABLE], **days)
+    with gateway.writing() as session:
+        person = add_person(session, gateway.settings.operator, "operator", "a")
+        facts = {"purposes": "national-picture", "builder_id": person.id, "seed": b"x", "published_at": now}
+        session.add(Release(id="a" * 32, period_id=1, **facts, state=ReleaseState.PUBLISHED))
+        session.add(Release(id="b" * 32, period_id=1, **facts, state=ReleaseState.WITHDRAWN))
+    made(lite_world, copies)
+    home = elsewhere(lite_world, tmp_path)
+    monkeypatch.setenv(DATABASE_VARIABLE, home.database)
+    for command in (["restore", copies.data, "--keys", copies.keys], ["settle-restore"]):
+        told = CliRunner().invoke(app, [*map(str, command), "--data", str(home.folder)]).output
+        assert f"release withdraw {'a' * 32} --as" in told
+        assert "b" * 32 not in told
+        assert "mandate end ORG-SUP SITE" in told
+        assert "party withdraw-key ORG-JGZ care-key-2026" in told
+
+
+def test_a_correction_comes_back_with_what_it_corrects(lite_world: World, copies: Copies, home: Home) -> None:
+    """Also where its random id stands before the one it refers to."""
+    gateway = lite_world.gateway
+    with gateway.writing() as session:
+        person = add_person(session, gateway.settings.operator, "operator", "a")
+        facts = {"period_id": 1, "purposes": "absence-insight-swv", "builder_id": person.id, "seed": b"x"}
+        session.add(Release(id="f" * 32, **facts))
+        session.flush()
+        session.add(Release(id="0" * 32, **facts, corrects="f" * 32))
+    made(lite_world, copies)
+    restore(home, copies.data, copies.keys)
+    gateway = open_gateway(home)
+    with gateway.reading() as session:
+        assert {one.id: one.corrects for one in session.exec(select(Release))} == {"0" * 32: "f" * 32, "f" * 32: None}
+    gateway.database.dispose()
 
 
 def test_after_a_restore_the_roles_have_their_rights(

@@ -34,16 +34,17 @@ from gateway.identity import Identity
 from gateway.notices import answer_notice, notices_of, overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
+from gateway.retention import Erased, run
 from gateway.settings import Home
 from gateway.store import ConsentedHealth, ConsentEvent, Receipt
-from policies.consent import AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
+from policies.consent import EVENTS, AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
 from policies.decision import Deny
 from policies.parties import Kind
 from policies.purpose import DataCategory
 from policies.withdrawal import Answer
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import FileKek
-from pseudonymisation.keyring import Keyring
+from pseudonymisation.keyring import Keyring, KeyState
 
 from .conftest import NOW, World
 
@@ -287,6 +288,56 @@ def test_narrowing_takes_effect_at_once(world: World) -> None:
     assert isinstance(send(later.gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
 
 
+def test_a_withdrawal_counts_where_another_clock_was_ahead(world: World) -> None:
+    """Narrowed at a server three seconds ahead and withdrawn at this one in the same second: it is over, and told."""
+    recipient, standing = care(world), given(world)
+    ahead = world.at(NOW + timedelta(seconds=3)).gateway
+    sooner = {"scope": terms().scope, "last_day": date(2027, 6, 1)}
+    append(ahead, world.site(0), standing.id, lambda at: Narrowed(at=at, **sooner))
+    send(ahead, world.site(0), standing.id, sealed(), HOURS)
+    ended = append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    assert isinstance(ended, Standing)
+    assert ended.state.closed
+    later = world.at(NOW + timedelta(hours=1)).gateway
+    assert read_all(later, recipient) == []
+    assert len(notices_of(later, recipient)) == 1
+    assert expire(later) == 0
+
+
+def test_a_broken_history_stops_no_other_consent(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """A consent whose events contradict each other is reported; the others are read, listed, and end on their day."""
+    recipient, broken, good = care(world), given(world), given(world, last_day=date(2026, 11, 10))
+    for each in (broken, good):
+        assert isinstance(send(world.gateway, world.site(0), each.id, sealed(), HOURS), Sent)
+    before = EVENTS.dump_json((Withdrawn(at=NOW - timedelta(seconds=3), by=Giver.PARENT),)).decode()[1:-1]
+    with world.gateway.writing() as session:
+        session.add(ConsentEvent(consent_id=broken.id, number=3, event=before))
+    assert [one.consent for one in read_all(world.gateway, recipient)] == [good.id]
+    assert [one.id for one in own(world.gateway, world.site(0))] == [good.id]
+    later = world.at(NOW + timedelta(days=10)).gateway
+    erased = run(later, Identity(later.settings.operator, "machine"))
+    assert isinstance(erased, Erased)
+    assert erased.of["consents-ended"] == 1
+    assert broken.id in caplog.text
+
+
+def test_a_key_that_could_not_be_destroyed_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a full disk the withdrawal stands all the same; when there is room again the retention run takes its key."""
+    care(world)
+    withdrawn, narrowed = given(world), given(world)
+    sooner = {"scope": terms().scope, "last_day": date(2027, 6, 1)}
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "destroy", lambda *_: (_ for _ in ()).throw(OSError))
+        ended = append(world.gateway, world.site(0), withdrawn.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+        less = append(world.gateway, world.site(0), narrowed.id, lambda at: Narrowed(at=at, **sooner))
+    assert isinstance(ended, Standing)
+    assert isinstance(less, Standing)
+    assert ended.state.closed
+    expire(world.gateway)
+    alive = {key.key_id for key in world.gateway.consent_keys.records() if key.state is not KeyState.DESTROYED}
+    assert alive == {less.key_id}
+
+
 def test_a_consent_ends_with_its_last_day(world: World) -> None:
     """The retention run ends what has run out, once, with key and notice."""
     recipient, standing = care(world), given(world, last_day=date(2026, 11, 10))
@@ -371,6 +422,16 @@ def test_what_was_opened_shows_no_hours_in_its_repr(world: World) -> None:
     assert "31.5" not in repr(opened)
 
 
+def elsewhere(world: World, tmp_path: Path, *more: str) -> Home:
+    """A new machine, to which the copy in the safe came back, and more of the keys."""
+    home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
+    home.keys.mkdir(mode=0o700, parents=True)
+    home.folder.chmod(0o700)
+    for name in ("kek.json", *more):
+        shutil.copy(world.gateway.home.keys / name, home.keys / name)
+    return home
+
+
 @pytest.mark.parametrize("newest", [False, True])
 def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newest: bool) -> None:
     """What was withdrawn after the backup is over; another lives on only where the newest keys were kept.
@@ -378,16 +439,10 @@ def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newe
     The copy in the safe, from before the withdrawal, opens every key of the school year all the same.
     """
     recipient, standing, other = care(world), given(world), given(world)
-    keys, copied = world.gateway.home.keys, ["consent-kek.json"] if newest else []
-    home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
-    home.keys.mkdir(mode=0o700, parents=True)
-    home.folder.chmod(0o700)
-    shutil.copy(keys / "kek.json", home.keys / "kek.json")
     assert backup(world.desk, data=tmp_path / "data.zip", keys=None if newest else tmp_path / "keys.zip") is None
     append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
     assert not newest or backup(world.desk, data=None, keys=tmp_path / "keys.zip") is None
-    for name in copied:
-        shutil.copy(keys / name, home.keys / name)
+    home = elsewhere(world, tmp_path, *(["consent-kek.json"] if newest else []))
     outcome = restore(home, tmp_path / "data.zip", tmp_path / "keys.zip")
     assert (outcome.refused, outcome.ended) == ((0, 1) if newest else (2, 2))
     gateway = open_gateway(home)
@@ -399,6 +454,22 @@ def test_a_restored_backup_revives_no_consent(world: World, tmp_path: Path, newe
     assert isinstance(send(gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
     assert len(notices_of(gateway, recipient)) == outcome.ended
     gateway.database.dispose()
+
+
+def test_a_backup_from_before_a_narrowing_brings_nothing_back(world: World, tmp_path: Path) -> None:
+    """What stays is read on under a key of its own; the consent of the backup is over, for it allowed more."""
+    recipient, standing = care(world), given(world)
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    assert backup(world.desk, data=tmp_path / "data.zip", keys=tmp_path / "keys.zip") is None
+    sooner = {"scope": terms().scope, "last_day": date(2026, 11, 5)}
+    append(world.gateway, world.site(0), standing.id, lambda at: Narrowed(at=at, **sooner))
+    assert [one.hours for one in read_all(world.gateway, recipient)] == [HOURS]
+    home = elsewhere(world, tmp_path, "consent-kek.json")
+    outcome = restore(home, tmp_path / "data.zip", tmp_path / "keys.zip")
+    assert (outcome.refused, outcome.ended) == (1, 1)
+    later = World(open_gateway(home), world.region).at(NOW).gateway
+    assert read_all(later, recipient) == []
+    later.database.dispose()
 
 
 def test_a_consent_asked_again_under_its_key_is_the_one_there_is(world: World) -> None:

@@ -234,12 +234,16 @@ def test_destroying_a_key_erases_what_stands_under_it(world: World) -> None:
     assert events(world)[-1] == "key.destroyed"
 
 
-def test_a_key_that_another_follows_is_not_destroyed(world: World) -> None:
-    """While deliveries pass through both keys, the leaked one is needed."""
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_key_that_others_follow_is_not_destroyed(world: World, times: int) -> None:
+    """Deliveries pass through the leaked key and every one after it: it is needed, and the next delivery passes."""
     leaked = world.gateway.keyring.active(PURPOSE, YEAR)
     assert leaked is not None
-    rotated(world)
+    for _ in range(times):
+        rotated(world)
     assert destroy(world.desk, leaked.key_id) == Refused("key-needed")
+    delivered(world)
+    assert rows(world)
 
 
 def test_only_the_operator_turns_keys(world: World) -> None:

@@ -307,13 +307,15 @@ def test_restore_takes_over_a_destruction(keyring: Keyring, kek: FileKek, tmp_pa
 
 
 def test_an_active_key_keeps_what_it_stands_on(keyring: Keyring) -> None:
-    """A leaked key that deliveries still pass through cannot be destroyed by mistake."""
-    leaked = made(keyring)
-    successor = keyring.create(PURPOSE, YEAR, **SPAN, previous=leaked.key_id)
-    keyring.activate(successor.key_id)
-    with pytest.raises(KeyringError, match="still needed"):
-        keyring.destroy(leaked.key_id)
-    assert len(keyring.chain(successor.key_id)) == 2
+    """Leaked keys that deliveries still pass through, however far back, cannot be destroyed by mistake."""
+    chain = [made(keyring)]
+    for _ in range(2):
+        chain.append(keyring.create(PURPOSE, YEAR, **SPAN, previous=chain[-1].key_id))
+        keyring.activate(chain[-1].key_id)
+    for leaked in chain[:-1]:
+        with pytest.raises(KeyringError, match="still needed"):
+            keyring.destroy(leaked.key_id)
+    assert len(keyring.chain(chain[-1].key_id)) == 3
 
 
 @pytest.mark.parametrize("key_id", ["", "../kek/kek", "0123456789ABCDEF", "0123456789abcdef\n"])
