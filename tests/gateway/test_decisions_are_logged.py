@@ -23,6 +23,7 @@ from policies.consent import Giver, Withdrawn
 from policies.withdrawal import Answer
 
 from .conftest import NOW, PERIOD, TABLE, World
+from .noisy_release import deliver
 from .records import delivered
 from .test_consents import HOURS, care, given, sealed, signed, terms
 
@@ -71,6 +72,7 @@ def _counts(world: World, who: Identity, **more: bool) -> object:
 
 
 def _own_table(world: World, who: Identity, form: downloading.Format = downloading.Format.CSV) -> object:
+    deliver(world, 0, world.counts(0))
     return downloading.own_table(world.gateway, who, TABLE, PERIOD, form)
 
 
