@@ -31,13 +31,17 @@ class SpendState(StrEnum):
 
 
 class BudgetSpend(SQLModel, table=True):
-    """What one release spends on one population, on disk before any noise is drawn; never given back."""
+    """What one release spends on one population, on disk before any noise is drawn; never given back.
+
+    Its noise is drawn as it was paid for, whatever the purpose file of a worker says by then.
+    """
 
     __tablename__ = "budget_spend"
     release_id: str = column("operational", primary_key=True)  # no foreign key: the ledger outlives releases
     population: str = column("public", primary_key=True)
     school_year: str = column("public")
     asked: int = column("public")
+    noise: str = column("public")  # `[release.noise]` as JSON
     state: str = column("operational", default=SpendState.RESERVED)
     answers: bytes = column("operational", default=b"")  # noisy answers and public head-counts, no exact figure
 

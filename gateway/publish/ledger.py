@@ -85,7 +85,7 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
     for request in requests:
         refused = _refusal(request, _locked(session, request))  # (1) (2)
         if refused is not None:
-            _log(gateway, session, request, Event.BUDGET_REFUSED, Outcome.DENY)
+            _log(gateway, session, request, Event.BUDGET_REFUSED, request.noise.per_release)
             return refused
     for request in requests:
         asked = {"names": list(request.caps), "asked": request.noise.per_release}
@@ -96,9 +96,10 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
             population=request.population,
             school_year=school_year(request.period),
             asked=request.noise.per_release,
+            noise=request.noise.model_dump_json(),
         )
         session.execute(insert(_SPENDS), spend.model_dump())
-        _log(gateway, session, request, Event.BUDGET_RESERVED, Outcome.PERMIT)
+        _log(gateway, session, request, Event.BUDGET_RESERVED, spend.asked)
     return None
 
 
@@ -173,7 +174,7 @@ def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
         if spend.state != SpendState.DRAWING:
             raise GatewayError("answers to a draw that was not begun, or was kept before")
         spend.state, spend.answers = SpendState.DRAWN, answers
-        _log(gateway, session, request, Event.BUDGET_SPENT, Outcome.PERMIT)
+        _log(gateway, session, request, Event.BUDGET_SPENT, spend.asked)
 
 
 def other_method(session: Session, methods: Iterable[tuple[str, Method]], year: str) -> Refused | None:
@@ -203,13 +204,13 @@ def fix_methods(session: Session, methods: Iterable[tuple[str, Method]], year: s
     return other_method(session, chosen, year)
 
 
-def _log(gateway: Gateway, session: Session, request: Request, event: Event, outcome: Outcome) -> None:
+def _log(gateway: Gateway, session: Session, request: Request, event: Event, amount: int) -> None:
     entry = Entry(
         event=event,
         actor=Actor(Role.GATEWAY, gateway.settings.operator),
-        decision=outcome,
+        decision=Outcome.DENY if event is Event.BUDGET_REFUSED else Outcome.PERMIT,
         period=request.period,
         object=Object(f"release:{request.release}"),
-        amount=request.noise.per_release,
+        amount=amount,
     )
     gateway.append(session, entry)

@@ -11,7 +11,7 @@ from disclosure import build as build_table
 from disclosure.budget import divide
 from disclosure.noise import DELTA, epsilon_of
 from disclosure.perturb import Ask, Design, Estimate, Measured, estimate, expected_error, measure
-from gateway.budgets import SpendState
+from gateway.budgets import BudgetSpend, SpendState
 from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
 from gateway.messages import MendableError
@@ -62,7 +62,7 @@ def noisy_sector(
 ) -> Noisy:
     """Protect one sector with noise.
 
-    Steps: (1) the answers: drawn now against the reservation, or the ones that were kept; (2) one consistent table of
+    Steps: (1) the answers: drawn now as they were reserved, or the ones that were kept; (2) one consistent table of
     whole numbers; (3) its small figures suppressed, secondary suppression included; (4) an interval beside each figure.
 
     What an insider knows and what holds between kinds is true of the exact counts, not of noisy ones: the attacker of
@@ -71,14 +71,16 @@ def noisy_sector(
     Raises:
         NoiseLostError: an earlier draw was cut short.
     """
-    design = design_of(table, request.noise)
-    answers = _answers(gateway, request, table, contract, design)  # (1)
+    spend = begin(gateway, request.release, request.population)
+    noise = Noise.model_validate_json(spend.noise)
+    design = design_of(table, noise)
+    answers = _answers(gateway, request, spend, table, contract, design)  # (1)
     made = _consistent(answers, table, contract, design)  # (2)
     terms = replace(terms_of(table, contract, plan), inequalities=(), coalitions=None)
     built = build_table(made.counts, terms, seed=seed, executor=executor)  # (3)
     frame = built.protected.frame
     frame = frame.join(made.intervals(frame))  # (4)
-    return Noisy(built, frame, privacy_of(request.noise, len(contract.kinds.members)))
+    return Noisy(built, frame, privacy_of(noise, len(contract.kinds.members)))
 
 
 def design_of(table: SectorTable, noise: Noise) -> Design:
@@ -115,8 +117,9 @@ def privacy_of(noise: Noise, kinds: int) -> dict[str, object]:
     }
 
 
-def _answers(gateway: Gateway, request: Request, table: SectorTable, contract: Contract, design: Design) -> Measured:
-    found = begin(gateway, request.release, request.population)
+def _answers(
+    gateway: Gateway, request: Request, found: BudgetSpend, table: SectorTable, contract: Contract, design: Design
+) -> Measured:
     if found.state == SpendState.DRAWN:
         return Measured.from_bytes(found.answers)
     if found.state == SpendState.DRAWING:

@@ -28,9 +28,21 @@ from gateway.table import TableRow, decode_rows
 from gateway.working import background
 
 from .conftest import NOW, PERIOD, TABLE, World, build_world
-from .noisy_release import KILLS, SETTINGS, accounts, count_draws, delivered, person, release_of, spends
+from .noisy_release import (
+    KILLS,
+    SETTINGS,
+    accounts,
+    count_draws,
+    decree,
+    delivered,
+    noise,
+    person,
+    release_of,
+    spends,
+)
 
 ROOT = Path(__file__).parents[2]
+PAID = noise(per_release=125_000, per_period=125_000, per_school_year=500_000)
 
 
 @pytest.fixture
@@ -114,6 +126,28 @@ def test_noise_is_drawn_once_and_downloads_serve_what_was_stored(
     assert (len(drawn), accounts(embedded.gateway)) == (sectors, paid)
 
 
+def test_noise_is_drawn_as_it_was_paid_for(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paid with 10,000; the worker's purpose files say 125,000 by then: 10,000 is drawn and certified."""
+    with monkeypatch.context() as patch:
+        decree(patch, noise(per_release=10_000, per_period=10_000, per_school_year=40_000))
+        release = asked(embedded)
+    drawn = count_draws(monkeypatch)
+    build(embedded.gateway, release.id)
+    assert set(drawn) == {10_000}
+    certificate = json.loads(release_of(embedded.gateway).certificate)
+    assert {sector["privacy"]["rho_millionths"] for sector in certificate["sectors"].values()} == {10_000}
+
+
+def test_kept_answers_keep_their_meaning(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that goes on under purpose files with other shares gives the bytes that it would have given."""
+    release = published(embedded)
+    first = stored(embedded)
+    forget(embedded, release)
+    decree(monkeypatch, PAID)
+    build(embedded.gateway, release.id)
+    assert stored(embedded) == first
+
+
 def test_a_second_draw_would_be_seen(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A product that draws again when it is asked again fails the comparison: its bytes differ."""
     release = published(embedded)
@@ -189,7 +223,9 @@ def test_a_sector_published_with_noise_does_not_leave_exact_that_year(embedded: 
 
 
 def _always_reserved(*_: object) -> BudgetSpend:
-    return BudgetSpend(release_id="", population="", school_year="", asked=1, state=SpendState.RESERVED)
+    return BudgetSpend(
+        release_id="", population="", school_year="", asked=1, noise=PAID.model_dump_json(), state=SpendState.RESERVED
+    )
 
 
 def stored(world: World) -> bytes:
