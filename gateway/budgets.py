@@ -1,4 +1,4 @@
-"""What the ledger of privacy budgets keeps, as SQLModel tables beside those of `store`; nothing here is ever erased."""
+"""What the ledger of privacy budgets keeps, as SQLModel tables beside those of `store`; spending is never erased."""
 
 from enum import StrEnum
 
@@ -23,7 +23,10 @@ class BudgetAccount(SQLModel, table=True):
 
 
 class SpendState(StrEnum):
-    """What is reserved counts as spent; noise is drawn once, and its answers are kept before anybody sees them."""
+    """What is reserved counts as spent; noise is drawn once, and its answers are kept before anybody sees them.
+
+    They are kept for a build that has to go on where it stopped, and erased when it is stored or given up.
+    """
 
     RESERVED = "reserved"
     DRAWING = "drawing"

@@ -1,4 +1,4 @@
-"""The ledger of privacy budgets: reserve on disk, draw once, keep the answers, serve what was kept.
+"""The ledger of privacy budgets: reserve on disk, draw once, keep the answers until their table is stored.
 
 What was reserved is spent, whatever happens afterwards: a crash gives nothing back, and noise that may have been seen
 is never drawn again. A budget hangs on a population and its school year, so that another collection or purpose over
@@ -19,13 +19,13 @@ from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
 from gateway.context import Gateway
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import school_year
-from gateway.store import table_of
+from gateway.store import Release, ReleaseState, table_of
 from policies.release import Method, Noise
 
 if TYPE_CHECKING:
     from disclosure.budget import Account
 
-_ACCOUNTS, _SPENDS = table_of(BudgetAccount), table_of(BudgetSpend)
+_ACCOUNTS, _SPENDS, _RELEASES = table_of(BudgetAccount), table_of(BudgetSpend), table_of(Release)
 _NAMED = _ACCOUNTS.c.name.in_(bindparam("names", expanding=True))
 _BALANCES = select(_ACCOUNTS).where(_NAMED).order_by(_ACCOUNTS.c.name)
 _LOCKED = _BALANCES.with_for_update()
@@ -164,7 +164,7 @@ def begin(gateway: Gateway, release_id: str, population: str) -> BudgetSpend:
 
 
 def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
-    """Keep the answers of the draw and log the spending; from here on they are served as often as asked.
+    """Keep the answers of the draw and log the spending; until the build ends they are what it goes on with.
 
     Raises:
         GatewayError: this draw was not begun, or its answers are there already.
@@ -175,6 +175,14 @@ def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
             raise GatewayError("answers to a draw that was not begun, or was kept before")
         spend.state, spend.answers = SpendState.DRAWN, answers
         _log(gateway, session, request, Event.BUDGET_SPENT, spend.asked)
+
+
+def forget_answers(session: Session) -> int:
+    """Erase the answers that no build under way needs: nothing of them was suppressed. What was spent stays spent."""
+    session.flush()
+    going = select(_RELEASES.c.id).where(_RELEASES.c.state == ReleaseState.BUILDING)
+    idle = update(_SPENDS).where(_SPENDS.c.answers != b"", _SPENDS.c.release_id.not_in(going))
+    return session.connection().execute(idle.values(answers=b"")).rowcount
 
 
 def other_method(session: Session, methods: Iterable[tuple[str, Method]], year: str) -> Refused | None:

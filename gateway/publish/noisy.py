@@ -14,15 +14,14 @@ from disclosure.perturb import Ask, Design, Estimate, Measured, estimate, expect
 from gateway.budgets import BudgetSpend, SpendState
 from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
-from gateway.messages import MendableError
 from gateway.outcome import GatewayError
 from gateway.publish.ledger import Request, begin, keep
 from gateway.publish.protecting import dimensions, inequalities, terms_of
 from gateway.tabulate import SectorTable
-from policies.release import Noise, ReleasePlan
+from policies.release import Noise, NoisyLevel, ReleasePlan
 
 # Names of levels in a purpose file's shares, as queries; the subdivision is asked apart where none is named.
-_QUERIES: Mapping[str, Mapping[str, str]] = {
+_QUERIES: Mapping[NoisyLevel, Mapping[str, str]] = {
     "site_subdivision": {"site": "site"},
     "site": {"site": "site", "subdivision": TOTAL},
     "gemeente": {"site": "gemeente"},
@@ -74,7 +73,7 @@ def noisy_sector(
     spend = begin(gateway, request.release, request.population)
     noise = Noise.model_validate_json(spend.noise)
     design = design_of(table, noise)
-    answers = _answers(gateway, request, spend, table, contract, design)  # (1)
+    answers = _answers(gateway, request, spend, table=table, contract=contract, design=design)  # (1)
     made = _consistent(answers, table, contract, design)  # (2)
     terms = replace(terms_of(table, contract, plan), inequalities=(), coalitions=None)
     built = build_table(made.counts, terms, seed=seed, executor=executor)  # (3)
@@ -84,17 +83,10 @@ def noisy_sector(
 
 
 def design_of(table: SectorTable, noise: Noise) -> Design:
-    """What is asked of a sector: the shares of the purpose file over the levels that the sector has.
-
-    Raises:
-        MendableError: a share of a level that does not exist.
-    """
-    unknown = set(noise.shares) - set(_QUERIES)
-    if unknown:
-        raise MendableError("no-such-level", level=min(unknown), levels=", ".join(_QUERIES))
+    """What is asked of a sector: the shares of the purpose file over the levels that the sector has."""
     shares = {name: share for name, share in noise.shares.items() if name != "swv" or table.has_swv}
     parts = divide(noise.per_release, shares)
-    return Design(noise.mechanism, tuple(Ask(_QUERIES[name], part) for name, part in parts.items()), "band")
+    return Design(noise.mechanism, tuple(Ask(_QUERIES[name], parts[name]) for name in shares), "band")
 
 
 def errors_ahead(table: SectorTable, contract: Contract, noise: Noise) -> dict[str, float]:
@@ -118,11 +110,11 @@ def privacy_of(noise: Noise, kinds: int) -> dict[str, object]:
 
 
 def _answers(
-    gateway: Gateway, request: Request, found: BudgetSpend, table: SectorTable, contract: Contract, design: Design
+    gateway: Gateway, request: Request, found: BudgetSpend, *, table: SectorTable, contract: Contract, design: Design
 ) -> Measured:
-    if found.state == SpendState.DRAWN:
+    if found.answers:
         return Measured.from_bytes(found.answers)
-    if found.state == SpendState.DRAWING:
+    if found.state != SpendState.RESERVED:
         raise NoiseLostError("an earlier draw was cut short: its budget stays spent; build the release anew")
     measured = measure(
         table.counts,
