@@ -84,9 +84,9 @@ def noisy_sector(
 
 def design_of(table: SectorTable, noise: Noise) -> Design:
     """What is asked of a sector: the shares of the purpose file over the levels that the sector has."""
-    shares = {name: share for name, share in noise.shares.items() if name != "swv" or table.has_swv}
-    parts = divide(noise.per_release, shares)
-    return Design(noise.mechanism, tuple(Ask(_QUERIES[name], parts[name]) for name in shares), "band")
+    levels = [name for name in noise.shares if name != "swv" or table.has_swv]
+    parts = divide(noise.per_release, {name: noise.shares[name] for name in levels})
+    return Design(noise.mechanism, tuple(Ask(_QUERIES[name], parts[name]) for name in levels), "band")
 
 
 def errors_ahead(table: SectorTable, contract: Contract, noise: Noise) -> dict[str, float]:
