@@ -1,5 +1,6 @@
 """What the ledger of privacy budgets keeps, as SQLModel tables beside those of `store`; spending is never erased."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint
@@ -56,3 +57,20 @@ class YearMethod(SQLModel, table=True):
     population: str = column("public", primary_key=True)
     school_year: str = column("public", primary_key=True)
     method: str = column("public")
+
+
+class Restoration(SQLModel, table=True):
+    """A restore: what was drawn and published between its backup and its settling is not known here."""
+
+    __tablename__ = "restoration"
+    settled_at: datetime = column("operational", primary_key=True)
+    known_until: datetime = column("operational")  # of the newest entry that came back: the moment of the backup
+
+
+class ReleasedSince(SQLModel, table=True):
+    """The operator's word, after a restore, on a school year: what was published of it since the backup."""
+
+    __tablename__ = "released_since"
+    school_year: str = column("public", primary_key=True)
+    told_at: datetime = column("operational")
+    periods: str = column("public")  # codes joined by a space; those of earlier restores stay

@@ -11,7 +11,7 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import school_year
 from gateway.publish.asking import methods_used, release_thing
-from gateway.publish.ledger import fix_methods
+from gateway.publish.ledger import fix_methods, not_known
 from gateway.store import Approval, Period, Release, ReleaseState
 from policies.decision import Decision, Deny
 from policies.parties import Caller
@@ -77,10 +77,12 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
             return Refused("release-state", facts={"state": release.state})
         period = session.get_one(Period, release.period_id)
         if event is Event.RELEASE_PUBLISHED:
-            mixed = fix_methods(session, methods_used(release), school_year(period.code))
-            if mixed is not None:
+            refused = not_known(session, period) or fix_methods(
+                session, methods_used(release), school_year(period.code)
+            )
+            if refused is not None:
                 session.rollback()
-                return mixed
+                return refused
         _change(gateway, session, release, again, event=event, person=identity.person or 0, reason=reason)
         entry = Entry(
             event=event,
