@@ -237,15 +237,15 @@ def test_a_second_release_of_the_period_is_refused(embedded: World) -> None:
 def test_a_sector_published_with_noise_does_not_leave_exact_that_year(embedded: World) -> None:
     """After a release with noise the same deployment without noise is refused, by the ledger."""
     published(embedded)
-    file = embedded.gateway.home.settings_file
-    file.write_text(re.sub(r"(?m)^methods = .*$", "methods = {}", file.read_text()))
-    plain = World(open_gateway(embedded.gateway.home), embedded.region).at(NOW).gateway
-    with embedded.gateway.writing() as session:
-        session.exec(update(Release).values(state="rejected"))
-    refused = request_build(plain, person(embedded, "again"), TABLE, PERIOD)
-    plain.database.dispose()
+    refused = rejected_and_asked_exact(embedded)
     assert isinstance(refused, Refused)
     assert (refused.code, refused.facts["method"], refused.facts["asked"]) == ("other-method", "dp", "exact")
+
+
+def test_a_sector_whose_noise_was_never_published_can_leave_exact(embedded: World) -> None:
+    """A build that was rejected spent the period's noise; without noise the same period is built."""
+    build(embedded.gateway, asked(embedded).id)
+    assert isinstance(rejected_and_asked_exact(embedded), Release)
 
 
 def test_every_level_of_the_shares_can_be_asked(embedded: World) -> None:
@@ -262,6 +262,18 @@ def _always_reserved(*_: object) -> BudgetSpend:
     return BudgetSpend(
         release_id="", population="", school_year="", asked=1, noise=PAID.model_dump_json(), state=SpendState.RESERVED
     )
+
+
+def rejected_and_asked_exact(world: World) -> Release | Refused:
+    """The answer to the period asked for again, with settings that name no sector for noise."""
+    file = world.gateway.home.settings_file
+    file.write_text(re.sub(r"(?m)^methods = .*$", "methods = {}", file.read_text()))
+    plain = World(open_gateway(world.gateway.home), world.region).at(NOW).gateway
+    with world.gateway.writing() as session:
+        session.exec(update(Release).values(state="rejected"))
+    outcome = request_build(plain, person(world, "again"), TABLE, PERIOD)
+    plain.database.dispose()
+    return outcome
 
 
 def stored(world: World) -> bytes:
