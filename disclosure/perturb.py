@@ -97,9 +97,11 @@ def measure(
         design: what is asked.
 
     Raises:
-        DisclosureError: bad input, naming dimension and code but never a count.
+        DisclosureError: a design of single units alone, before a count is looked at; bad input, naming dimension and
+            code but never a count.
     """
     keys = Keys.of(dimensions, moves=design.moves, structural_zeros=structural_zeros)
+    _demand_areas(keys, design)
     return _measured(keys, keys.table(counts, count), design, sampler_of(design.mechanism, keys.shape[1]))
 
 
@@ -190,19 +192,23 @@ def _some(members: sparse.csr_array) -> sparse.csr_array:
 def _measured(keys: Keys, table: np.ndarray, design: Design, sampler: Sampler) -> Measured:
     """The draw with any sampler; only tests hand in another than OpenDP's."""
     flat = table.reshape(len(table), -1)
+    asked = [(keys.cells(ask.query).members, smallest_scale(sampler, ask.millionths)) for ask in design.asks]
     answers = []
-    for ask in design.asks:
-        true = np.asarray(keys.cells(ask.query).members @ flat)
-        scale = smallest_scale(sampler, ask.millionths)
+    for members, scale in asked:
+        true = np.asarray(members @ flat)
         noisy = sampler.draw(true.ravel().tolist(), scale)
         answers.append(np.array(noisy, np.int64).reshape(len(true), *table.shape[1:]))
     return Measured(table[:, 0].sum(axis=1), tuple(answers))
 
 
-def _answers(keys: Keys, design: Design, values: Sequence[np.ndarray]) -> list[Answer]:
-    sampler = sampler_of(design.mechanism, keys.shape[1])
+def _demand_areas(keys: Keys, design: Design) -> None:
     if all(keys.is_near(ask.query) for ask in design.asks):
         raise DisclosureError("ask for the figures of some area too: single units alone leave its sums to chance")
+
+
+def _answers(keys: Keys, design: Design, values: Sequence[np.ndarray]) -> list[Answer]:
+    sampler = sampler_of(design.mechanism, keys.shape[1])
+    _demand_areas(keys, design)
     return [
         Answer(
             keys.cells(ask.query).members.astype(float),

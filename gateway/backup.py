@@ -11,7 +11,8 @@ be of any day.
     {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
 
 After a restore nothing goes on as if nothing had happened: rows without a key are erased, consents whose key is gone
-are over, privacy budgets are used up, whoever was logged in is not, tokens are revoked, and the log goes on under a new
+are over, privacy budgets are used up, nothing is released of a school year before the operator says what was published
+since the backup, whoever was logged in is not, tokens are revoked, and the log goes on under a new
 name, because its old name may have signed what this backup does not know.
 """
 
@@ -22,7 +23,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +51,7 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
+from gateway.publish import ledger
 from gateway.roles import grant_rights
 from gateway.settings import SETTINGS_FILE, Home
 from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
@@ -155,19 +157,22 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     """After any restore, by this program or by the database's own means: make true what happened since.
 
     Steps: (1) the log goes on under a new name; (2) sessions, links and tokens end, for what was revoked since has come
-    back; (3) privacy budgets are used up, for what was spent since is unknown here; (4) consents whose key is gone are
-    over; (5) a retention run, which also erases rows without a key; (6) servers and workers may start.
+    back; (3) privacy budgets are used up and builds end, for what was spent and published since is unknown here, and of
+    school years that had begun nothing is released until the operator tells it (`told.tell`); (4) consents whose key is
+    gone are over; (5) a retention run, which also erases rows without a key; (6) servers and workers may start.
 
     Returns:
         How many consents ended, and what the retention run erased.
     """
     operator = Identity(gateway.settings.operator, "operator")
+    with gateway.reading() as session:
+        known_until = _newest_entry(session.connection())
     yearly_log(gateway).take_over()  # (1)
     with gateway.writing() as session:
         caller = caller_of(session, operator, gateway.today)
         gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
         _end_credentials(session, gateway.clock())  # (2)
-        session.execute(update(budgets.BudgetAccount).values(spent=budgets.BudgetAccount.cap))  # (3)
+        ledger.settle(session, known_until=known_until, now=gateway.clock())  # (3)
     ended = consents.end_keyless(gateway)  # (4)
     erased = retention.run(gateway, operator)  # (5)
     if isinstance(erased, Refused):
@@ -175,6 +180,17 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     with gateway.writing() as session:
         unsettled.unmark(session.connection())  # (6)
     return ended, erased.of
+
+
+def _newest_entry(connection: Connection) -> datetime:
+    """When the last thing that came back was done: the backup is of that moment."""
+    entry, pending = audit_schema.ENTRY, audit_schema.PENDING
+    last = (
+        select(entry.c.data).order_by(entry.c.log.desc(), entry.c.idx.desc()).limit(1),
+        select(pending.c.data).order_by(pending.c.id.desc()).limit(1),
+    )
+    found = [json.loads(data)["ts"] for one in last if (data := connection.scalar(one)) is not None]
+    return datetime.fromtimestamp(max(found, default=0) / 1000, UTC)
 
 
 def _write_data(gateway: Gateway, target: Path) -> None:

@@ -1,5 +1,6 @@
-"""What the ledger of privacy budgets keeps, as SQLModel tables beside those of `store`; nothing here is ever erased."""
+"""What the ledger of privacy budgets keeps, as SQLModel tables beside those of `store`; spending is never erased."""
 
+from datetime import datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint
@@ -23,7 +24,10 @@ class BudgetAccount(SQLModel, table=True):
 
 
 class SpendState(StrEnum):
-    """What is reserved counts as spent; noise is drawn once, and its answers are kept before anybody sees them."""
+    """What is reserved counts as spent; noise is drawn once, and its answers are kept before anybody sees them.
+
+    They are kept for a build that has to go on where it stopped, and erased when it is stored or given up.
+    """
 
     RESERVED = "reserved"
     DRAWING = "drawing"
@@ -31,13 +35,17 @@ class SpendState(StrEnum):
 
 
 class BudgetSpend(SQLModel, table=True):
-    """What one release spends on one population, on disk before any noise is drawn; never given back."""
+    """What one release spends on one population, on disk before any noise is drawn; never given back.
+
+    Its noise is drawn as it was paid for, whatever the purpose file of a worker says by then.
+    """
 
     __tablename__ = "budget_spend"
     release_id: str = column("operational", primary_key=True)  # no foreign key: the ledger outlives releases
     population: str = column("public", primary_key=True)
     school_year: str = column("public")
     asked: int = column("public")
+    noise: str = column("public")  # `[release.noise]` as JSON
     state: str = column("operational", default=SpendState.RESERVED)
     answers: bytes = column("operational", default=b"")  # noisy answers and public head-counts, no exact figure
 
@@ -49,3 +57,20 @@ class YearMethod(SQLModel, table=True):
     population: str = column("public", primary_key=True)
     school_year: str = column("public", primary_key=True)
     method: str = column("public")
+
+
+class Restoration(SQLModel, table=True):
+    """A restore: what was drawn and published between its backup and its settling is not known here."""
+
+    __tablename__ = "restoration"
+    settled_at: datetime = column("operational", primary_key=True)
+    known_until: datetime = column("operational")  # of the newest entry that came back: the moment of the backup
+
+
+class ReleasedSince(SQLModel, table=True):
+    """The operator's word, after a restore, on a school year: what was published of it since the backup."""
+
+    __tablename__ = "released_since"
+    school_year: str = column("public", primary_key=True)
+    told_at: datetime = column("operational")
+    periods: str = column("public")  # codes joined by a space; those of earlier restores stay

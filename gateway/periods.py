@@ -29,7 +29,7 @@ def period_fault(code: str, contract: Contract) -> str | None:
 def days_fault(code: str, reference_date: date, deadline: date) -> Fault | None:
     """What is wrong with the days of a period: both belong to its school year, since terms run from them."""
     year = school_year(code)
-    if not first_day(year) - _EARLY <= reference_date <= last_day(year):
+    if not earliest_day(year) <= reference_date <= last_day(year):
         return Fault("PERIOD-DAYS", column="reference_date")
     within = reference_date <= deadline <= last_deadline(year)
     return None if within else Fault("PERIOD-DAYS", column="deadline")
@@ -44,6 +44,11 @@ def is_school_year(year: str) -> bool:
     """Whether a text names a school year: two consecutive years."""
     match = _YEAR.fullmatch(year)
     return match is not None and int(match[2]) == int(match[1]) + 1
+
+
+def earliest_day(year: str) -> date:
+    """The first day that a period of a school year can be counted on."""
+    return first_day(year) - _EARLY
 
 
 def first_day(year: str) -> date:

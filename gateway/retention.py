@@ -24,6 +24,7 @@ from gateway.messages import MendableError
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import counts_end, rows_end
 from gateway.prepared import SUBJECTS
+from gateway.publish.ledger import forget_answers
 from gateway.receive import milliseconds
 from gateway.store import (
     ConsentEvent,
@@ -176,6 +177,11 @@ def _counts(gateway: Gateway, session: Session) -> int:
     return _gone(session, delete(Count).where(col(Count.submission_id).in_(sent)))
 
 
+def _answers(_gateway: Gateway, session: Session) -> int:
+    """Noisy answers before suppression, of builds that ended: only what a killed process could not erase is left."""
+    return forget_answers(session)
+
+
 def _tables(gateway: Gateway, session: Session) -> int:
     """Tables past their term: their bytes are erased, with the receipts of their downloads, and they go out no more."""
     gone = 0
@@ -240,6 +246,7 @@ _KINDS: Mapping[str, Callable[[Gateway, Session], int]] = {
     "rows": _rows,
     "subjects": _subjects,
     "counts": _counts,
+    "answers": _answers,
     "tables": _tables,
     "consents": _consents,
     "credentials": _credentials,

@@ -13,6 +13,7 @@ from policies.sources import Filled, Key, Strict
 Sector = Literal["po", "so", "vo", "vso"]
 Level = Literal["site", "gemeente", "swv", "country"]
 Method = Literal["exact", "dp"]
+NoisyLevel = Literal["site_subdivision", "site", "gemeente", "swv", "country"]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Positive = Annotated[int, Field(gt=0)]
 Some = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -49,7 +50,8 @@ class Noise(Strict):
         per_release: what one release may ask for at most.
         per_period: cap over what one table answers of a population in one period, for each purpose apart.
         per_school_year: cap over a school year; four periods must fit in it.
-        shares: how one release divides its budget over levels, in whole per cent, together 100.
+        shares: how one release divides its budget over levels, in whole per cent, together 100; gemeente or country
+            among them, for sums of single sites are left to chance and not every sector has SWVs.
         decided_by: who chose these figures.
     """
 
@@ -57,7 +59,7 @@ class Noise(Strict):
     per_release: Positive
     per_period: Positive
     per_school_year: Positive
-    shares: Annotated[dict[Name, Positive], Field(min_length=1)]
+    shares: dict[NoisyLevel, Positive]
     decided_by: Filled
 
     @model_validator(mode="after")
@@ -71,6 +73,10 @@ class Noise(Strict):
             raise ValueError("four periods do not fit in per_school_year: lower per_period or raise per_school_year")
         if sum(self.shares.values()) != 100:  # noqa: PLR2004  per cent
             raise ValueError("shares must add up to 100 per cent")
+        if not self.shares.keys() & {"gemeente", "country"}:
+            raise ValueError("shares ask for no area that every sector has: give some to gemeente or country")
+        if self.per_release * min(self.shares.values()) < 100:  # noqa: PLR2004  likewise
+            raise ValueError("a share gets nothing of per_release: raise per_release or leave its level out")
         return self
 
 

@@ -273,6 +273,22 @@ def release_withdraw(release_id: str, person: As, reason: Reason, data: Data = N
     say(text("cli", "release-withdrawn", language(lang), id=release_id))
 
 
+@release.command("since-backup")
+def release_since_backup(
+    school_year: SchoolYear,
+    published: Annotated[
+        list[str] | None, typer.Option("--published", help="Periode, vaker mag / period, may be repeated.")
+    ] = None,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Na terugzetten: wat er sinds de reservekopie is gepubliceerd / what was published between backup and restore."""
+    from gateway.told import tell
+
+    told = done(tell(desk(data), school_year, published or ()), lang)
+    say(text("cli", "since-backup", language(lang), year=school_year, periods=told.periods or "-"))
+
+
 def _person(gateway: "Gateway", label: str, lang: str) -> "Identity":
     """A person of the operator; whoever can read the keys of the deployment has proven enough."""
     from gateway.identity import Identity, find_person

@@ -16,7 +16,7 @@ from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import counts_end, find_period, reopened_for, school_year
-from gateway.publish.ledger import Request, other_method, reserve
+from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
 from gateway.register import sites_on
 from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
 from policies.decision import Decision, Deny, Permit
@@ -68,6 +68,9 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
             return Refused("period-open")
         if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
             return Refused("counts-erased")
+        unknown = not_known(session, period) or forgotten(session, period)
+        if unknown is not None:
+            return unknown
         possible, corrects = may_be_built(session, period)
         if not possible:
             return Refused("release-exists")

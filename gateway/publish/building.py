@@ -20,6 +20,7 @@ from gateway.identity import Identity, caller_of
 from gateway.publish.asking import attacker_failed, methods_of, requests_of
 from gateway.publish.charts import charts
 from gateway.publish.correcting import Earlier, RegisterChangedError, Sector, correct_sector, earlier, kept
+from gateway.publish.ledger import forget_answers
 from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
 from gateway.register import names
@@ -84,6 +85,7 @@ def give_up(gateway: Gateway, release_id: str, reason: str = "build-failed") -> 
         if release.state != ReleaseState.BUILDING:  # built by a worker that died before it could say so
             return
         release.state, release.failure = ReleaseState.FAILED, reason
+        forget_answers(session)
         gateway.append(session, _entry(gateway, session, release, Event.RELEASE_REFUSED, Outcome.ERROR))
 
 
@@ -183,6 +185,7 @@ def _store(
     release.commitment = commit(release.nonce, canonical_bytes(parts)).hex()
     release.built_at = gateway.clock()
     release.state = ReleaseState.BUILT if attacker_failed(release) else ReleaseState.FAILED
+    forget_answers(session)
     if release.state == ReleaseState.BUILT:
         gateway.append(session, _entry(gateway, session, release, Event.RELEASE_BUILT, Outcome.PERMIT))
     else:

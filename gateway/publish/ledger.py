@@ -1,4 +1,4 @@
-"""The ledger of privacy budgets: reserve on disk, draw once, keep the answers, serve what was kept.
+"""The ledger of privacy budgets: reserve on disk, draw once, keep the answers until their table is stored.
 
 What was reserved is spent, whatever happens afterwards: a crash gives nothing back, and noise that may have been seen
 is never drawn again. A budget hangs on a population and its school year, so that another collection or purpose over
@@ -7,6 +7,7 @@ the same pupils finds it spent.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Row, bindparam, insert, select, text, update
@@ -15,17 +16,19 @@ from sqlmodel import Session
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event, Role
-from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
+from gateway.budgets import BudgetAccount, BudgetSpend, ReleasedSince, Restoration, SpendState, YearMethod
 from gateway.context import Gateway
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import school_year
-from gateway.store import table_of
-from policies.release import Method, Noise
+from gateway.periods import earliest_day, school_year
+from gateway.store import Period, Release, ReleaseState, table_of
+from policies.release import Method, Noise, ReleasePlan
 
 if TYPE_CHECKING:
     from disclosure.budget import Account
 
-_ACCOUNTS, _SPENDS = table_of(BudgetAccount), table_of(BudgetSpend)
+_ACCOUNTS, _SPENDS, _RELEASES = table_of(BudgetAccount), table_of(BudgetSpend), table_of(Release)
+_RESTORED = table_of(Restoration)
+RESTORED = "restored"
 _NAMED = _ACCOUNTS.c.name.in_(bindparam("names", expanding=True))
 _BALANCES = select(_ACCOUNTS).where(_NAMED).order_by(_ACCOUNTS.c.name)
 _LOCKED = _BALANCES.with_for_update()
@@ -61,7 +64,7 @@ class Request:
     def caps(self) -> dict[str, int]:
         """Name of every account that is charged → its cap by the purpose file."""
         of_period = {f"{self.table}/{self.period}/{each}/{self.population}": each for each in self.purposes}
-        year = {f"{self.population}/{school_year(self.period)}": self.noise.per_school_year}
+        year = {_of_year(self.population, school_year(self.period)): self.noise.per_school_year}
         return dict.fromkeys(of_period, self.noise.per_period) | year
 
 
@@ -85,7 +88,7 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
     for request in requests:
         refused = _refusal(request, _locked(session, request))  # (1) (2)
         if refused is not None:
-            _log(gateway, session, request, Event.BUDGET_REFUSED, Outcome.DENY)
+            _log(gateway, session, request, Event.BUDGET_REFUSED, request.noise.per_release)
             return refused
     for request in requests:
         asked = {"names": list(request.caps), "asked": request.noise.per_release}
@@ -96,9 +99,10 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
             population=request.population,
             school_year=school_year(request.period),
             asked=request.noise.per_release,
+            noise=request.noise.model_dump_json(),
         )
         session.execute(insert(_SPENDS), spend.model_dump())
-        _log(gateway, session, request, Event.BUDGET_RESERVED, Outcome.PERMIT)
+        _log(gateway, session, request, Event.BUDGET_RESERVED, spend.asked)
     return None
 
 
@@ -163,7 +167,7 @@ def begin(gateway: Gateway, release_id: str, population: str) -> BudgetSpend:
 
 
 def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
-    """Keep the answers of the draw and log the spending; from here on they are served as often as asked.
+    """Keep the answers of the draw and log the spending; until the build ends they are what it goes on with.
 
     Raises:
         GatewayError: this draw was not begun, or its answers are there already.
@@ -173,7 +177,15 @@ def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
         if spend.state != SpendState.DRAWING:
             raise GatewayError("answers to a draw that was not begun, or was kept before")
         spend.state, spend.answers = SpendState.DRAWN, answers
-        _log(gateway, session, request, Event.BUDGET_SPENT, Outcome.PERMIT)
+        _log(gateway, session, request, Event.BUDGET_SPENT, spend.asked)
+
+
+def forget_answers(session: Session) -> int:
+    """Erase the answers that no build under way needs: nothing of them was suppressed. What was spent stays spent."""
+    session.flush()
+    going = select(_RELEASES.c.id).where(_RELEASES.c.state == ReleaseState.BUILDING)
+    idle = update(_SPENDS).where(_SPENDS.c.answers != b"", _SPENDS.c.release_id.not_in(going))
+    return session.connection().execute(idle.values(answers=b"")).rowcount
 
 
 def other_method(session: Session, methods: Iterable[tuple[str, Method]], year: str) -> Refused | None:
@@ -203,13 +215,64 @@ def fix_methods(session: Session, methods: Iterable[tuple[str, Method]], year: s
     return other_method(session, chosen, year)
 
 
-def _log(gateway: Gateway, session: Session, request: Request, event: Event, outcome: Outcome) -> None:
+def settle(session: Session, *, known_until: datetime, now: datetime) -> None:
+    """After a restore nothing is drawn or published on what it brought back, for there may be more than it knows.
+
+    Budgets are used up; builds under way end, for they may have been finished and published; and `not_known` holds.
+    """
+    session.execute(update(_ACCOUNTS).values(spent=_ACCOUNTS.c.cap))
+    going = update(_RELEASES).where(_RELEASES.c.state == ReleaseState.BUILDING)
+    session.execute(going.values(state=ReleaseState.FAILED, failure=RESTORED))
+    forget_answers(session)
+    session.merge(Restoration(settled_at=now, known_until=known_until))
+
+
+def not_known(session: Session, period: Period) -> Refused | None:
+    """The refusal for a period of which a release may be out that a restore has forgotten; None where that cannot be.
+
+    It holds of every school year that had begun, until the operator says what was published since the backup.
+    """
+    year, newest = school_year(period.code), _RESTORED.c.settled_at.desc()
+    restored = session.execute(select(_RESTORED).order_by(newest).limit(1)).first()
+    if restored is None or restored.settled_at.date() < earliest_day(year):
+        return None
+    told = session.get(ReleasedSince, year)
+    if told is not None and told.told_at >= restored.settled_at:
+        return None
+    moments = {"backup": restored.known_until.isoformat(), "restored": restored.settled_at.isoformat()}
+    return Refused("release-not-known", facts={"schoolYear": year} | moments)
+
+
+def forgotten(session: Session, period: Period) -> Refused | None:
+    """The refusal to build a period that was published and then forgotten: its readers have another version."""
+    told = session.get(ReleasedSince, school_year(period.code))
+    if told is None or period.code not in told.periods.split():
+        return None
+    return Refused("release-forgotten", facts={"period": period.code})
+
+
+def remember(session: Session, plan: ReleasePlan, year: str) -> None:
+    """Keep, of a school year of which a release was forgotten, that sectors left as a plan says and spent all noise."""
+    for population, method in sorted(plan.methods.items()):
+        session.execute(_FIX, {"of": population, "year": year, "by": method})
+        if method == "dp" and plan.noise is not None:
+            name = _of_year(population, year)
+            session.execute(_OPEN, {"name": name, "by": plan.noise.mechanism, "cap": plan.noise.per_school_year})
+            session.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == name).values(spent=_ACCOUNTS.c.cap))
+
+
+def _of_year(population: str, year: str) -> str:
+    """The name of the account of a population in a school year."""
+    return f"{population}/{year}"
+
+
+def _log(gateway: Gateway, session: Session, request: Request, event: Event, amount: int) -> None:
     entry = Entry(
         event=event,
         actor=Actor(Role.GATEWAY, gateway.settings.operator),
-        decision=outcome,
+        decision=Outcome.DENY if event is Event.BUDGET_REFUSED else Outcome.PERMIT,
         period=request.period,
         object=Object(f"release:{request.release}"),
-        amount=request.noise.per_release,
+        amount=amount,
     )
     gateway.append(session, entry)

@@ -11,18 +11,17 @@ from disclosure import build as build_table
 from disclosure.budget import divide
 from disclosure.noise import DELTA, epsilon_of
 from disclosure.perturb import Ask, Design, Estimate, Measured, estimate, expected_error, measure
-from gateway.budgets import SpendState
+from gateway.budgets import BudgetSpend, SpendState
 from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
-from gateway.messages import MendableError
 from gateway.outcome import GatewayError
 from gateway.publish.ledger import Request, begin, keep
 from gateway.publish.protecting import dimensions, inequalities, seed_for, terms_of
 from gateway.tabulate import SectorTable
-from policies.release import Noise, ReleasePlan
+from policies.release import Noise, NoisyLevel, ReleasePlan
 
 # Names of levels in a purpose file's shares, as queries; the subdivision is asked apart where none is named.
-_QUERIES: Mapping[str, Mapping[str, str]] = {
+_QUERIES: Mapping[NoisyLevel, Mapping[str, str]] = {
     "site_subdivision": {"site": "site"},
     "site": {"site": "site", "subdivision": TOTAL},
     "gemeente": {"site": "gemeente"},
@@ -62,7 +61,7 @@ def noisy_sector(
 ) -> Noisy:
     """Protect one sector with noise.
 
-    Steps: (1) the answers: drawn now against the reservation, or the ones that were kept; (2) one consistent table of
+    Steps: (1) the answers: drawn now as they were reserved, or the ones that were kept; (2) one consistent table of
     whole numbers; (3) its small figures suppressed, secondary suppression included; (4) an interval beside each figure.
 
     What an insider knows and what holds between kinds is true of the exact counts, not of noisy ones: the attacker of
@@ -71,28 +70,23 @@ def noisy_sector(
     Raises:
         NoiseLostError: an earlier draw was cut short.
     """
-    design = design_of(table, request.noise)
-    answers = _answers(gateway, request, table, contract, design)  # (1)
+    spend = begin(gateway, request.release, request.population)
+    noise = Noise.model_validate_json(spend.noise)
+    design = design_of(table, noise)
+    answers = _answers(gateway, request, spend, table=table, contract=contract, design=design)  # (1)
     made = _consistent(answers, table, contract, design)  # (2)
     terms = replace(terms_of(table, contract, plan), inequalities=(), coalitions=None)
     built = build_table(made.counts, terms, seed=seed_for(seed, made.counts, terms), executor=executor)  # (3)
     frame = built.protected.frame
     frame = frame.join(made.intervals(frame))  # (4)
-    return Noisy(built, frame, privacy_of(request.noise, len(contract.kinds.members)))
+    return Noisy(built, frame, privacy_of(noise, len(contract.kinds.members)))
 
 
 def design_of(table: SectorTable, noise: Noise) -> Design:
-    """What is asked of a sector: the shares of the purpose file over the levels that the sector has.
-
-    Raises:
-        MendableError: a share of a level that does not exist.
-    """
-    unknown = set(noise.shares) - set(_QUERIES)
-    if unknown:
-        raise MendableError("no-such-level", level=min(unknown), levels=", ".join(_QUERIES))
-    shares = {name: share for name, share in noise.shares.items() if name != "swv" or table.has_swv}
-    parts = divide(noise.per_release, shares)
-    return Design(noise.mechanism, tuple(Ask(_QUERIES[name], part) for name, part in parts.items()), "band")
+    """What is asked of a sector: the shares of the purpose file over the levels that the sector has."""
+    levels = [name for name in noise.shares if name != "swv" or table.has_swv]
+    parts = divide(noise.per_release, {name: noise.shares[name] for name in levels})
+    return Design(noise.mechanism, tuple(Ask(_QUERIES[name], parts[name]) for name in levels), "band")
 
 
 def errors_ahead(table: SectorTable, contract: Contract, noise: Noise) -> dict[str, float]:
@@ -115,11 +109,12 @@ def privacy_of(noise: Noise, kinds: int) -> dict[str, object]:
     }
 
 
-def _answers(gateway: Gateway, request: Request, table: SectorTable, contract: Contract, design: Design) -> Measured:
-    found = begin(gateway, request.release, request.population)
-    if found.state == SpendState.DRAWN:
+def _answers(
+    gateway: Gateway, request: Request, found: BudgetSpend, *, table: SectorTable, contract: Contract, design: Design
+) -> Measured:
+    if found.answers:
         return Measured.from_bytes(found.answers)
-    if found.state == SpendState.DRAWING:
+    if found.state != SpendState.RESERVED:
         raise NoiseLostError("an earlier draw was cut short: its budget stays spent; build the release anew")
     measured = measure(
         table.counts,

@@ -13,7 +13,7 @@ from disclosure.consistency.whole import whole
 from disclosure.errors import DisclosureError
 from disclosure.keys import Keys
 from disclosure.noise import sampler_of
-from disclosure.perturb import Measured, estimate, expected_error, measure
+from disclosure.perturb import Ask, Design, Measured, estimate, expected_error, measure
 from tests.disclosure.noisy_world import QUERIES, ZEROS, Fixed, arguments, counts_of, design, dimensions
 
 KEYS = Keys.of(dimensions(), moves="step", structural_zeros=ZEROS)
@@ -72,6 +72,24 @@ def test_orders_that_hold_in_truth_bring_the_table_nearer() -> None:
             made = estimate(measured, **arguments(), design=design(), inequalities=known)
             errors[place] += np.abs(KEYS.table(made.counts, "n") - true).mean()
     assert errors[1] < errors[0]
+
+
+def test_single_units_alone_are_refused_before_a_count_is_looked_at() -> None:
+    """The areas would be left to chance: said while the budget can still be kept."""
+    alone = Design("gaussian", (Ask({"shop": "shop"}, 1000),), "step")
+    unseen = pd.DataFrame()
+    with pytest.raises(DisclosureError, match="some area"):
+        measure(unseen, **arguments(), design=alone)
+
+
+def test_nothing_is_drawn_of_a_design_that_asks_for_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A level that the table has not, asked last, is told before the first draw."""
+    drawing = Fixed(sampler_of("gaussian", 2))
+    monkeypatch.setattr(drawing, "draw", lambda *_: pytest.fail("drawn"))
+    monkeypatch.setattr(perturb, "sampler_of", lambda *_: drawing)
+    wrong = Design("gaussian", (Ask({"shop": "town"}, 1000), Ask({"shop": "village"}, 1000)), "step")
+    with pytest.raises(DisclosureError, match="village"):
+        measure(counts_of(np.full((8, 2), 25), 5), **arguments(), design=wrong)
 
 
 @pytest.mark.parametrize("cell", [{"mood": "glad"}, {"mood": "glad", "step": "a", "shop": "s1"}])

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from sqlmodel import select
 
-from disclosure.perturb import Measured
+from disclosure.perturb import Design, Measured
 from gateway.app import open_gateway
 from gateway.budgets import BudgetAccount, BudgetSpend
 from gateway.context import Gateway
@@ -22,6 +23,7 @@ from gateway.publish import building, noisy
 from gateway.receive import Received, Upload, receive
 from gateway.settings import Home, Settings
 from gateway.store import Release
+from policies.purpose import Purposes
 from policies.release import Noise
 from tests.gateway.conftest import PERIOD, TABLE, World
 
@@ -79,16 +81,22 @@ def noise(**figures: object) -> Noise:
 
 
 def count_draws(patch: pytest.MonkeyPatch) -> list[int]:
-    """Count from now on how often noise is drawn."""
+    """Keep from now on, for each draw of noise, the millionths that it costs."""
     drawn: list[int] = []
     real = noisy.measure
 
-    def measure(counts: pd.DataFrame, **named: object) -> Measured:
-        drawn.append(1)
-        return real(counts, **named)  # type: ignore[arg-type]  # passed on as it came
+    def measure(counts: pd.DataFrame, *, design: Design, **named: object) -> Measured:
+        drawn.append(design.millionths)
+        return real(counts, design=design, **named)  # type: ignore[arg-type]  # passed on as it came
 
     patch.setattr(noisy, "measure", measure)
     return drawn
+
+
+def decree(patch: pytest.MonkeyPatch, budget: Noise) -> None:
+    """From now on the purpose files have another budget."""
+    real = Purposes.plan
+    patch.setattr(Purposes, "plan", lambda self, purposes: replace(real(self, purposes), noise=budget))
 
 
 def _die(*_: object, **__: object) -> None:

@@ -113,6 +113,9 @@ def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     told = json.loads(run("restore", data, "--keys", keys, "--data", new, "--json"))
     assert (told["refused"], told["ended"]) == (0, 0)
     assert run("key", "list", "--data", new) == run("key", "list")
+    tell = ("release", "since-backup", "2026-2027", "--data", new)
+    assert "2026-2027-1" in run(*tell, "--published", "2026-2027-1")
+    run(*tell, "--published", "2025-2026-1", exits=1)
 
 
 def keys_logged(folder: Path) -> int:

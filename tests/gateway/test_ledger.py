@@ -142,6 +142,7 @@ def test_a_draw_is_begun_once(gateway: Gateway) -> None:
     keep(gateway, asked, b"answers")
     found = begin(gateway, asked.release, "vo")
     assert (found.state, found.answers) == (SpendState.DRAWN, b"answers")
+    assert Noise.model_validate_json(found.noise) == asked.noise
 
 
 def test_answers_are_kept_once(gateway: Gateway) -> None:

@@ -8,29 +8,45 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from sqlmodel import delete, select, update
 
+from gateway import retention
 from gateway.app import open_gateway
 from gateway.budgets import BudgetSpend, SpendState
 from gateway.demo.people import must
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.publish import noisy
+from gateway.publish import building, noisy
 from gateway.publish.asking import request_build
-from gateway.publish.building import build
+from gateway.publish.building import build, give_up
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
-from gateway.store import Release, ReleaseChart, ReleaseSlice, ReleaseSource
+from gateway.store import Period, Release, ReleaseChart, ReleaseSlice, ReleaseSource
 from gateway.table import TableRow, decode_rows
+from gateway.tabulate import tabulate
 from gateway.working import background
+from policies.release import NoisyLevel
 
 from .conftest import NOW, PERIOD, TABLE, World, build_world
-from .noisy_release import KILLS, SETTINGS, accounts, count_draws, delivered, person, release_of, spends
+from .noisy_release import (
+    KILLS,
+    SETTINGS,
+    accounts,
+    count_draws,
+    decree,
+    delivered,
+    noise,
+    person,
+    release_of,
+    spends,
+)
 
 ROOT = Path(__file__).parents[2]
+PAID = noise(per_release=125_000, per_period=125_000, per_school_year=500_000)
 
 
 @pytest.fixture
@@ -114,6 +130,26 @@ def test_noise_is_drawn_once_and_downloads_serve_what_was_stored(
     assert (len(drawn), accounts(embedded.gateway)) == (sectors, paid)
 
 
+def test_noise_is_drawn_as_it_was_paid_for(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Paid with 10,000; the worker's purpose files say 125,000 by then: 10,000 is drawn and certified."""
+    with monkeypatch.context() as patch:
+        decree(patch, noise(per_release=10_000, per_period=10_000, per_school_year=40_000))
+        release = asked(embedded)
+    drawn = count_draws(monkeypatch)
+    build(embedded.gateway, release.id)
+    assert set(drawn) == {10_000}
+    certificate = json.loads(release_of(embedded.gateway).certificate)
+    assert {sector["privacy"]["rho_millionths"] for sector in certificate["sectors"].values()} == {10_000}
+
+
+def test_kept_answers_keep_their_meaning(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that goes on under purpose files with other shares gives the bytes that it would have given."""
+    release, first = built_and_forgotten(embedded, monkeypatch)
+    decree(monkeypatch, PAID)
+    build(embedded.gateway, release.id)
+    assert stored(embedded) == first
+
+
 def test_a_second_draw_would_be_seen(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A product that draws again when it is asked again fails the comparison: its bytes differ."""
     release = published(embedded)
@@ -125,11 +161,37 @@ def test_a_second_draw_would_be_seen(embedded: World, monkeypatch: pytest.Monkey
     assert stored(embedded) != first
 
 
-def test_building_again_after_a_crash_gives_the_same_bytes(embedded: World) -> None:
+def test_answers_are_kept_no_longer_than_the_build(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small figures stand in them unsuppressed: stored, they are gone; what was spent stays spent."""
+    assert all(spend.answers for spend in drawn_only(embedded, asked(embedded), monkeypatch).values())
+    build(embedded.gateway, release_of(embedded.gateway).id)
+    kept = spends(embedded.gateway).values()
+    assert {(spend.answers, spend.state, spend.asked) for spend in kept} == {(b"", SpendState.DRAWN, 125_000)}
+
+
+def test_a_build_that_is_given_up_leaves_no_answers(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing goes on from them any more."""
+    release = asked(embedded)
+    drawn_only(embedded, release, monkeypatch)
+    give_up(embedded.gateway, release.id)
+    assert {spend.answers for spend in spends(embedded.gateway).values()} == {b""}
+
+
+def test_the_retention_run_erases_answers_that_were_left(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a build under way stay; once it ended, however that was, the run of the day takes them."""
+    release = asked(embedded)
+    sectors = len(drawn_only(embedded, release, monkeypatch))
+    operator = Identity(embedded.gateway.settings.operator, "operator")
+    assert "answers" not in retention.run(embedded.gateway, operator).of
+    with embedded.gateway.writing() as session:
+        session.get_one(Release, release.id).state = "rejected"
+    assert retention.run(embedded.gateway, operator).of["answers"] == sectors
+    assert {spend.answers for spend in spends(embedded.gateway).values()} == {b""}
+
+
+def test_building_again_after_a_crash_gives_the_same_bytes(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the answers kept, everything that follows from them comes out the same."""
-    release = published(embedded)
-    first = stored(embedded)
-    forget(embedded, release)
+    release, first = built_and_forgotten(embedded, monkeypatch)
     build(embedded.gateway, release.id)
     assert stored(embedded) == first
 
@@ -156,9 +218,7 @@ def test_killed_at_any_step(noisy_world: World, step: str, monkeypatch: pytest.M
         assert (found.state, found.failure, drawn) == ("failed", "noise-lost", [])
     else:
         assert (found.state, len(drawn)) == ("built", sectors - len(before))
-    after = spends(gateway)
-    assert len(after) == sectors
-    assert {sector: after[sector].answers for sector in before} == before
+    assert [spend.answers for spend in spends(gateway).values()] == [b""] * sectors
 
 
 def test_a_second_release_of_the_period_is_refused(embedded: World) -> None:
@@ -177,19 +237,43 @@ def test_a_second_release_of_the_period_is_refused(embedded: World) -> None:
 def test_a_sector_published_with_noise_does_not_leave_exact_that_year(embedded: World) -> None:
     """After a release with noise the same deployment without noise is refused, by the ledger."""
     published(embedded)
-    file = embedded.gateway.home.settings_file
-    file.write_text(re.sub(r"(?m)^methods = .*$", "methods = {}", file.read_text()))
-    plain = World(open_gateway(embedded.gateway.home), embedded.region).at(NOW).gateway
-    with embedded.gateway.writing() as session:
-        session.exec(update(Release).values(state="rejected"))
-    refused = request_build(plain, person(embedded, "again"), TABLE, PERIOD)
-    plain.database.dispose()
+    refused = rejected_and_asked_exact(embedded)
     assert isinstance(refused, Refused)
     assert (refused.code, refused.facts["method"], refused.facts["asked"]) == ("other-method", "dp", "exact")
 
 
+def test_a_sector_whose_noise_was_never_published_can_leave_exact(embedded: World) -> None:
+    """A build that was rejected spent the period's noise; without noise the same period is built."""
+    build(embedded.gateway, asked(embedded).id)
+    assert isinstance(rejected_and_asked_exact(embedded), Release)
+
+
+def test_every_level_of_the_shares_can_be_asked(embedded: World) -> None:
+    """What a purpose file may name, a sector with SWVs answers."""
+    with embedded.gateway.reading() as session:
+        period = session.exec(select(Period)).one()
+        table = next(t for t in tabulate(session, period, embedded.gateway.contracts[TABLE]) if t.has_swv)
+    levels = get_args(NoisyLevel)
+    design = noisy.design_of(table, noise(shares=dict.fromkeys(levels, 100 // len(levels))))
+    assert len(design.asks) == len(levels)
+
+
 def _always_reserved(*_: object) -> BudgetSpend:
-    return BudgetSpend(release_id="", population="", school_year="", asked=1, state=SpendState.RESERVED)
+    return BudgetSpend(
+        release_id="", population="", school_year="", asked=1, noise=PAID.model_dump_json(), state=SpendState.RESERVED
+    )
+
+
+def rejected_and_asked_exact(world: World) -> Release | Refused:
+    """The answer to the period asked for again, with settings that name no sector for noise."""
+    file = world.gateway.home.settings_file
+    file.write_text(re.sub(r"(?m)^methods = .*$", "methods = {}", file.read_text()))
+    plain = World(open_gateway(world.gateway.home), world.region).at(NOW).gateway
+    with world.gateway.writing() as session:
+        session.exec(update(Release).values(state="rejected"))
+    outcome = request_build(plain, person(world, "again"), TABLE, PERIOD)
+    plain.database.dispose()
+    return outcome
 
 
 def stored(world: World) -> bytes:
@@ -197,6 +281,28 @@ def stored(world: World) -> bytes:
     with world.gateway.reading() as session:
         parts = session.exec(select(ReleaseSlice).order_by(ReleaseSlice.level, ReleaseSlice.area, ReleaseSlice.sector))
         return b"".join(part.rows for part in parts)
+
+
+def drawn_only(world: World, release: Release, patch: pytest.MonkeyPatch) -> dict[str, BudgetSpend]:
+    """What was spent by a build that stopped just before the release was stored."""
+    with patch.context() as stopping:
+        stopping.setattr(building, "_store", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            build(world.gateway, release.id)
+    return spends(world.gateway)
+
+
+def built_and_forgotten(world: World, patch: pytest.MonkeyPatch) -> tuple[Release, bytes]:
+    """A release as it stood before it was stored, and the bytes that were stored."""
+    release = asked(world)
+    kept = drawn_only(world, release, patch)
+    build(world.gateway, release.id)
+    first = stored(world)
+    forget(world, release)
+    with world.gateway.writing() as session:
+        for spend in kept.values():
+            session.merge(spend)
+    return release, first
 
 
 def forget(world: World, release: Release) -> None:

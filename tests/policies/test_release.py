@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from policies.purpose import load_purposes
 from policies.release import Conflict, MethodChoice, Noise, Release, Served, Show, merge
@@ -69,7 +70,7 @@ def test_a_line_of_the_list_is_what_protect_takes() -> None:
 
 LINE = Show(sectors=("po",), kinds=("all",), site="swv", subdivision="total", band="half")
 BUDGET = Noise(
-    mechanism="gaussian", per_release=1, per_period=1, per_school_year=4, shares={"swv": 100}, decided_by="test"
+    mechanism="gaussian", per_release=1, per_period=1, per_school_year=4, shares={"country": 100}, decided_by="test"
 )  # fmt: skip
 
 
@@ -114,6 +115,21 @@ def test_one_release_has_one_budget() -> None:
     with pytest.raises(Conflict, match="different noise budgets in a, b"):
         merge([first, Served("b", release(method="dp", noise=other), 1, False)])
     assert merge([first, replace(first, purpose="b")]).noise == BUDGET
+
+
+@pytest.mark.parametrize(("shares", "per_release", "told"), [
+    ({"provincie": 50, "country": 50}, 100, "'site_subdivision', 'site', 'gemeente', 'swv' or 'country'"),
+    ({"site_subdivision": 60, "site": 40}, 100, "give some to gemeente or country"),
+    ({"site": 60, "swv": 40}, 100, "give some to gemeente or country"),
+    ({"site": 99, "country": 1}, 99, "a share gets nothing"),
+])  # fmt: skip
+def test_shares_that_no_draw_could_serve_are_refused_at_once(
+    shares: dict[str, int], per_release: int, told: str
+) -> None:
+    """A purpose file says so when it is read, not a release whose budget is gone."""
+    figures = {"per_release": per_release, "per_period": 100, "per_school_year": 400, "shares": shares}
+    with pytest.raises(ValidationError, match=told):
+        Noise.model_validate({"mechanism": "gaussian", "decided_by": "test"} | figures)
 
 
 def test_a_release_serves_somebody() -> None:
