@@ -1,6 +1,7 @@
 """A release before its decision: who judges does not read what another judged."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -51,6 +52,19 @@ def test_the_page_lets_a_release_be_stopped(stage: Stage, judged: str, state: Re
         session.get_one(Release, judged).state = state
     with stage.client(role) as client:
         assert 'value="reject"' in client.get(f"/operator/releases/{judged}").text
+
+
+def test_a_missing_reason_is_told_at_each_form(stage: Stage, judged: str) -> None:
+    """An approved release can be published or stopped: a form without its reason points at a text of its own."""
+    with stage.gateway.writing() as session:
+        session.get_one(Release, judged).state = ReleaseState.APPROVED
+    with stage.client("approver") as client:
+        page = client.get(f"/operator/releases/{judged}").text
+        token = re.findall(r'name="csrf" value="([^"]+)"', page)
+        fields = {"csrf": token[0] if token else "", "act": "publish", "reason": ""}
+        told = client.post(f"/operator/releases/{judged}", data=fields, headers={"Origin": stage.url}).text
+    ids = re.findall(r' id="(reason-[^"]+)"', told)
+    assert sorted(ids) == ["reason-fault-publish", "reason-fault-reject", "reason-publish", "reason-reject"]
 
 
 def test_the_page_names_the_rule_that_the_figures_were_made_by(stage: Stage, judged: str) -> None:
