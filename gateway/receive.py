@@ -38,6 +38,7 @@ from policies.question import Action
 from policies.things import Delivery
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
 
+_TRIES = 3  # a rotation comes in between once, if ever
 CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 # Statements of every delivery are built once, and ask for columns: to make an object of a row costs as much again.
 _SITE, _SUBMISSION = table_of(SiteFacts).c, table_of(Submission).c
@@ -190,7 +191,12 @@ def receive(
     if dry_run:  # (4)
         gateway.log_act(_entry(Event.SUBMISSION_CHECKED, matter), decision)
         return Checked(parsed.counts, parsed.notes)
-    done = _store(gateway, identity, matter, decision, upload=upload, parsed=parsed)
+    for _ in range(_TRIES):
+        done = _store(gateway, identity, matter, decision, upload=upload, parsed=parsed)
+        if done is not None:
+            break
+    else:
+        done = Refused("busy", retry_after=1)
     if isinstance(done, Refused):
         gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
     return replace(done, notes=parsed.notes) if isinstance(done, Received) and done.created else done
@@ -198,10 +204,10 @@ def receive(
 
 def _store(
     gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, *, upload: Upload, parsed: Parsed
-) -> Received | Refused:
+) -> Received | Refused | None:
     """Make what can be made while others write, then (5): one transaction, for a credential that is still good.
 
-    When a key that it was made with was followed by another meanwhile, it is made again.
+    None when a key that it was made with was followed by another meanwhile: then it is made again.
     """
     purpose = gateway.law.purposes.accepting(matter.contract.collection.id, Kind.SITE, matter.thing.data)[0]
     made = prepare(gateway, parsed, upload.body, purpose=purpose, period=matter.period.code)
@@ -214,8 +220,7 @@ def _store(
             return Refused("unauthenticated")
         return _Storing(gateway, session, matter, decision, upload, made, tag).store()
 
-    done = gateway.together(store)  # (5)
-    return done or _store(gateway, identity, matter, decision, upload=upload, parsed=parsed)
+    return gateway.together(store)  # (5)
 
 
 def _entry(event: Event, matter: Matter, **more: object) -> Entry:
