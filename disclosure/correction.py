@@ -15,8 +15,8 @@ import pandas as pd
 from disclosure.errors import DisclosureError
 from disclosure.grid import Grid, build_grid
 from disclosure.hierarchy import Hierarchy, lay_out
-from disclosure.primary import FAR
-from disclosure.problem import pose
+from disclosure.known import add_known
+from disclosure.primary import FAR, find_primary
 from disclosure.protect import Build, build
 from disclosure.rules import Cell, Inequality, Pattern
 from disclosure.table import SUPPRESSED, ProtectedTable, read_counts
@@ -115,7 +115,10 @@ def _least(grid: Grid, counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
 
     Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped.
     """
-    primary = pose(grid, read_counts(grid, counts, terms.count).leaves, terms, seed=b"").primary
+    values, listed = grid.cells(read_counts(grid, counts, terms.count).leaves), grid.listed(terms.publish)
+    primary = find_primary(grid, values, listed, listed, rule=terms.rule, public=terms.public)
+    if terms.known is not None:
+        primary = add_known(grid, values, primary, terms.known)
     found = []
     for part, whole, other in ((DROPPED, OLD, NEW), (ADDED, NEW, OLD)):
         rows = {version: np.flatnonzero(grid.select({VERSION: [version]})[1]) for version in (part, whole, other)}

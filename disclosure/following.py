@@ -111,42 +111,59 @@ def _spanned(grid: Grid, known: np.ndarray) -> np.ndarray:
 def _unmoved(members: sparse.csr_array, rows: np.ndarray, available: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Cells that no change of the leaves moves which leaves the known cells alone: exactly what these add up to.
 
-    What least squares leave of a random change is such a change, and moves any other cell with probability 1.
+    What a solution by least squares leaves of a random change is such a change, and moves any other cell with
+    probability 1. Units that differ in nothing are solved for as one.
     """
     units, support = len(available), members @ (available @ rows.T)
     known = known & (support > 0)
-    quiet = _quiet(rows, available, known[:units])
-    areas = np.flatnonzero(known[units:].any(axis=1)) + units
-    above = sparse.csr_array(members[areas].astype(float))
-    below, weight = sparse.csr_array(above.T), known[areas] / np.sqrt(np.maximum(support[areas], 1))
+    areas, read = np.flatnonzero(known[units:].any(axis=1)) + units, known[units:].any(axis=0)
+    first, number, size = _alike(members[units:], available, known[:units])
+    above, line = sparse.csr_array(members[areas][:, first].astype(float)), rows[read]
+    below, weight = (
+        sparse.csr_array(above.T),
+        known[np.ix_(areas, read)] / np.sqrt(np.maximum(support[areas][:, read], 1)),
+    )
+    quiet = _quiet(rows, available[first], known[first])
 
     def cells(change: np.ndarray) -> np.ndarray:
-        return np.asarray(above @ (quiet(change.reshape(units, -1)) @ rows.T) * weight)
+        return np.asarray(above @ (quiet(change.reshape(len(first), -1)) @ line.T) * weight)
 
     def back(moved: np.ndarray) -> np.ndarray:
-        return np.asarray(quiet((below @ (moved.reshape(weight.shape) * weight)) @ rows).ravel())
+        return np.asarray(quiet((below @ (moved.reshape(weight.shape) * weight)) @ line).ravel())
 
-    told = LinearOperator((weight.size, available.size), matvec=lambda change: cells(change).ravel(), rmatvec=back)
+    told = LinearOperator((weight.size, len(first) * rows.shape[1]), lambda change: cells(change).ravel(), back)
+    join = sparse.csr_array((np.ones(units), (number, np.arange(units))))
     moved = np.zeros(known.shape)
     for seed in range(DRAWS):
-        change = np.random.default_rng(seed).standard_normal(available.size)
-        weight[np.abs(cells(change)) < _SAME * weight] = 0  # what the units say already
-        change -= lsmr(told, cells(change).ravel(), atol=_EXACT, btol=_EXACT, conlim=0, maxiter=MOST)[0]
-        moved = np.maximum(moved, np.abs(members @ (quiet(change.reshape(units, -1)) @ rows.T)))
+        change = np.random.default_rng(seed).standard_normal(available.shape)
+        seen = cells(np.asarray(join @ change))
+        weight[np.abs(seen) < _SAME * weight] = 0  # what the units say already
+        taken = lsmr(told, np.where(weight > 0, seen, 0).ravel(), atol=_EXACT, btol=_EXACT, conlim=0, maxiter=MOST)[0]
+        change -= (taken.reshape(len(first), -1) / size[:, None])[number]
+        moved = np.maximum(moved, np.abs(members @ (_quiet(rows, available, known[:units])(change) @ rows.T)))
     if (moved[known] > _SAME).any():
         raise DisclosureError("what follows from the table could not be worked out; report this fault, publish nothing")
     return np.asarray(moved < _SAME)
 
 
+def _alike(
+    areas: sparse.csr_array, available: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Units in the same areas that have the same leaves and the same known cells: the first, which class, how many."""
+    bits = np.packbits(np.concatenate([areas.T.toarray() > 0, available, known], axis=1), axis=1)
+    _, first, number, size = np.unique(bits, axis=0, return_index=True, return_inverse=True, return_counts=True)
+    return first, number.ravel(), size
+
+
 def _quiet(rows: np.ndarray, available: np.ndarray, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Takes out of changes of leaves, U x P, what a known cell of a unit would show; alike units at once."""
-    kinds, number = np.unique(np.concatenate([known, available], axis=1), axis=0, return_inverse=True)
-    parts = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+    bits = np.packbits(np.concatenate([available, known], axis=1), axis=1)
+    _, first, number = np.unique(bits, axis=0, return_index=True, return_inverse=True)
+    parts = np.split(np.argsort(number.ravel(), kind="stable"), np.cumsum(np.bincount(number.ravel()))[:-1])
     keeps = []
-    for kind in kinds:
-        there = kind[known.shape[1] :].astype(float)
-        lines = rows[kind[: known.shape[1]]] * there
-        keeps.append(np.diag(there) - np.linalg.pinv(lines) @ lines)
+    for unit in first:
+        lines = rows[known[unit]] * available[unit]
+        keeps.append(np.diag(available[unit].astype(float)) - np.linalg.pinv(lines) @ lines)
 
     def quiet(change: np.ndarray) -> np.ndarray:
         kept = np.empty_like(change)
