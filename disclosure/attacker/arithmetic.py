@@ -87,9 +87,9 @@ class _Paper:
             key = known[rows].tobytes(), there[leaves].tobytes(), rows.tobytes()
             if key not in self._seen:
                 every = self._layout.rows[np.ix_(rows, leaves & there)].T.astype(float)
-                given = every[:, known[rows]]
-                times = np.linalg.lstsq(given, every)[0] if given.size else np.zeros((given.shape[1], len(rows)))
-                self._seen[key] = np.abs(given @ times - every).max(axis=0, initial=0) < CLOSE
+                given = np.unique(every[:, known[rows]], axis=1)
+                base = linalg.orth(given) if given.any() else np.zeros((len(every), 0))
+                self._seen[key] = np.abs(base @ (base.T @ every) - every).max(axis=0, initial=0) < CLOSE
             found[rows] |= self._seen[key]
         self._seen[whole] = found
         return found
@@ -140,7 +140,10 @@ def _stays(members: sparse.csr_array, rows: np.ndarray, possible: np.ndarray, to
     free = sparse.csr_array(
         sparse.block_diag([kinds[told[unit].tobytes() + possible[unit].tobytes()] for unit in range(units)])
     )
-    lines = [sparse.kron(members[units:][told[units:, row]], line[None]) @ free for row, line in enumerate(rows)]
+    each = sparse.identity(units)
+    lines = [
+        members[units:][told[units:, row]] @ (sparse.kron(each, line[None]) @ free) for row, line in enumerate(rows)
+    ]
     sums = sparse.csr_array(sparse.vstack(lines))
     length = sparse.linalg.norm(sums, axis=1)
     sums = sparse.csr_array(sparse.diags_array(1 / length[length > CLOSE]) @ sums[np.flatnonzero(length > CLOSE)])
