@@ -17,9 +17,8 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = {
     "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December"),
 }  # fmt: skip
-_CODE = re.compile(r"[a-z0-9_]+")
+_CODE = re.compile(r"(≥ )?([a-z0-9_]+)")
 _LINK = re.compile(r"\[([^\]]+)\]\((\w+)\)")
-_SIGNS = {"≥": "sign.from", ">": "sign.more"}
 NOTHING = "–"
 _DAYS_A_YEAR = 365.25
 _FROM_YEARS = 2
@@ -66,10 +65,18 @@ def short(code: str, language: Language) -> str:
 
 def fault_text(fault: Fault, language: Language) -> str:
     """What is wrong and how to mend it; the codes that place it in words."""
-    where = _CODE.sub(lambda found: short(found.group(), language), fault.where)
-    for sign, key in _SIGNS.items():
-        where = where.replace(sign, text("pages", key, language))
+
+    def said(found: re.Match[str]) -> str:
+        return _from(found[2], language) if found[1] else short(found[2], language)
+
+    where = _CODE.sub(said, fault.where).replace(">", text("pages", "sign.more", language))
     return rule_text(replace(fault, where=where), language)
+
+
+def _from(band: str, language: Language) -> str:
+    """A band and all above it: by its lower bound where we have words, which belongs to the band below."""
+    bound = titled("sign", band, language)
+    return bound if bound != band else text("pages", "sign.from", language, band=band)
 
 
 def plainly(value: object, language: Language) -> str:

@@ -33,9 +33,20 @@ def test_the_place_of_a_fault_is_said_in_words() -> None:
     """Codes in the place of a fault become what stands beside the field."""
     fault = Fault("COUNT-EMPTY", 2, "pupils", "lower_years · illness · 5to10")
     assert "onderbouw · waarvan ziekte · 5–10%" in words.fault_text(fault, "nl")
-    order = Fault("COUNT-ORDER", where="lower_years · illness ≥ 5to10 > authorised ≥ 5to10")
-    said = "lower years · of which illness from 5–10% is more than authorised from 5–10%"
-    assert said in words.fault_text(order, "en")
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("illness ≥ 5to10 > authorised ≥ 5to10", "waarvan ziekte boven 5% is meer dan geoorloofd boven 5%"),
+        ("all ≥ above20 > authorised ≥ 10to20", "alle verzuim boven 20% is meer dan geoorloofd boven 10%"),
+        ("all ≥ ks2 > illness ≥ ks2", "alle verzuim vanaf ks2 is meer dan waarvan ziekte vanaf ks2"),
+    ],
+)
+def test_an_order_names_the_bound_of_a_band(where: str, said: str) -> None:
+    """A bound belongs to the band below it: from 5–10% up is above 5%; a band without words is named itself."""
+    fault = Fault("COUNT-ORDER", where=f"lower_years · {where}")
+    assert f"onderbouw · {said}" in words.fault_text(fault, "nl")
 
 
 @pytest.mark.parametrize(
