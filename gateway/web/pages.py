@@ -23,6 +23,7 @@ from gateway.store import WebSession
 from gateway.web import words
 from gateway.web.assets import address
 from policies.decision import Deny
+from policies.documents import basis_of
 from policies.purpose import Status
 
 LANGUAGE_COOKIE = "language"
@@ -200,8 +201,13 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
 
     def audited(column: str, value: str) -> str:
         """A value of the log in words: events, outcomes and purposes have them, rules and codes do not."""
-        return {"event": lambda: t(f"event.{value}"), "decision": lambda: t(f"state.{value}"),
-                "purpose": lambda: purpose(value)}.get(column, lambda: value)()  # fmt: skip
+        said = {
+            "event": lambda: t(f"event.{value}"),
+            "decision": lambda: t(f"state.{value}"),
+            "purpose": lambda: purpose(value),
+            "basis": lambda: words.cited(value, gateway.law.purposes.sources, language),
+        }
+        return said.get(column, lambda: value)()
 
     def t(key: str, **facts: object) -> str:
         return words.filled(catalogue("pages")[key][language], facts)
@@ -222,6 +228,8 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "short": lambda value: words.short(value, language),
         "fault_text": lambda fault: words.fault_text(fault, language),
         "rule_note": lambda rule: words.fault_text(Fault(rule), language),
+        "rule_in_general": lambda rule: words.rule_in_general(rule, language),
+        "basis": lambda rule: basis_of(rule, language),
         "purpose": purpose,
         "audited": audited,
         "titled": lambda family, name: words.titled(family, name, language),

@@ -8,6 +8,7 @@ from markupsafe import Markup
 from gateway.messages import named
 from gateway.outcome import Fault
 from gateway.web import words
+from tests.policies.world import law
 
 
 def test_moments_are_said_in_amsterdam_time() -> None:
@@ -47,6 +48,27 @@ def test_an_order_names_the_bound_of_a_band(where: str, said: str) -> None:
     """A bound belongs to the band below it: from 5–10% up is above 5%; a band without words is named itself."""
     fault = Fault("COUNT-ORDER", where=f"lower_years · {where}")
     assert f"onderbouw · {said}" in words.fault_text(fault, "nl")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("ROW-MISSING", "Deze combinatie ontbreekt. Voeg de rij toe; geen leerlingen schrijft u als 0."),
+        ("COLUMN-MISSING", "De kolom … ontbreekt. Voeg haar toe; de kolomnamen staan in het sjabloon."),
+        ("SITE-SECTOR", "De sector is po, so, vo of vso."),
+        ("no-such-rule", ""),
+    ],
+)
+def test_a_rule_is_said_without_the_place_where_a_file_broke_it(rule: str, said: str) -> None:
+    """The log keeps the code of the rule only; what is no rule of files has no text."""
+    assert words.rule_in_general(rule, "nl") == said
+
+
+def test_a_reference_of_the_log_names_its_document() -> None:
+    """The title of the document and the place in it; what is no longer cited stays as it was written."""
+    assert words.cited("uavg par. 5", law().law.purposes.sources, "en") == "Dutch GDPR Implementation Act, 5"
+    assert words.cited("lpw", law().law.purposes.sources, "nl") == "Leerplichtwet 1969"
+    assert words.cited("old-law par. 3", law().law.purposes.sources, "nl") == "old-law, 3"
 
 
 @pytest.mark.parametrize(
