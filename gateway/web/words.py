@@ -27,8 +27,9 @@ _DAYS_A_YEAR = 365.25
 _FROM_YEARS = 2
 
 
-def day(value: date | None, language: Language) -> str:
-    """A day in words: `1 december 2026`."""
+def day(value: date | str | None, language: Language) -> str:
+    """A day in words: `1 december 2026`; a document has it as `2026-12-01`."""
+    value = date.fromisoformat(value) if isinstance(value, str) else value
     return NOTHING if value is None else f"{value.day} {_MONTHS[language][value.month - 1]} {value.year}"
 
 

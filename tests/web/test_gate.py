@@ -246,6 +246,27 @@ def test_every_problem_of_the_api_has_its_page(stage: Stage) -> None:
         assert body["title"] in page.text
 
 
+@pytest.mark.parametrize("path", ["/rules", "/rules/history", "/register", "/law", "/parents"])
+def test_an_english_page_is_english(stage: Stage, path: str) -> None:
+    """Articles are cited under their English names, and days are said in words."""
+    with stage.client() as client:
+        client.cookies.set("language", "en")
+        page = client.get(path).text
+    assert '<html lang="en"' in page
+    assert not re.findall(r"\bAVG\b|\bonder [a-f]\b|>As of 20..-|, par\. ", page)
+
+
+def test_the_command_that_checks_a_bundle_names_the_bundle(stage: Stage) -> None:
+    """What the page says to type works on the files that it hands out."""
+    with stage.client("controller-officer") as client:
+        page = client.get("/audit/check").text
+        bundle = client.post("/audit/bundle", data={"csrf": csrf(page)})
+    named = re.search(r'filename="?([\w.-]+\.zip)', bundle.headers["content-disposition"])
+    assert named
+    assert f"verify.pyz {named[1]} --policy policy.txt" in page
+    assert '<a href="/audit/policy.txt" download>' in page
+
+
 def test_a_recipient_cannot_open_a_school_s_own_receipt(stage: Stage) -> None:
     """A receipt opens for its own party only."""
     with stage.client("swv") as swv, stage.client("gemeente") as other:
