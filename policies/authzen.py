@@ -146,7 +146,8 @@ def _refusal(decision: Deny) -> dict[str, object]:
 def _ground(ground: Ground) -> dict[str, object]:
     return {
         "rule": ground.rule,
-        "legal_basis": ground.legal_basis,
+        "legal_basis": ground.legal_basis.nl,
+        "legal_basis_en": ground.legal_basis.en,
         "source": ground.source,
         "status": ground.status,
         "explanation": ground.explanation.model_dump(),

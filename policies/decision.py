@@ -29,14 +29,14 @@ class Ground:
 
     Attributes:
         rule: id of the rule, or `purpose:` and the id of the purpose.
-        legal_basis: article, in Dutch.
+        legal_basis: article, in both languages.
         source: key of `sources.toml`, with the paragraph.
         status: in_force, proposed, undecided or refused.
         explanation: what it means, in both languages.
     """
 
     rule: str
-    legal_basis: str
+    legal_basis: Text
     source: str
     status: str
     explanation: Text

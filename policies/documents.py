@@ -46,6 +46,11 @@ def receipt_page(receipt: Json, withdraw_at: str, language: Language = "nl") -> 
     return _page("receipt.html", receipt, language, withdraw_at=withdraw_at)
 
 
+def basis_of(rule: Mapping[str, Any], language: Language) -> str:
+    """The article of a rule of the register, or of one made when there were articles in Dutch only."""
+    return str(rule["legal_basis"] if language == "nl" else rule.get("legal_basis_en", rule["legal_basis"]))
+
+
 def _page(name: str, document: Json, language: Language, **more: object) -> str:
     def said(text: Mapping[str, str]) -> str:
         return text[language]
@@ -53,7 +58,11 @@ def _page(name: str, document: Json, language: Language, **more: object) -> str:
     def joined(texts: list[Mapping[str, str]]) -> str:
         return ", ".join(map(said, texts))
 
-    return _PAGES.get_template(name).render(doc=document, language=language, said=said, joined=joined, **more)
+    def basis(rule: Mapping[str, str]) -> str:
+        return basis_of(rule, language)
+
+    told = {"said": said, "joined": joined, "basis": basis}
+    return _PAGES.get_template(name).render(doc=document, language=language, **told, **more)
 
 
 def _by_id(parent: Any, key: str) -> dict[str, Any]:  # noqa: ANN401  JSON

@@ -357,12 +357,12 @@ def _policy_set(forms: Mapping[str, Mapping[str, Any]]) -> cedarpy.PolicySet:
 
 def _ground_of_rule(rule: Rule) -> Ground:
     said = rule.annotations
-    return Ground(rule.id, said["legal_basis"], said["source"], said["status"], rule.explanation)
+    return Ground(rule.id, rule.legal_basis, said["source"], said["status"], rule.explanation)
 
 
 def _grounds_of_purpose(purpose: Purpose) -> Iterator[Ground]:
     for cited in purpose.legal_basis:
-        yield Ground(f"purpose:{purpose.id}", cited.article.nl, cited.reference, purpose.status.value, cited.article)
+        yield Ground(f"purpose:{purpose.id}", cited.article, cited.reference, purpose.status.value, cited.article)
 
 
 def _hash(

@@ -10,7 +10,7 @@ from policies.sources import Text
 Expression = Mapping[str, Any]
 """A condition in Cedar's JSON form: one key, the operator, over its operands."""
 
-ANNOTATIONS = ("id", "legal_basis", "source", "status", "explanation", "explanation_en")
+ANNOTATIONS = ("id", "legal_basis", "legal_basis_en", "source", "status", "explanation", "explanation_en")
 OPTIONAL_ANNOTATIONS = ("conceals", "obliges")
 
 
@@ -41,6 +41,11 @@ class Rule:
     def explanation(self) -> Text:
         """The lawyer's sentence."""
         return Text(nl=self.annotations["explanation"], en=self.annotations["explanation_en"])
+
+    @property
+    def legal_basis(self) -> Text:
+        """The article it rests on, in words."""
+        return Text(nl=self.annotations["legal_basis"], en=self.annotations["legal_basis_en"])
 
     @property
     def conceals(self) -> bool:

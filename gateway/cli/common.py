@@ -102,7 +102,7 @@ def refuse(refused: Refused, lang: str = "nl") -> NoReturn:
     for sentence in decision.why if decision is not None else ():
         say_error(f"  {getattr(sentence, wanted)}")
     for ground in decision.grounds if decision is not None else ():
-        say_error(f"  [{ground.rule}] {ground.legal_basis} ({ground.source})")
+        say_error(f"  [{ground.rule}] {getattr(ground.legal_basis, wanted)} ({ground.source})")
     raise typer.Exit(1)
 
 

@@ -53,8 +53,9 @@ def _say_decision(decided: Any, lang: str) -> None:  # noqa: ANN401  JSON
     for ground in context["grounds"]:
         explained = ground["explanation"][language(lang)]
         say(f"  [{ground['rule']}] {explained}")
-        if ground["legal_basis"] != explained:
-            say(f"    {ground['legal_basis']}")
+        basis = ground["legal_basis" if language(lang) == "nl" else "legal_basis_en"]
+        if basis != explained:
+            say(f"    {basis}")
     if not decided["decision"]:
         say(f"  {context['reason_user'][language(lang)]}")
     near = context.get("near")
@@ -126,7 +127,7 @@ def policy_rules(data: Data = None, as_json: Json = False, lang: Lang = "nl") ->
         {
             "id": rule.id,
             "effect": rule.effect,
-            "basis": rule.annotations["legal_basis"],
+            "basis": getattr(rule.legal_basis, language(lang)),
             "status": rule.annotations["status"],
             "sentence": getattr(rule_sentence(rule, law.vocabulary), language(lang)),
         }

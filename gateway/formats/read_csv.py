@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Collection, Iterator
 
-from gateway.formats.sheet import MAX_CELL, Sheet, UnreadableFile, checked_rows
+from gateway.formats.sheet import MAX_CELL, Sheet, UnreadableFile, checked_rows, is_no_table
 
 DELIMITERS = ";,\t"
 # The first line by which Excel is told the delimiter: Excel does not show it, so rows are counted from the next one.
@@ -48,9 +48,9 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
     Raises:
         UnreadableFile: empty, binary, of no readable encoding, badly quoted, or above a limit.
     """
-    text, notes = decode(body)
-    if "\0" in text:
+    if is_no_table(body):
         raise UnreadableFile("FILE-TYPE")
+    text, notes = decode(body)
     told = _FOR_EXCEL.match(text)
     text = text[told.end() :] if told else text
     delimiter = delimiter_of(text.lstrip().split("\n", 1)[0], known)

@@ -50,6 +50,15 @@ class UnreadableFile(Exception):  # noqa: N818  it is an outcome that `gateway.r
         self.fault = Fault(rule, row, column)
 
 
+# How files begin that are text to a computer and no table to anybody: a PDF, and a web page or XML saved as .xls.
+_NO_TABLES = (b"%pdf-", b"<!doctype", b"<html", b"<?xml")
+
+
+def is_no_table(body: bytes) -> bool:
+    """Whether a file that is neither XLSX nor JSON cannot be CSV either."""
+    return b"\0" in body or body.lstrip(b"\xef\xbb\xbf \t\r\n")[:9].lower().startswith(_NO_TABLES)
+
+
 def content_of(body: bytes) -> Content:
     """Tell CSV, XLSX and JSON apart by content."""
     if body.startswith(b"PK\x03\x04"):

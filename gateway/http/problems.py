@@ -64,7 +64,7 @@ def decision_body(decision: Deny, wanted: Language) -> dict[str, Any]:
         "rules": [
             {
                 "id": ground.rule,
-                "legalBasis": ground.legal_basis,
+                "legalBasis": getattr(ground.legal_basis, wanted),
                 "source": ground.source,
                 "status": ground.status,
                 "explanation": getattr(ground.explanation, wanted),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gateway import changes, deliveries
-from gateway.formats.sheet import Content, content_of
+from gateway.formats.sheet import Content, content_of, is_no_table
 from gateway.http.bodies import answer_json
 from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
@@ -61,7 +61,7 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
     upload = Upload(collection, party, period, body, idempotency_key)
     outcome = await run_in_threadpool(receive, gateway, caller, upload, dry_run=dry_run)
     if isinstance(outcome, Refused):
-        no_file_of_ours = outcome.code == "faults-in-file" and content_of(body) is Content.CSV and b"\0" in body
+        no_file_of_ours = outcome.code == "faults-in-file" and content_of(body) is Content.CSV and is_no_table(body)
         return problem(request, Refused("unsupported-media") if no_file_of_ours else outcome)
     if isinstance(outcome, Checked):
         return _json(CheckedBody(pupils=head_count(dict(outcome.counts)), notes=list(outcome.notes)), 200)

@@ -16,6 +16,7 @@ from audit.proofs import Place
 from audit.timeline import Filter
 from audit.verify import FAULTS
 from gateway import lawbook, overview, trail
+from gateway.context import Gateway
 from gateway.outcome import Refused
 from gateway.oversight import policy_text, scope_of
 from gateway.publish.downloading import catalogue, read_certificate
@@ -113,7 +114,7 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
 
 def check(request: Request, who: Visitor) -> Response:
     """How the log is checked, here and elsewhere."""
-    return page(request, who, "audit_check.html", verdict=None, fault=None, scope=scope_of(who.known))
+    return _checked(request, who, None)
 
 
 def run_check(request: Request, who: Visitor, _form: Form) -> Response:
@@ -121,8 +122,18 @@ def run_check(request: Request, who: Visitor, _form: Form) -> Response:
     verdict = trail.check_log(gateway_of(request), who.known)
     if isinstance(verdict, Refused):
         return refusal(request, who, verdict)
-    fault = FAULTS.get(verdict.fault)
-    return page(request, who, "audit_check.html", verdict=verdict, fault=fault, scope=scope_of(who.known))
+    return _checked(request, who, verdict)
+
+
+def _checked(request: Request, who: Visitor, verdict: trail.Verdict | None) -> Response:
+    named = _bundle_name(gateway_of(request))
+    fault = FAULTS.get(verdict.fault) if verdict else None
+    scope = scope_of(who.known)
+    return page(request, who, "audit_check.html", verdict=verdict, fault=fault, scope=scope, bundle=named)
+
+
+def _bundle_name(gateway: Gateway) -> str:
+    return f"logboek-{gateway.today}.zip"
 
 
 def bundle(request: Request, who: Visitor, _form: Form) -> Response:
@@ -131,7 +142,7 @@ def bundle(request: Request, who: Visitor, _form: Form) -> Response:
     taken = trail.take_out(gateway, who.known)
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
-    return attachment(taken, f"logboek-{gateway.today}.zip", "application/zip")
+    return attachment(taken, _bundle_name(gateway), "application/zip")
 
 
 def verifier(_request: Request, _who: Visitor) -> Response:

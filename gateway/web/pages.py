@@ -23,6 +23,7 @@ from gateway.store import WebSession
 from gateway.web import words
 from gateway.web.assets import address
 from policies.decision import Deny
+from policies.documents import basis_of
 from policies.purpose import Status
 
 LANGUAGE_COOKIE = "language"
@@ -190,18 +191,20 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
     }
 
 
+def _audited(gateway: Gateway, language: Language, column: str, value: str) -> str:
+    """A value of the log in words: events, outcomes, purposes and articles have them, rules and codes do not."""
+    purposes = gateway.law.purposes
+    if column == "purpose" and value in purposes:
+        return str(getattr(purposes[value].title, language))
+    if column == "basis":
+        return words.cited(value, purposes.sources, language)
+    family = {"event": "event", "decision": "state"}.get(column)
+    return str(catalogue("pages")[f"{family}.{value}"][language]) if family else value
+
+
 def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
     """The functions with which templates speak one language."""
     contact = gateway.settings.contact
-
-    def purpose(name: str) -> str:
-        known = gateway.law.purposes.by_id.get(name)
-        return getattr(known.title, language) if known else name
-
-    def audited(column: str, value: str) -> str:
-        """A value of the log in words: events, outcomes and purposes have them, rules and codes do not."""
-        return {"event": lambda: t(f"event.{value}"), "decision": lambda: t(f"state.{value}"),
-                "purpose": lambda: purpose(value)}.get(column, lambda: value)()  # fmt: skip
 
     def t(key: str, **facts: object) -> str:
         return words.filled(catalogue("pages")[key][language], facts)
@@ -222,8 +225,10 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "short": lambda value: words.short(value, language),
         "fault_text": lambda fault: words.fault_text(fault, language),
         "rule_note": lambda rule: words.fault_text(Fault(rule), language),
-        "purpose": purpose,
-        "audited": audited,
+        "rule_in_general": lambda rule: words.rule_in_general(rule, language),
+        "basis": lambda rule: basis_of(rule, language),
+        "purpose": lambda name: _audited(gateway, language, "purpose", name),
+        "audited": lambda column, value: _audited(gateway, language, column, value),
         "titled": lambda family, name: words.titled(family, name, language),
         "plainly": lambda value: words.plainly(value, language),
         "kept": lambda days, after: words.kept(days, after, language),

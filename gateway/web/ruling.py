@@ -15,6 +15,7 @@ from gateway.outcome import Refused
 from gateway.web.forms import EVERYBODY, show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from gateway.web.public import register_of
+from policies.documents import basis_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _kept(request: Request) -> list[Version]:
 def _says(rule: Mapping[str, Any], words: str, language: Language) -> bool:
     """Whether every word that is looked for stands in a rule, its sentence, its article or its name."""
     said = [rule["explanation"][language], rule["sentence"][language], rule["source"][language]]
-    text = " ".join([*said, rule["legal_basis"], rule["id"], rule["paragraph"] or ""]).casefold()
+    text = " ".join([*said, basis_of(rule, language), rule["id"], rule["paragraph"] or ""]).casefold()
     return all(word in text for word in words.casefold().split())
 
 

@@ -7,9 +7,10 @@ from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
-from gateway.messages import Language, catalogue, named, rule_text, text
+from gateway.messages import CONSENT, Language, catalogue, named, rule_text, text
 from gateway.outcome import Fault
 from policies.days import LOCAL
+from policies.sources import Sources
 
 _MONTHS: Mapping[Language, tuple[str, ...]] = {
     "nl": ("januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober",
@@ -17,16 +18,18 @@ _MONTHS: Mapping[Language, tuple[str, ...]] = {
     "en": ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
            "November", "December"),
 }  # fmt: skip
-_CODE = re.compile(r"[a-z0-9_]+")
+_CODE = re.compile(r"(≥ )?([a-z0-9_]+)")
 _LINK = re.compile(r"\[([^\]]+)\]\((\w+)\)")
-_SIGNS = {"≥": "sign.from", ">": "sign.more"}
+_SOMEWHERE = "<somewhere>"
+_PLACE = re.compile(f":? {_SOMEWHERE}")
 NOTHING = "–"
 _DAYS_A_YEAR = 365.25
 _FROM_YEARS = 2
 
 
-def day(value: date | None, language: Language) -> str:
-    """A day in words: `1 december 2026`."""
+def day(value: date | str | None, language: Language) -> str:
+    """A day in words: `1 december 2026`; a document has it as `2026-12-01`."""
+    value = date.fromisoformat(value) if isinstance(value, str) else value
     return NOTHING if value is None else f"{value.day} {_MONTHS[language][value.month - 1]} {value.year}"
 
 
@@ -66,10 +69,31 @@ def short(code: str, language: Language) -> str:
 
 def fault_text(fault: Fault, language: Language) -> str:
     """What is wrong and how to mend it; the codes that place it in words."""
-    where = _CODE.sub(lambda found: short(found.group(), language), fault.where)
-    for sign, key in _SIGNS.items():
-        where = where.replace(sign, text("pages", key, language))
+
+    def said(found: re.Match[str]) -> str:
+        return _from(found[2], language) if found[1] else short(found[2], language)
+
+    where = _CODE.sub(said, fault.where).replace(">", text("pages", "sign.more", language))
     return rule_text(replace(fault, where=where), language)
+
+
+def _from(band: str, language: Language) -> str:
+    """A band and all above it: by its lower bound where we have words, which belongs to the band below."""
+    bound = titled("sign", band, language)
+    return bound if bound != band else text("pages", "sign.from", language, band=band)
+
+
+def rule_in_general(rule: str, language: Language) -> str:
+    """What a rule of files asks, without the place where one file broke it; empty for what is no such rule."""
+    known = rule in catalogue("rules") or rule.startswith(CONSENT)
+    return _PLACE.sub("", rule_text(Fault(rule, column="…", where=_SOMEWHERE), language)) if known else ""
+
+
+def cited(reference: str, sources: Sources, language: Language) -> str:
+    """A reference of the log in words: the title of the document, and the place in it."""
+    key, _, place = reference.partition(" par. ")
+    title = str(getattr(sources[key].title, language)) if key in sources else key
+    return f"{title}, {place}" if place else title
 
 
 def plainly(value: object, language: Language) -> str:

@@ -35,8 +35,8 @@ def denied_as_fault(engine: Engine, request: Request) -> Deny:
     return decision
 
 
-OVERFLOW = """@id("overflow") @legal_basis("x") @source("avg") @status("in_force") @explanation("x") @explanation_en("x")
-forbid (principal, action, resource) when { resource.approvals + 9223372036854775807 > 0 };"""
+OVERFLOW = """@id("overflow") @legal_basis("x") @legal_basis_en("x") @source("avg") @status("in_force")
+@explanation("x") @explanation_en("x") forbid (principal, action, resource) when { resource.approvals + 9223372036854775807 > 0 };"""
 
 
 def test_the_trap_is_real() -> None:

@@ -109,9 +109,9 @@ def test_a_report_lists_the_rules_of_its_form_only(site: Site) -> None:
     assert not {"HOURS-SUM", "PSEUDONYM-FORM", "OIN"} & set(rules)
 
 
-@pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x89PNG\r\n\x1a\n\0\x8d"])
+@pytest.mark.parametrize("body", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\x89PNG\r\n\x1a\n\0\x8d", b"%PDF-1.7\n1 0 obj"])
 def test_a_file_of_another_kind_is_415(site: Site, body: bytes) -> None:
-    """A picture is told by its content; a readable file with faults stays 400."""
+    """A picture or a PDF is told by its content; a readable file with faults stays 400."""
     with site.client(site.world.region.sites[0].code) as http:
         answers = [http.post("/v1/submissions", params=about(site), content=each) for each in (body, b"x;y\n")]
     assert [each.status_code for each in answers] == [415, 400]

@@ -238,6 +238,8 @@ def test_a_report_holds_a_hundred_of_each_rule_and_their_number() -> None:
         (b"  \n ", "FILE-EMPTY"),
         (b"x" * (MAX_BYTES + 1), "FILE-SIZE"),
         (b"\x00\x01\x02\x03", "FILE-TYPE"),
+        (b"%PDF-1.7\nall of it text", "FILE-TYPE"),
+        (b"\xef\xbb\xbf\n<HTML><table>", "FILE-TYPE"),
         (b"subdivision|kind|band|pupils\nundivided|all|upto5|3", "FILE-DELIMITER"),
         (b'subdivision;kind;band;pupils\n"undivided";"all"x;upto5;3', "FILE-QUOTES"),
         (as_csv([["subdivision"], *[["x"]] * (MAX_ROWS + 1)]), "FILE-ROWS"),

@@ -22,6 +22,7 @@ from tests.policies.world import CALLERS, DELIVERY, READY, RECORD, SITE, SLICE, 
 
 GOOD = """@id("a-rule")
 @legal_basis("AVG art. 5")
+@legal_basis_en("GDPR art. 5")
 @source("avg par. 5")
 @status("in_force")
 @explanation("Een regel.")
@@ -75,6 +76,7 @@ def edited(was: str, becomes: str) -> Callable[[str], str]:
         (edited('@id("a-rule")\n', ""), 2, "@id is missing"),
         (edited('@source("avg par. 5")\n', ""), 2, "@source is missing"),
         (edited('@legal_basis("AVG art. 5")', '@legal_basis("")'), 2, "@legal_basis is missing or empty"),
+        (edited('@legal_basis_en("GDPR art. 5")\n', ""), 2, "@legal_basis_en is missing or empty"),
         (edited('@status("in_force")', '@status("inforce")'), 2, "@status is inforce"),
         (edited('@status("in_force")', '@status("undecided")'), 2, "a permit with status undecided"),
         (edited('@status("in_force")', '@status("refused")'), 2, "a permit with status refused"),
@@ -111,7 +113,7 @@ def test_all_wrong_rules_come_at_once(folder: Path) -> None:
     (folder / "rules/extra.cedar").write_text(wrong + GOOD + wrong)
     with pytest.raises(BadPolicy) as refused:
         Engine.load(folder=folder)
-    assert [fault.where for fault in refused.value.faults] == ["line 1", "line 17"]
+    assert [fault.where for fault in refused.value.faults] == ["line 1", "line 19"]
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,14 @@ def test_grounds_cite_rule_and_purpose() -> None:
     rule, *purpose = law().decide(SUBMIT, at=noon("2026-11-02")).grounds
     assert (rule.rule, rule.source, rule.status) == ("deliver-own-figures", "36663-8 par. 5, 9", "proposed")
     assert [ground.source for ground in purpose] == ["36663-8 par. 5", "avg par. 9(2)(g)"]
+    assert (rule.legal_basis.nl[:12], rule.legal_basis.en[:10]) == ("Wetsvoorstel", "Bill 36663")
     assert rule.explanation.nl.startswith("Een vestiging levert")
+
+
+def test_every_article_is_said_in_both_languages() -> None:
+    """No English text of an article is the Dutch one, or names a Dutch law by its Dutch abbreviation."""
+    articles = [rule.legal_basis for rule in law().rules.values()]
+    assert not [said.en for said in articles if said.en == said.nl or "AVG" in said.en or " lid " in said.en]
 
 
 def test_two_permits_and_one_forbid_is_a_refusal() -> None:

@@ -211,3 +211,10 @@ def test_every_document_is_cited() -> None:
     rules = {rule.annotations["source"].partition(" par. ")[0] for rule in law().rules.values()}
     cited = rules | {basis.source for purpose in PURPOSES.values() for basis in purpose.legal_basis}
     assert cited == set(PURPOSES.sources)
+
+
+def test_parents_are_not_told_that_what_happens_elsewhere_does_not_happen() -> None:
+    """Of a flow outside this gateway the sentence for parents is about the gateway, not about the school."""
+    elsewhere = [purpose.plain for purpose in PURPOSES.values() if purpose.outside is not None]
+    assert elsewhere
+    assert all(said.nl.startswith("Deze poort ") and said.en.startswith("This gateway ") for said in elsewhere)

@@ -246,6 +246,43 @@ def test_every_problem_of_the_api_has_its_page(stage: Stage) -> None:
         assert body["title"] in page.text
 
 
+@pytest.mark.parametrize("path", ["/rules", "/rules/history", "/register", "/law", "/parents"])
+def test_an_english_page_is_english(stage: Stage, path: str) -> None:
+    """Articles are cited under their English names, and days are said in words."""
+    with stage.client() as client:
+        client.cookies.set("language", "en")
+        page = client.get(path).text
+    assert '<html lang="en"' in page
+    assert not re.findall(r"\bAVG\b|\bonder [a-f]\b|>As of 20..-|, par\. ", page)
+
+
+def test_a_fault_of_the_form_of_counts_stands_once(stage: Stage) -> None:
+    """Its text is at its table; the list above the form says how many there are and leads there."""
+    address = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
+    with stage.client("school") as school:
+        form = school.get(address).text
+        fields = dict.fromkeys(re.findall(r'name="(n\.[^"]+)"', form), "5")
+        page = school.post(address, data={"csrf": csrf(form), "act": "check", **fields}).text
+    said = re.findall(r'<p class="fault">([^<]+)</p>', page)
+    assert any(
+        "geoorloofd boven 10% + ongeoorloofd boven 10% is meer dan alle verzuim boven 10%" in one for one in said
+    )
+    assert all(page.count(one) == 1 for one in said)
+    leads = re.findall(r'<li><a href="#t\.\w+">[^<]+: (\d+) te verbeteren</a></li>', page)
+    assert sum(map(int, leads)) == len(said)
+
+
+def test_the_command_that_checks_a_bundle_names_the_bundle(stage: Stage) -> None:
+    """What the page says to type works on the files that it hands out."""
+    with stage.client("controller-officer") as client:
+        page = client.get("/audit/check").text
+        bundle = client.post("/audit/bundle", data={"csrf": csrf(page)})
+    named = re.search(r'filename="?([\w.-]+\.zip)', bundle.headers["content-disposition"])
+    assert named
+    assert f"verify.pyz {named[1]} --policy policy.txt" in page
+    assert '<a href="/audit/policy.txt" download>' in page
+
+
 def test_a_recipient_cannot_open_a_school_s_own_receipt(stage: Stage) -> None:
     """A receipt opens for its own party only."""
     with stage.client("swv") as swv, stage.client("gemeente") as other:
