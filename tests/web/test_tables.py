@@ -53,3 +53,13 @@ def test_a_laptop_shows_a_table_of_all_kinds_whole(stage: Stage, visit: Visit) -
     school.goto(f"/school/figures?period={PERIOD}")
     boxes = school.locator(".scroller").evaluate_all("all => all.map(box => box.scrollWidth - box.clientWidth)")
     assert max(boxes) <= 0
+
+
+def test_every_word_in_a_cell_is_explained(stage: Stage) -> None:
+    """The page on reading says of "not delivered" more than the same words, and of the dash what it is."""
+    with stage.client() as client:
+        client.cookies.set("language", "en")
+        shown = client.get("/reading").text
+    told = dict(re.findall(r"<dt>([^<]+)</dt><dd>([^<]+)</dd>", shown))
+    assert {"n.s.", "not delivered", "n/a", "–"} <= told.keys()
+    assert all(len(meaning) > 2 * len(word) for word, meaning in told.items())
