@@ -15,7 +15,7 @@ from gateway.publish.protecting import Slice
 from gateway.store import ReleaseChart
 from gateway.table import TableRow
 
-_WIDTH, _MARGIN, _LABEL, _ROW, _BAR = 760, 24, 190, 52, 20
+_WIDTH, _MARGIN, _LABEL, _ROW, _BAR = 760, 24, 214, 52, 20
 _SHADES = {
     "1": "#b9dade", "2": "#6fb0b8", "3": "#d58a4a", "4": "#9c4a10",
     "low": "#b9bbe0", "high": "#84508f", SUPPRESSED: "url(#hatch)",
