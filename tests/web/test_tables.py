@@ -44,9 +44,9 @@ def test_a_phone_shows_the_bar_and_the_figure_it_is_for(stage: Stage, visit: Vis
 
 
 def test_a_laptop_shows_a_table_of_all_kinds_whole(stage: Stage, visit: Visit) -> None:
-    """At 1280 pixels no column is out of sight, for the country or for the own figures of a school."""
+    """At 1280 pixels no column is out of sight, for all kinds and subdivisions or for the own figures of a school."""
     page = visit("gemeente", viewport={"width": LAPTOP, "height": HEIGHT})
-    page.goto(f"/releases/{stage.release}?level=country&kind=*")
+    page.goto(f"/releases/{stage.release}?level=country&kind=*&subdivision=*")
     inside, whole = page.locator(".scroller").evaluate("box => [box.clientWidth, box.scrollWidth]")
     assert whole <= inside
     school = visit("school", viewport={"width": LAPTOP, "height": HEIGHT})
