@@ -4,17 +4,17 @@ Only `TableRow`s of a release, or a site's own, come in here: nothing confidenti
 the table beside it does not: the hatched part is the total minus what is published, which anybody can subtract.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 
-from gateway.collections import TOTAL, Contract
+from gateway.collections import TOTAL, Bands, Contract
 from gateway.table import CellStatus, TableRow
 
 SUPPRESSED = CellStatus.SUPPRESSED.value
 _WHOLE = 1000
 _SHADES = 4
-_CLEARLY = 0.8
+_NONE, _ALL = "0", "100"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +47,47 @@ class Line:
         """Status of the line as a whole: that of its total."""
         return self.cells[TOTAL].status if TOTAL in self.cells else CellStatus.PUBLISHED.value
 
+    @property
+    def unsaid(self) -> str:
+        """Why it has no bar, as a status; empty where there is nobody to divide."""
+        if self.status != CellStatus.PUBLISHED.value:
+            return self.status
+        return "" if TOTAL in self.cells and self.cells[TOTAL].pupils == _NONE else SUPPRESSED
+
+    def shows(self, band: str) -> bool:
+        """Whether the figure of a band is published."""
+        row = self.cells.get(band)
+        return row is not None and row.status == CellStatus.PUBLISHED.value and bool(row.pupils)
+
+    def share(self, band: str) -> str:
+        """The published share of a band as people read it: never `0%` of somebody, nor `100%` while others are left."""
+        row, whole = self.cells.get(band), self.cells.get(TOTAL)
+        if row is None or not row.share:
+            return ""
+        if row.share == _NONE and row.pupils != _NONE:
+            return "<\u00a01%"
+        if row.share == _ALL and whole is not None and row.pupils != whole.pupils:
+            return ">\u00a099%"
+        return f"{row.share}%"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """One part of a bar, in thousandths of its width.
 
     Attributes:
-        band: Band, or `suppressed`.
-        place: Number of the band in its row of bands, from 1; chooses its shade.
-        of: Number of bands in that row.
-        share: Whole per cent as published; empty for what is not specified.
+        band: Band or margin, or `suppressed`.
+        place: Its place among all that a contract can show: bands, then margins, then what is not specified.
+        shade: Name of its shade: `1` (least absence) to `4` (most), `low` or `high` of margins, or `suppressed`.
+        share: As people read it; empty for what is not specified.
     """
 
     band: str
     place: int
-    of: int
+    shade: str
     start: int
     width: int
     share: str
-
-    @property
-    def shade(self) -> str:
-        """Name of its shade: `1` (least absence) to `4` (most), or `suppressed`."""
-        if not self.place:
-            return self.band
-        return str(1 + (_SHADES - 1) * (self.place - 1) // max(self.of - 1, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +95,6 @@ class Bar:
     """The parts of one line; none where there is no published total."""
 
     parts: Sequence[Part]
-
-    @property
-    def shown(self) -> int:
-        """How much of it is specified, in thousandths."""
-        return sum(part.width for part in self.parts if part.band != SUPPRESSED)
 
 
 def lines(rows: Iterable[TableRow]) -> list[Line]:
@@ -95,40 +106,50 @@ def lines(rows: Iterable[TableRow]) -> list[Line]:
 
 
 def draw(found: Sequence[Line], contract: Contract) -> list[tuple[Line, Bar]]:
-    """A bar for each line, all in the same bands: the single ones, unless the margins show clearly more."""
-    single = [Bar(_parts(line, tuple(contract.bands.upper))) for line in found]
-    margins = [Bar(_parts(line, tuple(contract.bands.margins))) for line in found]
-    better = sum(bar.shown for bar in margins) * _CLEARLY > sum(bar.shown for bar in single)
-    better |= not any(bar.parts for bar in single)
-    return list(zip(found, margins if better else single, strict=True))
+    """A bar for each line, as fine as it is published: a margin only where one of its bands is not."""
+    shades = _shades(contract.bands)
+    return [(line, Bar(_parts(line, list(_finest(line, contract.bands)), shades))) for line in found]
 
 
 def legend(bars: Iterable[Bar]) -> list[Part]:
     """Each kind of part that occurs, once, in the order of the bands."""
-    seen = {(part.band, part.of): part for bar in bars for part in bar.parts}
-    return sorted(seen.values(), key=lambda part: (part.band == SUPPRESSED, part.of, part.place))
+    seen = {part.band: part for bar in bars for part in bar.parts}
+    return sorted(seen.values(), key=lambda part: part.place)
 
 
-def _parts(line: Line, bands: Sequence[str]) -> list[Part]:
-    whole = line.cells.get(TOTAL)
-    if whole is None or whole.status != CellStatus.PUBLISHED.value or not line.cells.keys() & set(bands):
+def _shades(bands: Bands) -> dict[str, str]:
+    """Band or margin → its shade, in the order of a legend; a margin never has that of a band."""
+    steps, half = max(len(bands.upper) - 1, 1), len(bands.margins) / 2
+    shades = {band: str(1 + (_SHADES - 1) * place // steps) for place, band in enumerate(bands.upper)}
+    shades |= {margin: "low" if place < half else "high" for place, margin in enumerate(bands.margins)}
+    return {**shades, SUPPRESSED: SUPPRESSED}
+
+
+def _finest(line: Line, bands: Bands) -> Iterator[str]:
+    """The published bands of a line, and in the place of bands that are not all published their published margin."""
+    covered: set[str] = set()
+    for band in bands.upper:
+        if band in covered:
+            continue
+        whole = next((name for name, parts in bands.margins.items() if band in parts and line.shows(name)), None)
+        parts = set(bands.margins[whole]) if whole else set()
+        if whole and not covered & parts and not all(map(line.shows, parts)):
+            covered |= parts
+            yield whole
+        elif line.shows(band):
+            yield band
+
+
+def _parts(line: Line, names: Sequence[str], shades: Mapping[str, str]) -> list[Part]:
+    if not line.shows(TOTAL) or not line.cells.keys() & shades.keys():
         return []
-    total = int(whole.pupils)
-    parts: list[Part] = []
-    at = 0
-    for place, band in enumerate(bands, start=1):
-        row = line.cells.get(band)
-        if row is not None and row.status == CellStatus.PUBLISHED.value and row.pupils:
-            upto = min(at + int(row.pupils), total)
-            parts.append(_part(band, (place, len(bands)), (at, upto, total), row.share))
-            at = upto
-    if at < total:
-        parts.append(_part(SUPPRESSED, (0, 0), (at, total, total), ""))
-    return parts
-
-
-def _part(band: str, place: tuple[int, int], span: tuple[int, int, int], share: str) -> Part:
-    """The part of a band: its place in its row, and the pupils where it starts and ends, out of all."""
-    start, end, total = span
-    begin, stop = _WHOLE * start // total, _WHOLE * end // total
-    return Part(band, *place, begin, stop - begin, share)
+    total = int(line.cells[TOTAL].pupils)
+    ends = list(accumulate((int(line.cells[name].pupils) for name in names), lambda at, n: min(at + n, total)))
+    spans = list(zip(names, [0, *ends], ends, strict=False))
+    if total > (rest := ends[-1] if ends else 0):
+        spans.append((SUPPRESSED, rest, total))
+    places = list(shades)
+    return [
+        Part(name, places.index(name), shades[name], begin, end - begin, line.share(name))
+        for name, begin, end in ((name, *(_WHOLE * at // total for at in span)) for name, *span in spans)
+    ]

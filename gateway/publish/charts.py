@@ -15,8 +15,11 @@ from gateway.publish.protecting import Slice
 from gateway.store import ReleaseChart
 from gateway.table import TableRow
 
-_WIDTH, _MARGIN, _LABEL, _ROW, _BAR = 760, 24, 190, 52, 20
-_SHADES = {"1": "#b9dade", "2": "#6fb0b8", "3": "#d58a4a", "4": "#9c4a10", SUPPRESSED: "url(#hatch)"}
+_WIDTH, _MARGIN, _LABEL, _ROW, _BAR = 760, 24, 214, 52, 20
+_SHADES = {
+    "1": "#b9dade", "2": "#6fb0b8", "3": "#d58a4a", "4": "#9c4a10",
+    "low": "#b9bbe0", "high": "#84508f", SUPPRESSED: "url(#hatch)",
+}  # fmt: skip
 _INK, _SOFT = "#1b2528", "#4c5a5e"
 _HATCH = (
     '<defs><pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
@@ -87,7 +90,7 @@ class _Canvas:
         total = line.cells.get(TOTAL)
         self._text(left + width + 10, f"n = {total.pupils}" if total and total.pupils else "")
         self.y += 18
-        self._text(left, " · ".join(_shares(bar, self._language)), colour=_SOFT, size=12)
+        self._text(left, " · ".join(_shares(line, bar, self._language)), colour=_SOFT, size=12)
         self.y += _ROW - 2 * 18 - 8
 
     def legend(self, parts: Sequence[Part]) -> None:
@@ -96,7 +99,7 @@ class _Canvas:
         for part in parts:
             self.y += 22
             self.parts.append(_rect(_MARGIN, self.y - 12, 28, _SHADES[part.shade], 14))
-            self._text(_MARGIN + 38, _named(part, self._language), colour=_SOFT, size=12)
+            self._text(_MARGIN + 38, _named(part.band, self._language), colour=_SOFT, size=12)
 
     def _text(self, x: float, words: str, *, colour: str = _INK, size: int = 14, weight: str = "normal") -> None:
         self.parts.append(
@@ -112,10 +115,12 @@ def _rect(x: float, y: float, width: float, fill: str, height: int = _BAR) -> st
     )
 
 
-def _shares(bar: Bar, language: Language) -> Iterator[str]:
+def _shares(line: Line, bar: Bar, language: Language) -> Iterator[str]:
     for part in bar.parts:
-        yield f"{part.share}%" if part.share else _named(part, language)
+        yield part.share or _named(part.band, language)
+    if not bar.parts and line.unsaid:
+        yield _named(line.unsaid, language)
 
 
-def _named(part: Part, language: Language) -> str:
-    return text("files", "hidden", language) if part.band == SUPPRESSED else named(part.band, language)
+def _named(code: str, language: Language) -> str:
+    return text("files", "hidden", language) if code == SUPPRESSED else named(code, language)

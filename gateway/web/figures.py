@@ -7,6 +7,7 @@ from gateway.collections import TOTAL, Contract
 from gateway.publish.bars import Line
 
 ALL = "*"
+_CHOSEN = ("level", "sector", "subdivision", "kind")
 _PREFERRED = {"level": ("site", "gemeente", "swv", "country"), "kind": ("all",), "subdivision": (TOTAL,)}
 
 
@@ -31,38 +32,38 @@ Choices = Mapping[str, Sequence[str]]
 
 def choices(found: Iterable[Line]) -> dict[str, list[str]]:
     """What there is to choose from, per filter."""
-    names = ("level", "sector", "subdivision", "kind")
-    seen: dict[str, dict[str, None]] = {name: {} for name in names}
+    seen: dict[str, dict[str, None]] = {name: {} for name in _CHOSEN}
     for line in found:
-        for name in names:
+        for name in _CHOSEN:
             seen[name][getattr(line, name)] = None
     return {name: list(values) for name, values in seen.items()}
 
 
-def settled(wanted: Filters, there: Choices) -> Filters:
-    """The filters with every open or impossible choice made.
+def settled(wanted: Filters, found: Sequence[Line]) -> Filters:
+    """The filters with every open or impossible choice made, among the lines that what was asked for leaves.
 
     Sites first, all absence, subdivisions together; a table of regions shows every sector, one of sites the first.
     """
-    chosen = {}
-    for name, values in there.items():
-        given = getattr(wanted, name)
-        preferred = [value for value in _PREFERRED.get(name, ()) if value in values] or list(values)
-        chosen[name] = given if given in values or given == ALL else next(iter(preferred), "")
-    if wanted.sector not in (*there["sector"], ALL) and chosen["level"] != "site":
-        chosen["sector"] = ALL
-    return replace(wanted, **chosen)
+    there = choices(found)
+    asked = {name: value for name in there if (value := getattr(wanted, name)) in (*there[name], ALL)}
+    settling = replace(Filters(ALL, ALL, ALL, ALL), order=wanted.order, **asked)
+    for name in [each for each in there if each not in asked]:
+        if name == "sector" and settling.level != "site":
+            continue
+        values = choices(line for line in found if _fits(line, settling))[name] or there[name]
+        preferred = [value for value in _PREFERRED.get(name, ()) if value in values] or values
+        settling = replace(settling, **{name: next(iter(preferred), "")})
+    return settling
+
+
+def elsewhere(found: Iterable[Line], wanted: Filters) -> list[str]:
+    """The levels at which there are lines for these choices."""
+    return choices(line for line in found if _fits(line, replace(wanted, level=ALL)))["level"]
 
 
 def chosen(found: Iterable[Line], wanted: Filters, called: Mapping[str, str], contract: Contract) -> list[Line]:
     """The lines that fit, ordered by name, or by the share in the highest band or margin where that is asked."""
-    fitting = [
-        line
-        for line in found
-        if all(
-            getattr(wanted, name) in (ALL, getattr(line, name)) for name in ("level", "sector", "subdivision", "kind")
-        )
-    ]
+    fitting = [line for line in found if _fits(line, wanted)]
     if wanted.order == "share":
         top = highest(contract)
         return sorted(fitting, key=lambda line: (-_share(line, top), called.get(line.area, line.area)))
@@ -71,14 +72,19 @@ def chosen(found: Iterable[Line], wanted: Filters, called: Mapping[str, str], co
 
 
 def bands(found: Iterable[Line], contract: Contract) -> list[str]:
-    """Bands that occur, in reading order: total, leaf bands, margins."""
+    """Bands that occur: the highest, which the table is for, and then total, leaf bands and margins."""
     there = {band for line in found for band in line.cells}
-    return [band for band in (TOTAL, *contract.bands.upper, *contract.bands.margins) if band in there]
+    order = dict.fromkeys((highest(contract), TOTAL, *contract.bands.upper, *contract.bands.margins))
+    return [band for band in order if band in there]
 
 
 def highest(contract: Contract) -> str:
     """The margin with the most absence, or the band where a contract has no margins."""
     return [*contract.bands.upper, *contract.bands.margins][-1]
+
+
+def _fits(line: Line, wanted: Filters) -> bool:
+    return all(getattr(wanted, name) in (ALL, getattr(line, name)) for name in _CHOSEN)
 
 
 def _share(line: Line, band: str) -> int:

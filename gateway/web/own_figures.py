@@ -48,7 +48,7 @@ def figures(request: Request, who: Visitor) -> Response:
         mine=mine,
         exercise=own.period.exercise,
         groups=_groups(drawn),
-        bands=[TOTAL, *contract.bands.upper, *list(contract.bands.margins)[-1:]],
+        bands=list(dict.fromkeys((highest(contract), TOTAL, *contract.bands.upper))),
         legend=legend(bar for _, bar in drawn),
         benchmark=_benchmark(found, rows[1]),
         highest=highest(contract),

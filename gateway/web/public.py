@@ -30,7 +30,7 @@ _DEFINITIONS = (
     ("kinds", ("authorised", "illness", "unauthorised", "all")),
     ("bands", ("band", "upto5", "upto10", "above10", "above20", "total")),
     ("places", ("site", "gemeente", "swv", "country", "subdivision", "undivided")),
-    ("figures", ("pupils", "share", "suppressed", "coverage", "exact")),
+    ("figures", ("pupils", "share", "suppressed", "dash", "coverage", "exact")),
 )
 
 

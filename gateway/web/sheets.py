@@ -19,7 +19,7 @@ from gateway.publish.downloading import REGION, Listed, catalogue, download, hol
 from gateway.publish.handing import Download, Held, let_go
 from gateway.store import ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
-from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, highest, settled
+from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, elsewhere, highest, settled
 from gateway.web.pages import Visitor
 
 
@@ -32,6 +32,7 @@ class View:
         bands: Columns, in reading order.
         names: Names of areas by code.
         highest: The margin or band of most absence, by which lines can be ordered.
+        elsewhere: Where no line fits: the levels at which there are some.
     """
 
     filters: Filters
@@ -41,6 +42,7 @@ class View:
     legend: Sequence[Part]
     names: Mapping[str, str]
     highest: str
+    elsewhere: Sequence[str]
 
     @property
     def several_kinds(self) -> bool:
@@ -82,13 +84,14 @@ def view_of(gateway: Gateway, contract: Contract, rows: Sequence[TableRow], quer
     """A table under the filters of an address."""
     found = lines(rows)
     there = choices(found)
-    wanted = settled(Filters.of(query), there)
+    wanted = settled(Filters.of(query), found)
     with gateway.reading() as session:
         called = overview.area_names(session, [line.area for line in found])
     fitting = chosen(found, wanted, called, contract)
     drawn = draw(fitting, contract)
     parts = legend(bar for _, bar in drawn)
-    return View(wanted, there, drawn, bands(fitting, contract), parts, called, highest(contract))
+    columns, top = bands(fitting, contract), highest(contract)
+    return View(wanted, there, drawn, columns, parts, called, top, [] if fitting else elsewhere(found, wanted))
 
 
 def published(gateway: Gateway, identity: Identity | None) -> list[Listed]:

@@ -41,13 +41,13 @@ class Point:
 
     Attributes:
         line: The figures of the area; None where it has none in this period.
-        highest: Who → the figure of the highest band: `own`, and `region` and `country` beside it.
+        beside: Who → the line: `own`, and `region` and `country` beside it.
     """
 
     period: Period
     line: Line | None
     bar: Bar
-    highest: Mapping[str, TableRow | None]
+    beside: Mapping[str, Line | None]
     change: Change
 
 
@@ -65,13 +65,14 @@ class Trend:
     @property
     def plot(self) -> Plot | None:
         """The shares as a chart, once there is something that runs."""
-        shares = {name: [_per_cent(point.highest[name]) for point in self.points] for name in self.beside}
+        shares = {name: [_per_cent(point.beside[name], self.highest) for point in self.points] for name in self.beside}
         return plot(shares, [bool(point.change.joined or point.change.left) for point in self.points])
 
     @property
     def beside(self) -> Sequence[str]:
         """Whose figures there are: those that no period has are left out, but never the own."""
-        return [name for name in WHOSE if name == "own" or any(point.highest[name] for point in self.points)]
+        there = {name for point in self.points for name, line in point.beside.items() if _row(line, self.highest)}
+        return [name for name in WHOSE if name == "own" or name in there]
 
 
 def of_recipient(request: Request, who: Visitor) -> Response:
@@ -146,12 +147,11 @@ def _trend(
     contract: Contract,
 ) -> Trend:
     mine = [[line for line in lines(rows) if line.area == area and line.subdivision == TOTAL] for _, rows in found]
-    there = choices(line for group in mine for line in group)
-    asked = Filters.of(query)
+    every = [line for group in mine for line in group]
+    there, asked = choices(every), Filters.of(query)
     wanted = replace(
-        settled(asked, there), sector=asked.sector if asked.sector in there["sector"] else there["sector"][0]
+        settled(asked, every), sector=asked.sector if asked.sector in there["sector"] else there["sector"][0]
     )
-    top = highest(contract)
     picked = [_pick(group, wanted) for group in mine]
     others = [[line for line in lines(rows) if line.area != area] for _, rows in found]
     bars = dict(
@@ -162,13 +162,14 @@ def _trend(
             period,
             picked[i],
             bars[i][1] if i in bars else Bar(()),
-            _highest(picked[i], others[i], wanted, top),
+            _beside(picked[i], others[i], wanted),
             changes[i],
         )
         for i, (period, _) in enumerate(found)
     ]
     drawn = [line for line in picked if line]
-    return Trend(points, wanted, there, bands(drawn, contract), legend(point.bar for point in points), top)
+    parts = legend(point.bar for point in points)
+    return Trend(points, wanted, there, bands(drawn, contract), parts, highest(contract))
 
 
 def _pick(group: Sequence[Line], wanted: Filters) -> Line | None:
@@ -176,15 +177,19 @@ def _pick(group: Sequence[Line], wanted: Filters) -> Line | None:
     return next((line for line in fitting if line.sector == wanted.sector), None)
 
 
-def _highest(own: Line | None, others: Sequence[Line], wanted: Filters, band: str) -> dict[str, TableRow | None]:
-    """The figure of a band among the own ones, those of the region of a school, and those of the country."""
+def _beside(own: Line | None, others: Sequence[Line], wanted: Filters) -> dict[str, Line | None]:
+    """The own line, that of the region of a school, and that of the country."""
     region = _pick([line for line in others if line.level == REGION], wanted)
     country = _pick([line for line in others if line.level == "country"], wanted)
-    lines_of = zip(WHOSE, (own, region, country), strict=True)
-    return {name: line.cells.get(band) if line is not None else None for name, line in lines_of}
+    return dict(zip(WHOSE, (own, region, country), strict=True))
 
 
-def _per_cent(row: TableRow | None) -> int | None:
+def _row(line: Line | None, band: str) -> TableRow | None:
+    return line.cells.get(band) if line is not None else None
+
+
+def _per_cent(line: Line | None, band: str) -> int | None:
+    row = _row(line, band)
     return int(row.share) if row is not None and row.share else None
 
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from gateway.collections import load_contracts
-from gateway.messages import LANGUAGES, Language
+from gateway.messages import LANGUAGES, Language, named
 from gateway.publish.charts import chart, charts
 from gateway.publish.protecting import Slice
 from gateway.table import TableRow
@@ -44,6 +44,25 @@ def test_what_is_not_specified_is_one_hatched_part() -> None:
     shown = re.findall(r">([^<]+)</text>", picture)
     assert [each for each in shown if re.search(r"\d", each)] == ["Verzuim 2026-2027-1: Verband", "n = 397"]
     assert picture.count('fill="url(#hatch)"') == 2
+
+
+def test_every_line_of_a_chart_is_drawn_or_says_why() -> None:
+    """Margins stand beside bands of another kind, with their own shades; without a total the status is said."""
+    fine = [row("total", "400"), *(row(band, "100", "25") for band in CONTRACT.bands.upper)]
+    coarse = [each._replace(kind="unauthorised") for each in (row("total", "400"), *ROWS[1:])]
+    absent = row("total", "")._replace(kind="illness", status="not_delivered")
+    picture = chart([*fine, *coarse, absent], "Verband", CONTRACT, "nl").decode()
+    assert ">25% · 25% · 25% · 25%<" in picture
+    assert ">90% · 10%<" in picture
+    assert f">{named('not_delivered', 'nl')}<" in picture
+    drawn = re.findall(r'height="20" fill="([^"]+)"', picture)
+    assert len(set(drawn)) == len(drawn) == 6
+
+
+def test_a_chart_says_no_nought_of_somebody() -> None:
+    """A share that rounds to nought or to all is said as what it is."""
+    rows = [row("total", "400"), row("upto10", "399", "100"), row("above10", "1", "0")]
+    assert "&gt;\u00a099% · &lt;\u00a01%" in chart(rows, "Verband", CONTRACT, "nl").decode()
 
 
 def test_equal_rows_give_equal_bytes() -> None:

@@ -1,12 +1,13 @@
 """Released rows arranged for people, and drawn."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.collections import load_contracts
 from gateway.publish.bars import SUPPRESSED, draw, legend, lines
 from gateway.table import TableRow
-from gateway.web.figures import ALL, Filters, bands, choices, chosen, settled
+from gateway.web.figures import ALL, Filters, bands, chosen, elsewhere, settled
 
 CONTRACT = load_contracts()["absence-counts"]
 
@@ -28,20 +29,30 @@ def table(*cells: tuple[str, str, str, str]) -> list[TableRow]:
 
 
 def test_rows_of_one_area_become_one_line() -> None:
-    """The bands of an area stand side by side, in reading order."""
+    """The bands of an area stand side by side; the highest, which the table is for, comes first."""
     found = lines(table(("00AB00", "100", "90", "10"), ("00AC00", "80", "", "")))
     assert [line.area for line in found] == ["00AB00", "00AC00"]
-    assert bands(found, CONTRACT) == ["total", "upto10", "above10"]
+    assert bands(found, CONTRACT) == ["above10", "total", "upto10"]
     assert found[1].cells["above10"].status == "suppressed"
 
 
 def test_filters_settle_on_the_most_telling_choice() -> None:
     """Sites, all absence and the whole are chosen where nothing was asked; what does not exist is not believed."""
     rows = [*table(("00AB00", "100", "90", "10")), row("GM0344", "total", "9", level="gemeente", kind="illness")]
-    there = choices(lines(rows))
-    assert settled(Filters(), there) == Filters("site", "po", "total", "all")
-    assert settled(Filters(kind="flu", level="moon"), there) == Filters("site", "po", "total", "all")
-    assert settled(Filters(kind=ALL), there).kind == ALL
+    found = lines(rows)
+    assert settled(Filters(), found) == Filters("site", "po", "total", "all")
+    assert settled(Filters(kind="flu", level="moon"), found) == Filters("site", "po", "total", "all")
+    assert settled(Filters(kind=ALL), found).kind == ALL
+
+
+def test_a_kind_settles_on_a_level_that_has_it() -> None:
+    """Sites have no unauthorised absence here: who asks for it gets the region's; asked for both, there is nothing."""
+    rows = [*table(("00AB00", "100", "90", "10")), row("GM0344", "total", "9", level="gemeente", kind="unauthorised")]
+    found = lines(rows)
+    assert settled(Filters(kind="unauthorised"), found) == Filters("gemeente", ALL, "total", "unauthorised")
+    both = settled(Filters(kind="unauthorised", level="site"), found)
+    assert not chosen(found, both, {}, CONTRACT)
+    assert elsewhere(found, both) == ["gemeente"]
 
 
 def test_ordering_by_share_puts_the_hidden_last() -> None:
@@ -68,12 +79,69 @@ def test_a_bar_is_its_whole_row_and_draws_nothing_hidden(counts: list[tuple[int,
     assert not hidden & {part.band for part in parts}
 
 
-def test_all_bars_of_a_table_use_the_same_bands() -> None:
-    """Where the single bands are mostly hidden every bar shows the margins, so that bars can be compared."""
-    rows = table(("00AB00", "100", "90", "10"), ("00AC00", "100", "80", "20"))
-    rows += [row("00AB00", band, "") for band in CONTRACT.bands.upper]
-    drawn = draw(lines(sorted(rows, key=lambda each: each.area)), CONTRACT)
-    assert [part.band for part in legend(bar for _, bar in drawn)] == ["upto10", "above10"]
+@pytest.mark.parametrize(
+    ("published", "shown"),
+    [
+        ("upto5 5to10 10to20 above20 upto10 above10", "upto5 5to10 10to20 above20"),
+        ("upto5 5to10 upto10 above10", "upto5 5to10 above10"),
+        ("upto10 above10", "upto10 above10"),
+        ("upto5", "upto5 suppressed"),
+        ("above20 upto10", "upto10 above20 suppressed"),
+    ],
+)
+def test_a_bar_is_as_fine_as_its_line_is_published(published: str, shown: str) -> None:
+    """A margin stands in the place of bands that are not all published; a published figure is never hatched."""
+    pupils = {"upto5": 40, "5to10": 30, "10to20": 20, "above20": 10, "upto10": 70, "above10": 30}
+    rows = [row("00AB00", band, str(n) if band in published.split() else "") for band, n in pupils.items()]
+    parts = draw(lines([row("00AB00", "total", "100"), *rows]), CONTRACT)[0][1].parts
+    assert [part.band for part in parts] == shown.split()
+
+
+def test_a_line_of_margins_only_is_drawn_beside_lines_of_bands() -> None:
+    """Of unauthorised absence a region gets margins only: its bar is there, whatever the other bars show."""
+    rows = [row("GM0344", "total", "100"), *(row("GM0344", band, "25") for band in CONTRACT.bands.upper)]
+    rows += [each._replace(kind="unauthorised") for each in table(("GM0344", "100", "96", "4"))]
+    drawn = draw(lines(rows), CONTRACT)
+    assert [part.band for part in drawn[1][1].parts] == ["upto10", "above10"]
+    assert [part.band for part in legend(bar for _, bar in drawn)] == [
+        *CONTRACT.bands.upper,
+        *CONTRACT.bands.margins,
+    ]
+
+
+def test_no_shade_means_two_things() -> None:
+    """On one page each shade is of one band or margin."""
+    rows = [row("00AB00", "total", "100"), *(row("00AB00", band, "25") for band in CONTRACT.bands.upper)]
+    drawn = draw(lines([*rows, *table(("00AC00", "100", "90", "10"))]), CONTRACT)
+    shades = [part.shade for part in legend(bar for _, bar in drawn)]
+    assert len(set(shades)) == len(shades) == 6
+
+
+@pytest.mark.parametrize(
+    ("pupils", "total", "share", "said"),
+    [
+        ("52", "12422", "0", "<\u00a01%"),
+        ("0", "12422", "0", "0%"),
+        ("12370", "12422", "100", ">\u00a099%"),
+        ("12422", "12422", "100", "100%"),
+        ("9", "100", "9", "9%"),
+        ("", "100", "", ""),
+    ],
+)
+def test_a_share_of_somebody_is_not_nought_nor_of_a_part_all(pupils: str, total: str, share: str, said: str) -> None:
+    """The table keeps its whole per cent; people read what it means."""
+    [line] = lines([row("00AB00", "total", total), row("00AB00", "above10", pupils, share=share)])
+    assert line.share("above10") == said
+
+
+@pytest.mark.parametrize(
+    ("total", "status", "unsaid"),
+    [("", "not_delivered", "not_delivered"), ("", "suppressed", "suppressed"), ("0", "published", "")],
+)
+def test_a_line_without_a_bar_says_why(total: str, status: str, unsaid: str) -> None:
+    """The status of its total; of nobody there is nothing to say."""
+    [line] = lines([row("00AB00", "total", total)._replace(status=status)])
+    assert (draw([line], CONTRACT)[0][1].parts, line.unsaid) == ([], unsaid)
 
 
 def test_a_line_without_a_published_total_has_no_bar() -> None:
