@@ -59,8 +59,8 @@ class Problem:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """U: equal numbers for units with the same areas above them; exchanges between them touch no area."""
-        above = sparse.csr_array(self.grid.areas.members[self.grid.areas.leaves :].T)
+        """U: equal numbers for units with the same areas above them, rests too; exchanges between them touch no area."""
+        above = sparse.csr_array(self.grid.members[self.grid.areas.leaves :].T)
         numbers: dict[bytes, int] = {}
         chains = np.split(above.indices, above.indptr[1:-1])
         return np.array([numbers.setdefault(np.sort(chain).tobytes(), len(numbers)) for chain in chains])

@@ -129,7 +129,7 @@ def _in_order(goals: dict[Change, Goal], nest: Nest, order: np.ndarray) -> list[
 def _serve(ledger: Ledger, change: Change, serve: Callable[[Change, int], Delta | None]) -> None:
     goal = ledger.goals[change]
     while goal.open:
-        insider = goal.next
+        insider, number = goal.next, ledger.count
         delta = serve(change, insider)
-        if delta is None or not ledger.record(delta, insider):
+        if delta is None or not ledger.record(delta, insider) or number not in goal.support:
             return
