@@ -59,7 +59,7 @@ class Problem:
 
     @cached_property
     def groups(self) -> np.ndarray:
-        """U: equal numbers for units with the same areas above them, rests too; exchanges between them touch no area."""
+        """U: equal numbers for units with the same areas and rests above them; exchanges between them touch neither."""
         above = sparse.csr_array(self.grid.members[self.grid.areas.leaves :].T)
         numbers: dict[bytes, int] = {}
         chains = np.split(above.indices, above.indptr[1:-1])
