@@ -15,8 +15,8 @@ import pandas as pd
 from disclosure.errors import DisclosureError
 from disclosure.grid import Grid, build_grid
 from disclosure.hierarchy import Hierarchy, lay_out
-from disclosure.known import add_known
-from disclosure.primary import FAR, find_primary
+from disclosure.known import primary_of
+from disclosure.primary import FAR
 from disclosure.protect import Build, build
 from disclosure.rules import Cell, Inequality, Pattern
 from disclosure.table import SUPPRESSED, ProtectedTable, read_counts
@@ -116,9 +116,7 @@ def _least(grid: Grid, counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped.
     """
     values, listed = grid.cells(read_counts(grid, counts, terms.count).leaves), grid.listed(terms.publish)
-    primary = find_primary(grid, values, listed, listed, rule=terms.rule, public=terms.public)
-    if terms.known is not None:
-        primary = add_known(grid, values, primary, terms.known)
+    primary = primary_of(grid, values, listed, listed, terms)
     found = []
     for part, whole, other in ((DROPPED, OLD, NEW), (ADDED, NEW, OLD)):
         rows = {version: np.flatnonzero(grid.select({VERSION: [version]})[1]) for version in (part, whole, other)}

@@ -119,11 +119,9 @@ def _unmoved(members: sparse.csr_array, rows: np.ndarray, available: np.ndarray,
     areas, read = np.flatnonzero(known[units:].any(axis=1)) + units, known[units:].any(axis=0)
     first, number, size = _alike(members[units:], available, known[:units])
     above, line = sparse.csr_array(members[areas][:, first].astype(float)), rows[read]
-    below, weight = (
-        sparse.csr_array(above.T),
-        known[np.ix_(areas, read)] / np.sqrt(np.maximum(support[areas][:, read], 1)),
-    )
-    quiet = _quiet(rows, available[first], known[first])
+    below, here = sparse.csr_array(above.T), np.ix_(areas, read)
+    weight = known[here] / np.sqrt(np.maximum(support[here], 1))
+    quiet, quiet_units = _quiet(rows, available[first], known[first]), _quiet(rows, available, known[:units])
 
     def cells(change: np.ndarray) -> np.ndarray:
         return np.asarray(above @ (quiet(change.reshape(len(first), -1)) @ line.T) * weight)
@@ -140,7 +138,7 @@ def _unmoved(members: sparse.csr_array, rows: np.ndarray, available: np.ndarray,
         weight[np.abs(seen) < _SAME * weight] = 0  # what the units say already
         taken = lsmr(told, np.where(weight > 0, seen, 0).ravel(), atol=_EXACT, btol=_EXACT, conlim=0, maxiter=MOST)[0]
         change -= (taken.reshape(len(first), -1) / size[:, None])[number]
-        moved = np.maximum(moved, np.abs(members @ (_quiet(rows, available, known[:units])(change) @ rows.T)))
+        moved = np.maximum(moved, np.abs(members @ (quiet_units(change) @ rows.T)))
     if (moved[known] > _SAME).any():
         raise DisclosureError("what follows from the table could not be worked out; report this fault, publish nothing")
     return np.asarray(moved < _SAME)

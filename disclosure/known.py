@@ -13,12 +13,19 @@ from scipy import sparse
 
 from disclosure.errors import DisclosureError
 from disclosure.grid import Grid
-from disclosure.primary import FAR, Primary
+from disclosure.primary import FAR, Primary, find_primary
+from disclosure.terms import Terms
 
 Bounds = tuple[np.ndarray, np.ndarray]
 
 
-def add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataFrame) -> Primary:
+def primary_of(grid: Grid, values: np.ndarray, listed: np.ndarray, watched: np.ndarray, terms: Terms) -> Primary:
+    """The rule applied to every watched cell, as `find_primary` does, for an outsider who has what is known."""
+    primary = find_primary(grid, values, listed, watched, rule=terms.rule, public=terms.public)
+    return primary if terms.known is None else _add_known(grid, values, primary, terms.known)
+
+
+def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataFrame) -> Primary:
     """The same with cells (codes and levels) of which an outsider has `lower` and `upper`.
 
     Raises:

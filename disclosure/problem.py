@@ -12,8 +12,8 @@ from disclosure.errors import DisclosureError
 from disclosure.following import follow
 from disclosure.grid import Grid
 from disclosure.insiders import Remainders, find_remainders
-from disclosure.known import add_known
-from disclosure.primary import Primary, find_primary, row_totals
+from disclosure.known import primary_of
+from disclosure.primary import Primary, row_totals
 from disclosure.terms import Terms, Weight
 
 TOGETHER = 8  # regions searched at once for what one of them alone cannot do
@@ -111,9 +111,7 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
     watched = listed | grid.derivable(listed) | np.concatenate([following.cells, *following.rows_of_rests])
     for pattern in terms.watch:
         watched |= np.outer(*grid.select(pattern)) & (grid.contributors > 0)
-    primary = find_primary(grid, values, listed, watched, rule=rule, public=terms.public)
-    if terms.known is not None:
-        primary = add_known(grid, values, primary, terms.known)
+    primary = primary_of(grid, values, listed, watched, terms)
     remainders = find_remainders(grid, values, primary, watched, following, rule=rule, insider=insider)
     hidden = primary.small | primary.withheld
     hidden[remainders.area, remainders.row] = True

@@ -47,7 +47,7 @@ def receipt_page(receipt: Json, withdraw_at: str, language: Language = "nl") -> 
 
 
 def basis_of(rule: Mapping[str, Any], language: Language) -> str:
-    """The article of a rule of the register, or of one made when there were articles in Dutch only."""
+    """The article of a rule or ground in a document, also of one made when there were articles in Dutch only."""
     return str(rule["legal_basis"] if language == "nl" else rule.get("legal_basis_en", rule["legal_basis"]))
 
 

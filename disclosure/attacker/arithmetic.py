@@ -131,16 +131,14 @@ def _stays(members: sparse.csr_array, rows: np.ndarray, possible: np.ndarray, to
     1. What a unit can change by itself, as it knows its own cells.
     2. Of these changes of all units together, one at random that leaves the told sums alone.
     """
-    units, kinds = len(possible), dict[bytes, sparse.csr_array]()
+    units, kinds, parts = len(possible), dict[bytes, sparse.csr_array](), list[sparse.csr_array]()
     for unit in range(units):  # 1
         key = told[unit].tobytes() + possible[unit].tobytes()
         if key not in kinds:
             can = np.identity(rows.shape[1])[:, possible[unit]]
             kinds[key] = sparse.csr_array(can @ linalg.null_space(rows[told[unit]] @ can))
-    free = sparse.csr_array(
-        sparse.block_diag([kinds[told[unit].tobytes() + possible[unit].tobytes()] for unit in range(units)])
-    )
-    each = sparse.identity(units)
+        parts.append(kinds[key])
+    free, each = sparse.csr_array(sparse.block_diag(parts)), sparse.identity(units)
     lines = [
         members[units:][told[units:, row]] @ (sparse.kron(each, line[None]) @ free) for row, line in enumerate(rows)
     ]

@@ -48,12 +48,14 @@ def policy_explain(
 
 
 def _say_decision(decided: Any, lang: str) -> None:  # noqa: ANN401  JSON
+    from policies.documents import basis_of
+
     context = decided["context"]
     say(text("cli", "permitted" if decided["decision"] else "denied", language(lang)))
     for ground in context["grounds"]:
         explained = ground["explanation"][language(lang)]
         say(f"  [{ground['rule']}] {explained}")
-        basis = ground["legal_basis" if language(lang) == "nl" else "legal_basis_en"]
+        basis = basis_of(ground, language(lang))
         if basis != explained:
             say(f"    {basis}")
     if not decided["decision"]:

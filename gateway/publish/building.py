@@ -68,7 +68,7 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
     try:
         todo = [table for table in tables if table.sector not in still]
         made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)
-    except (NoiseLostError, RegisterChangedError, DisclosureError) as error:  # to try again would give the same
+    except tuple(_WHY) as error:  # to try again would give the same
         give_up(gateway, release_id, _WHY[type(error)])
         return
     plan = gateway.law.purposes.plan(release.purposes.split())
