@@ -90,14 +90,15 @@ def test_a_school_is_shown_the_correction(
         monkeypatch.setattr(module, "beside", beside)
     with stage.client("school") as school:
         assert school.get(path).status_code == 200
-    assert asked == [correction]
+    of_period = [each for each in asked if each in (stage.release, correction)]  # the stage may have other periods
+    assert of_period == [correction]
 
 
 def test_the_catalogue_says_what_corrects_what(stage: Stage, correction: str) -> None:
     """A program can tell which of two published releases holds."""
     with stage.site.client() as public:
-        listed = {each["id"]: each["corrects"] for each in public.get("/v1/releases").json()}
-    assert listed == {stage.release: None, correction: stage.release}
+        corrects = {each["id"]: each["corrects"] for each in public.get("/v1/releases").json()}
+    assert (corrects[stage.release], corrects[correction]) == (None, stage.release)
 
 
 @pytest.mark.parametrize("path", PAGES)
