@@ -38,6 +38,21 @@ class Witnesses:
         number = (np.cumsum(keep) - 1)[self.number[entries]]
         return Witnesses(number, self.unit[entries], self.leaf[entries], self.by[entries], self.insider[keep])
 
+    def parts(self, most: int) -> Iterator[tuple[int, "Witnesses"]]:
+        """All witnesses in order, as many at a time as have no more than `most` entries together (or one); the first.
+
+        Each part is numbered anew.
+        """
+        ends = np.searchsorted(self.number, np.arange(1, len(self) + 1))
+        first = 0
+        while first < len(self):
+            start = ends[first - 1] if first else 0
+            end = max(int(np.searchsorted(ends, start + most, side="right")), first + 1)
+            of = slice(start, ends[end - 1])
+            number = self.number[of] - first
+            yield first, Witnesses(number, self.unit[of], self.leaf[of], self.by[of], self.insider[first:end])
+            first = end
+
 
 def gather(found: Iterable[tuple[np.ndarray, np.ndarray, int]]) -> Witnesses:
     """Witnesses from (units, change per unit and leaf, insider)."""

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from disclosure.attacker.layout import Layout, lay_cells
 from disclosure.attacker.relations import relate
-from disclosure.attacker.sightings import Moved, Sightings, shares
+from disclosure.attacker.sightings import Moved, Sightings
 from disclosure.attacker.stakes import Stakes, weigh
 from disclosure.errors import DisclosureError
 from disclosure.hierarchy import unit_of
@@ -19,7 +19,7 @@ from disclosure.rules import ThresholdRule
 from disclosure.terms import Terms
 from disclosure.witness import Witnesses
 
-CHUNK = 20_000  # witnesses checked at a time: bounds memory
+CELLS = 2**22  # of units that witnesses change, checked at a time: bounds memory
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,12 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
     _check_frame(layout, frame, stakes, terms.rule)  # 1
     lines = layout.lines(terms.inequalities)
     sightings = Sightings(layout, stakes, insider, witnesses.insider)
-    for first in range(0, len(witnesses), CHUNK):  # 2
-        chunk = np.arange(len(witnesses)) // CHUNK == first // CHUNK
-        sightings.add(_check(layout, stakes, truth, lines, witnesses.select(chunk), insider=insider), first)
+    if (np.diff(witnesses.number, prepend=0, append=max(len(witnesses) - 1, 0)) < 0).any():
+        raise DisclosureError("the witnesses are not in order")
+    for first, some in witnesses.parts(CELLS // len(layout.rows)):  # 2
+        moved = _check(layout, truth, lines, some, insider)
+        _check_known(layout, stakes, moved, some.insider, sightings.shared)
+        sightings.add(moved, first)
     return Verdicts(
         small=int(stakes.small.sum()),
         told=int((stakes.small & stakes.told).sum()),
@@ -98,10 +101,8 @@ def _check_frame(layout: Layout, frame: pd.DataFrame, stakes: Stakes, rule: Thre
         raise DisclosureError("the frame shows a small figure")
 
 
-def _check(
-    layout: Layout, stakes: Stakes, truth: np.ndarray, lines: np.ndarray, witnesses: Witnesses, *, insider: np.ndarray
-) -> Moved:
-    """What each witness changes, after checking that it keeps what an outsider, or its own insider, knows."""
+def _check(layout: Layout, truth: np.ndarray, lines: np.ndarray, witnesses: Witnesses, insider: np.ndarray) -> Moved:
+    """What each witness changes, if it is a possible table and leaves the units alone of the insider it is for."""
     units = layout.members.shape[1]
     pair, place = np.unique(witnesses.number.astype(np.int64) * units + witnesses.unit, return_inverse=True)
     which, unit = pair // units, pair % units
@@ -112,9 +113,7 @@ def _check(
         raise DisclosureError("a witness is no possible table")
     if (insider[unit] == np.where(witnesses.insider[which] >= 0, witnesses.insider[which], -2)).any():
         raise DisclosureError("a witness for an insider changes a unit of that insider")
-    moved = _spread(layout, which, unit, change, insider)
-    _check_known(layout, stakes, moved, witnesses.insider, insider)
-    return moved
+    return _spread(layout, which, unit, change, insider)
 
 
 def _spread(layout: Layout, which: np.ndarray, unit: np.ndarray, change: np.ndarray, insider: np.ndarray) -> Moved:
@@ -132,13 +131,13 @@ def _spread(layout: Layout, which: np.ndarray, unit: np.ndarray, change: np.ndar
     )
 
 
-def _check_known(layout: Layout, stakes: Stakes, moved: Moved, serves: np.ndarray, insider: np.ndarray) -> None:
+def _check_known(layout: Layout, stakes: Stakes, moved: Moved, serves: np.ndarray, shared: np.ndarray) -> None:
+    """That each witness keeps what an outsider, or its own insider, knows."""
     if (moved.rows[stakes.fixed[moved.area]] != 0).any():
         raise DisclosureError("a witness changes a cell that an outsider knows")
     after = stakes.true[moved.area] + moved.rows
     place, row = np.nonzero((after < stakes.lower[moved.area]) | (after > stakes.upper[moved.area]))
     area, who = moved.area[place], serves[moved.which[place]]
-    shared = shares(layout, insider)
     excused = stakes.told[area, row] & (area >= layout.members.shape[1]) & (who >= 0) & shared[area, who]
     if not excused.all():
         raise DisclosureError("a witness breaks a bound that its reader knows")

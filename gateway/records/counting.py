@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import repeat
 from operator import itemgetter
 
 from gateway.collections import Records
@@ -24,7 +23,9 @@ def count_rows(rows: Sequence[Row], expected: Expected, form: Records) -> dict[C
         missed[kind] = list(map(sum, zip(*(missed[part] for part in parts), strict=True)))
     counted: Counter[Cell] = Counter()
     for kind, column in missed.items():
-        counted.update(zip(subdivision, repeat(kind), map(contract.band_of, column, scheduled), strict=False))
+        alike = Counter(zip(subdivision, column, scheduled, strict=True))  # most pupils missed nothing
+        for (code, hours_missed, of_hours), pupils in alike.items():
+            counted[code, kind, contract.band_of(hours_missed, of_hours)] += pupils
     subdivisions = expected.offered or tuple(dict.fromkeys(subdivision))
     return {cell: counted[cell] for cell in contract.cells(subdivisions) if cell[1] in missed}
 

@@ -80,6 +80,18 @@ def test_false_witness_is_refused(shops: Case, fault: str) -> None:
         verdict(shops, both)
 
 
+@pytest.mark.parametrize("number", [[0, 0, 1, 1, 0, 0], [-1, -1, 0, 0, 1, 1], [0, 0, 1, 1, 2, 2]])
+def test_witnesses_out_of_order_are_refused(shops: Case, number: list[int]) -> None:
+    """Entries that belong to no witness, or come back to an earlier one, are no proof of anything."""
+    proof = witness(moved(-2), moved(2))
+    entries = np.resize(np.arange(4), 6)
+    odd = replace(
+        proof, number=np.array(number), **{name: getattr(proof, name)[entries] for name in ("unit", "leaf", "by")}
+    )
+    with pytest.raises(DisclosureError, match="not in order"):
+        verdict(shops, odd)
+
+
 def test_witness_that_breaks_an_inequality_is_refused() -> None:
     """Nobody who knows the order of the moods believes a table that breaks it."""
     counts = {(shop, mood): line for (shop, _), line in COUNTS.items() for mood in ("more", "less")}
