@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from disclosure.attacker import Verdicts, judge
 from disclosure.errors import DisclosureError
@@ -99,20 +100,21 @@ def build(
     Raises:
         DisclosureError: bad input, naming dimension and code but never a count; or a table that cannot be protected.
     """
-    key = _check_seed(seed)  # 1
-    grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
-    table = read_counts(grid, counts, terms.count)
-    problem = pose(grid, table.leaves, terms, seed=key)  # 2
-    pattern = find_pattern(problem, key, executor, start)  # 3
-    shown = _shown(problem, pattern)
-    area, row = np.nonzero(problem.listed)
-    codes, place = grid.named(area, row), (area, row)
-    frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
-    frame.loc[~shown[place], "value"] = pd.NA
-    verdicts = _judged(frame, counts, terms, pattern.witnesses)  # 4
-    certificate = _certificate(problem, terms, verdicts, shown)  # 5
-    protected = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
-    return Build(protected, pattern.witnesses, verdicts, utility(problem, codes, place, shown))
+    with threadpool_limits(1, user_api="blas"):
+        key = _check_seed(seed)  # 1
+        grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
+        table = read_counts(grid, counts, terms.count)
+        problem = pose(grid, table.leaves, terms, seed=key)  # 2
+        pattern = find_pattern(problem, key, executor, start)  # 3
+        shown = _shown(problem, pattern)
+        area, row = np.nonzero(problem.listed)
+        codes, place = grid.named(area, row), (area, row)
+        frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
+        frame.loc[~shown[place], "value"] = pd.NA
+        verdicts = _judged(frame, counts, terms, pattern.witnesses)  # 4
+        certificate = _certificate(problem, terms, verdicts, shown)  # 5
+        protected = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
+        return Build(protected, pattern.witnesses, verdicts, utility(problem, codes, place, shown))
 
 
 def _shown(problem: Problem, pattern: Found) -> np.ndarray:

@@ -22,6 +22,7 @@ from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, Home
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 300.0
 SAMPLE_SECONDS = 1.0
+ANSWERING = 2  # processes that answer requests, of one server or of each of two
 # As in gateway/deploy/nginx.conf, without TLS: what the proxy does with certificates is tests/gateway/test_proxy.py.
 PROXY = """daemon off; user {user}; pid {folder}/nginx.pid; error_log {folder}/nginx.log; events {{}}
 http {{
@@ -121,7 +122,7 @@ def running(home: Home, *, servers: int, workers: int, kill_every: float) -> Ite
     front = free_port() if nginx else ports[0]
     fleet, over = Fleet(home, f"http://127.0.0.1:{front}"), threading.Event()
     for port in ports:
-        fleet.start("server", "serve", "--port", str(port))
+        fleet.start("server", "serve", "--port", str(port), "--workers", str(max(1, ANSWERING // servers)))
     for _ in range(workers):
         fleet.start("worker", "worker")
     if nginx:

@@ -57,25 +57,23 @@ class _Paper:
             found[:, rows] = self._seen[key]
         return found
 
-    def work(self, told: np.ndarray, sums: Sequence[np.ndarray], mine: np.ndarray) -> np.ndarray:
-        """Areas x rows: what is known at the end, when no sum gives anything new."""
-        nodes, known = np.unique(np.concatenate([np.zeros(0, int), *sums])), told.copy()
+    def work(self, nodes: np.ndarray, told: np.ndarray, sums: Sequence[np.ndarray], mine: np.ndarray) -> np.ndarray:
+        """Nodes x rows: what is known of them at the end, when no sum gives anything new; sums are of their places."""
         members = sparse.csr_array(self._layout.members[nodes].multiply((~mine).astype(np.int64)[None]))
-        there = np.zeros((len(known), self._layout.rows.shape[1]), bool)
-        there[nodes] = members @ self._layout.possible.astype(np.int64) > 0
-        known[nodes] |= there[nodes].astype(np.int64) @ self._layout.rows.T == 0
-        while len(nodes):
-            for node in nodes.tolist():
-                known[node] = self._combined(known[node], there[node])
-            found = np.zeros(len(known), bool)
+        there = members @ self._layout.possible.astype(np.int64) > 0
+        known = told | (self._layout.inner(there) == 0)
+        fresh = np.ones(len(nodes), bool)
+        while fresh.any():
+            for place in np.flatnonzero(fresh).tolist():
+                known[place] = self._combined(known[place], there[place])
+            fresh[:] = False
             for line in sums:
                 missing = ~known[line]
                 last = missing & (missing.sum(axis=0) == 1)
                 if last.any():
                     known[line] |= last
-                    found[line] |= last.any(axis=1)
-            nodes = np.flatnonzero(found)
-        return known
+                    fresh[line] |= last.any(axis=1)
+        return np.asarray(known)
 
     def _combined(self, known: np.ndarray, there: np.ndarray) -> np.ndarray:
         """Rows of one node that are known rows, each so many times, added up; members that do not add up are apart."""
@@ -115,10 +113,11 @@ def work_out(layout: Layout, listed: np.ndarray, public: np.ndarray, insider: np
         part = (layout.members @ mine.astype(np.int64) > 0) & looked_at
         near = [sums[number] for number in np.flatnonzero(part[area]).tolist()]
         nodes = np.unique(np.concatenate([np.zeros(0, int), *near]))
-        first = paper.work(before, near, mine)
-        then = paper.work(after | first, near, mine)
-        for found, cells in ((given, first & ~before), (own, then & ~after & ~first)):
-            place, row = np.nonzero(cells[nodes])
+        near = [np.searchsorted(nodes, line) for line in near]
+        first = paper.work(nodes, before[nodes], near, mine)
+        then = paper.work(nodes, after[nodes] | first, near, mine)
+        for found, cells in ((given, first & ~before[nodes]), (own, then & ~after[nodes] & ~first)):
+            place, row = np.nonzero(cells)
             found.append(np.stack([nodes[place], row, np.full(len(row), who)], axis=1))
     wider, rests = _with_rests(layout, after, before)
     cells = np.concatenate([after & ~before & ~_renamed(layout, listed), rests])

@@ -183,11 +183,10 @@ def _ends(
     return small | nearly, low, np.minimum(high, room)
 
 
-def _of_insider(cells: np.ndarray, who: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Areas x rows: the cells of one insider among lines of area, row, insider."""
-    found = np.zeros(shape, bool)
-    mine = cells[cells[:, 2] == who]
-    found[mine[:, 0], mine[:, 1]] = True
+def _in_areas(cells: np.ndarray, area: np.ndarray, rows: int) -> np.ndarray:
+    """Areas x rows, of some areas in order: the cells there among lines of area, row, insider."""
+    found, there = np.zeros((len(area), rows), bool), cells[np.isin(cells[:, 0], area)]
+    found[np.searchsorted(area, there[:, 0]), there[:, 1]] = True
     return found
 
 
@@ -212,8 +211,9 @@ def _margins(
         own = insider == who
         held = layout.members @ own.astype(np.int64)
         part = (held > 0) & (held < size)
-        alone, given = (_of_insider(each, who, values.shape) for each in (worked_out.own, worked_out.given))
-        area = np.flatnonzero(part | alone.any(axis=1))
+        lines = [each[each[:, 2] == who] for each in (worked_out.own, worked_out.given)]
+        area = np.union1d(np.flatnonzero(part), lines[0][:, 0])
+        alone, given = (_in_areas(each, area, values.shape[1]) for each in lines)
         mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
         inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
@@ -221,7 +221,7 @@ def _margins(
         room = np.minimum(most[area] - share, all_most[area] - mine @ most[:units][own])
         small, low, high = _ends(rule, values[area] - share, left, room)
         low = np.maximum(low, np.maximum(least[area] - share, all_least[area] - mine @ least[:units][own]))
-        looked = ((watched & part[:, None] | alone) & ~given)[area]
+        looked = (watched[area] & part[area, None] | alone) & ~given
         there = looked & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
         place, row = np.nonzero(small & there)
         at, taken = area[place], share[place, row]

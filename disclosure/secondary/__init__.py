@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from disclosure.problem import Problem, shuffle
 from disclosure.secondary.goals import Change, Goal, find_goals
@@ -125,4 +126,6 @@ def _parts(
 
 
 def _search(search: Callable[..., Found], task: Task) -> Found:
-    return search(*task)
+    """Linear algebra in one thread: the matrices are small, and the other cores have parts of their own."""
+    with threadpool_limits(1, user_api="blas"):
+        return search(*task)
