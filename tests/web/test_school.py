@@ -4,36 +4,24 @@ import dataclasses
 from datetime import date
 
 import pytest
-from starlette.requests import Request
-from starlette.responses import Response
 
 from gateway.demo.people import must
-from gateway.http.limits import Limit
 from gateway.identity import Identity
 from gateway.messages import problem_text, text
 from gateway.receive import Received, Upload, receive
 from gateway.register import SiteEntry
 from gateway.web import delivering, school
 from gateway.web.forms import PageHandler
-from gateway.web.pages import Visitor
-from gateway.web.site import create_pages
 from tests.gateway.conftest import PERIOD, TABLE, World
+from tests.web.asking import said
 
 ASKED = f"/school/periods/{TABLE}/{PERIOD}"
 LATER = "99ZZ00"
 
 
-def seen(world: World, party: str, page: PageHandler = school.home) -> Response:
-    """A page as somebody of a school sees it."""
-    scope = {
-        "type": "http", "method": "GET", "path": "/school", "query_string": b"", "headers": [],
-        "path_params": {"table": TABLE, "code": PERIOD}, "app": create_pages(world.gateway, Limit(1, world.gateway.clock)),
-    }  # fmt: skip
-    return page(Request(scope), Visitor("nl", Identity(party, "school")))
-
-
-def said(world: World, party: str) -> str:
-    return bytes(seen(world, party).body).decode()
+def seen(world: World, party: str, page: PageHandler = school.home) -> str:
+    """A page of the period as somebody of a school sees it."""
+    return said(world.gateway, page, Identity(party, "school"), table=TABLE, code=PERIOD)
 
 
 def join(world: World) -> None:
@@ -49,16 +37,16 @@ def test_a_school_that_joined_later_is_not_asked_for_before(small_world: World, 
     join(small_world)
     if closed:
         must(small_world.desk.close_period(TABLE, PERIOD))
-    page, refused = said(small_world, LATER), seen(small_world, LATER, delivering.fill_in)
+    page, refused = seen(small_world, LATER), seen(small_world, LATER, delivering.fill_in)
     assert PERIOD not in page
     assert text("pages", "school.nothing", "nl") in page
-    assert problem_text("site-not-registered", "nl")[0] in bytes(refused.body).decode()
-    assert PERIOD in said(small_world, small_world.region.sites[0].code)
+    assert problem_text("site-not-registered", "nl")[0] in refused
+    assert PERIOD in seen(small_world, small_world.region.sites[0].code)
 
 
 def test_a_board_reads_that_its_sites_deliver(small_world: World) -> None:
     """A board has the role of a school and no counts of its own: it is not asked for any, and is told who is."""
-    page = said(small_world, next(iter(small_world.region.boards)))
+    page = seen(small_world, next(iter(small_world.region.boards)))
     assert ASKED not in page
     assert text("pages", "school.board", "nl") in page
 
@@ -69,7 +57,7 @@ def test_what_was_sent_and_never_confirmed_stays_in_sight(small_world: World) ->
     sent = must(receive(small_world.gateway, small_world.site(0), Upload(TABLE, code, PERIOD, small_world.counts(0))))
     assert isinstance(sent, Received)
     must(small_world.desk.close_period(TABLE, PERIOD))
-    page = said(small_world, code)
+    page = seen(small_world, code)
     assert text("pages", "state.received", "nl") in page
     assert text("pages", "state.missing", "nl") not in page
     assert f"/school/submissions/{sent.submission.id}" in page
