@@ -21,6 +21,7 @@ from gateway.store import (
     Job,
     JobState,
     Mandate,
+    Oin,
     Party,
     PartyKey,
     Period,
@@ -230,6 +231,11 @@ def people_of(session: Session, party: str) -> Sequence[Person]:
 def tokens_of(session: Session, party: str) -> Sequence[Token]:
     """Tokens of a party's machines; their secrets are not kept."""
     return session.exec(select(Token).where(Token.party == party).order_by(col(Token.expires_at).desc())).all()
+
+
+def oins_of(session: Session, party: str) -> Sequence[Oin]:
+    """Numbers of client certificates (OIN) that speak for a party, or did so last."""
+    return session.exec(select(Oin).where(Oin.party == party).order_by(Oin.number)).all()
 
 
 def keys_of(session: Session, party: str) -> list[str]:
