@@ -18,7 +18,7 @@ from gateway.consents import load
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
-from gateway.periods import ROWS, school_year
+from gateway.periods import ROWS, is_school_year, school_year
 from gateway.prepared import SUBJECTS
 from gateway.store import ConsentedHealth, Enrolment, Period, Submission
 from policies.decision import Deny
@@ -83,7 +83,12 @@ class Held:
 def answer(
     gateway: Gateway, identity: Identity, *, year: str, pseudonym: bytes, consents: Sequence[str] = ()
 ) -> Held | Refused:
-    """What is held of one pupil of the caller's own site in a school year; the request and its answer are logged."""
+    """What is held of one pupil of the caller's own site in a school year; the request and its answer are logged.
+
+    What is no school year is refused: of a slip of the pen nobody may read that nothing is held.
+    """
+    if not is_school_year(year):
+        return Refused("invalid-request", facts={"fields": "schoolYear"})
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
     decision = gateway.decide(caller, Action.REQUEST_ACCESS, Records(party=identity.party), (PURPOSE,))

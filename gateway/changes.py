@@ -38,19 +38,23 @@ MOST = 5_000
 Pair = tuple[bytes, bytes]
 
 
-class _Change(BaseModel):
+class NumberChange(BaseModel):
+    """The two pseudonyms of a pupil."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     old: str = Field(repr=False)
     new: str = Field(repr=False)
 
 
-class _Document(BaseModel):
+class NumberChanges(BaseModel):
+    """The document: pupils of a site that go on under a new number."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
     collection: Literal["number-changes"]
     site: str = Field(pattern="^[0-9]{2}[A-Z]{2}[0-9]{2}$")
     period: str = Field(pattern="^20[0-9]{2}-20[0-9]{2}-[1-4]$")
     key_id: str = Field(max_length=40)
-    changes: Annotated[tuple[_Change, ...], Field(min_length=1, max_length=MOST)]
+    changes: Annotated[tuple[NumberChange, ...], Field(min_length=1, max_length=MOST)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
     entry. Where another key came into use between (3) and (4) nothing is changed, and the same call can succeed.
     """
     try:  # (1)
-        document = _Document.model_validate_json(body)
+        document = NumberChanges.model_validate_json(body)
         pairs = [(read_pseudonym(change.old), read_pseudonym(change.new)) for change in document.changes]
     except ValidationError as error:
         fields = "; ".join(f"{place}: {code}" for place, code in misfits(error))

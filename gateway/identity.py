@@ -37,7 +37,7 @@ _GOOD = {
     .where(_TOKENS.id == bindparam("key"), _TOKENS.revoked_at.is_(None), _TOKENS.expires_at > bindparam("now"))
     .with_for_update(read=True),
     Oin: select(_OINS.number)
-    .where(_OINS.number == bindparam("key"), _OINS.revoked_at.is_(None))
+    .where(_OINS.number == bindparam("key"), _OINS.party == bindparam("party"), _OINS.revoked_at.is_(None))
     .with_for_update(read=True),
     WebSession: select(_SESSIONS.person_id)
     .where(_SESSIONS.secret_hash == bindparam("key"), _SESSIONS.started_at > bindparam("since"))
@@ -100,14 +100,16 @@ def issue_token(session: Session, party: str, *, scopes: Iterable[str], expires_
     return token_id, f"vp_{token_id}_{secret}"
 
 
-def revoke_token(session: Session, token_id: str, now: datetime) -> Token | None:
-    """Revoke a token at once; None when there is no such token or it was revoked before."""
-    token = session.get(Token, token_id, with_for_update=True)
-    if token is None or token.revoked_at is not None:
+def revoke_token(session: Session, key: str, now: datetime) -> Token | Oin | None:
+    """Revoke a token by its id, or a certificate's number, at once; None when there is none or it was before."""
+    row: Token | Oin | None = (
+        session.get(Oin, key, with_for_update=True) if oin_fits(key) else session.get(Token, key, with_for_update=True)
+    )
+    if row is None or row.revoked_at is not None:
         return None
-    token.revoked_at = now
+    row.revoked_at = now
     session.flush()
-    return token
+    return row
 
 
 def identify_token(session: Session, text: str, now: datetime) -> Identity | None:
@@ -134,10 +136,10 @@ def register_oin(session: Session, number: str, party: str, *, scopes: Iterable[
     if not oin_fits(number):
         raise GatewayError("not an OIN")
     row = session.get(Oin, number)
-    if row is not None and row.party != party:
+    if row is not None and row.party != party and row.revoked_at is None:
         return False
     row = row or Oin(number=number, party=party, scopes="")
-    row.scopes, row.revoked_at = " ".join(sorted(scopes)), None
+    row.party, row.scopes, row.revoked_at = party, " ".join(sorted(scopes)), None
     session.add(row)
     return True
 
@@ -163,7 +165,7 @@ def still_good(session: Session, identity: Identity, now: datetime) -> bool:
     shown = identity.credential
     if shown is None:
         return True
-    given = {"key": shown.key, "now": now, "since": now - ABSOLUTE}
+    given = {"key": shown.key, "party": identity.party, "now": now, "since": now - ABSOLUTE}
     return session.connection().execute(_GOOD[shown.kind], given).first() is not None
 
 

@@ -280,14 +280,14 @@ class Desk:
 
         return self.act(Action.MANAGE_ACCESS, act)
 
-    def revoke_token(self, token_id: str) -> bool | Refused:
-        """Revoke a token at once; False when there is no such token."""
+    def revoke_token(self, key: str) -> bool | Refused:
+        """Revoke a token by its id, or a certificate's number (OIN), at once; False when there is none."""
 
         def act(session: Session, actor: Actor, decision: Decision) -> bool:
-            token = revoke_token(session, token_id, self.gateway.clock())
-            if token is None:
+            ended = revoke_token(session, key, self.gateway.clock())
+            if ended is None:
                 return False
-            entry = _credential(Event.TOKEN_REVOKED, actor, token.party, f"token:{token_id}")
+            entry = _credential(Event.TOKEN_REVOKED, actor, ended.party, self._token(key))
             self.gateway.append(session, entry, decision)
             return True
 
@@ -303,8 +303,8 @@ class Desk:
                 return Refused("unknown-party")
             if not register_oin(session, number, party, scopes=scopes):
                 return Refused("oin-taken")
-            about = f"token:{self.gateway.tag(b'oin', number.encode())[:16].hex()}"
-            self.gateway.append(session, _credential(Event.TOKEN_ISSUED, actor, party, about), decision)
+            entry = _credential(Event.TOKEN_ISSUED, actor, party, self._token(number))
+            self.gateway.append(session, entry, decision)
             return number
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -375,6 +375,10 @@ class Desk:
         with self.gateway.reading() as session:
             period = find_period(session, table, code)
             return period is None or period.exercise
+
+    def _token(self, key: str) -> str:
+        """How the log names a token, or a certificate's number, which it does not say."""
+        return f"token:{self.gateway.tag(b'oin', key.encode())[:16].hex() if oin_fits(key) else key}"
 
     def _is_over(self, year: str) -> bool:
         return rows_end(self.gateway.law.purposes, year) <= self.gateway.today

@@ -14,13 +14,14 @@ from audit.schema import INDEX
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
-from gateway.register import EXPORT_DAYS, holding_on, names, sites_on
+from gateway.register import EXPORT_DAYS, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
     Count,
     Job,
     JobState,
     Mandate,
+    Oin,
     Party,
     PartyKey,
     Period,
@@ -173,13 +174,19 @@ class OwnPeriod:
 
 
 def own_periods(session: Session, site: str) -> list[OwnPeriod]:
-    """Every period with what a site sent for it, the newest period first."""
+    """The periods that ask a site or for which it sent something, with that, the newest period first.
+
+    A period asks the sites that are in the register of its reference date.
+    """
     sent: dict[int, list[Submission]] = {}
     for row in session.exec(select(Submission).where(Submission.site == site).order_by(col(Submission.version).desc())):
         sent.setdefault(row.period_id, []).append(row)
-    return [
-        OwnPeriod(period, takes(session, period, site), sent.get(period.id or 0, ())) for period in periods(session)
-    ]
+    own = []
+    for period in periods(session):
+        asked, versions = site_facts(session, site, period.reference_date) is not None, sent.get(period.id or 0, ())
+        if asked or versions:
+            own.append(OwnPeriod(period, asked and takes(session, period, site), versions))
+    return own
 
 
 def own_figures(session: Session, site: str) -> list[OwnPeriod]:
@@ -224,6 +231,11 @@ def people_of(session: Session, party: str) -> Sequence[Person]:
 def tokens_of(session: Session, party: str) -> Sequence[Token]:
     """Tokens of a party's machines; their secrets are not kept."""
     return session.exec(select(Token).where(Token.party == party).order_by(col(Token.expires_at).desc())).all()
+
+
+def oins_of(session: Session, party: str) -> Sequence[Oin]:
+    """Numbers of client certificates (OIN) that speak for a party, or did so last."""
+    return session.exec(select(Oin).where(Oin.party == party).order_by(Oin.number)).all()
 
 
 def keys_of(session: Session, party: str) -> list[str]:

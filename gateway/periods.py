@@ -13,10 +13,12 @@ from gateway.outcome import Fault
 from gateway.store import Period, PeriodState, Reopening, table_of
 from policies.days import FIRST_MONTH
 from policies.purpose import Purposes
+from pseudonymisation.domain import check_school_year
+from pseudonymisation.errors import MalformedError
 
 ROWS, COUNTS = "counting-for-school", "statutory-counts"
 _QUARTER = re.compile(r"20[0-9]{2}-20[0-9]{2}-[1-4]")
-_YEAR = re.compile(r"(20[0-9]{2})-(20[0-9]{2})")
+_YEAR = re.compile(r"20[0-9]{2}-20[0-9]{2}")
 _EARLY = timedelta(days=183)  # a first period may be counted on a day before its school year
 
 
@@ -42,8 +44,11 @@ def school_year(code: str) -> str:
 
 def is_school_year(year: str) -> bool:
     """Whether a text names a school year: two consecutive years."""
-    match = _YEAR.fullmatch(year)
-    return match is not None and int(match[2]) == int(match[1]) + 1
+    try:
+        check_school_year(year)
+    except MalformedError:
+        return False
+    return True
 
 
 def earliest_day(year: str) -> date:

@@ -159,11 +159,11 @@ def token_issue(
 
 
 @token.command("revoke")
-def token_revoke(token_id: str, data: Data = None, lang: Lang = "nl") -> None:
-    """Trek een token in / revoke a token."""
-    if not done(desk(data).revoke_token(token_id), lang):
+def token_revoke(token_or_oin: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Trek een token of het OIN van certificaten in / revoke a token, or the OIN of certificates."""
+    if not done(desk(data).revoke_token(token_or_oin), lang):
         done(Refused("not-found"), lang)
-    say(text("cli", "token-revoked", language(lang), id=token_id))
+    say(text("cli", "token-revoked", language(lang), id=token_or_oin))
 
 
 @token.command("register-oin")

@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gateway import changes, deliveries
 from gateway.formats.sheet import Content, content_of, is_no_table
-from gateway.http.bodies import answer_json
+from gateway.http.bodies import answer_json, body_of
 from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
 from gateway.http.models import CheckedBody, ReportBody, SubmissionBody, SubmissionItem, head_count
@@ -70,7 +70,7 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
     return _json(made, 201 if outcome.created else 200, location)
 
 
-@router.post("/number-changes", operation_id="changeNumbers")
+@router.post("/number-changes", operation_id="changeNumbers", openapi_extra=body_of(changes.NumberChanges))
 async def change_numbers(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """Let pupils of the own site go on under a new number: pairs of pseudonyms, all of them or none."""
     demand_scope(caller, "submit")

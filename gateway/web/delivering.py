@@ -14,6 +14,7 @@ from gateway.formats.write import Format
 from gateway.messages import text
 from gateway.outcome import Refused, Report
 from gateway.overview import OwnPeriod
+from gateway.periods import find_period
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.records.expected import Cell
 from gateway.register import site_facts
@@ -54,22 +55,24 @@ class _Asked:
         return f"/school/periods/{self.own.period.table_id}/{self.own.period.code}"
 
 
-def _asked(request: Request, who: Visitor) -> _Asked | None:
+def _asked(request: Request, who: Visitor) -> _Asked | Refused:
     gateway, wanted = gateway_of(request), request.path_params
     with gateway.reading() as session:
-        mine = overview.own_periods(session, who.known.party)
-        found = [o for o in mine if (o.period.table_id, o.period.code) == (wanted["table"], wanted["code"])]
-        facts = site_facts(session, who.known.party, found[0].period.reference_date) if found else None
-    if not found or facts is None:
-        return None
-    return _Asked(found[0], facts, gateway.contracts[found[0].period.table_id])
+        period = find_period(session, wanted["table"], wanted["code"])
+        if period is None:
+            return Refused("not-found")
+        facts = site_facts(session, who.known.party, period.reference_date)
+        if facts is None:
+            return Refused("site-not-registered")
+        own = next(each for each in overview.own_periods(session, who.known.party) if each.period.id == period.id)
+    return _Asked(own, facts, gateway.contracts[period.table_id])
 
 
 def fill_in(request: Request, who: Visitor) -> Response:
     """The form of a period; with `from`, filled with the counts of an earlier version, to correct them."""
     asked = _asked(request, who)
-    if asked is None:
-        return refusal(request, who, Refused("not-found"))
+    if isinstance(asked, Refused):
+        return refusal(request, who, asked)
     values: Mapping[str, str] = {}
     if "from" in request.query_params:
         seen = deliveries.read(gateway_of(request), who.known, request.query_params["from"])
@@ -81,8 +84,8 @@ def fill_in(request: Request, who: Visitor) -> Response:
 def deliver(request: Request, who: Visitor, form: Form) -> Response:
     """Check or deliver the counts that were filled in."""
     asked = _asked(request, who)
-    if asked is None:
-        return refusal(request, who, Refused("not-found"))
+    if isinstance(asked, Refused):
+        return refusal(request, who, asked)
     table = asked.own.period.table_id
     return _send(request, who, asked, form, table, file_of_fields(asked.cells, form.values))
 
@@ -90,8 +93,8 @@ def deliver(request: Request, who: Visitor, form: Form) -> Response:
 def deliver_file(request: Request, who: Visitor, form: Form) -> Response:
     """Check or deliver a chosen file."""
     asked = _asked(request, who)
-    if asked is None:
-        return refusal(request, who, Refused("not-found"))
+    if isinstance(asked, Refused):
+        return refusal(request, who, asked)
     return _send(request, who, asked, form, form["collection"], form.file or b"")
 
 
@@ -153,8 +156,8 @@ def blank(request: Request, who: Visitor) -> Response:
     """The template of this site: every row it has to deliver."""
     asked = _asked(request, who)
     form = request.path_params["form"]
-    if asked is None or form not in _BLANKS:
-        return refusal(request, who, Refused("not-found"))
+    if isinstance(asked, Refused) or form not in _BLANKS:
+        return refusal(request, who, asked if isinstance(asked, Refused) else Refused("not-found"))
     make, media_type = _BLANKS[form]
     name = f"sjabloon-{asked.facts.site}-{asked.own.period.code}.{form}"
     return attachment(make(asked.contract, asked.subdivisions), name, media_type)
@@ -163,8 +166,8 @@ def blank(request: Request, who: Visitor) -> Response:
 def reminder(request: Request, who: Visitor) -> Response:
     """The deadline for a calendar (RFC 5545): a day, with an alarm three days before."""
     asked = _asked(request, who)
-    if asked is None:
-        return refusal(request, who, Refused("not-found"))
+    if isinstance(asked, Refused):
+        return refusal(request, who, asked)
     gateway, period = gateway_of(request), asked.own.period
     lines = [
         "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//verzuimpoort//NL", "BEGIN:VEVENT",

@@ -72,6 +72,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         row = session.get(Party, code)
         people = overview.people_of(session, code)
         tokens = overview.tokens_of(session, code)
+        oins = overview.oins_of(session, code)
         mandates = overview.mandates_of(session, code, gateway.today)
         keys = overview.keys_of(session, code)
         facts = site_facts(session, code, gateway.today)
@@ -86,6 +87,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         party=row,
         people=people,
         tokens=tokens,
+        oins=oins,
         mandates=mandates,
         keys=keys,
         seals=row.kind in gateway.law.purposes[CONSENTED].recipients,

@@ -11,8 +11,10 @@ from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.publish.handing import receipt_of_entry
 from gateway.records.expected import Cell
+from gateway.register import kind_of_code
 from gateway.web.forms import Form, act, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
+from policies.parties import Kind
 
 ROLE = "school"
 
@@ -24,7 +26,8 @@ def home(request: Request, who: Visitor) -> Response:
         mine = overview.own_periods(session, who.known.party)
     now = [each for each in mine if each.takes]
     past = [each for each in mine if not each.takes]
-    return page(request, who, "school.html", now=now, past=past, today=gateway.today)
+    site = kind_of_code(who.known.party) == Kind.SITE
+    return page(request, who, "school.html", now=now, past=past, today=gateway.today, site=site)
 
 
 def history(request: Request, who: Visitor) -> Response:

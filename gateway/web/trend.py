@@ -145,9 +145,11 @@ def _trend(
     changes: Sequence[Change],
     query: Mapping[str, str],
     contract: Contract,
-) -> Trend:
+) -> Trend | None:
     mine = [[line for line in lines(rows) if line.area == area and line.subdivision == TOTAL] for _, rows in found]
     every = [line for group in mine for line in group]
+    if not every:
+        return None
     there, asked = choices(every), Filters.of(query)
     wanted = replace(
         settled(asked, every), sector=asked.sector if asked.sector in there["sector"] else there["sector"][0]

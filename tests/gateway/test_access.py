@@ -93,6 +93,18 @@ def test_the_controller_s_officer_sees_every_use(world: World) -> None:
     assert (held.rows, len(held.uses)) == ((), 1)
 
 
+def test_a_slip_in_the_school_year_is_no_answer(lite: Site) -> None:
+    """What is no school year is refused, over HTTP too: it would read as if nothing were held, and be logged so."""
+    world = lite.world
+    for year in ("2026-2031", "2026-2026", "2026"):
+        refused = answer(world.gateway, secretary(world, 0), year=year, pseudonym=bytes(64))
+        assert isinstance(refused, Refused)
+        with lite.client(world.region.sites[0].code) as http:
+            asked = {"schoolYear": year, "pseudonym": local_pseudonym(1, b"x")}
+            told = http.post("/v1/access-requests", json=asked)
+        assert (told.status_code, "schoolYear" in told.json()["fields"]) == (400, True)
+
+
 def test_a_recipient_may_not_ask(world: World) -> None:
     """An SWV that asks what is held of a pupil is refused."""
     swv = Identity(next(iter(world.region.swvs)), "recipient")

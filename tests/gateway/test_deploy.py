@@ -49,6 +49,21 @@ def test_every_file_is_named_by_the_page_about_running() -> None:
     assert {first or second for first, second in named} <= set(commands)
 
 
+def test_setting_up_brings_schools_in_with_commands_that_there_are() -> None:
+    """From an empty register to a school that can log in: each command and each of its options is there."""
+    setting_up = (FOLDER / "OPERATIONS.md").read_text().split("\n## ")[1]
+    named = [span.split() for span in re.findall(r"`([a-z][^`]*)`", setting_up)]
+    for wanted in ("party add", "party import", "agreement register", "login-link"):
+        words = wanted.split()
+        command = get_command(app)
+        for word in words:
+            command = command.commands[word]  # type: ignore[attr-defined]  # a group of commands
+        flags = {flag for parameter in command.params for flag in parameter.opts}
+        uses = [span for span in named if span[: len(words)] == words]
+        assert uses
+        assert {word for span in uses for word in span if word.startswith("--")} <= flags
+
+
 def test_every_test_the_security_page_names_is_there() -> None:
     """SECURITY.md rests on tests that exist."""
     root = FOLDER.parent / "tests"

@@ -89,6 +89,14 @@ def test_only_standard_methods_and_safe_ones_have_no_body(document: dict[str, An
         assert operation["description"]
 
 
+def test_every_body_that_is_read_is_described(document: dict[str, Any], world: World) -> None:
+    """doc-openapi: an operation that reads its body says what it has to hold."""
+    parts = create_api(world.gateway).state.parts
+    read = {part.operation_id for part in parts if {"read_body", "read_json"} & set(part.endpoint.__code__.co_names)}
+    described = {one["operationId"] for _, _, one in operations(document) if "requestBody" in one}
+    assert {"submit", "changeNumbers"} <= read <= described
+
+
 def test_every_answer_names_the_version_header(document: dict[str, Any]) -> None:
     """version-header: API-Version on every response in the document."""
     for _, _, operation in operations(document):

@@ -1,11 +1,13 @@
 """Credentials: what opens a door, and that everything else looks the same from outside."""
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
+from audit.schema import PENDING
 from gateway.demo.people import must
 from gateway.identity import (
     ABSOLUTE,
@@ -29,6 +31,7 @@ from gateway.identity import (
 )
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
+from gateway.overview import oins_of
 from gateway.pseudonyms import export_service_register, issue_service_tokens, register_public_key
 from gateway.store import LoginLink, Token, WebSession
 from policies.parties import Kind
@@ -147,6 +150,27 @@ def test_an_oin_speaks_for_one_party(world: World) -> None:
     assert isinstance(taken, Refused)
     assert isinstance(wrong, Refused)
     assert (taken.code, wrong.code) == ("oin-taken", "faults-in-request")
+
+
+def test_a_number_that_was_revoked_is_free(world: World) -> None:
+    """A certificate's number is seen at its party and ended as a token is: then another party can have it."""
+    code, other = world.region.sites[0].code, world.region.sites[1].code
+    must(world.desk.register_oin(code, OIN, scopes=["submit"]))
+    with world.gateway.reading() as session:
+        shown = identify_oin(session, OIN)
+        assert [each.number for each in oins_of(session, code)] == [OIN]
+    assert [must(world.desk.revoke_token(OIN)) for _ in range(2)] == [True, False]
+    with world.gateway.reading() as session:
+        assert identify_oin(session, OIN) is None
+    must(world.desk.register_oin(other, OIN, scopes=["download"]))
+    with world.gateway.writing() as session:
+        found = identify_oin(session, OIN)
+        assert [each is not None and still_good(session, each, NOW) for each in (found, shown)] == [True, False]
+        logged = [json.loads(data) for data in session.connection().scalars(select(PENDING.c.data))]
+    assert found is not None
+    assert found.party == other
+    revoked = [(each["party"], OIN in str(each)) for each in logged if each["event"] == "token.revoked"]
+    assert revoked == [(code, False)]
 
 
 def test_all_credentials_of_a_party_end_at_once(world: World) -> None:

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from gateway.messages import text
 from tests.web.conftest import PERIOD, Stage, Visit
 from tests.web.walking import expect
@@ -53,6 +55,20 @@ def test_a_laptop_shows_a_table_of_all_kinds_whole(stage: Stage, visit: Visit) -
     school.goto(f"/school/figures?period={PERIOD}")
     boxes = school.locator(".scroller").evaluate_all("all => all.map(box => box.scrollWidth - box.clientWidth)")
     assert max(boxes) <= 0
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [(None, "/national"), ("school", "/national"), ("swv", "/releases/RELEASE/files"), ("builder", "/national")],
+)
+def test_the_certificate_is_one_click_from_the_table(stage: Stage, role: str | None, path: str) -> None:
+    """Whoever may take the table finds beside it what the judge found, signed, and may open it."""
+    with stage.client(role) as client:
+        shown = client.get(path.replace("RELEASE", stage.release)).text
+        link = re.findall(r'href="(/v1/releases/[^"]+/certificate)"', shown)[0]
+        certificate = client.get(link)
+    assert certificate.status_code == 200
+    assert '"attacker"' in certificate.text
 
 
 def test_every_word_in_a_cell_is_explained(stage: Stage) -> None:

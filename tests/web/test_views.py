@@ -66,6 +66,16 @@ def test_there_is_room_for_a_dozen(stage: Stage) -> None:
             send(client, act="remove", name=f"w{number}", query=f"period=2026-2027-{number}")
 
 
+def test_an_entry_leads_to_the_others_about_the_same(stage: Stage) -> None:
+    """What was acted on is a link to its entries; the form says that it filters, and keeps doing so."""
+    with stage.client(OFFICER) as client:
+        leaf = client.get("/audit?event=release.published").text.partition("/audit/entries/")[2][:64]
+        link = re.findall(r'href="(/audit\?object=[^"]+)"', client.get(f"/audit/entries/{leaf}").text)[0]
+        page = client.get(link).text
+    assert page.count('href="/audit/entries/') > 1
+    assert re.search(r'name="object" value="release:', page)
+
+
 def test_a_school_keeps_no_views(stage: Stage) -> None:
     """The form is for those who look at the log."""
     with stage.client("school") as client:
