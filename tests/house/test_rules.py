@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from audit.events import Event
+
 ROOT = Path(__file__).parents[2]
 ROOMS = ("gateway", "pseudonymisation", "disclosure", "policies", "audit")
 TOP = {
@@ -184,6 +186,12 @@ def test_no_public_name_is_dead() -> None:
             if everything.count(node.name) == 1 and f"`{node.name}" not in readmes:
                 dead.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert not dead
+
+
+def test_every_event_is_written() -> None:
+    """The closed list of the log has no event that nothing in the product names."""
+    elsewhere = "\n".join(path.read_text() for path in FILES if path != ROOT / "audit" / "events.py")
+    assert not [event.name for event in Event if not re.search(rf"Event\.{event.name}\b", elsewhere)]
 
 
 def sizes() -> str:
