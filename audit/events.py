@@ -6,7 +6,7 @@ number of a pupil, a reason in free words, a file name or an address; consent ev
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, get_args
 
 
 class Decision(StrEnum):
@@ -115,6 +115,10 @@ class Event(StrEnum):
     LOG_CLOSED = "log.closed"
     ENTRY_CORRECTED = "entry.corrected"
 
+
+Column = Literal["event", "decision", "recipient", "period", "purpose", "rule"]
+COLUMNS: Final[tuple[Column, ...]] = get_args(Column)
+"""By what entries are counted and chosen."""
 
 GROUNDS: Final = frozenset({"purpose", "basis", "activity", "policy", "rules"})
 """On what a decision rests."""
