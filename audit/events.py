@@ -6,7 +6,7 @@ number of a pupil, a reason in free words, a file name or an address; consent ev
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal, get_args
 
 
 class Decision(StrEnum):
@@ -46,7 +46,6 @@ class Event(StrEnum):
     PERIOD_REOPENED = "period.reopened"
     PARTY_ADDED = "party.added"
     PARTY_CHANGED = "party.changed"
-    PARTY_ENDED = "party.ended"
     REGISTER_EXPORTED = "register.exported"
     REGISTER_READ = "register.read"
     MANDATE_GRANTED = "mandate.granted"
@@ -56,7 +55,6 @@ class Event(StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105  the name of an event, not a secret
     TOKEN_REVOKED = "token.revoked"  # noqa: S105  likewise
     LINK_ISSUED = "link.issued"
-    LINK_REVOKED = "link.revoked"
     SESSION_OPENED = "session.opened"
     SESSION_RAISED = "session.raised"
     SESSION_CLOSED = "session.closed"
@@ -72,8 +70,6 @@ class Event(StrEnum):
     RELEASE_DOWNLOADED = "release.downloaded"
     OWN_TABLE_DOWNLOADED = "own-table.downloaded"
     CERTIFICATE_READ = "certificate.read"
-    PURPOSE_IN_FORCE = "purpose.in-force"
-    PURPOSE_SUSPENDED = "purpose.suspended"
     POLICY_LOADED = "policy.loaded"
     SETTING_CHANGED = "setting.changed"
     KEY_CREATED = "key.created"
@@ -98,7 +94,6 @@ class Event(StrEnum):
     RECORD_STORED = "record.stored"
     RECORD_REFUSED = "record.refused"
     RECORD_READ = "record.read"
-    RECORD_ERASED = "record.erased"
     ACCESS_REQUESTED = "access.requested"
     ACCESS_REFUSED = "access.refused"
     ACCESS_ANSWERED = "access.answered"
@@ -107,14 +102,11 @@ class Event(StrEnum):
     AUDIT_VERIFIED = "audit.verified"
     AUDIT_REVIEWED = "audit.reviewed"
     RETENTION_RUN = "retention.run"
-    ERASURE_DONE = "erasure.done"
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"
     BUDGET_RESERVED = "budget.reserved"
     BUDGET_SPENT = "budget.spent"
     BUDGET_REFUSED = "budget.refused"
-    SERVICE_STARTED = "service.started"
-    SERVICE_STOPPED = "service.stopped"
     WITNESS_ADDED = "witness.added"
     WITNESS_REMOVED = "witness.removed"
     WITNESS_ALARMED = "witness.alarmed"
@@ -123,6 +115,10 @@ class Event(StrEnum):
     LOG_CLOSED = "log.closed"
     ENTRY_CORRECTED = "entry.corrected"
 
+
+Column = Literal["event", "decision", "recipient", "period", "purpose", "rule"]
+COLUMNS: Final[tuple[Column, ...]] = get_args(Column)
+"""By what entries are counted and chosen."""
 
 GROUNDS: Final = frozenset({"purpose", "basis", "activity", "policy", "rules"})
 """On what a decision rests."""
@@ -173,7 +169,6 @@ _OF_FAMILY: Final = {
     "release": _RELEASE,
     "own-table": _HANDED_OUT,
     "certificate": _HANDED_OUT,
-    "purpose": _shape("period", required=("purpose",)),
     "policy": _shape(required=("policy",)),
     "setting": _PLAIN,
     "key": _shape("period", required=("object",)),
@@ -185,10 +180,8 @@ _OF_FAMILY: Final = {
     "access": _shape("party", "period", "subjects_root"),
     "audit": _LOOK,
     "retention": _PLAIN,
-    "erasure": _PLAIN,
     "backup": _PLAIN,
     "budget": _ACCOUNT,
-    "service": _PLAIN,
     "witness": _PLAIN,
     "log": _PLAIN,
     "entry": _shape("party", "period", "recipient", required=("cause",)),

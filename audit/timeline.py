@@ -3,10 +3,11 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, FromClause, func, select, tuple_
 
+from audit.events import Column
 from audit.proofs import Place
 from audit.schema import ENTRY, INDEX, MARK
 
@@ -71,9 +72,6 @@ class Found:
 _NO_ENTRY: Final[dict[str, Any]] = {
     "ts": 0, "trace_id": "", "span_id": "", "event": UNREADABLE, "decision": "error", "actor": {"role": UNREADABLE},
 }  # fmt: skip
-
-
-Column = Literal["event", "decision", "recipient", "period", "purpose", "rule"]
 
 
 def find(connection: Connection, wanted: Filter, *, before: Place | None = None, limit: int = 50) -> list[Found]:

@@ -142,7 +142,7 @@ class Policy:
             _require(words and not (named and words[0] in names), "policy")
             if kind in KINDS:
                 key, others = Key.parse(words[named] if words[named:] else ""), self.keys[kind].values()
-                _require(key.kind in KINDS[kind], "policy")
+                _require(key.kind in KINDS[kind] and key not in others, "policy")
                 _require(kind == "log" or all(key.public != other.public for other in others), "policy")
                 self.keys[kind][words[0]] = key
             elif kind == "group":

@@ -15,7 +15,7 @@ from audit.schema import ENTRY
 from audit.subjects import Held as HeldSubject
 from audit.subjects import find, tag
 from gateway.consents import load
-from gateway.context import Gateway, actor_of
+from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import ROWS, is_school_year, school_year
@@ -28,8 +28,6 @@ from policies.things import Records
 from pseudonymisation.domain import Domain
 from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_along
-
-PURPOSE = "accountability"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ def answer(
         return Refused("invalid-request", facts={"fields": "schoolYear"})
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, Action.REQUEST_ACCESS, Records(party=identity.party), (PURPOSE,))
+    decision = gateway.decide(caller, Action.REQUEST_ACCESS, Records(party=identity.party), (ACCOUNTABILITY,))
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
     with gateway.writing() as session:

@@ -34,6 +34,8 @@ from policies.things import Thing
 from pseudonymisation.keyring import Keyring
 
 Result = TypeVar("Result")
+OPERATION, ACCOUNTABILITY = "operation", "accountability"
+"""Purposes of the acts that keep the gateway running, and of looking back at what it did."""
 
 
 def wall_clock() -> datetime:

@@ -4,15 +4,13 @@ Recognised by their headings: primary sites, secondary sites and gemeenten. A he
 leaves blank is not known; it is never read as a number.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.formats.sheet import Sheet
 from gateway.outcome import Fault
-from gateway.register import SiteEntry
+from gateway.register import SiteEntry, kind_of_code
 
-SITE = re.compile(r"[0-9]{2}[A-Z]{2}[0-9]{2}")
 LIST_COLUMNS = frozenset({"gemeente_code", "gemeente", "vestiging", "vestigings_id", "municipality_code"})
 _PO_COLUMNS = {"vestiging", "name", "board", "gemeente_code", "gemeente", "po_swv"}
 _LISTED_VO = {"vestigings_id", "school_name", "brin", "municipality_code", "municipality", "vo_swv"}
@@ -102,9 +100,9 @@ def _gemeente(code: str) -> str:
 
 
 def _faults(site: SiteEntry, number: int) -> Iterator[Fault]:
-    if not SITE.fullmatch(site.code):
+    if kind_of_code(site.code) != "site":
         yield Fault("SITE-CODE", number)
-    if not re.fullmatch(r"GM[0-9]{4}", site.gemeente):
+    if kind_of_code(site.gemeente) != "gemeente":
         yield Fault("GEMEENTE-CODE", number)
-    if site.swv is not None and not re.fullmatch(r"(PO|VO)[0-9]{4}", site.swv):
+    if site.swv is not None and kind_of_code(site.swv) != "swv":
         yield Fault("SWV-CODE", number)

@@ -20,6 +20,8 @@ from policies.things import Delivery
 
 # What a supplier can do for a site: the acts that are about a delivery.
 MANDATED = sorted(action.value for action, thing in ABOUT.items() if thing is Delivery)
+USUAL = ("submit", "check", "confirm", "read-submission")
+"""What it may do where the mandate does not say: all of it, but not withdraw what was delivered."""
 
 
 def grant_mandate(

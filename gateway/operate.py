@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
-from gateway.context import Gateway, actor_of
+from gateway.context import OPERATION, Gateway, actor_of
 from gateway.database import take_turns
 from gateway.identity import (
     SCOPES,
@@ -50,7 +50,6 @@ from policies.things import Installation
 from pseudonymisation.errors import SignatureError
 from pseudonymisation.key_document import read_key_document
 
-PURPOSE = "operation"
 _DESK = b"the operator's desk"
 Result = TypeVar("Result")
 
@@ -356,7 +355,7 @@ class Desk:
             return Refused("step-up")
         with self.gateway.reading() as session:
             caller = caller_of(session, self.identity, self.gateway.today)
-        decision = self.gateway.decide(caller, action, Installation(exercise=exercise), (PURPOSE,))
+        decision = self.gateway.decide(caller, action, Installation(exercise=exercise), (OPERATION,))
         actor = actor_of(caller)
         if isinstance(decision, Deny):
             return self.gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)

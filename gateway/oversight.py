@@ -7,7 +7,7 @@ from audit.errors import LogBrokenError, NoteError, NotLoggedError
 from audit.events import Event
 from audit.monitoring import continue_from
 from audit.proofs import logs
-from gateway.context import Gateway, actor_of
+from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
 from gateway.store import Party
@@ -16,8 +16,6 @@ from policies.decision import Decision, Deny
 from policies.parties import Caller, Kind
 from policies.question import Action
 from policies.things import Records, Thing
-
-PURPOSE = "accountability"
 
 
 def policy_text(gateway: Gateway) -> str:
@@ -59,7 +57,7 @@ def may(
     """Whether somebody may look; without `about`, at entries: an officer at the own party's, or at all."""
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, action, about or Records(party=scope_of(identity)), (PURPOSE,))
+    decision = gateway.decide(caller, action, about or Records(party=scope_of(identity)), (ACCOUNTABILITY,))
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
     return caller, decision

@@ -14,6 +14,7 @@ from audit.schema import INDEX
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
+from gateway.receive import CURRENT
 from gateway.register import EXPORT_DAYS, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
@@ -38,7 +39,6 @@ from policies.days import LOCAL
 
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
-_LIVE = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 _CONFIRMED = col(Submission.state) == SubmissionState.CONFIRMED
 _RECEIPTS = 1_000
 
@@ -104,7 +104,7 @@ def deliveries(session: Session, period: Period, state: str = "") -> list[Delive
 
     The database picks them: a nation has 8,500, and a page shows no more than this.
     """
-    confirmed, sent = _of(period, SubmissionState.CONFIRMED), _of(period, *_LIVE)
+    confirmed, sent = _of(period, SubmissionState.CONFIRMED), _of(period, *CURRENT)
     site = col(SiteFacts.site)
     stands = {
         DELIVERED: (site.in_(confirmed),),
@@ -140,7 +140,7 @@ def progress(session: Session, period: Period) -> Progress:
     return Progress(
         session.exec(asked).one(),
         _sites_in(session, period, SubmissionState.CONFIRMED),
-        _sites_in(session, period, *_LIVE) - _sites_in(session, period, SubmissionState.CONFIRMED),
+        _sites_in(session, period, *CURRENT) - _sites_in(session, period, SubmissionState.CONFIRMED),
     )
 
 
@@ -160,7 +160,7 @@ class OwnPeriod:
     @property
     def current(self) -> Submission | None:
         """The version that waits for confirmation or was confirmed; the newest of them."""
-        return next((row for row in self.versions if row.state in _LIVE), None)
+        return next((row for row in self.versions if row.state in CURRENT), None)
 
     @property
     def confirmed(self) -> Submission | None:

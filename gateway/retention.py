@@ -16,7 +16,7 @@ from audit.entry import Entry, Object
 from audit.events import Event
 from audit.subjects import erase_year
 from gateway import consents
-from gateway.context import Gateway, actor_of
+from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, actor_of
 from gateway.database import forget_log
 from gateway.identity import ABSOLUTE, Identity, caller_of
 from gateway.jobs import enqueue
@@ -53,10 +53,8 @@ from policies.things import Installation
 from pseudonymisation import rotation
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
-PURPOSE = "operation"
 JOB, EXPIRED = "retention", "expired"
 EVERY = timedelta(days=1)
-_TRAIL = "accountability"
 _A_DAY = timedelta(days=1)
 _NEVER_OUT = (ReleaseState.BUILDING, ReleaseState.FAILED, ReleaseState.REJECTED)
 
@@ -81,7 +79,7 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     """
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, Action.RUN_RETENTION, Installation(), (PURPOSE,))
+    decision = gateway.decide(caller, Action.RUN_RETENTION, Installation(), (OPERATION,))
     actor = actor_of(caller)
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
@@ -209,7 +207,7 @@ def _table_over(gateway: Gateway, release: Release, period: Period) -> bool:
 
 def _consents(gateway: Gateway, session: Session) -> int:
     """Consents that ended so long ago that nobody has to account for them any more."""
-    before, gone = gateway.clock() - timedelta(days=_days(gateway, _TRAIL)), 0
+    before, gone = gateway.clock() - timedelta(days=_days(gateway, ACCOUNTABILITY)), 0
     for one in consents.standings(gateway, session, session.exec(select(ConsentRecord.id)).all()):
         if one.state.closed and one.state.last is not None and one.state.last < before:
             for table, key in (
@@ -234,7 +232,7 @@ def _credentials(gateway: Gateway, session: Session) -> int:
 
 
 def _jobs(gateway: Gateway, session: Session) -> int:
-    before = gateway.clock() - timedelta(days=_days(gateway, PURPOSE))
+    before = gateway.clock() - timedelta(days=_days(gateway, OPERATION))
     return _gone(session, delete(Job).where(col(Job.state) == JobState.DONE, col(Job.due_at) < before))
 
 

@@ -17,13 +17,13 @@ from sqlmodel import Session
 from audit import verify
 from audit.entry import Entry
 from audit.errors import AuditError, NotLoggedError
+from audit.events import COLUMNS, Column, Event
 from audit.events import Decision as Outcome
-from audit.events import Event
 from audit.export import NO_PROOFS, ldv_records, select_all, write_bundle, write_csv, write_selection
 from audit.merkle import inclusion_ranges, leaf_hash, node_hash
 from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs
 from audit.tiles import Tile, entry_bundle
-from audit.timeline import Column, Filter, Found, find, tally
+from audit.timeline import Filter, Found, find, tally
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -114,9 +114,6 @@ class Form(StrEnum):
     def media_type(self) -> str:
         """Its media type."""
         return {Form.BUNDLE: "application/zip", Form.LDV: "application/json", Form.CSV: "text/csv"}[self]
-
-
-COLUMNS: tuple[Column, ...] = ("event", "decision", "recipient", "period", "purpose", "rule")
 
 
 def timeline(gateway: Gateway, identity: Identity, wanted: Filter, before: Place | None = None) -> Timeline | Refused:

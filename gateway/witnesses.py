@@ -19,7 +19,7 @@ from audit.events import Decision as Outcome
 from audit.events import Event, Role
 from audit.proofs import LogState, logs, signed_size
 from audit.quorum import Policy, Witness, parse_policy
-from gateway.context import Gateway, actor_of
+from gateway.context import OPERATION, Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
 from gateway.settings import Home
@@ -29,7 +29,6 @@ from policies.things import Installation
 
 EVERY_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
-_PURPOSE = "operation"
 _ALL = "witnesses"
 _NOBODY = "quorum none\n"
 _logger = logging.getLogger(__name__)
@@ -127,7 +126,7 @@ def _change(  # noqa: PLR0917  each is named where it is called from
     """Decide, log and put a new file in place, in this order: without the entry the file stays as it was."""
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, Action.MANAGE_KEYS, Installation(), (_PURPOSE,))
+    decision = gateway.decide(caller, Action.MANAGE_KEYS, Installation(), (OPERATION,))
     actor = actor_of(caller)
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)

@@ -84,7 +84,8 @@ class Retention(Strict):
 class FourEyes(Strict):
     """How many persons other than the builder must approve, and whether the purpose asks that they judge apart.
 
-    The gateway hides each verdict from all others until the decision, whatever `blind` says.
+    The gateway hides each verdict from all others until the decision, so nothing reads `blind`; it stays because the
+    purpose files of deployments say it, and a file with an unknown key is refused.
     """
 
     approvals: Annotated[int, Field(ge=1)] = 1
@@ -228,7 +229,7 @@ class Purposes(Mapping[str, Purpose]):
             Conflict: one of them lets no table out, or they contradict each other.
         """
         chosen = [self[key] for key in purposes]
-        return merge(Served(p.id, _release_of(p), p.four_eyes.approvals, p.four_eyes.blind) for p in chosen)
+        return merge(Served(p.id, _release_of(p), p.four_eyes.approvals) for p in chosen)
 
 
 def _release_of(purpose: Purpose) -> Release:
@@ -343,11 +344,7 @@ def _conflicts(purposes: Iterable[Purpose]) -> list[Fault]:
     open_ones = [purpose for purpose in purposes if purpose.release is not None and not purpose.status.off]
     for collection in sorted({name for purpose in open_ones for name in purpose.collections}):
         try:
-            merge(
-                Served(p.id, _release_of(p), p.four_eyes.approvals, p.four_eyes.blind)
-                for p in open_ones
-                if collection in p.collections
-            )
+            merge(Served(p.id, _release_of(p), p.four_eyes.approvals) for p in open_ones if collection in p.collections)
         except Conflict as error:
             what, _, fix = str(error).partition(": ")
             faults.append(Fault(f"collection {collection}", "release", what, sentence(fix)))

@@ -152,7 +152,6 @@ class ReleasePlan:
     methods: Mapping[Sector, Method]
     noise: Noise | None
     approvals: int
-    blind: bool
 
     def publish(self, sector: Sector) -> list[dict[str, str | list[str]]]:
         """The list for one sector as `disclosure.protect(publish=…)` takes it: levels by dimension, kinds as codes."""
@@ -178,7 +177,6 @@ class Served:
     purpose: Key
     release: Release
     approvals: int
-    blind: bool
 
 
 def merge(served: Iterable[Served]) -> ReleasePlan:
@@ -201,7 +199,6 @@ def merge(served: Iterable[Served]) -> ReleasePlan:
         methods=_one_method_per_sector(parts),
         noise=_one_budget(parts),
         approvals=max(part.approvals for part in parts),
-        blind=any(part.blind for part in parts),
     )
 
 

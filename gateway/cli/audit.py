@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 import typer
 
+from audit.events import COLUMNS
 from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, done, say, say_json
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of
@@ -31,7 +32,6 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 AtLeast = Annotated[
     int | None, typer.Option("--at-least", min=1, help="Zoveel getuigen zijn genoeg / so many suffice.")
 ]
-_ONLY = ("event", "decision", "recipient", "period", "purpose", "rule")
 
 
 @audit.command("export")
@@ -39,7 +39,9 @@ def audit_export(
     output: Output,
     form: Annotated[str, typer.Option("--format", help="bundle, ldv, csv.")] = "bundle",
     log: Annotated[str, typer.Option("--log", help="Schooljaar van een afgesloten logboek / of a closed log.")] = "",
-    only: Annotated[list[str] | None, typer.Option("--only", help=f"{', '.join(_ONLY)}: event=release.built.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help=f"{', '.join(COLUMNS)}: event=release.built.")
+    ] = None,
     gateway: Remote = None,
     token_file: TokenFile = None,
     data: Data = None,
@@ -225,8 +227,8 @@ def _operator(data: Path | None) -> "tuple[Gateway, Identity]":
 def _condition(given: str) -> tuple[str, str]:
     """`event=release.built` as a part of a filter."""
     name, _, value = given.partition("=")
-    if name not in _ONLY or not value:
-        raise typer.BadParameter(f"--only: {', '.join(f'{each}=…' for each in _ONLY)}")
+    if name not in COLUMNS or not value:
+        raise typer.BadParameter(f"--only: {', '.join(f'{each}=…' for each in COLUMNS)}")
     return name, value
 
 

@@ -20,6 +20,7 @@ from gateway.outcome import Refused, Report
 from gateway.settings import TOKEN_VARIABLE, home
 from pseudonymisation.domain import check_school_year
 from pseudonymisation.errors import MalformedError
+from pseudonymisation.private_file import write_private
 
 if TYPE_CHECKING:
     from gateway.context import Gateway
@@ -54,6 +55,13 @@ def school_year_given(value: str) -> str:
         raise typer.BadParameter("een schooljaar is als / a school year is like 2026-2027") from error
 
 
+def _sure(given: bool) -> bool:
+    """Nothing that cannot be undone is done for somebody who did not say so."""
+    if not given:
+        raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
+    return given
+
+
 app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Result = TypeVar("Result")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
@@ -62,6 +70,10 @@ Data = Annotated[Path | None, typer.Option("--data", help="Gegevensmap / data fo
 Json = Annotated[bool, typer.Option("--json", help="Uitvoer voor een programma / machine output.")]
 Lang = Annotated[
     str, typer.Option("--lang", help="nl of/or en.", envvar="VERZUIMPOORT_LANGUAGE", callback=_spoken, is_eager=True)
+]
+Sure = Annotated[
+    bool,
+    typer.Option("--yes", callback=_sure, help="Ja, dit kan niet ongedaan worden gemaakt / this cannot be undone."),
 ]
 SchoolYear = Annotated[str, typer.Argument(callback=school_year_given)]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
@@ -72,6 +84,14 @@ TokenFile = Annotated[
     typer.Option("--token-file", exists=True, dir_okay=False, help="Bestand (0600) met het token / file with token."),
 ]
 GatewayUrl = Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
+
+
+def keep(path: Path, content: str) -> None:
+    """Write what only its owner should read: a token, a receipt. A pipe or a terminal takes it as it is."""
+    if path.exists() and not path.is_file():
+        path.write_text(content, encoding="utf-8")
+        return
+    write_private(path.resolve(), content.encode())
 
 
 def say(line: str) -> None:

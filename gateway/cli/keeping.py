@@ -13,6 +13,7 @@ from gateway.cli.common import (
     Json,
     Lang,
     SchoolYear,
+    Sure,
     app,
     deployment,
     desk,
@@ -23,7 +24,7 @@ from gateway.cli.common import (
     writable,
 )
 from gateway.cli.failing import language
-from gateway.cli.operator import key, release
+from gateway.cli.operator import DEFAULT_TABLE, Table, key, release
 from gateway.messages import text
 from gateway.outcome import Refused
 from gateway.settings import home
@@ -38,7 +39,6 @@ consent = typer.Typer(name="consent", no_args_is_help=True, help="Toestemmingen 
 groups = (retention, consent)
 
 Purpose = Annotated[str, typer.Option("--purpose", help="Doel waarvoor de sleutel is / purpose of the key.")]
-Sure = Annotated[bool, typer.Option("--yes", help="Ja, dit kan niet ongedaan worden gemaakt / this cannot be undone.")]
 As = Annotated[str, typer.Option("--as", help="Naam van de beheerder die dit doet / label of the operator's person.")]
 Reason = Annotated[str, typer.Option("--reason", help="Reden / reason.")]
 _ROWS = "counting-for-school"
@@ -84,22 +84,18 @@ def key_renounce(
 
 
 @key.command("renew-log")
-def key_renew_log(yes: Sure = False, data: Data = None, lang: Lang = "nl") -> None:
+def key_renew_log(_yes: Sure = False, data: Data = None, lang: Lang = "nl") -> None:
     """Na een lek van de sleutel van het logboek: een nieuwe, onder een nieuwe naam / a new key for the log."""
     from gateway.app import renew_log_key
 
-    if not yes:
-        raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
     say(text("cli", "log-renewed", language(lang), origin=done(renew_log_key(desk(data)), lang)))
 
 
 @key.command("destroy")
-def key_destroy(key_id: str, yes: Sure = False, data: Data = None, lang: Lang = "nl") -> None:
+def key_destroy(key_id: str, _yes: Sure = False, data: Data = None, lang: Lang = "nl") -> None:
     """Vernietig een sleutel en wis wat eronder staat / destroy a key and erase what stands under it."""
     from gateway.keys import destroy
 
-    if not yes:
-        raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
     gone = done(destroy(desk(data), key_id), lang)
     say(text("cli", "key-destroyed", language(lang), id=key_id, rows=str(gone.rows)))
     say(text("cli", "kek-renewed", language(lang)))
@@ -251,7 +247,7 @@ def consent_end_keyless(data: Data = None, lang: Lang = "nl") -> None:
 def release_build(
     period: str,
     person: As,
-    collection: Annotated[str, typer.Option("--collection")] = "absence-counts",
+    collection: Table = DEFAULT_TABLE,
     data: Data = None,
     lang: Lang = "nl",
 ) -> None:

@@ -17,6 +17,7 @@ from gateway.cli.common import (
     deployment,
     desk,
     done,
+    keep,
     readable,
     say,
     say_json,
@@ -24,7 +25,6 @@ from gateway.cli.common import (
 from gateway.cli.failing import language
 from gateway.messages import text
 from gateway.outcome import Refused, Report
-from pseudonymisation.private_file import write_private
 
 party = typer.Typer(name="party", no_args_is_help=True, help="Register: partijen / parties.")
 period = typer.Typer(name="period", no_args_is_help=True, help="Meetperioden / periods.")
@@ -154,7 +154,7 @@ def token_issue(
     if output is None:
         say(text("cli", "token", language(lang), token=made))
         return
-    write_private(output, f"{made}\n".encode())
+    keep(output, f"{made}\n")
     say(text("cli", "token-kept", language(lang), file=str(output)))
 
 
@@ -212,7 +212,7 @@ def mandate_grant(
     lang: Lang = "nl",
 ) -> None:
     """Leg vast dat een leverancier namens een vestiging mag handelen / register a supplier's mandate."""
-    from gateway.grants import grant_mandate
+    from gateway.grants import USUAL, grant_mandate
 
     at = desk(data)
     first = _day(valid_from, at.gateway.today)
@@ -220,7 +220,7 @@ def mandate_grant(
         at,
         supplier,
         site,
-        actions=action or ["submit", "check", "confirm", "read-submission"],
+        actions=action or USUAL,
         collections=collection or sorted(at.gateway.contracts),
         valid_from=first,
         valid_to=until.date(),

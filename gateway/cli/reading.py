@@ -8,7 +8,7 @@ import typer
 
 from audit.errors import NoteError
 from audit.quorum import Policy, parse_policy
-from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, app, say
+from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, app, keep, say
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import policy_for, watch
 from gateway.cli.remote import anonymous, connection, expect
@@ -38,7 +38,7 @@ def download(
         expect(proof, lang, httpx.codes.OK)
         output.write_bytes(answer.content)
         kept = output.with_name(f"{output.name}.receipt")
-        kept.write_text(proof.text, encoding="utf-8")
+        keep(kept, proof.text)
         say(text("cli", "downloaded", language(lang), file=str(output), receipt=str(kept)))
         watch(http, lang)
 

@@ -16,6 +16,7 @@ from gateway.cli.common import (
     Output,
     TokenFile,
     app,
+    keep,
     readable,
     say,
     say_faults,
@@ -181,15 +182,16 @@ def submit(
         answer = http.post("/v1/submissions", params=about, content=body)
         expect(answer, lang, httpx.codes.CREATED, httpx.codes.OK)
         made = answer.json()
-        output.write_text(made["receipt"], encoding="utf-8")
-        output.chmod(0o600)
+        keep(output, made["receipt"])
         say(text("cli", "submitted", language(lang), id=made["id"], receipt=str(output)))
         if confirm:
             confirmed = http.post(f"/v1/submissions/{made['id']}/confirmation")
             expect(confirmed, lang, httpx.codes.OK)
             made |= {"state": confirmed.json()["state"]}
         say(text("cli", "confirmed" if made["state"] == "confirmed" else "unconfirmed", language(lang)))
-        output.write_text(proven_receipt(http, f"/v1/submissions/{made['id']}/receipt") or made["receipt"], "utf-8")
+        proven = proven_receipt(http, f"/v1/submissions/{made['id']}/receipt")
+        if proven is not None:
+            keep(output, proven)
         watch(http, lang)
 
 

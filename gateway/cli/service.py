@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import Data, Lang, Output, SchoolYear, deployment, desk, done, say, school_year_given
+from gateway.cli.common import Data, Lang, Output, SchoolYear, Sure, deployment, desk, done, say, school_year_given
 from gateway.cli.failing import language
 from gateway.cli.operator import quota
 from gateway.messages import text
@@ -89,15 +89,13 @@ def open_year(school_year: SchoolYear, folder: Folder, _lang: Lang = "nl") -> No
 def close_year(
     school_year: SchoolYear,
     folder: Folder,
-    yes: Annotated[bool, typer.Option("--yes", help="Ja, voorgoed / yes, for good.")] = False,
+    _yes: Sure = False,
     lang: Lang = "nl",
 ) -> None:
     """Vernietig de sleutel en de antwoorden van een schooljaar / destroy a school year's key and answers."""
     from gateway.pseudonyms import open_service
     from pseudonymisation.service import close_year as close
 
-    if not yes:
-        raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
     opened = open_service(folder)
     close(opened.engine, opened.append, opened.keyring, school_year)
     say(text("cli", "service-year-closed", language(lang), year=school_year))

@@ -16,9 +16,9 @@ from gateway.http.callers import Somebody, TheGateway
 from gateway.http.problems import problem
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
+from gateway.oversight import may
 from policies.authzen import answer as as_answer
 from policies.authzen import what_if
-from policies.decision import Deny
 from policies.errors import BadQuestion
 from policies.question import Action
 from policies.things import Hypothesis
@@ -26,7 +26,6 @@ from pseudonymisation.errors import MalformedError
 from pseudonymisation.pseudonym import read_pseudonym
 
 router = APIRouter(tags=["decisions"])
-PURPOSE = "accountability"
 MOST_CONSENTS = 20
 
 
@@ -74,13 +73,12 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
         asked = what_if(body, caller, gateway.setup)
     except BadQuestion as error:
         return Refused("invalid-request", facts={"fields": "; ".join(f"{key}: {what}" for key, what in error.faults)})
-    about = Hypothesis(asked.others[0] if asked.others else "")
-    allowed = gateway.decide(caller, Action.ASK_DECISION, about, (PURPOSE,))
-    actor = actor_of(caller)
-    if isinstance(allowed, Deny):
-        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), allowed)
+    allowed = may(gateway, identity, Action.ASK_DECISION, Hypothesis(asked.others[0] if asked.others else ""))
+    if isinstance(allowed, Refused):
+        return allowed
+    caller, permit = allowed
     decision = gateway.engine.decide(asked.request, at=asked.at or gateway.clock())
-    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor), allowed)
+    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor_of(caller)), permit)
     return as_answer(decision)
 
 

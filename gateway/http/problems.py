@@ -22,7 +22,7 @@ def language(request: Request) -> Language:
 def problem(request: Request, refused: Refused, headers: Mapping[str, str] | None = None) -> Response:
     """A refusal as a response: status, title, detail, and every fault or reason in the caller's language."""
     wanted = language(request)
-    entry = _entry(refused.code)
+    entry = entry_of(refused.code)
     body: dict[str, Any] = {
         "type": f"/problems/{refused.code}",
         "title": entry["title"][wanted],
@@ -79,7 +79,7 @@ def decision_body(decision: Deny, wanted: Language) -> dict[str, Any]:
     return body
 
 
-def _entry(code: str) -> Mapping[str, Any]:
+def entry_of(code: str) -> Mapping[str, Any]:
     """The catalogue's entry; an unknown code is a fault of the product and reads as one."""
     problems: Mapping[str, Mapping[str, Any]] = catalogue("problems")
     return problems.get(code, problems["internal"])

@@ -1,4 +1,4 @@
-"""What anybody may see: purposes, contracts, problem pages, health."""
+"""What anybody may see: purposes, contracts, the keys of the pseudonym service, health."""
 
 from typing import Any
 

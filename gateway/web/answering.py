@@ -8,8 +8,6 @@ import json
 from binascii import Error as BadBase64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +19,7 @@ from gateway.outcome import Refused
 from gateway.periods import is_school_year, school_year_on
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
+from gateway.web.words import logged_at
 from pseudonymisation.errors import MalformedError
 from pseudonymisation.pseudonym import read_pseudonym
 
@@ -86,7 +85,7 @@ def _page(
         most=MOST_CONSENTS,
         held=held,
         rows=[_row(gateway, row) for row in held.rows] if held else [],
-        uses=[(fields, _moment(fields)) for fields in uses],
+        uses=[(fields, logged_at(fields)) for fields in uses],
         names=names,
     )
 
@@ -95,10 +94,6 @@ def _row(gateway: Gateway, row: access.HeldRow) -> _Row:
     form = gateway.contracts[row.collection].collection.records
     missed = dict(zip(form.hours if form else (), (hours / 100 for hours in row.hours), strict=True))
     return _Row(row.period, row.subdivision, row.scheduled / 100, missed)
-
-
-def _moment(fields: Mapping[str, Any]) -> datetime:
-    return datetime.fromtimestamp(int(fields["ts"]) / 1000, UTC)
 
 
 ROUTES = [show(_HERE, ROLES, blank), act(_HERE, ROLES, ask)]

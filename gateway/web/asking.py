@@ -14,6 +14,7 @@ from gateway.outcome import Refused
 from gateway.oversight import may
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
+from gateway.web.views import ROLES
 from policies.decision import Decision, Permit
 from policies.parties import Caller, Kind, Party, Role
 from policies.purpose import DataCategory, Purpose
@@ -21,7 +22,6 @@ from policies.question import Action
 from policies.question import Request as Question
 from policies.things import Area, CaseData, Delivery, Hypothesis, Slice, Thing
 
-ROLES = "privacy-officer controller-officer"
 MADE_UP = "hypothetical"
 WHO = (
     Kind.SITE, Kind.SWV, Kind.GEMEENTE, Kind.MINISTER, Kind.ATTENDANCE_OFFICER, Kind.YOUTH_HEALTH_CARE,

@@ -9,7 +9,6 @@ from starlette.responses import Response
 from gateway import deliveries, overview
 from gateway.collections import Contract
 from gateway.deliveries import Seen
-from gateway.formats.sheet import MAX_BYTES
 from gateway.formats.write import Format
 from gateway.messages import text
 from gateway.outcome import Refused, Report
@@ -147,8 +146,6 @@ def _form(
         of_file=of_file,
         placed=Placed.of(report, [] if of_file else asked.cells) if report else None,
         field_name=field_name,
-        today=gateway_of(request).today,
-        limit=MAX_BYTES,
     )
 
 

@@ -96,7 +96,6 @@ def period(request: Request, who: Visitor) -> Response:
         built=built,
         reopened=reopened,
         noisy=ahead(gateway, found),
-        today=gateway.today,
     )
 
 

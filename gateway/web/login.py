@@ -19,9 +19,7 @@ from gateway.identity import (
     open_session,
 )
 from gateway.web.forms import EVERYBODY, Form, act, show
-from gateway.web.pages import HOME, Visitor, gateway_of, page, see_other
-
-_ANYBODY_IN = " ".join(HOME)
+from gateway.web.pages import ANYBODY_IN, HOME, Visitor, gateway_of, page, see_other
 
 
 def how(request: Request, who: Visitor) -> Response:
@@ -88,5 +86,5 @@ ROUTES = [
     show("/login", EVERYBODY, how),
     show("/login/{secret}", EVERYBODY, look),
     act("/login/{secret}", EVERYBODY, enter),
-    act("/logout", _ANYBODY_IN, leave),
+    act("/logout", ANYBODY_IN, leave),
 ]

@@ -4,12 +4,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from audit.events import COLUMNS
 from audit.export import verifier_archive
 from audit.merkle import leaf_hash
 from audit.proofs import Place
@@ -23,6 +23,7 @@ from gateway.publish.downloading import catalogue, read_certificate
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 from gateway.web.views import FILTERS, LONGEST, MOST, ROLES, query_of, views_of
+from gateway.web.words import logged_at
 
 _PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,18})")
 _VIEWS: Mapping[str, Mapping[str, str]] = {
@@ -53,16 +54,16 @@ def timeline(request: Request, who: Visitor) -> Response:
         who,
         "audit.html",
         found=found,
-        entries=[(fields, _moment(fields), leaf_hash(each.data).hex()) for each, fields in entries],
+        entries=[(fields, logged_at(fields), leaf_hash(each.data).hex()) for each, fields in entries],
         names=names,
         asked=asked,
-        columns=trail.COLUMNS,
+        columns=COLUMNS,
         views=_VIEWS,
         saved=saved,
         query=query_of(asked),
         room=len(saved) < MOST,
         longest=LONGEST,
-        reviewed=_moment(found.reviewed.fields()) if found.reviewed else None,
+        reviewed=logged_at(found.reviewed.fields()) if found.reviewed else None,
         scope=scope_of(who.known),
         rules=gateway.law.rules,
     )
@@ -102,7 +103,7 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
         "audit_entry.html",
         proven=proven,
         fields=_fields(proven.fields),
-        at=_moment(proven.fields),
+        at=logged_at(proven.fields),
         names=names,
         rules=rules,
         law_kept=law_kept,
@@ -192,11 +193,6 @@ def _codes(fields: Mapping[str, object]) -> list[str]:
         fields.get("recipient"),
     ]
     return [code for code in named if isinstance(code, str)]
-
-
-def _moment(fields: Mapping[str, object]) -> datetime:
-    stamp = fields.get("ts")
-    return datetime.fromtimestamp((stamp if isinstance(stamp, int) else 0) / 1000, UTC)
 
 
 def _place(text: str) -> Place | None:

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from gateway import overview
 from gateway.context import Gateway
 from gateway.http.callers import session_of
-from gateway.http.problems import decision_body
+from gateway.http.problems import decision_body, entry_of
 from gateway.identity import Identity
 from gateway.messages import Language, catalogue, named, problem_text
 from gateway.outcome import Fault, Refused
@@ -36,6 +36,8 @@ HOME = {
     "privacy-officer": "/audit",
     "controller-officer": "/audit",
 }
+ANYBODY_IN = " ".join(HOME)
+"""Everybody who is logged in, in whatever role."""
 _OFFICER = (
     ("/audit", "timeline"),
     ("/audit/check", "check"),
@@ -126,12 +128,11 @@ def page(request: Request, who: Visitor, template: str, status: int = 200, **val
 
 def refusal(request: Request, who: Visitor, refused: Refused) -> HTMLResponse:
     """A refusal as a page: what, why, by which rule and article, and what to do next."""
-    entry = catalogue("problems").get(refused.code, catalogue("problems")["internal"])
     title, detail = problem_text(refused.code, who.language)
     decision = decision_body(refused.decision, who.language) if isinstance(refused.decision, Deny) else None
     trace = getattr(request.state, "trace", "")
     values = {"problem_title": title, "detail": detail, "refused": refused, "decision": decision, "trace": trace}
-    response = page(request, who, "problem.html", entry["status"], **values)
+    response = page(request, who, "problem.html", entry_of(refused.code)["status"], **values)
     if refused.retry_after is not None:
         response.headers["Retry-After"] = str(refused.retry_after)
     return response

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gateway import overview
 from gateway.consents import PURPOSE as CONSENTED
 from gateway.context import Gateway
-from gateway.grants import end_agreement, end_mandate, grant_mandate, register_agreements
+from gateway.grants import USUAL, end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import ROLES, SCOPES, roles_for
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -21,8 +21,7 @@ from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 
 ROLE = "operator"
-_TOKEN_DAYS = 365
-_MANDATED = ("submit", "check", "confirm", "read-submission")
+_A_YEAR = timedelta(days=365)
 
 
 def parties(request: Request, who: Visitor) -> Response:
@@ -91,7 +90,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         mandates=mandates,
         keys=keys,
         seals=row.kind in gateway.law.purposes[CONSENTED].recipients,
-        until=gateway.today + timedelta(days=365),
+        until=gateway.today + _A_YEAR,
         facts=facts,
         agreement=agreement,
         roles=roles_for(row.kind, operator=code == gateway.settings.operator),
@@ -111,7 +110,7 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
             return refusal(request, who, secret)
         return _party(request, who, link=f"{gateway.settings.base_url}/login/{secret}")
     if form["act"] == "token" and form["scope"] in SCOPES:
-        expires = gateway.clock() + timedelta(days=_TOKEN_DAYS)
+        expires = gateway.clock() + _A_YEAR
         token = desk.issue_token(code, scopes=[form["scope"]], expires_at=expires)
         return refusal(request, who, token) if isinstance(token, Refused) else _party(request, who, token=token)
     acts: dict[str, Callable[[], object]] = {
@@ -136,7 +135,7 @@ def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:
         desk,
         supplier,
         form["site"].upper(),
-        actions=_MANDATED,
+        actions=USUAL,
         collections=sorted(gateway.contracts),
         valid_from=gateway.today,
         valid_to=until,

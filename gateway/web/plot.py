@@ -10,6 +10,8 @@ from itertools import pairwise
 
 HEIGHT, TOP, FLOOR = 220, 20, 176
 """Height of the picture, where 100 % of the scale is drawn and where 0 is, in pixels from above."""
+LINES = (196, 214)
+"""Where the words under the chart stand: the number of a period, and its school year."""
 _SCALES = (5, 10, 20, 40, 60, 80, 100)
 _LEFT, _WIDTH = 8.0, 92.0
 
@@ -40,6 +42,7 @@ class Plot:
         ticks: Lines of the scale: height and per cent.
         marks: Where something changed between two periods, in per cent of the width.
         columns: Middle of each period, in per cent of the width.
+        floor: Where 0 is drawn, in pixels from above; `lines` are where the words under it stand.
     """
 
     series: Sequence[Series]
@@ -47,6 +50,8 @@ class Plot:
     marks: Sequence[float]
     columns: Sequence[float]
     height: int = HEIGHT
+    floor: int = FLOOR
+    lines: tuple[int, int] = LINES
 
 
 def plot(shares: Mapping[str, Sequence[int | None]], changed: Sequence[bool]) -> Plot | None:

@@ -11,13 +11,12 @@ from gateway.publish.bars import lines
 from gateway.publish.downloading import Listed, catalogue, download
 from gateway.publish.handing import receipt_of_entry
 from gateway.web.forms import show
-from gateway.web.pages import HOME, Visitor, attachment, gateway_of, page, refusal
+from gateway.web.pages import ANYBODY_IN, Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of
 from gateway.web.snippets import snippets
 
 ROLE = "recipient"
 _SHOWN = 20
-_EVERYBODY_IN = " ".join(HOME)
 
 
 def releases(request: Request, who: Visitor) -> Response:
@@ -125,5 +124,5 @@ ROUTES = [
     show("/releases/{release}/schools", ROLE, schools),
     show("/releases/{release}/files", ROLE, files),
     show("/releases/{release}/download", ROLE, file),
-    show("/receipts/{entry}", _EVERYBODY_IN, receipt),
+    show("/receipts/{entry}", ANYBODY_IN, receipt),
 ]

@@ -8,9 +8,7 @@ from gateway.http.limits import take_public
 from gateway.outcome import Refused
 from gateway.web.forms import EVERYBODY, show
 from gateway.web.login import let_in
-from gateway.web.pages import HOME, Visitor, gateway_of, page, refusal
-
-_ANYBODY_IN = " ".join(HOME)
+from gateway.web.pages import ANYBODY_IN, Visitor, gateway_of, page, refusal
 
 
 def begin(request: Request, who: Visitor) -> Response:
@@ -57,5 +55,5 @@ def _cookie(*, secure: bool) -> str:
 ROUTES = [
     show("/sign-in", EVERYBODY, begin),
     show(openid.CALLBACK, EVERYBODY, finish),
-    show("/session", _ANYBODY_IN, session),
+    show("/session", ANYBODY_IN, session),
 ]

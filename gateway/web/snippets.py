@@ -4,6 +4,7 @@ from string import Template
 from typing import NamedTuple
 
 from gateway.messages import Language, text
+from gateway.settings import TOKEN_VARIABLE
 
 
 class Snippet(NamedTuple):
@@ -14,7 +15,6 @@ class Snippet(NamedTuple):
     text: str
 
 
-TOKEN = "VERZUIMPOORT_TOKEN"  # noqa: S105  the name of a variable, not a secret
 _CURL = """curl --fail --header "Authorization: Bearer $$$token" \\
   "$address" --output verzuim.csv"""
 _PYTHON = """import io, os, urllib.request
@@ -77,7 +77,7 @@ def snippets(host: str, path: str, language: Language) -> list[Snippet]:
         "address": f"{host}/{path}?format=csv",
         "host": host,
         "path": path,
-        "token": TOKEN,
+        "token": TOKEN_VARIABLE,
         "empty": text("pages", "code.empty", language),
         "secret": text("pages", "code.secret", language),
     }

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 from markupsafe import Markup, escape
 
@@ -39,6 +39,12 @@ def moment(at: datetime | None, language: Language) -> str:
         return NOTHING
     local = at.astimezone(LOCAL)
     return f"{day(local.date(), language)} {local:%H:%M}"
+
+
+def logged_at(fields: Mapping[str, object]) -> datetime:
+    """When an entry of the log was made; the beginning of 1970 for one that does not say."""
+    stamp = fields.get("ts")
+    return datetime.fromtimestamp((stamp if isinstance(stamp, int) else 0) / 1000, UTC)
 
 
 def kept(days: int, after: str, language: Language) -> str:

@@ -73,6 +73,7 @@ def test_a_witness_may_sign_with_ml_dsa() -> None:
         (f"witness a {W[0].key}\nwitness b {W[0].key}\nquorum none", "line 2: this public key"),
         (f"witness a {LOG.key}\nquorum a", "line 1: a log or receipt key"),
         (f"receipt {LOG.key}\nreceipt {LOG.key}\nquorum none", "line 2: this public key"),
+        (f"log {LOG.key}\nlog {LOG.key} https://a.example\nquorum none", "line 2: this log"),
         (f"witness a {W[0].key}\ngroup a 1 a\nquorum a", "line 2: each witness"),
         (f"witness a {W[0].key}\ngroup g 2 a\nquorum g", "line 2: a group of 1 asks"),
         (f"witness a {W[0].key}\ngroup g 0 a\nquorum g", "a group of 1 asks"),

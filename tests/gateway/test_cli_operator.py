@@ -54,7 +54,8 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     assert states == ["active", "decrypt-only", "destroyed"]
     assert "wrapped" not in keys[0]
     followed = next(key["key_id"] for key in keys if key["state"] == "decrypt-only")
-    run("key", "destroy", followed, exits=2)
+    for words in (("key", "destroy", followed), ("key", "renew-log")):
+        assert "--yes" in run(*words, exits=2)
     run("key", "destroy", followed, "--yes")
     run("key", "destroy", followed, "--yes", exits=1)
     run("key", "rotate", "2031-2032", exits=1)

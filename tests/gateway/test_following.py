@@ -1,11 +1,15 @@
 """A receipt is checked at the desk of who got it, with the keys of the gateway as they were kept there."""
 
+import os
+import threading
 from pathlib import Path
 
+import httpx
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli import app, reading
+from gateway.cli.common import keep
 from gateway.settings import TOKEN_VARIABLE
 
 from .conftest import PERIOD, TABLE, Site
@@ -43,3 +47,29 @@ def test_who_never_met_the_gateway_asks_it_for_its_keys(school: list[str], lite:
     assert "--policy" in said(tmp_path / "elsewhere", *school, exits=1)
     assert "Give --gateway" in said(tmp_path / "elsewhere", *school, "--lang", "en", exits=1)
     assert "In orde" in said(tmp_path / "elsewhere", *school, "--gateway", lite.url, exits=0)
+
+
+def test_only_its_owner_reads_a_receipt(school: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of a submission and that of a download alike: whoever reads one can guess at the file that it is about."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        link = {"Link": '</receipt>; rel="receipt"'} if request.url.path.endswith("table") else {}
+        return httpx.Response(200, text="what it is", headers=link)
+
+    client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(reading, "connection", lambda *_: client)
+    monkeypatch.setattr(reading, "watch", lambda *_: None)
+    said(tmp_path, "download", "0" * 32, "--gateway", "http://gateway", "-o", str(tmp_path / "table"), exits=0)
+    for receipt in (Path(school[2]), tmp_path / "table.receipt"):
+        assert receipt.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_kept_goes_through_a_pipe_too(tmp_path: Path) -> None:
+    """A pipe gets the text and stays a pipe; only a file is replaced."""
+    pipe, read = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    keep(pipe, "a receipt")
+    reader.join(10)
+    assert (read, pipe.is_fifo()) == (["a receipt"], True)

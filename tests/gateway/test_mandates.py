@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from gateway.deliveries import own_submissions
-from gateway.grants import end_agreement, end_mandate, grant_mandate, register_agreements
+from gateway.grants import MANDATED, USUAL, end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.receive import Checked, Received, Upload, receive
@@ -49,6 +49,11 @@ def test_a_mandate_has_dates_a_site_and_a_scope(world: World) -> None:
     assert isinstance(sent(world.at(NOW + timedelta(days=9))), Refused)
     assert isinstance(sent(world, 1), Refused)
     assert not isinstance(sent(world, dry_run=True), Checked)
+
+
+def test_a_usual_mandate_lets_a_supplier_do_all_but_withdraw() -> None:
+    """Where a site does not say what its supplier may do, withdrawing stays the site's own."""
+    assert set(MANDATED) - set(USUAL) == {"withdraw-submission"}
 
 
 @pytest.mark.parametrize(

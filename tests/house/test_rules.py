@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from audit.events import Event
+
 ROOT = Path(__file__).parents[2]
 ROOMS = ("gateway", "pseudonymisation", "disclosure", "policies", "audit")
 TOP = {
@@ -43,6 +45,7 @@ CHOKE_POINTS = {
     "opendp": "disclosure/noise.py",
 }
 MAX_FILE, MAX_FUNCTION = 400, 40
+SHORT = 9  # what is no longer may be written twice
 
 
 def product_files() -> list[Path]:
@@ -184,6 +187,27 @@ def test_no_public_name_is_dead() -> None:
             if everything.count(node.name) == 1 and f"`{node.name}" not in readmes:
                 dead.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
     assert not dead
+
+
+def test_every_event_is_written() -> None:
+    """The closed list of the log has no event that nothing in the product names."""
+    elsewhere = "\n".join(path.read_text() for path in FILES if path != ROOT / "audit" / "events.py")
+    assert not [event.name for event in Event if not re.search(rf"Event\.{event.name}\b", elsewhere)]
+
+
+def test_a_constant_of_the_hallway_is_written_once() -> None:
+    """No two of its modules name the same words, but for whose a page is, and for the demo, which makes things up."""
+    found: dict[str, set[Path]] = {}
+    for path in FILES:
+        if place(path)[0] != "gateway" or place(path)[1] == "demo":
+            continue
+        for node in ast.parse(path.read_text()).body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                    said = ast.unparse(node.value) if node.value else ""
+                    if name.isupper() and name != "ROLE" and len(said) > SHORT:
+                        found.setdefault(said, set()).add(path)
+    assert not {said: places for said, places in found.items() if len(places) > 1}
 
 
 def sizes() -> str:

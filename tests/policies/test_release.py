@@ -1,7 +1,5 @@
 """What may be shown: the measured default list, and several purposes as one release."""
 
-# ruff: noqa: E501  a table is read by its rows
-
 from dataclasses import replace
 
 import pytest
@@ -57,7 +55,7 @@ def test_the_default_rule_is_that_of_the_law() -> None:
     assert (ALL.minimum, ALL.zeros_are_small, ALL.complements, ALL.min_denominator) == (5, True, True, 17)
     assert ALL.methods == dict.fromkeys(("po", "so", "vo", "vso"), "exact")
     assert ALL.sectors == ("po", "so", "vo", "vso")
-    assert (ALL.approvals, ALL.blind) == (1, False)
+    assert ALL.approvals == 1
 
 
 def test_a_line_of_the_list_is_what_protect_takes() -> None:
@@ -83,37 +81,32 @@ def release(minimum: int = 5, denominator: int = 17, method: str = "exact", nois
     )  # fmt: skip
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(5, 30), st.integers(30, 60), st.integers(1, 3), st.booleans()), min_size=1, max_size=5
-    )
-)
-def test_a_release_keeps_the_strictest_of_all_its_purposes(terms: list[tuple[int, int, int, bool]]) -> None:
-    """Whatever purposes it serves, in any order: highest minimum, denominator and approvals, blind if one asks for it."""
+@given(st.lists(st.tuples(st.integers(5, 30), st.integers(30, 60), st.integers(1, 3)), min_size=1, max_size=5))
+def test_a_release_keeps_the_strictest_of_all_its_purposes(terms: list[tuple[int, int, int]]) -> None:
+    """Whatever purposes it serves, in any order: highest minimum, denominator and approvals."""
     served = [
-        Served(f"p-{number}", release(minimum, denominator), approvals, blind)
-        for number, (minimum, denominator, approvals, blind) in enumerate(terms)
+        Served(f"p-{number}", release(minimum, denominator), approvals)
+        for number, (minimum, denominator, approvals) in enumerate(terms)
     ]
     plan = merge(served)
     assert plan.minimum == max(term[0] for term in terms)
     assert plan.min_denominator == max(term[1] for term in terms)
     assert plan.approvals == max(term[2] for term in terms)
-    assert plan.blind == any(term[3] for term in terms)
     assert merge(reversed(served)) == plan
 
 
 def test_one_sector_has_one_method() -> None:
     """Exact here and noise there would be a look at what is hidden."""
     with pytest.raises(Conflict, match="sector po has method exact in a and dp in b"):
-        merge([Served("a", release(), 1, False), Served("b", release(method="dp", noise=BUDGET), 1, False)])
+        merge([Served("a", release(), 1), Served("b", release(method="dp", noise=BUDGET), 1)])
 
 
 def test_one_release_has_one_budget() -> None:
     """It is charged once, to the population."""
     other = BUDGET.model_copy(update={"per_school_year": 5})
-    first = Served("a", release(method="dp", noise=BUDGET), 1, False)
+    first = Served("a", release(method="dp", noise=BUDGET), 1)
     with pytest.raises(Conflict, match="different noise budgets in a, b"):
-        merge([first, Served("b", release(method="dp", noise=other), 1, False)])
+        merge([first, Served("b", release(method="dp", noise=other), 1)])
     assert merge([first, replace(first, purpose="b")]).noise == BUDGET
 
 

@@ -1,12 +1,15 @@
 """The chart of a trend: positions that say what the table says, and nothing across a gap."""
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.web.plot import FLOOR, TOP, plot
+from gateway import web
+from gateway.web.plot import FLOOR, HEIGHT, TOP, plot
 
 SHARES = st.lists(st.none() | st.integers(0, 100), min_size=2, max_size=8)
 
@@ -56,3 +59,12 @@ def test_higher_shares_stand_higher(own: list[int | None], country: list[int | N
     assert all(TOP <= y <= FLOOR for _, y in dots)
     assert list(drawn.columns) == sorted(drawn.columns)
     assert 0 < drawn.columns[0] < drawn.columns[-1] < 100
+
+
+def test_the_page_draws_at_the_heights_that_the_chart_says() -> None:
+    """Words stand under the chart and within the picture; the template knows no height by heart."""
+    drawn = plot({"own": [1, 2]}, [False, False])
+    assert drawn is not None
+    assert FLOOR == drawn.floor < drawn.lines[0] < drawn.lines[1] < drawn.height == HEIGHT
+    template = Path(str(web.__file__)).parent / "templates" / "trend.html"
+    assert not re.findall(r' (?:y|y1|y2|height)="\d{2,}"', template.read_text(encoding="utf-8"))

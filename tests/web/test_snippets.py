@@ -14,8 +14,9 @@ import pandas as pd
 import pytest
 
 from gateway.demo.people import must
+from gateway.settings import TOKEN_VARIABLE
 from gateway.table import COLUMNS
-from gateway.web.snippets import TOKEN, snippets
+from gateway.web.snippets import snippets
 from tests.web.conftest import Stage
 
 R = shutil.which("Rscript")
@@ -36,7 +37,7 @@ def code_of(stage: Stage, name: str) -> str:
 
 def run(stage: Stage, command: list[str], folder: Path) -> str:
     """What a program prints, with the token in its environment."""
-    environment = os.environ | {TOKEN: token_of(stage)}
+    environment = os.environ | {TOKEN_VARIABLE: token_of(stage)}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -103,5 +104,5 @@ def test_power_bi_asks_what_the_gateway_answers(stage: Stage, table: pd.DataFram
 def test_no_example_holds_a_secret(language: str) -> None:
     """Each reads the token from outside, or leaves its place empty; none asks for an address without TLS of its own."""
     for each in snippets("https://poort.example.nl", "v1/releases/x/table", language):  # type: ignore[arg-type]  # both are languages
-        assert TOKEN in each.text or 'Token = ""' in each.text
+        assert TOKEN_VARIABLE in each.text or 'Token = ""' in each.text
         assert "http://" not in each.text
