@@ -80,6 +80,7 @@ class Event(StrEnum):
     PSEUDONYM_MERGED = "pseudonym.merged"
     QUOTA_GRANTED = "quota.granted"
     BATCH_EVALUATED = "batch.evaluated"
+    BATCH_REPEATED = "batch.repeated"
     BATCH_REFUSED = "batch.refused"
     CONSENT_ASKED = "consent.asked"
     CONSENT_REFUSED = "consent.refused"
@@ -173,7 +174,7 @@ _OF_FAMILY: Final = {
     "setting": _PLAIN,
     "key": _shape("period", required=("object",)),
     "pseudonym": _shape("party", "period", "subjects_root", required=("party",)),
-    "quota": _shape("party", "period", required=("party",)),
+    "quota": _shape("party", "period", required=("party", "object")),
     "batch": _shape("party", "period", required=("party",)),
     "consent": _CONSENT,
     "record": _CONSENT,

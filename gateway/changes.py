@@ -22,7 +22,7 @@ from gateway.identity import Identity, still_good
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import school_year
 from gateway.prepared import hold_pids
-from gateway.receive import Matter, decide_on, look_up, refuse
+from gateway.receive import Matter, decide_on, look_up, refuse, rows_are_over
 from gateway.store import Enrolment, Period, Submission, table_of
 from policies.decision import Decision, Deny
 from policies.parties import Kind
@@ -103,6 +103,8 @@ def _fault(rule: str, *, row: int = 0) -> Refused:
 
 def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> Mapping[str, Sequence[Pair]] | Refused:
     """Key id → pids of both numbers, the key in use last; the pseudonyms go no further than this function."""
+    if rows_are_over(gateway, matter):
+        return Refused("rows-erased")
     domain = _domain(gateway, matter)
     key = gateway.keyring.active(domain.purpose, domain.school_year)
     if key is None:

@@ -1,4 +1,7 @@
-"""The law this gateway worked with, version by version: kept when a process first loads it, with an entry for it."""
+"""The law this gateway worked with, version by version, with an entry for each.
+
+One is kept when a process first loads it, and on the day that a purpose starts or ends by the date it was given.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -73,18 +76,19 @@ class Change:
 
 
 def keep(gateway: Gateway) -> bool:
-    """Keep the law of this process unless it is the newest that is kept; True when it was new.
+    """Keep the law of this process as it works now, unless it is the newest that is kept; True when it was new.
 
     The version and its entry are one transaction, so that the log says since when which law was worked with.
     """
-    version = gateway.law.version
+    version, standing = gateway.law.version, gateway.engine.standing(gateway.clock())
+    document = register_document(gateway.law, on=gateway.today, standing=standing)
     with gateway.writing() as session:
         newest = session.exec(select(LawVersion).order_by(col(LawVersion.id).desc()).limit(1)).first()
-        if newest is not None and newest.sha256 == version.sha256:
+        before = newest and (newest.sha256, _working(json.loads(newest.document)))
+        if before == (version.sha256, _working(document)):
             return False
-        standing = gateway.engine.standing(gateway.clock())
-        document = json.dumps(register_document(gateway.law, on=gateway.today, standing=standing), ensure_ascii=False)
-        session.add(LawVersion(sha256=version.sha256, since=gateway.clock(), document=document))
+        text = json.dumps(document, ensure_ascii=False)
+        session.add(LawVersion(sha256=version.sha256, since=gateway.clock(), document=text))
         actor = Actor(Role.GATEWAY, gateway.settings.operator)
         policy = Policy(version.id, bytes.fromhex(version.sha256))
         gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=actor, policy=policy))
@@ -125,6 +129,11 @@ def changed_rules(before: Version, after: Version) -> list[Change]:
 def changed_purposes(before: Version, after: Version) -> list[Change]:
     """What became of each purpose between two versions; set in force or not comes before what it says."""
     return list(_changed(before.purposes, after.purposes, _OF_PURPOSE))
+
+
+def _working(document: Json) -> set[str]:
+    """The purposes under which something flows; a date that comes changes them, and not the law's hash."""
+    return {purpose["id"] for purpose in document["controller"]}
 
 
 def _said(rule: Json) -> Json:

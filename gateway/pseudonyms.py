@@ -61,20 +61,24 @@ from pseudonymisation.service import (
     open_year,
 )
 from pseudonymisation.service.keys import EVALUATION
+from pseudonymisation.service.quota import MAX_GRANT
 
 REGISTER_KEY = "register.key"
 REGISTER_FILE = "register.json"
 _SETTINGS = "service.toml"
 _KEK = "service-kek"
+# The log says of a grant at most how many it was, never how many: 3 of them for pupils who arrived are 3 pupils.
+_GRANT_SIZES = (100, 1_000, MAX_GRANT)
 _EVENTS = {
     "evaluation-answered": (Event.BATCH_EVALUATED, Outcome.PERMIT),
-    "evaluation-repeated": (Event.BATCH_EVALUATED, Outcome.PERMIT),
+    "evaluation-repeated": (Event.BATCH_REPEATED, Outcome.PERMIT),
     "evaluation-refused": (Event.BATCH_REFUSED, Outcome.DENY),
     "quota-granted": (Event.QUOTA_GRANTED, Outcome.PERMIT),
     "register-loaded": (Event.SETTING_CHANGED, Outcome.PERMIT),
     "school-year-opened": (Event.KEY_CREATED, Outcome.PERMIT),
     "school-year-closed": (Event.KEY_DESTROYED, Outcome.PERMIT),
 }
+_NAMES = frozenset({"pseudonym-service", *(f"{why}-upto-{size}" for why in GrantReason for size in _GRANT_SIZES)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ def open_service(folder: Path) -> Service:
     with engine.begin() as connection:
         create(connection)
     keyring = _keyring(folder, settings)
-    log = Log(AuditVocabulary(settings.operator, names=frozenset({"pseudonym-service"})))
+    log = Log(AuditVocabulary(settings.operator, names=_NAMES))
     append = _Appender(log, settings.operator)
     origin = f"{settings.operator.lower()}.pseudonym-service"
     yearly = YearlyLog(engine, log, origin, read_private(folder / "keys" / "log.key"))
@@ -290,7 +294,10 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
 
 @dataclass(frozen=True, slots=True)
 class _Appender:
-    """Turns events of the service into entries of its log; counts of pupils stay out."""
+    """Turns events of the service into entries of its log; counts of pupils stay out.
+
+    A grant is `quota:cache-lost-upto-1000`: its reason, and the class of its size.
+    """
 
     log: Log
     operator: str
@@ -298,6 +305,9 @@ class _Appender:
     def __call__(self, connection: Connection, event: str, fields: Mapping[str, Any]) -> None:
         kind, outcome = _EVENTS[event]
         about = f"batch:{fields['batch']}" if "batch" in fields else None
+        if kind is Event.QUOTA_GRANTED:
+            size = next(size for size in _GRANT_SIZES if fields["elements"] <= size)
+            about = f"quota:{fields['reason']}-upto-{size}"
         if kind in (Event.KEY_CREATED, Event.KEY_DESTROYED):
             about = f"key:pseudonym-service/{fields['school_year']}"
         entry = Entry(

@@ -16,7 +16,7 @@ from gateway.context import Gateway, actor_of
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused, Report
-from gateway.periods import find_period, keep_open, school_year, takes
+from gateway.periods import find_period, keep_open, rows_end, school_year, takes
 from gateway.prepared import Prepared, prepare
 from gateway.records import Expected, Parsed, parse
 from gateway.records.expected import Cell
@@ -34,6 +34,7 @@ from gateway.store import (
 )
 from policies.decision import Decision, Deny
 from policies.parties import Caller, Kind
+from policies.purpose import DataCategory
 from policies.question import Action
 from policies.things import Delivery
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
@@ -153,6 +154,13 @@ def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
     return gateway.decide(matter.caller, action, matter.thing, purposes or ("",), collection)
 
 
+def rows_are_over(gateway: Gateway, matter: Matter) -> bool:
+    """Whether this delivery is of rows that may not be there any more, nor the keys they would stand under."""
+    if DataCategory.ABSENCE_ROWS not in matter.thing.data:
+        return False
+    return rows_end(gateway.law.purposes, school_year(matter.period.code)) <= gateway.today
+
+
 def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
     """Log a refusal of the law and say what the caller may know of it."""
     entry = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
@@ -168,9 +176,9 @@ def receive(
 ) -> Received | Checked | Refused:
     """Receive a file, or check it without storing it.
 
-    Steps: (1) look up what it is about; (2) ask the law; (3) read the file, all faults at once; (4) a dry run ends
-    here; (5) in one transaction, with a credential that is still good: same key or same bytes as before end in the
-    receipt of before, anything else in a new version with its counts, rows, receipt and audit entry.
+    Steps: (1) look up what it is about; (2) ask the law, refuse rows past their term; (3) read the file, all faults at
+    once; (4) a dry run ends here; (5) in one transaction, with a credential that is still good: same key or same bytes
+    as before end in the receipt of before, else in a new version with its counts, rows, receipt and audit entry.
 
     Returns:
         What was received or checked, or why not; a refusal is logged in a transaction of its own.
@@ -184,6 +192,9 @@ def receive(
     decision = decide_on(gateway, matter, Action.CHECK if dry_run else Action.SUBMIT)  # (2)
     if isinstance(decision, Deny):
         return refuse(gateway, matter, decision)
+    if rows_are_over(gateway, matter):
+        gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
+        return Refused("rows-erased")
     parsed = parse(upload.body, _expected(matter))  # (3)
     if isinstance(parsed, Report):
         _log_faults(gateway, matter, decision, parsed)

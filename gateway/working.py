@@ -23,10 +23,16 @@ def _build(gateway: Gateway, release_id: str) -> None:
         building.build(gateway, release_id, executor)
 
 
+def _tend(gateway: Gateway, subject: str) -> None:
+    """The day's work: erase what is past its term, and keep the law where a purpose started or ended by its date."""
+    retention.run_job(gateway, subject)
+    lawbook.keep(gateway)
+
+
 WORK: Mapping[str, Work] = {
     asking.JOB: Work(_build, building.give_up),
     consents.DESTROY_KEY: Work(consents.destroy_key, consents.key_survives),
-    retention.JOB: Work(retention.run_job, retention.give_up),
+    retention.JOB: Work(_tend, retention.give_up),
 }
 
 

@@ -109,6 +109,7 @@ def period_open(
     lang: Lang = "nl",
 ) -> None:
     """Open een meetperiode / open a period; makes the keys of its school year where they are missing."""
+    from gateway.periods import rows_end, school_year
     from gateway.register import sites_on
 
     at = desk(data)
@@ -120,6 +121,9 @@ def period_open(
     with at.gateway.reading() as session:
         sites = len(sites_on(session, reference_date.date()))
     say(text("cli", "period-opened", language(lang), period=code, sites=str(sites), day=f"{reference_date:%Y-%m-%d}"))
+    end = rows_end(at.gateway.law.purposes, school_year(code))
+    if end <= deadline.date():
+        say(text("cli", "period-outlives-rows", language(lang), day=f"{end:%Y-%m-%d}"))
 
 
 @period.command("close")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
 from typing import NoReturn
 
@@ -27,10 +28,22 @@ def connection(gateway: str, token_file: Path | None, lang: str) -> Iterator[htt
 def anonymous(gateway: str, lang: str) -> Iterator[httpx.Client]:
     """The same without a token, for what is public."""
     try:
-        with httpx.Client(base_url=gateway, headers={"Accept-Language": lang}, timeout=SECONDS) as http:
+        with httpx.Client(base_url=safe(gateway, lang), headers={"Accept-Language": lang}, timeout=SECONDS) as http:
             yield http
-    except (httpx.RequestError, httpx.InvalidURL):
+    except httpx.RequestError:
         _stop("unreachable", lang)
+
+
+def safe(address: str, lang: str) -> httpx.URL:
+    """An address on whose way nobody reads along: https, or this computer itself; any other ends with exit 2."""
+    try:
+        url = httpx.URL(address)
+        if url.scheme == "https" or (url.scheme == "http" and _is_here(url.host)):
+            return url
+    except httpx.InvalidURL:
+        pass
+    say_error(text("cli", "address-unsafe", language(lang)))
+    raise typer.Exit(2)
 
 
 def expect(answer: httpx.Response, lang: str, *good: int) -> None:
@@ -48,6 +61,13 @@ def expect(answer: httpx.Response, lang: str, *good: int) -> None:
     for reason in problem.get("decision", {}).get("reasons", ()):
         say_error(f"  {reason}")
     raise typer.Exit(1)
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _stop(key: str, lang: str, **facts: str) -> NoReturn:

@@ -26,7 +26,7 @@ from gateway.cli.common import (
 )
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import proven_receipt, watch
-from gateway.cli.remote import SECONDS, connection, expect
+from gateway.cli.remote import SECONDS, connection, expect, safe
 from gateway.collections import Contract, load_contracts
 from gateway.formats.read_csv import decode, read_csv
 from gateway.formats.read_xlsx import read_xlsx
@@ -99,7 +99,7 @@ def pseudonymise(
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with (
         kept,
-        _service(service, token_file, offline=offline) as http,
+        _service(service, token_file, lang, offline=offline) as http,
         typer.progressbar(length=len(sheet.rows), label=site, hidden=not sys.stdout.isatty()) as bar,
     ):
         made = client.pseudonymise(
@@ -139,7 +139,7 @@ def change_numbers(
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
     sheet, chosen = _sheet(file, lang), _chosen(mapping, lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
-    with kept, _service(service, token_file, offline=False) as http:
+    with kept, _service(service, token_file, lang, offline=False) as http:
         source = client.ServiceSource(http, key, period)
         made = client.change_numbers(
             sheet.header, sheet.rows, site=site, period=period, source=source, cache=kept, output=output, chosen=chosen
@@ -202,9 +202,10 @@ def _contract(collection: str) -> Contract:
     return contracts[collection]
 
 
-def _service(url: str, token_file: Path | None, *, offline: bool) -> httpx.Client:
+def _service(url: str, token_file: Path | None, lang: str, *, offline: bool) -> httpx.Client:
+    address = safe(url, lang)
     token = "" if offline else secret_token(token_file)
-    return httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
+    return httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
 
 
 def _keep_raw_here(file: Path, body: bytes, lang: str) -> None:

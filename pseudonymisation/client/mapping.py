@@ -73,7 +73,16 @@ def read_map(text: str) -> ColumnMap | Refusal:
         return refusal("map-unreadable")
     if not form.columns.keys() <= {*FIELDS, *CHANGE_FIELDS} or not form.fixed.keys() <= {"subdivision"}:
         return refusal("map-unreadable")
+    if not _are_told_apart(form):
+        return refusal("map-words")
     return ColumnMap(form.columns, form.subdivisions, form.fixed.get("subdivision"))
+
+
+def _are_told_apart(form: _MapForm) -> bool:
+    """Whether every heading and value has a letter or digit, and no two values that read alike have different codes."""
+    words = (*form.columns.values(), *form.subdivisions, *form.fixed.values())
+    meanings = {(_plain(word), code) for word, code in form.subdivisions.items()}
+    return all(map(_plain, words)) and len(meanings) == len({word for word, _ in meanings})
 
 
 def find_columns(header: Sequence[str], chosen: ColumnMap, fields: Sequence[str] = FIELDS) -> Columns | list[Fault]:

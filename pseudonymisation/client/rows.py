@@ -124,7 +124,8 @@ class _Reader:
 
     def _subdivision(self, row: int, cells: Sequence[str]) -> str | None:
         text = self._fixed or self._columns.cell(cells, "subdivision")
-        code = self._codes.get(plain_value(text))
+        plain = plain_value(text)
+        code = self._codes.get(plain) if plain else None
         if code is None or (self._offered is not None and code not in self._offered):
             self._wrong(row, "subdivision", "SUBDIVISION" if text else "CELL-EMPTY")
             return None

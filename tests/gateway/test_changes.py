@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from sqlalchemy import Connection, Table, delete
@@ -68,6 +68,15 @@ def test_a_school_speaks_for_itself_only(world: World) -> None:
     first = delivered(world, 1)[0]
     outcome = change_numbers(world.gateway, world.site(0), document(world, (first, NEW), index=1))
     assert isinstance(outcome, Refused)
+    assert events(world)[-1] == "submission.refused"
+
+
+def test_numbers_of_rows_past_their_term_are_not_changed(world: World) -> None:
+    """On 31 August after the school year the mend is named: there are no rows any more, and no key to wait for."""
+    first, *_ = delivered(world)
+    later = world.at(datetime(2027, 8, 31, 10, tzinfo=UTC))
+    outcome = change_numbers(later.gateway, world.site(0), document(world, (first, NEW)))
+    assert outcome == Refused("rows-erased")
     assert events(world)[-1] == "submission.refused"
 
 

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,11 @@ from audit.schema import PENDING
 from gateway.app import open_gateway
 from gateway.cli import app
 from gateway.cli.common import secret_token
+from gateway.context import wall_clock
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.operate import Desk
+from gateway.periods import first_day, last_day, school_year_on
 from gateway.pseudonyms import open_service
 from gateway.register import SiteEntry
 from gateway.running import free_port
@@ -238,6 +240,17 @@ def test_a_token_is_kept_in_a_file_of_its_owner(run: Run, tmp_path: Path) -> Non
     assert secret_token(file) not in said
     for days in (0, 731):
         run("token", "issue", "ORG-POORT", "--days", days, exits=2)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_period_that_outlives_its_rows_is_opened_with_a_warning(run: Run) -> None:
+    """A deadline past the day on which the year's rows are erased is allowed, for counts, and said; another is not."""
+    year = school_year_on(wall_clock().date())
+    first, end = first_day(year), last_day(year) + timedelta(days=31)
+    words = ("--exercise", "--lang", "en", "--reference-date", first, "--deadline")
+    early = run("period", "open", f"{year}-1", *words, end - timedelta(days=1))
+    late = run("period", "open", f"{year}-2", *words, end)
+    assert (f"erased on {end}" in early, f"erased on {end}" in late) == (False, True)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -1,6 +1,7 @@
 """What a school types when something is wrong: one clear sentence, never a traceback."""
 
 import http.server
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.cli.common import secret_token
+from gateway.cli.remote import safe
 from gateway.running import free_port
 from gateway.settings import TOKEN_VARIABLE
 from tests.pseudonymisation import world as service
@@ -43,12 +45,48 @@ def submit(folder: Path, document: str, gateway: str, *words: str) -> str:
     return outcome.output
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:{port}", "127.0.0.1:{port}", "http://[x"])
-def test_a_gateway_that_does_not_answer_is_said(tmp_path: Path, address: str) -> None:
-    """Nobody there, or no address at all: what to look at, in the language asked for."""
-    address = address.format(port=free_port())
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_gateway_that_does_not_answer_is_said(tmp_path: Path, scheme: str) -> None:
+    """Nobody there: what to look at, in the language asked for."""
+    address = f"{scheme}://127.0.0.1:{free_port()}"
     assert "niet bereikbaar" in submit(tmp_path, DOCUMENT, address)
     assert "cannot be reached" in submit(tmp_path, DOCUMENT, address, "--lang", "en")
+
+
+OPEN = ["http://poort.example", "HTTP://10.0.0.5:8000", "http://127.0.0.1@poort.example", "poort.example", "http://[x"]
+
+
+@pytest.mark.parametrize("address", OPEN)
+def test_nothing_is_sent_where_somebody_reads_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """Plain http to another computer, or no address at all, is wrong usage in both languages before a socket opens."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    monkeypatch.setattr(socket, "socket", None)
+    monkeypatch.setattr(socket, "getaddrinfo", None)
+    document, export = tmp_path / "submission.json", tmp_path / "export.csv"
+    document.write_text(DOCUMENT)
+    export.write_text(";".join(service.HEADER))
+    at_service = ["--service", address, "--service-key", tmp_path / "keys.json", "-o", tmp_path / "made.json"]
+    at_service += ["--cache", tmp_path / "cache", "--site", service.SITE, "--period", service.PERIOD]
+    for command in (
+        ["submit", document, "--gateway", address, "-o", tmp_path / "receipt"],
+        ["pseudonymise", export, *at_service],
+        ["change-numbers", export, *at_service],
+    ):
+        for language, said in (("nl", "meelezen"), ("en", "read along")):
+            words = [str(word) for word in (*command, "--lang", language)]
+            done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, words)
+            assert (done.exit_code, said in done.output) == (2, True), (words, done.output)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://poort.example", "http://127.0.0.1:8000", "http://[::1]", "http://localhost"]
+)
+def test_an_address_that_nobody_reads_along_to_passes(address: str) -> None:
+    """Encrypted, or no further than this computer."""
+    assert safe(address, "nl") == address
 
 
 def test_another_server_is_no_gateway(tmp_path: Path, elsewhere: str) -> None:
@@ -120,7 +158,7 @@ def test_a_file_without_one_token_is_said_and_not_shown(tmp_path: Path, content:
     file.write_text(content)
     file.chmod(0o600)
     document.write_text(DOCUMENT)
-    words = ["submit", str(document), "--gateway", "http://x", "-o", str(tmp_path / "receipt")]
+    words = ["submit", str(document), "--gateway", "https://x", "-o", str(tmp_path / "receipt")]
     done = CliRunner().invoke(app, [*words, "--token-file", str(file)])
     assert (done.exit_code, "geen token" in done.output) == (2, True)
     assert "geheim" not in done.output
@@ -166,7 +204,7 @@ def test_a_map_of_another_editor_is_read(tmp_path: Path, encoding: str) -> None:
     export.write_text("\n".join([header, *rows]))
     mapping.write_text('columns.number = "Leerlíng"\n', encoding=encoding)
     words = ["pseudonymise", export, "--map", mapping, "--site", service.SITE, "--period", service.PERIOD, "--offline"]
-    words += ["--service", "http://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
+    words += ["--service", "https://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
     words += ["--cache", tmp_path / "cache"]
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert (done.exit_code, "Zonder verbinding" in done.output) == (1, True), done.output

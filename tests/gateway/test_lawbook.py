@@ -2,15 +2,20 @@
 
 import copy
 import dataclasses
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session
 
 from audit.events import Event
 from audit.timeline import Filter, find
-from gateway import lawbook
+from gateway import lawbook, retention
 from gateway.demo.people import IN_FORCE
+from gateway.jobs import run_one
 from gateway.lawbook import Part, Version
+from gateway.settings import Settings
+from gateway.working import WORK
 from policies.engine import Engine
 from tests.gateway.conftest import NOW, World
 
@@ -53,6 +58,25 @@ def test_a_law_that_comes_back_is_a_version_of_its_own(world: World) -> None:
     assert [(c.kind, c.now["id"]) for c in lawbook.changed_purposes(middle, newest)] == [
         ("started", "national-picture")
     ]
+
+
+def test_a_purpose_that_starts_on_its_date_is_told(new_world: Callable[..., World]) -> None:
+    """In force from 1 August: that day's worker keeps a second version of one law, with its entry, and no third."""
+    purpose, august = "national-picture", date(2027, 8, 1)
+    words = [each.model_copy(update={"from_date": august}) if each.purpose == purpose else each for each in IN_FORCE]
+    made = new_world(settings=Settings(in_force=words))
+    before, after = datetime(2027, 7, 31, 10, tzinfo=UTC), datetime(2027, 8, 1, 10, tzinfo=UTC)
+    assert lawbook.keep(made.at(before).gateway)
+    for moment in (before, after, after + timedelta(days=1)):
+        retention.schedule(made.at(moment).gateway)
+        assert run_one(made.at(moment).gateway, WORK)
+    made.at(after).sequence()
+    with made.gateway.reading() as session:
+        newest, oldest = lawbook.versions(session)
+        assert len(loads(session)) == 2
+    assert (newest.sha256, newest.since, oldest.since) == (oldest.sha256, after, before)
+    assert not lawbook.changed_rules(oldest, newest)
+    assert [(c.kind, c.now["id"]) for c in lawbook.changed_purposes(oldest, newest)] == [("started", purpose)]
 
 
 def test_what_a_rule_says_otherwise_is_told_part_by_part(world: World) -> None:

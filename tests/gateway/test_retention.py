@@ -20,7 +20,7 @@ from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import Held, hold, hold_own
-from gateway.receive import Upload, receive
+from gateway.receive import Checked, Received, Upload, receive
 from gateway.retention import Erased, overdue, run
 from gateway.store import (
     Count,
@@ -181,9 +181,12 @@ def test_a_year_that_was_erased_gets_no_keys_again(world: World) -> None:
     assert world.gateway.keyring.active(PURPOSE, YEAR) is None
 
 
-def test_late_rows_are_refused_and_late_counts_are_not(world: World) -> None:
-    """With the key gone a document of records is refused before anything is stored."""
-    erased(world.at(OVER))
+@pytest.mark.parametrize("is_erased", [False, True], ids=["before the run", "after it"])
+def test_late_rows_are_refused_and_late_counts_are_not(world: World, is_erased: bool) -> None:
+    """From the day after their term rows are not even checked, and no key is to be waited for; counts are taken."""
+    later = world.at(OVER)
+    if is_erased:
+        erased(later)
     site = world.region.sites[0]
     from gateway.synthetic.pupils import draw_pupils  # noqa: PLC0415  likewise
 
@@ -191,8 +194,13 @@ def test_late_rows_are_refused_and_late_counts_are_not(world: World) -> None:
 
     pupils = draw_pupils(site, index=0, period=1, seed=1)
     body = records_document(pupils, world.gateway.contracts["absence-records"], site=site.code, period=PERIOD)
-    outcome = receive(world.at(OVER).gateway, world.site(0), Upload("absence-records", site.code, PERIOD, body))
-    assert outcome == Refused("key-missing")
+    upload = Upload("absence-records", site.code, PERIOD, body)
+    assert isinstance(receive(world.at(LAST_DAY).gateway, world.site(0), upload, dry_run=True), Checked)
+    for dry_run in (True, False):
+        assert receive(later.gateway, world.site(0), upload, dry_run=dry_run) == Refused("rows-erased")
+        assert events(world)[-1] == "submission.refused"
+    counts = Upload(TABLE, site.code, PERIOD, world.counts(0))
+    assert isinstance(receive(later.gateway, world.site(0), counts), Received)
 
 
 def test_the_worker_erases_by_itself_every_day(world: World) -> None:

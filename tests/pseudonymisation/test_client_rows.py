@@ -224,6 +224,36 @@ def test_a_map_of_another_form_is_refused(text: str) -> None:
     assert outcome.code == "map-unreadable"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[subdivisions]\n"-" = "undivided"',
+        '[subdivisions]\n"" = "undivided"',
+        '[subdivisions]\n"Groep 3" = "lower_years"\n"groep-3" = "upper_years"',
+        '[columns]\nnumber = "#"',
+        '[fixed]\nsubdivision = ""',
+    ],
+)
+def test_a_map_that_can_be_read_in_two_ways_is_refused(text: str) -> None:
+    """A key of signs only would make an empty cell valid; of two keys that read alike one would not be heard."""
+    outcome = read_map(text)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "map-words"
+
+
+def test_keys_of_a_map_that_read_alike_may_mean_the_same() -> None:
+    """The same value written in two ways, with one code."""
+    assert isinstance(read_map('[subdivisions]\n"Groep 3" = "lower_years"\n"groep-3" = "lower_years"'), ColumnMap)
+
+
+@pytest.mark.parametrize(("cell", "rule"), [("", "CELL-EMPTY"), ("???", "SUBDIVISION")])
+def test_an_empty_cell_is_no_subdivision(cell: str, rule: str) -> None:
+    """Nothing, or signs only, is a fault, whatever a map says."""
+    chosen = ColumnMap(subdivisions={"-": "undivided"})
+    (wrong,) = check((GOOD[0], cell, *GOOD[2:]), chosen=chosen).faults
+    assert wrong.rule == rule
+
+
 def test_a_whole_school_is_read() -> None:
     """Every row of an ordinary export passes, in order."""
     digits = numbers(300)
