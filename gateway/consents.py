@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import chain
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, or_, select
@@ -28,6 +29,7 @@ from policies.consent import (
     EVENTS,
     Asked,
     BrokenHistory,
+    Confirmed,
     Event,
     Expired,
     Given,
@@ -79,8 +81,10 @@ class Standing:
     asked_again: bool = False
 
     def signatures(self) -> tuple[Signature, ...]:
-        """Who consented."""
-        return tuple(signature for event in self.events if isinstance(event, Given) for signature in event.signatures)
+        """Who consented, and the pupil who confirmed since growing older."""
+        given = (event.signatures for event in self.events if isinstance(event, Given))
+        confirmed = (event.signature for event in self.events if isinstance(event, Confirmed))
+        return (*chain.from_iterable(given), *confirmed)
 
 
 def ask(
