@@ -276,6 +276,19 @@ def test_a_reference_that_is_not_sealed_is_refused(world: World, reference: str)
     assert isinstance(send(world.gateway, world.site(0), given(world).id, reference, HOURS), Refused)
 
 
+def test_a_name_beside_what_is_sealed_is_refused(world: World) -> None:
+    """A reference with one member more in its header is not sealed, though its key is: nothing of it is stored."""
+    care(world)
+    header = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "kid": "care-key-2026", "apu": "SmFuIGRlIFZyaWVz"}
+    told = jwe.encrypt_compact(header, b"7", KEY)
+    outcome = send(world.gateway, world.site(0), given(world).id, told, HOURS)
+    assert isinstance(outcome, Refused)
+    assert isinstance(outcome.decision, Deny)
+    assert outcome.decision.rules == ("case-reference-sealed",)
+    with world.gateway.reading() as session:
+        assert session.exec(select(ConsentedHealth)).all() == []
+
+
 def test_narrowing_takes_effect_at_once(world: World) -> None:
     """A consent narrowed to an earlier last day lets nothing pass after it."""
     care(world)
@@ -351,7 +364,7 @@ def test_a_consent_ends_with_its_last_day(world: World) -> None:
 
 @pytest.mark.parametrize("answered", [True, False], ids=["refused", "not answered"])
 def test_of_what_was_never_given_the_log_alone_keeps_the_moment(world: World, answered: bool) -> None:
-    """After the next retention run nothing tells whom a pupil's data were to go to, nor when that pupil turns twelve."""
+    """After the next retention run nothing tells whom the data were to go to, nor when the pupil turns twelve."""
     care(world)
     asked = ask(world.gateway, world.site(0), terms(last_day=date(2026, 11, 20), older_on=date(2026, 11, 17)))
     assert isinstance(asked, Standing)
@@ -379,7 +392,7 @@ def test_a_pupil_who_confirms_stands_on_the_receipt(world: World) -> None:
 
 
 def test_less_data_is_a_withdrawal(world: World) -> None:
-    """A consent is not narrowed to a part of what each record holds, under which the rest would stay: it is withdrawn."""
+    """A consent is not narrowed to a part of what each record holds, under which the rest would stay."""
     recipient, standing = care(world), given(world)
     send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
     left = {"scope": frozenset({DataCategory.CASE_REFERENCE}), "last_day": date(2026, 12, 31)}
