@@ -133,9 +133,9 @@ def stays_of(session: Session, day: date, *, before: date) -> Iterator[tuple[Sit
     held = or_(col(SiteFacts.valid_to).is_(None), col(SiteFacts.valid_to) > day)
     rows = session.exec(select(SiteFacts).where(held).order_by(SiteFacts.site, col(SiteFacts.valid_from)))
     for _, of_site in groupby(rows, key=attrgetter("site")):
-        first = next(of_site)
+        first, *later = of_site
         until = first.valid_to
-        for facts in of_site:
+        for facts in later:
             until = facts.valid_to if facts.valid_from == until else until
         if first.valid_from < before:
             yield first, until

@@ -102,7 +102,7 @@ def _wrong_dates(signatures: Iterable[Signature], today: dt.date, *, since: dt.d
 
 
 def _wrong_narrowing(terms: Terms, new: Narrowed) -> Iterator[str]:
-    """A record holds everything that is passed on: without a part of it none may be there, and the recipient is told."""
+    """A record holds everything that is passed on: without a part of it none may be there, as after a withdrawal."""
     if not (new.scope <= terms.scope and new.last_day <= terms.last_day):
         yield "not-narrower"
     elif not new.scope or terms.scope - new.scope - {DataCategory.CONSENT_EVENTS}:
@@ -155,7 +155,7 @@ PROBLEMS: Mapping[str, Text] = {
         en="From sixteen on the pupil alone decides: let the pupil withdraw.",
     ),
     "signature-date": Text(
-        nl="Een dag van tekenen moet nog komen, of de leerling was toen nog geen twaalf of zestien: controleer de datum.",
+        nl="Een dag van tekenen moet nog komen, of de leerling was nog geen twaalf of zestien: controleer de datum.",
         en="A day of signing is still to come, or the pupil was not twelve or sixteen yet: check the date.",
     ),
     "not-narrower": Text(

@@ -154,7 +154,7 @@ def test_the_operator_sees_until_when_the_service_takes_the_register(world: Worl
 
 
 def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World, tmp_path: Path) -> None:
-    """Registered anew from January and exported in December: known on every day; one that ends is not, nor before it begins."""
+    """Exported in December, changed in January: known on both days; not before a site begins, nor after its end."""
     new, leaving = replace(SITE, code="91BB02"), replace(SITE, code="91BB03")
     december = world.at(datetime(2026, 12, 10, 10, tzinfo=UTC))
     with december.gateway.writing() as session:
