@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import chain
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, or_, select
@@ -82,9 +81,8 @@ class Standing:
 
     def signatures(self) -> tuple[Signature, ...]:
         """Who consented, and the pupil who confirmed since growing older."""
-        given = (event.signatures for event in self.events if isinstance(event, Given))
-        confirmed = (event.signature for event in self.events if isinstance(event, Confirmed))
-        return (*chain.from_iterable(given), *confirmed)
+        said_yes = (event for event in self.events if isinstance(event, Given | Confirmed))
+        return tuple(signature for event in said_yes for signature in event.signatures)
 
 
 def ask(

@@ -116,6 +116,11 @@ class Confirmed(_Event):
     event: Literal["confirmed-12", "confirmed-16"]
     signature: Signature
 
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """The pupil's, as those of whoever gave it."""
+        return (self.signature,)
+
 
 class Withdrawn(_Event):
     """Any one who has a say may withdraw, as easily as it was given (AVG art. 7(3)); from sixteen that is the pupil."""
