@@ -251,8 +251,6 @@ def issue_service_tokens(desk: Desk, sites: Sequence[str], *, days: int) -> Mapp
 def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | Refused:
     """Write the signed register of sites and their credentials for the service; returns how many sites are in it.
 
-    A site that begins while the service takes this register is in it: it needs no other on its first day.
-
     Args:
         desk: The operator's; the export is logged.
         target: The file, replaced whole.
