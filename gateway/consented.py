@@ -4,9 +4,6 @@ The case reference is sealed by the site to the recipient's public key (JWE, RFC
 is a case, not whose.
 """
 
-import json
-import re
-from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -26,16 +23,15 @@ from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Refused
 from gateway.publish import handing
 from gateway.receive import milliseconds
+from gateway.recipient_key import read_jwk
+from gateway.sealed import read_seal
 from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
 from policies.decision import Decision, Deny
 from policies.purpose import DataCategory
 from policies.question import Action
 
-# JWE compact serialisation, RFC 7516 section 7.1: five parts of base64url, at most 4,000 characters.
-_COMPACT = re.compile(r"(?=.{1,4000}\Z)([\w-]+)\.([\w-]*)\.([\w-]+)\.([\w-]+)\.([\w-]+)", re.ASCII)
 DATA = frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE})
-_ALGORITHMS = frozenset({"ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256"})
 _CONFLICT = Refused("idempotency-conflict")
 Hours = Annotated[Decimal, Field(ge=0, le=10_000, decimal_places=2)]
 
@@ -212,29 +208,12 @@ def _decide(gateway: Gateway, identity: Identity, standing: Standing, action: Ac
 
 def _is_sealed(gateway: Gateway, standing: Standing, reference: str) -> bool:
     """Whether a case reference is a JWE to a registered key of the recipient; what is in it stays unknown here."""
-    kid = key_named(reference)
-    if standing.state.terms is None or kid is None:
+    seal = read_seal(reference)
+    if standing.state.terms is None or seal is None:
         return False
     with gateway.reading() as session:
-        key = session.get(PartyKey, kid)
-    return key is not None and key.party == standing.state.terms.recipient
-
-
-def key_named(reference: str) -> str | None:
-    """The key that a case reference says it is sealed to; None when it is no JWE of the algorithms taken here."""
-    form = _COMPACT.fullmatch(reference)
-    if form is None:
-        return None
-    try:
-        header = json.loads(urlsafe_b64decode(f"{form[1]}=="))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(header, dict) or header.get("enc") != "A256GCM":
-        return None
-    alg, kid = header.get("alg"), header.get("kid")
-    if not isinstance(alg, str) or alg not in _ALGORITHMS:
-        return None
-    return kid if isinstance(kid, str) and kid.isascii() and kid.isprintable() else None
+        key = session.get(PartyKey, seal.kid)
+    return key is not None and key.party == standing.state.terms.recipient and seal.fits(read_jwk(key.jwk))
 
 
 def _open(gateway: Gateway, standing: Standing, row: ConsentedHealth) -> IllnessHours:

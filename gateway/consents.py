@@ -28,6 +28,7 @@ from policies.consent import (
     EVENTS,
     Asked,
     BrokenHistory,
+    Confirmed,
     Event,
     Expired,
     Given,
@@ -79,8 +80,9 @@ class Standing:
     asked_again: bool = False
 
     def signatures(self) -> tuple[Signature, ...]:
-        """Who consented."""
-        return tuple(signature for event in self.events if isinstance(event, Given) for signature in event.signatures)
+        """Who consented, and the pupil who confirmed since growing older."""
+        said_yes = (event for event in self.events if isinstance(event, Given | Confirmed))
+        return tuple(signature for event in said_yes for signature in event.signatures)
 
 
 def ask(

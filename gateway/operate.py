@@ -41,14 +41,12 @@ from gateway.periods import (
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, add_parties, name_fits, party_fault, register_sites
-from gateway.store import Party, PartyKey, Period, PeriodState, Reopening, ServiceKey
+from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
 from policies.decision import Decision, Deny
 from policies.parties import Kind
 from policies.purpose import DataCategory
 from policies.question import Action
 from policies.things import Installation
-from pseudonymisation.errors import SignatureError
-from pseudonymisation.key_document import read_key_document
 
 _DESK = b"the operator's desk"
 Result = TypeVar("Result")
@@ -227,41 +225,6 @@ class Desk:
                 about = Object(f"key:{name}/{year}")
                 self.gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
             return len(missing)
-
-        return self.act(Action.MANAGE_KEYS, act)
-
-    def pin_service_keys(self, document: bytes) -> int | Refused:
-        """Pin the pseudonym service's public keys; a key that is pinned for a school year never changes.
-
-        Returns:
-            How many keys are new.
-        """
-        try:
-            keys = read_key_document(document)
-        except SignatureError:
-            return Refused("key-document")
-        if keys.operator != self.gateway.settings.service_operator:
-            return Refused("service-operator")
-
-        def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
-            fresh = 0
-            for key in keys.keys:
-                pinned = session.exec(select(ServiceKey).where(ServiceKey.school_year == key.school_year)).first()
-                if pinned is not None and pinned.key_id != key.key_id:
-                    return Refused("key-document")
-                if pinned is None:
-                    fresh += 1
-                    row = ServiceKey(
-                        key_id=key.key_id,
-                        school_year=key.school_year,
-                        document=document.decode(),
-                        pinned_at=self.gateway.clock(),
-                    )
-                    session.add(row)
-                    about = Object(f"key:pseudonym-service/{key.school_year}")
-                    entry = Entry(event=Event.KEY_PUBLISHED, actor=actor, object=about)
-                    self.gateway.append(session, entry, decision)
-            return fresh
 
         return self.act(Action.MANAGE_KEYS, act)
 

@@ -38,7 +38,7 @@ from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import first_day, last_use, school_year_on
-from gateway.register import EXPORT_DAYS, sites_on
+from gateway.register import EXPORT_DAYS, stays_of
 from gateway.settings import Pkcs11
 from gateway.store import ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
@@ -261,6 +261,7 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
         serial: Higher than that of the last export.
     """
     gateway, today = desk.gateway, desk.gateway.today
+    expires = today + timedelta(days=EXPORT_DAYS)
     register_public_key(gateway)
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:
@@ -272,17 +273,17 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
                 site=row.site,
                 pupils=row.pupils or 0,
                 valid_from=row.valid_from,
-                valid_to=row.valid_to,
+                valid_to=until,
                 credentials=tuple(held.get(row.site, ())),
             )
-            for row in sites_on(session, today)
+            for row, until in stays_of(session, today, before=expires)
         ]
         document = export_register(
             sites,
             serial=serial,
             operator=gateway.settings.operator,
             issued=gateway.clock(),
-            expires=today + timedelta(days=EXPORT_DAYS),
+            expires=expires,
             secret=read_private(gateway.home.keys / REGISTER_KEY),
         )
         gateway.append(session, Entry(event=Event.REGISTER_EXPORTED, actor=actor), decision)

@@ -148,10 +148,21 @@ def _keys_for(session: Session, period: Period) -> frozenset[str]:
 
 
 def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
-    """What the law says about an act on this delivery, for every purpose that takes such data from a site."""
+    """What the law says about an act on this delivery, for every purpose that takes such data from a site.
+
+    Confirming rows also delivers what they were counted as: both must be permitted, and that delivery is the ground.
+    """
+    decision = _decide(gateway, matter, action, matter.thing)
+    if action is not Action.CONFIRM or isinstance(decision, Deny):
+        return decision
+    counted = replace(matter.thing, data=gateway.contracts[matter.contract.table].collection.data)
+    return decision if counted == matter.thing else _decide(gateway, matter, action, counted)
+
+
+def _decide(gateway: Gateway, matter: Matter, action: Action, thing: Delivery) -> Decision:
     collection = matter.contract.collection.id
-    purposes = gateway.law.purposes.accepting(collection, Kind.SITE, matter.thing.data)
-    return gateway.decide(matter.caller, action, matter.thing, purposes or ("",), collection)
+    purposes = gateway.law.purposes.accepting(collection, Kind.SITE, thing.data)
+    return gateway.decide(matter.caller, action, thing, purposes or ("",), collection)
 
 
 def rows_are_over(gateway: Gateway, matter: Matter) -> bool:

@@ -23,15 +23,20 @@ def public_key_id(jwk: Mapping[str, object]) -> str | None:
 
     A private key is refused: nobody but the recipient may hold it.
     """
-    from joserfc.errors import JoseError  # noqa: PLC0415  a server that registers no key loads no JOSE
+    kid = str(jwk.get("kid", ""))
+    return kid if is_public_key(jwk) and _ID.fullmatch(kid) else None
+
+
+def is_public_key(jwk: Mapping[str, object]) -> bool:
+    """Whether this is a whole public key, without a private part."""
+    from joserfc.errors import JoseError  # noqa: PLC0415  a server that knows no recipient loads no JOSE
     from joserfc.jwk import import_key  # noqa: PLC0415
 
     parts: dict[str, str | list[str]] = {name: value for name, value in jwk.items() if isinstance(value, str)}
     if parts.get("kty") not in _TYPES or _PRIVATE & jwk.keys() or len(parts) < len(jwk):
-        return None
+        return False
     try:
         import_key(parts)
     except (JoseError, ValueError, KeyError):
-        return None
-    kid = str(parts.get("kid", ""))
-    return kid if _ID.fullmatch(kid) else None
+        return False
+    return True

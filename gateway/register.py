@@ -5,9 +5,11 @@ explained with the register of its reference date.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Date, bindparam, or_
@@ -121,6 +123,22 @@ def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
     for name, value in where.items():
         query = query.where(getattr(SiteFacts, name) == value)
     return session.exec(query).all()
+
+
+def stays_of(session: Session, day: date, *, before: date) -> Iterator[tuple[SiteFacts, date | None]]:
+    """Every site that is registered on a day, or first after it and before another: its facts then, and its end.
+
+    Facts that change on a day end no site: the end is the first day without any, or None.
+    """
+    held = or_(col(SiteFacts.valid_to).is_(None), col(SiteFacts.valid_to) > day)
+    rows = session.exec(select(SiteFacts).where(held).order_by(SiteFacts.site, col(SiteFacts.valid_from)))
+    for _, of_site in groupby(rows, key=attrgetter("site")):
+        first, *later = of_site
+        until = first.valid_to
+        for facts in later:
+            until = facts.valid_to if facts.valid_from == until else until
+        if first.valid_from < before:
+            yield first, until
 
 
 def has_agreement(session: Session, site: str, day: date) -> bool:

@@ -206,10 +206,13 @@ def _table_over(gateway: Gateway, release: Release, period: Period) -> bool:
 
 
 def _consents(gateway: Gateway, session: Session) -> int:
-    """Consents that ended so long ago that nobody has to account for them any more."""
+    """Consents that ended so long ago that nobody has to account for them any more, and at once all never given.
+
+    Of a refusal, and of a question nobody answered, the log keeps the moment.
+    """
     before, gone = gateway.clock() - timedelta(days=_days(gateway, ACCOUNTABILITY)), 0
     for one in consents.standings(gateway, session, session.exec(select(ConsentRecord.id)).all()):
-        if one.state.closed and one.state.last is not None and one.state.last < before:
+        if one.state.closed and one.state.last is not None and (one.state.last < before or not one.state.given):
             for table, key in (
                 (ConsentNotice, ConsentNotice.consent_id),
                 (ConsentEvent, ConsentEvent.consent_id),

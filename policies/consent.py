@@ -97,13 +97,13 @@ class Given(_Event):
 
 
 class Refused(_Event):
-    """No. Nothing more is asked, and nothing about it is kept but the moment."""
+    """No. Nothing more is asked, and from the next retention run on nothing about it is kept but the moment."""
 
     event: Literal["refused"] = "refused"
 
 
 class Narrowed(_Event):
-    """Less data, or a sooner end."""
+    """A sooner end. With less data no record can be: then it is withdrawn."""
 
     event: Literal["narrowed"] = "narrowed"
     scope: frozenset[DataCategory]
@@ -115,6 +115,11 @@ class Confirmed(_Event):
 
     event: Literal["confirmed-12", "confirmed-16"]
     signature: Signature
+
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        """The pupil's, as those of whoever gave it."""
+        return (self.signature,)
 
 
 class Withdrawn(_Event):

@@ -21,7 +21,7 @@ from policies.consent import (
     possible_events,
 )
 from policies.days import end_of_school_year, local_day
-from policies.purpose import Purpose
+from policies.purpose import DataCategory, Purpose
 from policies.sources import Text
 
 
@@ -54,12 +54,13 @@ def problems_of(events: Sequence[Event], new: Event, *, purpose: Purpose, now: d
     elif isinstance(new, Given) and state.terms is not None:
         found += _wrong_signatures(state.terms, new.signatures, today)
     elif isinstance(new, Confirmed):
-        found += ["giver-pupil"] * (new.signature.giver is not Giver.PUPIL) + _wrong_dates((new.signature,), today)
+        older = state.terms.older_on if state.terms else None
+        found += ["giver-pupil"] * (new.signature.giver is not Giver.PUPIL)
+        found += _wrong_dates((new.signature,), today, since=older)
     elif isinstance(new, Withdrawn) and state.terms is not None:
         found += ["withdrawer"] * (new.by is Giver.PARENT and _is_sixteen(state.terms, today))
     elif isinstance(new, Narrowed) and state.terms is not None:
-        narrower = new.scope and new.scope <= state.terms.scope and new.last_day <= state.terms.last_day
-        found += [] if narrower else ["not-narrower"]
+        found += _wrong_narrowing(state.terms, new)
     return tuple(Problem(code, PROBLEMS[code]) for code in dict.fromkeys(found))
 
 
@@ -94,8 +95,18 @@ def _wrong_signatures(terms: Terms, signatures: Sequence[Signature], today: dt.d
     yield from _wrong_dates(signatures, today)
 
 
-def _wrong_dates(signatures: Iterable[Signature], today: dt.date) -> list[str]:
-    return ["signature-date"] if any(signature.date > today for signature in signatures) else []
+def _wrong_dates(signatures: Iterable[Signature], today: dt.date, *, since: dt.date | None = None) -> list[str]:
+    """A day that is still to come, or on which a pupil who confirms was not twelve or sixteen yet."""
+    first = since or dt.date.min
+    return [] if all(first <= signature.date <= today for signature in signatures) else ["signature-date"]
+
+
+def _wrong_narrowing(terms: Terms, new: Narrowed) -> Iterator[str]:
+    """A record holds everything that is passed on: without a part of it none may be there, as after a withdrawal."""
+    if not (new.scope <= terms.scope and new.last_day <= terms.last_day):
+        yield "not-narrower"
+    elif not new.scope or terms.scope - new.scope - {DataCategory.CONSENT_EVENTS}:
+        yield "withdraw-instead"
 
 
 PROBLEMS: Mapping[str, Text] = {
@@ -144,11 +155,15 @@ PROBLEMS: Mapping[str, Text] = {
         en="From sixteen on the pupil alone decides: let the pupil withdraw.",
     ),
     "signature-date": Text(
-        nl="Een handtekening is van een dag die nog moet komen: controleer de datum.",
-        en="A signature is of a day that is still to come: check the date.",
+        nl="Een dag van tekenen moet nog komen, of de leerling was nog geen twaalf of zestien: controleer de datum.",
+        en="A day of signing is still to come, or the pupil was not twelve or sixteen yet: check the date.",
     ),
     "not-narrower": Text(
         nl="Dit is niet minder dan wat geldt: vraag voor meer gegevens of een latere dag opnieuw toestemming.",
         en="This is not less than what holds: for more data or a later day ask for consent again.",
+    ),
+    "withdraw-instead": Text(
+        nl="Met minder gegevens kan niets worden doorgegeven, en wat er al is moet weg: trek de toestemming in.",
+        en="With less data nothing can be passed on, and what is there already has to go: withdraw the consent.",
     ),
 }

@@ -22,6 +22,7 @@ from gateway.operate import Desk
 from gateway.periods import first_day, school_year_on
 from gateway.register import SiteEntry
 from gateway.running import free_port
+from gateway.service_keys import pin_service_keys
 from gateway.settings import Home, Settings
 from gateway.synthetic.region import Region, codes
 from pseudonymisation.keyring import Keyring
@@ -112,7 +113,7 @@ def service_of(stage: Stage, sample: Sequence[str]) -> Iterator[tuple[Service, K
     sites = tuple(site for site in stage.region.sites if site.code in set(sample))
     with pseudonym_service(stage.gateway) as service:
         service.register(stage.gateway, replace(stage.region, sites=sites))
-        must(stage.desk.pin_service_keys(service.key_document()))
+        must(pin_service_keys(stage.desk, service.key_document()))
         keys = stage.gateway.home.service / "keys"
         ring = Keyring(keys / "ring", open_kek("kek", keys / "kek.json", None))
         record = ring.active(EVALUATION, stage.year)

@@ -270,9 +270,22 @@ def key_create(school_year: SchoolYear, data: Data = None, lang: Lang = "nl") ->
 
 
 @key.command("pin")
-def key_pin(document: File, data: Data = None, lang: Lang = "nl") -> None:
+def key_pin(
+    document: File,
+    signer: Annotated[str, typer.Option("--signer", help="Nieuwe ondertekenaar / new `signer` of the file.")] = "",
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
     """Leg de openbare sleutels van de pseudoniemdienst vast / pin the pseudonym service's public keys."""
-    fresh = done(desk(data).pin_service_keys(document.read_bytes()), lang)
+    from gateway.service_keys import pin_service_keys
+    from pseudonymisation.errors import MalformedError
+    from pseudonymisation.text64 import from_text
+
+    try:
+        other = from_text(signer, 32) if signer else None
+    except MalformedError as error:
+        raise typer.BadParameter("--signer: 43 tekens / characters") from error
+    fresh = done(pin_service_keys(desk(data), document.read_bytes(), signer=other), lang)
     say(text("cli", "keys-pinned", language(lang), number=str(fresh)))
 
 

@@ -24,6 +24,7 @@ from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
 from gateway.register import SiteEntry
+from gateway.service_keys import pin_service_keys
 from gateway.store import Release, ReleaseSlice, ReleaseState
 from gateway.synthetic.region import Region, codes
 from gateway.table import CellStatus, decode_rows
@@ -72,7 +73,7 @@ def open_the_period(gateway: Gateway, region: Region, key_document: bytes) -> st
         )
     )
     must(desk.create_keys(period))
-    must(desk.pin_service_keys(key_document))
+    must(pin_service_keys(desk, key_document))
     return period
 
 

@@ -251,16 +251,17 @@ def _consent(  # noqa: PLR0917  one page, as it is and with what was wrong on it
         signers=[name for name, giver in _SIGNERS.items() if giver in required],
         values=values or {},
         faults=faults or {},
-        placed=_placed(refused),
+        placed=_placed(refused, **{"SIGNATURE-DATE": "pupil_date"} if standing.state.given else {}),
         today=gateway_of(request).today,
     )
 
 
-def _placed(refused: Refused | None) -> list[tuple[str, object]]:
+def _placed(refused: Refused | None, **of_form: str) -> list[tuple[str, object]]:
     """The problems of a consent, each with the field at which it is mended."""
     if refused is None or refused.report is None:
         return []
-    return [(_FIELD_OF.get(fault.rule.partition("-")[2], ""), fault) for fault in refused.report.faults]
+    fields = _FIELD_OF | of_form
+    return [(fields.get(fault.rule.partition("-")[2], ""), fault) for fault in refused.report.faults]
 
 
 def _names(request: Request, found: Sequence[Standing]) -> Mapping[str, str]:

@@ -17,13 +17,13 @@ from audit.receipt import verify_receipt
 from audit.tiles import Tile
 from audit.tlog_proof import Proof
 from gateway.collections import load_contracts
-from gateway.consented import key_named
 from gateway.duo import LIST_COLUMNS, read_listing
 from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import UnreadableFile
 from gateway.http.certificate import oin_of
 from gateway.records import Expected, parse
+from gateway.sealed import read_seal
 from gateway.synthetic.region import make_region
 from policies.authzen import what_if
 from policies.errors import BadQuestion
@@ -95,7 +95,7 @@ PARSERS: Mapping[str, Parser] = {
     "pseudonym": Parser(text(read_pseudonym), (PseudonymisationError,), b"A" * 86),
     "number": Parser(text(parse_number), (), b"123456782"),
     "evaluation": Parser(EvaluationRequest.model_validate_json, (ValidationError,), b'{"key_id":"0123456789abcdef"}'),
-    "case-reference": Parser(text(key_named), (), b"eyJhbGciOiJFQ0RILUVTK0EyNTZLVyIsImtpZCI6IngifQ.A.A.A.A"),
+    "case-reference": Parser(text(read_seal), (), b"eyJhbGciOiJFQ0RILUVTK0EyNTZLVyIsImtpZCI6IngifQ.A.A.A.A"),
     "certificate": Parser(text(lambda given: oin_of(given, NOW)), (), b":MIIB:"),
     "question": Parser(
         lambda raw: what_if(raw, ANYBODY, Setup()), (BadQuestion,), b'{"subject":{},"action":{},"resource":{}}'

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.consented import key_named
+from gateway.sealed import read_seal
 
 from .parsers import PARSERS, try_parser
 
@@ -53,7 +53,7 @@ def test_no_depth_or_length_breaks_a_parser(name: str, raw: bytes) -> None:
 )  # fmt: skip
 def test_a_case_reference_names_a_key_or_nothing(header: bytes) -> None:
     """A header with a list, a character no database takes, or brackets without end is no sealed reference."""
-    assert key_named(urlsafe_b64encode(header).decode().rstrip("=") + ".A.A.A.A") is None
+    assert read_seal(urlsafe_b64encode(header).decode().rstrip("=") + ".A.A.A.A") is None
 
 
 @EACH

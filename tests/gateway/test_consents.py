@@ -36,8 +36,9 @@ from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.retention import Erased, run
 from gateway.settings import Home
-from gateway.store import ConsentedHealth, ConsentEvent, Receipt
-from policies.consent import EVENTS, AgeGroup, Giver, Narrowed, Signature, Terms, Withdrawn
+from gateway.store import ConsentedHealth, ConsentEvent, ConsentRecord, Receipt
+from policies.consent import EVENTS, AgeGroup, Confirmed, Giver, Narrowed, Signature, Terms, Withdrawn
+from policies.consent import Refused as SaidNo
 from policies.decision import Deny
 from policies.parties import Kind
 from policies.purpose import DataCategory
@@ -275,6 +276,19 @@ def test_a_reference_that_is_not_sealed_is_refused(world: World, reference: str)
     assert isinstance(send(world.gateway, world.site(0), given(world).id, reference, HOURS), Refused)
 
 
+def test_a_name_beside_what_is_sealed_is_refused(world: World) -> None:
+    """A reference with one member more in its header is not sealed, though its key is: nothing of it is stored."""
+    care(world)
+    header = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "kid": "care-key-2026", "apu": "SmFuIGRlIFZyaWVz"}
+    told = jwe.encrypt_compact(header, b"7", KEY)
+    outcome = send(world.gateway, world.site(0), given(world).id, told, HOURS)
+    assert isinstance(outcome, Refused)
+    assert isinstance(outcome.decision, Deny)
+    assert outcome.decision.rules == ("case-reference-sealed",)
+    with world.gateway.reading() as session:
+        assert session.exec(select(ConsentedHealth)).all() == []
+
+
 def test_narrowing_takes_effect_at_once(world: World) -> None:
     """A consent narrowed to an earlier last day lets nothing pass after it."""
     care(world)
@@ -346,6 +360,47 @@ def test_a_consent_ends_with_its_last_day(world: World) -> None:
     assert (expire(later.gateway), expire(later.gateway)) == (1, 0)
     assert len(notices_of(later.gateway, recipient)) == 1
     assert read_all(later.gateway, recipient) == []
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["refused", "not answered"])
+def test_of_what_was_never_given_the_log_alone_keeps_the_moment(world: World, answered: bool) -> None:
+    """After the next retention run nothing tells whom the data were to go to, nor when the pupil turns twelve."""
+    care(world)
+    asked = ask(world.gateway, world.site(0), terms(last_day=date(2026, 11, 20), older_on=date(2026, 11, 17)))
+    assert isinstance(asked, Standing)
+    if answered:
+        append(world.gateway, world.site(0), asked.id, lambda at: SaidNo(at=at))
+    later = world.at(NOW + timedelta(days=1 if answered else 19)).gateway
+    assert isinstance(run(later, Identity(later.settings.operator, "machine")), Erased)
+    with later.reading() as session:
+        left = [*session.exec(select(ConsentRecord)), *session.exec(select(ConsentEvent))]
+    assert left == []
+    assert ("consent.refused" if answered else "consent.expired") in events(world)
+
+
+def test_a_pupil_who_confirms_stands_on_the_receipt(world: World) -> None:
+    """The receipt names the parent who consented and the pupil who confirmed, each with the day."""
+    care(world)
+    standing = given(world, older_on=date(2026, 11, 20))
+    later = world.at(NOW + timedelta(days=20))
+    own = Signature(giver=Giver.PUPIL, date=date(2026, 11, 21), evidence=EVIDENCE)
+    confirmed = append(
+        later.gateway, later.site(0), standing.id, lambda at: Confirmed(at=at, event="confirmed-12", signature=own)
+    )
+    assert isinstance(confirmed, Standing)
+    assert confirmed.signatures() == (*signed(Giver.PARENT), own)
+
+
+def test_less_data_is_a_withdrawal(world: World) -> None:
+    """A consent is not narrowed to a part of what each record holds, under which the rest would stay."""
+    recipient, standing = care(world), given(world)
+    send(world.gateway, world.site(0), standing.id, sealed(), HOURS)
+    left = {"scope": frozenset({DataCategory.CASE_REFERENCE}), "last_day": date(2026, 12, 31)}
+    less = append(world.gateway, world.site(0), standing.id, lambda at: Narrowed(at=at, **left))
+    assert isinstance(less, Refused)
+    assert less.report is not None
+    assert [fault.rule for fault in less.report.faults] == ["CONSENT-WITHDRAW-INSTEAD"]
+    assert [one.hours for one in read_all(world.gateway, recipient)] == [HOURS]
 
 
 def test_the_receipt_speaks_the_terms_of_the_standard(world: World) -> None:

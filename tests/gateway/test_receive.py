@@ -1,6 +1,7 @@
 """One submission: who may send what, what is kept, and what the log says of it."""
 
 import json
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -17,6 +18,7 @@ from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.receive import Checked, Received, Upload, receive
+from gateway.settings import Settings
 from gateway.store import Count, Enrolment, Idempotency, Submission
 from gateway.synthetic.pupils import draw_pupils
 from policies.decision import Deny
@@ -206,6 +208,28 @@ def test_confirming_makes_the_delivery_and_replaces_the_one_before(world: World)
     assert states == {1: "replaced", 2: "confirmed"}
     with world.gateway.reading() as session:
         assert session.exec(select(Enrolment)).all() == []
+
+
+def test_rows_are_counted_for_the_school_and_delivered_only_where_the_law_is_in_force(
+    new_world: Callable[..., World],
+) -> None:
+    """Where the operator set nothing in force a site has its rows counted, and its counts go to nobody."""
+    proposed = new_world(settings=Settings())
+    made = received(proposed, body=records(proposed, 0), collection="absence-records")
+    assert entries(proposed)[-1]["purpose"] == "counting-for-school"
+    outcome = confirm(proposed.gateway, proposed.site(0), made.submission.id)
+    assert isinstance(outcome, Refused)
+    assert isinstance(outcome.decision, Deny)
+    assert outcome.decision.rules == ("purpose-only-proposed",)
+    assert isinstance(withdraw(proposed.gateway, proposed.site(0), made.submission.id), Seen)
+
+
+def test_confirmed_rows_stand_in_the_log_as_the_statutory_delivery(world: World) -> None:
+    """The rows came for the school's own counting; what their confirmation delivers rests on the bill."""
+    made = received(world, body=records(world, 0), collection="absence-records")
+    confirm(world.gateway, world.site(0), made.submission.id)
+    entry = entries(world)[-1]
+    assert (entry["event"], entry["purpose"]) == ("submission.confirmed", "statutory-counts")
 
 
 def test_only_the_newest_version_is_confirmed(world: World) -> None:

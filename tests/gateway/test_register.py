@@ -1,7 +1,7 @@
 """The register: what holds of a site on a date, and lists as DUO publishes them."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,6 +151,24 @@ def test_the_operator_sees_until_when_the_service_takes_the_register(world: Worl
     with world.gateway.reading() as session:
         told.append(overview.register_ends(session))
     assert told == [None, date(2027, 3, 2), register.expires]
+
+
+def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World, tmp_path: Path) -> None:
+    """Exported in December, changed in January: known on both days; not before a site begins, nor after its end."""
+    new, leaving = replace(SITE, code="91BB02"), replace(SITE, code="91BB03")
+    december = world.at(datetime(2026, 12, 10, 10, tzinfo=UTC))
+    with december.gateway.writing() as session:
+        register_sites(session, [SITE, leaving], FIRST)
+        register_sites(session, [replace(SITE, pupils=120), new], LATER)
+        session.flush()
+        ends = site_facts(session, leaving.code, FIRST)
+        assert ends is not None
+        ends.valid_to = LATER
+    export_service_register(december.desk, tmp_path / "register.json", serial=1)
+    register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+    days = (date(2026, 12, 31), LATER)
+    known = {site.code: [register.site(site.code, day) is not None for day in days] for site in (SITE, new, leaving)}
+    assert known == {SITE.code: [True, True], new.code: [False, True], leaving.code: [True, False]}
 
 
 def _faults(body: bytes) -> list[object]:

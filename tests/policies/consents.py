@@ -74,10 +74,10 @@ def narrowed(day: str, scope: frozenset[str] = frozenset({"case_reference"}), la
     )
 
 
-def confirmed(day: str, age: int = 16, giver: Giver = Giver.PUPIL) -> Confirmed:
+def confirmed(day: str, age: int = 16, giver: Giver = Giver.PUPIL, signed_on: str = "") -> Confirmed:
     """The pupil, older now, agrees."""
     return Confirmed.model_validate(
-        {"event": f"confirmed-{age}", "at": moment(day), "signature": signed(giver, day=day)[0]}
+        {"event": f"confirmed-{age}", "at": moment(day), "signature": signed(giver, day=signed_on or day)[0]}
     )
 
 

@@ -18,6 +18,7 @@ from gateway.formats.read_csv import read_csv
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.running import free_port
+from gateway.service_keys import pin_service_keys
 from gateway.settings import Settings
 from gateway.synthetic.export import school_export
 from gateway.synthetic.pupils import draw_pupils
@@ -115,7 +116,7 @@ def live(world: World, sites: range, folder: Path, capfd: pytest.CaptureFixture[
         service = stack.enter_context(pseudonym_service(world.gateway))
         service.register(world.gateway, world.region)
         desk = Desk(world.gateway, Identity(world.gateway.settings.operator, "operator", proven=True))
-        must(desk.pin_service_keys(service.key_document()))
+        must(pin_service_keys(desk, service.key_document()))
         site = stack.enter_context(running(world))
         for index in sites:
             numbers |= set(deliver(site, service, index, home, heard))
