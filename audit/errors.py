@@ -35,5 +35,9 @@ class LogClosedError(AuditError):
     """The log has its final checkpoint; a new log with a new origin continues it."""
 
 
+class ClockError(AuditError):
+    """The clock contradicts the log: it is wrong, or stood still for years; nothing was closed."""
+
+
 class LogBrokenError(AuditError):
     """Stored entries, nodes and checkpoints contradict each other: stop, sign nothing, and investigate."""
