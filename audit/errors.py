@@ -31,6 +31,10 @@ class NotLoggedError(AuditError):
     """The log asked for, or an index or size in it, does not exist (yet)."""
 
 
+class LogExpiredError(AuditError):
+    """The retention of the log has ended: what it held can be proven or compared no more, and all is in order."""
+
+
 class LogClosedError(AuditError):
     """The log has its final checkpoint; a new log with a new origin continues it."""
 

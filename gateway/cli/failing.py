@@ -12,6 +12,7 @@ from audit.errors import (
     EntryError,
     LogBrokenError,
     LogClosedError,
+    LogExpiredError,
     NoteError,
     NotLoggedError,
     ProofError,
@@ -29,6 +30,7 @@ _ONLY_IN_EXTRA = {
 _OF_THE_LOG: dict[type[AuditError], str] = {
     EntryError: "log-entry", NoteError: "log-note", ProofError: "log-proof", NotLoggedError: "log-not-there",
     LogClosedError: "log-closed", LogBrokenError: "log-broken", ClockError: "log-clock",
+    LogExpiredError: "log-expired",
 }  # fmt: skip
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
 

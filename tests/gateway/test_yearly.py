@@ -216,7 +216,7 @@ def test_after_two_years_without_work_the_operator_lets_the_log_go_on(world: Wor
 
 
 def test_a_year_that_began_too_early_begins_again_under_a_name_of_its_own(world: World) -> None:
-    """A clock ran ahead over 1 August: after the operator's word the old year goes on, and the new one comes in time."""
+    """A clock ran ahead over 1 August: at the operator's word the old year goes on, and the new one comes in time."""
     world.at(JULY - timedelta(days=1)).sequence()
     world.at(AUGUST).sequence()
     name = must(renew_log_key(world.at(JULY).desk))
