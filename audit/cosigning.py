@@ -18,7 +18,6 @@ from audit.schema import COSIGNATURE
 
 _OK: Final = 200
 _CONFLICT: Final = 409
-_UNPROVEN: Final = 422
 
 
 class Answer(StrEnum):
@@ -30,10 +29,15 @@ class Answer(StrEnum):
     """It cosigned this checkpoint before."""
     ALARM = "alarm"
     """It saw another past or a longer log under our key: the log was rolled back or split. Stop and investigate."""
+    UNKNOWN = "unknown-log"
+    """It does not know this log: whoever runs it must add the log's key."""
     REFUSED = "refused"
-    """It does not know this log or its key, or answered something else than a cosignature."""
+    """It does not know this log's key, or answered something else than a cosignature."""
     UNREACHABLE = "unreachable"
     """No answer; try again later."""
+
+
+_NO_COSIGNATURE: Final = {404: Answer.UNKNOWN, 422: Answer.ALARM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
     except httpx.HTTPError:
         return Answer.UNREACHABLE
     if reply.status_code != _OK:
-        return Answer.ALARM if reply.status_code == _UNPROVEN else Answer.REFUSED
+        return _NO_COSIGNATURE.get(reply.status_code, Answer.REFUSED)
     try:
         line = _line_of(reply.text, witness, Checkpoint.parse(parse_note(head.note).text))  # 4
     except AuditError:

@@ -31,8 +31,16 @@ class NotLoggedError(AuditError):
     """The log asked for, or an index or size in it, does not exist (yet)."""
 
 
+class LogExpiredError(AuditError):
+    """The retention of the log has ended: what it held can be proven or compared no more, and all is in order."""
+
+
 class LogClosedError(AuditError):
     """The log has its final checkpoint; a new log with a new origin continues it."""
+
+
+class ClockError(AuditError):
+    """The clock contradicts the log: it is wrong, or stood still for years; nothing was closed."""
 
 
 class LogBrokenError(AuditError):

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, insert, select
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.entry import Actor, Entry, Object
-from audit.errors import AuditError, LogClosedError
+from audit.errors import AuditError, ClockError, LogClosedError
 from audit.events import Event, Role
 from audit.lead import take_lead
 from audit.log import Appended, Log
@@ -113,12 +113,15 @@ class Sequencer:
 
         Raises:
             LogClosedError: It is closed already.
+            ClockError: Its newest checkpoint was made after `now`.
         """
         with self._engine.begin() as connection:
             take_lead(connection, wait=True)
             state = self._open(connection, now)
             if state.is_closed:
                 raise LogClosedError(f"log {state.origin} is closed already")
+            if now < _last_signed(connection, state.log):
+                raise ClockError(f"log {state.origin} was signed later than this clock says it is: set the clock")
             size = state.size
             while count := grow(connection, state.log, size, waiting(connection, self._batch)):
                 size += count
@@ -134,7 +137,8 @@ class Sequencer:
 
         The world may have seen checkpoints of the old log that the restored database knows nothing of; whatever its key
         signed now would be a second history. So the old log is closed as it is found, without a signature, and the
-        first entry of this one commits to it; entries that waited in the backup follow here.
+        first entry of this one commits to it; entries that waited in the backup follow here. By a clock that is behind
+        the old log's newest checkpoint its retention would end too early: it is longer by the difference.
 
         Args:
             now: Milliseconds since 1970 UTC.
@@ -149,6 +153,7 @@ class Sequencer:
             if not chain or chain[-1].is_closed or chain[-1].origin == self._signer.key.name:
                 raise LogClosedError("there is no open log of another origin to take over")
             last = chain[-1]
+            keep_until += max(_last_signed(connection, last.log) - now, 0)
             connection.execute(insert(CLOSING).values(log=last.log, size=last.size, keep_until=keep_until))
             self._begin(connection, now, last.log + 1, _end_of(connection, last))
 
@@ -199,10 +204,8 @@ class Sequencer:
         return LogState(log, mine.name, mine, size, None)
 
     def _beat(self, connection: Connection, state: LogState, now: int) -> None:
-        last = connection.scalar(
-            select(CHECKPOINT.c.made).where(CHECKPOINT.c.log == state.log).order_by(CHECKPOINT.c.size.desc()).limit(1)
-        )
-        if last is not None and now - last >= self._heartbeat:
+        last = _last_signed(connection, state.log)
+        if last and now - last >= self._heartbeat:
             self._say(connection, now, Event.LOG_HEARTBEAT, state.log)
 
     def _say(
@@ -228,6 +231,12 @@ class Sequencer:
             fresh = str(self._signer.sign(text))
             connection.execute(insert(CHECKPOINT).values(log=state.log, size=edge.size, note=fresh, made=now))
             return fresh
+
+
+def _last_signed(connection: Connection, log: int) -> int:
+    """When the newest checkpoint of a log was made, 0 if there is none."""
+    made = select(CHECKPOINT.c.made).where(CHECKPOINT.c.log == log).order_by(CHECKPOINT.c.size.desc()).limit(1)
+    return connection.scalar(made) or 0
 
 
 def _end_of(connection: Connection, last: LogState) -> bytes:

@@ -5,7 +5,8 @@
 Another organisation runs this; that is its whole worth. It needs no database server and no web framework: the light
 installation suffices, because the standard library serves the two calls of C2SP tlog-witness. Put a web server with
 TLS before it. `logs.txt` is a policy file with a `log <vkey>` line for each log; the key file is made at the first
-start and its verifier key printed.
+start and its verifier key printed. `logs.txt` is read again when a log is unknown: nothing is started anew when a year
+turns. No log is let in by its likeness to a known one: somebody here decides that there is one more.
 """
 
 import argparse
@@ -13,7 +14,8 @@ import os
 import sqlite3
 import sys
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,7 +35,8 @@ SECONDS_A_REQUEST: Final = 10
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS seen (origin TEXT PRIMARY KEY, hash TEXT UNIQUE NOT NULL, size INTEGER NOT NULL,
   root BLOB NOT NULL, note TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS contradiction (at INTEGER NOT NULL, origin TEXT NOT NULL, request TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS split (origin TEXT NOT NULL, size INTEGER NOT NULL, at INTEGER NOT NULL, seen TEXT NOT NULL,
+  other TEXT NOT NULL, PRIMARY KEY (origin, size)) STRICT;
 """
 
 
@@ -52,10 +55,13 @@ class Witness:
         path: The state, made if it is missing.
         cosigner: Name and key of this witness.
         logs: Keys of the logs it knows.
+        reread: Gives those keys anew, or raises NoteError; it is asked when a log is not among them.
     """
 
-    def __init__(self, path: Path, cosigner: Cosigner, logs: tuple[Key, ...]) -> None:
-        self._path, self._cosigner, self._logs = path, cosigner, logs
+    def __init__(
+        self, path: Path, cosigner: Cosigner, logs: tuple[Key, ...], reread: Callable[[], tuple[Key, ...]] | None = None
+    ) -> None:
+        self._path, self._cosigner, self._logs, self._reread = path, cosigner, logs, reread
         with closing(self._open()) as state:
             state.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
 
@@ -67,7 +73,8 @@ class Witness:
         3. The tree continues the one cosigned last.
         4. Remember it durably, in the same transaction as 2; only then answer.
 
-        A checkpoint with a good signature that contradicts what was seen is kept: it proves what the log did.
+        Two checkpoints of one size with different roots, both signed by the log, are kept, once a size: they prove what
+        it did. A proof that does not hold proves nothing; anybody can put one under a good checkpoint.
 
         Args:
             body: `old <size>`, consistency proof, signed checkpoint.
@@ -78,7 +85,10 @@ class Witness:
             claimed = parse_note(request.checkpoint).text.partition("\n")[0]
         except NoteError:
             return Answer(400)
-        if all(key.name != claimed for key in self._logs):  # 1
+        if self._is_unknown(claimed) and self._reread is not None:
+            with suppress(NoteError):
+                self._logs = self._reread()
+        if self._is_unknown(claimed):  # 1
             return Answer(404)
         try:
             new = open_checkpoint(request.checkpoint, self._logs)
@@ -90,26 +100,30 @@ class Witness:
             state.execute("COMMIT")  # 4
         return answer
 
+    def _is_unknown(self, origin: str) -> bool:
+        return all(key.name != origin for key in self._logs)
+
     def _judge(self, state: sqlite3.Connection, request: Continuation, new: Signed, now: int) -> Answer:
         tree = new.checkpoint
-        row = state.execute("SELECT size, root FROM seen WHERE origin = ?", (tree.origin,)).fetchone()
-        last = Checkpoint(tree.origin, *row) if row else Checkpoint(tree.origin, 0, EMPTY_ROOT)
+        row = state.execute("SELECT size, root, note FROM seen WHERE origin = ?", (tree.origin,)).fetchone()
+        last = Checkpoint(tree.origin, *row[:2]) if row else Checkpoint(tree.origin, 0, EMPTY_ROOT)
         if request.old > tree.size:  # 2
             return Answer(400)
         if request.old != last.size:
             return Answer(409, f"{last.size}\n", "text/x.tlog.size")
+        note = f"{tree.text()}\n{''.join(str(each) for each in new.note.signatures if each.is_by(new.by))}"
         try:
             verify_continues(last, tree, request.proof)  # 3
         except ProofError:
-            state.execute("INSERT INTO contradiction VALUES (?, ?, ?)", (now, tree.origin, str(request)))
+            if row and tree.size == last.size and tree.root != last.root:
+                found = (tree.origin, tree.size, now, row[2], note)
+                state.execute("INSERT INTO split VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", found)
             return Answer(422)
         line = str(self._cosigner.cosign(tree, now))
-        by_log = "".join(str(each) for each in new.note.signatures if each.is_by(new.by))
-        note = f"{tree.text()}\n{by_log}{line}"
         state.execute(
             "INSERT INTO seen VALUES (?, ?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE"
             " SET size = excluded.size, root = excluded.root, note = excluded.note",
-            (tree.origin, sha256(tree.origin.encode()).hexdigest(), tree.size, tree.root, note),
+            (tree.origin, sha256(tree.origin.encode()).hexdigest(), tree.size, tree.root, f"{note}{line}"),
         )
         return Answer(200, line)
 
@@ -180,6 +194,18 @@ def load_cosigner(name: str, path: Path) -> Cosigner:
     return Cosigner(name, path.read_bytes())
 
 
+def read_logs(path: Path) -> tuple[Key, ...]:
+    """Keys of the logs in a policy file.
+
+    Raises:
+        NoteError: The file is wrong, or cannot be read.
+    """
+    try:
+        return parse_policy(path.read_text("utf-8")).logs
+    except (OSError, ValueError) as error:
+        raise NoteError(str(error)) from None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a witness until it is stopped."""
     parser = argparse.ArgumentParser(prog="witness", description=(__doc__ or "").split("\n", 1)[0])
@@ -190,12 +216,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8081)
     given = parser.parse_args(arguments)
     try:
-        logs = parse_policy(given.logs.read_text("utf-8")).logs
+        logs = read_logs(given.logs)
         cosigner = load_cosigner(given.name, given.key)
     except (OSError, ValueError, NoteError) as error:
         print(f"witness: {error}", file=sys.stderr)  # noqa: T201  a program says why it stops
         return 2
-    server = serve(Witness(given.state, cosigner, logs), (given.host, given.port))
+
+    def reread() -> tuple[Key, ...]:
+        try:
+            return read_logs(given.logs)
+        except NoteError as error:
+            print(f"witness: {error}", file=sys.stderr, flush=True)  # noqa: T201  and goes on with what it knew
+            raise
+
+    server = serve(Witness(given.state, cosigner, logs, reread), (given.host, given.port))
     print(f"{cosigner.key}\nhttp://{given.host}:{server.server_port}", flush=True)  # noqa: T201  its address card
     try:
         server.serve_forever()

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from audit.entry import Entry
-from audit.errors import LogBrokenError, NoteError, NotLoggedError
+from audit.errors import LogBrokenError, LogExpiredError, NoteError, NotLoggedError
 from audit.events import Event
 from audit.monitoring import continue_from
+from audit.note import parse_note
 from audit.proofs import logs
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of
@@ -33,11 +34,13 @@ def go_on_from(gateway: Gateway, seen: str) -> str | Refused:
     """
     try:
         with gateway.reading() as session:
-            return str(continue_from(session.connection(), seen))
+            return str(continue_from(session.connection(), seen, gateway.log.clock()))
     except NoteError:
         return Refused("checkpoint-unknown")
+    except LogExpiredError:
+        return Refused("checkpoint-expired")
     except (LogBrokenError, NotLoggedError):
-        raise_alarm(gateway, "a monitor")
+        raise_alarm(gateway, "a monitor", parse_note(seen).text)
         return Refused("checkpoint-contradicted")
 
 

@@ -9,8 +9,11 @@ import threading
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
+from weakref import WeakKeyDictionary
 
 import httpx
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.cosigning import Answer, ask_witness
@@ -19,6 +22,7 @@ from audit.events import Decision as Outcome
 from audit.events import Event, Role
 from audit.proofs import LogState, logs, signed_size
 from audit.quorum import Policy, Witness, parse_policy
+from audit.timeline import Filter, find
 from gateway.context import OPERATION, Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
@@ -32,6 +36,9 @@ ANSWER_SECONDS = 10.0
 _ALL = "witnesses"
 _NOBODY = "quorum none\n"
 _logger = logging.getLogger(__name__)
+_raising: Final = threading.Lock()
+_raised: Final = WeakKeyDictionary[Engine, set[str]]()
+"""Alarms of this process: an entry can be found only once it has its index."""
 
 
 def quorum_text(where: Home) -> str:
@@ -67,39 +74,63 @@ def remove(gateway: Gateway, identity: Identity, name: str, at_least: int | None
 def ask_all(gateway: Gateway, client: httpx.Client) -> dict[str, Answer]:
     """Ask every witness to cosign the log in use, and the end of the one before it; the answers by name.
 
-    All of one round are asked about the same checkpoint, for lines under two of them make no quorum. A witness that saw
-    another past or a longer log proves that the log was split or rolled back: that is an entry.
+    All of one round are asked about the same checkpoint, for lines under two of them make no quorum.
     """
+    each = {witness.name: [*asked.values()] for witness, asked in _ask_each(gateway, client).items()}
+    return {
+        name: Answer.ALARM if Answer.ALARM in asked else (asked or [Answer.UP_TO_DATE])[-1]
+        for name, asked in each.items()
+    }
+
+
+def _ask_each(gateway: Gateway, client: httpx.Client) -> dict[Witness, dict[str, Answer]]:
+    """What each witness answers about each log, by its origin."""
     with gateway.reading() as session:
         heads = [(log, signed_size(session.connection(), log.log)) for log in logs(session.connection())[-2:]]
-    answers = {}
-    for witness in known(gateway.home).witnesses:
-        if witness.url is not None:
-            asked = [_ask(gateway, log, size, witness, client) for log, size in heads]
-            answers[witness.name] = Answer.ALARM if Answer.ALARM in asked else (asked or [Answer.UP_TO_DATE])[-1]
-    return answers
+    return {
+        witness: {log.origin: _ask(gateway, log, size, witness, client) for log, size in heads}
+        for witness in known(gateway.home).witnesses
+        if witness.url is not None
+    }
 
 
 def ask_until(gateway: Gateway, stop: threading.Event) -> None:
-    """Ask again and again until told to stop; each alarm is logged once as an entry by this process."""
-    alarmed: set[str] = set()
+    """Ask again and again until told to stop.
+
+    A witness that saw another past or a longer log proves that the log was split or rolled back: that is an entry, one
+    for each witness and log.
+    """
     with httpx.Client(timeout=ANSWER_SECONDS) as client:
         while not stop.wait(EVERY_SECONDS):
             try:
-                answers = ask_all(gateway, client)
+                for witness, asked in _ask_each(gateway, client).items():
+                    for origin in (origin for origin, answer in asked.items() if answer is Answer.ALARM):
+                        raise_alarm(gateway, f"witness {witness.name}", f"{witness.key}\n{origin}\n")
             except Exception as error:  # noqa: BLE001  the database or the file may be back next time
                 _logger.warning("witnesses were not asked (%s); trying again", type(error).__name__)
-                continue
-            for name in {name for name, answer in answers.items() if answer is Answer.ALARM} - alarmed:
-                raise_alarm(gateway, f"witness {name}")
-                alarmed.add(name)
 
 
-def raise_alarm(gateway: Gateway, who: str) -> None:
-    """Log that somebody holds a signed checkpoint that contradicts the log: it was split, rewritten or rolled back."""
-    _logger.critical("%s holds a checkpoint that contradicts this log: stop, and investigate", who)
-    actor = Actor(Role.GATEWAY, gateway.settings.operator)
-    gateway.log_act(Entry(event=Event.WITNESS_ALARMED, actor=actor, decision=Outcome.ERROR))
+def raise_alarm(gateway: Gateway, who: str, proof: str) -> None:
+    """Log that somebody holds a signed checkpoint that contradicts the log: it was split, rewritten or rolled back.
+
+    Args:
+        gateway: Whose log it is.
+        who: For the operator.
+        proof: The checkpoint's text, or witness and log; its SHA-256 stands in the entry, and each has one entry.
+    """
+    about, actor = f"witness:{sha256(proof.encode()).hexdigest()}", Actor(Role.GATEWAY, gateway.settings.operator)
+    with _raising:
+        raised = _raised.setdefault(gateway.database, set())
+        if about not in raised and not _is_logged(gateway, about):
+            _logger.critical("%s holds a checkpoint that contradicts this log: stop, and investigate", who)
+            alarm = Entry(event=Event.WITNESS_ALARMED, actor=actor, object=Object(about), decision=Outcome.ERROR)
+            gateway.log_act(alarm)
+        raised.add(about)
+
+
+def _is_logged(gateway: Gateway, about: str) -> bool:
+    with gateway.reading() as session:
+        return bool(find(session.connection(), Filter(event=Event.WITNESS_ALARMED, object=about), limit=1))
 
 
 def _ask(gateway: Gateway, log: LogState, size: int, witness: Witness, client: httpx.Client) -> Answer:
@@ -110,7 +141,9 @@ def _ask(gateway: Gateway, log: LogState, size: int, witness: Witness, client: h
     except Exception as error:  # noqa: BLE001  whatever this one answers, the others are asked too
         _logger.warning("witness %s: %s", witness.name, type(error).__name__)
         return Answer.REFUSED
-    if answer in (Answer.REFUSED, Answer.UNREACHABLE):
+    if answer is Answer.UNKNOWN:
+        _logger.warning("witness %s does not know this log: it must add the line `log %s`", witness.name, log.key)
+    elif answer in (Answer.ALARM, Answer.REFUSED, Answer.UNREACHABLE):
         _logger.warning("witness %s: %s", witness.name, answer.value)
     return answer
 

@@ -11,12 +11,12 @@ from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import Engine
 
-from audit.errors import AuditError, LogClosedError
+from audit.errors import AuditError, ClockError, LogClosedError
 from audit.log import Log
 from audit.note import Signer
 from audit.proofs import LogState, logs, signed_size
 from audit.sequencer import Sequencer
-from gateway.periods import last_day, school_year_on
+from gateway.periods import is_school_year, last_day, school_year_on
 from policies.days import LOCAL
 
 KEEP = timedelta(days=5 * 365 + 7)
@@ -46,16 +46,19 @@ class YearlyLog:
 
         Raises:
             LogClosedError: The log before it is signed with another key.
+            ClockError: The log before it is of a later year, or of more than a year ago: nothing was closed.
         """
-        origin = f"{self.name}/{self._year()}"
+        year = self._year()
+        origin = f"{self.name}/{year}"
         with self.engine.connect() as connection:
             chain = logs(connection)
-            if chain and chain[-1].origin.startswith(f"{origin}/"):
-                origin = chain[-1].origin
             unsigned = bool(chain) and signed_size(connection, chain[-1].log) != chain[-1].size
-        if chain and chain[-1].origin != origin:
+        if chain and f"{chain[-1].origin}/".startswith(f"{origin}/"):
+            return self._sequencer(chain[-1].origin)
+        if chain:
+            _demand_next(chain[-1].origin, year)
             self._finish(chain[-1], unsigned=unsigned)
-        return self._sequencer(origin)
+        return self._sequencer(self._unused(origin) if origin in {log.origin for log in chain} else origin)
 
     def take_over(self) -> str:
         """Go on under a name of its own, after a backup was restored or the key of before had leaked; returns it.
@@ -66,8 +69,7 @@ class YearlyLog:
         with self.engine.connect() as connection:
             chain = logs(connection)
         now = self.log.clock()
-        moment = f"{datetime.fromtimestamp(now / 1000, UTC):%Y%m%dt%H%M%S}-{self.log.random(4).hex()}"
-        origin = f"{self.name}/{self._year()}/{moment}"
+        origin = self._unused(f"{self.name}/{self._year()}")
         fresh = self._sequencer(origin)
         if chain and not chain[-1].is_closed:
             fresh.take_over(now, now + KEEP // timedelta(milliseconds=1))
@@ -85,7 +87,7 @@ class YearlyLog:
             end = datetime.combine(last_day(year) + timedelta(days=1), time(), LOCAL)
             try:
                 self.sequencer().run(stop, until=int(end.timestamp() * 1000))
-            except LogClosedError as error:  # another process turned the year an instant before, or the key is wrong
+            except (LogClosedError, ClockError) as error:  # another process turned the year, or the key is wrong
                 _logger.error("the log is not sequenced: %s", error)  # noqa: TRY400  its message says all
                 stop.wait(TRY_AGAIN_SECONDS)
             except AuditError:
@@ -102,8 +104,25 @@ class YearlyLog:
         elif unsigned:
             old.step(now)
 
+    def _unused(self, origin: str) -> str:
+        """A name that no log had before, in the year of this one."""
+        moment = datetime.fromtimestamp(self.log.clock() / 1000, UTC)
+        return f"{origin}/{moment:%Y%m%dt%H%M%S}-{self.log.random(4).hex()}"
+
     def _sequencer(self, origin: str) -> Sequencer:
         return Sequencer(self.engine, self.log, Signer(origin, self.seed))
 
     def _year(self) -> str:
         return school_year_on(datetime.fromtimestamp(self.log.clock() / 1000, UTC).astimezone(LOCAL).date())
+
+
+def _demand_next(origin: str, year: str) -> None:
+    """Refuse to go from a log to one of an earlier year, or past a whole year: more likely the clock is wrong.
+
+    Raises:
+        ClockError: Says what to do, also when the clock is right.
+    """
+    of_log = next((part for part in reversed(origin.split("/")) if is_school_year(part)), year)
+    if not 0 <= int(year[:4]) - int(of_log[:4]) <= 1:
+        right = "`verzuimpoort key renew-log` goes on if the clock is right"
+        raise ClockError(f"log {origin} is in use and this clock says {year}: set the clock; {right}")

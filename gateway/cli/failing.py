@@ -8,9 +8,11 @@ from typer.core import TyperGroup
 
 from audit.errors import (
     AuditError,
+    ClockError,
     EntryError,
     LogBrokenError,
     LogClosedError,
+    LogExpiredError,
     NoteError,
     NotLoggedError,
     ProofError,
@@ -27,7 +29,8 @@ _ONLY_IN_EXTRA = {
 }  # fmt: skip
 _OF_THE_LOG: dict[type[AuditError], str] = {
     EntryError: "log-entry", NoteError: "log-note", ProofError: "log-proof", NotLoggedError: "log-not-there",
-    LogClosedError: "log-closed", LogBrokenError: "log-broken",
+    LogClosedError: "log-closed", LogBrokenError: "log-broken", ClockError: "log-clock",
+    LogExpiredError: "log-expired",
 }  # fmt: skip
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
 

@@ -15,6 +15,7 @@ from audit.timeline import Filter
 from gateway import trail
 from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
+from gateway.http.limits import take_public
 from gateway.http.problems import problem
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -114,9 +115,10 @@ def policy(gateway: TheGateway) -> Response:
     operation_id="continueFromCheckpoint",
     openapi_extra={"requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def continuation(request: Request, gateway: TheGateway) -> Response:
+async def continuation(request: Request, gateway: TheGateway, caller: Anybody) -> Response:
     """Send the last checkpoint you kept: you get the newest one and the proof that the log only grew in between."""
-    body = await read_body(request)
+    limited = take_public(request, "monitors") if caller is None else None
+    body = limited or await read_body(request)
     if isinstance(body, Refused):
         return problem(request, body)
     answer = await run_in_threadpool(go_on_from, gateway, body.decode(errors="replace"))

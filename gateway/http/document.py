@@ -49,7 +49,10 @@ _ERRORS_OF_CHANGES = {
     "408": "The body did not arrive whole, or not in time",
     "413": "Larger than a body may be",
 }
-_ERRORS_OF = {"submit": {"415": "Neither CSV, nor XLSX, nor JSON: told by its content"}}
+_ERRORS_OF = {
+    "submit": {"415": "Neither CSV, nor XLSX, nor JSON: told by its content"},
+    "continueFromCheckpoint": {"410": "The retention of that log has ended"},
+}
 _TEXT, _JSON = ("text/plain",), ("application/json",)
 # What an operation answers with, where that is not JSON.
 _MEDIA: Mapping[str, tuple[str, ...]] = {

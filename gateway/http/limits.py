@@ -43,11 +43,11 @@ class Limit:
 
 
 def take_public(request: Request, what: str) -> Refused | None:
-    """Count a request of nobody in particular that leaves an entry in the log: all of them together are one party.
+    """Count a request of nobody in particular that can leave an entry in the log: all together are one party.
 
     Args:
         request: Over the API or for a page.
-        what: `figures` or `logins`, each with a limit of its own, so that the one is no way to shut out the other.
+        what: `figures`, `logins` or `monitors`, each with a limit of its own: the one is no way to shut out the other.
     """
     limit: Limit = request.app.state.public
     return limit.take(what)

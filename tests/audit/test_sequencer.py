@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, func, insert, select
 
 from audit.checkpoint import Checkpoint, open_checkpoint
-from audit.errors import AuditError, LogBrokenError, LogClosedError
+from audit.errors import AuditError, ClockError, LogBrokenError, LogClosedError
 from audit.export import ldv_records, write_csv
 from audit.lead import ADVISORY_LOCK
 from audit.leaf import parse
@@ -308,6 +308,22 @@ def test_after_a_restored_backup_a_new_origin_takes_over_and_the_old_key_stays_s
         world.step()
     with pytest.raises(LogClosedError, match="no open log of another"):
         following.take_over(MORNING, MORNING + YEARS)
+
+
+def test_a_log_is_not_closed_before_its_newest_checkpoint(world: World) -> None:
+    """A clock that is behind would let its retention end too early: nothing is closed."""
+    world.grow(1)
+    with pytest.raises(ClockError, match="set the clock"):
+        world.sequencer.close(MORNING - 1, MORNING + YEARS)
+    assert [log.is_closed for log in world.read(logs)] == [False]
+
+
+def test_a_take_over_by_a_clock_that_is_behind_keeps_the_old_log_long_enough(world: World) -> None:
+    """Its retention counts from its newest checkpoint at least."""
+    world.grow(1)
+    following = world.sequencer_of("verzuimpoort.example/audit/2026-2027/2", 2)
+    following.take_over(MORNING - 9 * DAY, MORNING - 9 * DAY + YEARS)
+    assert world.read(logs)[0].keep_until == MORNING + YEARS
 
 
 def test_a_log_is_closed_once(world: World) -> None:

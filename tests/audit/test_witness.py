@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,7 +26,7 @@ from audit.note import Key
 from audit.proofs import checkpoint, prove
 from audit.quorum import Witness as Known
 from audit.quorum import parse_policy
-from audit.witness import MAX_BODY, Witness, load_cosigner, main, serve
+from audit.witness import MAX_BODY, Witness, load_cosigner, main, read_logs, serve
 from tests.audit.world import ORIGIN, World, entry, root_of, signer
 
 COSIGNER = Cosigner("witness.example/w1", bytes([8]) * 32)
@@ -98,14 +98,42 @@ def test_everything_else_is_refused_as_the_protocol_says_and_changes_nothing(
     assert witness.add_checkpoint(_request(3, 8), NOW).status == 200
 
 
-def test_a_contradiction_is_kept_as_proof(witness: Witness, tmp_path: Path) -> None:
-    """Two checkpoints of one log that cannot both be true, each signed by it: that is what the witness keeps."""
+def test_a_split_is_kept_as_proof_once(witness: Witness, tmp_path: Path) -> None:
+    """Two checkpoints of one size that cannot both be true, each signed by the log: that is what the witness keeps."""
+    forged = _request(3, 3, [bytes(32), *LEAVES[1:]])
+    line = witness.add_checkpoint(_request(0, 3), NOW).body
+    for later in range(3):
+        assert witness.add_checkpoint(forged, NOW + later).status == 422
+    seen, other = (Continuation.parse(each).checkpoint for each in (_request(0, 3), forged))
+    assert _splits(tmp_path) == [(ORIGIN, 3, NOW, seen + line, other)]
+
+
+def test_nobody_fills_a_witness_with_proof_against_an_honest_log(witness: Witness, tmp_path: Path) -> None:
+    """Under a public checkpoint anybody can put a proof that does not hold: it is refused, and nothing is kept."""
     witness.add_checkpoint(_request(0, 3), NOW)
-    forged = _request(3, 8, [bytes(32), *LEAVES[1:]])
-    witness.add_checkpoint(forged, NOW)
-    with sqlite3.connect(tmp_path / "witness.db") as state:
-        assert state.execute("SELECT at, origin, request FROM contradiction").fetchall() == [(NOW, ORIGIN, forged)]
-    state.close()
+    for new in range(3, 9):
+        false = Continuation(3, [bytes(32)] * 3, Continuation.parse(_request(3, new)).checkpoint)
+        assert witness.add_checkpoint(str(false), NOW).status == 422
+    assert _splits(tmp_path) == []
+    assert witness.add_checkpoint(_request(3, 8), NOW).status == 200
+
+
+def _splits(folder: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / "witness.db")) as state:
+        return state.execute("SELECT origin, size, at, seen, other FROM split").fetchall()
+
+
+def test_a_log_that_was_added_is_known_without_a_restart(world: World, tmp_path: Path) -> None:
+    """The file of logs is read again for a log that is not known; while it is wrong, what was known stays so."""
+    file, other = tmp_path / "logs.txt", signer("verzuimpoort.example/audit/2027-2028")
+    file.write_text(f"log {world.key}\nquorum none\n")
+    witness = Witness(tmp_path / "witness.db", COSIGNER, read_logs(file), lambda: read_logs(file))
+    fresh = _request(0, 3, origin=other.key.name)
+    assert witness.add_checkpoint(fresh, NOW).status == 404
+    file.write_text(f"log {world.key}\nlog {other.key}\nquo")
+    assert [witness.add_checkpoint(each, NOW).status for each in (fresh, _request(0, 3))] == [404, 200]
+    file.write_text(f"log {world.key}\nlog {other.key}\nquorum none\n")
+    assert witness.add_checkpoint(fresh, NOW).status == 200
 
 
 def test_a_witness_remembers_across_a_restart(witness: Witness, tmp_path: Path) -> None:
@@ -165,7 +193,7 @@ def test_a_witness_that_forgot_is_brought_up_to_date(world: World, tmp_path: Pat
 @pytest.mark.parametrize(
     ("reply", "answer"),
     [
-        (httpx.Response(404), Answer.REFUSED),
+        (httpx.Response(404), Answer.UNKNOWN),
         (httpx.Response(403), Answer.REFUSED),
         (httpx.Response(500), Answer.REFUSED),
         (httpx.Response(422), Answer.ALARM),

@@ -152,11 +152,14 @@ def test_plain_http_is_sent_to_tls(proxied: Proxied) -> None:
     assert (answer.status_code, answer.headers["location"]) == (308, "https://localhost/v1/purposes")
 
 
-def test_one_reader_does_not_use_up_what_the_public_may(proxied: Proxied) -> None:
-    """Whoever asks for figures in a hurry and shows nothing is told to slow down; a machine is not."""
-    path, machine_of = f"/v1/releases/{'0' * 32}/table", machine(proxied.clients, OIN)
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", f"/v1/releases/{'0' * 32}/table"), ("POST", "/v1/audit/continuation")]
+)
+def test_one_reader_does_not_use_up_what_the_public_may(proxied: Proxied, method: str, path: str) -> None:
+    """Whoever asks in a hurry for what the log keeps and shows nothing is told to slow down; a machine is not."""
+    machine_of = machine(proxied.clients, OIN)
     with proxied.client() as public, proxied.client(machine_of) as known:
-        codes = [[client.get(path).status_code for _ in range(100)] for client in (public, known)]
+        codes = [[client.request(method, path).status_code for _ in range(100)] for client in (public, known)]
     assert codes[0].count(429) > 0
     assert codes[1].count(429) == 0
 

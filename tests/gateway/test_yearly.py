@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from audit import verify
-from audit.errors import LogClosedError
+from audit.errors import ClockError, LogClosedError
 from audit.proofs import LogState, log_note, logs, prove
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
@@ -169,6 +169,63 @@ def test_the_year_turns_after_the_database_was_away(world: World, monkeypatch: p
     monkeypatch.setattr(YearlyLog, "sequencer", sequencer)
     yearly_log(world.at(AUGUST).gateway).run(stop)
     assert [(log.origin[-9:], log.is_closed) for log in chain(world)] == [("2026-2027", True), ("2027-2028", False)]
+
+
+def test_a_clock_that_goes_back_over_the_first_of_august_closes_nothing(world: World) -> None:
+    """The log of the new year stays open, and takes entries again as soon as the clock is right."""
+    world.at(JULY).sequence()
+    world.at(AUGUST).sequence()
+    behind = yearly_log(world.at(AUGUST - timedelta(minutes=2)).gateway)
+    with pytest.raises(ClockError, match="set the clock"):
+        behind.sequencer()
+    before = chain(world)
+    must(world.at(AUGUST).desk.issue_token("ORG-POORT", scopes=("audit",), expires_at=AUGUST + timedelta(days=1)))
+    world.at(AUGUST + timedelta(minutes=1)).sequence()
+    after = chain(world)
+    assert [(log.origin[-9:], log.is_closed) for log in after] == [("2026-2027", True), ("2027-2028", False)]
+    assert after[1].size > before[1].size
+
+
+def test_a_sequencer_waits_for_its_clock_to_be_set(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that comes up in an earlier year says so again and again, and goes on once it knows the time."""
+    world.at(AUGUST).sequence()
+    monkeypatch.setattr("gateway.yearly.TRY_AGAIN_SECONDS", 0)
+    stop, ticks = threading.Event(), itertools.count()
+
+    def clock() -> int:
+        tick = next(ticks)
+        if tick > 20:
+            stop.set()
+        return int((JULY - timedelta(days=2_000) if tick < 10 else AUGUST).timestamp() * 1000)
+
+    gateway = world.gateway
+    YearlyLog(gateway.database, dataclasses.replace(gateway.log, clock=clock), NAME, yearly_log(gateway).seed).run(stop)
+    assert [(log.origin[-9:], log.is_closed) for log in chain(world)] == [("2027-2028", False)]
+
+
+def test_after_two_years_without_work_the_operator_lets_the_log_go_on(world: World) -> None:
+    """More likely the clock is wrong: nothing turns by itself; `key renew-log` is the word of somebody who looked."""
+    world.at(JULY).sequence()
+    later = world.at(AUGUST + timedelta(days=366))
+    with pytest.raises(ClockError, match="key renew-log"):
+        later.sequence()
+    assert [log.is_closed for log in chain(world)] == [False]
+    name = must(renew_log_key(later.desk))
+    later.sequence()
+    assert [(log.origin, log.is_closed) for log in chain(world)][1:] == [(name, False)]
+
+
+def test_a_year_that_began_too_early_begins_again_under_a_name_of_its_own(world: World) -> None:
+    """A clock ran ahead over 1 August: at the operator's word the old year goes on, and the new one comes in time."""
+    world.at(JULY - timedelta(days=1)).sequence()
+    world.at(AUGUST).sequence()
+    name = must(renew_log_key(world.at(JULY).desk))
+    world.at(JULY).sequence()
+    for _ in range(2):
+        world.at(AUGUST).sequence()
+    logs_of = [log.origin for log in chain(world)]
+    assert logs_of[:3] == [f"{NAME}/2026-2027", f"{NAME}/2027-2028", name]
+    assert [each.startswith(f"{NAME}/2027-2028/") for each in logs_of[3:]] == [True]
 
 
 def test_after_a_leak_the_log_goes_on_under_another_key(world: World) -> None:

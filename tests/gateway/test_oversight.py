@@ -1,0 +1,90 @@
+"""Who sends a checkpoint he kept: what contradicts is an alarm, once; what was erased in time is none."""
+
+import asyncio
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from audit.checkpoint import Checkpoint
+from audit.note import Signer
+from audit.proofs import checkpoint
+from audit.schema import ENTRY, PENDING
+from gateway.app import yearly_log
+from gateway.asgi import create_app
+from gateway.outcome import Refused
+from gateway.oversight import go_on_from
+from gateway.yearly import KEEP
+
+from .conftest import NOW, World
+
+NAME = "verzuimpoort.example/audit/2026-2027"
+AUGUST = datetime(2027, 8, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def lone(new_world: Callable[..., World]) -> World:
+    """A deployment on SQLite, whose log has a checkpoint."""
+    made = new_world()
+    made.sequence()
+    return made
+
+
+def alarms(world: World) -> int:
+    """How many alarms were logged, those that wait for their index included."""
+    with world.gateway.reading() as session:
+        rows = [session.connection().scalars(select(table.c.data)).all() for table in (ENTRY, PENDING)]
+    return sum(b'"witness.alarmed"' in data for table in rows for data in table)
+
+
+def false(world: World, size: int, root: bytes) -> str:
+    """A checkpoint under the log's key that is not what the log holds."""
+    return str(Signer(NAME, yearly_log(world.gateway).seed).sign(Checkpoint(NAME, size, root).text()))
+
+
+def test_one_contradiction_is_one_entry_however_often_it_is_sent(lone: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before the alarm has its index, after it, and in another process; another contradiction is another entry."""
+    sent = false(lone, 2, bytes(32))
+    for number in range(10):
+        assert go_on_from(lone.gateway, sent) == Refused("checkpoint-contradicted")
+        if number == 5:
+            lone.sequence()
+    assert alarms(lone) == 1
+    monkeypatch.setattr("gateway.witnesses._raised", {})
+    assert go_on_from(lone.gateway, sent) == Refused("checkpoint-contradicted")
+    assert alarms(lone) == 1
+    go_on_from(lone.gateway, false(lone, 900, bytes(32)))
+    assert alarms(lone) == 2
+
+
+def test_a_log_that_was_erased_in_time_raises_no_alarm(lone: World) -> None:
+    """Whoever kept a checkpoint for more than five years is told that its log is gone, and nobody is called."""
+    with lone.gateway.reading() as session:
+        kept = checkpoint(session.connection(), 1)[1]
+    lone.at(AUGUST).sequence()
+    with lone.gateway.writing() as session:
+        for table in ("audit_entry", "audit_node"):
+            session.connection().exec_driver_sql(f"DROP TRIGGER {table}_delete_guard")
+            session.connection().exec_driver_sql(f"DELETE FROM {table} WHERE log = 1")  # noqa: S608  our own tables
+    assert go_on_from(lone.at(AUGUST + 2 * KEEP).gateway, kept) == Refused("checkpoint-expired")
+    assert alarms(lone) == 0
+
+
+def test_the_public_together_compares_so_often_a_minute(lone: World) -> None:
+    """Over that it is 429, so that nobody fills the log; a machine has its own share."""
+    settings = lone.gateway.settings.model_copy(update={"public_per_minute": 3})
+    app = create_app(dataclasses.replace(lone.gateway, settings=settings, clock=lambda: NOW))
+    expires = NOW.replace(year=2027)
+    token = lone.desk.issue_token(lone.region.sites[0].code, scopes=("all",), expires_at=expires)
+
+    async def ask() -> list[int]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000") as http:
+            heads = [{}] * 4 + [{"Authorization": f"Bearer {token}"}]
+            path = "/v1/audit/continuation"
+            return [(await http.post(path, content=b"x", headers=each)).status_code for each in heads]
+
+    assert asyncio.run(ask()) == [400, 400, 400, 429, 400]
