@@ -182,7 +182,8 @@ def grants(*, app: str, sequencer: str, officer: str) -> tuple[str, ...]:
     """What three existing PostgreSQL roles may do; the owner of the tables runs this, again after each migration.
 
     Args:
-        app: Adds entries and reads for proofs; cannot choose an entry's place or touch the evidence.
+        app: Adds entries, counts those that wait, and reads for proofs; cannot choose an entry's place or touch the
+            evidence.
         sequencer: Gives indexes, stores nodes, checkpoints and cosignatures; cannot change or erase them.
         officer: Reads.
     """
@@ -193,6 +194,7 @@ def grants(*, app: str, sequencer: str, officer: str) -> tuple[str, ...]:
     return (
         f"GRANT SELECT ON {evidence} TO {app}, {sequencer}, {officer}",
         f"GRANT INSERT (data) ON {PENDING.name} TO {app}, {sequencer}",
+        f"GRANT SELECT (id) ON {PENDING.name} TO {app}",
         f"GRANT SELECT, DELETE ON {PENDING.name} TO {sequencer}",
         f"GRANT INSERT ON {evidence} TO {sequencer}",
         f"GRANT DELETE ON {', '.join(sorted(table.name for table in _EXPIRING))} TO {sequencer}",

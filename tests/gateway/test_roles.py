@@ -79,6 +79,7 @@ def test_web_delivers_and_the_worker_sequences(as_role: As) -> None:
     ("role", "statement", "may"),
     [
         (APP, "SELECT pupils FROM count", True),
+        (APP, "SELECT count(*) FROM audit_pending", True),
         (APP, "SELECT data FROM audit_pending", False),
         (APP, "INSERT INTO audit_checkpoint VALUES (1, 99, 'mine', 1)", False),
         (APP, "UPDATE audit_entry SET data = hash", False),
