@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from audit.errors import AuditError
 from audit.note import encode_base64
-from audit.proofs import checkpoint, consistency, logs, prove
+from audit.proofs import checkpoint, consistency, logs
 from audit.tiles import Tile, hash_tile
 from audit.timeline import Filter
 from gateway import trail
@@ -19,6 +19,7 @@ from gateway.http.problems import problem
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import as_officer, go_on_from, policy_text
+from gateway.proving import proof_of
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Leaf = Annotated[str, Query(pattern="^[0-9a-f]{64}$")]
@@ -126,11 +127,10 @@ async def continuation(request: Request, gateway: TheGateway) -> Response:
 @router.get("/proofs/inclusion", operation_id="readInclusionProof")
 def inclusion(request: Request, gateway: TheGateway, leaf: Leaf) -> Response:
     """The proof that the entry with this leaf hash is in the log (C2SP tlog-proof)."""
-    with gateway.reading() as session:
-        try:
-            return Response(str(prove(session.connection(), bytes.fromhex(leaf))), media_type="text/plain")
-        except AuditError:
-            return problem(request, Refused("not-found"))
+    try:
+        return Response(str(proof_of(gateway, leaf)), media_type="text/plain")
+    except AuditError:
+        return problem(request, Refused("not-found"))
 
 
 @router.get("/proofs/consistency", operation_id="readConsistencyProof")
