@@ -161,11 +161,14 @@ def tile(request: Request, gateway: TheGateway, caller: Anybody, log: LogNumber,
 
 @router.get("/entries", operation_id="listEntries")
 def entries(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Asked, Depends()]) -> Response:
-    """The newest entries that are the privacy officer's to see, as they were logged; looking is logged."""
+    """The newest entries that are the privacy officer's to see, as they were logged; looking is logged.
+
+    Bytes that somebody wrote past the log's own writer, and that are no entry, stand in `bytes`, in base64.
+    """
     found = trail.timeline(gateway, caller, asked.wanted())
     if isinstance(found, Refused):
         return problem(request, found)
-    lines = b",".join(one.data for one in found.found)
+    lines = b",".join(one.line() for one in found.found)
     return Response(b'{"entries":[' + lines + b"]}", media_type="application/json")
 
 
