@@ -136,7 +136,7 @@ def test_the_state_of_a_log_is_read_in_one_look(world: World) -> None:
      "group three any w0 w1 w2\ngroup q all three w3\nquorum q", "group q all w0 w1 w2 w3\nquorum q"],
 )  # fmt: skip
 def test_the_checkpoint_asked_for_is_the_nearest_that_meets_the_quorum(world: World, quorum: str) -> None:
-    """Each set of four witnesses under a size of its own: the policy is met as `is_met` says, the newest or the first."""
+    """Each set of four witnesses under a size of its own: met as `is_met` says, of those the newest or the first."""
     policy = parse_policy("".join(f"witness w{at} {one.key}\n" for at, one in enumerate(WITNESSES)) + quorum)
     met, sizes = [], []
     for chosen in range(16):
