@@ -59,15 +59,13 @@ def write_bundle(
     at_least: int = 1,
     compress: bool = True,
 ) -> int:
-    """Write the whole log as a bundle for `audit.verify`; returns its size.
-
-    It ends at the latest checkpoint whose cosignatures meet the quorum of the policy; where none does, at the latest.
+    """Write the whole log, up to the latest checkpoint that will do, as a bundle for `audit.verify`; returns its size.
 
     Args:
         connection: Where to read; one snapshot of a growing log is enough, for entries only come after.
         log: Number of the log.
         out: Where the zip file goes.
-        policy: Text of the policy file: keys and quorum.
+        policy: Text of the policy file: keys, and the quorum that the last checkpoint meets, if any does.
         receipts: Receipts with their proofs, to be checked along.
         at_least: Size that checkpoint must have reached; a recent one may have no cosignatures yet.
         compress: A third of the size, at the price of a second per million entries when it is checked.
@@ -87,11 +85,9 @@ def write_bundle(
         ):
             bundle.writestr(_member(name), text)
         with bundle.open(_member("entries.jsonl", compress=compress), "w", force_zip64=True) as lines:
-            for page in _pages(connection, log, size):
-                lines.write(b"".join(data + b"\n" for data, _ in page))
+            lines.writelines(b"".join(data + b"\n" for data, _ in page) for page in _pages(connection, log, size))
         with bundle.open(_member("hashes"), "w", force_zip64=True) as hashes:
-            for page in _pages(connection, log, size):
-                hashes.write(b"".join(leaf for _, leaf in page))
+            hashes.writelines(b"".join(leaf for _, leaf in page) for page in _pages(connection, log, size))
     return size
 
 

@@ -160,9 +160,9 @@ def _read(data: bytes) -> tuple[dict[str, Any], tuple[Any, ...], list[str]]:
         parties = {actor.get("organisation"), get("party"), rest[0]} - {None}
         words = [_PARTY + each for each in parties] + [_RULE + each for each in {*get("rules", ())}]
         musts = (entry["event"], entry["decision"], actor["role"], entry["trace_id"], entry["span_id"])
-        others = (policy.get("id"), policy.get("sha256"), activity.get("uri"), activity.get("version"), *rest)
-        others += (about.get("commitment"), get("subjects_root"), get("cause"), get("parent_span_id"))
-        texts = (*musts, *words, *(each for each in others if each is not None))
+        inner = (policy.get("id"), policy.get("sha256"), activity.get("uri"), activity.get("version"))
+        others = (about.get("commitment"), get("subjects_root"), get("cause"), get("parent_span_id"))
+        texts = (*musts, *words, *(each for each in (*inner, *others, *rest) if each is not None))
         text = "".join(texts)
         is_entry = text.isprintable() and max(map(len, texts)) <= _MAX_WORD
         is_entry = is_entry and type(ts) is int and 0 <= ts <= _MAX_TS

@@ -225,13 +225,11 @@ def correct(
 ) -> str | Refused:
     """Say what an entry should have said: a new entry points back to it, for the log is never rewritten.
 
-    Of an entry that may not name a site, such as that of a consent, the correction does not name one either.
-
     Args:
         gateway: The gateway.
         identity: The officer; of an organisation, one who may see the entry.
         leaf: Leaf hash of the entry that is wrong; that of the correction is returned.
-        party: The organisation it is about, where that was wrong.
+        party: The organisation it is about, where that was wrong; not of an entry that may name none, as of a consent.
         recipient: Likewise, who received.
         period: Likewise.
 
