@@ -44,4 +44,12 @@ class ClockError(AuditError):
 
 
 class LogBrokenError(AuditError):
-    """Stored entries, nodes and checkpoints contradict each other: stop, sign nothing, and investigate."""
+    """Stored entries, nodes and checkpoints contradict each other: stop, sign nothing, and investigate.
+
+    Attributes:
+        index: Of the first entry that is known to be gone, where that is what is wrong.
+    """
+
+    def __init__(self, message: str, index: int | None = None) -> None:
+        super().__init__(message)
+        self.index = index

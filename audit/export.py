@@ -13,10 +13,12 @@ from typing import IO, Any, Final
 from sqlalchemy import Connection, func, select
 
 from audit import verify
-from audit.errors import NotLoggedError
+from audit.errors import AuditError, LogBrokenError, NotLoggedError
 from audit.merkle import leaf_hash
 from audit.note import encode_base64
 from audit.proofs import Place, checkpoint, inclusion, signed_note
+from audit.quorum import parse_policy
+from audit.retention import is_over
 from audit.schema import CHECKPOINT, ENTRY
 from audit.timeline import Filter, Found, find
 
@@ -57,21 +59,23 @@ def write_bundle(
     at_least: int = 1,
     compress: bool = True,
 ) -> int:
-    """Write the whole log as a bundle for `audit.verify`, up to its latest cosigned checkpoint; returns its size.
+    """Write the whole log, up to the latest checkpoint that will do, as a bundle for `audit.verify`; returns its size.
 
     Args:
         connection: Where to read; one snapshot of a growing log is enough, for entries only come after.
         log: Number of the log.
         out: Where the zip file goes.
-        policy: Text of the policy file: keys and quorum.
+        policy: Text of the policy file: keys, and the quorum that the last checkpoint meets, if any does.
         receipts: Receipts with their proofs, to be checked along.
-        at_least: Size the checkpoint must have; a recent one may have no cosignatures yet.
+        at_least: Size that checkpoint must have reached; a recent one may have no cosignatures yet.
         compress: A third of the size, at the price of a second per million entries when it is checked.
 
     Raises:
-        NotLoggedError: The log has no checkpoint yet.
+        NoteError: The policy file is wrong.
+        NotLoggedError: The log has no such checkpoint yet, or its retention has ended.
+        LogBrokenError: An entry is gone that has to be there.
     """
-    size, last = checkpoint(connection, log, at_least=at_least, cosigned=True)
+    size, last = checkpoint(connection, log, at_least=at_least, policy=parse_policy(policy))
     with zipfile.ZipFile(out, "w") as bundle:
         for name, text in (
             ("policy.txt", policy),
@@ -81,11 +85,9 @@ def write_bundle(
         ):
             bundle.writestr(_member(name), text)
         with bundle.open(_member("entries.jsonl", compress=compress), "w", force_zip64=True) as lines:
-            for page in _pages(connection, log, size):
-                lines.write(b"".join(data + b"\n" for data, _ in page))
+            lines.writelines(b"".join(data + b"\n" for data, _ in page) for page in _pages(connection, log, size))
         with bundle.open(_member("hashes"), "w", force_zip64=True) as hashes:
-            for page in _pages(connection, log, size):
-                hashes.write(b"".join(leaf for _, leaf in page))
+            hashes.writelines(b"".join(leaf for _, leaf in page) for page in _pages(connection, log, size))
     return size
 
 
@@ -93,9 +95,10 @@ def write_selection(connection: Connection, log: int, wanted: Filter, out: IO[by
     """Write the entries of one log that fit, each with its proof, as a bundle; returns how many.
 
     Raises:
+        NoteError: The policy file is wrong.
         NotLoggedError: The log has no checkpoint yet.
     """
-    size, last = checkpoint(connection, log, at_least=1, cosigned=True)
+    size, last = checkpoint(connection, log, at_least=1, policy=parse_policy(policy))
     places, lines = [], []
     for found in select_all(connection, replace(wanted, log=log)):
         if found.place.index < size:
@@ -213,10 +216,18 @@ def _pages(connection: Connection, log: int, size: int) -> Iterator[list[tuple[b
     for first in range(0, size, PAGE):
         last = min(first + PAGE, size) - 1
         rows = connection.execute(
-            select(ENTRY.c.data, ENTRY.c.hash)
+            select(ENTRY.c.idx, ENTRY.c.data, ENTRY.c.hash)
             .where(ENTRY.c.log == log, ENTRY.c.idx.between(first, last))
             .order_by(ENTRY.c.idx)
         ).all()
         if len(rows) != last - first + 1:
-            raise NotLoggedError("the log does not hold these entries any more: their retention has ended")
-        yield [(bytes(data), bytes(leaf)) for data, leaf in rows]
+            there = {idx for idx, _, _ in rows}
+            raise _gone(connection, log, next(idx for idx in range(first, last + 1) if idx not in there))
+        yield [(bytes(data), bytes(leaf)) for _, data, leaf in rows]
+
+
+def _gone(connection: Connection, log: int, index: int) -> AuditError:
+    """Why an entry that was signed is not there: the end of its retention, or else somebody took it away."""
+    if is_over(connection, log):
+        return NotLoggedError("the log does not hold these entries any more: their retention has ended")
+    return LogBrokenError(f"log {log} does not hold entry {index}, which it signed and has to keep", index)

@@ -61,10 +61,11 @@ _BULK_RULES: Final = (
     ),
     (NODE, f"NEW.position <> {_NEXT_POSITION}", "the next node has the next position"),
 )
-_NOW: Final = {
+NOW: Final = {
     "sqlite": "unixepoch() * 1000",
     "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
 }
+"""The clock of the database, in milliseconds since 1970 UTC."""
 _MAY_EXPIRE: Final = "EXISTS (SELECT 1 FROM audit_closing c WHERE c.log = OLD.log AND c.keep_until < {now})"
 _IN_THE_LOG: Final = "EXISTS (SELECT 1 FROM audit_entry e WHERE e.source = OLD.id AND e.data = OLD.data)"
 
@@ -86,7 +87,7 @@ def create(connection: Connection) -> None:
 
 
 def _sqlite() -> Iterator[str]:
-    now = _NOW["sqlite"]
+    now = NOW["sqlite"]
 
     def trigger(table: Table, moment: str, when: str, why: str) -> str:
         name = f"{table.name}_{moment.lower()}_guard"
@@ -111,7 +112,7 @@ def _sqlite() -> Iterator[str]:
 
 
 def _postgresql() -> Iterator[str]:
-    now = _NOW["postgresql"]
+    now = NOW["postgresql"]
     yield _function("audit_refuse", f"{_raise('append-only')};")
     yield _check("audit_keep", f"NOT {_MAY_EXPIRE.format(now=now)}", "is kept", "OLD")
     yield _check("audit_admit", f"NOT {_IN_THE_LOG}", "leaves the waiting room only for the log", "OLD")

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import reduce
+from operator import add
+from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Pool, func, select
+from sqlalchemy import ColumnElement, Connection, Pool, case, func, select
 
 from audit.driver import execute
 from audit.errors import NotLoggedError
 from audit.merkle import consistency_ranges, cover, fold, inclusion_ranges, position
 from audit.note import Key
+from audit.quorum import NONE, Policy
 from audit.schema import CHECKPOINT, CLOSING, COSIGNATURE, ENTRY, LOG
 from audit.tlog_proof import Proof
 
@@ -20,9 +23,6 @@ _kept: Final = WeakKeyDictionary[Pool, dict[tuple[int, int], bytes]]()
 """Per database, by log and position: subtrees of 256 entries and more that were read before. A committed node never
 changes, so a proof need only look up the lower part of its path. 8,000 of them cover a million entries; the sequencer
 does not use them, for it must see what is stored."""
-
-_WITHIN_REACH: Final = 16
-"""Cosigned checkpoints among which to look for the one with most cosignatures: about three minutes of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def locate(connection: Connection, leaf: bytes) -> Place:
 
 
 def checkpoint(
-    connection: Connection, log: int, *, at_least: int = 0, cosigned: bool = False, first: bool = False
+    connection: Connection, log: int, *, at_least: int = 0, policy: Policy | None = None, first: bool = False
 ) -> tuple[int, str]:
     """Size and signed text of a checkpoint of a log, with the cosignatures it has by now.
 
@@ -90,13 +90,13 @@ def checkpoint(
         connection: Where to read.
         log: Number of the log.
         at_least: Size it must have reached.
-        cosigned: Rather one that witnesses cosigned, and of those within reach the one with most of them.
+        policy: Rather one whose cosignatures meet this quorum; where there is none, any.
         first: The smallest that will do, instead of the largest: the path to it is the shortest, and stays the same.
 
     Raises:
         NotLoggedError: There is none of that size (yet).
     """
-    size = _cosigned(connection, log, at_least, first=first) if cosigned else None
+    size = _cosigned(connection, log, at_least, policy, first=first) if policy and policy.quorum != NONE else None
     if size is None:
         best = func.min if first else func.max
         size = connection.scalar(
@@ -107,17 +107,29 @@ def checkpoint(
     return size, signed_note(connection, log, size)
 
 
-def _cosigned(connection: Connection, log: int, at_least: int, *, first: bool) -> int | None:
-    """The size that most witnesses cosigned, of the sizes nearest to the one asked for: they need not keep pace."""
+def _cosigned(connection: Connection, log: int, at_least: int, policy: Policy, *, first: bool) -> int | None:
+    """The nearest size whose cosignatures meet the quorum, counted where they are stored: there may be millions."""
     size = COSIGNATURE.c.size
-    rows = connection.execute(
-        select(size, func.count())
+    return connection.scalar(
+        select(size)
         .where(COSIGNATURE.c.log == log, size >= at_least)
         .group_by(size)
+        .having(_is_met(policy) == 1)
         .order_by(size if first else size.desc())
-        .limit(_WITHIN_REACH)
-    ).all()
-    return max(rows, key=lambda row: row[1])[0] if rows else None
+        .limit(1)
+    )
+
+
+def _is_met(policy: Policy) -> ColumnElement[Any]:
+    """`Policy.is_met` of the cosignatures of one size, in SQL: 1 or 0."""
+    seen: dict[str, ColumnElement[Any]] = {
+        witness.name: func.max(case((COSIGNATURE.c.witness == str(witness.key), 1), else_=0))
+        for witness in policy.witnesses
+    }
+    for name, group in policy.groups.items():
+        many = reduce(add, (seen[member] for member in group.members))
+        seen[name] = case((many >= group.threshold, 1), else_=0)
+    return seen[policy.quorum]
 
 
 def signed_size(connection: Connection, log: int) -> int:
@@ -218,12 +230,17 @@ def nodes(connection: Connection, log: int, positions: Sequence[int]) -> dict[in
     return found
 
 
-def prove(connection: Connection, leaf: bytes) -> Proof:
+def prove(connection: Connection, leaf: bytes, policy: Policy | None = None) -> Proof:
     """The proof that the entry with this leaf hash is in the log, by the first good checkpoint after it.
+
+    Args:
+        connection: Where to read.
+        leaf: Leaf hash of the entry.
+        policy: Rather by a checkpoint whose cosignatures meet this quorum; where there is none, by any.
 
     Raises:
         NotLoggedError: The entry has no index yet, or no signed checkpoint holds it yet.
     """
     place = locate(connection, leaf)
-    size, note = checkpoint(connection, place.log, at_least=place.index + 1, cosigned=True, first=True)
+    size, note = checkpoint(connection, place.log, at_least=place.index + 1, policy=policy, first=True)
     return Proof(place.index, inclusion(connection, place, size), note)

@@ -1,7 +1,8 @@
 """End of retention: a closed log goes as a whole, once the time it was given at its closing is over."""
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import BigInteger, Connection, delete, literal_column, select
 
+from audit.guards import NOW
 from audit.schema import CLOSING, ENTRY, INDEX, MARK, NODE
 
 
@@ -20,3 +21,9 @@ def expire(connection: Connection, now: int) -> list[int]:
     for table in (MARK, INDEX, NODE, ENTRY):
         connection.execute(delete(table).where(table.c.log.in_(gone)))
     return gone
+
+
+def is_over(connection: Connection, log: int) -> bool:
+    """Whether the entries of a log may be gone: it was closed, and its time is over by the clock of the database."""
+    now = literal_column(NOW[connection.dialect.name], BigInteger)
+    return bool(connection.scalar(select(CLOSING.c.keep_until < now).where(CLOSING.c.log == log)))

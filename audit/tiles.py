@@ -69,7 +69,7 @@ def entry_bundle(connection: Connection, log: int, tile: Tile) -> bytes:
     """The entries of a bundle, each after its length in two bytes, big-endian.
 
     Raises:
-        NotLoggedError: It is a hash tile, or no signed checkpoint covers it.
+        NotLoggedError: It is a hash tile, no signed checkpoint covers it, or the log does not hold all of it.
     """
     if tile.level is not None:
         raise NotLoggedError("a hash tile is not an entry bundle")
@@ -79,7 +79,9 @@ def entry_bundle(connection: Connection, log: int, tile: Tile) -> bytes:
         select(ENTRY.c.data)
         .where(ENTRY.c.log == log, ENTRY.c.idx.between(first, first + tile.width - 1))
         .order_by(ENTRY.c.idx)
-    )
+    ).all()
+    if len(rows) != tile.width:
+        raise NotLoggedError("the log does not hold all entries of this bundle (any more)")
     return b"".join(len(data).to_bytes(2) + data for data in rows)
 
 

@@ -7,7 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, FromClause, func, select, tuple_
 
+from audit import leaf
 from audit.events import Column
+from audit.note import encode_base64
 from audit.proofs import Place
 from audit.schema import ENTRY, INDEX, MARK
 
@@ -67,6 +69,12 @@ class Found:
         """What the entry says; bytes that are no entry say that they are unreadable."""
         entry, _, _ = _read(self.data)
         return entry
+
+    def line(self) -> bytes:
+        """The entry as it was logged, one line of JSON; what is unreadable has its bytes in base64, as `bytes`."""
+        fields = self.fields()
+        is_entry = fields["event"] != UNREADABLE
+        return self.data if is_entry else leaf.encode({**fields, "bytes": encode_base64(self.data)})
 
 
 _NO_ENTRY: Final[dict[str, Any]] = {
@@ -141,19 +149,22 @@ def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[tup
 
 
 def _read(data: bytes) -> tuple[dict[str, Any], tuple[Any, ...], list[str]]:
-    """An entry with its columns and words; bytes that are none must not be able to stop the sequencer or a page."""
+    """An entry with its columns and words; bytes that are none must not stop the sequencer, a page or an export."""
     try:
-        entry: dict[str, Any] = json.loads(data.decode())
+        entry: dict[str, Any] = json.loads(data.decode("ascii"))
         get, actor, ts = entry.get, entry["actor"], entry["ts"]
-        rest = (get("recipient"), get("period"), get("purpose"), get("basis"), get("object", {}).get("id"))
+        policy, activity, about = get("policy", {}), get("activity", {}), get("object", {})
+        rest = (get("recipient"), get("period"), get("purpose"), get("basis"), about.get("id"))
         parties = {actor.get("organisation"), get("party"), rest[0]} - {None}
         words = [_PARTY + each for each in parties] + [_RULE + each for each in {*get("rules", ())}]
         musts = (entry["event"], entry["decision"], actor["role"], entry["trace_id"], entry["span_id"])
-        others = (get("policy", {}).get("id"), get("activity", {}).get("uri"), get("subjects_root"), *rest)
-        texts = (*musts, *words, *(each for each in others if each is not None))
+        inner = (policy.get("id"), policy.get("sha256"), activity.get("uri"), activity.get("version"))
+        others = (about.get("commitment"), get("subjects_root"), get("cause"), get("parent_span_id"))
+        texts = (*musts, *words, *(each for each in (*inner, *others, *rest) if each is not None))
         text = "".join(texts)
-        is_entry = text.isascii() and text.isprintable() and max(map(len, texts)) <= _MAX_WORD
+        is_entry = text.isprintable() and max(map(len, texts)) <= _MAX_WORD
         is_entry = is_entry and type(ts) is int and 0 <= ts <= _MAX_TS
+        is_entry = is_entry and leaf.encode(entry) == data  # the one spelling, which knows no half characters
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         is_entry = False
     if not is_entry:

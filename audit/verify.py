@@ -40,6 +40,8 @@ FAULTS = {
     "truncated": ("ontbreekt, met alle regels erna", "is missing, with all that follow"),
     "hashes": ("heeft een andere hash in de hashlijst", "has another hash in the list of hashes"),
     "root": ("of een latere past niet bij een ondertekende stand", "or a later one does not fit a signed checkpoint"),
+    "other-log": ("een stand of ontvangstbewijs is van logboek {0}, deze bundel van {1}: neem de bundel van {0}",
+                  "a checkpoint or receipt is of log {0}, this bundle of {1}: take the bundle of {0}"),
     "fork": ("ondertekende standen spreken elkaar tegen", "signed checkpoints contradict each other"),
     "checkpoint": ("een stand heeft niet de juiste vorm", "a checkpoint is malformed"),
     "key": ("een stand is niet met een bekende sleutel ondertekend", "a checkpoint is signed by no known key"),
@@ -54,15 +56,15 @@ FAULTS = {
 
 
 class Fault(Exception):  # noqa: N818  to find one is a normal outcome, not an error of this program
-    """What is wrong: a kind of `FAULTS`, and the index of the first entry it touches, if it touches one."""
+    """What is wrong: a kind of `FAULTS`, the index of the first entry it touches, if it touches one, and names."""
 
-    def __init__(self, kind: str, index: int | None = None) -> None:
-        self.kind, self.index = kind, index
+    def __init__(self, kind: str, index: int | None = None, *names: str) -> None:
+        self.kind, self.index, self.names = kind, index, names
 
 
-def _require(holds: object, kind: str, index: int | None = None) -> None:
+def _require(holds: object, kind: str, index: int | None = None, *names: str) -> None:
     if not holds:
-        raise Fault(kind, index)
+        raise Fault(kind, index, *names)
 
 
 # Ed25519 (RFC 8032 section 5.1): verification only, so nothing here is secret and nothing needs constant time.
@@ -155,8 +157,7 @@ class Policy:
                 _require(kind == "quorum" and len(words) == 1 and words[0] in names and not self.quorum, "policy")
                 self.quorum = words[0]
             free.update(words[:named])
-        # a name could rewrite the verdict on a screen
-        _require(self.quorum and "".join(text.split()).isprintable(), "policy")
+        _require(self.quorum and "".join(text.split()).isprintable(), "policy")  # a name could rewrite the verdict
 
     def is_met(self, cosigners: set[str]) -> bool:
         """Whether the witnesses with these names are enough."""
@@ -213,8 +214,7 @@ class Tree(NamedTuple):
         by = next((key for key in mine if note.signed(key, "signature") is not None), None)
         if not by:
             raise Fault("key")
-        witnesses = policy.keys["witness"].items()
-        cosigned = {name: at for name, key in witnesses if (at := note.signed(key, "cosignature"))}
+        cosigned = {name: at for name, key in policy.keys["witness"].items() if (at := note.signed(key, "cosignature"))}
         return cls(origin, size, root, by, cosigned)
 
 
@@ -284,7 +284,8 @@ def check_bundle(bundle: zipfile.ZipFile, policy: Policy, known: list[Tree]) -> 
     last, roots = trees[-1], {tree.size: tree.root for tree in trees}
     receipts = [_text(bundle, name) for name in names if name.startswith("receipts/")]
     for tree in (*trees, *known, *(check_receipt(text, policy) for text in receipts)):  # 4
-        _require(tree.origin == last.origin and roots.setdefault(tree.size, tree.root) == tree.root, "fork")
+        _require(tree.origin == last.origin, "other-log", None, tree.origin, last.origin)
+        _require(roots.setdefault(tree.size, tree.root) == tree.root, "fork")
     is_part = "proofs.jsonl" in names
     with bundle.open("entries.jsonl") as entries, bundle.open("proofs.jsonl" if is_part else "hashes") as beside:  # 5
         count = _check_selection(entries, beside, last) if is_part else _count(entries, beside, roots)
@@ -357,8 +358,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a screen may not have the letters of a name
-    if not given.bundle and not (given.receipt and given.policy):
-        parser.error("BUNDLE, or --receipt with --policy")
+    if not (given.bundle or (given.receipt and given.policy)) or (given.file and not given.receipt):
+        parser.error("BUNDLE, or --receipt met/with --policy; --file met/with --receipt")
     if missing := next((path for path in vars(given).values() if isinstance(path, Path) and not path.is_file()), None):
         parser.error(f"{missing}: niet gevonden / not found")
     try:
@@ -366,7 +367,7 @@ def main(arguments: list[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  whatever a hostile bundle does to a parser, it is not in order
         fault, code = error if isinstance(error, Fault) else Fault("bundle"), 1
         at = ("", "") if fault.index is None else (f"regel {fault.index} ", f"entry {fault.index} ")
-        nl, en = FAULTS[fault.kind]
+        nl, en = (sentence.format(*fault.names) for sentence in FAULTS[fault.kind])
         said = [(f"NIET IN ORDE: {at[0]}{nl} [{fault.kind}]", f"NOT IN ORDER: {at[1]}{en} [{fault.kind}]")]
     print("\n".join(sentence[given.lang == "en"] for sentence in said))  # noqa: T201  the verdict is the product
     return code

@@ -9,12 +9,12 @@ from sqlmodel import Session, col, select
 from audit.entry import Entry, Object
 from audit.errors import NotLoggedError
 from audit.events import Event
-from audit.proofs import prove
 from audit.receipt import issue, with_proof
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import takes
+from gateway.proving import proof_of
 from gateway.receive import CURRENT, Matter, counts_of, decide_on, look_up, milliseconds
 from gateway.records.expected import Cell
 from gateway.register import holding_on
@@ -104,10 +104,10 @@ def receipt_of(
         of_both = session.exec(select(Receipt).where(Receipt.subject == submission_id))
         wanted = (one for one in of_both if (one.entry_id != found.submission.entry_id) is confirmation)
         receipt = next(wanted, None)
-        try:
-            proof = prove(session.connection(), bytes.fromhex(receipt.entry_id)) if receipt else None
-        except NotLoggedError:
-            return Refused("proof-follows", retry_after=PROOF_WITHIN)
+    try:
+        proof = proof_of(gateway, receipt.entry_id) if receipt else None
+    except NotLoggedError:
+        return Refused("proof-follows", retry_after=PROOF_WITHIN)
     if receipt is None or proof is None:
         return found.undone(gateway, Refused("not-found"))
     found.log_read(gateway)

@@ -16,18 +16,21 @@ from sqlmodel import Session
 
 from audit import verify
 from audit.entry import Entry
-from audit.errors import AuditError, NotLoggedError
-from audit.events import COLUMNS, Column, Event
+from audit.errors import AuditError, LogBrokenError, NoteError, NotLoggedError
+from audit.events import COLUMNS, SHAPES, Column, Event
 from audit.events import Decision as Outcome
 from audit.export import NO_PROOFS, ldv_records, select_all, write_bundle, write_csv, write_selection
 from audit.merkle import inclusion_ranges, leaf_hash, node_hash
-from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs
+from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs, signed_size
+from audit.quorum import NONE, parse_policy
 from audit.tiles import Tile, entry_bundle
 from audit.timeline import Filter, Found, find, tally
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import may, policy_text, scope_of
+from gateway.proving import quorum_of
+from gateway.store import Party
 from policies.question import Action
 
 PAGE = 50
@@ -139,7 +142,7 @@ def entry(gateway: Gateway, identity: Identity, leaf: str) -> Proven | Refused:
         return allowed
     try:
         with gateway.reading() as session:
-            return _prove(session, identity, bytes.fromhex(leaf))
+            return _prove(gateway, session, identity, bytes.fromhex(leaf))
     except (AuditError, ValueError):
         return Refused("not-found")
 
@@ -169,22 +172,38 @@ def check_log(gateway: Gateway, identity: Identity) -> Verdict | Refused:
     allowed = may(gateway, identity, Action.READ_AUDIT)
     if isinstance(allowed, Refused):
         return allowed
-    policy = policy_text(gateway)
     try:
-        with TemporaryFile() as bundle:  # all entries of a year: too much for the memory of a server
-            with gateway.reading() as session:
-                newest = logs(session.connection())[-1]
-                write_bundle(session.connection(), newest.log, bundle, policy=policy, compress=False)
-            with zipfile.ZipFile(bundle) as opened:
-                checked = verify.check_bundle(opened, verify.Policy(policy), [])
+        checked = _count(gateway)
     except verify.Fault as fault:
         verdict = Verdict(fault.kind, fault.index)
-    except (AuditError, IndexError):
+    except LogBrokenError as broken:
+        verdict = Verdict("missing", broken.index)
+    except NoteError:
+        verdict = Verdict("policy")
+    except (NotLoggedError, IndexError):
         return Refused("log-behind", retry_after=1)
     else:
         verdict = Verdict(entries=checked.entries, signed_by=checked.tree.origin)
     _log_check(gateway, identity, verdict)
     return verdict
+
+
+def _count(gateway: Gateway) -> verify.Verdict:
+    """Count up to the latest signed checkpoint, which witnesses need not have seen yet; an earlier one they must."""
+    policy = policy_text(gateway)
+    judge, quorum = verify.Policy(policy), parse_policy(policy)
+    with TemporaryFile() as bundle:  # all entries of a year: too much for the memory of a server
+        with gateway.reading() as session:
+            connection, log = session.connection(), logs(session.connection())[-1].log
+            _, seen = checkpoint(connection, log, at_least=1, policy=quorum)
+            latest = signed_size(connection, log)
+            write_bundle(connection, log, bundle, policy=policy, at_least=latest, compress=False)
+        tree = verify.Tree.parse(seen, judge)
+        if not judge.is_met(set(tree.cosigned)):
+            raise verify.Fault("quorum")
+        judge.quorum = NONE
+        with zipfile.ZipFile(bundle) as opened:
+            return verify.check_bundle(opened, judge, [tree])
 
 
 def sign_off(gateway: Gateway, identity: Identity) -> Refused | None:
@@ -207,23 +226,27 @@ def correct(
         gateway: The gateway.
         identity: The officer; of an organisation, one who may see the entry.
         leaf: Leaf hash of the entry that is wrong; that of the correction is returned.
-        party: The organisation it is about, where that was wrong.
+        party: The organisation it is about, where that was wrong; not of an entry that may name none, as of a consent.
         recipient: Likewise, who received.
         period: Likewise.
 
     Raises:
-        EntryError: A code has not the form of one.
+        EntryError: A period has not the form of one.
     """
     allowed = may(gateway, identity, Action.REVIEW_AUDIT)
     if isinstance(allowed, Refused):
         return allowed
     try:
         with gateway.reading() as session:
-            wrong = _prove(session, identity, bytes.fromhex(leaf))
+            wrong = _prove(gateway, session, identity, bytes.fromhex(leaf))
+            if isinstance(wrong, Refused):
+                return wrong
+            if (party or recipient or period) and _is_unlinkable(session, wrong.fields):
+                return Refused("unlinkable")
+            if any(session.get(Party, code) is None for code in {party, recipient} - {None}):
+                return Refused("unknown-party")
     except (NotLoggedError, ValueError):
-        wrong = Refused("not-found")
-    if isinstance(wrong, Refused):
-        return wrong
+        return Refused("not-found")
     (caller, decision), event, cause = allowed, Event.ENTRY_CORRECTED, leaf_hash(wrong.found.data)
     entry = Entry(event=event, actor=actor_of(caller), cause=cause, party=party, recipient=recipient, period=period)
     return gateway.log_act(entry, decision).entry_id
@@ -263,7 +286,9 @@ def take_out(
             return lines.getvalue().encode()
         try:
             return _bundle(session, mine, policy)
-        except (AuditError, IndexError):  # of a log by name, the retention may have ended
+        except LogBrokenError as broken:
+            return Refused("log-broken", facts={"entry": str(broken.index)})
+        except (NotLoggedError, IndexError):  # of a log by name, the retention may have ended
             return Refused("not-found") if name else Refused("log-behind", retry_after=1)
 
 
@@ -291,6 +316,19 @@ def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile
             return entry_bundle(session.connection(), log, tile)
     except AuditError:
         return Refused("not-found")
+
+
+def _is_unlinkable(session: Session, fields: Mapping[str, Any]) -> bool:
+    """Whether an entry, or what it corrects in the end, may name no site; also when that cannot be read any more."""
+    connection = session.connection()
+    try:
+        while (event := Event(fields["event"])) is Event.ENTRY_CORRECTED:
+            place = locate(connection, bytes.fromhex(fields["cause"]))
+            (cause,) = find(connection, Filter(log=place.log), before=Place(place.log, place.index + 1), limit=1)
+            fields = cause.fields() if cause.place == place else {}
+    except (NotLoggedError, LookupError, ValueError, TypeError):
+        return True
+    return SHAPES[event].unlinkable
 
 
 def _is_called(log: LogState, name: str) -> bool:
@@ -327,13 +365,13 @@ def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) ->
     return None
 
 
-def _prove(session: Session, identity: Identity, leaf: bytes) -> Proven | Refused:
+def _prove(gateway: Gateway, session: Session, identity: Identity, leaf: bytes) -> Proven | Refused:
     connection, scope = session.connection(), scope_of(identity)
     place = locate(connection, leaf)
     found = find(connection, Filter(viewer=scope or None), before=Place(place.log, place.index + 1), limit=1)
     if not found or found[0].place != place:
         return Refused("not-found")
-    size, note = checkpoint(connection, place.log, at_least=place.index + 1, cosigned=True)
+    size, note = checkpoint(connection, place.log, at_least=place.index + 1, policy=quorum_of(gateway))
     path = inclusion(connection, place, size)
     return Proven(found[0], found[0].fields(), leaf.hex(), _steps(leaf, place.index, size, path), size, note)
 

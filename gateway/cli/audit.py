@@ -5,7 +5,7 @@ controller's officer. Either way the look is logged.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,8 +78,11 @@ def audit_report(
     as_json: Json = False,
     lang: Lang = "nl",
 ) -> None:
-    """Toon hoe vaak wat gebeurde, en wat werd geweigerd / how often what was done, and what was refused."""
-    first, last = _start(since), _start(until)
+    """Toon hoe vaak wat gebeurde, en wat werd geweigerd / how often what was done, and what was refused.
+
+    Van --since tot en met --until / both days included.
+    """
+    first, last = _start(since), _start(until and until + timedelta(days=1))
     counted: Mapping[str, Mapping[str, int]]
     if gateway is not None:
         given = {name: str(at) for name, at in (("since", first), ("until", last)) if at is not None}

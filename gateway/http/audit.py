@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from audit.errors import AuditError
 from audit.note import encode_base64
-from audit.proofs import checkpoint, consistency, logs, prove
+from audit.proofs import checkpoint, consistency, logs
 from audit.tiles import Tile, hash_tile
 from audit.timeline import Filter
 from gateway import trail
@@ -20,6 +20,7 @@ from gateway.http.problems import problem
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import as_officer, go_on_from, policy_text
+from gateway.proving import proof_of
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Leaf = Annotated[str, Query(pattern="^[0-9a-f]{64}$")]
@@ -128,11 +129,10 @@ async def continuation(request: Request, gateway: TheGateway, caller: Anybody) -
 @router.get("/proofs/inclusion", operation_id="readInclusionProof")
 def inclusion(request: Request, gateway: TheGateway, leaf: Leaf) -> Response:
     """The proof that the entry with this leaf hash is in the log (C2SP tlog-proof)."""
-    with gateway.reading() as session:
-        try:
-            return Response(str(prove(session.connection(), bytes.fromhex(leaf))), media_type="text/plain")
-        except AuditError:
-            return problem(request, Refused("not-found"))
+    try:
+        return Response(str(proof_of(gateway, leaf)), media_type="text/plain")
+    except AuditError:
+        return problem(request, Refused("not-found"))
 
 
 @router.get("/proofs/consistency", operation_id="readConsistencyProof")
@@ -163,11 +163,14 @@ def tile(request: Request, gateway: TheGateway, caller: Anybody, log: LogNumber,
 
 @router.get("/entries", operation_id="listEntries")
 def entries(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Asked, Depends()]) -> Response:
-    """The newest entries that are the privacy officer's to see, as they were logged; looking is logged."""
+    """The newest entries that are the privacy officer's to see, as they were logged; looking is logged.
+
+    Bytes that somebody wrote past the log's own writer, and that are no entry, stand in `bytes`, in base64.
+    """
     found = trail.timeline(gateway, caller, asked.wanted())
     if isinstance(found, Refused):
         return problem(request, found)
-    lines = b",".join(one.data for one in found.found)
+    lines = b",".join(one.line() for one in found.found)
     return Response(b'{"entries":[' + lines + b"]}", media_type="application/json")
 
 

@@ -9,13 +9,13 @@ from sqlmodel import Session
 from audit.entry import Entry, Object
 from audit.errors import NotLoggedError
 from audit.events import Event
-from audit.proofs import prove
 from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from audit.tlog_proof import Proof
 from gateway.context import Gateway
 from gateway.formats.write import Format
 from gateway.identity import Identity, still_good
 from gateway.outcome import Refused
+from gateway.proving import proof_of
 from gateway.receive import milliseconds
 from gateway.store import Receipt, Release
 from policies.decision import Decision
@@ -138,10 +138,9 @@ def await_proof(gateway: Gateway, entry_id: str) -> Proof | None:
     """The proof that an entry is in a signed checkpoint, waited for at most five seconds."""
     end = time.monotonic() + PROOF_SECONDS
     while True:
-        with gateway.reading() as session:
-            try:
-                return prove(session.connection(), bytes.fromhex(entry_id))
-            except NotLoggedError:
-                if time.monotonic() > end:
-                    return None
+        try:
+            return proof_of(gateway, entry_id)
+        except NotLoggedError:
+            if time.monotonic() > end:
+                return None
         time.sleep(_LOOK_AGAIN)

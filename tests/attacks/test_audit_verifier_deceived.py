@@ -200,7 +200,7 @@ def test_the_receipt_of_one_year_does_not_pass_with_the_tree_of_another() -> Non
     foreign = bundle.receipt.replace(bundle.notes[7], str(LAST_YEAR.sign(tree.text())))
     assert _both(foreign, BOTH_YEARS) == (False, False)
     members = [*_members(), ("checkpoints/34", str(LAST_YEAR.sign(tree.text())).encode())]
-    assert _fault(members, BOTH_YEARS.replace("quorum w", "quorum none")) == "fork"
+    assert _fault(members, BOTH_YEARS.replace("quorum w", "quorum none")) == "other-log"
 
 
 def _note(*more: Signature) -> str:

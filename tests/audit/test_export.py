@@ -13,7 +13,7 @@ from sqlalchemy import insert
 
 from audit.checkpoint import Cosigner
 from audit.entry import Object
-from audit.errors import NotLoggedError
+from audit.errors import LogBrokenError, NotLoggedError
 from audit.events import Decision
 from audit.export import (
     CSV_COLUMNS,
@@ -60,6 +60,59 @@ def test_a_bundle_of_the_whole_log_verifies(world: World, compress: bool) -> Non
     verdict = check_bundle(bundle, Policy(POLICY), [])
     assert (verdict.entries, verdict.whole, verdict.receipts, verdict.tree.size) == (19, True, 1, 19)
     assert len([name for name in bundle.namelist() if name.startswith("checkpoints/")]) == 3
+
+
+def test_a_bundle_does_not_end_where_a_witness_that_counts_no_more_left_off(world: World) -> None:
+    """A witness cosigned early and was removed, no quorum since: the bundle and a selection go on to the end."""
+    world.grow(3)
+    assert world.cosign(WITNESS) == 4
+    world.grow(15)
+    assert check_bundle(_bundle(world), Policy(POLICY), []).entries == 19
+    out = io.BytesIO()
+    assert world.read(lambda c: write_selection(c, 1, Filter(), out, policy=POLICY)) == 19
+
+
+def test_a_bundle_ends_at_the_latest_checkpoint_that_meets_the_quorum(world: World) -> None:
+    """An older one with more lines does not meet it, a newer one has too few: the one between is in order."""
+    witnesses = [Cosigner(f"witness.example/w{number}", bytes([number + 1]) * 32) for number in range(4)]
+    names = "".join(f"witness w{number} {each.key}\n" for number, each in enumerate(witnesses))
+    policy = f"log {signer().key}\n{names}group three any w0 w1 w2\ngroup q all three w3\nquorum q\n"
+    for many, these in ((3, witnesses[:3]), (4, [witnesses[0], witnesses[3]]), (5, witnesses[1:3])):
+        world.grow(many)
+        world.cosign(*these)
+    out = io.BytesIO()
+    world.read(lambda c: write_bundle(c, 1, out, policy=policy))
+    verdict = check_bundle(zipfile.ZipFile(out), Policy(policy), [])
+    assert (verdict.tree.size, set(verdict.tree.cosigned)) == (8, {"w0", "w3"})
+
+
+def test_an_entry_that_was_taken_away_is_no_end_of_retention(world: World) -> None:
+    """Of an open log, and of a closed one whose time is not over, the first missing entry is named."""
+    made = world.grow(9)
+    _take_away(world, made[4].leaf)
+    with pytest.raises(LogBrokenError, match="entry 5") as broken:
+        _bundle(world)
+    assert broken.value.index == 5
+    world.sequencer.close(MORNING, MORNING + 6 * 365 * DAY)
+    with pytest.raises(LogBrokenError, match="entry 5"):
+        _bundle(world)
+    _alter(world, "audit_closing", "UPDATE audit_closing SET keep_until = 1")
+    with pytest.raises(NotLoggedError, match="retention"):
+        _bundle(world)
+
+
+def _take_away(world: World, leaf: bytes) -> None:
+    literal = f"'\\x{leaf.hex()}'" if world.engine.dialect.name == "postgresql" else f"x'{leaf.hex()}'"
+    _alter(world, "audit_entry", f"DELETE FROM audit_entry WHERE hash = {literal}")  # noqa: S608  a forger's SQL
+
+
+def _alter(world: World, table: str, statement: str) -> None:
+    """Do what the guards of a table refuse, as only its owner can."""
+    if world.engine.dialect.name == "postgresql":
+        guards = [f"ALTER TABLE {table} DISABLE TRIGGER ALL"]
+    else:
+        guards = [f"DROP TRIGGER {table}_{moment}_guard" for moment in ("update", "delete")]
+    world.sql(*guards, statement)
 
 
 def test_equal_content_gives_equal_bytes(world: World) -> None:

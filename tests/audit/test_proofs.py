@@ -5,14 +5,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from audit import proofs
-from audit.checkpoint import open_checkpoint
+from audit.checkpoint import Cosigner, open_checkpoint
 from audit.errors import LogBrokenError, NotLoggedError, ProofError
 from audit.merkle import cover, leaf_hash, position, verify_consistency, verify_inclusion
 from audit.proofs import Place, checkpoint, consistency, inclusion, locate, logs, prove, root, signed_note, signed_size
-from audit.quorum import Policy
+from audit.quorum import Policy, parse_policy
 from tests.audit.world import World, entry, root_of
 
 SIZE = 41
+WITNESSES = [Cosigner(f"witness.example/w{number}", bytes([number + 1]) * 32) for number in range(4)]
 
 
 @pytest.fixture
@@ -127,3 +128,24 @@ def test_the_state_of_a_log_is_read_in_one_look(world: World) -> None:
     assert (state.log, state.key, state.size, state.is_closed) == (1, world.key, 3, False)
     size, note = world.read(lambda c: checkpoint(c, 1))
     assert open_checkpoint(note, [state.key]).checkpoint.size == size == world.read(lambda c: signed_size(c, 1)) == 3
+
+
+@pytest.mark.parametrize(
+    "quorum",
+    ["quorum none", "quorum w2", "group g any w0 w1\nquorum g", "group g 2 w0 w1 w2 w3\nquorum g",
+     "group three any w0 w1 w2\ngroup q all three w3\nquorum q", "group q all w0 w1 w2 w3\nquorum q"],
+)  # fmt: skip
+def test_the_checkpoint_asked_for_is_the_nearest_that_meets_the_quorum(world: World, quorum: str) -> None:
+    """Each set of four witnesses under a size of its own: met as `is_met` says, of those the newest or the first."""
+    policy = parse_policy("".join(f"witness w{at} {one.key}\n" for at, one in enumerate(WITNESSES)) + quorum)
+    met, sizes = [], []
+    for chosen in range(16):
+        world.grow(1)
+        these = [one for at, one in enumerate(WITNESSES) if chosen >> at & 1]
+        sizes.append(world.cosign(*these))
+        met += [sizes[-1]] if policy.is_met({one.key for one in these}) else []
+    for at_least in (0, *sizes):
+        good = [size for size in met if size >= at_least] or [size for size in sizes if size >= at_least]
+        found = [world.read(lambda c, f=first, n=at_least: checkpoint(c, 1, at_least=n, policy=policy, first=f)[0])
+                 for first in (False, True)]  # fmt: skip
+        assert found == [good[-1], good[0]]

@@ -64,6 +64,16 @@ def test_a_path_that_names_no_tile_is_refused(path: str) -> None:
         Tile.parse(path)
 
 
+def test_a_bundle_of_entries_is_whole_or_not_served(small_world: World) -> None:
+    """One entry was taken away: nobody is given the others as if they were all there were."""
+    small_world.grow(3)
+    tile = Tile(None, 0, 4)
+    assert small_world.read(lambda c: entry_bundle(c, 1, tile))
+    small_world.sql("DROP TRIGGER audit_entry_delete_guard", "DELETE FROM audit_entry WHERE idx = 2")
+    with pytest.raises(NotLoggedError, match="all entries"):
+        small_world.read(lambda c: entry_bundle(c, 1, tile))
+
+
 def test_what_is_not_signed_is_not_served(world: World, tmp_path: Path) -> None:
     """A tile wider than the last checkpoint shows leaf hashes that nobody signed: refused; so is the wrong kind."""
     world.grow(3)

@@ -1,5 +1,6 @@
 """The questions of a privacy officer, on both databases."""
 
+import base64
 import json
 from dataclasses import asdict
 from typing import Any
@@ -155,3 +156,20 @@ def test_bytes_that_are_no_entry_say_that_they_are_unreadable() -> None:
     assert (rows, marks) == ([(1, 7, 0, UNREADABLE, UNREADABLE, None, None, None, None, None)], [])
     shown = Found(place=None, data=b'{"event":"Jan Jansen"}').fields()  # type: ignore[arg-type]  # place is not looked at
     assert "Jan" not in json.dumps(shown)
+
+
+GOOD = b'{"actor":{"role":"x"},"cause":"ab","decision":"permit","event":"e","span_id":"","trace_id":"","ts":1}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"}]} no json", b"\xff", GOOD.replace(b"ab", b"\\ud800"), GOOD.replace(b"ab", b"\\u00e9"),
+     GOOD.replace(b"ab", "\u00e9".encode()), GOOD.replace(b'"ab"', b"{}"), GOOD.replace(b":1}", b":1 }"),
+     GOOD.replace(b'"ts":1', b'"ts":1,"x":NaN'), GOOD.replace(b'"ts":1', b'"ts":0,"ts":1')],
+)  # fmt: skip
+def test_only_the_one_ascii_spelling_is_shown_as_it_is(data: bytes) -> None:
+    """Half characters, a second key of one name, text that is no JSON: such bytes are given in base64, and readable."""
+    good, bad = (Found(place=None, data=each) for each in (GOOD, data))  # type: ignore[arg-type]  # not looked at
+    assert good.line() == GOOD
+    assert json.loads(bad.line())["event"] == UNREADABLE
+    assert base64.b64decode(json.loads(bad.line())["bytes"]) == data

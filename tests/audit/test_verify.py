@@ -12,8 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.checkpoint import Checkpoint
+from audit.merkle import leaf_hash
 from audit.note import Signer
-from audit.receipt import issue
+from audit.receipt import issue, with_proof
+from audit.tlog_proof import Proof
 from audit.verify import FAULTS, PROOF, Fault, Policy, check_receipt, is_signed, main
 from tests.audit.bundles import (
     CONTENT,
@@ -114,8 +117,6 @@ def _resign(bundle: Bundle) -> None:
 
 
 def _hash(line: bytes) -> bytes:
-    from audit.merkle import leaf_hash  # noqa: PLC0415  the one use
-
     return leaf_hash(line)
 
 
@@ -191,6 +192,32 @@ def test_a_split_view_is_found_by_who_holds_the_other_view() -> None:
     fault = good_bundle().fault(tree_of(checkpoint_note(other, 20)))
     assert fault is not None
     assert fault.kind == "fork"
+
+
+@pytest.mark.parametrize("lang", ["nl", "en"])
+def test_a_good_receipt_of_another_year_is_told_which_bundle_to_take(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], lang: str
+) -> None:
+    """It contradicts nothing: both logs are named, and that it is not of this bundle."""
+    other = Signer(ORIGIN.replace("2026-2027", "2025-2026"), bytes([1]) * 32)
+    path, policy = _files(tmp_path)
+    policy.write_text(f"log {other.key}\n{POLICY}".replace("quorum w", "quorum none"))
+    entry = line_of(500)
+    tree = Checkpoint(other.key.name, 1, leaf_hash(entry))
+    made = issue(RECEIPTS, kind="submission", entry=entry, made=MORNING, details={})
+    (tmp_path / "receipt").write_text(with_proof(made, Proof(0, [], str(other.sign(tree.text())))))
+    given = [str(path), "--policy", str(policy), "--receipt", str(tmp_path / "receipt"), "--lang", lang]
+    assert main(given) == 1
+    old, new = other.key.name, ORIGIN
+    assert (
+        capsys.readouterr().out
+        == {
+            "nl": f"NIET IN ORDE: een stand of ontvangstbewijs is van logboek {old}, deze bundel van {new}: "
+            f"neem de bundel van {old} [other-log]\n",
+            "en": f"NOT IN ORDER: a checkpoint or receipt is of log {old}, this bundle of {new}: "
+            f"take the bundle of {old} [other-log]\n",
+        }[lang]
+    )
 
 
 @pytest.mark.parametrize(
@@ -302,6 +329,16 @@ def test_wrong_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:
         main([])
     assert stopped.value.code == 2
     assert "BUNDLE" in capsys.readouterr().err
+
+
+def test_a_file_without_its_receipt_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bundle says nothing of a file: whoever gives one and no receipt is not told that all is in order."""
+    path, policy = _files(tmp_path)
+    (tmp_path / "file.csv").write_bytes(CONTENT)
+    with pytest.raises(SystemExit) as stopped:
+        main([str(path), "--policy", str(policy), "--file", str(tmp_path / "file.csv")])
+    assert stopped.value.code == 2
+    assert "--file met/with --receipt" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["bundle.zip", "policy.txt"])

@@ -166,7 +166,7 @@ def test_a_log_gets_its_cosignature_over_http_and_receipts_carry_it(world: World
         served = client.get(f"{url}/{sha256(ORIGIN.encode()).hexdigest()}/checkpoint")
     assert served.text == world.read(lambda c: checkpoint(c, 1))[1]
     policy = parse_policy(f"log {world.key}\nwitness w {COSIGNER.key}\nquorum w\n")
-    tree = world.read(lambda c: prove(c, made.leaf)).verify(made.leaf, policy)
+    tree = world.read(lambda c: prove(c, made.leaf, policy)).verify(made.leaf, policy)
     assert policy.is_met({key for key, _ in tree.cosigned})
 
 
@@ -177,7 +177,8 @@ def test_proofs_rather_use_a_checkpoint_that_was_cosigned(world: World, witness:
         ask_witness(world.engine, 1, Known("w", COSIGNER.key, url), client)
     late = world.grow(2)[0]
     policy = parse_policy(f"log {world.key}\nwitness w {COSIGNER.key}\nquorum w\n")
-    trees = [world.read(lambda c, leaf=each.leaf: prove(c, leaf)).verify(each.leaf, policy) for each in (early, late)]
+    proofs = [world.read(lambda c, leaf=each.leaf: prove(c, leaf, policy)) for each in (early, late)]
+    trees = [proof.verify(each.leaf, policy) for proof, each in zip(proofs, (early, late), strict=True)]
     assert [(tree.checkpoint.size, len(tree.cosigned)) for tree in trees] == [(6, 1), (8, 0)]
 
 
@@ -312,7 +313,9 @@ def test_a_round_gives_one_checkpoint_all_its_lines_while_the_log_grows(small_wo
             small_world.grow(3)
         assert ask_witness(small_world.engine, 1, known[0], client) is Answer.COSIGNED
         assert ask_witness(small_world.engine, 1, known[0], client, 4) is Answer.UP_TO_DATE
-    proof = small_world.read(lambda c: prove(c, first.leaf))
+    lines = "".join(f"witness {one.name[-2:]} {one.key}\n" for one in known)
+    policy = parse_policy(f"{lines}group both all w1 w2\nquorum both\n")
+    proof = small_world.read(lambda c: prove(c, first.leaf, policy))
     seen = open_checkpoint(proof.checkpoint, [signer().key], [COSIGNER.key, other.key])
     assert (seen.checkpoint.size, len(seen.cosigned)) == (4, 2)
 

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from audit.checkpoint import Cosigner, open_checkpoint
 from audit.entry import Activity, Actor, Entry, Object, Policy, Vocabulary
 from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Appended, Log
 from audit.merkle import Edge
 from audit.note import Key, Signer
+from audit.proofs import log_note, signed_size
+from audit.schema import COSIGNATURE
 from audit.sequencer import Sequencer, Step
 
 T = TypeVar("T")
@@ -103,6 +106,16 @@ class World:
         while self.step().more:
             pass
         return made
+
+    def cosign(self, *cosigners: Cosigner, size: int | None = None) -> int:
+        """Store the lines of witnesses under a checkpoint, the latest by default; returns its size."""
+        with self.engine.begin() as connection:
+            at = signed_size(connection, 1) if size is None else size
+            tree = open_checkpoint(log_note(connection, 1, at), [self.key]).checkpoint
+            for each in cosigners:
+                line = str(each.cosign(tree, self.now // 1000))
+                connection.execute(insert(COSIGNATURE).values(log=1, size=at, witness=str(each.key), line=line))
+        return at
 
     def read(self, ask: Callable[[Connection], T]) -> T:
         """Ask something of the database."""

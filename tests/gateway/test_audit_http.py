@@ -1,6 +1,7 @@
 """The log as the outside sees it, over real HTTP: proofs, monitors, officers, witnesses, the stand-alone verifier."""
 
 import asyncio
+import base64
 import csv
 import io
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy import text as sql
 from sqlalchemy.exc import DBAPIError
 
@@ -27,7 +28,7 @@ from audit.leaf import encode
 from audit.note import Signer
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
-from audit.schema import ENTRY
+from audit.schema import ENTRY, PENDING
 from audit.timeline import Filter, find
 from gateway.app import yearly_log
 from gateway.asgi import create_app
@@ -211,6 +212,27 @@ def test_entries_are_for_the_controllers_officer_and_fit_the_public_hashes(site:
         bundle = http.get(path)
     assert codes == [401, 403, 404]
     assert b"".join(sha256(b"\0" + each).digest() for each in _entries(bundle.content)) == hashes
+
+
+def test_forged_bytes_stop_no_export(lite: Site) -> None:
+    """Somebody writes past the log's writer, bytes that are no JSON and half a character: all can still be read."""
+    half = (
+        '{"actor":{"role":"x"},"cause":"\\ud800","decision":"permit","event":"e","policy":{"id":"p","sha256":"\\ud800"},'
+        '"span_id":"","trace_id":"","ts":1}'
+    )
+    with lite.world.gateway.database.begin() as connection:
+        for forged in (b"}]} no json", half.encode()):
+            connection.execute(insert(PENDING).values(data=forged))
+    _await(lambda: events(lite.world).count("unreadable") == 2)
+    with lite.client(MINISTER, scopes=("audit",)) as http:
+        found = http.get("/v1/audit/entries").json()["entries"]
+        forms = {form: http.get("/v1/audit/export", params={"format": form}) for form in ("ldv", "csv")}
+    assert [base64.b64decode(each["bytes"]) for each in found if each["event"] == "unreadable"] == [
+        half.encode(), b"}]} no json",
+    ]  # fmt: skip
+    assert forms["ldv"].json()["records"]
+    rows = list(csv.DictReader(io.StringIO(forms["csv"].text), delimiter=";"))
+    assert [row["event"] for row in rows].count("unreadable") == 2
 
 
 def test_officers_take_the_log_out_in_every_form(site: Site, tmp_path: Path) -> None:

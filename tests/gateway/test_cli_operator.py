@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from audit.schema import PENDING
+from audit.timeline import Filter
 from gateway.app import open_gateway
 from gateway.cli import app
 from gateway.cli.common import secret_token
@@ -280,3 +281,12 @@ def test_settings_of_another_editor_are_read_or_named(run: Run, tmp_path: Path) 
     run("party", "list")
     settings.write_text(f"# België\n{written}", encoding="cp1252")
     assert "UTF-8" in run("party", "list", exits=1)
+
+
+def test_a_report_includes_its_first_and_its_last_day(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From midnight to midnight in Amsterdam: the day on which summer time begins has 23 hours."""
+    asked: list[object] = []
+    monkeypatch.setattr("gateway.trail.report", lambda _gateway, _who, wanted: asked.append(wanted) or {"event": {}})
+    run("audit", "report", "--since", "2027-03-27", "--until", "2027-03-28", "--json")
+    first = int(datetime(2027, 3, 26, 23, tzinfo=UTC).timestamp() * 1000)
+    assert asked == [Filter(since=first, until=first + (24 + 23) * 3_600_000)]

@@ -1,16 +1,26 @@
 """The log as officers read it: proofs in steps, and a verdict that notices."""
 
-import pytest
-from sqlalchemy import text
+import io
+import zipfile
 
+import pytest
+from sqlalchemy import insert, text
+
+from audit import verify
+from audit.checkpoint import Checkpoint, Cosigner
+from audit.entry import Actor, Entry, Object
 from audit.errors import EntryError
+from audit.events import Event, Role
 from audit.merkle import leaf_hash, node_hash
-from audit.note import Signer
+from audit.note import Signer, parse_note
+from audit.proofs import checkpoint, signed_size
+from audit.schema import COSIGNATURE, PENDING
 from audit.timeline import Filter
 from gateway import trail
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.oversight import policy_text
 from tests.gateway.conftest import World
 
 OFFICER = Identity(MINISTER, "controller-officer")
@@ -84,7 +94,39 @@ def test_a_correction_is_a_new_entry_that_points_back(logged: World) -> None:
     for nothing in ("ab" * 32, "no hash"):
         assert trail.correct(logged.gateway, OFFICER, nothing) == Refused("not-found")
     with pytest.raises(EntryError):
-        trail.correct(logged.gateway, OFFICER, wrong, party="Jan")
+        trail.correct(logged.gateway, OFFICER, wrong, period="next year")
+
+
+def test_a_correction_names_only_who_is_in_the_register(logged: World) -> None:
+    """The form of a code is not enough: a name and a number of a person can be put in it."""
+    wrong, site = leaves(logged, Filter(event="period.opened"))[0], logged.region.sites[0].code
+    for code in ("Jan", "ORG-JAN-JANSEN-123456782", ""):
+        assert trail.correct(logged.gateway, OFFICER, wrong, party=code) == Refused("unknown-party")
+        assert trail.correct(logged.gateway, OFFICER, wrong, party=site, recipient=code) == Refused("unknown-party")
+    assert must(trail.correct(logged.gateway, OFFICER, wrong, party=site, recipient=MINISTER))
+
+
+def test_a_correction_of_a_consent_names_no_site(logged: World) -> None:
+    """Nor does a correction of that correction: what leads to the consent never stands beside a school."""
+    actor = Actor(Role.GATEWAY, logged.gateway.settings.operator)
+    given = Entry(event=Event.CONSENT_GIVEN, actor=actor, object=Object(f"consent:{1:032x}"))
+    leaf, site = logged.gateway.log_act(given).entry_id, logged.region.sites[0].code
+    for _ in range(3):
+        logged.sequence()
+        for said in ({"party": site}, {"recipient": site}, {"period": "2026-2027-1"}):
+            assert trail.correct(logged.gateway, OFFICER, leaf, **said) == Refused("unlinkable")
+        leaf = must(trail.correct(logged.gateway, OFFICER, leaf))
+
+
+def test_what_cannot_be_read_any_more_is_corrected_without_names(logged: World) -> None:
+    """Bytes that are no entry may have been of a consent, and so may what a correction points to and is gone."""
+    with logged.gateway.writing() as session:
+        session.connection().execute(insert(PENDING).values(data=b"no entry"))
+    actor = Actor(Role.CONTROLLER_OFFICER, MINISTER)
+    lost = logged.gateway.log_act(Entry(event=Event.ENTRY_CORRECTED, actor=actor, cause=bytes(32))).entry_id
+    logged.sequence()
+    for leaf in (lost, leaf_hash(b"no entry").hex()):
+        assert trail.correct(logged.gateway, OFFICER, leaf, party=MINISTER) == Refused("unlinkable")
 
 
 def test_pages_of_the_timeline_follow_each_other(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,6 +170,63 @@ def test_a_changed_entry_is_named(logged: World) -> None:
         )
     verdict = must(trail.check_log(logged.gateway, OFFICER))
     assert (verdict.fault, verdict.entry) == ("repeated", 3)
+
+
+def test_an_entry_that_was_taken_away_is_named_and_the_finding_logged(logged: World) -> None:
+    """No "try again": it is missing, the check is an entry that says error, and the export says what is wrong."""
+    with logged.gateway.database.begin() as connection:
+        disarm(connection)
+        connection.execute(text("DELETE FROM audit_entry WHERE idx = 5"))
+    assert must(trail.check_log(logged.gateway, OFFICER)) == trail.Verdict("missing", 5)
+    assert trail.take_out(logged.gateway, OFFICER) == Refused("log-broken", facts={"entry": "5"})
+    logged.sequence()
+    assert leaves(logged, Filter(event="audit.verified", decision="error"))
+
+
+def test_before_anything_is_signed_the_log_is_behind(small_world: World) -> None:
+    """Without a checkpoint there is nothing to check yet."""
+    assert trail.check_log(small_world.gateway, OFFICER) == Refused("log-behind", retry_after=1)
+
+
+def test_the_check_counts_up_to_what_was_signed_last(logged: World) -> None:
+    """Witnesses that count no more, or that have not seen the latest yet, do not end it; with too few it is told."""
+    file, cosigner = logged.gateway.home.folder / "witnesses.txt", Cosigner("w.example/1", bytes([4]) * 32)
+    _cosign(logged, cosigner)
+    for _ in range(3):
+        leaves(logged)
+        logged.sequence()
+    for lines in ("quorum none\n", f"witness w {cosigner.key}\nquorum w\n"):
+        file.write_text(lines, "utf-8")
+        with logged.gateway.reading() as session:
+            size = signed_size(session.connection(), 1)
+        assert must(trail.check_log(logged.gateway, OFFICER)).entries == size
+        logged.sequence()
+    other = Cosigner("w.example/2", bytes([5]) * 32).key
+    for lines, fault in ((f"witness w {other}\nquorum w\n", "quorum"), ("quorum nobody\n", "policy")):
+        file.write_text(lines, "utf-8")
+        assert must(trail.check_log(logged.gateway, OFFICER)).fault == fault
+
+
+def test_a_bundle_taken_out_does_not_end_with_a_witness_that_was_removed(logged: World) -> None:
+    """Its lines stay under an old checkpoint; nobody asks for them, so the bundle goes on to the latest."""
+    _cosign(logged, Cosigner("w.example/1", bytes([4]) * 32))
+    leaves(logged)
+    logged.sequence()
+    policy = verify.Policy(policy_text(logged.gateway))
+    with zipfile.ZipFile(io.BytesIO(must(trail.take_out(logged.gateway, OFFICER)))) as bundle:
+        checked = verify.check_bundle(bundle, policy, [])
+    with logged.gateway.reading() as session:
+        assert checked.entries == signed_size(session.connection(), 1)
+
+
+def _cosign(world: World, cosigner: Cosigner) -> None:
+    """The line of a witness under the latest checkpoint."""
+    with world.gateway.writing() as session:
+        connection = session.connection()
+        size, note = checkpoint(connection, 1)
+        line = cosigner.cosign(Checkpoint.parse(parse_note(note).text), 1)
+        row = {"log": 1, "size": size, "witness": str(cosigner.key), "line": str(line)}
+        connection.execute(insert(COSIGNATURE).values(row))
 
 
 def disarm(connection: object) -> None:
