@@ -1,5 +1,6 @@
 """Work in the background: jobs, the log's sequencer, the asking of witnesses; a process of its own, or threads."""
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -9,12 +10,16 @@ from types import FrameType
 from gateway import consents, lawbook, retention, witnesses
 from gateway.app import open_gateway, yearly_log
 from gateway.context import Gateway
+from gateway.database import UNAVAILABLE
 from gateway.executors import executor_of
 from gateway.jobs import Work, run_until
 from gateway.publish import asking, building
 from gateway.settings import Home
 from gateway.telemetry import set_up_logging
 from gateway.unsettled import demand_settled
+
+AWAY_SECONDS = 1.0
+_logger = logging.getLogger(__name__)
 
 
 def _build(gateway: Gateway, release_id: str) -> None:
@@ -47,8 +52,22 @@ def run_worker(where: Home) -> None:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, told)
-    with background(gateway, stop):
-        stop.wait()
+    work_until(gateway, stop)
+
+
+def work_until(gateway: Gateway, stop: threading.Event) -> None:
+    """Run jobs and sequence the log until told to stop; a database that is away, also at the start, is waited for.
+
+    Raises:
+        MendableError: the database was restored and not settled.
+    """
+    while not stop.is_set():
+        try:
+            with background(gateway, stop):
+                stop.wait()
+        except UNAVAILABLE as error:
+            _logger.warning("the worker waits for its database (%s)", type(error).__name__)
+            stop.wait(AWAY_SECONDS)
 
 
 @contextmanager
