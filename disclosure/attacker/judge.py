@@ -75,8 +75,7 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
     _check_frame(layout, frame, stakes, terms.rule)  # 1
     lines = layout.lines(terms.inequalities)
     sightings = Sightings(layout, stakes, insider, witnesses.insider)
-    if (np.diff(witnesses.number, prepend=0, append=max(len(witnesses) - 1, 0)) < 0).any():
-        raise DisclosureError("the witnesses are not in order")
+    _check_order(witnesses)
     for first, some in witnesses.parts(CELLS // len(layout.rows)):  # 2
         moved = _check(layout, truth, lines, some, insider)
         _check_known(layout, stakes, moved, some.insider, sightings.shared)
@@ -89,6 +88,11 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
         margins_safe=sightings.safe_margins(),  # 5
         witnesses=len(witnesses),
     )
+
+
+def _check_order(witnesses: Witnesses) -> None:
+    if (np.diff(witnesses.number, prepend=0, append=max(len(witnesses) - 1, 0)) < 0).any():
+        raise DisclosureError("the witnesses are not in order")
 
 
 def _check_frame(layout: Layout, frame: pd.DataFrame, stakes: Stakes, rule: ThresholdRule) -> None:
