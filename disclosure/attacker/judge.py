@@ -73,8 +73,7 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
     stakes = weigh(layout, frame, truth, terms, insider)
     layout = stakes.layout
     _check_frame(layout, frame, stakes, terms.rule)  # 1
-    lines = layout.lines(terms.inequalities)
-    sightings = Sightings(layout, stakes, insider, witnesses.insider)
+    lines, sightings = layout.lines(terms.inequalities), Sightings(layout, stakes, insider, witnesses.insider)
     _check_order(witnesses)
     for first, some in witnesses.parts(CELLS // len(layout.rows)):  # 2
         moved = _check(layout, truth, lines, some, insider)
