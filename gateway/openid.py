@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -67,7 +68,7 @@ def begin(gateway: Gateway, *, again: bool = False) -> Begun | Refused:
     if provider is None:
         return Refused("not-found")
     try:
-        endpoint = _configuration(provider)["authorization_endpoint"]
+        endpoint = _configuration(provider.issuer, _spell(gateway))["authorization_endpoint"]
     except (_Failed, LookupError, ValueError, httpx.HTTPError) as error:
         return _failed(gateway, error)
     moment = int(gateway.clock().timestamp())
@@ -101,7 +102,7 @@ def finish(gateway: Gateway, secret: str, query: Mapping[str, str]) -> Opened | 
         return Refused("not-found")
     try:
         again = _check_answer(gateway, provider, secret, query)  # (1)
-        configuration = _configuration(provider)
+        configuration = _configuration(provider.issuer, _spell(gateway))
         token = _exchange(gateway, provider, configuration, secret, query["code"])  # (2)
         nonce = _derived(gateway, "nonce", secret)
         claims = _verified(gateway, provider, configuration, token, nonce=nonce, again=again)  # (3)
@@ -136,12 +137,18 @@ def _check_answer(gateway: Gateway, provider: OpenId, secret: str, query: Mappin
     return rest.startswith("again.")
 
 
-def _configuration(provider: OpenId) -> Mapping[str, Any]:
-    """The provider's configuration (OpenID Connect Discovery 1.0), fetched at each login: logins are rare."""
-    found = _json(httpx.get(f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration", timeout=_TIMEOUT))
-    if found.get("issuer") != provider.issuer:
+@lru_cache(maxsize=1)
+def _configuration(issuer: str, _: int) -> Mapping[str, Any]:
+    """The provider's configuration (OpenID Connect Discovery 1.0), once a spell: anybody can begin a login."""
+    found = _json(httpx.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout=_TIMEOUT))
+    if found.get("issuer") != issuer:
         raise _Failed("the configuration is of another issuer")
     return found
+
+
+def _spell(gateway: Gateway) -> int:
+    """The five minutes it is, counted."""
+    return int(gateway.clock().timestamp()) // 300
 
 
 def _exchange(gateway: Gateway, provider: OpenId, configuration: Mapping[str, Any], secret: str, code: str) -> str:

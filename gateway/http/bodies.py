@@ -18,11 +18,9 @@ Read = TypeVar("Read")
 
 async def read_json(request: Request, read: Callable[[bytes], Read]) -> Read | Refused:
     """A small JSON body as a room's own value; faults are named by field, never by value."""
-    raw = await read_body(request)
+    raw = await read_body(request, MAX_BODY)
     if isinstance(raw, Refused):
         return raw
-    if len(raw) > MAX_BODY:
-        return Refused("too-large")
     if _NUL in raw:
         return Refused("invalid-request", facts={"fields": "body: nul"})
     try:

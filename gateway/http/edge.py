@@ -139,14 +139,14 @@ class _Answer:
         await self._send(message)
 
 
-async def read_body(request: Request) -> bytes | Refused:
-    """The body of an upload, read as a stream: one byte above the limit ends it."""
+async def read_body(request: Request, most: int = MAX_BYTES) -> bytes | Refused:
+    """A body, read as a stream: one byte above the limit ends it."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > MAX_BYTES:
+    if declared.isdigit() and int(declared) > most:
         return Refused("too-large")
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BYTES:
+        if len(body) > most:
             return Refused("too-large")
     return bytes(body)

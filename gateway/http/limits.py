@@ -47,7 +47,8 @@ def take_public(request: Request, what: str) -> Refused | None:
 
     Args:
         request: Over the API or for a page.
-        what: `figures`, `logins` or `monitors`, each with a limit of its own: the one is no way to shut out the other.
+        what: `figures`, `sign-ins`, `logins` or `monitors`, each with a limit of its own: the one is no way to shut out
+            the other.
     """
     limit: Limit = request.app.state.public
     return limit.take(what)

@@ -1,11 +1,15 @@
 """`/v1/releases`: build, four eyes, publication, and each recipient's own slice."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
 
+from gateway.context import Gateway
 from gateway.formats.dictionary import MEDIA_TYPE, dictionary
 from gateway.formats.write import Format
+from gateway.http.bodies import body_of, read_json
 from gateway.http.callers import Anybody, Somebody, TheGateway, demand_scope
 from gateway.http.limits import take_public
 from gateway.http.models import ApprovalBody, BuildBody, ReasonBody, ReleaseItem
@@ -41,29 +45,52 @@ def read_release(request: Request, gateway: TheGateway, caller: Anybody, release
     return problem(request, Refused("not-found"))
 
 
-@router.post("/releases", status_code=202, operation_id="buildRelease")
-def build_release(request: Request, gateway: TheGateway, caller: Somebody, body: BuildBody) -> Response:
+@router.post("/releases", status_code=202, operation_id="buildRelease", openapi_extra=body_of(BuildBody))
+async def build_release(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """Build a release of a closed period; a worker does it, and another person approves it."""
-    return _moved(request, request_build(gateway, caller, body.collection, body.period), 202)
+    body = await read_json(request, BuildBody.model_validate_json)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    return _moved(request, await run_in_threadpool(request_build, gateway, caller, body.collection, body.period), 202)
 
 
-@router.post("/releases/{release_id}/approvals", status_code=201, operation_id="approveRelease")
-def approve(request: Request, gateway: TheGateway, caller: Somebody, release_id: str, body: ApprovalBody) -> Response:
+@router.post(
+    "/releases/{release_id}/approvals",
+    status_code=201,
+    operation_id="approveRelease",
+    openapi_extra=body_of(ApprovalBody),
+)
+async def approve(request: Request, gateway: TheGateway, caller: Somebody, release_id: str) -> Response:
     """Approve or reject a release that somebody else built, with a reason."""
-    outcome = deciding.review(gateway, caller, release_id, approved=body.approved, reason=body.reason)
+    body = await read_json(request, ApprovalBody.model_validate_json)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    outcome = await run_in_threadpool(
+        deciding.review, gateway, caller, release_id, approved=body.approved, reason=body.reason
+    )
     return _moved(request, outcome, 201)
 
 
-@router.post("/releases/{release_id}/publication", status_code=201, operation_id="publishRelease")
-def publish(request: Request, gateway: TheGateway, caller: Somebody, release_id: str, body: ReasonBody) -> Response:
+@router.post(
+    "/releases/{release_id}/publication",
+    status_code=201,
+    operation_id="publishRelease",
+    openapi_extra=body_of(ReasonBody),
+)
+async def publish(request: Request, gateway: TheGateway, caller: Somebody, release_id: str) -> Response:
     """Publish an approved release."""
-    return _moved(request, deciding.publish(gateway, caller, release_id, reason=body.reason), 201)
+    return await _for_a_reason(request, gateway, caller, release_id, deciding.publish)
 
 
-@router.post("/releases/{release_id}/withdrawal", status_code=201, operation_id="withdrawRelease")
-def withdraw(request: Request, gateway: TheGateway, caller: Somebody, release_id: str, body: ReasonBody) -> Response:
+@router.post(
+    "/releases/{release_id}/withdrawal",
+    status_code=201,
+    operation_id="withdrawRelease",
+    openapi_extra=body_of(ReasonBody),
+)
+async def withdraw(request: Request, gateway: TheGateway, caller: Somebody, release_id: str) -> Response:
     """Withdraw a published release."""
-    return _moved(request, deciding.withdraw_release(gateway, caller, release_id, reason=body.reason), 201)
+    return await _for_a_reason(request, gateway, caller, release_id, deciding.withdraw_release)
 
 
 @router.get("/releases/{release_id}/table", operation_id="downloadTable")
@@ -135,6 +162,15 @@ def file_response(download: Download, name: str, described_by: str = "") -> Resp
 def _limited(request: Request, caller: Identity | None) -> Refused | None:
     """A refusal of the public when it had its share of this minute, before the log gets an entry."""
     return take_public(request, "figures") if caller is None else None
+
+
+async def _for_a_reason(
+    request: Request, gateway: Gateway, caller: Identity, release_id: str, act: Callable[..., Release | Refused]
+) -> Response:
+    body = await read_json(request, ReasonBody.model_validate_json)
+    if isinstance(body, Refused):
+        return problem(request, body)
+    return _moved(request, await run_in_threadpool(act, gateway, caller, release_id, reason=body.reason), 201)
 
 
 def _moved(request: Request, outcome: Release | Refused, status: int) -> Response:

@@ -13,6 +13,9 @@ from gateway.web.pages import ANYBODY_IN, Visitor, gateway_of, page, refusal
 
 def begin(request: Request, who: Visitor) -> Response:
     """Go to the provider; somebody who is in already proves anew who it is."""
+    limited = take_public(request, "sign-ins")  # may ask the provider something, and what fails leaves an entry
+    if limited is not None:
+        return refusal(request, who, limited)
     gateway = gateway_of(request)
     begun = openid.begin(gateway, again=who.identity is not None)
     if isinstance(begun, Refused):

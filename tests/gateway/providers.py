@@ -68,8 +68,10 @@ class Liar:
         self.spoil: Callable[[dict[str, Any]], Mapping[str, Any]] = lambda claims: claims
         self.signs_with, self.header = self.key, {"alg": "RS256", "kid": "k"}
         self.configured_issuer = self.issuer
+        self.asked = 0
 
     def configuration(self, _: Request) -> JSONResponse:
+        self.asked += 1
         ends = {f"{name}_endpoint": f"{self.issuer}/{name}" for name in ("authorization", "token")}
         return JSONResponse({"issuer": self.configured_issuer, "jwks_uri": f"{self.issuer}/keys", **ends})
 

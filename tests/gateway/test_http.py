@@ -147,6 +147,24 @@ def test_seventeen_megabytes_are_refused(site: Site, declared: bool) -> None:
     assert answer.status_code == 413
 
 
+def test_a_json_body_is_small_and_read_after_the_credential(lite: Site) -> None:
+    """Nobody has a body parsed: 401, whatever it holds; with a credential it is 413 above 64 kB, but for files."""
+    document = httpx.get(f"{lite.url}/v1/openapi.json").json()
+    paths = [
+        re.sub(r"{\w+}", "x", f"/v1{path}")
+        for path, each in document["paths"].items()
+        for one in each.values()
+        if "application/json" in one.get("requestBody", {}).get("content", {})
+        and one["operationId"] not in ("submit", "changeNumbers")
+    ]
+    assert {"/v1/releases", "/v1/releases/x/withdrawal", "/v1/consents", "/v1/decisions"} <= {*paths}
+    head = {"Content-Type": "application/json"}
+    with lite.client() as nobody, lite.client(lite.world.region.sites[0].code) as site:
+        unread = {path: nobody.post(path, content=b"[" * 1_000_000, headers=head).status_code for path in paths}
+        large = {path: site.post(path, content=b"[" * 65_000, headers=head).status_code for path in paths}
+    assert (unread, large) == (dict.fromkeys(paths, 401), dict.fromkeys(paths, 413))
+
+
 @pytest.mark.parametrize("path", ["/v1/purposes", "/v1/nothing", "/health/live", "/v1/openapi.json", "/nothing"])
 def test_every_answer_has_version_and_security_headers(site: Site, path: str) -> None:
     """API-Version, nosniff, DENY, no-referrer and a content security policy stand on every response."""

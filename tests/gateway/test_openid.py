@@ -1,9 +1,10 @@
 """Logging in through OpenID Connect: an honest provider opens a session, a lying one opens nothing."""
 
+import asyncio
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ import pytest
 from sqlmodel import select
 
 from audit.log import Log
+from audit.schema import PENDING
 from gateway import openid
-from gateway.context import wall_clock
+from gateway.asgi import create_app
+from gateway.context import Gateway, wall_clock
 from gateway.demo.people import IN_FORCE
 from gateway.identity import Opened
 from gateway.openid import Begun
@@ -22,7 +25,7 @@ from gateway.settings import OpenId, Settings
 from gateway.store import Person
 from tests.attacks.moment import at_once
 
-from .conftest import World, build_world, running
+from .conftest import NOW, World, build_world, running
 from .providers import CLIENT, Liar, honest_provider, log_in
 
 ROLES = {"beheer": "operator", "school": "school", "fg": "privacy-officer"}
@@ -56,6 +59,10 @@ def world_with(issuer: str, folder: Path, database: str = "") -> World:
     world = build_world(folder / "data", database=database, settings=Settings(in_force=IN_FORCE, openid=provider))
     log = Log(world.gateway.log.vocabulary)
     return World(dataclasses.replace(world.gateway, clock=wall_clock, log=log), world.region)
+
+
+def when(world: World, moment: datetime) -> Gateway:
+    return dataclasses.replace(world.gateway, clock=lambda: moment)
 
 
 def begun(world: World, *, again: bool = False) -> tuple[Begun, dict[str, str]]:
@@ -155,7 +162,31 @@ def test_a_configuration_of_another_issuer_is_not_used(
 ) -> None:
     """A provider that calls itself otherwise ends the login before anybody is sent there."""
     monkeypatch.setattr(liar, "configured_issuer", "https://elsewhere.example")
-    assert isinstance(openid.begin(lied_to.gateway), Refused)
+    assert isinstance(openid.begin(when(lied_to, NOW)), Refused)
+
+
+def test_a_provider_is_not_asked_at_each_login(liar: Liar, lied_to: World) -> None:
+    """Its configuration holds five minutes, whoever begins; then it is asked again."""
+    before = liar.asked
+    for minutes in (10, 12, 14, 15):
+        assert isinstance(openid.begin(when(lied_to, NOW + timedelta(minutes=minutes))), Begun)
+    assert liar.asked - before == 2
+
+
+def test_beginning_a_login_is_limited_and_does_not_shut_out_who_comes_back(liar: Liar, tmp_path: Path) -> None:
+    """A provider that fails leaves three entries a minute, the fourth is 429; who comes back is counted apart."""
+    gateway = when(world_with(f"{liar.issuer}/away", tmp_path), NOW)
+    settings = gateway.settings.model_copy(update={"public_per_minute": 3})
+    app = create_app(dataclasses.replace(gateway, settings=settings))
+
+    async def go() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=settings.base_url) as browser:
+            return [(await browser.get(path)).status_code for path in (*["/sign-in"] * 4, openid.CALLBACK)]
+
+    assert asyncio.run(go()) == [403, 403, 403, 429, 403]
+    with gateway.reading() as session:
+        kept = session.connection().scalars(select(PENDING.c.data)).all()
+    assert sum(b'"session.refused"' in bytes(data) for data in kept) == 4
 
 
 def test_an_answer_to_another_login_opens_nothing(liar: Liar, lied_to: World) -> None:

@@ -18,6 +18,7 @@ import pytest
 from audit.log import Log
 from gateway.context import wall_clock
 from gateway.demo.people import IN_FORCE, must
+from gateway.messages import catalogue
 from gateway.running import free_port
 from gateway.settings import Settings
 
@@ -71,13 +72,15 @@ def proxy(site: Site, folder: Path, clients: Certified, servers: str) -> Iterato
     """The example before these servers of a site; its certificates stand in the folder."""
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or ""
     port, plain = free_port(), free_port()
-    text = EXAMPLE.read_text().replace("/etc/verzuimpoort/tls", str(folder)).replace("poort.example", "localhost")
+    text = EXAMPLE.read_text().replace("poort.example", "localhost")
+    text = text.replace("/etc/verzuimpoort/tls", str(folder)).replace("/var/log/nginx", str(folder))
     text = text.replace("listen 443", f"listen 127.0.0.1:{port}").replace("listen 80", f"listen 127.0.0.1:{plain}")
     text = text.replace("    server 127.0.0.1:8001 max_fails=0;\n", "").replace("server 127.0.0.1:8000", servers)
     paths = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
-    whole = f"daemon off; pid {folder}/pid; error_log {folder}/error.log; events {{}} http {{ {paths} {text} }}"
+    logs = f"error_log {folder}/all.log; access_log {folder}/all.log;"  # as Debian has it, for what a site leaves open
+    whole = f"daemon off; pid {folder}/pid; events {{}} http {{ {logs} {paths} {text} }}"
     (folder / "nginx.conf").write_text(whole)
     process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
@@ -91,12 +94,28 @@ def proxy(site: Site, folder: Path, clients: Certified, servers: str) -> Iterato
 
 def await_proxy(proxied: Proxied, process: "subprocess.Popen[bytes]") -> None:
     for _ in range(200):
-        assert process.poll() is None, (proxied.folder / "error.log").read_text()
+        assert process.poll() is None, (proxied.folder / "all.log").read_text()
         with suppress(httpx.TransportError), proxied.client() as http:
-            http.get("/health/live").raise_for_status()
+            http.get("/health/live")
             return
         time.sleep(0.05)
     raise RuntimeError("nginx does not answer")
+
+
+def plain_port(proxied: Proxied) -> str:
+    return (proxied.folder / "nginx.conf").read_text().split("listen 127.0.0.1:")[2].split(";")[0]
+
+
+def refused(http: httpx.Client, answer: httpx.Response) -> tuple[int, str, str | None]:
+    """Status, code and wait of the proxy's own refusal, once it reads as the gateway's: a problem, the same headers."""
+    body, headers = answer.json(), answer.headers
+    entry = catalogue("problems")[body["type"].removeprefix("/problems/")]
+    assert headers["content-type"] == "application/problem+json"
+    assert (body["title"], body["status"]) == (f"{entry['title']['nl']} / {entry['title']['en']}", answer.status_code)
+    always = {*http.get("/v1/nothing").headers.items()} - {*headers.items()}
+    assert {name for name, _ in always} <= {"connection", "content-length", "content-language", "date"}
+    assert "max-age=31536000" in headers["strict-transport-security"]
+    return answer.status_code, body["type"].removeprefix("/problems/"), headers.get("retry-after")
 
 
 def about(proxied: Proxied, index: int = 0) -> dict[str, str]:
@@ -142,26 +161,39 @@ def test_metrics_stay_inside_and_large_bodies_outside(proxied: Proxied) -> None:
     """`/metrics` does not exist from outside; more than 17 MB ends at the proxy."""
     with proxied.client() as http:
         assert http.get("/metrics").status_code == 404
-        assert http.post("/v1/submissions", content=b"x" * 18_000_000).status_code == 413
+        assert refused(http, http.post("/v1/submissions", content=b"x" * 18_000_000)) == (413, "too-large", None)
 
 
 def test_plain_http_is_sent_to_tls(proxied: Proxied) -> None:
     """The other port only redirects."""
-    port = (proxied.folder / "nginx.conf").read_text().split("listen 127.0.0.1:")[2].split(";")[0]
-    answer = httpx.get(f"http://127.0.0.1:{port}/v1/purposes", headers={"Host": "localhost"})
+    answer = httpx.get(f"http://127.0.0.1:{plain_port(proxied)}/v1/purposes", headers={"Host": "localhost"})
     assert (answer.status_code, answer.headers["location"]) == (308, "https://localhost/v1/purposes")
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", f"/v1/releases/{'0' * 32}/table"), ("POST", "/v1/audit/continuation")]
+    ("method", "path"),
+    [("GET", f"/v1/releases/{'0' * 32}/table"), ("POST", "/v1/audit/continuation"), ("GET", "/sign-in")],
 )
 def test_one_reader_does_not_use_up_what_the_public_may(proxied: Proxied, method: str, path: str) -> None:
     """Whoever asks in a hurry for what the log keeps and shows nothing is told to slow down; a machine is not."""
     machine_of = machine(proxied.clients, OIN)
     with proxied.client() as public, proxied.client(machine_of) as known:
-        codes = [[client.request(method, path).status_code for _ in range(100)] for client in (public, known)]
-    assert codes[0].count(429) > 0
-    assert codes[1].count(429) == 0
+        answers = [[client.request(method, path) for _ in range(100)] for client in (public, known)]
+        told = {refused(public, answer) for answer in answers[0] if answer.status_code == 429}
+    assert told == {(429, "rate-limited", "1")}
+    assert not [answer for answer in answers[1] if answer.status_code == 429]
+
+
+def test_a_secret_in_an_address_is_in_no_log(proxied: Proxied, tmp_path: Path) -> None:
+    """With every server away, in a hurry or over plain http: nginx keeps neither a login link nor a provider's code."""
+    with before(proxied, tmp_path, f"server 127.0.0.1:{free_port()} max_fails=0") as front, front.client() as http:
+        away = http.get("/login/s3cret")
+        codes = {http.get("/sign-in/callback", params={"code": "s3cret"}).status_code for _ in range(30)}
+        httpx.get(f"http://127.0.0.1:{plain_port(front)}/login/s3cret", headers={"Host": "localhost"})
+        with proxied.client() as live:
+            assert refused(live, away) == (502, "no-answer", "5")
+    assert codes == {429, 502}
+    assert [file.name for file in tmp_path.iterdir() if file.is_file() and b"s3cret" in file.read_bytes()] == []
 
 
 def test_what_a_dying_server_did_is_not_done_twice(proxied: Proxied, tmp_path: Path) -> None:
@@ -185,15 +217,22 @@ def test_a_file_that_a_dying_server_took_is_sent_again(proxied: Proxied, tmp_pat
 def before_a_dying_one(proxied: Proxied, folder: Path) -> Iterator[Proxied]:
     """The example before a server that does what it is asked and dies without an answer, and a good one after it."""
     good = proxied.site.url.removeprefix("http://")
-    for name in ("ca", "clients", "server"):
-        for file in proxied.folder.glob(f"{name}.*"):
-            shutil.copy(file, folder)
     with socket.create_server(("127.0.0.1", 0)) as dying:
         threading.Thread(target=die_each_time, args=(dying, proxied.site), daemon=True).start()
         here = f"127.0.0.1:{dying.getsockname()[1]}"
         servers = f"server {here} max_fails=0; server {good} backup"
-        with proxy(proxied.site, folder, proxied.clients, servers) as both:
+        with before(proxied, folder, servers) as both:
             yield both
+
+
+@contextmanager
+def before(proxied: Proxied, folder: Path, servers: str) -> Iterator[Proxied]:
+    """The example with the same certificates before other servers."""
+    for name in ("ca", "clients", "server"):
+        for file in proxied.folder.glob(f"{name}.*"):
+            shutil.copy(file, folder)
+    with proxy(proxied.site, folder, proxied.clients, servers) as both:
+        yield both
 
 
 def die_each_time(dying: socket.socket, site: Site) -> None:
