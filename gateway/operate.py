@@ -287,7 +287,8 @@ class Desk:
         """Make a one-time login link for a person of a party, registered the first time; returns the link's secret.
 
         The same label is the same person, so that nobody approves an own build with a fresh link; operators have one.
-        Elsewhere the role stands for a label that is not given.
+        Elsewhere the role stands for a label that is not given. No person makes a link for an operator: who holds the
+        link is that operator, and the link to a colleague would be a second pair of eyes.
         """
         known_as = label.strip() or ("" if role == "operator" else role)
         if not name_fits(known_as):
@@ -299,6 +300,10 @@ class Desk:
                 return Refused("unknown-party")
             if role not in roles_for(row.kind, operator=party == self.gateway.settings.operator):
                 return _faulty("PERSON-ROLE")
+            if role == "operator" and self.gateway.settings.openid is not None:
+                return Refused("operator-at-provider")
+            if role == "operator" and self.identity.person is not None:
+                return Refused("operator-by-command")
             person = find_person(session, party, role, known_as) or add_person(session, party, role, known_as)
             secret = issue_link(session, person, self.gateway.clock())
             entry = _credential(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
