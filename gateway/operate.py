@@ -272,7 +272,10 @@ class Desk:
         return self.act(Action.MANAGE_ACCESS, act)
 
     def end_credentials(self, party: str) -> int | Refused:
-        """End all that opens a door for a party, at once: sessions, links, tokens, certificates; says how many."""
+        """End all that opens a door for a party, at once: sessions, links, tokens, certificates; says how many.
+
+        None of its people logs in again, by a link or through the provider, until it is let in.
+        """
 
         def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
             if session.get(Party, party) is None:
@@ -280,6 +283,21 @@ class Desk:
             ended = end_credentials(session, party, self.gateway.clock())
             self.gateway.append(session, _credential(Event.TOKEN_REVOKED, actor, party, f"party:{party}"), decision)
             return ended
+
+        return self.act(Action.MANAGE_ACCESS, act)
+
+    def let_in(self, party: str) -> bool | Refused:
+        """Let the people of a party that was locked out log in again; where it was not, nothing is done."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> bool | Refused:
+            row = session.get(Party, party)
+            if row is None:
+                return Refused("unknown-party")
+            if row.locked_at is None:
+                return False
+            row.locked_at = None
+            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
+            return True
 
         return self.act(Action.MANAGE_ACCESS, act)
 
@@ -298,6 +316,8 @@ class Desk:
             row = session.get(Party, party)
             if row is None:
                 return Refused("unknown-party")
+            if row.locked_at is not None:
+                return Refused("party-locked")
             if role not in roles_for(row.kind, operator=party == self.gateway.settings.operator):
                 return _faulty("PERSON-ROLE")
             if role == "operator" and self.gateway.settings.openid is not None:
