@@ -88,7 +88,7 @@ class Restored:
 def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | None:
     """Write the files of a backup, readable by their owner only; the entry is in the backup itself.
 
-    The data first: what they hold has its key in the keys, but for what was destroyed in between. Both files or neither.
+    The data first: what they hold has its key in the keys, but for what was destroyed in between. Both or neither.
 
     Args:
         desk: The operator's.
