@@ -21,7 +21,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import islice
@@ -88,6 +88,8 @@ class Restored:
 def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | None:
     """Write the files of a backup, readable by their owner only; the entry is in the backup itself.
 
+    The data first: what they hold has its key in the keys, but for what was destroyed in between. Both or neither.
+
     Args:
         desk: The operator's.
         data: Where the data go; None for the keys alone.
@@ -108,10 +110,13 @@ def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | Non
     logged = desk.act(Action.MANAGE_KEYS, act)
     if isinstance(logged, Refused):
         return logged
-    if keys is not None:
-        _write_keys(gateway, keys)
-    if data is not None:
-        _write_data(gateway, data)
+    with ExitStack() as undone:
+        if data is not None:
+            _write_data(gateway, data)
+            undone.callback(data.unlink)
+        if keys is not None:
+            _write_keys(gateway, keys)
+        undone.pop_all()
     return None
 
 

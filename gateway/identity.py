@@ -172,13 +172,17 @@ def still_good(session: Session, identity: Identity, now: datetime) -> bool:
 def end_credentials(session: Session, party: str, now: datetime) -> int:
     """End everything that opens a door for a party: sessions, login links, tokens, certificates; returns how many.
 
-    Tokens for the pseudonym service among them: it knows when it gets the register that is exported next.
+    Tokens for the pseudonym service among them: it knows when it gets the register that is exported next. The party is
+    locked from then on, so that nobody logs in again through the provider. Sessions end last: who is logging in at this
+    moment holds the link or the party until its session is there.
     """
     people = select(Person.id).where(Person.party == party)
     unused = col(LoginLink.used_at).is_(None)
+    locked = update(Party).where(col(Party.code) == party).values(locked_at=now)
+    session.connection().execute(locked)
     statements = (
-        delete(WebSession).where(col(WebSession.person_id).in_(people)),
         delete(LoginLink).where(col(LoginLink.person_id).in_(people), unused),
+        delete(WebSession).where(col(WebSession.person_id).in_(people)),
         delete(ServiceCredential).where(col(ServiceCredential.site) == party),
         *(
             update(row).where(col(row.party) == party, col(row.revoked_at).is_(None)).values(revoked_at=now)

@@ -191,9 +191,9 @@ def _person_of(gateway: Gateway, session: Session, provider: OpenId, claims: Map
     code, given = str(claims.get(provider.party_claim, "")), claims.get(provider.role_claim, ())
     listed = given if isinstance(given, list) else str(given).split()
     roles = {provider.roles[name] for name in map(str, listed) if name in provider.roles}
-    party = session.get(Party, code)
-    if party is None:
-        raise _Failed("the organisation is not in the register")
+    party = session.get(Party, code, with_for_update={"read": True})
+    if party is None or party.locked_at is not None:
+        raise _Failed("the organisation is not in the register, or locked out")
     fitting = roles & set(roles_for(party.kind, operator=code == gateway.settings.operator))
     if len(fitting) != 1:
         raise _Failed("the claims do not give one role that fits the organisation")

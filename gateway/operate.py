@@ -272,7 +272,10 @@ class Desk:
         return self.act(Action.MANAGE_ACCESS, act)
 
     def end_credentials(self, party: str) -> int | Refused:
-        """End all that opens a door for a party, at once: sessions, links, tokens, certificates; says how many."""
+        """End all that opens a door for a party, at once: sessions, links, tokens, certificates; says how many.
+
+        None of its people logs in again, by a link or through the provider, until it is let in.
+        """
 
         def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
             if session.get(Party, party) is None:
@@ -283,11 +286,27 @@ class Desk:
 
         return self.act(Action.MANAGE_ACCESS, act)
 
+    def let_in(self, party: str) -> bool | Refused:
+        """Let the people of a party that was locked out log in again; where it was not, nothing is done."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> bool | Refused:
+            row = session.get(Party, party)
+            if row is None:
+                return Refused("unknown-party")
+            if row.locked_at is None:
+                return False
+            row.locked_at = None
+            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
+            return True
+
+        return self.act(Action.MANAGE_ACCESS, act)
+
     def invite(self, party: str, role: str, label: str) -> str | Refused:
         """Make a one-time login link for a person of a party, registered the first time; returns the link's secret.
 
         The same label is the same person, so that nobody approves an own build with a fresh link; operators have one.
-        Elsewhere the role stands for a label that is not given.
+        Elsewhere the role stands for a label that is not given. No person makes a link for an operator: who holds the
+        link is that operator, and the link to a colleague would be a second pair of eyes.
         """
         known_as = label.strip() or ("" if role == "operator" else role)
         if not name_fits(known_as):
@@ -297,8 +316,14 @@ class Desk:
             row = session.get(Party, party)
             if row is None:
                 return Refused("unknown-party")
+            if row.locked_at is not None:
+                return Refused("party-locked")
             if role not in roles_for(row.kind, operator=party == self.gateway.settings.operator):
                 return _faulty("PERSON-ROLE")
+            if role == "operator" and self.gateway.settings.openid is not None:
+                return Refused("operator-at-provider")
+            if role == "operator" and self.identity.person is not None:
+                return Refused("operator-by-command")
             person = find_person(session, party, role, known_as) or add_person(session, party, role, known_as)
             secret = issue_link(session, person, self.gateway.clock())
             entry = _credential(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")

@@ -29,6 +29,7 @@ class Party(SQLModel, table=True):
     code: str = column("public", primary_key=True)
     kind: str = column("public", index=True)
     name: str = column("public")
+    locked_at: datetime | None = column("operational", default=None)  # its people do not log in while this is set
 
 
 class SiteFacts(SQLModel, table=True):

@@ -185,9 +185,16 @@ def token_register_oin(
 
 @party.command("lock-out")
 def party_lock_out(code: str, data: Data = None, lang: Lang = "nl") -> None:
-    """Beëindig elke toegang van een partij: sessies, links, tokens, certificaten / end all access of a party."""
+    """Beëindig elke toegang van een partij tot `party let-in` / end all access of a party until `party let-in`."""
     ended = done(desk(data).end_credentials(code), lang)
-    say(text("cli", "locked-out", language(lang), number=str(ended)))
+    say(text("cli", "locked-out", language(lang), number=str(ended), party=code))
+
+
+@party.command("let-in")
+def party_let_in(code: str, data: Data = None, lang: Lang = "nl") -> None:
+    """Laat de mensen van een afgesloten partij zich weer aanmelden / let people of a locked party log in again."""
+    done(desk(data).let_in(code), lang)
+    say(text("cli", "let-in", language(lang), party=code))
 
 
 @app.command("login-link")

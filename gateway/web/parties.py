@@ -93,7 +93,7 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         until=gateway.today + _A_YEAR,
         facts=facts,
         agreement=agreement,
-        roles=roles_for(row.kind, operator=code == gateway.settings.operator),
+        roles=[role for role in roles_for(row.kind, operator=code == gateway.settings.operator) if role != "operator"],
         scopes=SCOPES,
         now=gateway.clock(),
         **shown,

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 from sqlalchemy import select as sql
 from sqlmodel import select
 from typer.testing import CliRunner
@@ -44,6 +44,7 @@ from gateway.working import background
 from policies.consent import Stage
 from policies.errors import PolicyError
 from pseudonymisation.errors import KeyringError
+from pseudonymisation.keyring import KeyRecord
 from tests.databases import KINDS, new_database
 
 from .conftest import TABLE, World
@@ -220,6 +221,44 @@ def test_a_restore_overwrites_nothing(world: World, copies: Copies) -> None:
     assert rows(world)
     with pytest.raises(GatewayError, match="there already"):
         backup(world.desk, data=copies.data, keys=copies.keys)
+
+
+def test_a_consent_given_while_a_backup_is_made_is_not_over(
+    lite_world: World, copies: Copies, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given once the keys were read, it is not among the data without a key; one given before still stands."""
+    care(lite_world)
+    before, read = given(lite_world), lite_world.gateway.consent_keys.records
+
+    def meanwhile() -> list[KeyRecord]:
+        found = list(read())
+        given(lite_world)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lite_world.gateway.consent_keys, "records", meanwhile)
+        made(lite_world, copies)
+    home = elsewhere(lite_world, tmp_path)
+    shutil.copy(lite_world.gateway.home.keys / "consent-kek.json", home.keys)
+    assert restore(home, copies.data, copies.keys).ended == 0
+    gateway = open_gateway(home)
+    assert load(gateway, before.id).state.stage == Stage.GIVEN
+    gateway.database.dispose()
+
+
+@pytest.mark.parametrize("failing", ["data", "keys"])
+def test_a_backup_that_fails_leaves_neither_file(lite_world: World, copies: Copies, failing: str) -> None:
+    """So that the next one is not refused for what this one left."""
+    gateway = lite_world.gateway
+    if failing == "data":
+        with gateway.database.begin() as connection:
+            connection.execute(text("CREATE TABLE foreigner (id INTEGER)"))
+    else:
+        (gateway.home.keys / "tags.key").chmod(0o644)
+    with pytest.raises((MendableError, KeyringError)):
+        made(lite_world, copies)
+    assert not copies.data.exists()
+    assert not copies.keys.exists()
 
 
 def test_a_school_makes_no_backup(world: World, copies: Copies) -> None:

@@ -199,6 +199,19 @@ def test_a_release_is_built_by_a_named_person(run: Run) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_party_is_locked_out_and_let_in(run: Run) -> None:
+    """Locking out says how its people come in again, and so does the link that nobody gets in between."""
+    link = ("login-link", "ORG-MINISTER", "--role", "recipient")
+    run("party", "add", "ORG-MINISTER", "minister", "Minister")
+    run(*link)
+    for said in (run("party", "lock-out", "ORG-MINISTER"), run(*link, exits=1)):
+        assert "party let-in" in said
+    run("party", "let-in", "ORG-NIEMAND", exits=1)
+    run("party", "let-in", "ORG-MINISTER")
+    run(*link)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_recipients_public_key_is_registered_from_a_file(run: Run, tmp_path: Path) -> None:
     """A public JWK is taken once; a private one, a file that is no JSON and an unknown party are refused."""
     key = ECKey.generate_key("P-256", {"kid": "care-key-2026"}, private=True)

@@ -193,6 +193,22 @@ def test_all_credentials_of_a_party_end_at_once(world: World) -> None:
     assert there == [False, True]
 
 
+def test_who_is_shut_out_gets_no_link_until_it_is_let_in(world: World) -> None:
+    """Letting in is an act with an entry; of a party that is not shut out, or unknown, it is none."""
+    code = world.region.sites[0].code
+    must(world.desk.end_credentials(code))
+    refused = world.desk.invite(code, "school", "secretaris")
+    assert isinstance(refused, Refused)
+    assert refused.code == "party-locked"
+    assert must(world.desk.invite(world.region.sites[1].code, "school", "secretaris"))
+    assert [world.desk.let_in(code) for _ in range(2)] == [True, False]
+    with world.gateway.reading() as session:
+        logged = [json.loads(row.data) for row in session.connection().execute(select(PENDING))]
+    assert [one["event"] for one in logged if one.get("party") == code][-1] == "party.changed"
+    assert must(world.desk.invite(code, "school", "secretaris"))
+    assert isinstance(world.desk.let_in("ORG-NOBODY"), Refused)
+
+
 def test_who_is_shut_out_has_no_token_for_the_pseudonym_service(world: World, tmp_path: Path) -> None:
     """The register that is exported next names no token of that school; those of another stay."""
     shut_out, other = (site.code for site in world.region.sites[:2])

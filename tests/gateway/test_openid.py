@@ -17,12 +17,12 @@ from audit.schema import PENDING
 from gateway import openid
 from gateway.asgi import create_app
 from gateway.context import Gateway, wall_clock
-from gateway.demo.people import IN_FORCE
-from gateway.identity import Opened
+from gateway.demo.people import IN_FORCE, must
+from gateway.identity import Opened, identify_session
 from gateway.openid import Begun
 from gateway.outcome import Refused
 from gateway.settings import OpenId, Settings
-from gateway.store import Person
+from gateway.store import Person, WebSession
 from tests.attacks.moment import at_once
 
 from .conftest import NOW, World, build_world, running
@@ -116,6 +116,39 @@ def test_an_honest_login_opens_a_session(liar: Liar, lied_to: World) -> None:
     opened = lied(lied_to, liar)
     assert isinstance(opened, Opened)
     assert opened.identity.proven
+
+
+def test_who_is_shut_out_does_not_log_in_again_at_the_provider(liar: Liar, tmp_path: Path) -> None:
+    """Whoever holds the account that leaked is out until its party is let in; its earlier session stays ended."""
+    world = world_with(liar.issuer, tmp_path)
+    code = world.region.sites[0].code
+    opened = lied(world, liar)
+    assert isinstance(opened, Opened)
+    assert must(world.desk.end_credentials(code)) == 1
+    assert isinstance(lied(world, liar), Refused)
+    must(world.desk.let_in(code))
+    assert isinstance(lied(world, liar), Opened)
+    with world.gateway.reading() as session:
+        assert identify_session(session, opened.secret, world.gateway.clock()) is None
+
+
+def test_who_logs_in_while_being_shut_out_is_out(
+    liar: Liar, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the same moment: whichever of the two is first, no session is left."""
+    world = world_with(liar.issuer, tmp_path, database)
+    code = world.region.sites[0].code
+    made, asked = begun(world)
+    liar.claims = {"nonce": asked["nonce"], "organisation": code, "roles": ["school"]}
+    back = {"state": asked["state"], "code": "c"}
+    acts: list[Callable[[], object]] = [
+        lambda: openid.finish(world.gateway, made.secret, back),
+        lambda: world.desk.end_credentials(code),
+    ]
+    at_once(monkeypatch, *acts, law=False)
+    with world.gateway.reading() as session:
+        assert session.exec(select(WebSession)).all() == []
+    world.gateway.database.dispose()
 
 
 SPOILED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -16,8 +17,8 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.publish.deciding import review
 from gateway.register import SiteEntry
-from gateway.settings import SettingsError, read_settings
-from gateway.store import Party, Period, PeriodState, Release, ReleaseState
+from gateway.settings import OpenId, SettingsError, read_settings
+from gateway.store import LoginLink, Party, Period, PeriodState, Person, Release, ReleaseState
 from policies.decision import Deny
 from pseudonymisation.keyring import KeyState
 
@@ -231,6 +232,31 @@ def test_an_operator_has_a_label(world: World, label: str) -> None:
     """Operators are told apart; at a school the role will do."""
     assert rules(world.desk.invite(world.gateway.settings.operator, "operator", label)) == {"PERSON-LABEL"}
     assert not isinstance(world.desk.invite(world.region.sites[0].code, "school", label), Refused)
+
+
+@pytest.mark.parametrize("label", ["Piet", "Jan", "beheerder 2"])
+def test_an_operator_makes_no_link_for_an_operator(world: World, label: str) -> None:
+    """Not for a new person, nor for a colleague, nor for itself: a builder gets no second pair of eyes on a page."""
+    colleague, builder = logged_in(world, "beheerder 2"), logged_in(world, "Jan")
+    page, code = Desk(world.gateway, builder), world.gateway.settings.operator
+    refused = page.invite(code, "operator", label)
+    assert isinstance(refused, Refused)
+    assert refused.code == "operator-by-command"
+    with world.gateway.reading() as session:
+        assert set(session.exec(select(Person.id)).all()) == {colleague.person, builder.person}
+        assert all(link.used_at for link in session.exec(select(LoginLink)).all())
+    assert must(page.invite(code, "privacy-officer", label))
+
+
+def test_where_people_log_in_at_a_provider_operators_get_no_link(world: World) -> None:
+    """A link would pass by the provider's second factor, also one of the command line; others still get one."""
+    provider = OpenId(issuer="https://login.example", client_id="x", secret=Path("secret"), roles={})
+    settings = world.gateway.settings.model_copy(update={"openid": provider})
+    desk = Desk(replace(world.gateway, settings=settings), world.desk.identity)
+    refused = desk.invite(settings.operator, "operator", "Piet")
+    assert isinstance(refused, Refused)
+    assert refused.code == "operator-at-provider"
+    assert must(desk.invite(world.region.sites[0].code, "school", "Piet"))
 
 
 def logged_in(world: World, label: str) -> Identity:
