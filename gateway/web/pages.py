@@ -1,8 +1,9 @@
 """What every page shares: who looks, in which language, what the frame says, and the rendering of a template."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from gateway import overview
 from gateway.context import Gateway
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body, entry_of
-from gateway.identity import Identity
+from gateway.identity import ABSOLUTE, IDLE, Identity
 from gateway.messages import Language, catalogue, named, problem_text
 from gateway.outcome import Fault, Refused
 from gateway.store import WebSession
@@ -126,13 +127,13 @@ def page(request: Request, who: Visitor, template: str, status: int = 200, **val
     return HTMLResponse(html, status, {"Content-Language": who.language})
 
 
-def refusal(request: Request, who: Visitor, refused: Refused) -> HTMLResponse:
-    """A refusal as a page: what, why, by which rule and article, and what to do next."""
+def refusal(request: Request, who: Visitor, refused: Refused, typed: Sequence[tuple[str, str]] = ()) -> HTMLResponse:
+    """A refusal as a page: what, why, by which rule and article, what to do next, and what was typed in vain."""
     title, detail = problem_text(refused.code, who.language)
     decision = decision_body(refused.decision, who.language) if isinstance(refused.decision, Deny) else None
     trace = getattr(request.state, "trace", "")
     values = {"problem_title": title, "detail": detail, "refused": refused, "decision": decision, "trace": trace}
-    response = page(request, who, "problem.html", entry_of(refused.code)["status"], **values)
+    response = page(request, who, "problem.html", entry_of(refused.code)["status"], typed=typed, **values)
     if refused.retry_after is not None:
         response.headers["Retry-After"] = str(refused.retry_after)
     return response
@@ -184,12 +185,18 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "current": max((a for a, _ in NAVIGATION[who.role] if f"{here}/".startswith(f"{a}/")), key=len, default=""),
         "back_here": quote(here + asked, safe=""),
         "csrf": who.session.csrf if who.session else "",
+        "session_left": _left(who.session, gateway.clock()) if who.session else 0,
         "exercise": exercise,
         "single_operator": gateway.settings.operator == gateway.settings.service_operator,
         "proposed": any(purpose.status is Status.PROPOSED for purpose in gateway.law.purposes.values()),
         "secure": gateway.settings.secure,
         "single_sign_on": gateway.settings.openid is not None,
     }
+
+
+def _left(session: WebSession, now: datetime) -> int:
+    """Seconds until a session ends that is not used again."""
+    return int(min(IDLE, session.started_at + ABSOLUTE - now).total_seconds())
 
 
 def _audited(gateway: Gateway, language: Language, column: str, value: str) -> str:

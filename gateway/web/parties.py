@@ -12,16 +12,24 @@ from gateway.consents import PURPOSE as CONSENTED
 from gateway.context import Gateway
 from gateway.grants import USUAL, end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import ROLES, SCOPES, roles_for
+from gateway.messages import problem_text
 from gateway.operate import Desk
-from gateway.outcome import Refused
+from gateway.outcome import Fault, Refused, Report
 from gateway.recipient_key import read_jwk
 from gateway.register import KINDS, has_agreement, site_facts
 from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
-from gateway.web.pages import Visitor, gateway_of, page, refusal
+from gateway.web.pages import Visitor, gateway_of, page, refusal, see_other
+from gateway.web.words import fault_text
 
 ROLE = "operator"
 _A_YEAR = timedelta(days=365)
+_FORMS = ("invite", "token", "mandate", "key")
+# The field at which a refusal is mended; none of a form where the person has to prove first who it is.
+_FIELD_OF = {
+    "PERSON-LABEL": "label", "PARTY-NAME": "label", "PERIOD-DAY": "until", "MANDATE-DAYS": "until",
+    "unknown-party": "site", "recipient-key": "jwk", "step-up": "",
+}  # fmt: skip
 
 
 def parties(request: Request, who: Visitor) -> Response:
@@ -65,7 +73,7 @@ def party(request: Request, who: Visitor) -> Response:
     return _party(request, who)
 
 
-def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: ANN401  what a form made, for the template
+def _party(request: Request, who: Visitor, status: int = 200, **made: Any) -> Response:  # noqa: ANN401  what a form made, for the template
     gateway, code = gateway_of(request), request.path_params["party"]
     with gateway.reading() as session:
         row = session.get(Party, code)
@@ -78,11 +86,12 @@ def _party(request: Request, who: Visitor, **made: Any) -> Response:  # noqa: AN
         agreement = has_agreement(session, code, gateway.today)
     if row is None:
         return refusal(request, who, Refused("unknown-party"))
-    shown = {"link": "", "token": ""} | made
+    shown = {"link": "", "token": "", "values": {}, "faults": {}} | made
     return page(
         request,
         who,
         "operator_party.html",
+        status,
         party=row,
         people=people,
         tokens=tokens,
@@ -107,12 +116,14 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
     if form["act"] == "invite" and form["role"] in ROLES:
         secret = desk.invite(code, form["role"], form["label"])
         if isinstance(secret, Refused):
-            return refusal(request, who, secret)
+            return _again(request, who, form, secret)
         return _party(request, who, link=f"{gateway.settings.base_url}/login/{secret}")
     if form["act"] == "token" and form["scope"] in SCOPES:
         expires = gateway.clock() + _A_YEAR
         token = desk.issue_token(code, scopes=[form["scope"]], expires_at=expires)
-        return refusal(request, who, token) if isinstance(token, Refused) else _party(request, who, token=token)
+        if isinstance(token, Refused):
+            return _again(request, who, form, token)
+        return _party(request, who, token=token)
     acts: dict[str, Callable[[], object]] = {
         "revoke": lambda: desk.revoke_token(form["token"]),
         "mandate": lambda: _mandate(gateway, desk, code, form),
@@ -122,15 +133,30 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
         "agreement": lambda: register_agreements(desk, [code], gateway.today),
         "end-agreement": lambda: end_agreement(desk, code),
     }
-    asked = acts.get(form["act"], lambda: Refused("invalid-request"))
-    return then(request, who, asked(), here)
+    outcome = acts.get(form["act"], lambda: Refused("invalid-request"))()
+    return _again(request, who, form, outcome) if isinstance(outcome, Refused) else see_other(here)
+
+
+def _again(request: Request, who: Visitor, form: Form, refused: Refused) -> Response:
+    """The page with what was typed and what is wrong at its field; a refusal that no field mends is a page of its own.
+
+    A form of one button has nothing typed and nothing to mend. A key that was refused can be a private one, which is
+    not repeated.
+    """
+    fault = refused.report.faults[0] if refused.report else None
+    field = _FIELD_OF.get(fault.rule if fault else refused.code)
+    if field is None or form["act"] not in _FORMS:
+        return refusal(request, who, refused)
+    said = fault_text(fault, who.language) if fault else problem_text(refused.code, who.language)[1]
+    values = {name: text for name, text in form.values.items() if name != field or field != "jwk"}
+    return _party(request, who, 400 if field else 403, values=values, faults={field: said})
 
 
 def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:
     """A mandate of a site to deliver for it, from today."""
     until = day_of(form["until"])
     if until is None:
-        return Refused("invalid-request")
+        return Refused("faults-in-request", report=Report.of([Fault("PERIOD-DAY")]))
     return grant_mandate(
         desk,
         supplier,

@@ -26,6 +26,8 @@ _ACTS: Mapping[str, Callable[..., Release | Refused]] = {
     "publish": deciding.publish,
     "withdraw": deciding.withdraw_release,
 }
+_STEP_UP = "step-up"
+_STATUS = {"": 200, "reason": 400, _STEP_UP: 403}
 
 
 def releases(request: Request, who: Visitor) -> Response:
@@ -38,7 +40,7 @@ def release(request: Request, who: Visitor) -> Response:
     return _release(request, who)
 
 
-def _release(request: Request, who: Visitor, fault: str = "") -> Response:
+def _release(request: Request, who: Visitor, form: Form | None = None, fault: str = "") -> Response:
     gateway, wanted = gateway_of(request), request.path_params["release"]
     with gateway.reading() as session:
         found = overview.find_release(session, wanted)
@@ -56,7 +58,7 @@ def _release(request: Request, who: Visitor, fault: str = "") -> Response:
         request,
         who,
         "operator_release.html",
-        400 if fault else 200,
+        _STATUS[fault],
         release=row,
         period=its_period,
         exercise=its_period.exercise,
@@ -70,6 +72,8 @@ def _release(request: Request, who: Visitor, fault: str = "") -> Response:
         kinds=gateway.contracts[its_period.table_id].kinds.members,
         view=view,
         fault=fault,
+        at=form["act"] if form else "",
+        reason=form["reason"] if form else "",
     )
 
 
@@ -79,8 +83,10 @@ def decide(request: Request, who: Visitor, form: Form) -> Response:
     if form["act"] not in _ACTS:
         return refusal(request, who, Refused("invalid-request"))
     if not form["reason"]:
-        return _release(request, who, "reason")
+        return _release(request, who, form, "reason")
     outcome = _ACTS[form["act"]](gateway_of(request), who.known, wanted, reason=form["reason"])
+    if isinstance(outcome, Refused) and outcome.code == _STEP_UP:
+        return _release(request, who, form, _STEP_UP)
     return then(request, who, outcome, f"/operator/releases/{wanted}")
 
 

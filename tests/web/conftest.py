@@ -1,11 +1,13 @@
 """A running gateway with a published exercise, and people who look at it in a real browser."""
 
 import dataclasses
+import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +23,7 @@ from gateway.identity import Identity, add_person, issue_link
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.receive import Received, Upload, receive
-from gateway.store import Person, Release, ReleaseState
+from gateway.store import Person, Release, ReleaseState, WebSession
 from gateway.synthetic.region import Site as InventedSite
 from policies.engine import Engine
 from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world, running
@@ -66,6 +68,10 @@ class Stage:
         if role not in self.cookies:
             self.cookies[role] = dict(httpx.post(self.link(role)).cookies)
         return self.cookies[role]
+
+    def fresh(self, role: str) -> httpx.Client:
+        """A client with a session of its own, which a test may age."""
+        return httpx.Client(base_url=self.url, cookies=dict(httpx.post(self.link(role)).cookies), timeout=30)
 
     def client(self, role: str | None = None) -> httpx.Client:
         """A client without a browser, logged in or not."""
@@ -166,6 +172,22 @@ def chromium() -> "Iterator[Browser]":
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def csrf(html: str) -> str:
+    """The token in the first form of a page."""
+    found = re.search(r'name="csrf" value="([^"]+)"', html)
+    assert found
+    return found[1]
+
+
+def age(stage: Stage, cookies: Mapping[str, str], **ago: timedelta) -> None:
+    """Moments of a session lie that much earlier."""
+    (secret,) = cookies.values()
+    with stage.gateway.writing() as session:
+        row = session.get_one(WebSession, sha256(secret.encode()).digest())
+        for name, much in ago.items():
+            setattr(row, name, getattr(row, name) - much)
 
 
 def speak(stage: Stage, page: "Page", language: str) -> None:

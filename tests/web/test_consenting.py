@@ -1,6 +1,5 @@
 """Consent at a school: recorded without a name, as easily withdrawn as given, and nothing is asked of a browser."""
 
-import re
 from datetime import date
 from hashlib import sha256
 from pathlib import Path
@@ -21,26 +20,26 @@ def fill(page: Page, *, age: str, answer: str) -> None:
 
 @both
 def test_consent_is_recorded_kept_and_withdrawn(stage: Stage, visit: Visit, language: str, tmp_path: Path) -> None:
-    """A signed form becomes a commitment in the browser; the receipt goes home; one button withdraws."""
+    """A signed form becomes a commitment, its key is kept unasked; the receipt goes home; one button withdraws."""
     page = visit("school", language=language)
     page.goto("/school/consents")
     page.locator("main .actions a").click()
     fill(page, age="under-12", answer="yes")
+    form = tmp_path / "form.pdf"
+    form.write_bytes(FORM)
+    with page.expect_download() as kept:
+        page.locator("#parent_file").set_input_files(form)
+    key = Path(kept.value.path()).read_text().split()
+    expect(page.locator("#parent_evidence")).to_have_value(key[-1])
+    assert key[-1] == sha256(bytes.fromhex(key[1]) + FORM).hexdigest()
+    sound(page)
     page.locator("main form button").click()
     expect(page.locator("#faults")).to_be_focused()
     sound(page)
-    form = tmp_path / "form.pdf"
-    form.write_bytes(FORM)
-    page.locator("#parent_file").set_input_files(form)
-    expect(page.locator("#parent_evidence")).to_have_value(re.compile("^[0-9a-f]{64}$"))
-    with page.expect_download() as kept:
-        page.locator("a.keep").first.click()
-    nonce = Path(kept.value.path()).read_text().split()[1]
-    commitment = page.locator("#parent_evidence").input_value()
-    assert commitment == sha256(bytes.fromhex(nonce) + FORM).hexdigest()
     page.locator("#parent_date").fill("2026-11-01")
     page.locator("main form button").click()
     expect(page.locator("h1 .state-given")).to_be_visible()
+    expect(page.locator("section[aria-labelledby=events] code")).to_have_text(key[-1][:16])
     sound(page)
     with page.expect_download() as started:
         page.locator("a[href$='/receipt']").click()
@@ -51,6 +50,19 @@ def test_consent_is_recorded_kept_and_withdrawn(stage: Stage, visit: Visit, lang
     expect(page.locator("h1 .state-withdrawn")).to_be_visible()
     sound(page)
     answered(visit("care", language=language), page.url.rpartition("/")[2])
+
+
+def test_a_form_that_is_taken_back_leaves_no_commitment(visit: Visit, tmp_path: Path) -> None:
+    """Without a chosen form the field is empty again and nothing is said of a key."""
+    page = visit("school")
+    page.goto("/school/consents/new")
+    (tmp_path / "form.pdf").write_bytes(FORM)
+    with page.expect_download():
+        page.locator("#parent_file").set_input_files(tmp_path / "form.pdf")
+    expect(page.locator("[data-kept]").first).to_be_visible()
+    page.locator("#parent_file").set_input_files([])
+    expect(page.locator("#parent_evidence")).to_have_value("")
+    expect(page.locator("[data-kept]").first).to_be_hidden()
 
 
 def answered(page: Page, consent: str) -> None:

@@ -17,7 +17,7 @@ from gateway.http.limits import Limit
 from gateway.identity import LINK_LIFE
 from gateway.store import LoginLink
 from gateway.web.site import create_pages
-from tests.web.conftest import NOW, OPEN_PERIOD, TABLE, Stage
+from tests.web.conftest import NOW, OPEN_PERIOD, TABLE, Stage, csrf
 
 OWN = {
     "school": ("/school", "/school/history", f"/school/periods/{TABLE}/{OPEN_PERIOD}"),
@@ -94,13 +94,6 @@ def test_a_form_comes_back_with_its_fault_at_the_field(
     assert set(re.findall(r'class="fault" id="([a-z_]+)-fault"', answer.text)) == fields
     assert all(f'href="#{name}"' in answer.text for name in fields)
     assert all(f'value="{value}"' in answer.text for value in typed.values() if value.startswith("20"))
-
-
-def csrf(html: str) -> str:
-    """The token in the first form of a page."""
-    found = re.search(r'name="csrf" value="([^"]+)"', html)
-    assert found
-    return found[1]
 
 
 def test_looking_at_a_login_link_does_not_use_it_up(stage: Stage) -> None:

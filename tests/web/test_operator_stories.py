@@ -8,8 +8,7 @@ from joserfc.jwk import ECKey
 from gateway.messages import named
 from gateway.store import ReleaseState
 from tests.gateway.conftest import PERIOD, TABLE
-from tests.web.conftest import CARE, SITES, Stage, Visit, await_state, deliver
-from tests.web.test_gate import csrf
+from tests.web.conftest import CARE, SITES, Stage, Visit, await_state, csrf, deliver
 from tests.web.walking import both, enter, expect, said, sound, spoken
 
 

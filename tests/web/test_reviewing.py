@@ -4,11 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from sqlmodel import delete, select
 
+from gateway.identity import PROVEN
 from gateway.store import Approval, Period, Release, ReleaseState
-from tests.web.conftest import NOW, OPEN_PERIOD, Stage
+from tests.web.conftest import NOW, OPEN_PERIOD, Stage, age, csrf
 
 REASON = "Twee cellen te veel, naar mijn smaak."
 ID = "b" * 32
@@ -54,17 +56,35 @@ def test_the_page_lets_a_release_be_stopped(stage: Stage, judged: str, state: Re
         assert 'value="reject"' in client.get(f"/operator/releases/{judged}").text
 
 
-def test_a_missing_reason_is_told_at_each_form(stage: Stage, judged: str) -> None:
-    """An approved release can be published or stopped: a form without its reason points at a text of its own."""
+def test_a_missing_reason_is_told_at_its_own_form(stage: Stage, judged: str) -> None:
+    """An approved release can be published or stopped: the form that had no reason says so, and the other does not."""
     with stage.gateway.writing() as session:
         session.get_one(Release, judged).state = ReleaseState.APPROVED
     with stage.client("approver") as client:
-        page = client.get(f"/operator/releases/{judged}").text
-        token = re.findall(r'name="csrf" value="([^"]+)"', page)
-        fields = {"csrf": token[0] if token else "", "act": "publish", "reason": ""}
-        told = client.post(f"/operator/releases/{judged}", data=fields, headers={"Origin": stage.url}).text
+        told = decide(client, judged, act="publish", reason="").text
     ids = re.findall(r' id="(reason-[^"]+)"', told)
-    assert sorted(ids) == ["reason-fault-publish", "reason-fault-reject", "reason-publish", "reason-reject"]
+    assert sorted(ids) == ["reason-fault-publish", "reason-publish", "reason-reject"]
+    assert 'href="#reason-publish"' in told
+
+
+def test_a_reason_stays_when_the_proof_is_too_old(stage: Stage, judged: str) -> None:
+    """Who proved it too long ago reads so above the form; what was typed all the same comes back, with the way."""
+    with stage.gateway.writing() as session:
+        session.get_one(Release, judged).state = ReleaseState.APPROVED
+    with stage.fresh("approver") as client:
+        age(stage, client.cookies, proven_at=PROVEN)
+        way = re.compile('<a href="/session">[^<]+ wie u bent</a>')
+        before = way.findall(client.get(f"/operator/releases/{judged}").text)
+        told = decide(client, judged, act="publish", reason=REASON)
+        assert (told.status_code, len(before), len(way.findall(told.text))) == (403, 1, 2)
+        typed = re.findall(r'<textarea id="reason-(\w+)"[^>]*>([^<]*)</textarea>', told.text)
+    assert typed == [("publish", REASON), ("reject", "")]
+
+
+def decide(client: httpx.Client, release: str, **fields: str) -> httpx.Response:
+    """Send one of the forms of its page."""
+    address = f"/operator/releases/{release}"
+    return client.post(address, data={"csrf": csrf(client.get(address).text), **fields})
 
 
 def test_the_page_names_the_rule_that_the_figures_were_made_by(stage: Stage, judged: str) -> None:

@@ -1,0 +1,104 @@
+"""A session that ends while a form is filled in: nobody has to type it again, and who looks is told in time."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.identity import ABSOLUTE, IDLE
+from gateway.messages import text
+from gateway.web import pages
+from gateway.web.typed import typed_in
+from tests.web.conftest import OPEN_PERIOD, TABLE, Stage, Visit, age, csrf
+from tests.web.walking import enter, expect, said, sound
+
+FORM = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
+CELL = "n.lower_years.illness.upto5"
+TYPED = ("onderbouw · waarvan ziekte · 0–5%", "8765")
+TEMPLATES = Path(pages.__file__).parent / "templates"
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("how", [{"seen_at": IDLE}, {"started_at": ABSOLUTE}])
+def test_what_was_typed_can_be_copied_when_the_session_ended(stage: Stage, how: dict[str, timedelta]) -> None:
+    """The page that asks to log in holds every number with its place, nothing of the session, and no file."""
+    with stage.fresh("school") as school:
+        fields = {"csrf": csrf(school.get(FORM).text), "act": "deliver", CELL: "8765"}
+        age(stage, school.cookies, **how)
+        page = school.post(FORM, data=fields)
+        file = school.post(f"{FORM}/file", data=fields, files={"file": ("counts.csv", b"8765")})
+    assert (page.status_code, pairs(page)) == (401, [TYPED])
+    assert fields["csrf"] not in page.text
+    assert (file.status_code, pairs(file)) == (401, [])
+
+
+def test_what_was_typed_can_be_copied_when_somebody_logged_in_anew(stage: Stage) -> None:
+    """A page of the session before is refused, with what stood in it."""
+    with stage.fresh("school") as before, stage.fresh("school") as school:
+        page = school.post(FORM, data={"csrf": csrf(before.get(FORM).text), "act": "deliver", CELL: "8765"})
+    assert (page.status_code, pairs(page)) == (403, [TYPED])
+
+
+@pytest.mark.parametrize("role", [None, "school"])
+def test_another_site_writes_nothing_on_our_pages(stage: Stage, role: str | None) -> None:
+    """What a form of another site holds is not repeated, with a session or without."""
+    with stage.client(role) as client:
+        page = client.post(FORM, data={CELL: "8765"}, headers={"Sec-Fetch-Site": "cross-site"})
+    assert (page.status_code, pairs(page)) == (403 if role else 401, [])
+
+
+def test_a_stranger_is_not_read_at_length(stage: Stage) -> None:
+    """More than a person types is not looked at before somebody is logged in."""
+    with stage.client() as public:
+        page = public.post(FORM, data={CELL: "8765", "reason": "x" * 64_000})
+    assert (page.status_code, pairs(page)) == (401, [])
+
+
+def test_every_field_in_which_a_person_types_can_be_copied() -> None:
+    """Whatever field a template has, there is a label for it."""
+    source = "".join(file.read_text() for file in TEMPLATES.glob("*.html"))
+    names = {*re.findall(r"parts\.field\('(\w+)'", source), "reason"}
+    names |= {f"{signer}_{part}" for signer in ("parent", "other_parent", "pupil") for part in ("date", "evidence")}
+    assert [value for _, value in typed_in({name: name for name in sorted(names)}, "nl")] == sorted(names)
+
+
+@pytest.mark.parametrize("path", [FORM, "/school/consents/new"])
+def test_a_form_says_how_long_one_stays_logged_in(stage: Stage, path: str) -> None:
+    """Also without a script one knows how much time there is."""
+    with stage.client("school") as school:
+        assert text("pages", "session.minutes", "nl") in school.get(path).text
+
+
+def test_the_page_says_two_minutes_ahead_that_the_session_ends(stage: Stage, visit: Visit) -> None:
+    """One button lengthens it and leads back to the field; when it cannot be lengthened, that is said too."""
+    page = visit()
+    enter(page, stage, "school")
+    cookies = {each["name"]: each["value"] for each in page.context.cookies() if each["name"] != "language"}
+    page.clock.install()
+    page.goto(FORM)
+    page.clock.run_for(12 * 60_000)
+    expect(page.locator("#ending")).to_be_empty()
+    page.locator("form.counts input[data-kind]").first.fill("8765")
+    page.clock.run_for(60_000)
+    expect(page.get_by_text(said(page, "session.soon"))).to_be_in_viewport()
+    sound(page)
+    age(stage, cookies, seen_at=13 * MINUTE)
+    page.get_by_role("button", name=said(page, "session.longer")).click()
+    expect(page.locator("#ending")).to_be_empty()
+    expect(page.locator("form.counts input[data-kind]").first).to_be_focused()
+    age(stage, cookies, seen_at=13 * MINUTE)
+    assert httpx.get(f"{stage.url}{FORM}", cookies=cookies).status_code == 200
+    page.clock.run_for(13 * 60_000)
+    age(stage, cookies, started_at=ABSOLUTE)
+    page.get_by_role("button", name=said(page, "session.longer")).click()
+    expect(page.get_by_text(said(page, "session.over"))).to_be_visible()
+    expect(page.locator("form.counts input[data-kind]").first).to_have_value("8765")
+    sound(page)
+
+
+def pairs(page: httpx.Response) -> list[tuple[str, str]]:
+    """What the page shows to be copied."""
+    shown = page.text.partition('<h2 id="typed">')[2].partition("</section>")[0]
+    return re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", shown)
