@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from gateway.formats.sheet import Sheet
 from gateway.outcome import Fault
-from gateway.register import SiteEntry, kind_of_code
+from gateway.register import SiteEntry, kind_of_code, party_fault
 
 LIST_COLUMNS = frozenset({"gemeente_code", "gemeente", "vestiging", "vestigings_id", "municipality_code"})
 _PO_COLUMNS = {"vestiging", "name", "board", "gemeente_code", "gemeente", "po_swv"}
 _LISTED_VO = {"vestigings_id", "school_name", "brin", "municipality_code", "municipality", "vo_swv"}
 _MOST_DIGITS = 6
+# As DUO writes them, and as a Dutch or English spreadsheet does.
+_FLAGS = {"true": True, "waar": True, "1": True, "false": False, "onwaar": False, "0": False, "": False}
 _VO_COLUMNS = {"PRO": "pro", "VMBO": "vmbo", "MAVO": "vmbo", "HAVO": "havo", "VWO": "vwo", "BRUGJAAR": "undivided"}
 
 
@@ -34,8 +36,7 @@ def read_listing(sheet: Sheet) -> Listing | list[Fault]:
     elif columns.keys() >= _LISTED_VO:
         reader = _vo_site
     elif {"gemeente_code", "gemeente"} <= columns.keys():
-        rows = [_cells(columns, cells) for _, cells in sheet.rows]
-        return Listing((), {_gemeente(row["gemeente_code"]): row["gemeente"].title() for row in rows})
+        return _gemeenten(columns, sheet)
     else:
         return [Fault("LIST-UNKNOWN", 1)]
     faults: list[Fault] = []
@@ -44,7 +45,7 @@ def read_listing(sheet: Sheet) -> Listing | list[Fault]:
     for number, cells in sheet.rows:
         row = _cells(columns, cells)
         site, gemeente_name = reader(row, max((name for name in columns if name.startswith("pupils_")), default=""))
-        row_faults = list(_faults(site, number))
+        row_faults = [*_faults(site, number), *_flag_faults(row, number)]
         faults += row_faults
         if not row_faults:
             sites.append(site)
@@ -61,6 +62,13 @@ def head_count(text: str) -> int | None:
     return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= _MOST_DIGITS else None
 
 
+def _gemeenten(columns: Mapping[str, int], sheet: Sheet) -> Listing | list[Fault]:
+    rows = [(number, _cells(columns, cells)) for number, cells in sheet.rows]
+    named = [(number, _gemeente(row["gemeente_code"]), row["gemeente"].title()) for number, row in rows]
+    faults = [Fault("GEMEENTE-CODE", number) for number, code, _ in named if kind_of_code(code) != "gemeente"]
+    return faults or Listing((), {code: name for _, code, name in named})
+
+
 def _cells(columns: Mapping[str, int], cells: tuple[str, ...]) -> dict[str, str]:
     return {name: cells[index] if index < len(cells) else "" for name, index in columns.items()}
 
@@ -71,7 +79,7 @@ def _po_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
         name=row["name"],
         sector="po",
         subdivisions=("lower_years", "upper_years"),
-        board=f"ORG-{row['board']}" if row["board"] else f"ORG-{row['vestiging'][:4]}",
+        board=f"ORG-{row['board'].removesuffix('.0')}" if row["board"] else f"ORG-{row['vestiging'][:4]}",
         gemeente=_gemeente(row["gemeente_code"]),
         swv=row["po_swv"] or None,
         pupils=head_count(row.get(pupils, "")),
@@ -81,7 +89,7 @@ def _po_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
 
 def _vo_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
     """VO lists have no board column: the BRIN is the board."""
-    offered = dict.fromkeys(code for name, code in _VO_COLUMNS.items() if row.get(name) == "True")
+    offered = dict.fromkeys(code for name, code in _VO_COLUMNS.items() if _FLAGS.get(row.get(name, "").lower()))
     site = SiteEntry(
         code=row["vestigings_id"],
         name=row["school_name"],
@@ -96,7 +104,7 @@ def _vo_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
 
 
 def _gemeente(code: str) -> str:
-    return f"GM{code.removesuffix('.0').zfill(4)}"
+    return f"GM{code.removesuffix('.0').zfill(4)}" if code else ""
 
 
 def _faults(site: SiteEntry, number: int) -> Iterator[Fault]:
@@ -104,5 +112,14 @@ def _faults(site: SiteEntry, number: int) -> Iterator[Fault]:
         yield Fault("SITE-CODE", number)
     if kind_of_code(site.gemeente) != "gemeente":
         yield Fault("GEMEENTE-CODE", number)
+    if party_fault(site.board, "board") is not None:
+        yield Fault("BOARD-CODE", number)
     if site.swv is not None and kind_of_code(site.swv) != "swv":
         yield Fault("SWV-CODE", number)
+
+
+def _flag_faults(row: Mapping[str, str], number: int) -> Iterator[Fault]:
+    """What a site offers is said in words that are known, or the site would be registered as offering it not."""
+    for name in _VO_COLUMNS:
+        if row.get(name, "").lower() not in _FLAGS:
+            yield Fault("LIST-FLAG", number, name)

@@ -22,16 +22,17 @@ MANIFEST, NAME = "MANIFEST.txt", "verzuim"
 _MOMENT = (1980, 1, 1, 0, 0, 0)
 
 
-def write_package(lines: bytes, about: Mapping[str, str], sign: Callable[[str], object]) -> bytes:
+def write_package(lines: bytes, about: Mapping[str, str], sign: Callable[[str], object], *, own: bool = False) -> bytes:
     """Write stored lines in every form, as one file.
 
     Args:
         lines: Rows as `gateway.table.encode_rows` made them.
         about: Where the table comes from: period, release.
         sign: Makes a signed note of a text.
+        own: Whether it is a site's own table, small counts included.
     """
-    files = {f"{NAME}.{form.value}": write_table(lines, form, about) for form in FILES}
-    files[f"{NAME}.csv-metadata.json"] = dictionary(f"{NAME}.{Format.CSV.value}")
+    files = {f"{NAME}.{form.value}": write_table(lines, form, about, own=own) for form in FILES}
+    files[f"{NAME}.csv-metadata.json"] = dictionary(f"{NAME}.{Format.CSV.value}", own=own)
     files[MANIFEST] = str(sign(_manifest(files, about, lines.count(b"\r\n")))).encode()
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,13 +1,15 @@
-"""CSV into a sheet: strict UTF-8 first, then cp1252; the delimiter is told by the known header."""
+"""CSV into a sheet: strict UTF-8 first, then cp1252; the delimiter is told by the first line that says anything."""
 
 import csv
 import io
 import re
+import string
 from collections.abc import Collection, Iterator
 
 from gateway.formats.sheet import MAX_CELL, Sheet, UnreadableFile, checked_rows, is_no_table
 
 DELIMITERS = ";,\t"
+_BLANK = DELIMITERS + string.whitespace
 # The first line by which Excel is told the delimiter: Excel does not show it, so rows are counted from the next one.
 _FOR_EXCEL = re.compile(r"sep=.\r?\n", re.IGNORECASE)
 csv.field_size_limit(MAX_CELL + 1)
@@ -29,11 +31,11 @@ def decode(body: bytes) -> tuple[str, tuple[str, ...]]:
 
 
 def delimiter_of(first_line: str, known: Collection[str]) -> str:
-    """The delimiter that finds most of the known column names in the first line; `;` when none does."""
+    """The delimiter that finds most of the known column names in the first line, else the one it has most of."""
 
-    def found(delimiter: str) -> int:
+    def found(delimiter: str) -> tuple[int, int]:
         names = {name.strip().strip('"').lower() for name in first_line.split(delimiter)}
-        return len(names & set(known))
+        return len(names & set(known)), first_line.count(delimiter)
 
     return max(DELIMITERS, key=found)
 
@@ -53,7 +55,8 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
     text, notes = decode(body)
     told = _FOR_EXCEL.match(text)
     text = text[told.end() :] if told else text
-    delimiter = delimiter_of(text.lstrip().split("\n", 1)[0], known)
+    first_line = next((line for line in io.StringIO(text) if line.strip(_BLANK)), "")
+    delimiter = delimiter_of(first_line, known)
     return checked_rows(_numbered(text, delimiter), notes)
 
 

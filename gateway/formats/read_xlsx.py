@@ -37,8 +37,11 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
     try:
         workbook = load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
         try:
-            chosen, sheets = _chosen(workbook, known), list(enumerate(workbook.worksheets, start=1))
-            beside = tuple((number, _read(sheet)) for number, sheet in sheets if sheet is not chosen and _filled(sheet))
+            for sheet in workbook.worksheets:
+                sheet.reset_dimensions()  # what a sheet says of its own size may be less than what it holds
+            chosen, sheets = _chosen(workbook, known), enumerate(workbook.worksheets, start=1)
+            others = ((number, _read_filled(sheet)) for number, sheet in sheets if sheet is not chosen)
+            beside = tuple((number, other) for number, other in others if other is not None)
             return replace(_read(chosen), content=Content.XLSX, beside=beside)
         finally:
             workbook.close()
@@ -85,8 +88,13 @@ def _read(sheet: "Worksheet") -> Sheet:
     return checked_rows(_numbered(sheet.iter_rows(values_only=True)))
 
 
-def _filled(sheet: "Worksheet") -> bool:
-    return any(_is_filled(cell) for row in sheet.iter_rows(values_only=True) for cell in row)
+def _read_filled(sheet: "Worksheet") -> Sheet | None:
+    try:
+        return _read(sheet)
+    except UnreadableFile as error:
+        if error.fault.rule == "FILE-EMPTY":
+            return None
+        raise
 
 
 def _is_filled(cell: object) -> bool:

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from gateway.messages import LANGUAGES, catalogue, text
+from gateway.formats.dictionary import codes
+from gateway.messages import LANGUAGES, text
 from gateway.table import COLUMNS, HEADER, NUMBERS, TableRow, decode_rows
 
 # A fixed moment in the properties of a workbook: the moment of writing would make every file another.
@@ -44,19 +45,20 @@ _MEDIA_TYPES = {
 FILES = (Format.CSV, Format.XLSX, Format.JSON, Format.PARQUET)
 
 
-def write_table(lines: bytes, form: Format, about: Mapping[str, str]) -> bytes:
+def write_table(lines: bytes, form: Format, about: Mapping[str, str], *, own: bool = False) -> bytes:
     """Write stored lines as a file.
 
     Args:
         lines: Rows as `gateway.table.encode_rows` made them.
         form: One of `FILES`.
         about: Where the table comes from: period, release; stands in XLSX and JSON.
+        own: Whether it is a site's own table, small counts included; XLSX says so.
     """
     if form is Format.CSV:
         return HEADER + lines
     rows = decode_rows(lines)
     if form is Format.XLSX:
-        return _workbook(rows, about)
+        return _workbook(rows, about, own=own)
     return _json(rows, about) if form is Format.JSON else _parquet(rows)
 
 
@@ -82,7 +84,7 @@ def _parquet(rows: Sequence[TableRow]) -> bytes:
     return target.getvalue()
 
 
-def _workbook(rows: Sequence[TableRow], about: Mapping[str, str]) -> bytes:
+def _workbook(rows: Sequence[TableRow], about: Mapping[str, str], *, own: bool) -> bytes:
     """Four sheets: readme, data, meaning of the symbols, provenance; Dutch first, English beside it.
 
     Strings are written as strings: no formula and no link can come out of a table.
@@ -96,14 +98,15 @@ def _workbook(rows: Sequence[TableRow], about: Mapping[str, str]) -> bytes:
     bold, wrap = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
     readme = book.add_worksheet("Leesmij")
     readme.set_column(0, 1, _TEXT_WIDTH, wrap)
-    for line, key in enumerate(("title", "numbers", "empty", "add", "questions")):
+    told = ("own_title", "numbers", "questions") if own else ("title", "numbers", "empty", "add", "questions")
+    for line, key in enumerate(told):
         for column, language in enumerate(LANGUAGES):
             readme.write_string(line, column, text("files", key, language), bold if line == 0 else wrap)
     _data_sheet(book.add_worksheet("Levering"), rows, bold)
     symbols = book.add_worksheet("Toelichting")
     symbols.set_column(0, 0, _COLUMN_WIDTH)
     symbols.set_column(1, 2, _TEXT_WIDTH, wrap)
-    for line, (key, texts) in enumerate(catalogue("codes").items()):
+    for line, (key, texts) in enumerate(codes(own=own).items()):
         symbols.write_string(line, 0, key, bold)
         for column, language in enumerate(LANGUAGES, start=1):
             symbols.write_string(line, column, texts[language])

@@ -74,6 +74,9 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
         possible, corrects = may_be_built(session, period)
         if not possible:
             return Refused("release-exists")
+        sectors = delivered_sectors(session, period)
+        if not sectors:  # a release of nothing would use up the one correction
+            return Refused("nothing-delivered")
         release = Release(
             id=gateway.new_id(),
             period_id=period.id or 0,
@@ -83,7 +86,7 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
             corrects=corrects,
         )
         plan = gateway.law.purposes.plan(decision.purposes)
-        methods = methods_of(delivered_sectors(session, period), plan)
+        methods = methods_of(sectors, plan)
         due = built_anew(session, period, corrects, methods)
         refused = other_method(session, methods, school_year(period.code)) or reserve(
             gateway, session, requests_of(release.id, period, plan, due)

@@ -65,6 +65,9 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
         noisy = [sector for sector, method in _methods(gateway, release, tables) if method == "dp"]
         still = kept(session, release, period, noisy)
         called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
+    if not tables:  # all of it was withdrawn since it was asked for
+        give_up(gateway, release_id)
+        return
     try:
         todo = [table for table in tables if table.sector not in still]
         made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)

@@ -142,7 +142,7 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
     if not counts:
         return _refuse(gateway, caller, decision, "no-own-figures")
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
-    body = _file(gateway, rows, form, {"period": period.code, "area": identity.party})
+    body = _file(gateway, rows, form, {"period": period.code, "area": identity.party}, own=True)
     if body is None:
         return _refuse(gateway, caller, decision)
     entry = Entry(
@@ -207,6 +207,8 @@ def _slice_of(
     allowed: list[tuple[str, str, str]] = []
     decisions: dict[tuple[str, Area], Decision] = {}
     for place, relation in _areas(session, caller, period):
+        if level not in (None, place[0]):
+            continue
         if (place[0], relation) not in decisions:
             thing = SliceThing(
                 published=published,
@@ -217,7 +219,7 @@ def _slice_of(
             decisions[place[0], relation] = decide_for_any(
                 gateway, caller, Action.DOWNLOAD_RELEASE, thing, purposes=purposes, table=period.table_id
             )
-        if isinstance(decisions[place[0], relation], Permit) and level in (None, place[0]):
+        if isinstance(decisions[place[0], relation], Permit):
             allowed.append(place)
     permits = [decision for decision in decisions.values() if isinstance(decision, Permit)]
     if not permits:
@@ -253,10 +255,10 @@ def _written(gateway: Gateway, found: _Found, form: Format, language: Language) 
     return _file(gateway, found.rows, form, {"period": found.period.code, "release": found.release})
 
 
-def _file(gateway: Gateway, rows: bytes, form: Format, about: Mapping[str, str]) -> bytes | None:
+def _file(gateway: Gateway, rows: bytes, form: Format, about: Mapping[str, str], *, own: bool = False) -> bytes | None:
     if form is Format.ZIP:
-        return write_package(rows, about, gateway.receipts.sign)
-    return write_table(rows, form, about) if form in FILES else None
+        return write_package(rows, about, gateway.receipts.sign, own=own)
+    return write_table(rows, form, about, own=own) if form in FILES else None
 
 
 def _chart(session: Session, found: _Found, language: Language) -> bytes | None:

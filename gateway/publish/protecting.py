@@ -190,9 +190,10 @@ def _rows(
     level, area = place
     delivered = table.delivered.get(place, 0)
     absent = _Figure((CellStatus.NOT_APPLICABLE if delivered else CellStatus.NOT_DELIVERED).value)
+    said = figures if delivered else {}  # a correction has cells of a site that withdrew since
     for subdivision, kind, band in cells:
-        figure = figures.get((level, area, subdivision, kind, band), absent)
-        total = figures.get((level, area, subdivision, kind, TOTAL), absent).pupils
+        figure = said.get((level, area, subdivision, kind, band), absent)
+        total = said.get((level, area, subdivision, kind, TOTAL), absent).pupils
         exact = method == "exact" or band == TOTAL  # head-counts are public, with noise too
         yield TableRow(
             period=period,

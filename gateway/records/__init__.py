@@ -3,6 +3,8 @@
 `parse` reads a file of any accepted form, finds all faults at once, and returns what the file says or the report.
 """
 
+import re
+
 from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import MAX_BYTES, Content, UnreadableFile, content_of
@@ -11,10 +13,11 @@ from gateway.records.clean import accept
 from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
 from gateway.records.document import read_document
 from gateway.records.expected import Expected, Parsed, Row
-from gateway.records.raw import raw_sheets
+from gateway.records.raw import raw_cells, raw_sheets
 from gateway.records.rows import records_of_document
 
 __all__ = ["Expected", "Parsed", "Row", "parse", "raw_in"]
+_ANY_DELIMITER = re.compile(r"[;,\t|]")
 
 
 def parse(body: bytes, expected: Expected) -> Parsed | Report:
@@ -49,6 +52,9 @@ def raw_in(body: bytes) -> Report | None:
         return None
     sheet = read_xlsx(body, COLUMNS) if content is Content.XLSX else read_csv(body, COLUMNS)
     faults = list(raw_sheets(sheet))
+    if not faults and content is Content.CSV:  # nor may one hide behind a delimiter that was not told right
+        lines = ((number, ";".join(cells)) for number, cells in [(1, sheet.header), *sheet.rows])
+        faults = list(raw_cells((number, _ANY_DELIMITER.split(line)) for number, line in lines))
     return Report.of(faults) if faults else None
 
 

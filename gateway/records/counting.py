@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
 from gateway.collections import Records
+from gateway.formats.sheet import MAX_ROWS, UnreadableFile
 from gateway.outcome import Fault
 from gateway.records.counts import COLUMNS, MAX_PUPILS, json_text
 from gateway.records.document import Json
@@ -41,6 +42,8 @@ def add_sent(counts: dict[Cell, int], document: Mapping[str, Json], expected: Ex
         if not isinstance(entries, list):
             faults.append(Fault("JSON-LIST", column=name))
             continue
+        if len(entries) > MAX_ROWS:
+            raise UnreadableFile("FILE-ROWS", MAX_ROWS + 1)
         for number, entry in enumerate(entries, start=1):
             fault = _sent_entry(counts, kind, entry, expected)
             if fault is not None:

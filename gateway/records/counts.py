@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from gateway.collections import TOTAL, Contract
-from gateway.formats.sheet import Content, Sheet, UnreadableFile, column_letter
+from gateway.formats.sheet import MAX_ROWS, Content, Sheet, UnreadableFile, column_letter
 from gateway.outcome import Fault
 from gateway.records.document import Json, check_head
 from gateway.records.expected import Cell, Expected, Parsed
@@ -37,6 +37,8 @@ def counts_of_document(document: Mapping[str, Json], expected: Expected) -> Pars
     entries = document.get("counts")
     if not isinstance(entries, list):
         return [*faults, Fault("JSON-LIST", column="counts")]
+    if len(entries) > MAX_ROWS:
+        raise UnreadableFile("FILE-ROWS", MAX_ROWS + 1)
     rows: list[tuple[int, tuple[str, ...]]] = []
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, Mapping) or entry.keys() != set(COLUMNS):

@@ -1,5 +1,6 @@
 """What a school types when something is wrong: one clear sentence, never a traceback."""
 
+import csv
 import http.server
 import socket
 import threading
@@ -193,15 +194,17 @@ def test_a_file_with_headings_only_is_empty(tmp_path: Path) -> None:
     assert (done.exit_code, "[FILE-EMPTY]" in done.output) == (1, True)
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
-def test_a_map_of_another_editor_is_read(tmp_path: Path, encoding: str) -> None:
-    """A heading with an accent is found, however the file was saved: only the connection is missing then."""
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"), [("cp1252", ";"), ("utf-8-sig", ";"), ("utf-8", ","), ("utf-8", "\t")]
+)
+def test_a_map_and_an_export_of_another_editor_are_read(tmp_path: Path, encoding: str, delimiter: str) -> None:
+    """A heading with an accent is found, however the files were saved: only the connection is missing then."""
     with service.World(tmp_path) as world:
         (tmp_path / "keys.json").write_bytes(world.document)
-    header = ";".join(["Leerlíng", *service.HEADER[1:]])
-    rows = [";".join(cells) for _, cells in service.export_rows(service.numbers(2))]
+    rows = [["Leerlíng", *service.HEADER[1:]], *(cells for _, cells in service.export_rows(service.numbers(2)))]
     export, mapping = tmp_path / "export.csv", tmp_path / "map.toml"
-    export.write_text("\n".join([header, *rows]))
+    with export.open("w", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
     mapping.write_text('columns.number = "Leerlíng"\n', encoding=encoding)
     words = ["pseudonymise", export, "--map", mapping, "--site", service.SITE, "--period", service.PERIOD, "--offline"]
     words += ["--service", "https://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]

@@ -14,6 +14,7 @@ from sqlmodel import select
 
 from disclosure import Hierarchy, Terms, ThresholdRule
 from gateway.context import Gateway
+from gateway.deliveries import withdraw
 from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
 from gateway.publish.asking import request_build
@@ -22,7 +23,7 @@ from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.protecting import seed_for
 from gateway.register import SiteEntry
 from gateway.settings import Settings
-from gateway.store import Release, ReleaseSlice
+from gateway.store import Release, ReleaseSlice, Submission
 from gateway.table import TableRow, decode_rows
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
 from tests.gateway.noisy_release import accounts, deliver, delivered, person
@@ -235,3 +236,18 @@ def test_a_correction_of_noise_costs_budget(mixed: World) -> None:
     refused = request_build(mixed.gateway, person(mixed, "again"), TABLE, PERIOD)
     assert isinstance(refused, Refused)
     assert refused.code == "budget-exceeded"
+
+
+def test_a_site_that_withdrew_has_delivered_nothing(new_world: Callable[..., World]) -> None:
+    """Beside no delivery stands no figure and none that is hidden: the correction says that nothing was delivered."""
+    world = delivered(new_world())
+    released(world)
+    site = world.region.sites[LATE].code
+    must(world.desk.reopen_for(TABLE, PERIOD, site))
+    with world.gateway.reading() as session:
+        sent = session.exec(select(Submission.id).where(Submission.site == site)).one()
+    must(withdraw(world.gateway, world.site(LATE), sent))
+    must(world.desk.close_period(TABLE, PERIOD))
+    without = [row for row in rows(world.gateway, released(world)).values() if row.sites_delivered == "0"]
+    assert site in {row.area for row in without}
+    assert {row.status for row in without} == {"not_delivered"}

@@ -4,14 +4,18 @@ import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from sqlmodel import select
+
 import policies
 from gateway.context import vocabulary
+from gateway.deliveries import withdraw
 from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
-from gateway.publish.asking import request_build, sources_of
+from gateway.periods import find_period
+from gateway.publish.asking import may_be_built, request_build, sources_of
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review
-from gateway.store import Release, ReleaseState
+from gateway.store import Release, ReleaseState, Submission
 from policies.engine import Engine
 from policies.purpose import InForce
 from tests.gateway.conftest import PERIOD, TABLE, World
@@ -62,6 +66,29 @@ def rules(refused: object) -> tuple[str, ...]:
     assert isinstance(refused, Refused)
     assert refused.decision is not None
     return refused.decision.rules
+
+
+def test_a_period_nobody_delivered_for_is_not_released(world: World) -> None:
+    """A release of nothing would have to be corrected, which a period can be once: it is refused and costs nothing."""
+    must(world.desk.close_period(TABLE, PERIOD))
+    assert request_build(world.gateway, person(world, "builder"), TABLE, PERIOD) == Refused("nothing-delivered")
+    with world.gateway.reading() as session:
+        period = find_period(session, TABLE, PERIOD)
+        assert period is not None
+        assert may_be_built(session, period) == (True, None)
+
+
+def test_what_was_withdrawn_before_it_was_built_is_not_released(world: World) -> None:
+    """The only delivery went between the wish for a release and its making: it fails, and the period can be built."""
+    deliver(world, 0, world.counts(0))
+    must(world.desk.close_period(TABLE, PERIOD))
+    release = must(request_build(world.gateway, person(world, "builder"), TABLE, PERIOD)).id
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code))
+    with world.gateway.reading() as session:
+        sent = session.exec(select(Submission.id)).one()
+    must(withdraw(world.gateway, world.site(0), sent))
+    build(world.gateway, release)
+    assert state(world, release) == ReleaseState.FAILED
 
 
 def test_figures_from_before_a_stricter_law_do_not_leave(new_world: Callable[..., World], tmp_path: Path) -> None:

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import zipfile
 from collections.abc import Iterator
 
+import openpyxl
 import pytest
 
 from gateway.demo.people import IN_FORCE, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
+from gateway.messages import text
 from gateway.outcome import Refused
 from gateway.overview import own_figures
 from gateway.publish.deciding import publish, review
@@ -103,6 +106,27 @@ def test_the_operator_looks_at_what_is_not_public(not_public: tuple[World, str])
     operator = person(then, "reader")
     assert [listed.release.id for listed in catalogue(then.gateway, operator)] == [release]
     assert levels(then, operator, release) == {"country"}
+
+
+def test_a_level_that_is_not_the_caller_s_is_not_there(not_for_swvs: tuple[World, str]) -> None:
+    """Whoever asks for one gets a refusal, and not an empty file with a receipt."""
+    world, release = not_for_swvs
+    before = events(world).count("release.downloaded")
+    for who, level in ((None, "site"), (None, "gemeente"), (swv(world), "gemeente"), (swv(world), "swv")):
+        assert isinstance(hold(world.gateway, who, release, Format.CSV, level=level), Refused)
+    assert hold(world.gateway, None, release, Format.CSV, level="site") == Refused("not-found")
+    assert events(world).count("release.downloaded") == before
+
+
+@pytest.mark.parametrize("form", [Format.XLSX, Format.ZIP])
+def test_a_school_s_own_file_says_that_it_is_its_own(not_for_swvs: tuple[World, str], form: Format) -> None:
+    """What is written of its own counts has no text of a release in it."""
+    world, _ = not_for_swvs
+    found = hold_own(world.gateway, world.site(0), TABLE, PERIOD, form)
+    assert not isinstance(found, Refused)
+    with zipfile.ZipFile(io.BytesIO(found.body)) as outer:
+        book = outer.read("verzuim.xlsx") if form is Format.ZIP else found.body
+    assert openpyxl.load_workbook(io.BytesIO(book))["Leesmij"]["A1"].value == text("files", "own_title", "nl")
 
 
 @pytest.mark.parametrize("gone", [False, True], ids=["not delivered", "erased"])

@@ -24,8 +24,24 @@ LINES = encode_rows(
 )
 
 
-def package() -> zipfile.ZipFile:
-    return zipfile.ZipFile(io.BytesIO(write_package(LINES, ABOUT, SIGNER.sign)))
+def package(*, own: bool = False) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(write_package(LINES, ABOUT, SIGNER.sign, own=own)))
+
+
+def words_of(found: zipfile.ZipFile) -> str:
+    """All that a package says in its dictionary and in its workbook."""
+    texts = [found.read("verzuim.csv-metadata.json")]
+    with zipfile.ZipFile(io.BytesIO(found.read("verzuim.xlsx"))) as book:
+        texts += map(book.read, book.namelist())
+    return b"\n".join(texts).decode()
+
+
+def test_a_site_s_own_table_does_not_call_itself_a_release() -> None:
+    """Its small counts are in it: every file that explains itself warns of them, and none says that they are hidden."""
+    release = ["aantallen vanaf vijf", "counts from five", "exact, met onderdrukking", "suppressed`", "0 tot en met 4"]
+    warning = ["kleine aantallen inbegrepen", "small counts included", "exact, zoals aangeleverd"]
+    assert [text for text in release + warning if text in words_of(package())] == release
+    assert [text for text in release + warning if text in words_of(package(own=True))] == warning
 
 
 def test_a_package_holds_every_form_as_it_is_downloaded() -> None:

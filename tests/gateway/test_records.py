@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.collections import load_contracts
+from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import MAX_BYTES, MAX_ROWS
 from gateway.messages import LANGUAGES, catalogue, rule_text
@@ -128,6 +130,68 @@ def test_a_number_of_a_workbook_has_its_fifteen_digits() -> None:
     """What stands as 12.3 in a workbook is read as 12.3, without the noise of its binary form."""
     sheet = read_xlsx(as_xlsx([["hours"], [12.299999999999999], [0.1 + 0.2], [1e15], [7.0]]))
     assert [cells for _, cells in sheet.rows] == [("12.3",), ("0.3",), ("1000000000000000",), ("7",)]
+
+
+def resized(book: bytes, ref: str) -> bytes:
+    """The same workbook, every sheet of which says to be of another size."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(book)) as before, zipfile.ZipFile(out, "w") as after:
+        for name in before.namelist():
+            said = re.sub(rb'(<dimension ref=")[^"]*', rb"\g<1>" + ref.encode(), before.read(name))
+            after.writestr(name, said)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("ref", ["A1", "A1:D5", "A1:B41", "A1:XFD1048576"])
+@pytest.mark.parametrize(
+    "book",
+    [
+        as_xlsx(rows()),
+        as_xlsx([[*row, BSN] for row in rows()]),
+        as_xlsx(rows(), ("visible", [["x", "nummer"], ["y", BSN]])),
+    ],
+    ids=["good", "number beside", "number on another sheet"],
+)
+def test_a_sheet_is_read_whole_whatever_size_it_says_to_be(book: bytes, ref: str) -> None:
+    """A tool that wrote its size wrong loses no row, and no number of a pupil hides outside of it."""
+    assert parse(resized(book, ref), COUNTS) == parse(book, COUNTS)
+    assert raw_in(resized(book, ref)) == raw_in(book)
+
+
+def test_a_row_far_below_on_a_second_sheet_is_not_waited_for() -> None:
+    """A sheet that numbers its only row in millions of millions is refused at the limit, not counted up to."""
+    out = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(as_xlsx([["x"]], ("visible", rows())))) as before,
+        zipfile.ZipFile(out, "w") as book,
+    ):
+        for name in before.namelist():
+            far = before.read(name).replace(b'<row r="1"', b'<row r="1000000000000"').replace(b'r="A1"', b'r="A9"')
+            book.writestr(name, far if name.endswith("sheet2.xml") else before.read(name))
+    assert broken(out.getvalue()) == {"FILE-ROWS"}
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+@pytest.mark.parametrize("first", ["Leerling", "Leerling (a; b)"])
+def test_a_number_is_seen_behind_every_delimiter(delimiter: str, first: str) -> None:
+    """An export with headings nobody knows is read by the delimiter it has most of, and looked through for others."""
+    export = as_csv([[first, "Bouw", "Klas"], [BSN, "onderbouw", "1a"]], delimiter)
+    found = raw_in(export)
+    assert found is not None
+    assert [(fault.rule, fault.row) for fault in found.faults] == [("RAW-NUMBER", 2)]
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_without_a_known_heading_the_first_line_tells_the_delimiter(delimiter: str) -> None:
+    """The one it has most of; a line of nothing but delimiters tells nothing."""
+    export = as_csv([["", "", ""], ["Leerling", "Bouw", "Klas"], [BSN, "onderbouw", "1a"]], delimiter)
+    sheet = read_csv(export, ())
+    assert (sheet.header, sheet.rows) == (("Leerling", "Bouw", "Klas"), ((3, (BSN, "onderbouw", "1a")),))
+
+
+def test_a_counts_file_may_begin_with_delimiters_only() -> None:
+    """A spreadsheet that saved an empty first row wrote `,,,`: the header comes after it."""
+    assert parse(b",,,\n" + as_csv(rows(), ","), COUNTS) == parse(as_csv(rows()), COUNTS)
 
 
 @pytest.mark.parametrize("first", [b"sep=;\r\n", b"\xef\xbb\xbfsep=;\n", b"SEP=,\n"])
@@ -408,6 +472,17 @@ def test_numbers_are_numbers_and_exact() -> None:
     assert isinstance(parse(json.dumps({**about, "counts": whole}).encode(), COUNTS), Parsed)
     far = document().replace(b"12.5", b"10." + b"0" * 34 + b"1")
     assert broken(far, RECORDS) == {"HOURS-FORM"}
+
+
+def test_a_document_has_no_more_entries_than_a_file_has_rows() -> None:
+    """Counts of a site are a few hundred lines: a million of them is refused before they are looked at one by one."""
+    about = {"collection": "absence-counts", "site": "00AB00", "period": "2026-2027-1"}
+    many = [{}] * (MAX_ROWS + 1)
+    for body, expected in (
+        (json.dumps({**about, "counts": many}).encode(), COUNTS),
+        (document(illness_counts=many), RECORDS),
+    ):
+        assert [(fault.rule, fault.row) for fault in faults(body, expected)] == [("FILE-ROWS", MAX_ROWS + 1)]
 
 
 def test_illness_above_authorised_is_refused() -> None:

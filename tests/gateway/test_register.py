@@ -139,6 +139,46 @@ def test_a_wrong_list_names_its_rows() -> None:
     ]
 
 
+VO = "vestigings_id,brin,school_name,municipality,municipality_code,PRO,VMBO,MAVO,HAVO,VWO,BRUGJAAR,vo_swv\n"
+
+
+@pytest.mark.parametrize(
+    ("yes", "no"), [("True", "False"), ("TRUE", "FALSE"), ("WAAR", "ONWAAR"), ("1", "0"), ("1", "")]
+)
+def test_what_a_site_offers_is_read_as_a_spreadsheet_wrote_it(yes: str, no: str) -> None:
+    """A list that was opened and saved in Dutch or in English says the same as DUO's own."""
+    body = f"{VO}02EB04,02EB,x,ASSEN,0106,{no},{no},{no},{yes},{yes},{no},VO2201\n".encode()
+    listing = read_listing(read_csv(body, LIST_COLUMNS))
+    assert isinstance(listing, Listing)
+    assert [site.subdivisions for site in listing.sites] == [("havo", "vwo")]
+
+
+def test_a_word_that_says_neither_yes_nor_no_is_a_fault() -> None:
+    """Not read as no: the site would be registered as undivided."""
+    body = f"{VO}02EB04,02EB,x,ASSEN,0106,ja,False,False,True,True,False,VO2201\n".encode()
+    assert [(fault.rule, fault.row, fault.column) for fault in _faults(body)] == [("LIST-FLAG", 2, "PRO")]
+
+
+def test_a_code_of_a_gemeente_is_checked_in_its_own_list_too() -> None:
+    """A row whose code is none is named, and the list is not registered."""
+    good = read_listing(read_csv(b"gemeente_code,gemeente\n344.0,UTRECHT\n", LIST_COLUMNS))
+    assert good == Listing((), {"GM0344": "Utrecht"})
+    found = _faults(b"gemeente_code,gemeente\n0344,UTRECHT\n3.44E+02,UTRECHT\n,ASSEN\n")
+    assert [(fault.rule, fault.row) for fault in found] == [("GEMEENTE-CODE", 3), ("GEMEENTE-CODE", 4)]
+
+
+def test_a_board_is_the_same_with_the_fraction_of_a_spreadsheet() -> None:
+    """41234.0 is 41234; what is no code of a board is a fault."""
+    rows = [f"{code},PO2505,0344,UTRECHT,{board},x" for code, board in (("00AB00", "41234.0"), ("00AB01", "41234"))]
+    header = "vestiging,po_swv,gemeente_code,gemeente,board,name\n"
+    listing = read_listing(read_csv((header + "\n".join(rows)).encode(), LIST_COLUMNS))
+    assert isinstance(listing, Listing)
+    assert {site.board for site in listing.sites} == {"ORG-41234"}
+    assert [fault.rule for fault in _faults(f"{header}00AB00,PO2505,0344,UTRECHT,4.1E+04,x\n".encode())] == [
+        "BOARD-CODE"
+    ]
+
+
 def test_the_operator_sees_until_when_the_service_takes_the_register(world: World, tmp_path: Path) -> None:
     """120 days from the day it was exported last; none before the first."""
     told = []
