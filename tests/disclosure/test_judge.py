@@ -59,7 +59,20 @@ def test_an_end_nobody_saw_is_no_proof(shops: Case, proof: Witnesses) -> None:
     assert not verdict(shops, proof)
 
 
+def wrapped(by: int) -> Witnesses:
+    """Changes of 2**62 four times over, which machine numbers add up to nothing, beside a change."""
+    number, unit = np.zeros(12, np.int32), np.array([S1, S1, S2, S2] * 3)
+    change = np.array([-by, by, by, -by] + [2**62] * 8)
+    return Witnesses(number, unit, np.array([0, 1] * 6), change, np.array([-1]))
+
+
 FALSE: dict[str, tuple[Witnesses, str]] = {
+    "adds up to what a machine cannot count": (wrapped(2), "is no possible table"),
+    "is more than any table": (witness(moved(2**30)), "is no possible table"),
+    "names a unit below the first": (witness({S1 - 4: [-2, 2], S2: [2, -2]}), "names what is not in the table"),
+    "names a unit after the last": (witness({S4 + 1: [-2, 2], S2: [2, -2]}), "names what is not in the table"),
+    "names a leaf after the last": (witness({S1: [-2, 0, 2]}), "names what is not in the table"),
+    "is for an insider there is not": (witness(moved(2), insider=7), "names what is not in the table"),
     "breaks a published total": (witness({S1: [-2, 2]}), "changes a cell that an outsider knows"),
     "moves a published shop": (witness({S1: [-2, 2], S3: [2, -2]}), "changes a cell that an outsider knows"),
     "changes a head-count": (witness({S1: [0, 2], S2: [0, -2]}), "changes a cell that an outsider knows"),
@@ -149,6 +162,11 @@ FRAMES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "shows a small figure": (lambda frame: shown(frame, "i1", 2), "shows a small figure"),
     "shows a small rest": (lambda frame: shown(frame, "i0", 40), "shows a small figure"),
     "shows another figure": (lambda f: f.assign(value=f["value"] + 1), "not the true one"),
+    "shows part of a person": (lambda f: f.assign(value=f["value"].astype(float) + 0.9), "not the true one"),
+    "shows what it hides elsewhere": (
+        lambda f: pd.concat([f[(f["shop"] == "s2") & (f["item"] == "i1")].assign(value=9), f]),
+        "changes a cell that an outsider knows",
+    ),
     "names an unknown shop": (lambda f: f.replace("s3", "s9"), "shop: no code 's9' at level 'shop'"),
 }  # fmt: skip
 
