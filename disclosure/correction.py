@@ -14,7 +14,7 @@ import pandas as pd
 
 from disclosure.errors import DisclosureError
 from disclosure.grid import Grid, build_grid
-from disclosure.hierarchy import Hierarchy, lay_out
+from disclosure.hierarchy import Hierarchy, as_codes, lay_out
 from disclosure.known import primary_of
 from disclosure.primary import FAR
 from disclosure.protect import Build, build
@@ -69,12 +69,14 @@ def correct(
         the minimum is hidden now. Their difference is not: an area that lost ten and gained twelve shows both figures.
 
     Raises:
-        DisclosureError: as `build`; a dimension called `version`; or a count that differs outside what was touched.
+        DisclosureError: as `build`, of old counts and of new; a dimension called `version`; a release without figures;
+            codes touched that do not exist; or a count that differs outside what was touched.
             A table cannot be protected either where the first release lets everybody compute a cell of the new one that
             is small: when all counts of a leaf go, what it left of a published margin becomes a cell. Then the first
             release has to stand.
     """
     counts = _split(old, new, terms)
+    _check(counts, released, terms, touched)
     both = _terms(counts, released, terms, touched)
     grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
     both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
@@ -132,9 +134,8 @@ def _split(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     if VERSION in terms.dimensions:
         raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
     names = list(terms.dimensions)
-    both = old[[*names, terms.count]].merge(
-        new[[*names, terms.count]], on=names, how="outer", suffixes=(f"_{OLD}", f"_{NEW}")
-    )
+    left, right = _checked(old, new, terms)
+    both = left.merge(right, on=names, how="outer", suffixes=(f"_{OLD}", f"_{NEW}"))
     before = both[f"{terms.count}_{OLD}"].fillna(0)
     after = both[f"{terms.count}_{NEW}"].fillna(0)
     kept = before.where(before < after, after)
@@ -143,6 +144,33 @@ def _split(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> pd.DataFrame:
         [both[names].assign(version=version).assign(**{terms.count: part}) for version, part in parts.items()],
         ignore_index=True,
     )
+
+
+def _checked(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> Iterator[pd.DataFrame]:
+    """The counts of both tables, each by itself a table that could be protected; codes as text."""
+    names = list(terms.dimensions)
+    for table in (old, new):
+        for name in names:
+            if name not in table.columns:
+                raise DisclosureError(f"{name}: no such column in the table")
+    grid = build_grid(terms.dimensions, pd.concat([old[names], new[names]]), terms.structural_zeros, None)
+    for table in (old, new):
+        read_counts(grid, table, terms.count)
+        codes = {name: as_codes(table[name]) for name in names}
+        yield pd.DataFrame({**codes, terms.count: pd.to_numeric(table[terms.count]).to_numpy()})
+
+
+def _check(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: Mapping[str, Sequence[str]]) -> None:
+    for column in ("value", "status"):
+        if column not in released.columns:
+            raise DisclosureError(f"released: no column {column!r}; give the frame of the release")
+    names = list(touched)
+    if len(names) != 1 or names[0] not in terms.dimensions:
+        raise DisclosureError(
+            f"touched: name one dimension and its leaf codes; there are {', '.join(terms.dimensions)}"
+        )
+    axis = lay_out(names[0], terms.dimensions[names[0]], counts[names[0]])
+    axis.positions(pd.Series(list(touched[names[0]]), dtype=object))
 
 
 def _terms(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: Mapping[str, Sequence[str]]) -> Terms:

@@ -3,10 +3,10 @@
 With sites as units a row is, say, (havo, illness, above10): every area, the unit itself included, has one cell per row.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -218,18 +218,20 @@ class Grid:
         listing = np.asarray(self.members @ (self.offered & shown[: self.areas.leaves]).astype(np.int64))
         return np.asarray((self.contributors != 1) | (listing == 1))
 
-    def above(self, pattern: Pattern) -> np.ndarray:
-        """R: the row that holds a row and has the levels of the pattern, -1 where there is none."""
-        totals = np.full(len(self.row_nodes), -1)
-        node = np.zeros(len(self.row_nodes), int)
-        known = np.ones(len(self.row_nodes), bool)
-        for position, axis in enumerate(self.profile):
-            parent = _parents(axis, pattern[axis.name]) if axis.name in pattern else np.arange(len(axis.codes))
-            place = parent[self.row_nodes[:, position]]
-            known &= place >= 0
-            node = node * len(axis.codes) + np.maximum(place, 0)
-        totals[known] = node[known]
-        return totals
+    def above(self, pattern: Pattern) -> Iterator[np.ndarray]:
+        """R, for each combination of levels the pattern names: the row of these that holds a row, -1 for none."""
+        parents = [
+            _parents(axis, pattern[axis.name]) if axis.name in pattern else [np.arange(len(axis.codes))]
+            for axis in self.profile
+        ]
+        for levels in product(*parents):
+            node = np.zeros(len(self.row_nodes), int)
+            known = np.ones(len(self.row_nodes), bool)
+            for position, parent in enumerate(levels):
+                place = parent[self.row_nodes[:, position]]
+                known &= place >= 0
+                node = node * len(parent) + np.maximum(place, 0)
+            yield np.where(known, node, -1)
 
     def along(self, name: str, change: Mapping[str, int]) -> np.ndarray:
         """F x P: a change of the leaves of one profile dimension, for each leaf of the others."""
@@ -306,13 +308,22 @@ def build_grid(
     shape = [axis.leaves for axis in axes]
     available = np.ones(shape, bool)
     if structural_zeros is not None:
-        if not set(structural_zeros.columns) & set(dimensions):
-            raise DisclosureError(f"structural_zeros: no column of {', '.join(dimensions)}")
-        free = slice(None)
-        available[
-            tuple(a.positions(structural_zeros[a.name]) if a.name in structural_zeros else free for a in axes)
-        ] = False
+        available[impossible(axes, structural_zeros)] = False
     return Grid(axes, unit, _as_units(available, unit))
+
+
+def impossible(axes: Sequence[Axis], zeros: pd.DataFrame) -> tuple[np.ndarray | slice, ...]:
+    """Where leaf combinations cannot exist: per dimension the places, all where there is no column of it.
+
+    Raises:
+        DisclosureError: a column of no dimension, no column at all, or an unknown code.
+    """
+    names = [axis.name for axis in axes]
+    unknown = [column for column in zeros.columns if column not in names]
+    if unknown or not len(zeros.columns):
+        what = f"no dimension {unknown[0]!r}" if unknown else "no column"
+        raise DisclosureError(f"structural_zeros: {what}; there are {', '.join(names)}")
+    return tuple(axis.positions(zeros[axis.name]) if axis.name in zeros else slice(None) for axis in axes)
 
 
 def _as_units(table: np.ndarray, unit: int) -> np.ndarray:
@@ -352,12 +363,14 @@ def _nodes(axis: Axis, pattern: Pattern) -> np.ndarray:
     return axis.select(pattern[axis.name]) if axis.name in pattern else np.ones(len(axis.codes), bool)
 
 
-def _parents(axis: Axis, wanted: str | Sequence[str]) -> np.ndarray:
-    """Per node the selected node that contains it, -1 where there is none."""
-    selected = np.flatnonzero(axis.select(wanted))
-    size = axis.members.sum(axis=1)
-    inside = (axis.members @ axis.members[selected].T).toarray() == size[:, None]
-    return np.where(inside.any(axis=1), selected[np.argmax(inside, axis=1)], -1)
+def _parents(axis: Axis, wanted: str | Sequence[str]) -> list[np.ndarray]:
+    """Of each level that has selected nodes: per node the one of them that contains it, -1 where there is none."""
+    selected, size = np.flatnonzero(axis.select(wanted)), axis.members.sum(axis=1)
+    found = []
+    for nodes in (selected[axis.level[selected] == level] for level in np.unique(axis.level[selected])):
+        inside = (axis.members @ axis.members[nodes].T).toarray() == size[:, None]
+        found.append(np.where(inside.any(axis=1), nodes[np.argmax(inside, axis=1)], -1))
+    return found
 
 
 def _kron(parts: Sequence[np.ndarray]) -> np.ndarray:

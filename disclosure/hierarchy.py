@@ -25,8 +25,8 @@ class Hierarchy:
         paths: per path the levels from just above the leaf to the top; all paths end in the same top level.
 
     Raises:
-        DisclosureError: a leaf, a column or a level of a path twice, a code with two parents on one path, or
-            paths that do not meet. Codes are compared as text: 1 and "1" are one.
+        DisclosureError: a leaf, a column or a level of a path twice, a code with two parents on one path, an empty
+            path, or paths that do not meet. Codes are compared as text: 1 and "1" are one.
     """
 
     leaf: str
@@ -70,6 +70,8 @@ class Hierarchy:
         if len({path[-1] for path in self.paths if path}) > 1:
             raise DisclosureError(f"{self.leaf}: the paths do not meet; let each end in the same top level")
         for path in self.paths:
+            if not path:
+                raise DisclosureError(f"{self.leaf}: a path without a level; leave it out")
             if len(set(path)) < len(path):
                 raise DisclosureError(f"{self.leaf}: a level stands twice in the path {', '.join(path)}")
             for lower, upper in pairwise(path):
@@ -187,8 +189,15 @@ def lay_out(name: str, hierarchy: Hierarchy, codes: pd.Series) -> Axis:
         name: the dimension.
         hierarchy: its description.
         codes: leaf codes in the data; they define the members of a separate dimension and are ignored otherwise.
+
+    Raises:
+        DisclosureError: a separate dimension without codes, or with one that is missing.
     """
     if hierarchy.lookup is None:
+        if not len(codes):
+            raise DisclosureError(f"{name}: the table is empty, and its codes are all that says which there are")
+        if codes.isna().any():
+            raise DisclosureError(f"{name}: a code is missing")
         leaves = np.unique(as_codes(codes.drop_duplicates()))
         return Axis(
             name, 0, (name,), np.zeros(len(leaves), int), leaves, sparse.csr_array(sparse.identity(len(leaves), int))

@@ -85,8 +85,9 @@ def _ends(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs x R: whether a remainder (`value`, after `taken`) is small, and the ends that must stay possible."""
     units = grid.areas.leaves
-    inside = share @ np.maximum(primary.totals[:units], 0)
-    totals = np.where(primary.totals[areas] >= 0, primary.totals[areas] - inside, -1)
+    totals = primary.totals[:, areas]
+    for total, of in zip(totals, primary.totals, strict=True):
+        total[:] = np.where(total >= 0, total - share @ np.maximum(of[:units], 0), -1)
     most, least = (
         (grid.members @ each[:units])[areas] - share @ each[:units] for each in (primary.most, primary.least)
     )

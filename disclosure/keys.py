@@ -15,6 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from disclosure.errors import DisclosureError
+from disclosure.grid import impossible
 from disclosure.hierarchy import Axis, Hierarchy, as_codes, lay_out, unit_of
 from disclosure.rules import Inequality
 
@@ -71,12 +72,7 @@ class Keys:
         kinds = tuple(axis for axis in axes.values() if not axis.paths)
         available = np.ones((unit.leaves, *(axis.leaves for axis in profile)), bool)
         if structural_zeros is not None:
-            free = slice(None)
-            named = [
-                axis.positions(structural_zeros[axis.name]) if axis.name in structural_zeros else free
-                for axis in (unit, *profile)
-            ]
-            available[tuple(named)] = False
+            available[impossible((unit, *profile), structural_zeros)] = False
         return cls(unit, profile, kinds, axes[moves], available.reshape(unit.leaves, -1))
 
     @cached_property
@@ -106,18 +102,24 @@ class Keys:
         """The cells a query asks for: a level per dimension, the leaves where it names none.
 
         Raises:
-            DisclosureError: an unknown dimension or level.
+            DisclosureError: an unknown dimension or level, or what is no level: each row counts in one cell at most.
         """
         unknown = set(query) - {axis.name for axis in (self.unit, *self.profile)}
         if unknown:
             raise DisclosureError(f"no dimension {min(unknown)!r} to ask noisy figures of")
+        given: Mapping[str, object] = query
+        for name, level in given.items():
+            if not isinstance(level, str):
+                raise DisclosureError(f"{name}: ask for one level by name; codes of several would count a row twice")
         wanted = self.unit.select(query.get(self.unit.name, self.unit.levels[0]))
         chosen = np.ones(1, bool)
         for axis in self.profile:
             chosen = np.kron(chosen, axis.select(query.get(axis.name, axis.levels[0])))
         units, profiles = np.flatnonzero(wanted), np.flatnonzero(chosen)
-        pairs = np.repeat(units, len(profiles)), np.tile(profiles, len(units))
-        return self.crossed(*pairs)
+        cells = self.crossed(np.repeat(units, len(profiles)), np.tile(profiles, len(units)))
+        if cells.members.sum(axis=0).max(initial=0) > 1:
+            raise DisclosureError("a query counts an enrolment more than once; its loss would exceed its budget")
+        return cells
 
     def crossed(self, units: np.ndarray, profiles: np.ndarray) -> Cells:
         """The cells of pairs of nodes; pairs that no row belongs to are left out."""
@@ -137,10 +139,13 @@ class Keys:
         """Counts as n x kinds x steps; absent combinations are zero. Confidential.
 
         Raises:
-            DisclosureError: a count that is no whole number of 0 or more, a combination twice, a count where no row can
-                be, or kinds that do not count the same enrolments.
+            DisclosureError: no such column, a count that is no whole number of 0 or more, a combination twice, a count
+                where no row can be, or kinds that do not count the same enrolments.
         """
         axes = (self.unit, *self.profile, *self.kinds, self.steps)
+        absent = [name for name in (*(axis.name for axis in axes), count) if name not in counts.columns]
+        if absent:
+            raise DisclosureError(f"{absent[0]}: no such column in the table")
         place = [axis.positions(counts[axis.name]) for axis in axes]
         numbers = counts[count].to_numpy()
         if not np.issubdtype(numbers.dtype, np.integer) or (numbers < 0).any():

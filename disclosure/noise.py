@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache, partial
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -46,10 +46,12 @@ def sampler_of(mechanism: Mechanism, kinds: int) -> Sampler:
         kinds: how many tables one enrolment is counted in at once.
 
     Raises:
-        DisclosureError: no kinds.
+        DisclosureError: no kinds, or no such mechanism.
     """
     if kinds < 1:
         raise DisclosureError("a table without kinds: name at least one")
+    if mechanism not in get_args(Mechanism):
+        raise DisclosureError(f"no mechanism {mechanism!r}; there are {', '.join(get_args(Mechanism))}")
     return _gaussian(_root_above(2 * kinds)) if mechanism == "gaussian" else _laplace(2 * kinds)
 
 

@@ -97,12 +97,14 @@ def measure(
         design: what is asked.
 
     Raises:
-        DisclosureError: a design of single units alone, before a count is looked at; bad input, naming dimension and
+        DisclosureError: a design of single units alone, or with a query or noise that is none, before a count is looked
+            at; bad input, naming dimension and
             code but never a count.
     """
     keys = Keys.of(dimensions, moves=design.moves, structural_zeros=structural_zeros)
-    _demand_areas(keys, design)
-    return _measured(keys, keys.table(counts, count), design, sampler_of(design.mechanism, keys.shape[1]))
+    sampler = sampler_of(design.mechanism, keys.shape[1])
+    _demand(keys, design)
+    return _measured(keys, keys.table(counts, count), design, sampler)
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,14 +203,16 @@ def _measured(keys: Keys, table: np.ndarray, design: Design, sampler: Sampler) -
     return Measured(table[:, 0].sum(axis=1), tuple(answers))
 
 
-def _demand_areas(keys: Keys, design: Design) -> None:
+def _demand(keys: Keys, design: Design) -> None:
+    for ask in design.asks:
+        keys.cells(ask.query)
     if all(keys.is_near(ask.query) for ask in design.asks):
         raise DisclosureError("ask for the figures of some area too: single units alone leave its sums to chance")
 
 
 def _answers(keys: Keys, design: Design, values: Sequence[np.ndarray]) -> list[Answer]:
     sampler = sampler_of(design.mechanism, keys.shape[1])
-    _demand_areas(keys, design)
+    _demand(keys, design)
     return [
         Answer(
             keys.cells(ask.query).members.astype(float),

@@ -16,7 +16,7 @@ class Primary:
     """A x R masks and bounds, all following from the rule.
 
     Attributes:
-        totals: the known total of the row a cell belongs to, -1 where there is none.
+        totals: L x A x R, the known totals of the rows a cell belongs to, one layer per public margin, -1 where none.
         most: what a cell cannot exceed, given the known cells of it and of its units; from FAR where nothing says so.
         least: what a cell cannot be below, given what is known from elsewhere of it and of its units.
         known: cells everybody knows because they are public, or equal to a public total by structure.
@@ -41,18 +41,18 @@ class Primary:
 
 
 def row_totals(grid: Grid, values: np.ndarray, public: Sequence[Pattern]) -> tuple[np.ndarray, np.ndarray]:
-    """A x R: the known total each cell is part of (-1: none), and whether a cell is itself known."""
-    totals = np.full(values.shape, -1, np.int64)
+    """L x A x R: the known totals each cell is part of (-1: none); and A x R, whether a cell is itself known."""
+    layers = [np.zeros((0, *values.shape), np.int64)]
     known = grid.contributors == 0
     for pattern in public:
         areas, rows = grid.select(pattern)
         known |= np.outer(areas, rows)
         inner = {name: level for name, level in pattern.items() if name != grid.areas.name}
-        above = grid.above(inner)
-        held = np.outer(areas, above >= 0)
-        totals = np.where(held & (totals < 0), values[:, above], totals)
-        known |= held & (grid.support[:, above] == grid.support)
-    return totals, known
+        for above in grid.above(inner):
+            held = np.outer(areas, above >= 0)
+            layers.append(np.where(held, values[:, above], -1)[None])
+            known |= held & (grid.support[:, above] == grid.support)
+    return np.concatenate(layers), known
 
 
 def ceilings(grid: Grid, values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -74,17 +74,27 @@ def ceilings(grid: Grid, values: np.ndarray, known: np.ndarray) -> np.ndarray:
 def small_ends(
     rule: ThresholdRule, values: np.ndarray, totals: np.ndarray, most: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whether a count (or its rest) is small, and the lowest and highest (`most` at most) value it must keep open."""
-    rest = totals - values
-    below = (values >= rule.lowest) & (values <= rule.highest)
-    with_total = (totals >= 0) & rule.complements
-    above = with_total & (rest >= rule.lowest) & (rest <= rule.highest)
-    reach = np.where(totals >= 0, np.minimum(rule.highest, totals), rule.highest)
-    low = np.where(below, np.minimum(rule.lowest, reach), FAR)
-    high = np.where(below, reach, -FAR)
-    low = np.where(above, np.minimum(low, totals - reach), low)
-    high = np.where(above, np.maximum(high, totals - np.minimum(rule.lowest, reach)), high)
-    return below | above, low, np.where(below | above, np.minimum(high, most), high)
+    """Whether a count (or a rest) is small, and the lowest and highest (`most` at most) value it must keep open.
+
+    A reader is told that a cell is small, not which of its rests is: what must stay open is what any of them leaves.
+    """
+    small = (values >= rule.lowest) & (values <= rule.highest)
+    least = smallest_total(totals)
+    reach = np.minimum(rule.highest, least)
+    low = np.where(small, np.minimum(rule.lowest, reach), FAR)
+    high = np.where(small, reach, -FAR)
+    for total in totals if rule.complements else ():
+        rest, reach = total - values, np.minimum(rule.highest, total)
+        above = (total >= 0) & (rest >= rule.lowest) & (rest <= rule.highest)
+        low = np.where(above, np.minimum(low, total - reach), low)
+        high = np.where(above, np.maximum(high, total - np.minimum(rule.lowest, reach)), high)
+        small |= above
+    return small, low, np.where(small, np.minimum(high, np.minimum(most, least)), high)
+
+
+def smallest_total(totals: np.ndarray) -> np.ndarray:
+    """The least known total of each cell, FAR where there is none."""
+    return np.asarray(np.where(totals >= 0, totals, FAR).min(axis=0, initial=FAR))
 
 
 def find_primary(
@@ -108,7 +118,7 @@ def find_primary(
     """
     totals, known = row_totals(grid, values, public)
     most = ceilings(grid, values, known)
-    withheld = (totals >= 0) & (totals < rule.floor)
+    withheld = smallest_total(totals) < rule.floor
     small, low, high = small_ends(rule, values, totals, most)
     small &= watched & ~known
     told = small & listed & ~withheld

@@ -106,7 +106,7 @@ def build(
         table = read_counts(grid, counts, terms.count)
         problem = pose(grid, table.leaves, terms, seed=key)  # 2
         pattern = find_pattern(problem, key, executor, start)  # 3
-        shown = _shown(problem, pattern)
+        shown = _shown(problem, pattern, terms.rule)
         area, row = np.nonzero(problem.listed)
         codes, place = grid.named(area, row), (area, row)
         frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
@@ -117,11 +117,11 @@ def build(
         return Build(protected, pattern.witnesses, verdicts, utility(problem, codes, place, shown))
 
 
-def _shown(problem: Problem, pattern: Found) -> np.ndarray:
+def _shown(problem: Problem, pattern: Found, rule: ThresholdRule) -> np.ndarray:
     if pattern.left:
-        raise DisclosureError(
-            f"{_name_of(problem, next(iter(pattern.left)))} cannot be protected whatever else is hidden"
-        )
+        name = _name_of(problem, next(iter(pattern.left)))
+        why = "" if rule.zeros_are_small else "; hidden parts known to be 1 or more add up: let zeros be small too"
+        raise DisclosureError(f"{name} cannot be protected whatever else is hidden{why}")
     return np.asarray(pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden))
 
 

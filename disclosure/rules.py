@@ -15,14 +15,17 @@ class ThresholdRule:
     """A count is small when it is below `minimum`; small counts are neither shown nor derivable.
 
     Args:
-        minimum: the least count that may be shown, 2 or more.
-        zeros_are_small: whether 0 (and, with `complements`, everybody) is small too.
+        minimum: the least count that may be shown, 2 or more; 3 or more where zeros may be shown.
+        zeros_are_small: whether 0 (and, with `complements`, everybody) is small too. If not, a hidden small cell is
+            known to be 1 or more, so two of them in one sum exclude that this is 1. The promise is not shrunk by what
+            follows so from the rule itself: a table where two small cells make a small sum or rest is mostly refused.
         complements: whether the rest of a known total is held to the same rule.
         min_denominator: rows with a known total below this are withheld whole; as that follows from public figures, an
             outsider is not told which of their cells are small. 4 bands x 4 + 1 = 17 leaves room for any four bands.
 
     Raises:
-        DisclosureError: a minimum below 2, a negative denominator, or one that is no whole number.
+        DisclosureError: a minimum that leaves one small count only, a negative denominator, or one that is no whole
+            number.
     """
 
     minimum: int = 5
@@ -36,6 +39,8 @@ class ThresholdRule:
                 raise DisclosureError(f"{name} is {value!r}; give a whole number")
         if self.minimum < SMALLEST_MINIMUM:
             raise DisclosureError(f"minimum is {self.minimum}; a threshold below {SMALLEST_MINIMUM} protects nobody")
+        if self.highest <= self.lowest:
+            raise DisclosureError(f"minimum is {self.minimum} and zeros may be shown: give a minimum of 3 or more")
         if self.min_denominator < 0:
             raise DisclosureError("min_denominator is negative")
 

@@ -11,7 +11,7 @@ from disclosure.hierarchy import Axis, Hierarchy, as_codes
 from disclosure.rules import Inequality, Pattern, ThresholdRule
 
 Weight = tuple[Pattern, float]
-RESERVED = ("value", "status")
+RESERVED = ("value", "status", "cells", "published", "bound")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,7 +24,7 @@ class Terms:
         count: name of the count column (whole numbers, 0 or more).
         rule: when a count is small.
         public: margins everybody knows, as {dimension: level or list of codes}: published unless small, and
-            denominators of complements.
+            denominators of complements; a cell in several of them is held to each.
         publish: what to show, as a list of {dimension: level or list of codes}; what is left out is free; None is all.
         structural_zeros: leaf combinations that cannot exist; a dimension without a column is free.
         inequalities: what holds between members that do not add up, in every unit.
@@ -39,7 +39,7 @@ class Terms:
         weights: pairs of a pattern and a factor: how much more than others such cells are wanted; never from counts.
 
     Raises:
-        DisclosureError: a dimension called `value` or `status`, or weights that are no pairs.
+        DisclosureError: a dimension called as a column of a release or of its utility, or weights that are no pairs.
     """
 
     dimensions: Mapping[str, Hierarchy]
@@ -58,7 +58,7 @@ class Terms:
 
     def __post_init__(self) -> None:
         for name, hierarchy in self.dimensions.items():
-            if name in RESERVED:
+            if name in (*RESERVED, *(f"{other}_level" for other in self.dimensions)):
                 raise DisclosureError(f"{name}: a release has a column of this name; give the dimension another one")
             if not isinstance(hierarchy, Hierarchy):
                 raise DisclosureError(f"{name}: describe the dimension by a Hierarchy")

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from disclosure.attacker.relations import Relations, relate
 from disclosure.errors import DisclosureError
-from disclosure.hierarchy import Hierarchy
+from disclosure.hierarchy import Hierarchy, as_codes
 from disclosure.rules import Inequality, ThresholdRule
 
 CLOSE = 1e-6
@@ -48,13 +48,13 @@ def attack(
     relations = relate(dimensions, frame, structural_zeros)
     names = [column for axis in relations.axes for column in (axis.name, f"{axis.name}_level")]
     printed = _read(frame, "frame", names, "value")
-    wanted = _read(printed[printed["value"].isna()] if cells is None else cells, "cells", names)
+    asked = frame[frame["value"].isna()] if cells is None else cells
+    wanted = _read(asked, "cells", names)
     facts = _facts(printed, small, known, rule or ThresholdRule(), names)
-    result = wanted.reset_index(drop=True)
-    told = result.merge(_tightest(relations, facts, names), on=names, how="left")
+    told = wanted.merge(_tightest(relations, facts, names), on=names, how="left")
     floor, ceiling = _numbers(told["lower"], 0), _numbers(told["upper"], np.inf)
     lower, upper = _Programme(relations, facts, inequalities).bounds(relations.cells(wanted), floor, ceiling)
-    return result.assign(lower=pd.array(lower, "Int64"), upper=pd.array(upper, "Int64"))
+    return asked[names].reset_index(drop=True).assign(lower=pd.array(lower, "Int64"), upper=pd.array(upper, "Int64"))
 
 
 def _facts(
@@ -72,16 +72,21 @@ def _facts(
 
 
 def _read(cells: pd.DataFrame, what: str, names: list[str], *figures: str) -> pd.DataFrame:
-    """These columns of cells, figures as numbers."""
+    """These columns of cells, codes as text and figures as whole numbers."""
     absent = [column for column in (*names, *figures) if column not in cells.columns]
     if absent:
         raise DisclosureError(f"{what}: no column {absent[0]!r}")
     numbers = {column: pd.to_numeric(cells[column], errors="coerce") for column in figures}
     for column, number in numbers.items():
-        wrong = cells[number.isna() & cells[column].notna()]
-        if len(wrong):
-            raise DisclosureError(f"{what}: {column} of {', '.join(map(repr, wrong[names].iloc[0]))} is no number")
-    return cells[names].assign(**numbers)
+        given = number.to_numpy(float, na_value=np.nan)
+        for wrong, fault in (
+            (np.isnan(given) & cells[column].notna().to_numpy(), "no number"),
+            (~np.isnan(given) & (given != np.rint(given)), "no whole number"),
+        ):
+            if wrong.any():
+                name = ", ".join(map(repr, cells.loc[wrong, names].iloc[0]))
+                raise DisclosureError(f"{what}: {column} of {name} is {fault}")
+    return cells[names].assign(**{name: as_codes(cells[name]) for name in names}, **numbers)
 
 
 def _tightest(relations: Relations, facts: pd.DataFrame, names: list[str]) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from disclosure.attacker.knowledge import ENDLESS
 from disclosure.attacker.layout import Layout, lay_cells
 from disclosure.attacker.relations import relate
 from disclosure.attacker.sightings import Moved, Sightings
@@ -97,22 +98,32 @@ def _check_order(witnesses: Witnesses) -> None:
 def _check_frame(layout: Layout, frame: pd.DataFrame, stakes: Stakes, rule: ThresholdRule) -> None:
     shown = frame[frame["value"].notna()]
     place = layout.place(shown)
-    if (stakes.true[place] != shown["value"].to_numpy(np.int64)).any():
+    value = pd.to_numeric(shown["value"], errors="coerce").to_numpy(float, na_value=np.nan)
+    if (stakes.true[place] != value).any():
         raise DisclosureError("the frame shows a figure that is not the true one")
-    value = shown["value"].to_numpy(np.int64)
     if (stakes.small[place] | ((value >= rule.lowest) & (value <= rule.highest))).any():
         raise DisclosureError("the frame shows a small figure")
 
 
 def _check(layout: Layout, truth: np.ndarray, lines: np.ndarray, witnesses: Witnesses, insider: np.ndarray) -> Moved:
     """What each witness changes, if it is a possible table and leaves the units alone of the insider it is for."""
-    units = layout.members.shape[1]
+    units, leaves = layout.possible.shape
+    readers = int(insider.max(initial=-1)) + 1
+    for number, end in ((witnesses.unit, units), (witnesses.leaf, leaves), (witnesses.insider + 1, readers + 1)):
+        if ((number < 0) | (number >= end)).any():
+            raise DisclosureError("a witness names what is not in the table")
+    if ((witnesses.by <= -ENDLESS) | (witnesses.by >= ENDLESS)).any():
+        raise DisclosureError("a witness is no possible table")
     pair, place = np.unique(witnesses.number.astype(np.int64) * units + witnesses.unit, return_inverse=True)
     which, unit = pair // units, pair % units
     change = np.zeros((len(pair), layout.rows.shape[1]), np.int64)
     np.add.at(change, (place, witnesses.leaf), witnesses.by)
     after = truth[unit] + change
-    if (after < 0).any() or (change[~layout.possible[unit]] != 0).any() or (after @ lines.T < 0).any():
+    if (
+        ((after < 0) | (after >= ENDLESS)).any()
+        or (change[~layout.possible[unit]] != 0).any()
+        or (after @ lines.T < 0).any()
+    ):
         raise DisclosureError("a witness is no possible table")
     if (insider[unit] == np.where(witnesses.insider[which] >= 0, witnesses.insider[which], -2)).any():
         raise DisclosureError("a witness for an insider changes a unit of that insider")

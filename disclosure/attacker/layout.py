@@ -70,18 +70,21 @@ class Layout:
             rows = np.outer(rows, chosen).ravel()
         return areas, rows
 
-    def total_of(self, pattern: Pattern) -> np.ndarray:
-        """Per row the row with the pattern's level that contains it, -1 if none does."""
-        total = np.zeros(len(self.rows), int)
-        places = np.unravel_index(np.arange(len(total)), [len(axis.codes) for axis in self.others] or [1])
+    def totals_of(self, pattern: Pattern) -> list[np.ndarray]:
+        """Per row a row that the pattern names and that contains it, -1 if none does; codes of one level at a time."""
+        totals = [np.zeros(len(self.rows), int)]
+        places = np.unravel_index(np.arange(len(self.rows)), [len(axis.codes) for axis in self.others] or [1])
         for axis, node in zip(self.others, places, strict=False):
-            up = (
-                _containing(axis, axis.select(pattern[axis.name]))
-                if axis.name in pattern
-                else np.arange(len(axis.codes))
-            )
-            total = np.where((total < 0) | (up[node] < 0), -1, total * len(axis.codes) + up[node])
-        return total
+            ups = [np.arange(len(axis.codes))]
+            if axis.name in pattern:
+                chosen = axis.select(pattern[axis.name])
+                ups = [_containing(axis, chosen & (axis.level == level)) for level in set(axis.level[chosen].tolist())]
+            totals = [
+                np.where((total < 0) | (up[node] < 0), -1, total * len(axis.codes) + up[node])
+                for total in totals
+                for up in ups
+            ]
+        return totals
 
 
 def lay_cells(relations: Relations, unit: int) -> Layout:

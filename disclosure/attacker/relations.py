@@ -42,17 +42,37 @@ class Relations:
         return crossed([sparse.csr_array(axis.members[place]) for axis, place in zip(self.axes, nodes, strict=True)])
 
     def leaves(self, counts: pd.DataFrame, count: str) -> np.ndarray:
-        """The table as a vector over leaf combinations."""
+        """The table as a vector over leaf combinations.
+
+        Raises:
+            DisclosureError: a count that is no whole number from 0 to 2**30.
+        """
         places = [axis.positions(counts[axis.name]) for axis in self.axes]
+        numbers = pd.to_numeric(counts[count], errors="coerce").to_numpy(float, na_value=np.nan)
+        if not ((numbers >= 0) & (numbers < 2**30) & (numbers == np.floor(numbers))).all():
+            raise DisclosureError(f"{count}: not every count is a whole number of 0 or more")
         table = np.zeros(self.shape, np.int64)
-        np.add.at(table, tuple(places), counts[count].to_numpy(np.int64))
+        np.add.at(table, tuple(places), numbers.astype(np.int64))
         return table.ravel()
 
     def inequalities(self, given: Iterable[Inequality]) -> sparse.csr_array:
-        """One line per inequality and leaf of the dimensions it leaves free: larger - smaller, at least 0."""
+        """One line per inequality and leaf of the dimensions it leaves free: larger - smaller, at least 0.
+
+        Raises:
+            DisclosureError: an unknown dimension, or one that some cells name and others do not.
+        """
         lines = [sparse.csr_array((0, int(np.prod(self.shape))), dtype=np.int64)]
         for inequality in given:
-            named = {name for cell in (*inequality.smaller, *inequality.larger) for name in cell}
+            cells = (*inequality.smaller, *inequality.larger)
+            named = {name for cell in cells for name in cell}
+            unknown = named - {axis.name for axis in self.axes}
+            if unknown:
+                raise DisclosureError(f"inequality: no dimension {min(unknown)!r}")
+            for cell in cells:
+                if named - set(cell):
+                    raise DisclosureError(
+                        f"inequality: name a code of {min(named - set(cell))!r} in every cell, or in none"
+                    )
             larger, *more = [self._side(cell, named) for cell in inequality.larger]
             for side in more:
                 larger = larger + side
@@ -75,7 +95,7 @@ def relate(
     """Lay out the dimensions of a frame.
 
     Raises:
-        DisclosureError: a dimension without a column.
+        DisclosureError: a dimension without a column, or a column of structural zeros without a dimension.
     """
     missing = [name for name in dimensions if name not in frame.columns]
     if missing:
@@ -83,10 +103,14 @@ def relate(
     axes = tuple(lay_out(name, hierarchy, frame[name]) for name, hierarchy in dimensions.items())
     possible = np.ones([axis.leaves for axis in axes], bool)
     if structural_zeros is not None:
-        free = slice(None)
-        possible[tuple(a.positions(structural_zeros[a.name]) if a.name in structural_zeros else free for a in axes)] = (
-            False
-        )
+        for column in structural_zeros.columns.difference(list(dimensions)):
+            raise DisclosureError(f"structural_zeros: no dimension {column!r}")
+        if structural_zeros.columns.empty:
+            raise DisclosureError("structural_zeros: no column")
+        there = [
+            axis.positions(structural_zeros[axis.name]) if axis.name in structural_zeros else None for axis in axes
+        ]
+        possible[tuple(slice(None) if places is None else places for places in there)] = False
     return Relations(axes, possible.ravel())
 
 

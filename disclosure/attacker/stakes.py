@@ -61,14 +61,14 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
     values = layout.sums(truth)
     listed, fixed = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
     listed[place] = True
-    fixed[place] = frame["value"].notna().to_numpy()
+    fixed[layout.place(frame[frame["value"].notna()])] = True
     total, public_cells = _totals(layout, values, terms.public)
     watched = listed | worked_out.cells | _by_subtraction(layout, listed) | _watched(layout, terms.watch)
     watched &= ~public_cells
     room = _room(layout, values, public_cells)
     is_small, low, high = _ends(rule, values, total, room)
     small = is_small & watched
-    told = small & listed & ~((total >= 0) & (total < rule.floor))
+    told = small & listed & ~((total >= 0) & (total < rule.floor)).any(axis=0)
     lower, upper = np.where(told, low, -NONE), np.where(told, high, NONE)
     reach = np.zeros(values.shape, np.int64), room
     if terms.known is not None:
@@ -105,19 +105,18 @@ def _watched(layout: Layout, patterns: Sequence[Pattern]) -> np.ndarray:
 
 
 def _totals(layout: Layout, values: np.ndarray, public: Sequence[Pattern]) -> tuple[np.ndarray, np.ndarray]:
-    """The public total each cell is part of (-1: none), and which cells are public or equal to a public total."""
+    """The public totals each cell is part of, one after another (-1: none); and the cells public by one of them."""
     support = layout.sums(layout.possible.astype(np.int64))
-    total = np.full(values.shape, -1, np.int64)
+    totals: list[np.ndarray] = []
     known = support == 0
     for pattern in public:
         areas, rows = layout.matches(pattern)
-        whole = layout.total_of(
-            {name: level for name, level in pattern.items() if name != layout.relations.axes[layout.unit].name}
-        )
-        part = np.outer(areas, whole >= 0)
-        total = np.where(part & (total < 0), values[:, whole], total)
-        known |= np.outer(areas, rows) | (part & (support == support[:, whole]))
-    return total, known
+        known |= np.outer(areas, rows)
+        for whole in layout.totals_of(pattern):
+            part = np.outer(areas, whole >= 0)
+            totals.append(np.where(part, values[:, whole], -1))
+            known |= part & (support == support[:, whole])
+    return np.array(totals, np.int64).reshape(-1, *values.shape), known
 
 
 def _room(layout: Layout, values: np.ndarray, public_cells: np.ndarray) -> np.ndarray:
@@ -172,15 +171,23 @@ def _siblings(layout: Layout, listed: np.ndarray) -> np.ndarray:
 def _ends(
     rule: ThresholdRule, values: np.ndarray, total: np.ndarray, room: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which counts are small, themselves or in what they leave of the total, and the ends that must stay possible."""
-    reach = np.where(total >= 0, np.minimum(rule.minimum - 1, total), rule.minimum - 1)
-    start = np.minimum(0 if rule.zeros_are_small else 1, reach)
-    small = (values <= rule.minimum - 1) & (rule.zeros_are_small | (values > 0))
+    """Which counts are small, themselves or in what they leave of a total, and the ends that must stay possible.
+
+    Several totals (the first axis) may be nearly reached: all that is small beside one of them must stay possible.
+    """
+    room = np.minimum(room, np.where(total >= 0, total, NONE).min(axis=0, initial=NONE))
+    reach = np.minimum(rule.minimum - 1, np.where(total >= 0, total, NONE))
+    first = 0 if rule.zeros_are_small else 1
     rest = total - values
-    nearly = (total >= 0) & (rest <= rule.minimum - 1) & (rule.zeros_are_small | (rest > 0)) & rule.complements
-    low = np.where(small, start, np.where(nearly, total - reach, 0))
-    high = np.where(nearly, total - start, np.where(small, reach, 0))
-    return small | nearly, low, np.minimum(high, room)
+    nearly = (total >= 0) & (rest <= rule.minimum - 1) & (rest >= first) & rule.complements
+    small = (values <= rule.minimum - 1) & (values >= first)
+    least = reach.min(axis=0, initial=rule.minimum - 1)
+    low = np.where(nearly, total - reach, NONE).min(axis=0, initial=NONE)
+    high = np.where(nearly, total - np.minimum(first, reach), 0).max(axis=0, initial=0)
+    low = np.where(small, np.minimum(low, np.minimum(first, least)), low)
+    high = np.where(small, np.maximum(high, least), high)
+    at_stake = small | nearly.any(axis=0)
+    return at_stake, np.where(at_stake, low, 0), np.minimum(high, room)
 
 
 def _in_areas(cells: np.ndarray, area: np.ndarray, rows: int) -> np.ndarray:
@@ -216,8 +223,9 @@ def _margins(
         alone, given = (_in_areas(each, area, values.shape[1]) for each in lines)
         mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
-        inside = np.asarray(mine @ np.maximum(total[:units][own], 0))
-        left = np.where(total[area] >= 0, total[area] - inside, -1)
+        here = total[:, area]
+        inside = np.array([mine @ np.maximum(each[:units][own], 0) for each in total]).reshape(here.shape)
+        left = np.where(here >= 0, here - inside, -1)
         room = np.minimum(most[area] - share, all_most[area] - mine @ most[:units][own])
         small, low, high = _ends(rule, values[area] - share, left, room)
         low = np.maximum(low, np.maximum(least[area] - share, all_least[area] - mine @ least[:units][own]))

@@ -87,6 +87,16 @@ def test_order_between_members_that_do_not_add_up() -> None:
     assert table[["shop", "lower", "upper"]].to_numpy().tolist() == [["s1", 4, 5], ["s2", 8, 9]]
 
 
+def test_codes_are_compared_as_text() -> None:
+    """Codes that are numbers in one frame and text in the other are the same; the answer has those of the frame."""
+    lookup = pd.DataFrame({"shop": [1, 2], "town": "t1", "all": "all"})
+    dimensions = {"shop": Hierarchy("shop", lookup, paths=[("town", "all")])}
+    frame = pd.DataFrame({"shop": [1, 2], "shop_level": "shop", "value": pd.array([pd.NA, 5], "Int64")})
+    known = pd.DataFrame({"shop": ["1"], "shop_level": "shop", "lower": 2, "upper": 3})
+    table = attack(frame, dimensions=dimensions, known=known)
+    assert table.to_numpy().tolist() == [[1, "shop", 2, 3]]
+
+
 def test_nothing_suppressed_leaves_nothing_to_compute() -> None:
     """A full table gives an empty answer."""
     assert found(printed(s1=1, s2=2, t1=3)) == {}
@@ -118,6 +128,19 @@ FAULTS: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "a frame without a level": (printed(s1=None).drop(columns="shop_level"), {}, "frame: no column 'shop_level'"),
     "a mark instead of a figure": (
         printed(s1=None).assign(value="<5"), {}, "frame: value of 's1', 'shop' is no number",
+    ),
+    "part of a person": (printed(s1=None).assign(value=2.5), {}, "frame: value of 's1', 'shop' is no whole number"),
+    "knowledge of parts": (
+        printed(s1=None), {"known": cell("s1", lower=2.5, upper=4)}, "known: lower of 's1', 'shop' is no whole number",
+    ),
+    "a column of no dimension": (
+        printed(s1=None), {"structural_zeros": pd.DataFrame({"shoop": ["s1"]})}, "no dimension 'shoop'",
+    ),
+    "an order of no dimension": (
+        printed(s1=None), {"inequalities": [Inequality({"mood": "a"}, {"mood": "b"})]}, "no dimension 'mood'",
+    ),
+    "an order that names a dimension once": (
+        printed(s1=None), {"inequalities": [Inequality({"shop": "s1"}, {})]}, "name a code of 'shop' in every cell",
     ),
     "knowledge without bounds": (printed(s1=None), {"known": cell("s1")}, "known: no column 'lower'"),
     "an unknown cell to bound": (printed(s1=None), {"cells": cell("s9")}, "shop: no code 's9'"),

@@ -188,6 +188,40 @@ def test_change_outside_what_was_touched_is_refused(town: Case) -> None:
         corrected(town, after, ["s0"])
 
 
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "an old count that is missing": ({"old": {"n": np.nan}}, "n: the count of shop .* is missing or no number"),
+    "a new count that is missing": ({"new": {"n": np.nan}}, "n: the count of shop .* is missing or no number"),
+    "a new count that is no number": ({"new": {"n": "many"}}, "n: the count of shop .* is missing or no number"),
+    "a new count that is negative": ({"new": {"n": -1}}, "n: the count of shop .* is negative"),
+    "an old table without a column": ({"old": {"mood": None}}, "mood: a code is missing"),
+    "nothing touched": ({"touched": {}}, "touched: name one dimension and its leaf codes; there are shop, item, mood"),
+    "two dimensions touched": ({"touched": {"shop": ["s0"], "item": ["i0"]}}, "touched: name one dimension"),
+    "an unknown dimension touched": ({"touched": {"street": ["x"]}}, "touched: name one dimension"),
+    "an unknown shop touched": ({"touched": {"shop": ["s0", "s9"]}}, "shop: unknown code 's9'"),
+    "a release without its states": ({"released": "status"}, "released: no column 'status'"),
+    "a release without its figures": ({"released": "value"}, "released: no column 'value'"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_fault_of_a_correction_is_named(town: Case, fault: str) -> None:
+    """A missing count is no nought, and what was touched exists: refused by name before anything is searched."""
+    changes, message = FAULTS[fault]
+    counts = {name: town.counts.assign(**changes.get(name, {})) for name in ("old", "new")}
+    cells = town.cells[LEVELS].assign(value=pd.NA, status="suppressed")
+    frame = cells.drop(columns=changes["released"]) if "released" in changes else cells
+    touched = changes.get("touched", {"shop": ["s0"]})
+    with pytest.raises(DisclosureError, match=message):
+        correct(counts["old"], counts["new"], frame, Terms(**town.arguments()), touched=touched, seed=SEED)
+
+
+def test_counts_that_are_text_are_corrected_alike(town: Case) -> None:
+    """Old numbers and new text are compared as numbers."""
+    after = changed(town, {("s0", "m"): [30, 22, 9]})
+    text = replace(after, counts=after.counts.astype({"n": str}))
+    assert corrected(town, text, ["s0"])[1].protected.frame.equals(corrected(town, after, ["s0"])[1].protected.frame)
+
+
 @pytest.mark.parametrize("late", [["s0"], ["s0", "s3"], ["s0", "s2", "s4"]])
 def test_late_shop_is_added_without_a_trace_of_its_small_counts(town: Case, late: Sequence[str]) -> None:
     """What a late shop adds to every sum is its own figure: small ones stay hidden there and above."""

@@ -103,6 +103,15 @@ FAULTS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: Hierarchy("shop", SHOPS.assign(shop=[None, "s1", "s3"]), paths=LINKED),
         "shop: a leaf without a code",
     ),
+    "a path of nothing": (lambda: Hierarchy("shop", SHOPS, paths=[()]), "shop: a path without a level; leave it out"),
+    "a list without codes": (
+        lambda: lay_out("mood", Hierarchy.separate("mood"), pd.Series([], dtype=object)),
+        "mood: the table is empty",
+    ),
+    "a list with a code that is missing": (
+        lambda: lay_out("mood", Hierarchy.separate("mood"), pd.Series(["m", None])),
+        "mood: a code is missing",
+    ),
     "an unknown leaf": (lambda: axis().positions(pd.Series(["s1", "s9"])), "shop: unknown code 's9'"),
     "a code of another level": (lambda: axis().positions(pd.Series(["t1"])), "shop: unknown code 't1'"),
     "an unknown level": (lambda: axis().select("street"), "shop: no level 'street'; levels are shop, town, all, chain"),

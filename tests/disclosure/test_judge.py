@@ -60,6 +60,10 @@ def test_an_end_nobody_saw_is_no_proof(shops: Case, proof: Witnesses) -> None:
 
 
 FALSE: dict[str, tuple[Witnesses, str]] = {
+    "names a unit below the first": (witness({S1 - 4: [-2, 2], S2: [2, -2]}), "names what is not in the table"),
+    "names a unit after the last": (witness({S4 + 1: [-2, 2], S2: [2, -2]}), "names what is not in the table"),
+    "names a leaf after the last": (witness({S1: [-2, 0, 2]}), "names what is not in the table"),
+    "is for an insider there is not": (witness(moved(2), insider=7), "names what is not in the table"),
     "breaks a published total": (witness({S1: [-2, 2]}), "changes a cell that an outsider knows"),
     "moves a published shop": (witness({S1: [-2, 2], S3: [2, -2]}), "changes a cell that an outsider knows"),
     "changes a head-count": (witness({S1: [0, 2], S2: [0, -2]}), "changes a cell that an outsider knows"),
@@ -123,6 +127,17 @@ def test_witness_outside_a_known_bound_is_refused(shops: Case) -> None:
         verdict(shops, witness(moved(2)), known=known)
 
 
+def test_changes_that_a_machine_adds_up_to_nothing_are_refused() -> None:
+    """2 + 1022 + 3 x 2**62 + (2**62 - 1024) is 2**64, which whole numbers of 64 bits take for nought."""
+    by = [2, 1022, 2**62, 2**62, 2**62, 2**62 - 1024]
+    table = case([(f"s{n}", "t", "c", "o") for n in range(6)], {(f"s{n}", "m"): [40, 2 + 10 * n] for n in range(6)})
+    table = replace(table, public=())
+    hidden = [(f"s{n}", item) for n in range(6) for item in ("i1", "any")]
+    lie = Witnesses(np.zeros(6, int), np.arange(6), np.ones(6, int), np.array(by), np.array([-1]))
+    with pytest.raises(DisclosureError, match="no possible table"):
+        verdict(table, lie, hidden)
+
+
 def test_witness_does_not_convince_whose_shops_it_changes(shops: Case) -> None:
     """The owner of s2 knows that s2 is as it is: tables that change s2 prove nothing to it."""
     proof = witness(moved(-2), moved(2))
@@ -149,6 +164,11 @@ FRAMES: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "shows a small figure": (lambda frame: shown(frame, "i1", 2), "shows a small figure"),
     "shows a small rest": (lambda frame: shown(frame, "i0", 40), "shows a small figure"),
     "shows another figure": (lambda f: f.assign(value=f["value"] + 1), "not the true one"),
+    "shows part of a person": (lambda f: f.assign(value=f["value"].astype(float) + 0.9), "not the true one"),
+    "shows what it hides elsewhere": (
+        lambda f: pd.concat([f[(f["shop"] == "s2") & (f["item"] == "i1")].assign(value=9), f]),
+        "changes a cell that an outsider knows",
+    ),
     "names an unknown shop": (lambda f: f.replace("s3", "s9"), "shop: no code 's9' at level 'shop'"),
 }  # fmt: skip
 

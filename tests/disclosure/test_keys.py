@@ -1,15 +1,18 @@
 """The layout of a table with noise follows from the register alone."""
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from disclosure import perturb
 from disclosure.errors import DisclosureError
 from disclosure.hierarchy import Hierarchy
 from disclosure.keys import Keys
-from disclosure.perturb import measure
+from disclosure.perturb import Ask, Design, measure
 from tests.disclosure.noise_checks import check_keys
-from tests.disclosure.noisy_world import QUERIES, ZEROS, counts_of, dimensions
+from tests.disclosure.noisy_world import QUERIES, ZEROS, arguments, counts_of, dimensions
 
 KEYS = Keys.of(dimensions(), moves="step", structural_zeros=ZEROS)
 
@@ -25,6 +28,30 @@ def test_a_query_has_one_cell_per_key(query: dict[str, str], cells: int) -> None
     members = KEYS.cells(query).members
     assert members.shape == (cells, 14)
     assert members.max() == 1
+
+
+@pytest.mark.parametrize(
+    "query", [{"shop": ["s1", "all"]}, {"shop": ["s1"]}, {"item": ["apple", "any"]}, {"shop": "x"}]
+)
+def test_a_query_of_anything_but_levels_is_refused_unseen(query: Any) -> None:  # noqa: ANN401  what is no query
+    """Codes of several levels would count an enrolment as often, at the price of once; no count is looked at."""
+    design = Design("gaussian", (Ask(query, 1000), Ask({"shop": "all"}, 1000)), moves="step")
+    with pytest.raises(DisclosureError, match=r"ask for one level by name|no level"):
+        measure(pd.DataFrame(), **arguments(), design=design)
+
+
+def test_no_noise_but_two_is_drawn() -> None:
+    """A mechanism nobody knows is refused before a count is looked at, and is not taken for Laplace."""
+    design = Design("gauss", (Ask({"shop": "all"}, 1000),), moves="step")  # type: ignore[arg-type]  on purpose
+    with pytest.raises(DisclosureError, match="no mechanism 'gauss'; there are gaussian, laplace"):
+        measure(pd.DataFrame(), **arguments(), design=design)
+
+
+@pytest.mark.parametrize("column", ["mood", "sise"])
+def test_rows_that_cannot_exist_are_named_by_their_dimensions(column: str) -> None:
+    """A column that says nothing of rows, misspelt or not, is not read as if every row were meant."""
+    with pytest.raises(DisclosureError, match=f"structural_zeros: no dimension '{column}'"):
+        Keys.of(dimensions(), moves="step", structural_zeros=ZEROS.assign(**{column: "x"}))
 
 
 def test_a_table_and_its_frame_are_the_same() -> None:
@@ -68,6 +95,8 @@ def test_members_without_a_lookup_are_refused() -> None:
     (lambda frame: frame.iloc[1:], "different totals"),
     (lambda frame: frame.assign(shop="s1", item="pear").iloc[:1], "impossible"),
     (lambda frame: frame.assign(shop="elsewhere"), "unknown code"),
+    (lambda frame: frame.drop(columns="n"), "n: no such column"),
+    (lambda frame: frame.drop(columns="mood"), "mood: no such column"),
 ])  # fmt: skip
 def test_wrong_counts_are_refused_without_a_figure(change: object, message: str) -> None:
     """Every fault of a table is an error that says what is wrong and never how much was counted."""

@@ -2,13 +2,16 @@
 
 import importlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from disclosure import DisclosureError, Hierarchy, Inequality, ThresholdRule, protect
+from disclosure import DisclosureError, Hierarchy, Inequality, Terms, ThresholdRule, attack, build, protect
+from disclosure.attacker import judge
 from tests.disclosure.world import SEED, Case, at_random, case
 
 CLEANUP = importlib.import_module("disclosure.secondary.cleanup")
@@ -137,6 +140,57 @@ def test_complement_of_a_total_is_small_too() -> None:
     assert frame.loc[("s3", "i0"), "status"] == "suppressed"
 
 
+MARGINS = [{"item": "group"}, {"item": "any"}]
+
+
+def grouped(counts: dict[str, list[int]]) -> Case:
+    """Shops that sell three items of one group and one of another."""
+    places = [(shop, f"t{n // 2}", f"c{n % 2}", "o") for n, shop in enumerate(counts)]
+    return case(places, {(shop, "m"): line for shop, line in counts.items()})
+
+
+def terms_of(table: Case, public: Sequence[dict[str, str | list[str]]]) -> Terms:
+    """The terms with items in groups, and these margins public."""
+    items = pd.DataFrame({"item": ["i0", "i1", "i2", "i3"], "group": list("gggh"), "any": "any"})
+    laid = {**table.dimensions, "item": Hierarchy("item", items, paths=[("group", "any")])}
+    return Terms(**{**table.arguments(), "dimensions": laid, "public": public})
+
+
+@pytest.mark.parametrize("public", [*permutations(MARGINS), [{"item": ["any", "g", "h"]}]])
+def test_rest_of_any_public_total_is_small(public: Sequence[dict[str, str | list[str]]]) -> None:
+    """Beside a public total of 154, 50 tells nothing; beside the 54 of its group it gives the other four away."""
+    table = grouped({"s0": [50, 2, 2, 100], "s1": [60, 20, 30, 100]})
+    terms = terms_of(table, public)
+    made = build(table.counts, terms, seed=SEED)
+    frame = made.protected.frame
+    at = (frame["shop"] == "s0") & (frame["item"] == "i0")
+    assert frame.loc[at, "status"].tolist() == ["suppressed"]
+    with pytest.raises(DisclosureError, match="shows a small figure"):
+        judge(frame.assign(value=frame["value"].mask(at, 50)), table.counts, terms, made.witnesses)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_no_rest_of_several_public_totals_is_narrowed(seed: int) -> None:
+    """Whatever else is public: a cell beside which a total leaves less than five may leave any of 0 to 4."""
+    rng = np.random.default_rng(seed)
+    counts = {f"s{n}": [int(rng.integers(40, 60)), *rng.integers(0, 7, 2).tolist(), 30] for n in range(6)}
+    table = grouped(counts)
+    terms = terms_of(table, MARGINS)
+    frame = build(table.counts, terms, seed=SEED).protected.frame
+    assert frame.equals(build(table.counts, terms_of(table, MARGINS[::-1]), seed=SEED).protected.frame)
+    group = {shop: sum(line[:3]) for shop, line in counts.items()}
+    shops, items = (frame[name].isin(codes) for name, codes in (("shop", counts), ("item", ["i0", "i1", "i2"])))
+    cells = frame[shops & items].reset_index(drop=True)
+    total = cells["shop"].map(group)
+    true = [counts[shop][int(item[1])] for shop, item in zip(cells["shop"], cells["item"], strict=True)]
+    cells = cells.assign(upper=total.where(total - true < 5, 4), lower=(total - 4).where(total - true < 5, 0))
+    cells = cells[(total - true < 5) | (np.array(true) < 5)].drop(columns=["value", "status"]).reset_index(drop=True)
+    known = frame[frame["item"].isin(["g", "h", "any"])].assign(lower=lambda f: f["value"], upper=lambda f: f["value"])
+    found = attack(frame, dimensions=terms.dimensions, small=cells, known=known, cells=cells)
+    assert len(cells) > 0
+    assert found[["lower", "upper"]].astype(int).equals(cells[["lower", "upper"]].astype(int))
+
+
 def test_big_rest_of_a_small_cell_is_hidden_with_it() -> None:
     """Where rests may be seen, 50 of a public 53 would still give away the three: it gives way with them."""
     table = case(PLACES, {**COUNTS, ("s2", "m"): [50, 3]}, rule=ThresholdRule(complements=False))
@@ -155,6 +209,18 @@ def test_zeros_may_be_shown_where_the_rule_says_so() -> None:
     frame = table.build(publish=[{"shop": "shop"}]).protected.frame.set_index(["shop", "item"])
     assert frame.loc[("s1", "i1"), "value"] == 0
     assert frame.loc[("s2", "i1"), "status"] == "suppressed"
+
+
+def test_small_sum_of_small_cells_is_refused_where_zeros_may_be_shown() -> None:
+    """Two shops of one or more make no town of one: the refusal says that the rule is why."""
+    table = case(
+        PLACES,
+        {**COUNTS, ("s1", "m"): [40, 1], ("s2", "m"): [40, 1], ("s3", "m"): [60, 0]},
+        rule=ThresholdRule(zeros_are_small=False),
+        public=(),
+    )
+    with pytest.raises(DisclosureError, match="known to be 1 or more add up: let zeros be small too"):
+        table.build()
 
 
 def test_structural_zero_is_no_cell(shops: Case) -> None:
@@ -184,6 +250,7 @@ REFUSED = {
     "twice": (lambda t: pd.concat([t, t.iloc[:1]]), "'s1'.*twice"),
     "unknown": (lambda t: t.assign(shop="s9"), "unknown code 's9'"),
     "column": (lambda t: t.drop(columns="item"), "item: no such column"),
+    "missing code": (lambda t: t.assign(mood=None), "mood: a code is missing"),
     "count": (lambda t: t.drop(columns="n"), "n: no such column"),
 }
 
@@ -195,6 +262,12 @@ def test_bad_counts_are_refused_by_name(shops: Case, fault: str) -> None:
     with pytest.raises(DisclosureError, match=message) as refusal:
         protect(spoil(shops.counts), seed=SEED, **shops.arguments())
     assert "40" not in str(refusal.value)
+
+
+def test_counts_that_are_text_are_read_alike(shops: Case) -> None:
+    """Suppressor and judge read 12, "12" and "12.0" as the same count."""
+    text = replace(shops, counts=shops.counts.assign(n=[f"{n}.0" for n in shops.counts["n"]]))
+    assert text.build().protected.frame.equals(shops.build().protected.frame)
 
 
 def test_known_bounds_that_exclude_the_truth_are_refused(shops: Case) -> None:

@@ -44,15 +44,15 @@ def test_small_count_and_the_ends_it_must_keep(
     rule: ThresholdRule, count: int, total: int, ends: tuple[int, int] | None
 ) -> None:
     """A count or the rest of its known total (-1: none) that is small must stay possible from one end to the other."""
-    small, low, high = small_ends(rule, np.array([count]), np.array([total]), np.array([count + 99]))
+    small, low, high = small_ends(rule, np.array([count]), np.array([[total]]), np.array([count + 99]))
     assert ((int(low[0]), int(high[0])) if small[0] else None) == ends
 
 
-@given(st.integers(2, 12), st.booleans(), st.integers(0, 60), st.integers(0, 60))
+@given(st.integers(3, 12), st.booleans(), st.integers(0, 60), st.integers(0, 60))
 def test_truth_lies_between_the_ends(minimum: int, zeros: bool, count: int, rest: int) -> None:
     """Whatever the rule, what must stay possible includes what is true, and never more than the known total."""
     rule = ThresholdRule(minimum=minimum, zeros_are_small=zeros)
-    small, low, high = small_ends(rule, np.array([count]), np.array([count + rest]), np.array([count]))
+    small, low, high = small_ends(rule, np.array([count]), np.array([[count + rest]]), np.array([count]))
     assert not small[0] or 0 <= low[0] <= count <= high[0] <= count + rest
 
 
@@ -65,10 +65,17 @@ def test_row_below_the_floor_may_have_both_small() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"minimum": 1}, {"minimum": 0}, {"minimum": 2.5}, {"min_denominator": -1}, {"min_denominator": None}],
+    [
+        {"minimum": 1},
+        {"minimum": 0},
+        {"minimum": 2.5},
+        {"minimum": 2, "zeros_are_small": False},
+        {"min_denominator": -1},
+        {"min_denominator": None},
+    ],
 )
 def test_rule_that_protects_nobody_is_refused(settings: dict[str, Any]) -> None:
-    """A threshold of one, of half a person or of nothing at all, and a negative denominator are mistakes."""
+    """A threshold of one or of half a person, one that leaves one small count only, and a negative denominator."""
     with pytest.raises(DisclosureError, match=r"minimum is|min_denominator is"):
         ThresholdRule(**settings)
 

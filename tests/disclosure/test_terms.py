@@ -40,14 +40,24 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "a dimension called as a column of the release": (
         {"dimensions": {"status": Hierarchy.separate("status")}}, "status: a release has a column of this name",
     ),
+    "a dimension called as a level of the release": (
+        {"dimensions": {name: Hierarchy.separate(name) for name in ("shop", "shop_level")}},
+        "shop_level: a release has a column of this name",
+    ),
+    "a dimension called as a column of the utility": (
+        {"dimensions": {"bound": Hierarchy.separate("bound")}}, "bound: a release has a column of this name",
+    ),
     "a seed that is text": ({"seed": "0123456789abcdef"}, "seed: give at least 16 secret bytes, not str"),
     "a seed that is a number": ({"seed": 5}, "seed: give at least 16 secret bytes, not int"),
     "a wish that is no number": ({"weights": [({}, float("nan"))]}, "weights: a factor is no positive number"),
     "unknown code of a structural zero": (
         {"structural_zeros": pd.DataFrame({"shop": ["s9"]})}, "shop: unknown code 's9'",
     ),
+    "structural zeros of no dimension": (
+        {"structural_zeros": pd.DataFrame({"shop": ["s1"], "itm": ["i1"]})}, "structural_zeros: no dimension 'itm'",
+    ),
     "structural zeros of nothing": (
-        {"structural_zeros": pd.DataFrame({"street": ["x"]})}, "structural_zeros: no column of shop, item, mood",
+        {"structural_zeros": pd.DataFrame(index=[0])}, "structural_zeros: no column; there are shop, item, mood",
     ),
     "unknown unit of an insider": (
         {"coalitions": pd.DataFrame({"shop": ["s9"], "insider": ["x"]})}, "shop: unknown code 's9'",
