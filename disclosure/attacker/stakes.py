@@ -223,9 +223,8 @@ def _margins(
         alone, given = (_in_areas(each, area, values.shape[1]) for each in lines)
         mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
-        here = total[:, area]
-        inside = np.array([mine @ np.maximum(each[:units][own], 0) for each in total]).reshape(here.shape)
-        left = np.where(here >= 0, here - inside, -1)
+        inside = np.array([mine @ np.maximum(each[:units][own], 0) for each in total]).reshape(len(total), *share.shape)
+        left = np.where(total[:, area] >= 0, total[:, area] - inside, -1)
         room = np.minimum(most[area] - share, all_most[area] - mine @ most[:units][own])
         small, low, high = _ends(rule, values[area] - share, left, room)
         low = np.maximum(low, np.maximum(least[area] - share, all_least[area] - mine @ least[:units][own]))
