@@ -69,14 +69,12 @@ def correct(
         the minimum is hidden now. Their difference is not: an area that lost ten and gained twelve shows both figures.
 
     Raises:
-        DisclosureError: as `build`, of old counts and of new; a dimension called `version`; a release without figures;
-            codes touched that do not exist; or a count that differs outside what was touched.
-            A table cannot be protected either where the first release lets everybody compute a cell of the new one that
-            is small: when all counts of a leaf go, what it left of a published margin becomes a cell. Then the first
-            release has to stand.
+        DisclosureError: as `build`, of either table; a dimension called `version`; a faulty `released` or `touched`; or
+            a count that differs outside what was touched. A table cannot be protected either where the first release
+            lets everybody compute a cell of the new one that is small: when all counts of a leaf go, what it left of a
+            published margin becomes a cell. Then the first release has to stand.
     """
     counts = _split(old, new, terms)
-    _check(counts, released, terms, touched)
     both = _terms(counts, released, terms, touched)
     grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
     both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
@@ -174,6 +172,7 @@ def _check(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: 
 
 
 def _terms(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: Mapping[str, Sequence[str]]) -> Terms:
+    _check(counts, released, terms, touched)
     lines: Sequence[Pattern] = [{}] if terms.publish is None else terms.publish
     known = released[released["value"].notna()].drop(columns="status").rename(columns={"value": "lower"})
     told = [known.assign(upper=known["lower"], **_at(OLD))]

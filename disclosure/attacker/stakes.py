@@ -210,8 +210,8 @@ def _margins(
     insider: np.ndarray,
 ) -> np.ndarray:
     """Small remainders after an insider's share, as rows (area, row, insider, lowest change, highest change)."""
-    (least, most), (all_least, all_most) = reach, (layout.members @ each[: layout.members.shape[1]] for each in reach)
-    units = layout.members.shape[1]
+    (least, most), units = reach, layout.members.shape[1]
+    all_least, all_most = (layout.members @ each[:units] for each in reach)
     cells, size = layout.sums(layout.possible.astype(np.int64)), layout.members.sum(axis=1)
     found = [np.zeros((0, 5), np.int64)]
     for who in np.unique(insider[insider >= 0]).tolist():
@@ -223,9 +223,8 @@ def _margins(
         alone, given = (_in_areas(each, area, values.shape[1]) for each in lines)
         mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
-        here = total[:, area]
-        inside = np.array([mine @ np.maximum(each[:units][own], 0) for each in total]).reshape(here.shape)
-        left = np.where(here >= 0, here - inside, -1)
+        inside = np.array([mine @ each[:units][own].clip(0) for each in total], int).reshape(len(total), *share.shape)
+        left = np.where(total[:, area] >= 0, total[:, area] - inside, -1)
         room = np.minimum(most[area] - share, all_most[area] - mine @ most[:units][own])
         small, low, high = _ends(rule, values[area] - share, left, room)
         low = np.maximum(low, np.maximum(least[area] - share, all_least[area] - mine @ least[:units][own]))
