@@ -58,7 +58,7 @@ def test_a_token_that_is_revoked_keeps_nothing_of_a_slow_body(house: House, oper
 
 
 def test_a_person_who_is_logged_out_publishes_nothing(house: House) -> None:
-    """Logged out everywhere while a verdict on a release is under way: 401, and nothing happened."""
+    """Logged out everywhere while a verdict on a release is under way: 401, and all that happened is that refusal."""
     gateway = house.site.world.gateway
     with gateway.writing() as session:
         person = add_person(session, gateway.settings.operator, "operator", "another")
@@ -73,7 +73,7 @@ def test_a_person_who_is_logged_out_publishes_nothing(house: House) -> None:
     with counting(house) as added:
         answer = slowly(house, head, b'{"reason":"x"}', lambda: end_of(house, person.id or 0))
     assert answer.startswith(b"HTTP/1.1 401")
-    assert not added
+    assert added == {"request.refused": 1}
 
 
 def test_a_session_that_is_ended_keeps_nothing_of_a_slow_form(house: House) -> None:
