@@ -58,16 +58,19 @@ def row_totals(grid: Grid, values: np.ndarray, public: Sequence[Pattern]) -> tup
 def ceilings(grid: Grid, values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """A x R: what no cell can exceed: of every unit in it the smallest known cell around; FAR for a unit without one.
 
-    A cell that is never published is bounded so by public ones: of three pupils at most three can have been dropped.
+    A cell that is never published is bounded so by public ones: of three pupils at most three can have been dropped. A
+    known cell is around another of a unit in which nothing of the other can exist outside it.
     """
     units = slice(grid.areas.leaves)
-    known, values = known[units], values[units]
-    most = np.where(grid.offered, FAR, 0)
-    width = grid.rows.sum(axis=1)
-    for row in np.flatnonzero((known & grid.offered).any(axis=0)):
-        inside = np.flatnonzero((grid.rows @ grid.rows[row]) == width)
-        bound = np.where(known[:, row], values[:, row], FAR)[:, None]
-        most[:, inside] = np.minimum(most[:, inside], bound)
+    known, values = known[units] & grid.offered, values[units]
+    most, rows = np.where(grid.offered, FAR, 0), grid.rows.astype(float)
+    there, kind = np.unique(grid.available, axis=0, return_inverse=True)
+    support = there @ rows.T
+    for row in np.flatnonzero(known.any(axis=0)):
+        inside = ((there * rows[row]) @ rows.T == support) & (support > 0)
+        unit, held = np.flatnonzero(known[:, row]), np.flatnonzero(inside.any(axis=0))
+        bound = np.where(inside[np.ix_(kind.ravel()[unit], held)], values[unit, row][:, None], FAR)
+        most[np.ix_(unit, held)] = np.minimum(most[np.ix_(unit, held)], bound)
     return np.asarray(grid.members @ most)
 
 

@@ -120,17 +120,20 @@ def _totals(layout: Layout, values: np.ndarray, public: Sequence[Pattern]) -> tu
 
 
 def _room(layout: Layout, values: np.ndarray, public_cells: np.ndarray) -> np.ndarray:
-    """The highest a cell can be when each unit in it has at most what its public cells around the row hold."""
+    """The highest a cell can be when each unit in it has at most what its public cells around the row hold.
+
+    Around: no leaf of the row that is possible in the unit lies outside the public one.
+    """
     units = layout.members.shape[1]
-    there = layout.possible.astype(np.int64) @ layout.rows.T > 0
-    room = np.where(there, NONE // (2 * units), 0)
+    alike, number = np.unique(layout.possible, axis=0, return_inverse=True)
+    there = layout.inner(alike) > 0
+    room = np.where(there[number.ravel()], NONE // (2 * units), 0)
     for row, leaves in enumerate(layout.rows):
-        open_to = public_cells[:units, row] & there[:, row]
-        if open_to.any():
-            around = (layout.rows <= leaves).all(axis=1)
-            room[np.ix_(open_to, around)] = np.minimum(
-                room[np.ix_(open_to, around)], values[:units, row][open_to][:, None]
-            )
+        open_to = np.flatnonzero(public_cells[:units, row] & (room[:, row] > 0))
+        around = there & (layout.inner(alike & (leaves == 0)) == 0)
+        at = np.ix_(open_to, np.flatnonzero(around[number.ravel()[open_to]].any(axis=0)))
+        held = np.where(around[number.ravel()[open_to]][:, at[1].ravel()], values[open_to, row][:, None], room[at])
+        room[at] = np.minimum(room[at], held)
     return np.asarray(layout.members @ room)
 
 
