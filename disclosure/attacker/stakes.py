@@ -126,14 +126,14 @@ def _room(layout: Layout, values: np.ndarray, public_cells: np.ndarray) -> np.nd
     """
     units = layout.members.shape[1]
     alike, number = np.unique(layout.possible, axis=0, return_inverse=True)
-    there = layout.inner(alike) > 0
-    room = np.where(there[number.ravel()], NONE // (2 * units), 0)
+    number, there = number.ravel(), layout.inner(alike) > 0
+    room = np.where(there[number], NONE // (2 * units), 0)
     for row, leaves in enumerate(layout.rows):
         open_to = np.flatnonzero(public_cells[:units, row] & (room[:, row] > 0))
-        around = there & (layout.inner(alike & (leaves == 0)) == 0)
-        at = np.ix_(open_to, np.flatnonzero(around[number.ravel()[open_to]].any(axis=0)))
-        held = np.where(around[number.ravel()[open_to]][:, at[1].ravel()], values[open_to, row][:, None], room[at])
-        room[at] = np.minimum(room[at], held)
+        around = (there & (layout.inner(alike & (leaves == 0)) == 0))[number[open_to]]
+        held = np.flatnonzero(around.any(axis=0))
+        at, most = np.ix_(open_to, held), np.where(around[:, held], values[open_to, row][:, None], NONE)
+        room[at] = np.minimum(room[at], most)
     return np.asarray(layout.members @ room)
 
 
