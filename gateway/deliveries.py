@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import delete, or_
+from sqlalchemy import bindparam, delete, or_, update
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
@@ -13,17 +14,21 @@ from audit.receipt import issue, with_proof
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import takes
+from gateway.periods import keep_open
 from gateway.proving import proof_of
-from gateway.receive import CURRENT, Matter, counts_of, decide_on, look_up, milliseconds
+from gateway.receive import CURRENT, VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up, milliseconds
 from gateway.records.expected import Cell
 from gateway.register import holding_on
-from gateway.store import Enrolment, Mandate, Period, Receipt, Submission, SubmissionState
+from gateway.store import Enrolment, Mandate, Period, Receipt, Submission, SubmissionState, table_of
 from policies.decision import Decision, Deny, Permit
 from policies.question import Action
 from policies.things import Delivery
 
 PROOF_WITHIN = 1
+# Built once: statements of every confirmation.
+_WITH_PERIOD = select(Submission, Period.code).join(Period).where(Submission.id == bindparam("id"))
+_LOCKED_VERSIONS = VERSIONS.with_for_update()
+_TURN = update(table_of(Submission)).where(table_of(Submission).c.id == bindparam("of"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +49,24 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
 
 
 def _confirm(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
-    submission, period = found.again(session)
-    if submission.state == SubmissionState.CONFIRMED:
-        return _seen(session, submission, period)
-    if not takes(session, period, submission.site):
+    submission, stays, states = found.submission, found.stays(session), found.states(session)
+    if states.get(submission.id) == SubmissionState.CONFIRMED:
+        return found.seen(session)
+    if not stays:
         return Refused("period-closed")
-    versions = [row for row in _versions(session, submission) if row.state in CURRENT]
-    if submission.state != SubmissionState.RECEIVED or submission.version != versions[0].version:
+    newest, *older = states or ("",)
+    if newest != submission.id:
         return Refused("not-current")
-    for row in versions[1:]:
-        _drop(session, row, SubmissionState.REPLACED)
+    for each in older:
+        _drop(session, each, SubmissionState.REPLACED)
     now = gateway.clock()
-    submission.state, submission.confirmed_at = SubmissionState.CONFIRMED, now
+    _turn(session, submission.id, SubmissionState.CONFIRMED, confirmed_at=now)
     appended = gateway.append(session, found.entry(Event.SUBMISSION_CONFIRMED), found.decision)
     details = {"operators": gateway.operators}
     made = milliseconds(now)
     receipt = issue(gateway.receipts, kind="confirmation", entry=appended.data, made=made, details=details)
-    session.add(Receipt(entry_id=appended.entry_id, party=submission.site, subject=submission.id, text=receipt))
-    return _seen(session, submission, period)
+    keep_receipt(session, appended.entry_id, party=submission.site, subject=submission.id, text=receipt)
+    return found.seen(session)
 
 
 def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
@@ -70,14 +75,14 @@ def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen |
 
 
 def _withdraw(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
-    submission, period = found.again(session)
-    if not takes(session, period, submission.site):
+    if not found.stays(session):
         return Refused("period-closed")
-    if submission.state not in CURRENT:
+    submission = found.submission
+    if submission.id not in found.states(session):
         return Refused("not-current")
-    _drop(session, submission, SubmissionState.WITHDRAWN)
+    _drop(session, submission.id, SubmissionState.WITHDRAWN)
     gateway.append(session, found.entry(Event.SUBMISSION_WITHDRAWN), found.decision)
-    return _seen(session, submission, period)
+    return found.seen(session)
 
 
 def read(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
@@ -87,7 +92,7 @@ def read(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Ref
         return found
     found.log_read(gateway)
     with gateway.reading() as session:
-        return _seen(session, found.submission, found.matter.period)
+        return found.seen(session)
 
 
 def receipt_of(
@@ -151,10 +156,20 @@ class _Found:
     matter: Matter
     decision: Decision
 
-    def again(self, session: Session) -> tuple[Submission, Period]:
-        """The submission as it is now, kept from changing until the transaction ends."""
-        submission = session.get_one(Submission, self.submission.id, with_for_update=True)
-        return submission, session.get_one(Period, submission.period_id, with_for_update={"read": True})
+    def stays(self, session: Session) -> bool:
+        """Whether its site may still deliver; until the transaction ends the period is not closed."""
+        return keep_open(session, self.matter.period, self.submission.site)
+
+    def states(self, session: Session) -> Mapping[str, SubmissionState]:
+        """Versions of this delivery that are in force, newest first; they stay so until the transaction ends."""
+        about = {"period": self.submission.period_id, "site": self.submission.site}
+        versions = session.connection().execute(_LOCKED_VERSIONS, about)
+        return {version.id: version.state for version in versions if version.state in CURRENT}
+
+    def seen(self, session: Session) -> Seen:
+        """The submission as it is now."""
+        now = session.get_one(Submission, self.submission.id)
+        return Seen(now, self.matter.period.code, counts_of(session, now.id))
 
     def undone(self, gateway: Gateway, refused: Refused) -> Refused:
         """Log that the state of things stood in the way of what the law permitted."""
@@ -201,12 +216,11 @@ def _act(
 def _find(gateway: Gateway, identity: Identity, submission_id: str, action: Action) -> _Found | Refused:
     """A submission the caller may act on; an unknown one and somebody else's give the same refusal."""
     with gateway.reading() as session:
-        submission = session.get(Submission, submission_id)
+        submission, period = session.exec(_WITH_PERIOD, params={"id": submission_id}).first() or (None, "")
         if submission is None:
             matter: Matter | Refused = _nothing(gateway, session, identity)
         else:
-            period = session.get_one(Period, submission.period_id)
-            about = {"collection": submission.collection, "site": submission.site, "period": period.code}
+            about = {"collection": submission.collection, "site": submission.site, "period": period}
             matter = look_up(gateway, session, identity, **about)
     if isinstance(matter, Refused):
         return matter
@@ -225,21 +239,12 @@ def _nothing(gateway: Gateway, session: Session, identity: Identity) -> Matter:
     return Matter(caller_of(session, identity, gateway.today), contract, Period(), None, thing)
 
 
-def _versions(session: Session, submission: Submission) -> Sequence[Submission]:
-    query = (
-        select(Submission)
-        .where(Submission.period_id == submission.period_id, Submission.site == submission.site)
-        .order_by(col(Submission.version).desc())
-    )
-    return session.exec(query).all()
+def _turn(session: Session, submission_id: str, state: SubmissionState, **more: datetime) -> None:
+    """Let a version be in another state."""
+    session.connection().execute(_TURN.values(state=state, **more), {"of": submission_id})
 
 
-def _drop(session: Session, submission: Submission, state: SubmissionState) -> None:
+def _drop(session: Session, submission_id: str, state: SubmissionState) -> None:
     """End a version: its pseudonymous rows go at once."""
-    submission.state = state
-    session.execute(delete(Enrolment).where(col(Enrolment.submission_id) == submission.id))
-
-
-def _seen(session: Session, submission: Submission, period: Period) -> Seen:
-    session.flush()
-    return Seen(submission, period.code, counts_of(session, submission.id))
+    _turn(session, submission_id, state)
+    session.connection().execute(delete(Enrolment).where(col(Enrolment.submission_id) == submission_id))

@@ -45,7 +45,7 @@ CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 _SITE, _SUBMISSION = table_of(SiteFacts).c, table_of(Submission).c
 _KEYS = select(table_of(ServiceKey).c.key_id).where(table_of(ServiceKey).c.school_year == bindparam("year"))
 _LOCK_SITE = select(_SITE.id).where(_SITE.site == bindparam("site")).with_for_update()
-_VERSIONS = (
+VERSIONS = (
     select(_SUBMISSION.id, _SUBMISSION.version, _SUBMISSION.state, _SUBMISSION.tag)
     .where(_SUBMISSION.period_id == bindparam("period"), _SUBMISSION.site == bindparam("site"))
     .order_by(_SUBMISSION.version.desc())
@@ -292,7 +292,7 @@ class _Storing:
         before = self._repeated()
         if before is not None:
             return before
-        versions = self.session.connection().execute(_VERSIONS, {"period": period_id, "site": site}).all()
+        versions = self.session.connection().execute(VERSIONS, {"period": period_id, "site": site}).all()
         current = next((row for row in versions if row.state in CURRENT), None)
         if current is not None and current.tag == self.tag:
             return self._again(self.session.get_one(Submission, current.id))
@@ -349,8 +349,7 @@ class _Storing:
                 "operators": gateway.operators,
             },
         )
-        kept = {"entry_id": appended.entry_id, "party": self.upload.site, "subject": made.id, "text": receipt}
-        connection.execute(_NEW_RECEIPT, kept)
+        keep_receipt(session, appended.entry_id, party=self.upload.site, subject=made.id, text=receipt)
         self._remember(made.id, now)
         return Received(submission, receipt, created=True, counts=made.counts)
 
@@ -367,6 +366,12 @@ class _Storing:
     def _body_tag(self) -> bytes:
         about = (self.upload.collection, self.upload.site, self.upload.period)
         return self.gateway.tag(b"body", *(part.encode() for part in about), self.upload.body)
+
+
+def keep_receipt(session: Session, entry_id: str, *, party: str, subject: str, text: str) -> None:
+    """Keep a receipt of a delivery, in the transaction of its entry."""
+    kept = {"entry_id": entry_id, "party": party, "subject": subject, "text": text}
+    session.connection().execute(_NEW_RECEIPT, kept)
 
 
 def counts_of(session: Session, submission_id: str) -> dict[Cell, int]:
