@@ -19,11 +19,12 @@ from policies.register import register_document
 
 Json = Mapping[str, Any]
 Kind = Literal["added", "removed", "changed", "started", "stopped"]
-# What a rule or a purpose says; where it stands in a file is no part of it.
+# What a rule or a purpose says; where it stands in a file is no part of it. Documents that were kept earlier say less.
 _OF_RULE = ("effect", "status", "explanation", "sentence", "legal_basis", "source", "paragraph")
 _OF_PURPOSE = (
-    "purpose", "plain", "status", "in_force_by", "valid_from", "valid_until", "controller", "data", "senders",
-    "recipients", "retention", "release", "legal_basis",
+    "purpose", "plain", "status", "why", "in_force_by", "valid_from", "valid_until", "controller", "processor",
+    "data_subjects", "data", "senders", "recipients", "collections", "flows", "retention", "four_eyes", "release",
+    "show", "noise", "legal_basis",
 )  # fmt: skip
 
 
@@ -98,12 +99,14 @@ def keep(gateway: Gateway) -> bool:
 def versions(session: Session) -> list[Version]:
     """Every version that was worked with, the newest first."""
     rows = session.exec(select(LawVersion).order_by(col(LawVersion.id).desc()))
-    return [Version(row.sha256, row.since, json.loads(row.document)) for row in rows]
+    return [_version(row) for row in rows]
 
 
-def is_kept(session: Session, sha256: str) -> bool:
-    """Whether the version of this hash can be looked up."""
-    return session.exec(select(LawVersion.id).where(LawVersion.sha256 == sha256).limit(1)).first() is not None
+def version_of(session: Session, sha256: str) -> Version | None:
+    """The newest version of this hash; None where it was not kept."""
+    newest = select(LawVersion).where(LawVersion.sha256 == sha256).order_by(col(LawVersion.id).desc()).limit(1)
+    row = session.exec(newest).first()
+    return None if row is None else _version(row)
 
 
 def unchanged_since(kept: Sequence[Version], rule: str) -> datetime:
@@ -131,6 +134,10 @@ def changed_purposes(before: Version, after: Version) -> list[Change]:
     return list(_changed(before.purposes, after.purposes, _OF_PURPOSE))
 
 
+def _version(row: LawVersion) -> Version:
+    return Version(row.sha256, row.since, json.loads(row.document))
+
+
 def _working(document: Json) -> set[str]:
     """The purposes under which something flows; a date that comes changes them, and not the law's hash."""
     return {purpose["id"] for purpose in document["controller"]}
@@ -147,6 +154,6 @@ def _changed(before: Mapping[str, Json], after: Mapping[str, Json], names: Seque
             yield Change("added", now)
         elif then.get("works") != now.get("works"):
             yield Change("started" if now["works"] else "stopped", now)
-        elif parts := [Part(n, then.get(n), now.get(n)) for n in names if then.get(n) != now.get(n)]:
+        elif parts := [Part(n, then[n], now[n]) for n in names if n in then and n in now and then[n] != now[n]]:
             yield Change("changed", now, parts)
     yield from (Change("removed", then) for key, then in before.items() if key not in after)

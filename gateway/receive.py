@@ -32,7 +32,7 @@ from gateway.store import (
     SubmissionState,
     table_of,
 )
-from policies.decision import Decision, Deny
+from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller, Kind
 from policies.purpose import DataCategory
 from policies.question import Action
@@ -148,8 +148,9 @@ def _keys_for(session: Session, period: Period) -> frozenset[str]:
 
 
 def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
-    """What the law says about an act on this delivery, for every purpose that takes such data from a site.
+    """What the law says about an act on this delivery, for every purpose that takes such data from a site today.
 
+    Where none does, the first one's refusal: a purpose that ended, or is not law yet, shuts nobody out of the others.
     Confirming rows also delivers what they were counted as: both must be permitted, and that delivery is the ground.
     """
     decision = _decide(gateway, matter, action, matter.thing)
@@ -161,8 +162,10 @@ def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
 
 def _decide(gateway: Gateway, matter: Matter, action: Action, thing: Delivery) -> Decision:
     collection = matter.contract.collection.id
-    purposes = gateway.law.purposes.accepting(collection, Kind.SITE, thing.data)
-    return gateway.decide(matter.caller, action, thing, purposes or ("",), collection)
+    accepting = gateway.law.purposes.accepting(collection, Kind.SITE, thing.data)
+    standing = gateway.engine.standing(gateway.clock())
+    asked = tuple(purpose for purpose in accepting if isinstance(standing[purpose], Permit))
+    return gateway.decide(matter.caller, action, thing, asked or accepting[:1] or ("",), collection)
 
 
 def rows_are_over(gateway: Gateway, matter: Matter) -> bool:

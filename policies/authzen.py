@@ -32,7 +32,7 @@ class _Properties(Strict):
 
 class _Subject(Strict):
     type: Kind
-    id: str = HYPOTHETICAL
+    id: Annotated[str, Field(min_length=1)] = HYPOTHETICAL
     properties: _Properties
 
 

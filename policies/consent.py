@@ -222,10 +222,16 @@ def _step(state: State, event: Event) -> State:
             return replace(after, stage=Stage.GIVEN, given=True)
         case Confirmed():
             return replace(after, stage=Stage.GIVEN, confirmed=True)
-        case Narrowed(scope=scope, last_day=last_day) if after.terms is not None:
-            return replace(after, terms=after.terms.model_copy(update={"scope": scope, "last_day": last_day}))
+        case Narrowed() if after.terms is not None:
+            return replace(after, terms=_narrow(after.terms, event))
         case _:
             return replace(after, stage=_ENDS[event.event], closed=True)
+
+
+def _narrow(terms: Terms, less: Narrowed) -> Terms:
+    """Terms with a sooner end; the day on which the age group changes goes where it is not before that end any more."""
+    older = terms.older_on if terms.older_on is not None and terms.older_on <= less.last_day else None
+    return terms.model_copy(update={"scope": less.scope, "last_day": less.last_day, "older_on": older})
 
 
 def _on(state: State, day: dt.date) -> State:

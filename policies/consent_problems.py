@@ -107,6 +107,8 @@ def _wrong_narrowing(terms: Terms, new: Narrowed) -> Iterator[str]:
         yield "not-narrower"
     elif not new.scope or terms.scope - new.scope - {DataCategory.CONSENT_EVENTS}:
         yield "withdraw-instead"
+    if new.last_day < terms.first_day:
+        yield "first-day"
 
 
 PROBLEMS: Mapping[str, Text] = {
@@ -131,8 +133,8 @@ PROBLEMS: Mapping[str, Text] = {
         en="The last day does not fit: choose today or later, and at the latest 31 July of this school year.",
     ),
     "first-day": Text(
-        nl="De eerste dag ligt na de laatste: kies een eerdere eerste dag.",
-        en="The first day lies after the last: choose an earlier first day.",
+        nl="De eerste dag ligt na de laatste: kies een eerdere eerste dag of een latere laatste.",
+        en="The first day lies after the last: choose an earlier first day or a later last one.",
     ),
     "older-on": Text(
         nl="De dag waarop de leerling twaalf of zestien wordt klopt niet met de leeftijdsgroep: vraag het opnieuw.",

@@ -69,7 +69,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What both outcomes have: the act, its purposes, the grounds on which it was decided, and the policy's version."""
+    """What both outcomes have: the act, its purposes, the grounds on which it was decided, and the policy's version.
+
+    A refusal has the one purpose that refused, whatever else was asked.
+    """
 
     action: Action
     purposes: tuple[str, ...]

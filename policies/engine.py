@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self, TypeVar
 
 import cedarpy
 from pydantic import ValidationError
 
 from policies import lint, refusal
-from policies.days import local_day
+from policies.days import LOCAL, local_day
 from policies.decision import Decision, Deny, Ground, NearMiss, Obligation, Permit, Reason, Version
 from policies.dpia import Assessment, assessment_faults, parse_assessment
 from policies.errors import BadPolicy, Fault
@@ -31,6 +32,7 @@ from policies.things import Installation, plain
 from policies.vocabulary import Vocabulary, parse_vocabulary
 
 CALLERS_KEPT = 4096  # about 4 kB each
+DAYS_KEPT = 8  # each delivery asks what stands today
 
 _T = TypeVar("_T")
 
@@ -81,6 +83,7 @@ class Engine:
         self._what_for = cache(self._parse_what_for)
         self._granted = cache(self._grant)
         self._who = lru_cache(CALLERS_KEPT)(self._parse_who)
+        self._standing = lru_cache(DAYS_KEPT)(self._standing_on)
         self._grounds = {rule.id: _ground_of_rule(rule) for rule in law.rules.values()}
         self._purpose_grounds = {key: tuple(_grounds_of_purpose(purpose)) for key, purpose in law.purposes.items()}
 
@@ -133,14 +136,15 @@ class Engine:
             at: the moment, with a time zone; rules see the day in Europe/Amsterdam.
 
         Returns:
-            `Permit`, or the `Deny` of the first purpose that does not allow it. A failing engine denies.
+            `Permit`, or the `Deny` of the first purpose that does not allow it, which it names alone. A failing engine
+            denies.
 
         Raises:
             PolicyError: `at` has no time zone.
         """
         today = local_day(at)
-        if any(purpose not in self.purposes for purpose in request.purposes):
-            return self._deny(request, Reason.UNKNOWN_PURPOSE, why=(refusal.UNKNOWN_PURPOSE,))
+        if unknown := [purpose for purpose in request.purposes if purpose not in self.purposes]:
+            return self._deny(request, unknown[0], Reason.UNKNOWN_PURPOSE, why=(refusal.UNKNOWN_PURPOSE,))
         granted: list[_Granted] = []
         for purpose in request.purposes:
             decided = self._decide(request, self.purposes[purpose], today)
@@ -152,13 +156,21 @@ class Engine:
         obligations = tuple(asked for each in granted for asked in each.obligations)
         return Permit(request.action, request.purposes, grounds, self.version, obligations)
 
-    def standing(self, at: dt.datetime) -> dict[str, Decision]:
+    def standing(self, at: dt.datetime) -> Mapping[str, Decision]:
         """What the law says about each purpose at a moment, whoever asks: a permit where it works, else why not.
 
         The question is that of the one act anybody may do, so that only what stands above every act can refuse it.
+
+        Raises:
+            PolicyError: `at` has no time zone.
         """
-        act, thing = Action.READ_REGISTER_OF_PROCESSING, Installation()
-        return {key: self.decide(Request(ANYBODY, act, thing, (key,)), at=at) for key in self.purposes}
+        return self._standing(local_day(at))
+
+    def _standing_on(self, today: dt.date) -> Mapping[str, Decision]:
+        act, thing, noon = Action.READ_REGISTER_OF_PROCESSING, Installation(), dt.time(12, tzinfo=LOCAL)
+        at = dt.datetime.combine(today, noon)
+        said = {key: self.decide(Request(ANYBODY, act, thing, (key,)), at=at) for key in self.purposes}
+        return MappingProxyType(said)
 
     def _decide(self, request: Request, purpose: Purpose, today: dt.date) -> Deny | _Granted:
         """What one purpose grants, or the refusal.
@@ -169,11 +181,11 @@ class Engine:
         try:
             entities = self._entities(request, purpose)
         except ValueError:  # its text repeats the facts: it goes nowhere
-            return self._deny(request, Reason.FAULT, why=(refusal.FAULT,))
+            return self._deny(request, purpose.id, Reason.FAULT, why=(refusal.FAULT,))
         question = _question(request, today)
         answer = _ask(question, entities, act.policies, self._schema)
         if answer is None:
-            return self._deny(request, Reason.FAULT, why=(refusal.FAULT,))
+            return self._deny(request, purpose.id, Reason.FAULT, why=(refusal.FAULT,))
         if answer.allowed:
             return self._granted(answer.rules, purpose.id)
         refused = refusal.refuse(
@@ -183,6 +195,7 @@ class Engine:
         )
         return self._deny(
             request,
+            purpose.id,
             refused.reason,
             why=refused.why + refusal.of_purpose(purpose, refused.reason),
             grounds=self._all_grounds(refused.rules, purpose),
@@ -225,13 +238,14 @@ class Engine:
     def _deny(
         self,
         request: Request,
+        purpose: str,
         reason: Reason,
         *,
         why: tuple[Text, ...],
         grounds: tuple[Ground, ...] = (),
         near: NearMiss | None = None,
     ) -> Deny:
-        return Deny(request.action, request.purposes, grounds, self.version, reason, why, near)
+        return Deny(request.action, (purpose,), grounds, self.version, reason, why, near)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,15 +39,15 @@ def register_document(
     if strangers := {figure.measure for figure in figures} - set(law.assessment.measures):
         raise PolicyError(f"no measure {', '.join(sorted(strangers))}: dpia.toml lists them")
     working = [p for p in law.purposes.values() if isinstance(standing[p.id], Permit)]
-    idle = [(p, why) for p in law.purposes.values() if isinstance(why := standing[p.id], Deny)]
+    idle = [(p, no) for p in law.purposes.values() if isinstance(no := standing[p.id], Deny)]
     body: Json = {
         "document": "register-of-processing",
         "on": on.isoformat(),
         "policy": {"id": law.version.id, "sha256": law.version.sha256},
         "commit": commit,
-        "controller": [_controller_entry(purpose, law) for purpose in working],
+        "controller": [_entry(purpose, law) for purpose in working],
         "processor": [_processor_entry(purpose, law) for purpose in working if purpose.processor],
-        "switched_off": [_switched_off(purpose, why) for purpose, why in idle],
+        "switched_off": [{**_entry(purpose, law), "why": [_said(text) for text in no.why]} for purpose, no in idle],
         "assessment": _assessment(law, figures),
         "rules": [_rule(law, rule) for rule in law.rules],
         "open_questions": _open_questions(law),
@@ -69,8 +69,8 @@ def _words(law: Law, codes: Iterable[str]) -> list[Json | None]:
     return [_said(law.vocabulary.value(str(code))) for code in sorted(codes)]
 
 
-def _controller_entry(purpose: Purpose, law: Law) -> Json:
-    """Art. 30(1)(a) to (g); the legal basis, which the article does not ask for, comes with it."""
+def _entry(purpose: Purpose, law: Law) -> Json:
+    """Art. 30(1)(a) to (g); what else the purpose file says comes with it, so that a change of it can be told."""
     word = law.in_force.get(purpose.id)
     return {
         "id": purpose.id,
@@ -81,14 +81,20 @@ def _controller_entry(purpose: Purpose, law: Law) -> Json:
         "valid_from": purpose.valid_from.isoformat(),
         "valid_until": None if purpose.valid_until == NEVER else purpose.valid_until.isoformat(),
         "controller": _said(purpose.controller),
+        "processor": _said(purpose.processor),
         "data_subjects": _said(purpose.data_subjects),
         "data": _words(law, purpose.data),
         "special_category": any(category.health for category in purpose.data) or "illness_counts" in purpose.data,
         "senders": _words(law, purpose.senders),
         "recipients": _words(law, purpose.recipients),
         "third_countries": [],
+        "collections": sorted(purpose.collections),
+        "flows": list(purpose.flows),
         "retention": _retention(purpose),
+        "four_eyes": {"approvals": purpose.four_eyes.approvals, "blind": purpose.four_eyes.blind},
         "release": _release(purpose),
+        "show": [line.model_dump(mode="json") for line in purpose.release.show] if purpose.release else [],
+        "noise": _noise(purpose),
         "legal_basis": [_citation(cited, law) for cited in purpose.legal_basis],
     }
 
@@ -123,6 +129,11 @@ def _release(purpose: Purpose) -> Json | None:
     }
 
 
+def _noise(purpose: Purpose) -> Json | None:
+    noise = purpose.release and purpose.release.noise
+    return None if noise is None else noise.model_dump(mode="json")
+
+
 def _citation(cited: Citation, law: Law) -> Json:
     source = law.purposes.sources[cited.source]
     return {
@@ -131,16 +142,6 @@ def _citation(cited: Citation, law: Law) -> Json:
         "kind": source.kind,
         "paragraph": cited.paragraph,
         "url": source.url,
-    }
-
-
-def _switched_off(purpose: Purpose, why: Deny) -> Json:
-    return {
-        "id": purpose.id,
-        "purpose": _said(purpose.title),
-        "plain": _said(purpose.plain),
-        "status": purpose.status.value,
-        "why": [_said(text) for text in why.why],
     }
 
 

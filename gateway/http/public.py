@@ -13,6 +13,8 @@ from gateway.http.callers import TheGateway
 from gateway.http.problems import language, problem
 from gateway.outcome import Refused
 from gateway.store import Job, ServiceKey
+from policies.decision import Permit
+from policies.purpose import NEVER
 
 router = APIRouter(tags=["public"])
 health = APIRouter(tags=["health"])
@@ -21,14 +23,17 @@ _HERE = {"127.0.0.1", "::1", "localhost"}
 
 @router.get("/purposes", operation_id="listPurposes")
 def purposes(request: Request, gateway: TheGateway) -> list[dict[str, Any]]:
-    """Every purpose with its status in law, its grounds, and why it is switched off where it is."""
+    """Every purpose: status in law, grounds, first day and first day no more, whether it works today, and why not."""
     wanted = language(request)
-    in_force = gateway.law.in_force
+    in_force, standing = gateway.law.in_force, gateway.engine.standing(gateway.clock())
     return [
         {
             "id": purpose.id,
             "title": getattr(purpose.title, wanted),
             "status": purpose.status.value,
+            "works": isinstance(standing[purpose.id], Permit),
+            "validFrom": str(purpose.valid_from),
+            "validUntil": None if purpose.valid_until == NEVER else str(purpose.valid_until),
             "inForceFrom": str(in_force[purpose.id].from_date) if purpose.id in in_force else None,
             "legalBasis": [getattr(cited.article, wanted) for cited in purpose.legal_basis],
             "reason": getattr(purpose.reason, wanted) if purpose.reason else None,

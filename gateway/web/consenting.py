@@ -51,6 +51,7 @@ _FIELD_OF = {
     "GIVER-PARENT": "parent_date", "GIVER-PUPIL": "pupil_date", "GIVER-EXTRA": "other_parent_date",
     "SIGNATURE-DATE": "parent_date", "NOT-NARROWER": "last_day", "WITHDRAWER": "by-pupil",
 }  # fmt: skip
+_HERE = {"FIRST-DAY": "last_day"}  # where a consent is narrowed its first day is no field
 
 
 @dataclass
@@ -114,8 +115,9 @@ class _Read:
 
 def home(request: Request, who: Visitor) -> Response:
     """Every consent of this site, what waits for an answer first."""
-    found = consents.own(gateway_of(request), who.known)
-    return page(request, who, "consents.html", found=found, names=_names(request, found))
+    gateway = gateway_of(request)
+    found = consents.own(gateway, who.known)
+    return page(request, who, "consents.html", found=found, names=_names(request, found), today=gateway.today)
 
 
 def blank(request: Request, who: Visitor) -> Response:
@@ -251,7 +253,7 @@ def _consent(  # noqa: PLR0917  one page, as it is and with what was wrong on it
         signers=[name for name, giver in _SIGNERS.items() if giver in required],
         values=values or {},
         faults=faults or {},
-        placed=_placed(refused, **{"SIGNATURE-DATE": "pupil_date"} if standing.state.given else {}),
+        placed=_placed(refused, **_HERE | ({"SIGNATURE-DATE": "pupil_date"} if standing.state.given else {})),
         today=gateway_of(request).today,
     )
 

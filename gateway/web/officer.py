@@ -22,6 +22,7 @@ from gateway.oversight import policy_text, scope_of
 from gateway.publish.downloading import catalogue, read_certificate
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
+from gateway.web.public import register_of
 from gateway.web.views import FILTERS, LONGEST, MOST, ROLES, query_of, views_of
 from gateway.web.words import logged_at
 
@@ -95,8 +96,8 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
     gateway = gateway_of(request)
     with gateway.reading() as session:
         names = overview.area_names(session, _codes(proven.fields))
-        law_kept = lawbook.is_kept(session, proven.fields.get("policy", {}).get("sha256", ""))
-    rules = [gateway.law.rules[rule] for rule in proven.fields.get("rules", ()) if rule in gateway.law.rules]
+        version = lawbook.version_of(session, decided_by := proven.fields.get("policy", {}).get("sha256", ""))
+    today = gateway.law.version.sha256
     return page(
         request,
         who,
@@ -105,8 +106,9 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
         fields=_fields(proven.fields),
         at=logged_at(proven.fields),
         names=names,
-        rules=rules,
-        law_kept=law_kept,
+        rules=version.rules if version else {rule["id"]: rule for rule in register_of(request)["rules"]},
+        law_kept=version is not None,
+        of_today=version is None and decided_by not in {"", today},
         text=json.dumps(proven.fields, indent=2, ensure_ascii=False),
         verdict=verdict,
         fault=FAULTS.get(verdict.fault) if verdict else None,

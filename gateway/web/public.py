@@ -14,7 +14,8 @@ from gateway.publish.downloading import Listed, download
 from gateway.web.forms import EVERYBODY, PageHandler, show
 from gateway.web.pages import LANGUAGE_COOKIE, Visitor, gateway_of, page, refusal, see_other
 from gateway.web.sheets import fetch, file_of, format_asked, published, rows_of, view_of
-from policies.purpose import Status
+from policies.decision import Deny
+from policies.purpose import NEVER, Status
 from policies.register import register_document
 
 _YEAR = 365 * 24 * 3600
@@ -85,11 +86,21 @@ def national_file(request: Request, who: Visitor) -> Response:
 
 
 def law(request: Request, who: Visitor) -> Response:
-    """Each purpose with its standing in law, and why one is switched off."""
-    known = gateway_of(request).law
+    """Each purpose with its standing in law, from when until when, and why one does not work today."""
+    gateway = gateway_of(request)
+    known, standing = gateway.law, gateway.engine.standing(gateway.clock())
     ordered = {status: [p for p in known.purposes.values() if p.status is status] for status in Status}
-    groups = [(status.value, found) for status, found in ordered.items() if found]
-    return page(request, who, "law.html", groups=groups, in_force=known.in_force, sources=known.purposes.sources)
+    return page(
+        request,
+        who,
+        "law.html",
+        groups=[(status.value, found) for status, found in ordered.items() if found],
+        off={key: said.why for key, said in standing.items() if isinstance(said, Deny)},
+        in_force=known.in_force,
+        sources=known.purposes.sources,
+        today=gateway.today,
+        never=NEVER,
+    )
 
 
 def parents(request: Request, who: Visitor) -> Response:

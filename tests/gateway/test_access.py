@@ -136,6 +136,19 @@ def test_a_school_can_ask_what_would_be_decided(
     assert all(ground["legal_basis"] for ground in told["context"]["grounds"])
 
 
+def test_a_question_about_a_party_without_a_code_is_no_question(lite: Site) -> None:
+    """An empty code would match things that do not exist: refused at its place, like every other fault."""
+    question = {
+        "subject": {"type": "site", "id": "", "properties": {"role": "school"}},
+        "action": {"name": "read-own-table"},
+        "resource": {"type": "OwnTable", "properties": {"party": ""}},
+        "context": {"purposes": ["own-school"]},
+    }
+    with lite.client(lite.world.region.sites[0].code) as http:
+        answer = http.post("/v1/decisions", json=question)
+    assert (answer.status_code, "subject.id" in answer.text) == (400, True)
+
+
 def test_nobody_asks_about_another_party(site: Site) -> None:
     """A question that names another party is answered like one about nobody."""
     other = site.world.region.sites[1].code

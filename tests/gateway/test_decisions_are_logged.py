@@ -8,10 +8,12 @@ from datetime import date
 import pytest
 from sqlmodel import select
 
+from audit.entry import Entry
+from audit.events import Event
 from audit.schema import ENTRY, PENDING
 from gateway import access, accountability, changes, consents, deliveries, keys, notices, retention, trail
 from gateway.consented import read_all, send
-from gateway.context import Gateway
+from gateway.context import Gateway, actor_of
 from gateway.http.decisions import _decide as what_if
 from gateway.identity import Credential, Identity
 from gateway.operate import Desk
@@ -20,6 +22,10 @@ from gateway.publish import asking, downloading, handing
 from gateway.receive import Received, Upload, receive
 from gateway.store import Token
 from policies.consent import Giver, Withdrawn
+from policies.decision import Deny
+from policies.parties import ANYBODY
+from policies.question import Action
+from policies.things import Installation
 from policies.withdrawal import Answer
 
 from .conftest import NOW, PERIOD, TABLE, World
@@ -187,6 +193,19 @@ def test_every_decision_has_its_entry(
         and set(last.rules) <= set(entry.get("rules", ()))
         and entry["decision"] in {last.verdict, "deny"}
     ], name
+
+
+def test_a_refusal_stands_under_the_purpose_that_refused(new_world: Callable[..., World]) -> None:
+    """Asked for two purposes of which the second does not work: the entry has its name, article and activity."""
+    world = new_world()
+    gateway, asked = world.gateway, ("accountability", "research")
+    refused = gateway.decide(ANYBODY, Action.READ_REGISTER_OF_PROCESSING, Installation(), asked)
+    assert isinstance(refused, Deny)
+    gateway.refuse(Entry(event=Event.AUDIT_VIEWED, actor=actor_of(ANYBODY)), refused)
+    entry = json.loads(logged(world)[-1])
+    basis = gateway.law.purposes["research"].legal_basis[0].reference
+    assert (entry["purpose"], entry["basis"]) == ("research", basis)
+    assert "#research" in str(entry["activity"])
 
 
 SHUT_OUT = (

@@ -2,10 +2,13 @@
 
 import copy
 import dataclasses
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlmodel import Session
 
 from audit.events import Event
@@ -17,7 +20,12 @@ from gateway.lawbook import Part, Version
 from gateway.settings import Settings
 from gateway.working import WORK
 from policies.engine import Engine
+from policies.parties import Kind
+from policies.purpose import DataCategory, FourEyes, Purpose, Retention, Status
+from policies.register import register_document
+from policies.sources import Text
 from tests.gateway.conftest import NOW, World
+from tests.policies.world import law
 
 
 def working_without(world: World, purpose: str) -> World:
@@ -49,8 +57,9 @@ def test_a_law_that_comes_back_is_a_version_of_its_own(world: World) -> None:
         assert lawbook.keep(each.gateway)
     with world.gateway.reading() as session:
         newest, middle, oldest = lawbook.versions(session)
-        assert lawbook.is_kept(session, middle.sha256)
-        assert not lawbook.is_kept(session, "0" * 64)
+        assert lawbook.version_of(session, middle.sha256) == middle
+        assert lawbook.version_of(session, newest.sha256) == newest
+        assert lawbook.version_of(session, "0" * 64) is None
     assert not lawbook.changed_rules(oldest, newest)
     assert [(c.kind, c.now["id"]) for c in lawbook.changed_purposes(oldest, middle)] == [
         ("stopped", "national-picture")
@@ -93,6 +102,69 @@ def test_what_a_rule_says_otherwise_is_told_part_by_part(world: World) -> None:
     ]  # fmt: skip
     old = before.rules[first["id"]]["legal_basis"]
     assert found[0].parts == [Part("legal_basis", old, "AVG art. 6")]
+
+
+OTHER = Text(nl="iets anders", en="something else")
+SWV, OFF = "absence-insight-swv", "research"
+_TERMS = law().purposes[SWV].release
+assert _TERMS is not None
+_OTHER_SHOW = (_TERMS.show[0].model_copy(update={"kinds": ("unauthorised",)}), *_TERMS.show[1:])
+# What a purpose file may say otherwise, and the parts that tell so.
+CHANGES: list[tuple[str, str, object, list[str]]] = [
+    (SWV, "release", _TERMS.model_copy(update={"minimum": 9}), ["release"]),
+    (SWV, "release", _TERMS.model_copy(update={"show": _OTHER_SHOW}), ["show"]),
+    (SWV, "release", _TERMS.model_copy(update={"noise": None}), ["noise"]),
+    (SWV, "title", OTHER, ["purpose"]),
+    (SWV, "plain", OTHER, ["plain"]),
+    (SWV, "valid_from", date(2025, 9, 1), ["valid_from"]),
+    (SWV, "valid_until", date(2030, 1, 1), ["valid_until"]),
+    (SWV, "flows", (99,), ["flows"]),
+    (SWV, "controller", OTHER, ["controller"]),
+    (SWV, "processor", OTHER, ["processor"]),
+    (SWV, "data_subjects", OTHER, ["data_subjects"]),
+    (SWV, "data", frozenset({DataCategory.ABSENCE_COUNTS}), ["data"]),
+    (SWV, "senders", frozenset({Kind.BOARD}), ["senders"]),
+    (SWV, "recipients", frozenset({Kind.MINISTER}), ["recipients"]),
+    (SWV, "collections", frozenset({"absence-counts"}), ["collections"]),
+    (SWV, "retention", Retention(days=7, after="receipt", decided_by=OTHER), ["retention"]),
+    (SWV, "four_eyes", FourEyes(approvals=1, blind=True), ["four_eyes"]),
+    (OFF, "status", Status.REFUSED, ["status", "why"]),
+    (OFF, "reason", OTHER, ["why"]),
+    (OFF, "legal_basis", law().purposes["mbo"].legal_basis, ["legal_basis"]),
+    ("reports-to-attendance-officer", "outside", OTHER, ["why"]),
+]
+
+
+def test_every_field_of_a_purpose_is_changed_below() -> None:
+    """A field more in the form of a purpose is a change more to tell; its id is its name."""
+    assert {field for _, field, _, _ in CHANGES} == Purpose.model_fields.keys() - {"id"}
+
+
+@pytest.mark.parametrize(("purpose", "field", "value", "parts"), CHANGES)
+def test_whatever_a_purpose_says_otherwise_is_told(purpose: str, field: str, value: object, parts: list[str]) -> None:
+    """One key of one file, also of a purpose that is switched off: the history names the purpose and that part."""
+    changed = law().purposes[purpose].model_copy(update={field: value})
+    found = lawbook.changed_purposes(_version_with(law().purposes[purpose]), _version_with(changed))
+    assert [(each.kind, each.now["id"], [part.name for part in each.parts]) for each in found] == [
+        ("changed", purpose, parts)
+    ]
+
+
+def test_what_an_older_document_did_not_say_is_no_change() -> None:
+    """A version from before the register told who the processor is."""
+    before, after = _version_with(law().purposes[SWV]), _version_with(law().purposes[SWV])
+    for entry in before.document["controller"]:
+        del entry["processor"]
+    assert lawbook.changed_purposes(before, after) == []
+
+
+def _version_with(purpose: Purpose) -> Version:
+    """The law of the tests with one purpose in its place."""
+    known = law()
+    purposes = replace(known.purposes, by_id={**known.purposes.by_id, purpose.id: purpose})
+    engine = Engine(replace(known.law, purposes=purposes), known._schema)
+    document = register_document(engine.law, on=NOW.date(), standing=engine.standing(NOW))
+    return Version("a", NOW, json.loads(json.dumps(document)))
 
 
 def test_a_rule_is_as_old_as_the_last_change_of_what_it_says(world: World) -> None:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -11,20 +12,22 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from audit.schema import PENDING
 from gateway.deliveries import Seen, confirm, own_submissions, read, receipt_of, withdraw
-from gateway.demo.people import must
+from gateway.demo.people import IN_FORCE, must
 from gateway.grants import grant_mandate
 from gateway.http.problems import decision_body
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
-from gateway.receive import Checked, Received, Upload, receive
+from gateway.receive import Checked, Matter, Received, Upload, decide_on, look_up, receive
 from gateway.settings import Settings
 from gateway.store import Count, Enrolment, Idempotency, Submission
 from gateway.synthetic.pupils import draw_pupils
 from policies.decision import Deny
+from policies.question import Action
 from tests.gateway.documents import records_document
+from tests.policies.world import DEPLOYMENT
 
-from .conftest import PERIOD, TABLE, World
+from .conftest import NOW, PERIOD, TABLE, World
 
 
 def upload(world: World, index: int = 0, body: bytes | None = None, **changes: str) -> Upload:
@@ -222,6 +225,44 @@ def test_rows_are_counted_for_the_school_and_delivered_only_where_the_law_is_in_
     assert isinstance(outcome.decision, Deny)
     assert outcome.decision.rules == ("purpose-only-proposed",)
     assert isinstance(withdraw(proposed.gateway, proposed.site(0), made.submission.id), Seen)
+
+
+def _with_pilot(new_world: Callable[..., World], tmp_path: Path, change: Callable[[str], str] = str) -> World:
+    """A deployment whose own purpose takes the same counts until 1 November, under a name that comes last."""
+    folder = tmp_path / "purposes"
+    folder.mkdir()
+    for name in ("sources.toml", "test-limited.toml"):
+        (folder / name).write_text(change((DEPLOYMENT / name).read_text(encoding="utf-8")), encoding="utf-8")
+    return new_world(settings=Settings(in_force=IN_FORCE, purposes=(folder,)))
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("", ""),
+        ("valid_from = 2026-09-01\nvalid_until = 2026-11-02", "valid_from = 2026-11-03"),
+        ('status = "in_force"', 'status = "proposed"'),
+        ('status = "in_force"', 'status = "undecided"\nreason = { nl = "proef", en = "test" }'),
+        ('status = "in_force"', 'status = "refused"\nreason = { nl = "proef", en = "test" }'),
+    ],
+)
+def test_a_purpose_that_does_not_work_shuts_no_school_out(
+    new_world: Callable[..., World], tmp_path: Path, was: str, becomes: str
+) -> None:
+    """A pilot ended yesterday, begins tomorrow or is no law: the statutory delivery of the same counts goes on."""
+    world = _with_pilot(new_world, tmp_path, lambda text: text.replace(was, becomes) if was else text)
+    received(world)
+    assert entries(world)[-1]["purpose"] == "statutory-counts"
+
+
+def test_every_purpose_that_works_is_asked(new_world: Callable[..., World], tmp_path: Path) -> None:
+    """On the pilot's last day the delivery is for both purposes."""
+    world = _with_pilot(new_world, tmp_path).at(NOW - timedelta(days=1))
+    site = world.site(0)
+    with world.gateway.reading() as session:
+        matter = look_up(world.gateway, session, site, collection=TABLE, site=site.party, period=PERIOD)
+    assert isinstance(matter, Matter)
+    assert decide_on(world.gateway, matter, Action.SUBMIT).purposes == ("statutory-counts", "test-limited")
 
 
 def test_confirmed_rows_stand_in_the_log_as_the_statutory_delivery(world: World) -> None:

@@ -113,6 +113,7 @@ def test_a_refusal_answers_with_sentences_and_the_near_miss() -> None:
         ({"context": {"purposes": ["a"], "at": "9999-12-31T23:59:59Z"}}, {"context.at"}),
         ({"context": {"purposes": ["a"], "at": "0001-01-01T00:00:00+14:00"}}, {"context.at"}),
         ({"subject": {"type": "swv", "properties": {"role": "admin"}}}, {"subject.properties.role"}),
+        ({"subject": {**SWV, "id": ""}}, {"subject.id"}),
     ],
 )  # fmt: skip
 def test_a_bad_question_names_every_fault_and_no_value(change: dict[str, Any], keys: set[str]) -> None:

@@ -53,6 +53,8 @@ TURNS_16 = [
     given("2026-09-01", Giver.PARENT, Giver.PUPIL),
 ]
 
+LATER = [asked(first_day=dt.date(2026, 12, 1)), given()]
+
 
 @pytest.mark.parametrize(
     ("events", "day", "stage"),
@@ -166,6 +168,8 @@ def test_a_history_that_cannot_be_is_not_folded(events: Sequence[Event]) -> None
         (GIVEN, narrowed("2026-10-01", frozenset()), "2026-10-01", ("withdraw-instead",)),
         (GIVEN, narrowed("2026-10-01", frozenset({"medical_facts"})), "2026-10-01", ("not-narrower",)),
         (GIVEN, narrowed("2026-10-01", last_day="2027-03-02"), "2026-10-01", ("not-narrower",)),
+        (LATER, narrowed("2026-10-01", ILLNESS, "2026-12-01"), "2026-10-01", ()),
+        (LATER, narrowed("2026-10-01", ILLNESS, "2026-11-30"), "2026-10-01", ("first-day",)),
         (GIVEN, withdrawn("2026-10-01"), "2026-10-01", ()),
         (GIVEN, expired("2027-03-01"), "2027-03-01", ("not-now",)),
         (GIVEN, expired("2027-03-02"), "2027-03-02", ()),
@@ -178,6 +182,14 @@ def test_what_keeps_an_event_from_being_taken(
 ) -> None:
     """Every problem at once, by its code."""
     assert codes(events, new, day) == problems
+
+
+@pytest.mark.parametrize(("last_day", "older_on"), [("2026-12-01", dt.date(2026, 12, 1)), ("2026-11-30", None)])
+def test_a_sooner_end_drops_the_birthday_after_it(last_day: str, older_on: dt.date | None) -> None:
+    """The day on which the age group changes is kept only where it comes before the end."""
+    narrower = state([*TURNS_16, narrowed("2026-10-01", ILLNESS, last_day)], "2026-10-01")
+    assert narrower.terms is not None
+    assert narrower.terms.older_on == older_on
 
 
 def test_every_problem_says_how_to_mend_it() -> None:

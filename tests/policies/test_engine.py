@@ -210,7 +210,7 @@ def test_every_purpose_of_a_release_must_allow_it() -> None:
     }
     refused = law().decide(replace(request, purposes=(*both, "provinces")), at=noon("2026-11-02"))
     assert isinstance(refused, Deny)
-    assert refused.rules == ("purpose-refused",)
+    assert (refused.rules, refused.purposes) == (("purpose-refused",), ("provinces",))
 
 
 def test_an_unknown_purpose_is_refused_and_not_repeated() -> None:
@@ -274,7 +274,7 @@ def test_an_action_is_about_its_own_kind_of_thing() -> None:
 
 
 def test_what_anybody_may_know_of_each_purpose() -> None:
-    """`standing`: a permit where the purpose works that day, else why not, with the reason of its own file."""
+    """`standing`: a permit where the purpose works that day, else why not, with the reason of its own file; told once."""
     standing = law().standing(noon("2026-11-02"))
     assert isinstance(standing["statutory-counts"], Permit)
     research = standing["research"]
@@ -282,6 +282,7 @@ def test_what_anybody_may_know_of_each_purpose() -> None:
     assert research.why[-1] == law().purposes["research"].reason
     before = law().standing(noon("2026-07-31"))["statutory-counts"]
     assert before.rules == ("purpose-only-proposed",)
+    assert law().standing(noon("2026-11-02") + dt.timedelta(hours=11)) is standing
 
 
 @pytest.mark.parametrize("category", list(DataCategory))

@@ -102,6 +102,27 @@ def test_both_sign_between_twelve_and_sixteen_without_javascript(stage: Stage, v
     expect(page.locator("#faults a")).to_have_attribute("href", "#last_day")
 
 
+def test_a_consent_that_begins_later_says_from_when(stage: Stage, visit: Visit) -> None:
+    """School and recipient read the first day, not that it holds; it does not end before it begins."""
+    page = visit("school")
+    page.goto("/school/consents/new")
+    fill(page, age="under-12", answer="yes")
+    page.locator("#first_day").fill("2026-12-01")
+    page.locator("#parent_date").fill("2026-11-01")
+    page.locator("#parent_evidence").fill(EVIDENCE)
+    page.locator("main form button").click()
+    expect(page.locator("main .note-title")).to_have_text("De toestemming geldt vanaf 1 december 2026")
+    sound(page)
+    number = page.url.rpartition("/")[2][:8]
+    page.locator("#last_day").fill("2026-11-30")
+    page.locator("button[value=narrowed]").click()
+    expect(page.locator("#faults a")).to_have_attribute("href", "#last_day")
+    for role, address in (("school", "/school/consents"), ("care", "/notices")):
+        listed = visit(role)
+        listed.goto(address)
+        expect(listed.locator("tr", has_text=number)).to_contain_text("vanaf 1 december 2026")
+
+
 @both
 def test_a_no_is_the_end_of_it(stage: Stage, visit: Visit, language: str) -> None:
     """After a refusal nothing can be done with the consent but reading that nothing is passed on."""
