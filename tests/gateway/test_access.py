@@ -1,7 +1,6 @@
 """What is held of a pupil, asked by the school; and what would be decided, asked by anybody."""
 
 import json
-from datetime import date
 
 import pytest
 
@@ -62,7 +61,7 @@ def test_rows_that_can_no_longer_be_found_are_not_kept_silent(world: World) -> N
     pseudonym = delivered(world)
     assert isinstance(rotate(world.desk, "counting-for-school", "2026-2027"), Rotated)
     assert isinstance(
-        renounce(world.desk, "counting-for-school", "2026-2027", not_before=date(2027, 1, 1)),
+        renounce(world.desk, "counting-for-school", "2026-2027"),
         Rotated,
     )
     told = [answer(world.gateway, secretary(world, i), year="2026-2027", pseudonym=pseudonym) for i in (0, 1)]
@@ -73,7 +72,7 @@ def test_renouncing_the_key_of_tags_hides_no_use(world: World) -> None:
     """What was delivered between rotation and renouncing is found still: the key of those tags opens."""
     assert isinstance(rotate(world.desk, SUBJECTS, "2026-2027"), Rotated)
     pseudonym = delivered(world)
-    assert isinstance(renounce(world.desk, SUBJECTS, "2026-2027", not_before=date(2027, 1, 1)), Rotated)
+    assert isinstance(renounce(world.desk, SUBJECTS, "2026-2027"), Rotated)
     held = answer(world.gateway, secretary(world, 0), year="2026-2027", pseudonym=pseudonym)
     assert isinstance(held, Held)
     assert len(held.uses) == 1
