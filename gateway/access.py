@@ -14,12 +14,13 @@ from audit.events import Event
 from audit.schema import ENTRY
 from audit.subjects import Held as HeldSubject
 from audit.subjects import find, tag
+from audit.timeline import Filter, tally
 from gateway.consents import load
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
-from gateway.periods import ROWS, is_school_year, school_year
-from gateway.prepared import SUBJECTS
+from gateway.periods import ROWS, is_school_year, rows_end, school_year
+from gateway.prepared import SUBJECTS, years_cut
 from gateway.store import ConsentedHealth, Enrolment, Period, Submission
 from policies.decision import Deny
 from policies.parties import Role
@@ -70,12 +71,16 @@ class Held:
     Attributes:
         beyond_reach: Whether rows of this site and year are held that no pseudonym leads to any more, because their
             key leaked and was destroyed: whether one is of this pupil nobody can say (AVG art. 11).
+        numbers_changed: Whether numbers were changed that year: uses of before a change are found by the old one only.
+        uses_beyond_reach: Whether uses of that year may miss, because a key of the log's tags leaked or was destroyed.
     """
 
     rows: tuple[HeldRow, ...]
     uses: tuple[LoggedUse, ...]
     consents: tuple[HeldConsent, ...]
     beyond_reach: bool = False
+    numbers_changed: bool = False
+    uses_beyond_reach: bool = False
 
 
 def answer(
@@ -100,12 +105,15 @@ def answer(
         gateway.log_undone(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
         return Refused("unauthenticated")
     site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
+    over = rows_end(gateway.law.purposes, year, SUBJECTS) <= gateway.today
     with gateway.reading() as session:
         held = Held(
             tuple(_rows(gateway, session, identity.party, year, pseudonym)),
             tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
             tuple(_consents(gateway, session, identity.party, consents)),
             _are_beyond_reach(gateway, session, identity.party, year),
+            numbers_changed=not over and _are_numbers_changed(session, year, site),
+            uses_beyond_reach=not over and year in years_cut(gateway.keyring),
         )
     gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
     return held
@@ -142,6 +150,12 @@ def _are_beyond_reach(gateway: Gateway, session: Session, site: str, year: str) 
         .where(col(Enrolment.key_id).not_in(reached), Submission.site == site, col(Period.code).startswith(year))
     )
     return session.exec(query.limit(1)).first() is not None
+
+
+def _are_numbers_changed(session: Session, year: str, site: str | None) -> bool:
+    """Whether this site, or any, changed numbers: the log's tags are of the old ones, the rows of the new."""
+    changes = tally(session.connection(), Filter(event=Event.PSEUDONYM_MERGED, organisation=site), "period")
+    return any(school_year(period) == year for period in changes)
 
 
 def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site: str | None) -> list[LoggedUse]:

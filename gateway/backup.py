@@ -10,10 +10,10 @@ be of any day.
 
     {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
 
-After a restore nothing goes on as if nothing had happened: rows without a key are erased, consents whose key is gone
-are over, privacy budgets are used up, nothing is released of a school year before the operator says what was published
-since the backup, whoever was logged in is not, tokens are revoked, and the log goes on under a new
-name, because its old name may have signed what this backup does not know.
+After a restore nothing goes on as if nothing had happened: rows without a key are erased, those under a key that leaked
+since are re-keyed, consents whose key is gone are over, privacy budgets are used up, nothing is released of a school
+year before the operator says what was published since the backup, whoever was logged in is not, tokens are revoked, and
+the log goes on under a new name, because its old name may have signed what this backup does not know.
 """
 
 import base64
@@ -38,16 +38,10 @@ from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
-from gateway.app import (
-    CONSENTS,
-    KEY_FILES,
-    RING,
-    open_gateway,
-    upgrade,
-    yearly_log,
-)
+from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, upgrade, yearly_log
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
+from gateway.keys import rotate_restored
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
@@ -164,7 +158,8 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     Steps: (1) the log goes on under a new name; (2) sessions, links and tokens end, for what was revoked since has come
     back; (3) privacy budgets are used up and builds end, for what was spent and published since is unknown here, and of
     school years that had begun nothing is released until the operator tells it (`told.tell`); (4) consents whose key is
-    gone are over; (5) a retention run, which also erases rows without a key; (6) servers and workers may start.
+    gone are over; (5) rows and tags of before a rotation go through it once more; (6) a retention run, which also
+    erases rows without a key; (7) servers and workers may start.
 
     Returns:
         How many consents ended, and what the retention run erased.
@@ -179,11 +174,12 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
         _end_credentials(session, gateway.clock())  # (2)
         ledger.settle(session, known_until=known_until, now=gateway.clock())  # (3)
     ended = consents.end_keyless(gateway)  # (4)
-    erased = retention.run(gateway, operator)  # (5)
+    rotate_restored(Desk(gateway, operator))  # (5)
+    erased = retention.run(gateway, operator)  # (6)
     if isinstance(erased, Refused):
         raise GatewayError(f"the retention run after the restore was refused: {erased.code}")
     with gateway.writing() as session:
-        unsettled.unmark(session.connection())  # (6)
+        unsettled.unmark(session.connection())  # (7)
     return ended, erased.of
 
 

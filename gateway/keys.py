@@ -5,7 +5,6 @@ changes the rows. Keys of a school year that is over end in `retention`.
 """
 
 from dataclasses import dataclass
-from datetime import date
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
@@ -16,9 +15,9 @@ from audit.subjects import erase_year
 from gateway.context import Gateway
 from gateway.database import forget_log
 from gateway.operate import Desk
-from gateway.outcome import Refused
+from gateway.outcome import GatewayError, Refused
 from gateway.periods import hold_year
-from gateway.prepared import SUBJECTS, hold_pids
+from gateway.prepared import SUBJECTS, hold_pids, years_cut
 from gateway.store import Enrolment, Submission, table_of
 from policies.decision import Decision
 from policies.question import Action
@@ -26,12 +25,20 @@ from pseudonymisation import rotation
 from pseudonymisation.domain import Domain
 from pseudonymisation.keyring import KeyRecord, KeyState
 
+_LIVE = (KeyState.ACTIVE, KeyState.DECRYPT_ONLY)
+
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """A key in the place of another, and how many rows went with it."""
+    """A key in the place of another, or destroyed.
+
+    Attributes:
+        purpose: What the key serves.
+        rows: How many rows went with it. Tags of the log's subjects stand among random ones: they are not counted.
+    """
 
     key_id: str
+    purpose: str
     rows: int
 
 
@@ -45,86 +52,132 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
     they are erased instead, in (1), so that none of the new key is among them.
     """
     gateway = desk.gateway
-    leaked = gateway.keyring.active(purpose, year) or rotation.half_succeeded(gateway.keyring, purpose, year)
-    if leaked is None:
-        return Refused("unknown-key")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> tuple[KeyRecord, int]:
+    def act(session: Session, actor: Actor, decision: Decision) -> KeyRecord | Refused:
+        leaked = gateway.keyring.active(purpose, year) or rotation.half_succeeded(gateway.keyring, purpose, year)
+        if leaked is None:
+            return Refused("unknown-key")
         hold_year(session, year)
         gateway.append(session, _entry(Event.KEY_CREATED, actor, leaked), decision)
-        erased = erase_year(session.connection(), year) if purpose == SUBJECTS else 0
-        if erased:
+        if purpose == SUBJECTS and erase_year(session.connection(), year):
             gateway.append(session, _entry(Event.KEY_ROTATED, actor, leaked), decision)
-        return rotation.succeed(gateway.keyring, leaked.key_id), erased
+        return rotation.succeed(gateway.keyring, leaked.key_id)
 
-    succeeded = desk.act(Action.MANAGE_KEYS, act)  # (1)
-    if isinstance(succeeded, Refused):
-        return succeeded
-    made, total = succeeded
+    made = desk.act(Action.MANAGE_KEYS, act)  # (1)
+    if isinstance(made, Refused):
+        return made
+    total = 0
     for link in _links(gateway, made) if purpose != SUBJECTS else ():
         moved = _rekey(desk, link)  # (2)
         if isinstance(moved, Refused):
             return moved
         total += moved
     forget_log(gateway.database)  # (3)
-    return Rotated(made.key_id, total)
+    return Rotated(made.key_id, purpose, total)
 
 
-def renounce(desk: Desk, purpose: str, year: str, *, not_before: date) -> Rotated | Refused:
-    """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed.
+def renounce(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
+    """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed, at once.
 
     Refused while rows stand under a key that would be destroyed: a rotation that broke off is completed first. Run
     again after a crash, it completes what it began.
     """
     gateway = desk.gateway
-    current = gateway.keyring.active(purpose, year)
-    if current is None or current.previous is None:
-        current = rotation.half_renounced(gateway.keyring, purpose, year)
-    if current is None:
-        return Refused("unknown-key")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> Refused | None:
+    def act(session: Session, actor: Actor, decision: Decision) -> KeyRecord | Refused:
+        current = gateway.keyring.active(purpose, year)
+        if current is None or current.previous is None:
+            current = rotation.half_renounced(gateway.keyring, purpose, year)
+        if current is None:
+            return Refused("unknown-key")
         if current.state is KeyState.ACTIVE and _stand_under_leaked(gateway, session, current):
             return Refused("rows-left")
         gateway.append(session, _entry(Event.KEY_RETIRED, actor, current), decision)
-        return None
+        return rotation.renounce(gateway.keyring, current.key_id, not_before=gateway.today)
 
-    logged = desk.act(Action.MANAGE_KEYS, act)
-    if isinstance(logged, Refused):
-        return logged
-    fresh = rotation.renounce(gateway.keyring, current.key_id, not_before=not_before)
-    return Rotated(fresh.key_id, 0)
+    fresh = desk.act(Action.MANAGE_KEYS, act)
+    return fresh if isinstance(fresh, Refused) else Rotated(fresh.key_id, purpose, 0)
 
 
 def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
     """Destroy a key for good: what stands under it is erased in one transaction with its entry, then the key goes.
 
+    One in use is put away in that transaction, after the deliveries that are being kept: no other is kept under it.
     The key of a consent ends with its consent, and one through which a key in use passes with `renounce`.
     """
     gateway = desk.gateway
-    record = gateway.keyring.record(key_id)
-    if record is None or record.school_year is None or record.state is KeyState.DESTROYED:
-        return Refused("unknown-key")
-    if key_id in gateway.keyring.needed():
-        return Refused("key-needed")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> int:
+    def act(session: Session, actor: Actor, decision: Decision) -> Rotated | Refused:
+        record = gateway.keyring.record(key_id)
+        if record is None or record.school_year is None or record.state is KeyState.DESTROYED:
+            return Refused("unknown-key")
+        if key_id in gateway.keyring.needed():
+            return Refused("key-needed")
+        hold_year(session, record.school_year)
+        erased = _erase_under(gateway, session, record)
+        if isinstance(erased, Refused):
+            return erased
         gateway.append(session, _entry(Event.KEY_DESTROYED, actor, record), decision)
-        return erase_under(session, record)
+        if record.state is KeyState.ACTIVE:
+            gateway.keyring.retire(key_id)
+        return Rotated(key_id, record.purpose, erased)
 
-    erased = desk.act(Action.MANAGE_KEYS, act)
-    if isinstance(erased, Refused):
-        return erased
-    gateway.keyring.destroy(key_id)
-    forget_log(gateway.database)
-    return Rotated(key_id, erased)
+    gone = desk.act(Action.MANAGE_KEYS, act)
+    if not isinstance(gone, Refused):
+        gateway.keyring.destroy(key_id)
+        forget_log(gateway.database)
+    return gone
 
 
-def erase_under(session: Session, record: KeyRecord) -> int:
-    """Erase what stands under a key: pids with their rows, or the tags of the log's subjects; returns how many."""
-    if record.purpose == SUBJECTS:
-        return erase_year(session.connection(), record.school_year or "")
-    return rotation.erase(session.connection(), table_of(Enrolment), [record.key_id])
+def rotate_restored(desk: Desk) -> None:
+    """After a restore: what came back from before a rotation goes through it once more.
+
+    Pids are re-keyed. Of tags nothing tells which key made them: all go of a school year in which one went out of use.
+
+    Raises:
+        GatewayError: the law does not let the operator.
+    """
+    gateway = desk.gateway
+    records = gateway.keyring.records()
+    followed = {one.previous for one in records}
+    last = [one for one in records if one.state in _LIVE and one.key_id not in followed and one.purpose != SUBJECTS]
+    links = [link for one in last for link in _links(gateway, one) if link.state is not KeyState.DESTROYED]
+
+    def forget(session: Session, actor: Actor, decision: Decision) -> None:
+        for year in sorted(years_cut(gateway.keyring)):
+            if erase_year(session.connection(), year):
+                about = Object(f"key:{SUBJECTS}/{year}")
+                gateway.append(session, Entry(event=Event.KEY_ROTATED, actor=actor, object=about), decision)
+
+    for outcome in (*(_rekey(desk, link) for link in links), desk.act(Action.MANAGE_KEYS, forget)):
+        if isinstance(outcome, Refused):
+            raise GatewayError(f"keys could not follow after the restore: {outcome.code}")
+
+
+def _erase_under(gateway: Gateway, session: Session, record: KeyRecord) -> int | Refused:
+    """Erase what stands under a key: pids with their rows, and says how many; or the tags of the log's subjects.
+
+    Nothing tells tags of two keys apart: where those of another stand beside them none are erased.
+    """
+    if record.purpose != SUBJECTS:
+        return rotation.erase(session.connection(), table_of(Enrolment), [record.key_id])
+    year = record.school_year or ""
+    tagged = _with_tags(gateway, year)
+    if record.key_id in tagged:
+        if len(tagged) > 1:
+            return Refused("tags-shared")
+        erase_year(session.connection(), year)
+    return 0
+
+
+def _with_tags(gateway: Gateway, year: str) -> set[str]:
+    """Keys of a school year of which tags may stand: when one is followed, its tags go, and all that stand beside."""
+    keys = [one for one in gateway.keyring.records() if (one.purpose, one.school_year) == (SUBJECTS, year)]
+    live = {one.key_id: one.previous for one in keys if one.state in _LIVE}
+    current = gateway.keyring.active(SUBJECTS, year)
+    if current is not None and current.previous is not None:
+        return {current.key_id}
+    return live.keys() - set(live.values())
 
 
 def _links(gateway: Gateway, current: KeyRecord) -> list[KeyRecord]:

@@ -21,7 +21,7 @@ from gateway.records import Parsed
 from gateway.records.expected import Cell
 from gateway.store import Count, Enrolment, table_of
 from pseudonymisation.domain import Domain
-from pseudonymisation.keyring import Keyring
+from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_through
 
 SUBJECTS = "audit-subjects"
@@ -32,6 +32,12 @@ _ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hou
 def hold_pids(session: Session, year: str) -> None:
     """Let nobody else re-key or change stored pids of a school year until this transaction ends."""
     take_turns(session, b"pids" + year.encode())
+
+
+def years_cut(keyring: Keyring) -> set[str]:
+    """School years in which a key of the log's tags leaked or was destroyed: no tag of before is kept or found."""
+    out = (KeyState.DECRYPT_ONLY, KeyState.DESTROYED)
+    return {one.school_year or "" for one in keyring.records() if one.purpose == SUBJECTS and one.state in out}
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,10 +88,6 @@ class KeyRecord(BaseModel):
         """What the wrapping binds the secret to, so that no file passes for another's."""
         return f"nl-verzuim/key/v1\0{self.key_id}\0{self.purpose}\0{self.school_year or ''}".encode()
 
-    def valid_on(self, day: date) -> bool:
-        """Whether the day lies in `[not_before, not_after)`."""
-        return self.not_before <= day < self.not_after
-
 
 class Keyring:
     """The keys in one folder.

@@ -1,6 +1,5 @@
 """At the operator: keys after a leak, the retention run, backups, consents by their id, releases by a named person."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,6 +31,7 @@ from gateway.settings import home
 if TYPE_CHECKING:
     from gateway.context import Gateway
     from gateway.identity import Identity
+    from gateway.keys import Rotated
     from gateway.repeat import Again
 
 retention = typer.Typer(name="retention", no_args_is_help=True, help="Bewaartermijnen / retention.")
@@ -64,22 +64,15 @@ def key_rotate(school_year: SchoolYear, purpose: Purpose = _ROWS, data: Data = N
     from gateway.keys import rotate
 
     made = done(rotate(desk(data), purpose, school_year), lang)
-    say(text("cli", "key-rotated", language(lang), id=made.key_id, rows=str(made.rows)))
+    say(_turned("key-rotated", made, lang))
 
 
 @key.command("renounce")
-def key_renounce(
-    school_year: SchoolYear,
-    not_before: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Eerste dag / first day.")],
-    purpose: Purpose = _ROWS,
-    data: Data = None,
-    lang: Lang = "nl",
-) -> None:
+def key_renounce(school_year: SchoolYear, purpose: Purpose = _ROWS, data: Data = None, lang: Lang = "nl") -> None:
     """Bij de volgende periode na een lek: een verse sleutel, de gelekte vernietigd / a fresh key, leaked ones gone."""
     from gateway.keys import renounce
 
-    made = done(renounce(desk(data), purpose, school_year, not_before=not_before.date()), lang)
-    say(text("cli", "key-renounced", language(lang), id=made.key_id))
+    say(_turned("key-renounced", done(renounce(desk(data), purpose, school_year), lang), lang))
     say(text("cli", "kek-renewed", language(lang)))
 
 
@@ -96,9 +89,16 @@ def key_destroy(key_id: str, _yes: Sure = False, data: Data = None, lang: Lang =
     """Vernietig een sleutel en wis wat eronder staat / destroy a key and erase what stands under it."""
     from gateway.keys import destroy
 
-    gone = done(destroy(desk(data), key_id), lang)
-    say(text("cli", "key-destroyed", language(lang), id=key_id, rows=str(gone.rows)))
+    say(_turned("key-destroyed", done(destroy(desk(data), key_id), lang), lang))
     say(text("cli", "kek-renewed", language(lang)))
+
+
+def _turned(what: str, key: "Rotated", lang: str) -> str:
+    """What became of a key and of what stood under it: rows, or the tags by which the log finds pupils again."""
+    from gateway.prepared import SUBJECTS
+
+    of = f"{what}-subjects" if key.purpose == SUBJECTS else what
+    return text("cli", of, language(lang), id=key.key_id, rows=str(key.rows))
 
 
 @retention.command("run")

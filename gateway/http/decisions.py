@@ -50,7 +50,12 @@ async def decide(request: Request, gateway: TheGateway, caller: Somebody) -> Res
 
 @router.post("/access-requests", operation_id="requestAccess", openapi_extra=body_of(_AccessRequest))
 async def request_access(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
-    """What is held of one pupil of the caller's own site, answered from what is stored now; a machine may not ask."""
+    """What is held of one pupil of the caller's own site, answered from what is stored now; a machine may not ask.
+
+    Three flags say that the answer may miss something. `rowsBeyondReach`: the site has rows of earlier periods that no
+    pseudonym leads to any more, for their key leaked. `numbersChanged`: numbers were changed that year; if this pupil's
+    was, ask under the old number too. `usesBeyondReach`: entries of before a leak of the log's key cannot be found.
+    """
     body = await read_json(request, _AccessRequest.model_validate_json)
     if isinstance(body, Refused):
         return problem(request, body)
@@ -83,10 +88,7 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
 
 
 def held_body(held: access.Held) -> dict[str, object]:
-    """Rows in hours, uses with their proof, consents; the answer for the school to give to the parent.
-
-    `rowsBeyondReach`: of earlier periods the site has rows that no pseudonym leads to any more (AVG art. 11).
-    """
+    """Rows in hours, uses with their proof, consents; the answer for the school to give to the parent."""
     return {
         "rows": [
             {
@@ -116,4 +118,6 @@ def held_body(held: access.Held) -> dict[str, object]:
         ],
         "recipientsOfRows": [],
         "rowsBeyondReach": held.beyond_reach,
+        "numbersChanged": held.numbers_changed,
+        "usesBeyondReach": held.uses_beyond_reach,
     }

@@ -12,7 +12,8 @@ from sqlmodel import select
 from audit.schema import PENDING
 from gateway.database import open_database
 from gateway.operate import Desk
-from gateway.receive import Received, Upload, receive
+from gateway.outcome import Refused
+from gateway.receive import Checked, Received, Upload, receive
 from gateway.store import Enrolment
 from gateway.synthetic.pupils import draw_pupils
 from pseudonymisation.pseudonym import read_pseudonym
@@ -21,14 +22,20 @@ from .conftest import PERIOD, World
 from .documents import local_pseudonym, records_document
 
 
-def delivered(world: World, index: int = 0, period: str = PERIOD) -> list[bytes]:
-    """Let a site deliver records; returns the pseudonyms of its pupils."""
+def sent(world: World, index: int = 0, period: str = PERIOD) -> Received | Checked | Refused:
+    """What becomes of the records of a site."""
     site = world.region.sites[index]
     pupils = draw_pupils(site, index=index, period=1, seed=1)
     body = records_document(pupils, world.gateway.contracts["absence-records"], site=site.code, period=period)
-    outcome = receive(world.gateway, world.site(index), Upload("absence-records", site.code, period, body))
+    return receive(world.gateway, world.site(index), Upload("absence-records", site.code, period, body))
+
+
+def delivered(world: World, index: int = 0, period: str = PERIOD) -> list[bytes]:
+    """Let a site deliver records; returns the pseudonyms of its pupils."""
+    outcome, site = sent(world, index, period), world.region.sites[index]
     assert isinstance(outcome, Received), outcome
-    return [read_pseudonym(local_pseudonym(int(number), site.code.encode())) for number in pupils.numbers]
+    numbers = draw_pupils(site, index=index, period=1, seed=1).numbers
+    return [read_pseudonym(local_pseudonym(int(number), site.code.encode())) for number in numbers]
 
 
 def rows(world: World) -> list[Enrolment]:

@@ -1,13 +1,14 @@
 """What is held of a pupil, asked by the school; and what would be decided, asked by anybody."""
 
 import json
-from datetime import date
 
 import pytest
 
 from gateway.access import Held, answer
+from gateway.changes import change_numbers
+from gateway.demo.people import must
 from gateway.identity import Identity
-from gateway.keys import Rotated, renounce, rotate
+from gateway.keys import Rotated, destroy, renounce, rotate
 from gateway.outcome import Refused
 from gateway.prepared import SUBJECTS
 from gateway.receive import Received, Upload, receive
@@ -16,6 +17,7 @@ from pseudonymisation.pseudonym import read_pseudonym
 
 from .conftest import PERIOD, Site, World
 from .documents import local_pseudonym, records_document
+from .test_changes import NEW, document
 
 
 def delivered(world: World, index: int = 0) -> bytes:
@@ -59,7 +61,7 @@ def test_rows_that_can_no_longer_be_found_are_not_kept_silent(world: World) -> N
     pseudonym = delivered(world)
     assert isinstance(rotate(world.desk, "counting-for-school", "2026-2027"), Rotated)
     assert isinstance(
-        renounce(world.desk, "counting-for-school", "2026-2027", not_before=date(2027, 1, 1)),
+        renounce(world.desk, "counting-for-school", "2026-2027"),
         Rotated,
     )
     told = [answer(world.gateway, secretary(world, i), year="2026-2027", pseudonym=pseudonym) for i in (0, 1)]
@@ -70,10 +72,38 @@ def test_renouncing_the_key_of_tags_hides_no_use(world: World) -> None:
     """What was delivered between rotation and renouncing is found still: the key of those tags opens."""
     assert isinstance(rotate(world.desk, SUBJECTS, "2026-2027"), Rotated)
     pseudonym = delivered(world)
-    assert isinstance(renounce(world.desk, SUBJECTS, "2026-2027", not_before=date(2027, 1, 1)), Rotated)
+    assert isinstance(renounce(world.desk, SUBJECTS, "2026-2027"), Rotated)
     held = answer(world.gateway, secretary(world, 0), year="2026-2027", pseudonym=pseudonym)
     assert isinstance(held, Held)
     assert len(held.uses) == 1
+
+
+def test_after_a_number_change_the_answer_asks_for_the_old_number_too(world: World) -> None:
+    """By either number a part is found, which the school is told; one that changed none is not."""
+    old = delivered(world)
+    must(change_numbers(world.gateway, world.site(0), document(world, (old, NEW))))
+    world.sequence()
+    told = [
+        answer(world.gateway, secretary(world, index), year="2026-2027", pseudonym=pseudonym)
+        for index, pseudonym in ((0, NEW), (0, old), (1, NEW))
+    ]
+    found = [(len(held.rows), len(held.uses), held.numbers_changed) for held in told if isinstance(held, Held)]
+    assert found == [(1, 0, True), (0, 1, True), (0, 0, False)]
+
+
+@pytest.mark.parametrize("ends", ["rotated", "destroyed"])
+def test_uses_that_can_no_longer_be_found_are_not_kept_silent(world: World, ends: str) -> None:
+    """Once the log's key leaked or ended no use of before is found, and the answer says so; until then it is whole."""
+    pseudonym, key = delivered(world), world.gateway.keyring.active(SUBJECTS, "2026-2027")
+    assert key is not None
+    told = [answer(world.gateway, secretary(world, 0), year="2026-2027", pseudonym=pseudonym)]
+    must(rotate(world.desk, SUBJECTS, "2026-2027") if ends == "rotated" else destroy(world.desk, key.key_id))
+    told += [
+        answer(world.gateway, secretary(world, 0), year=year, pseudonym=pseudonym)
+        for year in ("2026-2027", "2027-2028")
+    ]
+    found = [(len(held.uses), held.uses_beyond_reach) for held in told if isinstance(held, Held)]
+    assert found == [(1, False), (0, True), (0, False)]
 
 
 def test_a_school_asks_about_its_own_pupils_only(world: World) -> None:

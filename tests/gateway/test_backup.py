@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from audit.proofs import logs
 from audit.schema import ENTRY
+from audit.subjects import find, tag
 from gateway.access import Held, answer
 from gateway.app import open_gateway, yearly_log
 from gateway.backup import Restored, backup, restore, settle
@@ -30,11 +31,12 @@ from gateway.database import open_database
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import Identity, add_person, identify_token
-from gateway.keys import destroy
+from gateway.keys import destroy, renounce, rotate
 from gateway.messages import MendableError
 from gateway.notices import notices_of
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
+from gateway.prepared import SUBJECTS
 from gateway.pseudonyms import issue_service_tokens
 from gateway.roles import APP, SEQUENCER, create_roles
 from gateway.running import free_port
@@ -143,6 +145,33 @@ def test_what_was_destroyed_stays_destroyed(world: World, copies: Copies, tmp_pa
     with pytest.raises(KeyringError):
         gateway.keyring.secret(key.key_id)
     assert (gateway.keyring.active("audit-subjects", YEAR) is not None) is newest_keys
+    gateway.database.dispose()
+
+
+@pytest.mark.parametrize("renounced", [False, True])
+def test_what_was_rotated_after_a_backup_is_rotated_again(
+    world: World, copies: Copies, tmp_path: Path, renounced: bool
+) -> None:
+    """Where the keys stayed nothing comes back under the leaked ones, neither row nor tag, and the answer says so."""
+    pseudonyms, keyring = delivered(world), world.gateway.keyring
+    leaked = keyring.active(SUBJECTS, YEAR)
+    assert leaked is not None
+    secret, before = keyring.secret(leaked.key_id), rows(world)
+    made(world, copies)
+    followed = [must(rotate(world.desk, purpose, YEAR)) for purpose in (PURPOSE, SUBJECTS)]
+    for purpose in (PURPOSE, SUBJECTS) if renounced else ():
+        must(renounce(world.desk, purpose, YEAR))
+    home = dataclasses.replace(world.gateway.home, database=f"sqlite:///{tmp_path}/again.sqlite")
+    restore(home, copies.data, copies.keys)
+    gateway = open_gateway(home)
+    after = rows(World(gateway, world.region))
+    assert ({row.key_id for row in after}, len(after)) == ({followed[0].key_id}, len(before))
+    assert not {row.pid for row in after} & {row.pid for row in before}
+    with gateway.reading() as session:
+        assert find(session.connection(), [tag(secret, pseudonym) for pseudonym in pseudonyms[:5]]) == []
+    held = answer(gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
+    assert isinstance(held, Held)
+    assert (len(held.rows), held.beyond_reach, held.uses_beyond_reach) == (int(not renounced), renounced, True)
     gateway.database.dispose()
 
 

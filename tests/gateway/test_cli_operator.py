@@ -51,7 +51,7 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     """Create, rotate, renounce, destroy: a key that is gone is refused, and nothing is destroyed without `--yes`."""
     run("key", "create", "2026-2027")
     run("key", "rotate", "2026-2027")
-    run("key", "renounce", "2026-2027", "--from", "2027-01-01")
+    run("key", "renounce", "2026-2027")
     keys = json.loads(run("key", "list", "--json"))
     states = sorted(key["state"] for key in keys if key["purpose"] == "counting-for-school")
     assert states == ["active", "decrypt-only", "destroyed"]
@@ -62,6 +62,32 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     run("key", "destroy", followed, "--yes")
     run("key", "destroy", followed, "--yes", exits=1)
     run("key", "rotate", "2031-2032", exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_leaked_key_of_the_log_is_told_of_in_words_of_its_own(run: Run) -> None:
+    """Nothing gets a new pid and nothing is counted: what the log finds pupils by is erased, and that is said."""
+    run("key", "create", "2026-2027")
+    ours = ("2026-2027", "--purpose", "audit-subjects")
+    said = run("key", "rotate", *ours)
+    assert "gewist" in said
+    assert "erased" in run("key", "rotate", *ours, "--lang", "en")
+    gone = json.loads(run("key", "list", "--json"))
+    said += run("key", "renounce", *ours)
+    last = next(key["key_id"] for key in gone if (key["purpose"], key["state"]) == ("audit-subjects", "active"))
+    run("key", "rotate", *ours)
+    said += run("key", "destroy", last, "--yes")
+    assert not {"pid", "rijen"} & set(said.lower().replace(";", " ").split())
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_renouncing_takes_no_day(run: Run) -> None:
+    """It holds at once: a command that names a later day is refused, and the leaked key opens still."""
+    run("key", "create", "2026-2027")
+    run("key", "rotate", "2026-2027")
+    run("key", "renounce", "2026-2027", "--from", "2027-01-01", exits=2)
+    states = [key["state"] for key in json.loads(run("key", "list", "--json"))]
+    assert "destroyed" not in states
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -1,7 +1,6 @@
 """Keys after a leak: followed, renounced, destroyed; each act logged with what it did."""
 
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
 from .conftest import PERIOD, World
-from .records import delivered, elsewhere, events, rows
+from .records import delivered, elsewhere, events, rows, sent
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
 
@@ -141,7 +140,7 @@ def test_renouncing_destroys_the_leaked_key(world: World) -> None:
     leaked = world.gateway.keyring.active(PURPOSE, YEAR)
     assert leaked is not None
     rotated(world)
-    fresh = renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
+    fresh = renounce(world.desk, PURPOSE, YEAR)
     assert isinstance(fresh, Rotated)
     current = world.gateway.keyring.active(PURPOSE, YEAR)
     assert current is not None
@@ -159,9 +158,9 @@ def test_no_key_is_destroyed_while_rows_stand_under_it(world: World, monkeypatch
         patch.setattr("gateway.keys._rekey", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             rotate(world.desk, PURPOSE, YEAR)
-    assert renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)) == Refused("rows-left")
+    assert renounce(world.desk, PURPOSE, YEAR) == Refused("rows-left")
     rotated(world)
-    assert isinstance(renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)), Rotated)
+    assert isinstance(renounce(world.desk, PURPOSE, YEAR), Rotated)
     run(world.gateway, world.desk.identity)
     assert len(rows(world)) == many
 
@@ -201,8 +200,8 @@ def test_renouncing_that_broke_off_is_completed(world: World, monkeypatch: pytes
         else:
             patch.setattr(Keyring, "_store", before_a_key_is_active(Keyring._store))
         with pytest.raises(KeyboardInterrupt):
-            renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
-    fresh = renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1))
+            renounce(world.desk, PURPOSE, YEAR)
+    fresh = renounce(world.desk, PURPOSE, YEAR)
     assert isinstance(fresh, Rotated)
     current = world.gateway.keyring.active(PURPOSE, YEAR)
     assert current is not None
@@ -210,12 +209,12 @@ def test_renouncing_that_broke_off_is_completed(world: World, monkeypatch: pytes
     assert fresh.key_id != last.key_id
     with pytest.raises(KeyringError):
         world.gateway.keyring.secret(leaked.key_id)
-    assert renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)) == Refused("unknown-key")
+    assert renounce(world.desk, PURPOSE, YEAR) == Refused("unknown-key")
 
 
 def test_without_a_leak_there_is_nothing_to_renounce(world: World) -> None:
     """A key that follows no other stays."""
-    assert renounce(world.desk, PURPOSE, YEAR, not_before=date(2027, 1, 1)) == Refused("unknown-key")
+    assert renounce(world.desk, PURPOSE, YEAR) == Refused("unknown-key")
 
 
 def test_destroying_a_key_erases_what_stands_under_it(world: World) -> None:
@@ -227,11 +226,11 @@ def test_destroying_a_key_erases_what_stands_under_it(world: World) -> None:
     assert isinstance(gone, Rotated)
     assert gone.rows > 0
     assert rows(world) == []
-    assert destroy(world.desk, key.key_id) == Refused("unknown-key")
     record = world.gateway.keyring.record(key.key_id)
     assert record is not None
     assert record.state is KeyState.DESTROYED
     assert events(world)[-1] == "key.destroyed"
+    assert destroy(world.desk, key.key_id) == Refused("unknown-key")
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -244,6 +243,122 @@ def test_a_key_that_others_follow_is_not_destroyed(world: World, times: int) -> 
     assert destroy(world.desk, leaked.key_id) == Refused("key-needed")
     delivered(world)
     assert rows(world)
+
+
+def test_tags_of_two_keys_are_not_told_apart(world: World) -> None:
+    """A key of tags that was put away is not destroyed while its tags stand among those of the one in use."""
+    assert isinstance(rotate(world.desk, SUBJECTS, YEAR), Rotated)
+    first = delivered(world, 0)[0]
+    put_away = world.gateway.keyring.active(SUBJECTS, YEAR)
+    assert put_away is not None
+    assert isinstance(renounce(world.desk, SUBJECTS, YEAR), Rotated)
+    second = delivered(world, 1)[0]
+    assert destroy(world.desk, put_away.key_id) == Refused("tags-shared")
+    assert [uses(world, 0, first), uses(world, 1, second)] == [1, 1]
+
+
+def test_destroying_a_key_of_tags_leaves_those_of_the_key_in_use(world: World) -> None:
+    """Once a rotation erased the tags of a key that was put away, it is destroyed and nothing else goes."""
+    assert isinstance(rotate(world.desk, SUBJECTS, YEAR), Rotated)
+    put_away = world.gateway.keyring.active(SUBJECTS, YEAR)
+    assert put_away is not None
+    assert isinstance(renounce(world.desk, SUBJECTS, YEAR), Rotated)
+    assert isinstance(rotate(world.desk, SUBJECTS, YEAR), Rotated)
+    pseudonym = delivered(world)[0]
+    assert isinstance(destroy(world.desk, put_away.key_id), Rotated)
+    assert uses(world, 0, pseudonym) == 1
+
+
+def uses(world: World, index: int, pseudonym: bytes) -> int:
+    """How many entries the log leads a site to, of a pupil."""
+    world.sequence()
+    held = answer(world.gateway, Identity(world.region.sites[index].code, "school"), year=YEAR, pseudonym=pseudonym)
+    assert isinstance(held, Held)
+    return len(held.uses)
+
+
+Act = Callable[[World], Rotated | Refused]
+
+
+def rotating(world: World) -> Rotated | Refused:
+    return rotate(world.desk, PURPOSE, YEAR)
+
+
+def renouncing(world: World) -> Rotated | Refused:
+    return renounce(world.desk, PURPOSE, YEAR)
+
+
+def destroying(world: World) -> Rotated | Refused:
+    """Destroy the key that is in use at this moment."""
+    key = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert key is not None
+    return destroy(world.desk, key.key_id)
+
+
+@pytest.mark.parametrize(
+    ("late", "early", "refusal"),
+    [
+        (renouncing, renouncing, "unknown-key"),
+        (renouncing, destroying, "unknown-key"),
+        (destroying, rotating, "key-needed"),
+        (destroying, destroying, "unknown-key"),
+        (rotating, destroying, "unknown-key"),
+        (rotating, renouncing, None),
+    ],
+)
+def test_who_comes_second_finds_what_the_first_one_did(
+    world: World, monkeypatch: pytest.MonkeyPatch, late: Act, early: Act, refusal: str | None
+) -> None:
+    """Of two operators one acts while the other waits for a turn: that one is refused, or goes on from there."""
+    rotated(world)
+    act, left = Desk.act, [early]
+
+    def then_early(desk: Desk, *given: object, **named: object) -> object:
+        while left:
+            assert isinstance(left.pop()(world), Rotated)
+        return act(desk, *given, **named)  # type: ignore[arg-type]  # passed on as it came
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Desk, "act", then_early)
+        outcome = late(world)
+    in_use = [one for one in world.gateway.keyring.records() if (one.purpose, one.state) == (PURPOSE, KeyState.ACTIVE)]
+    assert len(in_use) == (0 if early is destroying else 1)
+    if refusal is None:
+        assert isinstance(outcome, Rotated)
+    else:
+        assert outcome == Refused(refusal)
+        assert events(world)[-1] == "request.refused"
+
+
+@pytest.mark.parametrize("moment", ["prepared", "committed"])
+@pytest.mark.parametrize("purpose", [PURPOSE, SUBJECTS])
+def test_nothing_is_kept_under_a_key_that_is_being_destroyed(
+    world: World, monkeypatch: pytest.MonkeyPatch, purpose: str, moment: str
+) -> None:
+    """Prepared before, or sent between the erasing and the end of the key: the school is told, and no row stays."""
+    key = world.gateway.keyring.active(purpose, YEAR)
+    assert key is not None
+    prepare, end, told, ends = receive.prepare, Keyring.destroy, list[object](), ["once"]
+
+    def then_destroyed(*given: object, **named: object) -> object:
+        made = prepare(*given, **named)  # type: ignore[arg-type]  # passed on as it came
+        while ends:
+            ends.pop()
+            assert isinstance(destroy(world.desk, key.key_id), Rotated)
+        return made
+
+    def ending(keyring: Keyring, *key_ids: str) -> None:
+        told.append(sent(world))
+        end(keyring, *key_ids)
+
+    if moment == "prepared":
+        monkeypatch.setattr(receive, "prepare", then_destroyed)
+        told.append(sent(world))
+    else:
+        monkeypatch.setattr(Keyring, "destroy", ending)
+        assert isinstance(destroy(world.desk, key.key_id), Rotated)
+    assert told == [Refused("key-missing")]
+    assert rows(world) == []
 
 
 def test_only_the_operator_turns_keys(world: World) -> None:

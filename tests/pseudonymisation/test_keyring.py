@@ -90,13 +90,6 @@ def test_life_goes_one_way(keyring: Keyring) -> None:
             forbidden()
 
 
-def test_validity_is_half_open(keyring: Keyring) -> None:
-    """Valid from the first day up to, not including, the last."""
-    record = made(keyring)
-    days = [date(2026, 7, 31), date(2026, 8, 1), date(2027, 8, 31), date(2027, 9, 1)]
-    assert [record.valid_on(day) for day in days] == [False, True, True, False]
-
-
 def test_files_are_private(keyring: Keyring, tmp_path: Path) -> None:
     """The folder is 0700, every file in it 0600, and so is the file of the key-encryption key."""
     made(keyring)
