@@ -47,7 +47,7 @@ from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.errors import SignatureError
 from pseudonymisation.keyring import Keyring
-from pseudonymisation.private_file import make_private_folder, read_private, write_private
+from pseudonymisation.private_file import make_private, make_private_folder, read_private, write_private
 from pseudonymisation.service import (
     Credential,
     GrantReason,
@@ -126,8 +126,7 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
     made = _read_settings(folder) if settings.exists() else _checked(given)
     make_private_folder(folder)
     make_private_folder(folder / "keys")
-    if not (folder / "keys" / "log.key").exists():
-        write_private(folder / "keys" / "log.key", os.urandom(32))
+    make_private(folder / "keys" / "log.key", os.urandom(32))
     make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
     if not settings.exists():
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
@@ -235,8 +234,7 @@ def _keyring(folder: Path, settings: _Settings) -> Keyring:
 def register_public_key(gateway: Gateway) -> bytes:
     """The public key under which this gateway exports its register; made on first use."""
     file = gateway.home.keys / REGISTER_KEY
-    if not file.exists():
-        write_private(file, os.urandom(32))
+    make_private(file, os.urandom(32))
     return Ed25519PrivateKey.from_private_bytes(read_private(file)).public_key().public_bytes_raw()
 
 
