@@ -42,12 +42,12 @@ from gateway.register import EXPORT_DAYS, stays_of
 from gateway.settings import Pkcs11
 from gateway.store import ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
-from policies.days import LOCAL
+from policies.days import local_day
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.errors import SignatureError
 from pseudonymisation.keyring import Keyring
-from pseudonymisation.private_file import make_private_folder, read_private, write_private
+from pseudonymisation.private_file import make_private, make_private_folder, read_private, write_private
 from pseudonymisation.service import (
     Credential,
     GrantReason,
@@ -115,6 +115,7 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
 
     Raises:
         MendableError: an argument is wrong; nothing was made.
+        KeyringError: this school year was closed; everything else is there.
     """
     settings = folder / _SETTINGS
     given = {
@@ -125,14 +126,16 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
     made = _read_settings(folder) if settings.exists() else _checked(given)
     make_private_folder(folder)
     make_private_folder(folder / "keys")
-    if not (folder / "keys" / "log.key").exists():
-        write_private(folder / "keys" / "log.key", os.urandom(32))
+    make_private(folder / "keys" / "log.key", os.urandom(32))
     make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
-    year = school_year_on(wall_clock().date())
-    open_year(_keyring(folder, made), year, not_before=first_day(year), not_after=last_use(year))
     if not settings.exists():
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
         write_private(settings, "".join(lines).encode())
+    service = open_service(folder)
+    try:
+        open_service_year(service, school_year_on(local_day(wall_clock())))
+    finally:
+        service.engine.dispose()
     return made.operator
 
 
@@ -178,19 +181,21 @@ def grant(service: Service, site: str, year: str, *, elements: int, reason: Gran
         MendableError: it does not.
     """
     now = wall_clock()
-    if service.registers()().site(site, now.astimezone(LOCAL).date()) is None:
+    if service.registers()().site(site, local_day(now)) is None:
         raise MendableError("site-not-registered", site=site, file=service.register_file)
     engine, append = service.engine, service.append
     grant_quota(engine, append, site=site, school_year=year, elements=elements, reason=reason, now=now)
 
 
 def open_service_year(service: Service, year: str) -> str:
-    """Make the service's key of a school year where it is missing, and log that; its id."""
-    there = service.keyring.active(EVALUATION, year)
-    if there is not None:
-        return there.key_id
+    """Make the service's key of a school year where it is missing, and log that; its id.
+
+    Raises:
+        KeyringError: the year was closed.
+    """
     with service.engine.begin() as connection:
-        service.append(connection, "school-year-opened", {"school_year": year})
+        if service.keyring.active(EVALUATION, year) is None:
+            service.append(connection, "school-year-opened", {"school_year": year})
         return open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year)).key_id
 
 
@@ -229,8 +234,7 @@ def _keyring(folder: Path, settings: _Settings) -> Keyring:
 def register_public_key(gateway: Gateway) -> bytes:
     """The public key under which this gateway exports its register; made on first use."""
     file = gateway.home.keys / REGISTER_KEY
-    if not file.exists():
-        write_private(file, os.urandom(32))
+    make_private(file, os.urandom(32))
     return Ed25519PrivateKey.from_private_bytes(read_private(file)).public_key().public_bytes_raw()
 
 

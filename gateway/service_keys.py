@@ -1,6 +1,7 @@
 """The pseudonym service's public keys as this gateway has pinned them: one for each school year, all of one signer."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
 
@@ -17,16 +18,21 @@ from pseudonymisation.key_document import KeyDocument, read_key_document
 _SERVICE = "key:pseudonym-service"
 
 
-def pin_service_keys(desk: Desk, document: bytes, *, signer: bytes | None = None) -> int | Refused:
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """What a file brought: how many new keys, and whether another signs from now on."""
+
+    fresh: int
+    other_signer: bool = False
+
+
+def pin_service_keys(desk: Desk, document: bytes, *, signer: bytes | None = None) -> Pinned | Refused:
     """Pin the pseudonym service's public keys; a key that is pinned for a school year never changes.
 
     Args:
         desk: The operator's.
         document: The signed file of the service.
         signer: Who signs from now on, where that is another than who signed until now; without it only that one may.
-
-    Returns:
-        How many keys are new.
     """
     gateway = desk.gateway
     try:
@@ -36,20 +42,23 @@ def pin_service_keys(desk: Desk, document: bytes, *, signer: bytes | None = None
     if keys.operator != gateway.settings.service_operator:
         return Refused("service-operator")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
-        before = _pinned(session)
+    def act(session: Session, actor: Actor, decision: Decision) -> Pinned | Refused:
+        before, now = _pinned(session), gateway.clock()
         other = bool(before) and before[-1].signer != keys.signer
-        if (other and signer is None) or _contradicts(keys, before):
+        if (other and (signer is None or not keys.keys)) or _contradicts(keys, before):
             return Refused("key-document")
         fresh = [key for key in keys.keys if not any(one.for_school_year(key.school_year) for one in before)]
-        if other and fresh:
+        if other:
             gateway.append(session, Entry(event=Event.KEY_ROTATED, actor=actor, object=Object(_SERVICE)), decision)
+            named = col(ServiceKey.key_id).in_([key.key_id for key in keys.keys])
+            for row in session.exec(select(ServiceKey).where(named)):
+                row.document, row.pinned_at = document.decode(), now
         for key in fresh:
-            year, now = key.school_year, gateway.clock()
+            year = key.school_year
             session.add(ServiceKey(key_id=key.key_id, school_year=year, document=document.decode(), pinned_at=now))
             about = Object(f"{_SERVICE}/{year}")
             gateway.append(session, Entry(event=Event.KEY_PUBLISHED, actor=actor, object=about), decision)
-        return len(fresh)
+        return Pinned(len(fresh), other)
 
     return desk.act(Action.MANAGE_KEYS, act)
 

@@ -117,8 +117,9 @@ class Keyring:
         """The key with this id, or None."""
         if not _ID.fullmatch(key_id):
             return None
-        if self._seen is not None and self._seen[0] == self._folder.stat().st_mtime_ns:
-            return self._seen[1].get(key_id)
+        seen = self._seen  # once: another thread may empty it at any moment
+        if seen is not None and seen[0] == self._folder.stat().st_mtime_ns:
+            return seen[1].get(key_id)
         path = self._folder / f"{key_id}.json"
         return _read(path) if path.exists() else None
 
@@ -181,20 +182,16 @@ class Keyring:
         with self._changing():
             if previous is not None:
                 self._known(previous)
-            draft = KeyRecord.model_construct(
-                format="verzuimpoort/key/v1", key_id=os.urandom(8).hex(), purpose=purpose, school_year=school_year,
-                state=KeyState.PRE_ACTIVE, not_before=not_before, not_after=not_after, previous=previous,
-            )  # fmt: skip
-            record = KeyRecord.model_validate(self._wrapped(draft, os.urandom(KEY)))
-            self._store(record)
-            return record
+            return self._made(KeyState.PRE_ACTIVE, purpose, school_year, (not_before, not_after), previous)
 
     def open(self, purpose: str, school_year: str | None, *, not_before: date, not_after: date) -> KeyRecord:
         """The active key of a purpose and school year; a new one, active at once, if there is none."""
         found = self.active(purpose, school_year)
         if found is None:
-            made = self.create(purpose, school_year, not_before=not_before, not_after=not_after)
-            found = self.activate(made.key_id)
+            with self._changing():
+                found = self.active(purpose, school_year)  # another process may have been faster
+                if found is None:
+                    found = self._made(KeyState.ACTIVE, purpose, school_year, (not_before, not_after))
         return found
 
     def activate(self, key_id: str) -> KeyRecord:
@@ -297,6 +294,15 @@ class Keyring:
                         self._store(record)
         return refused
 
+    def _made(
+        self, state: KeyState, purpose: str, year: str | None, days: tuple[date, date], previous: str | None = None
+    ) -> KeyRecord:
+        draft = KeyRecord.model_construct(
+            format="verzuimpoort/key/v1", key_id=os.urandom(8).hex(), purpose=purpose, school_year=year,
+            state=state, not_before=days[0], not_after=days[1], previous=previous,
+        )  # fmt: skip
+        return self._store(KeyRecord.model_validate(self._wrapped(draft, os.urandom(KEY))))
+
     def _known(self, key_id: str) -> KeyRecord:
         record = self.record(key_id)
         if record is None:
@@ -322,9 +328,9 @@ class Keyring:
 
     def _load(self) -> dict[str, KeyRecord]:
         """The files of the folder, read again whenever its time stamp changed or changed only a moment ago."""
-        stamp = self._folder.stat().st_mtime_ns
-        if self._seen is not None and self._seen[0] == stamp:
-            return self._seen[1]
+        seen, stamp = self._seen, self._folder.stat().st_mtime_ns
+        if seen is not None and seen[0] == stamp:
+            return seen[1]
         records = {path.stem: _read(path) for path in sorted(self._folder.glob("*.json"))}
         self._seen = (stamp, records) if abs(time.time_ns() - stamp) > _SETTLED_NS else None
         return records

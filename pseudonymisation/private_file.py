@@ -5,8 +5,9 @@ On Windows the mode bits mean little; there the folder of the user's profile is 
 
 import os
 import stat
+import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from pseudonymisation.errors import KeyringError
@@ -15,6 +16,7 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _KNOWS_MODES = os.name == "posix"
 _WIDER = 0o077
+_place = os.link if _KNOWS_MODES else os.rename  # neither replaces; Windows has disks without links
 _BINARY = getattr(os, "O_BINARY", 0)  # on Windows a descriptor is in text mode otherwise, and changes line ends
 
 
@@ -50,6 +52,24 @@ def read_private(path: Path) -> bytes:
 def write_private(path: Path, data: bytes) -> None:
     """Replace a file whole or not at all; the new one is on disk when this returns."""
     write_private_files({path: data})
+
+
+def make_private(path: Path, data: bytes) -> None:
+    """Make a file whole where there is none; one that is there, or that another process makes meanwhile, stays."""
+    if path.exists():
+        return
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            _place(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+    if _KNOWS_MODES:
+        _flush(path.parent, os.O_RDONLY)
 
 
 def write_private_files(contents: Mapping[Path, bytes]) -> None:

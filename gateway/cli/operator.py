@@ -292,8 +292,10 @@ def key_pin(
         other = from_text(signer, 32) if signer else None
     except MalformedError as error:
         raise typer.BadParameter("--signer: 43 tekens / characters") from error
-    fresh = done(pin_service_keys(desk(data), document.read_bytes(), signer=other), lang)
-    say(text("cli", "keys-pinned", language(lang), number=str(fresh)))
+    pinned = done(pin_service_keys(desk(data), document.read_bytes(), signer=other), lang)
+    say(text("cli", "keys-pinned", language(lang), number=str(pinned.fresh)))
+    if pinned.other_signer:
+        say(text("cli", "signer-changed", language(lang)))
 
 
 @release.command("show")

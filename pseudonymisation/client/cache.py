@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pseudonymisation.client.messages import Refusal, refusal
 from pseudonymisation.domain import check_school_year
 from pseudonymisation.errors import KeyringError, MalformedError
-from pseudonymisation.private_file import make_private_folder, read_private, write_private
+from pseudonymisation.private_file import make_private, make_private_folder, read_private
 
 _KEY = 64
 _TAG = 16
@@ -41,10 +41,9 @@ def open_cache(folder: Path, school_year: str) -> "Cache | Refusal":
         make_private_folder(folder)
         for stale in folder.glob("pseudonyms-*.sqlite"):
             if stale.name < oldest:
-                stale.unlink()
-        for file, content in ((key_file, os.urandom(_KEY)), (path, b"")):
-            if not file.exists():
-                write_private(file, content)
+                stale.unlink(missing_ok=True)
+        make_private(key_file, os.urandom(_KEY))
+        make_private(path, b"")
         return Cache(path, read_private(key_file))
     except (KeyringError, OSError):
         return refusal("cache-not-private", folder=str(folder))

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from typing import Protocol
 
 import httpx
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pseudonymisation.client.messages import Refusal, refusal
 from pseudonymisation.domain import school_year_of
@@ -19,7 +20,17 @@ from pseudonymisation.wire import EvaluationAnswer
 TRIES = 4
 LONGEST_WAIT = 10.0
 _AGAIN = {408, 502, 503, 504}
-_CODES = {401: "credential-refused", 403: "credential-refused", 404: "key-refused", 409: "key-refused"}
+_OUTDATED = "/problems/register-outdated"
+_CODES = {401: "credential-refused", 403: "credential-refused", 404: "no-service-there", 405: "no-service-there"}
+
+
+class _Problem(BaseModel):
+    """What is read of a problem document; whatever else answers at that address has none of it."""
+
+    type: str = ""
+    remaining: int = 0
+    not_before: date | None = None
+    not_after: date | None = None
 
 
 class Source(Protocol):
@@ -87,8 +98,6 @@ class ServiceSource:
         response = self._ask(body)
         if response is None:
             return refusal("service-unreachable")
-        if _is_outdated(response):
-            return refusal("register-outdated")
         if response.status_code != httpx.codes.OK:
             return _refused(response, missing)
         return self._verified(blinding, response.content)
@@ -100,7 +109,8 @@ class ServiceSource:
             except httpx.RequestError:
                 pause = 0.5 * 2**attempt
             else:
-                if response.status_code not in _AGAIN or _is_outdated(response):
+                # That the service waits for a register is not mended by asking again in a moment.
+                if response.status_code not in _AGAIN or _problem(response).type == _OUTDATED:
                     return response
                 pause = _retry_after(response) or 0.5 * 2**attempt
             if attempt < TRIES - 1:
@@ -154,23 +164,26 @@ def _retry_after(response: httpx.Response) -> float | None:
     return float(text) if text.isascii() and text.isdigit() else None
 
 
-def _is_outdated(response: httpx.Response) -> bool:
-    """Whether the service waits for a register: to ask again in a moment is of no use."""
+def _problem(response: httpx.Response) -> _Problem:
     try:
-        return bool(response.json()["type"] == "/problems/register-outdated")
-    except (ValueError, KeyError, TypeError):
-        return False
+        return _Problem.model_validate_json(response.content)
+    except ValidationError:
+        return _Problem()
 
 
 def _refused(response: httpx.Response, missing: int) -> Refusal:
-    if response.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        return refusal("quota-exhausted", remaining=_remaining(response), missing=missing)
-    return refusal(_CODES.get(response.status_code, "service-refused"), status=response.status_code)
-
-
-def _remaining(response: httpx.Response) -> int:
-    try:
-        remaining = response.json()["remaining"]
-    except (ValueError, KeyError, TypeError):
-        return 0
-    return remaining if isinstance(remaining, int) else 0
+    problem, status = _problem(response), response.status_code
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        return refusal("quota-exhausted", remaining=problem.remaining, missing=missing)
+    match problem:
+        case _Problem(type=kind) if kind == _OUTDATED:
+            return refusal("register-outdated")
+        case _Problem(type="/problems/key-unknown"):
+            return refusal("key-refused")
+        case _Problem(type="/problems/key-not-active", not_before=date() as day):
+            return refusal("key-not-yet", day=day.isoformat())
+        case _Problem(type="/problems/key-expired", not_after=date() as day):
+            return refusal("key-expired", day=day.isoformat())
+        case _Problem(type="/problems/period-outside-key"):
+            return refusal("key-other-year")
+    return refusal(_CODES.get(status, "service-refused"), status=status)

@@ -3,6 +3,7 @@
 from datetime import date
 
 from pseudonymisation.domain import check_school_year, service_info
+from pseudonymisation.errors import KeyringError
 from pseudonymisation.key_document import ServiceKey, write_key_document
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 from pseudonymisation.oprf import public_key
@@ -20,8 +21,14 @@ def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after
         school_year: such as `2026-2027`.
         not_before: first day on which it is used.
         not_after: first day after that: late corrections end there.
+
+    Raises:
+        KeyringError: the year was closed: schools and gateways hold its public key, and no other ever fits it.
     """
     check_school_year(school_year)
+    closed = (EVALUATION, school_year, KeyState.DESTROYED)
+    if any((record.purpose, record.school_year, record.state) == closed for record in keyring.records()):
+        raise KeyringError("year-closed", year=school_year)
     return keyring.open(EVALUATION, school_year, not_before=not_before, not_after=not_after)
 
 

@@ -34,7 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from pseudonymisation.errors import PseudonymisationError
 from pseudonymisation.keyring import Keyring
-from pseudonymisation.private_file import write_private
+from pseudonymisation.private_file import make_private
 from pseudonymisation.service.quota import MAX_GRANT, GrantReason
 
 Append = Callable[[Connection, str, Mapping[str, Any]], None]
@@ -107,8 +107,8 @@ def open_store(url: str) -> Engine:
     """
     engine = create_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
-        if engine.url.database and not Path(engine.url.database).exists():
-            write_private(Path(engine.url.database), b"")
+        if engine.url.database:
+            make_private(Path(engine.url.database), b"")
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)
     _metadata.create_all(engine)

@@ -22,6 +22,7 @@ from pseudonymisation.client.source import Source
 from pseudonymisation.domain import number_input, service_info
 from pseudonymisation.oprf import known_output
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL, read_pseudonym
+from pseudonymisation.service.problems import Problem, response
 from tests.pseudonymisation.world import BANDS, HEADER, PERIOD, SITE, YEAR, World, export_rows, numbers
 
 DIGITS = numbers(120)
@@ -217,8 +218,9 @@ def scripted(
         (400, "service-refused"),
         (401, "credential-refused"),
         (403, "credential-refused"),
-        (404, "key-refused"),
-        (409, "key-refused"),
+        (404, "no-service-there"),
+        (405, "no-service-there"),
+        (409, "service-refused"),
         (413, "service-refused"),
         (429, "quota-exhausted"),
         (500, "service-refused"),
@@ -226,11 +228,44 @@ def scripted(
 )
 def test_every_refusal_of_the_service_has_its_text(world: World, status: int, code: str) -> None:
     """What the service answers becomes a text for a school administrator, whatever its body is."""
-    for body in ("", "[]", '{"remaining": "x"}'):
+    for body in ("", "[]", '{"remaining": "x"}', '{"type": "/problems/key-expired", "not_after": "x"}'):
         source, _, _ = scripted(world, httpx.Response(status, text=body))
         outcome = source.evaluate([b"x"], missing=1)
         assert isinstance(outcome, Refusal)
         assert outcome.code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("key-unknown", "key-refused"),
+        ("key-not-active", "key-not-yet"),
+        ("key-expired", "key-expired"),
+        ("period-outside-key", "key-other-year"),
+        ("not-found", "no-service-there"),
+        ("method-not-allowed", "no-service-there"),
+        ("not-authenticated", "credential-refused"),
+        ("quota-exhausted", "quota-exhausted"),
+        ("register-outdated", "register-outdated"),
+        ("busy", "service-unreachable"),
+        ("body-incomplete", "service-unreachable"),
+        ("malformed", "service-refused"),
+        ("too-large", "service-refused"),
+        ("not-json", "service-refused"),
+        ("internal", "service-refused"),
+    ],
+)
+def test_every_problem_of_the_service_has_the_text_that_helps(world: World, code: str, said: str) -> None:
+    """Chosen by what the problem is, not by its status alone, and with the day that the service names."""
+    facts = {"elements": 5000, "asked": 1, "remaining": 7, "retry_after": 1, "school_year": YEAR}
+    days = {"not_before": "2026-08-01", "not_after": "2028-01-01"}
+    answer = response(Problem(code, facts | days), english=False)
+    source, _, _ = scripted(world, *[httpx.Response(answer.status_code, content=bytes(answer.body))] * 4)
+    outcome = source.evaluate([b"x"], missing=1)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == said
+    named = {"key-not-yet": "2026-08-01", "key-expired": "2028-01-01", "quota-exhausted": "7"}.get(said, "")
+    assert named in outcome.nl
 
 
 def test_a_service_that_comes_back_is_asked_the_same_again(world: World) -> None:

@@ -6,6 +6,7 @@ import stat
 from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,29 @@ def test_two_runs_at_once_share_it(tmp_path: Path) -> None:
         one.put(KEY_ID, {"111222333": b"1" * 64})
         two.put(KEY_ID, {"101222331": b"2" * 64})
         assert len(one.get(KEY_ID, ["111222333", "101222331"])) == 2
+
+
+def put_together(folder: Path, start: Barrier, digits: str) -> None:
+    """A client that starts at the same moment as others and keeps one pseudonym."""
+    start.wait()
+    with opened(folder) as cache:
+        cache.put(KEY_ID, {digits: digits.encode().ljust(64, b"y")})
+
+
+def test_runs_that_start_together_all_succeed(tmp_path: Path) -> None:
+    """In a folder that holds no more than a cache long past, which has to go: all keep what they got."""
+    context, together = get_context("spawn"), numbers(6)
+    opened(tmp_path / "cache", "2024-2025").__exit__(None, None, None)
+    (tmp_path / "cache" / "cache.key").unlink()
+    start = context.Barrier(len(together))
+    runs = [context.Process(target=put_together, args=(tmp_path / "cache", start, digits)) for digits in together]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert [run.exitcode for run in runs] == [0] * len(runs)
+    with opened(tmp_path / "cache") as cache:
+        assert len(cache.get(KEY_ID, together)) == len(together)
 
 
 def test_schema_is_the_documented_one(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_both_languages_say_the_same(name: str, texts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("codes", "folder", "pattern"),
     [
-        (CLIENT["refusals"], "client", r'refusal\("([a-z-]+)"|: "([a-z]+-refused)"|, "(service-refused)"'),
+        (CLIENT["refusals"], "client", r'refusal\("([a-z-]+)"|4\d\d: "([a-z-]+)"|, "(service-refused)"'),
         (CLIENT["rules"], "", r'"((?:FILE|COLUMN|CELL|NUMBER|HOURS|SUBDIVISION)[A-Z-]*)"'),
         (SERVICE, "service", r'Problem\("([a-z-]+)"|4\d\d: "([a-z-]+)"'),
     ],

@@ -203,6 +203,41 @@ def test_an_untouched_folder_is_read_once(
     assert keyring.record(other.key_id) == other
 
 
+def test_a_key_is_found_while_another_thread_changes_the_ring(
+    keyring: Keyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that begins just as the folder's time stamp is read takes away nothing that the reader holds."""
+    record = made(keyring)
+    os.utime(tmp_path / "keys", (0, 0))
+    keyring.records()
+    real, others = Path.stat, [Thread(target=made, args=(keyring,))]
+
+    def stat(path: Path, **how: bool) -> os.stat_result:
+        status = real(path, **how)
+        if others:
+            other = others.pop()
+            other.start()
+            other.join()
+        return status
+
+    monkeypatch.setattr(Path, "stat", stat)
+    assert keyring.record(record.key_id) == record
+
+
+def test_two_that_open_at_once_get_one_key(keyring: Keyring, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that another process makes after the first look is taken: none is made beside it, none retired."""
+    other, found, real = Keyring(tmp_path / "keys", keyring._kek), list[KeyRecord](), Keyring.active
+
+    def active(self: Keyring, *wanted: Any) -> KeyRecord | None:  # noqa: ANN401  as the real one
+        seen = real(self, *wanted)
+        if self is keyring and not found:
+            found.append(other.open(PURPOSE, YEAR, **SPAN))
+        return seen
+
+    monkeypatch.setattr(Keyring, "active", active)
+    assert [keyring.open(PURPOSE, YEAR, **SPAN)] == found == keyring.records()
+
+
 def test_two_processes_do_not_change_keys_at_once(keyring: Keyring, tmp_path: Path) -> None:
     """While another process holds the lock a change waits; reading does not."""
     record = made(keyring)

@@ -9,6 +9,7 @@ import pytest
 from pseudonymisation import private_file
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.private_file import (
+    make_private,
     make_private_folder,
     read_private,
     replace_shredding,
@@ -33,6 +34,21 @@ def test_a_reader_gets_the_old_or_the_new_bytes_never_the_zeros(
 
     monkeypatch.setattr(private_file.os, "fstat", fstat)
     assert read_private(path) == b"new"
+
+
+def test_of_two_that_make_a_file_at_once_one_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is slower changes nothing of what the other made, and leaves nothing beside it."""
+    path, real, left = tmp_path / "key", private_file._place, [lambda: make_private(tmp_path / "key", b"first")]
+
+    def place(*names: Any) -> None:  # noqa: ANN401  as the real one
+        if left:
+            left.pop()()
+        real(*names)
+
+    monkeypatch.setattr(private_file, "_place", place)
+    for _ in range(2):
+        make_private(path, b"second")
+    assert [(one.name, read_private(one)) for one in tmp_path.iterdir()] == [("key", b"first")]
 
 
 def test_several_files_are_replaced_each_whole(tmp_path: Path) -> None:
