@@ -197,12 +197,16 @@ def _tables(gateway: Gateway, session: Session) -> int:
 
 
 def _table_over(gateway: Gateway, release: Release, period: Period) -> bool:
-    """One that was turned down goes with the counts; any other after the longest term of the purposes it serves."""
+    """One that was turned down goes with the counts; any other after the longest term of the purposes it serves.
+
+    Where the law knows none of those any more, after the term of accounting for what was handed out.
+    """
     since = release.published_at or release.built_at
     if release.state in _NEVER_OUT or since is None:
         return counts_end(gateway.law.purposes, period) <= gateway.today
-    days = max(_days(gateway, purpose) for purpose in release.purposes.split())
-    return since + timedelta(days=days) < gateway.clock()
+    served = filter(None, map(gateway.law.purposes.get, release.purposes.split()))
+    terms = [purpose.retention.days for purpose in served if purpose.retention]
+    return since + timedelta(days=max(terms, default=_days(gateway, ACCOUNTABILITY))) < gateway.clock()
 
 
 def _consents(gateway: Gateway, session: Session) -> int:
