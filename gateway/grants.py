@@ -82,16 +82,18 @@ def end_mandate(desk: Desk, supplier: str, site: str) -> int | Refused:
 
 
 def register_agreements(desk: Desk, sites: Sequence[str], valid_from: date) -> int | Refused:
-    """Register processor agreements of sites; returns how many are new."""
+    """Register processor agreements of sites; returns how many are new, or begin earlier than they did."""
 
     def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
         known = set(session.exec(select(SiteFacts.site)).all())
         if not known.issuperset(sites):
             return Refused("unknown-party")
-        has = set(session.exec(select(Agreement.site).where(col(Agreement.valid_to).is_(None))).all())
-        fresh = [site for site in sites if site not in has]
+        has = {row.site: row for row in session.exec(select(Agreement).where(col(Agreement.valid_to).is_(None)))}
+        fresh = [site for site in dict.fromkeys(sites) if site not in has or has[site].valid_from > valid_from]
         for site in fresh:
-            session.add(Agreement(site=site, valid_from=valid_from))
+            row = has.get(site) or Agreement(site=site, valid_from=valid_from)
+            row.valid_from = valid_from
+            session.add(row)
             entry = Entry(event=Event.AGREEMENT_REGISTERED, actor=actor, party=site)
             desk.gateway.append(session, entry, decision)
         return len(fresh)

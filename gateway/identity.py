@@ -19,6 +19,7 @@ from gateway.outcome import GatewayError
 from gateway.register import kind_of_code, mandates, sector_of
 from gateway.store import LoginLink, Oin, Party, Person, ServiceCredential, Token, WebSession, table_of
 from gateway.store import Mandate as MandateRow
+from policies.days import local_day
 from policies.parties import Caller, Kind, Mandate, Role
 from policies.parties import Party as PolicyParty
 
@@ -207,11 +208,11 @@ def add_person(session: Session, party: str, role: str, label: str) -> Person:
 
 
 def find_person(session: Session, party: str, role: str, label: str) -> Person | None:
-    """Who goes by a label at a party in a role: the first that was registered.
+    """Who goes by a label at a party in a role: the first that was registered; by none goes whose label was erased.
 
     Four eyes are two persons, so nobody may become a second one by being invited again.
     """
-    named = select(Person).where(Person.party == party, Person.role == role, Person.label == label)
+    named = select(Person).where(Person.party == party, Person.role == role, Person.label == label, Person.label != "")
     return session.exec(named.order_by(col(Person.id))).first()
 
 
@@ -242,6 +243,7 @@ def open_session(session: Session, secret: str, now: datetime) -> Opened | None:
 def start_session(session: Session, person: Person, now: datetime) -> Opened:
     """A browser session of somebody who proved a moment ago who it is."""
     cookie = secrets.token_urlsafe(32)
+    person.seen_on = local_day(now)
     row = WebSession(
         secret_hash=_digest(cookie),
         person_id=person.id or 0,

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 from audit.entry import Actor, Entry, Policy
 from audit.events import Event, Role
 from gateway.context import Gateway
+from gateway.database import take_turns
 from gateway.shelf import LawVersion
 from policies.register import register_document
 
@@ -84,6 +85,7 @@ def keep(gateway: Gateway) -> bool:
     version, standing = gateway.law.version, gateway.engine.standing(gateway.clock())
     document = register_document(gateway.law, on=gateway.today, standing=standing)
     with gateway.writing() as session:
+        take_turns(session, b"the law")  # processes of a new version start together
         newest = session.exec(select(LawVersion).order_by(col(LawVersion.id).desc()).limit(1)).first()
         before = newest and (newest.sha256, _working(json.loads(newest.document)))
         if before == (version.sha256, _working(document)):

@@ -40,7 +40,7 @@ from gateway.periods import (
 )
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
-from gateway.register import Changes, SiteEntry, add_parties, name_fits, party_fault, register_sites
+from gateway.register import Changes, SiteEntry, add_parties, end_site, name_fits, party_fault, register_sites, rename
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
 from policies.decision import Decision, Deny
 from policies.parties import Kind
@@ -159,12 +159,24 @@ class Desk:
 
         def act(session: Session, actor: Actor, decision: Decision) -> Changes | Refused:
             add_parties(session, parties)
+            rename(session, {code: name for code, _, name in parties})
             changes = register_sites(session, sites, valid_from)
             if isinstance(changes, list):
                 return Refused("faults-in-request", report=Report.of(changes))
             entry = Entry(event=Event.PARTY_CHANGED, actor=actor, party=self.gateway.settings.operator)
             self.gateway.append(session, entry, decision)
             return changes
+
+        return self.act(Action.MANAGE_REGISTER, act)
+
+    def end_site(self, site: str, day: date) -> bool | Refused:
+        """Take a site that closes or merges out of the register from a day on; later periods expect nothing of it."""
+
+        def act(session: Session, actor: Actor, decision: Decision) -> bool | Refused:
+            if not end_site(session, site, day):
+                return Refused("not-found")
+            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=site), decision)
+            return True
 
         return self.act(Action.MANAGE_REGISTER, act)
 

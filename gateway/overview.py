@@ -224,8 +224,9 @@ def parties_by_kind(session: Session) -> Mapping[str, int]:
 
 
 def people_of(session: Session, party: str) -> Sequence[Person]:
-    """Persons with a login at a party."""
-    return session.exec(select(Person).where(Person.party == party).order_by(Person.role, Person.label)).all()
+    """Persons with a login at a party; not those whose label was erased."""
+    named = select(Person).where(Person.party == party, Person.label != "")
+    return session.exec(named.order_by(Person.role, Person.label)).all()
 
 
 def tokens_of(session: Session, party: str) -> Sequence[Token]:

@@ -5,7 +5,7 @@ explained with the register of its reference date.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -169,11 +169,31 @@ def add_parties(session: Session, parties: Iterable[tuple[str, str, str]]) -> in
     return len(fresh)
 
 
+def rename(session: Session, now: Mapping[str, str]) -> Collection[str]:
+    """Give registered parties the names (by code) they go by now; returns the codes of which it is another one."""
+    differ = [row for row in session.exec(select(Party)) if row.code in now and row.name != now[row.code]]
+    for row in differ:
+        row.name = now[row.code]
+    return {row.code for row in differ}
+
+
+def end_site(session: Session, site: str, day: date) -> bool:
+    """Let a site be registered no more from a day on, whatever was to hold of it then; False when it was not."""
+    lasting = or_(col(SiteFacts.valid_to).is_(None), col(SiteFacts.valid_to) > day)
+    rows = session.exec(select(SiteFacts).where(SiteFacts.site == site, lasting)).all()
+    for facts in rows:
+        if facts.valid_from < day:
+            facts.valid_to = day
+        else:
+            session.delete(facts)
+    return bool(rows)
+
+
 def register_sites(session: Session, entries: Sequence[SiteEntry], valid_from: date) -> Changes | list[Fault]:
     """Register sites, or close their old facts and open new ones where something changed.
 
     What is registered from a later day on stays: new facts hold until then, and the same facts begin earlier. Boards,
-    gemeenten and SWVs that a site names are registered with it.
+    gemeenten and SWVs that a site names are registered with it. A name has no dates: it is the newest that was told.
 
     Returns:
         What changed, or the faults; then nothing is changed.
@@ -188,10 +208,12 @@ def register_sites(session: Session, entries: Sequence[SiteEntry], valid_from: d
     if faults:
         return faults
     parties = add_parties(session, _named(entries))
+    renamed = rename(session, {entry.code: entry.name for entry in entries})
     added = changed = 0
     for entry in entries:
         old, after, new = current.get(entry.code), coming.get(entry.code), entry.facts(valid_from)
         if old is not None and _same(old, new):
+            changed += entry.code in renamed
             continue
         added += old is None and after is None
         changed += old is not None or after is not None

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Delete, delete, update
+from sqlalchemy import Delete, Update, delete, union, update
 from sqlmodel import Session, col, func, select
 
 from audit import retention as log_retention
@@ -24,9 +24,12 @@ from gateway.messages import MendableError
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import counts_end, rows_end
 from gateway.prepared import SUBJECTS
+from gateway.publish.asking import UNDER_WAY
 from gateway.publish.ledger import forget_answers
 from gateway.receive import milliseconds
+from gateway.shelf import SavedView
 from gateway.store import (
+    Approval,
     ConsentEvent,
     ConsentNotice,
     ConsentRecord,
@@ -37,6 +40,7 @@ from gateway.store import (
     JobState,
     LoginLink,
     Period,
+    Person,
     Receipt,
     Release,
     ReleaseChart,
@@ -74,8 +78,8 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     """Erase everything past its term.
 
     Steps: (1) consents whose last day has passed end, each with its key; (2) one transaction: rows, tags, counts,
-    tables, old consents, credentials, closed logs, with the entry of the run and one for each key; (3) the keys of
-    school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
+    tables, old consents, credentials, contacts, closed logs, with the entry of the run and one for each key; (3) the
+    keys of school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
     """
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
@@ -197,12 +201,16 @@ def _tables(gateway: Gateway, session: Session) -> int:
 
 
 def _table_over(gateway: Gateway, release: Release, period: Period) -> bool:
-    """One that was turned down goes with the counts; any other after the longest term of the purposes it serves."""
+    """One that was turned down goes with the counts; any other after the longest term of the purposes it serves.
+
+    Where the law knows none of those any more, after the term of accounting for what was handed out.
+    """
     since = release.published_at or release.built_at
     if release.state in _NEVER_OUT or since is None:
         return counts_end(gateway.law.purposes, period) <= gateway.today
-    days = max(_days(gateway, purpose) for purpose in release.purposes.split())
-    return since + timedelta(days=days) < gateway.clock()
+    served = filter(None, map(gateway.law.purposes.get, release.purposes.split()))
+    terms = [purpose.retention.days for purpose in served if purpose.retention]
+    return since + timedelta(days=max(terms, default=_days(gateway, ACCOUNTABILITY))) < gateway.clock()
 
 
 def _consents(gateway: Gateway, session: Session) -> int:
@@ -234,6 +242,26 @@ def _credentials(gateway: Gateway, session: Session) -> int:
     )
 
 
+def _contacts(gateway: Gateway, session: Session) -> int:
+    """What names people who logged in nowhere for so long, with their views: their rows stay, for the log of four eyes.
+
+    Not yet of who built or judged a release that can still go on: a second login would be a second pair of eyes. Who
+    never logged in is counted from the first run.
+    """
+    session.execute(update(Person).where(col(Person.seen_on).is_(None)).values(seen_on=gateway.today))
+    before = gateway.today - timedelta(days=_days(gateway, OPERATION))
+    waiting, open_link = select(Release.id).where(col(Release.state).in_(UNDER_WAY)), col(LoginLink.used_at).is_(None)
+    kept = union(
+        select(LoginLink.person_id).where(open_link, col(LoginLink.expires_at) > gateway.clock()),
+        select(Release.builder_id).where(col(Release.state).in_(UNDER_WAY)),
+        select(Approval.person_id).where(col(Approval.release_id).in_(waiting)),
+    )
+    gone = select(Person.id).where(col(Person.seen_on) < before, Person.label != "", col(Person.id).not_in(kept))
+    over = session.exec(gone).all()
+    session.execute(delete(SavedView).where(col(SavedView.person_id).in_(over)))
+    return _gone(session, update(Person).where(col(Person.id).in_(over)).values(label="", subject=b""))
+
+
 def _jobs(gateway: Gateway, session: Session) -> int:
     before = gateway.clock() - timedelta(days=_days(gateway, OPERATION))
     return _gone(session, delete(Job).where(col(Job.state) == JobState.DONE, col(Job.due_at) < before))
@@ -251,6 +279,7 @@ _KINDS: Mapping[str, Callable[[Gateway, Session], int]] = {
     "tables": _tables,
     "consents": _consents,
     "credentials": _credentials,
+    "contacts": _contacts,
     "jobs": _jobs,
     "logs": _logs,
 }
@@ -263,5 +292,5 @@ def _days(gateway: Gateway, purpose: str) -> int:
     return kept.days
 
 
-def _gone(session: Session, statement: Delete) -> int:
+def _gone(session: Session, statement: Delete | Update) -> int:
     return session.connection().execute(statement).rowcount

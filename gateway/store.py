@@ -1,8 +1,7 @@
 """Everything the gateway keeps, as SQLModel tables; the audit log brings its own.
 
 Each column says in `info` what it holds: `public` facts, `operational` data, `personal` data of people who work with
-the gateway, `confidential` figures of a site, `pseudonymous` data of pupils, or a `secret`. Erasure follows from the
-table: see `gateway.retention`. A test fails on a column that does not say so.
+the gateway, `confidential` figures of a site, `pseudonymous` data of pupils, or a `secret`. See `gateway.retention`.
 """
 
 from datetime import date, datetime
@@ -320,7 +319,7 @@ class Approval(SQLModel, table=True):
 
 
 class Person(SQLModel, table=True):
-    """Somebody who works with the gateway: a label and a role at a party."""
+    """Somebody who works with the gateway: a label and a role at a party; without a label once that was erased."""
 
     __table_args__ = (Index("ix_person_subject", "subject", "party", "role", unique=True, **_WHERE_KNOWN),)
     id: int | None = column("operational", default=None, primary_key=True)
@@ -328,6 +327,7 @@ class Person(SQLModel, table=True):
     role: str = column("operational")
     label: str = column("personal")
     subject: bytes = column("personal", default=b"")  # keyed tag of who the OpenID provider says it is
+    seen_on: date | None = column("personal", default=None)  # last login; the first retention run stands for none
 
 
 class LoginLink(SQLModel, table=True):

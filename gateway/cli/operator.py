@@ -98,6 +98,15 @@ def party_import(file: File, data: Data = None, valid_from: From = None, lang: L
     say(text("cli", "imported", language(lang), **{name: str(value) for name, value in counts.items()}))
 
 
+@party.command("end")
+def party_end(site: str, valid_from: From = None, data: Data = None, lang: Lang = "nl") -> None:
+    """Haal een vestiging die sluit of fuseert vanaf een dag uit het register / end a site that closes or merges."""
+    at = desk(data)
+    day = _day(valid_from, at.gateway.today)
+    done(at.end_site(site, day), lang)
+    say(text("cli", "party-ended", language(lang), party=site, day=str(day)))
+
+
 @period.command("open")
 def period_open(
     code: str,

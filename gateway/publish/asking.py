@@ -28,7 +28,7 @@ from policies.things import Thing
 
 JOB = "build-release"
 _OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
-_COMING = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
+UNDER_WAY = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
 _JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law
 _RULE = (*_JUDGED, "min_denominator")
 
@@ -101,7 +101,7 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
 def may_be_built(session: Session, period: Period) -> tuple[bool, str | None]:
     """Whether a release of a period may be built now, and the release it then corrects, None for the first."""
     releases = session.exec(select(Release).where(Release.period_id == period.id)).all()
-    if any(release.state in _COMING for release in releases):
+    if any(release.state in UNDER_WAY for release in releases):
         return False, None
     out = [release for release in releases if release.state in _OUT]
     if not out:
@@ -151,7 +151,14 @@ def requests_of(
     ]
 
 
-def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: bool | int) -> ReleaseThing:
+def plan_of(gateway: Gateway, release: Release) -> ReleasePlan | None:
+    """What the purposes of a release ask today, without those that are gone or let no table out; None: none is left."""
+    known = map(gateway.law.purposes.get, release.purposes.split())
+    left = [purpose.id for purpose in known if purpose is not None and purpose.release is not None]
+    return gateway.law.purposes.plan(left) if left else None
+
+
+def release_thing(release: Release, period: Period, plan: ReleasePlan | None, **more: bool | int) -> ReleaseThing:
     """A release as the law sees it."""
     facts: dict[str, bool | int] = {
         "published": release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN),
@@ -163,14 +170,16 @@ def release_thing(release: Release, period: Period, plan: ReleasePlan, **more: b
     return ReleaseThing(**(facts | more))  # type: ignore[arg-type]  # each fact has the type of its field
 
 
-def rule_of(release: Release, plan: ReleasePlan) -> dict[str, int | bool]:
+def rule_of(release: Release, plan: ReleasePlan | None) -> dict[str, int | bool]:
     """The rule that a release's figures were made by, the weakest over its sectors; of one not built yet, the plan's.
+
+    Of one that was not built and has no purpose left there is none.
 
     A law that became stricter since is held against the figures as they are.
     """
     sectors = json.loads(release.certificate)["sectors"].values() if release.certificate else ()
-    rules = [sector["rule"] for sector in sectors] or [{name: getattr(plan, name) for name in _RULE}]
-    return {name: min(rule[name] for rule in rules) for name in _RULE}
+    rules = [sector["rule"] for sector in sectors] or ([{name: getattr(plan, name) for name in _RULE}] if plan else [])
+    return {name: min(rule[name] for rule in rules) for name in _RULE if rules}
 
 
 def methods_used(release: Release) -> list[tuple[str, Method]]:

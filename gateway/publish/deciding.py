@@ -13,13 +13,12 @@ from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import school_year
-from gateway.publish.asking import decide_for_any, methods_used, outdated, release_thing
+from gateway.publish.asking import decide_for_any, methods_used, outdated, plan_of, release_thing
 from gateway.publish.ledger import fix_methods, not_known
 from gateway.store import Approval, Period, Release, ReleaseState
 from policies.decision import Decision, Deny
 from policies.parties import Caller
 from policies.question import Action
-from policies.release import ReleasePlan
 
 _ACTIONS = {
     Event.RELEASE_APPROVED: Action.APPROVE_RELEASE,
@@ -109,7 +108,7 @@ class _Asked:
     """What the law said about an act on a release, with the facts it was told."""
 
     caller: Caller
-    plan: ReleasePlan
+    needed: int
     approvals: int
     decision: Decision
 
@@ -124,7 +123,7 @@ def _ask(
     if event in _GRAVE and not identity.proven:
         return Refused("step-up")
     period = session.get_one(Period, release.period_id)
-    plan = gateway.law.purposes.plan(release.purposes.split())
+    plan, purposes = plan_of(gateway, release), tuple(release.purposes.split())
     approvers = set(
         session.exec(
             select(Approval.person_id).where(Approval.release_id == release_id, Approval.approved == True)  # noqa: E712  SQL
@@ -140,11 +139,11 @@ def _ask(
         reasoned=bool(reason),
     )
     if event in _ONWARDS:
-        decision = gateway.decide(caller, _ACTIONS[event], thing, plan.purposes, period.table_id)
+        decision = gateway.decide(caller, _ACTIONS[event], thing, purposes, period.table_id)
     else:  # stopped as long as any of its purposes is in force
-        purposes, table = plan.purposes, period.table_id
+        table = period.table_id
         decision = decide_for_any(gateway, caller, _ACTIONS[event], thing, purposes=purposes, table=table)
-    return _Asked(caller, plan, len(approvers), decision)
+    return _Asked(caller, plan.approvals if plan else 1, len(approvers), decision)
 
 
 def _change(
@@ -156,7 +155,7 @@ def _change(
         session.add(Approval(release_id=release.id, person_id=person, approved=approved, reason=reason, at=now))
         if not approved:
             release.state = ReleaseState.REJECTED
-        elif asked.approvals + 1 >= asked.plan.approvals:
+        elif asked.approvals + 1 >= asked.needed:
             release.state = ReleaseState.APPROVED
     elif event is Event.RELEASE_PUBLISHED:
         release.state, release.published_at = ReleaseState.PUBLISHED, now

@@ -15,7 +15,7 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import decide_for_any, release_thing
+from gateway.publish.asking import decide_for_any, plan_of, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
 from gateway.register import kind_of_code, site_facts, sites_on
@@ -200,7 +200,8 @@ def _slice_of(
     period = session.get_one(Period, release.period_id)
     purposes = _purposes(gateway, caller, release)
     if caller.acting.kind is Kind.SITE:
-        if not any(REGION in gateway.law.purposes[purpose].levels for purpose in purposes):
+        plan = plan_of(gateway, release)
+        if plan is None or all(line.site != REGION for line in plan.show):
             return Refused("not-found")  # nothing of regions was released that a school could see
         purposes = [_REGION_FOR_SCHOOL]
     published = release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
@@ -230,7 +231,7 @@ def _slice_of(
 
 def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:
     """What the law says about reading of a release."""
-    thing = release_thing(release, period, gateway.law.purposes.plan(release.purposes.split()))
+    thing = release_thing(release, period, plan_of(gateway, release))
     purposes = _purposes(gateway, caller, release)
     return decide_for_any(gateway, caller, action, thing, purposes=purposes, table=period.table_id)
 
@@ -239,10 +240,12 @@ def _purposes(gateway: Gateway, caller: Caller, release: Release) -> list[str]:
     """Purposes that a release was made for: those meant for this kind of party, then the public ones, then the others.
 
     It was built, judged and approved for these and no others; while the own one is not in force, what is public is.
+    One that the law knows no more comes last, and opens nothing.
     """
 
-    def far(purpose: str) -> tuple[bool, bool]:
-        recipients = gateway.law.purposes[purpose].recipients
+    def far(name: str) -> tuple[bool, bool]:
+        purpose = gateway.law.purposes.get(name)
+        recipients = purpose.recipients if purpose else ()
         return caller.acting.kind not in recipients, Kind.PUBLIC not in recipients
 
     return sorted(release.purposes.split(), key=far)

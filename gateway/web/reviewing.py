@@ -12,7 +12,7 @@ from gateway import overview
 from gateway.delivered import LEVELS
 from gateway.outcome import Refused
 from gateway.publish import deciding
-from gateway.publish.asking import methods_used, rule_of
+from gateway.publish.asking import methods_used, plan_of, rule_of
 from gateway.publish.downloading import catalogue
 from gateway.store import Release, ReleaseState
 from gateway.web.forms import Form, act, show, then
@@ -48,7 +48,9 @@ def _release(request: Request, who: Visitor, form: Form | None = None, fault: st
             return refusal(request, who, found)
         row, its_period = found
         review = overview.reviewed(session, row, who.known.person)
-    view, plan = None, gateway.law.purposes.plan(row.purposes.split())
+    view, plan = None, plan_of(gateway, row)
+    if plan is None:
+        return refusal(request, who, Refused("not-found"))
     if row.state in (ReleaseState.BUILT, ReleaseState.APPROVED, ReleaseState.PUBLISHED):
         fetched = fetch(gateway, who.known, wanted, "country")
         if not isinstance(fetched, Refused):

@@ -6,6 +6,7 @@ import pytest
 
 from gateway.access import Held, answer
 from gateway.changes import change_numbers
+from gateway.deliveries import confirm, own_submissions, receipt_of
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.keys import Rotated, destroy, renounce, rotate
@@ -47,6 +48,16 @@ def test_a_parent_learns_what_is_held_and_logged(world: World) -> None:
     assert logged["event"] == "submission.received"
     assert logged["subjects_root"] == held.uses[0].subject.root.hex()
     held.uses[0].subject.verify()
+
+
+def test_a_school_that_closed_still_answers_a_parent(world: World) -> None:
+    """Out of the register it learns what is held of its pupil, and reads what it delivered and the receipt."""
+    pseudonym, school = delivered(world), secretary(world, 0)
+    assert world.desk.end_site(school.party, world.gateway.today) is True
+    assert isinstance(answer(world.gateway, school, year="2026-2027", pseudonym=pseudonym), Held)
+    sent = own_submissions(world.gateway, school)[0][0].id
+    assert isinstance(receipt_of(world.gateway, school, sent), str)
+    assert isinstance(confirm(world.gateway, school, sent), Refused)
 
 
 def test_nothing_is_held_of_a_pupil_who_is_not_there(world: World) -> None:

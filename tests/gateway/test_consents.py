@@ -150,6 +150,18 @@ def test_entries_about_consent_name_nobody(world: World) -> None:
     assert CARE not in told
 
 
+def test_a_school_that_closed_still_withdraws(world: World) -> None:
+    """Out of the register it registers no consent; what it has is read and withdrawn as before."""
+    care(world)
+    standing, school = given(world), world.site(0)
+    assert world.desk.end_site(school.party, world.gateway.today) is True
+    assert isinstance(ask(world.gateway, school, terms(), signed(Giver.PARENT)), Refused)
+    assert [one.id for one in own(world.gateway, school)] == [standing.id]
+    ended = append(world.gateway, school, standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    assert isinstance(ended, Standing)
+    assert ended.state.closed
+
+
 def test_withdrawing_is_the_end(world: World) -> None:
     """After withdrawal nothing can be read or sent, the recipient is told, and its answer is awaited."""
     recipient, standing = care(world), given(world)

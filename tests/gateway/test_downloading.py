@@ -14,14 +14,15 @@ from gateway.identity import Identity
 from gateway.messages import text
 from gateway.outcome import Refused
 from gateway.overview import own_figures
-from gateway.publish.deciding import publish, review
+from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
+from gateway.store import Release
 from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
 from tests.gateway.noisy_release import delivered, person
 from tests.gateway.records import events
-from tests.gateway.test_deciding import built, working
-from tests.gateway.test_retention import COUNTS_OVER, erased
+from tests.gateway.test_deciding import CARE, built, under, working
+from tests.gateway.test_retention import COUNTS_OVER, TABLES_OVER, erased
 
 SWV, PUBLIC = "absence-insight-swv", "national-picture"
 FULL = Engine.load(in_force=IN_FORCE)
@@ -57,6 +58,16 @@ def not_public(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World
     made[0].gateway.database.dispose()
 
 
+@pytest.fixture(scope="module")
+def of_a_gone_purpose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, str]]:
+    """A release that was made for a purpose of the deployment too, whose file is there no more."""
+    folder = tmp_path_factory.mktemp("gone")
+    then = under(build_world(folder / "data"), folder, minimum=5)
+    made, release = released(then, then.gateway.engine)
+    yield working(made, FULL), release
+    made.gateway.database.dispose()
+
+
 def swv(world: World) -> Identity:
     """Somebody of an SWV."""
     return Identity(next(iter(world.region.swvs)), "recipient")
@@ -74,6 +85,17 @@ def test_a_release_serves_only_the_purposes_it_was_made_for(not_for_swvs: tuple[
     """Approved before SWVs were to get tables: today's law lets an SWV in, and it gets what everybody gets of it."""
     world, release = not_for_swvs
     assert levels(world, swv(world), release) == levels(world, None, release) == {"country"}
+
+
+def test_a_release_outlives_a_purpose_it_was_made_for(of_a_gone_purpose: tuple[World, str]) -> None:
+    """The file of one of its purposes is gone: it is listed and handed out for the others, with its certificate."""
+    world, release = of_a_gone_purpose
+    for who in (None, swv(world), person(world, "reader")):
+        assert [listed.release.id for listed in catalogue(world.gateway, who)] == [release]
+        assert isinstance(read_certificate(world.gateway, who, release), str)
+    assert levels(world, None, release) == {"country"}
+    assert levels(world, swv(world), release) == {"swv", "site", "country"}
+    assert not isinstance(hold(world.gateway, world.site(0), release, Format.CSV, level="swv"), Refused)
 
 
 def test_a_school_sees_no_region_that_was_not_released(not_for_swvs: tuple[World, str]) -> None:
@@ -141,3 +163,16 @@ def test_without_counts_there_are_no_own_figures(world: World, gone: bool) -> No
         assert own_figures(session, world.site(0).party) == []
     assert hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.CSV) == Refused("no-own-figures")
     assert events(world)[-1] == "request.refused"
+
+
+def test_a_release_without_any_purpose_left_is_nobody_s(of_a_gone_purpose: tuple[World, str]) -> None:
+    """It is listed for nobody, opens nothing and cannot be stopped; nothing breaks on it."""
+    world, release = of_a_gone_purpose
+    with world.gateway.writing() as session:
+        session.get_one(Release, release).purposes = CARE
+    reader = person(world, "nobody")
+    assert (catalogue(world.gateway, None), catalogue(world.gateway, reader)) == ([], [])
+    assert isinstance(withdraw_release(world.gateway, reader, release, reason="gone"), Refused)
+    assert [levels(world, who, release) for who in (None, swv(world))] == [set(), set()]
+    assert "tables" not in erased(world.at(COUNTS_OVER))
+    assert erased(world.at(world.gateway.clock() + TABLES_OVER))["tables"] > 0

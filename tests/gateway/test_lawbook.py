@@ -24,6 +24,7 @@ from policies.parties import Kind
 from policies.purpose import DataCategory, FourEyes, Purpose, Retention, Status
 from policies.register import register_document
 from policies.sources import Text
+from tests.attacks.moment import at_once
 from tests.gateway.conftest import NOW, World
 from tests.policies.world import law
 
@@ -48,6 +49,13 @@ def test_a_law_is_kept_once_with_its_entry(world: World) -> None:
     assert [each.sha256 for each in kept] == [version]
     assert [(each["policy"]["sha256"], each["actor"]["role"]) for each in logged] == [(version, "gateway")]
     assert kept[0].rules.keys() == world.gateway.law.rules.keys()
+
+
+def test_processes_that_start_together_keep_a_law_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are where their transaction begins before either looks for the newest: one of them keeps it."""
+    assert sorted(at_once(monkeypatch, *[lambda: lawbook.keep(world.gateway)] * 2, law=False)) == [False, True]
+    with world.gateway.reading() as session:
+        assert len(lawbook.versions(session)) == 1
 
 
 def test_a_law_that_comes_back_is_a_version_of_its_own(world: World) -> None:

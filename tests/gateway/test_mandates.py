@@ -10,6 +10,7 @@ from gateway.grants import MANDATED, USUAL, end_agreement, end_mandate, grant_ma
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.receive import Checked, Received, Upload, receive
+from gateway.register import has_agreement
 from policies.consent import Giver
 
 from .conftest import NOW, PERIOD, TABLE, Site, World
@@ -160,3 +161,14 @@ def test_an_agreement_can_be_ended(world: World) -> None:
     assert end_agreement(world.desk, code) == Refused("not-found")
     assert register_agreements(world.desk, [code], gateway.today) == 1
     assert isinstance(receive(gateway, world.site(0), file), Received)
+
+
+def test_an_agreement_that_begins_later_stands_in_the_way_of_none_of_today(world: World) -> None:
+    """Registered from next year and then from today, it holds today; a second time nothing is new."""
+    code, today = world.region.sites[0].code, world.gateway.today
+    assert end_agreement(world.desk, code) == 1
+    days = (date(2027, 1, 1), today, today, date(2027, 1, 1))
+    assert [register_agreements(world.desk, [code], day) for day in days] == [1, 1, 0, 0]
+    with world.gateway.reading() as session:
+        assert has_agreement(session, code, today)
+        assert has_agreement(session, code, date(2027, 1, 1))

@@ -8,14 +8,17 @@ import pytest
 from sqlmodel import select
 
 from gateway import overview
+from gateway.demo.people import must
 from gateway.duo import LIST_COLUMNS, Listing, head_count, read_listing
 from gateway.formats.read_csv import read_csv
+from gateway.outcome import Refused
 from gateway.pseudonyms import export_service_register, register_public_key
-from gateway.register import Changes, SiteEntry, party_fault, register_sites, site_facts, sites_on
+from gateway.register import Changes, SiteEntry, end_site, party_fault, register_sites, site_facts, sites_on
 from gateway.store import Party
 from pseudonymisation.service import load_register
 
 from .conftest import NOW, World
+from .records import events
 
 SITE = SiteEntry("91BB01", "De Proef", "po", ("lower_years",), "ORG-1", "GM9001", None, 100)
 FIRST, LATER = date(2026, 8, 1), date(2027, 1, 1)
@@ -57,6 +60,46 @@ def test_a_site_that_is_not_there_yet_has_no_facts(world: World) -> None:
     with world.gateway.writing() as session:
         register_sites(session, [SITE], LATER)
         assert site_facts(session, SITE.code, FIRST) is None
+
+
+def test_a_site_that_ends_is_expected_in_no_later_period(world: World) -> None:
+    """It closes on 1 January: expected on the last day of December, not a day later, whatever was to change in May."""
+    with world.gateway.writing() as session:
+        register_sites(session, [SITE], FIRST)
+        register_sites(session, [replace(SITE, pupils=90)], date(2027, 5, 1))
+    assert world.desk.end_site(SITE.code, LATER) is True
+    with world.gateway.reading() as session:
+        days = (FIRST, date(2026, 12, 31), LATER, date(2027, 6, 1))
+        there = [SITE.code in {each.site for each in sites_on(session, day)} for day in days]
+    assert there == [True, True, False, False]
+    assert events(world)[-1] == "party.changed"
+    assert world.desk.end_site(SITE.code, LATER) == Refused("not-found")
+
+
+def test_a_site_that_ended_comes_back_by_a_list(world: World) -> None:
+    """Ended by mistake, and registered again from the same day: nothing is missing."""
+    with world.gateway.writing() as session:
+        register_sites(session, [SITE], FIRST)
+        assert end_site(session, SITE.code, LATER)
+        assert register_sites(session, [SITE], LATER) == Changes(1, 0, 0, 0)
+        assert site_facts(session, SITE.code, LATER) is not None
+
+
+def test_an_import_renames(world: World) -> None:
+    """A school and a gemeente go by the name of the newest list; a code that a list has no name for renames nobody."""
+    gemeente = (SITE.gemeente, "gemeente", "Oud")
+    must(world.desk.register([SITE], [gemeente], FIRST))
+    renamed = replace(SITE, name="De Nieuwe Proef")
+    assert must(world.desk.register([renamed], [], LATER)) == Changes(0, 1, 0, 0)
+    assert called(world) == ["De Nieuwe Proef", "Oud"]
+    must(world.desk.register([renamed], [(*gemeente[:2], "Nieuw")], LATER))
+    assert called(world) == ["De Nieuwe Proef", "Nieuw"]
+
+
+def called(world: World) -> list[str]:
+    """How the site and its gemeente are called."""
+    with world.gateway.reading() as session:
+        return [session.get_one(Party, code).name for code in (SITE.code, SITE.gemeente)]
 
 
 def test_a_site_keeps_its_sector(world: World) -> None:

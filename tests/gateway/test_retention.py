@@ -13,7 +13,7 @@ from gateway import retention
 from gateway.deliveries import Seen, confirm
 from gateway.demo.people import must
 from gateway.formats.write import Format
-from gateway.identity import Identity
+from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import run_one
 from gateway.outcome import Refused
 from gateway.publish.asking import request_build
@@ -22,12 +22,14 @@ from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import Held, hold, hold_own
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.retention import Erased, overdue, run
+from gateway.shelf import SavedView
 from gateway.store import (
     Count,
     Enrolment,
     Job,
     JobState,
     Period,
+    Person,
     Receipt,
     Release,
     ReleaseChart,
@@ -44,7 +46,7 @@ from pseudonymisation.keyring import Keyring
 from pseudonymisation.pseudonym import pids
 
 from . import noisy_release
-from .conftest import PERIOD, TABLE, World
+from .conftest import NOW, PERIOD, TABLE, World
 from .noisy_release import person
 from .records import delivered, events, rows
 
@@ -242,6 +244,73 @@ def tables(world: World) -> set[str]:
     """The releases of which bytes are left."""
     with world.gateway.reading() as session:
         return {*session.exec(select(ReleaseSlice.release_id)), *session.exec(select(ReleaseChart.release_id))}
+
+
+UNSEEN = timedelta(days=400)
+
+
+def seen(world: World, label: str) -> int:
+    """Somebody of the operator who logs in now and keeps a view."""
+    with world.gateway.writing() as session:
+        who = add_person(session, world.gateway.settings.operator, "operator", label)
+        session.flush()
+        opened = open_session(session, issue_link(session, who, world.gateway.clock()), world.gateway.clock())
+        assert opened is not None
+        session.add(SavedView(person_id=who.id or 0, name=label, query=""))
+        return who.id or 0
+
+
+def named(world: World) -> dict[int | None, str]:
+    """The label of everybody."""
+    with world.gateway.reading() as session:
+        return dict(session.exec(select(Person.id, Person.label)).all())
+
+
+def test_who_was_not_seen_for_so_long_has_no_name(world: World) -> None:
+    """On day 400 after the last login all is there, a day later the row alone; who logged in since is not touched."""
+    gone, other = seen(world, "gone"), seen(world.at(NOW + timedelta(days=1)), "other")
+    with world.gateway.writing() as session:
+        session.get_one(Person, gone).subject = b"tag"
+    assert "contacts" not in erased(world.at(NOW + UNSEEN))
+    later = world.at(NOW + UNSEEN + timedelta(days=1))
+    assert erased(later)["contacts"] == 1
+    assert named(world) == {gone: "", other: "other"}
+    with world.gateway.reading() as session:
+        assert session.get_one(Person, gone).subject == b""
+        assert session.exec(select(SavedView.name)).all() == ["other"]
+        assert find_person(session, world.gateway.settings.operator, "operator", "") is None
+    assert "contacts" not in erased(later)
+
+
+def test_an_invitation_that_is_open_keeps_a_name(world: World) -> None:
+    """Invited again on the last day: the link still leads to the same person."""
+    again = seen(world, "again")
+    later = world.at(NOW + UNSEEN + timedelta(days=1))
+    assert isinstance(later.desk.invite(world.gateway.settings.operator, "operator", "again"), str)
+    assert "contacts" not in erased(later)
+    assert named(world) == {again: "again"}
+
+
+def test_who_never_logged_in_is_counted_from_the_first_run(world: World) -> None:
+    """An invitation that nobody used: the name goes with the term after the first run that found it."""
+    never = person(world, "never").person
+    for days, label in ((UNSEEN * 2, "never"), (UNSEEN * 3, "never"), (UNSEEN * 3 + timedelta(days=1), "")):
+        erased(world.at(NOW + days))
+        assert named(world) == {never: label}
+
+
+def test_who_built_what_can_still_go_out_is_known_by_name(world: World) -> None:
+    """A builder who came back under a fresh name could approve the own build; after it went out the name goes."""
+    noisy_release.delivered(world)
+    built(world)
+    late = world.at(NOW + UNSEEN * 3)
+    for _ in range(2):
+        erased(late)
+    assert "builder" in named(world).values()
+    with world.gateway.writing() as session:
+        session.exec(select(Release)).one().state = ReleaseState.PUBLISHED
+    erased(world.at(NOW + UNSEEN * 4 + timedelta(days=1)))
+    assert "builder" not in named(world).values()
 
 
 def test_nothing_exact_outlives_the_counts(world: World) -> None:

@@ -75,6 +75,7 @@ DELIVERIES = [
     delivery("3 a purpose without this collection", "school", DELIVERY, FORBIDDEN, "only-what-the-purpose-lists", collection="something-else"),
     delivery("3 a purpose that has no senders", "school", DELIVERY, NO_PERMIT, purpose="own-school"),
     delivery("3 a school that closed", "closed school", DELIVERY, FORBIDDEN, "party-in-register"),
+    delivery("3 a school that closed reads what it sent", "closed school", DELIVERY, PERMIT, "read-own-submission", action=A.READ_SUBMISSION),
     delivery("3 an swv delivers", "swv", DELIVERY, NOT_FOUND, "not-your-school"),
     delivery("3 the operator delivers", "operator", DELIVERY, NOT_FOUND, "not-your-school"),
     delivery("3 a privacy officer delivers", "school's privacy officer", DELIVERY, NO_PERMIT),
@@ -320,6 +321,9 @@ CONSENTS = [
     row("19 its privacy officer reads it", "school's privacy officer", A.READ_CONSENT, CONSENT, CARE, NO_PERMIT),
     row("19 for a purpose that does not send", "school", A.READ_CONSENT, CONSENT, "accountability", NO_PERMIT),
     row("19 the school withdraws it", "school", A.WITHDRAW_CONSENT, CONSENT, CARE, PERMIT, "keep-consent"),
+    row("19 a school that closed reads it", "closed school", A.READ_CONSENT, CONSENT, CARE, PERMIT, "keep-consent"),
+    row("19 a school that closed withdraws it", "closed school", A.WITHDRAW_CONSENT, CONSENT, CARE, PERMIT, "keep-consent"),
+    row("19 a school that closed registers one", "closed school", A.REGISTER_CONSENT, CONSENT, CARE, FORBIDDEN, "party-in-register"),
     row("19 another school withdraws it", "other school", A.WITHDRAW_CONSENT, CONSENT, CARE, NOT_FOUND, "consent-of-your-school"),
     row("19 the recipient withdraws it", "youth health care", A.WITHDRAW_CONSENT, CONSENT, CARE, NOT_FOUND, "consent-of-your-school"),
     row("19 the recipient answers a notice", "youth health care", A.ANSWER_NOTICE, CONSENT, CARE, PERMIT, "named-recipient-knows-consent"),
@@ -363,6 +367,7 @@ CONSENTS = [
 ACCOUNT, RUN = "accountability", "operation"
 OFFICE = [
     row("39 a school asks for a parent", "school", A.REQUEST_ACCESS, RECORDS, ACCOUNT, PERMIT, "ask-for-a-parent"),
+    row("39 a school that closed asks for a parent", "closed school", A.REQUEST_ACCESS, RECORDS, ACCOUNT, PERMIT, "ask-for-a-parent"),
     row("39 its privacy officer asks", "school's privacy officer", A.REQUEST_ACCESS, RECORDS, ACCOUNT, PERMIT, "ask-for-a-parent"),
     row("39 the controller's officer asks", "minister's privacy officer", A.REQUEST_ACCESS, RECORDS, ACCOUNT, PERMIT, "ask-as-controller"),
     row("39 another school asks", "other school", A.REQUEST_ACCESS, RECORDS, ACCOUNT, NOT_FOUND, "not-your-records"),

@@ -26,6 +26,8 @@ from tests.policies.world import PROPOSED, START
 
 SPEAKS_FOR_SITE = {Role.SCHOOL, Role.MACHINE}
 SPEAKS_FOR_RECIPIENT = {Role.RECIPIENT, Role.MACHINE}
+# What a site that left the register still owes the pupils and parents it had, and may read of its own.
+STAYS_OPEN = {Action.READ_CONSENT, Action.WITHDRAW_CONSENT, Action.REQUEST_ACCESS, Action.READ_SUBMISSION}
 NEVER_MORE_THAN_PUBLIC = {Kind.INSPECTORATE, Kind.RESEARCHER, Kind.PROVINCE}
 
 
@@ -50,9 +52,10 @@ def law_allows(purpose: Purpose, today: dt.date) -> bool:
 
 
 def caller_may_speak(request: Request, today: dt.date) -> bool:
-    """Registered, in a role of its kind, and for another only within a mandate of that other."""
+    """Registered (or it stays open), in a role of its kind, and for another only within a mandate of that other."""
     caller = request.caller
-    if not (caller.party.registered and caller.acting.registered) or not role_fits(caller):
+    registered = caller.party.registered and caller.acting.registered
+    if not (registered or request.action in STAYS_OPEN) or not role_fits(caller):
         return False
     if caller.on_behalf_of is None:
         return True
