@@ -266,7 +266,7 @@ def test_mandates_and_agreements_end_when_a_site_says_so(run: Run) -> None:
     must(desk.register([entry], [("ORG-LAS", "supplier", "Leverancier")], date(2026, 8, 1)))
     run("mandate", "grant", "ORG-LAS", site.code, "--until", "2099-01-01")
     run("agreement", "register", site.code)
-    for end in (("mandate", "end", "ORG-LAS", site.code), ("agreement", "end", site.code)):
+    for end in (("mandate", "end", "ORG-LAS", site.code), ("agreement", "end", site.code), ("party", "end", site.code)):
         run(*end)
         run(*end, exits=1)
 
