@@ -17,7 +17,7 @@ from audit.events import Event
 from audit.subjects import erase_year
 from gateway import consents
 from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, actor_of
-from gateway.database import forget_log
+from gateway.database import forget_log, take_turns
 from gateway.identity import ABSOLUTE, Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
@@ -88,8 +88,9 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
     ended = consents.expire(gateway)  # (1)
-    doomed = _doomed(gateway)
     with gateway.writing() as session:  # (2)
+        take_turns(session, JOB.encode())
+        doomed = _doomed(gateway)
         erased = {kind: erase(gateway, session) for kind, erase in _KINDS.items()}
         gateway.append(session, Entry(event=Event.RETENTION_RUN, actor=actor), decision)
         for key in doomed:
@@ -116,10 +117,11 @@ def give_up(gateway: Gateway, _subject: str) -> None:
 
 
 def schedule(gateway: Gateway, *, after: timedelta = timedelta()) -> None:
-    """See to it that a run stands ready; does nothing when one does."""
+    """See to it that a run stands ready; does nothing when one does, or when at a start one is under way."""
+    ready = [JobState.WAITING] if after else [JobState.WAITING, JobState.LEASED]  # a run sees to the next one itself
     with gateway.writing() as session:
-        ready = select(Job.id).where(Job.kind == JOB, Job.state == JobState.WAITING)
-        if session.exec(ready).first() is None:
+        take_turns(session, JOB.encode())
+        if session.exec(select(Job.id).where(Job.kind == JOB, col(Job.state).in_(ready))).first() is None:
             enqueue(session, gateway, JOB, "", after=after)
 
 

@@ -299,8 +299,8 @@ def bearer_of(world: World, index: int, engine: object, fill: Callable[[object, 
     event.remove(engine, "connect", fill)
     world.gateway.database.dispose()
     token = Deployment(world).token(index)
-    world.gateway.database.dispose()
     event.listen(engine, "connect", fill)
+    world.gateway.database.dispose()
     return token
 
 

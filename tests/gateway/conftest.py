@@ -1,6 +1,7 @@
 """A small deployment to act on: ten invented sites, an open exercise period, a clock that stands still."""
 
 import dataclasses
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from gateway.grants import register_agreements
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.register import SiteEntry
-from gateway.running import SERVER, free_port
+from gateway.running import SERVER
 from gateway.settings import Home, Settings, database_url
 from gateway.synthetic.export import counts_csv
 from gateway.synthetic.pupils import draw_pupils
@@ -137,17 +138,18 @@ def site(world: World) -> Iterator[Site]:
 
 @contextmanager
 def running(world: World) -> Iterator[Site]:
-    """Serve a deployment on a free port for as long as the block runs."""
+    """Serve a deployment on a free port, ours from the start, for as long as the block runs."""
     options = {**SERVER, "log_level": "error", "lifespan": "off"}
-    config = uvicorn.Config(create_app(world.gateway), host="127.0.0.1", port=free_port(), **options)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
+    server = uvicorn.Server(uvicorn.Config(create_app(world.gateway), **options))
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     with background(world.gateway, threading.Event()):
         thread.start()
         while not server.started:
+            assert thread.is_alive()
             threading.Event().wait(0.01)
         try:
-            yield Site(world, f"http://127.0.0.1:{config.port}")
+            yield Site(world, f"http://127.0.0.1:{listening.getsockname()[1]}")
         finally:
             server.should_exit = True
             thread.join()

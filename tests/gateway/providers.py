@@ -99,6 +99,7 @@ class Liar:
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         while not server.started:
+            assert thread.is_alive()
             threading.Event().wait(0.01)
         try:
             yield self

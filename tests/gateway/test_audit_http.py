@@ -30,6 +30,7 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from audit.schema import ENTRY, PENDING
 from audit.timeline import Filter, find
+from gateway import witnesses
 from gateway.app import yearly_log
 from gateway.asgi import create_app
 from gateway.cli.following import Followed, Seen, follow
@@ -281,6 +282,13 @@ def witness(lite: Site, tmp_path: Path) -> Iterator[tuple[str, str]]:
         process.terminate()
 
 
+@pytest.fixture
+def nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A running gateway asks its witnesses by itself only long after the test."""
+    monkeypatch.setattr(witnesses, "EVERY_SECONDS", 3600.0)
+
+
+@pytest.mark.usefixtures("nobody_asks")  # before `lite`, whose thread looks at it once it waits
 def test_with_a_witness_a_receipt_is_proven_to_the_quorum(lite: Site, witness: tuple[str, str], tmp_path: Path) -> None:
     """`witness add`, and from then on what verifies is signed by the log and cosigned by another organisation."""
     key, url = witness

@@ -9,7 +9,8 @@ from sqlalchemy import insert
 from sqlmodel import select
 
 from audit.schema import SUBJECT
-from gateway import retention
+from gateway import consents, retention
+from gateway.context import Gateway
 from gateway.deliveries import Seen, confirm
 from gateway.demo.people import must
 from gateway.formats.write import Format
@@ -218,6 +219,34 @@ def test_the_worker_erases_by_itself_every_day(world: World) -> None:
     waiting = [job for job in jobs if job.state == JobState.WAITING]
     assert [job.due_at for job in waiting] == [OVER + timedelta(days=1)]
     assert len(jobs) == 2
+
+
+def test_a_worker_that_starts_beside_a_run_begins_no_other(world: World) -> None:
+    """A run that is under way sees to the next one itself."""
+    retention.schedule(world.gateway)
+    with world.gateway.writing() as session:
+        session.exec(select(Job).where(Job.kind == retention.JOB)).one().state = JobState.LEASED
+    retention.schedule(world.gateway)
+    with world.gateway.reading() as session:
+        assert len(session.exec(select(Job).where(Job.kind == retention.JOB)).all()) == 1
+
+
+def test_of_two_runs_at_once_one_destroys_the_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is overtaken between its steps logs no destruction of what is gone."""
+    delivered(world)
+    later, real, runs = world.at(OVER), consents.expire, [1]
+
+    def overtaken(gateway: Gateway) -> int:
+        ended = real(gateway)
+        if runs:
+            runs.pop()
+            must(run(later.gateway, machine(later)))
+        return ended
+
+    monkeypatch.setattr(consents, "expire", overtaken)
+    must(run(later.gateway, machine(later)))
+    assert events(world).count("retention.run") == 2
+    assert events(world).count("key.destroyed") == 2  # of the pids, and of the log's tags
 
 
 def built(world: World) -> str:

@@ -53,6 +53,7 @@ def test_a_service_told_to_stop_lets_its_log_come_to_an_end(tmp_path: Path, monk
     assert export_service_register(desk, folder / "register.json", serial=1) == 0
     gateway.database.dispose()
     monkeypatch.setattr(running, "serve", lambda *_, **__: sys.exit(0))
+    before = set(threading.enumerate())
     with pytest.raises(SystemExit):
         running.run_pseudonym_service(folder, host="127.0.0.1", port=running.free_port())
-    assert "sequencer" not in {thread.name for thread in threading.enumerate()}
+    assert "sequencer" not in {thread.name for thread in set(threading.enumerate()) - before}

@@ -78,7 +78,7 @@ class Person:
 
     def fetch(self, path: str) -> bytes:
         """Save a file."""
-        answer = self.http.get(path)
+        answer = patiently(self.http, path)
         assert answer.status_code == 200, (path, answer.status_code)
         return answer.content
 

@@ -19,7 +19,7 @@ from gateway import lawbook
 from gateway.context import Gateway
 from gateway.deliveries import confirm
 from gateway.demo.people import IN_FORCE, MINISTER, must
-from gateway.identity import Identity, add_person, issue_link
+from gateway.identity import PROVEN, Identity, add_person, issue_link
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.receive import Received, Upload, receive
@@ -43,7 +43,7 @@ class Stage:
     site: Site
     release: str
     people: dict[str, int]
-    cookies: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
+    opened: dict[str, tuple[datetime, dict[str, str]]] = dataclasses.field(default_factory=dict)
 
     @property
     def gateway(self) -> Gateway:
@@ -64,14 +64,18 @@ class Stage:
             return f"{self.url}/login/{issue_link(session, person, self.gateway.clock())}"
 
     def session(self, role: str) -> dict[str, str]:
-        """The session cookie of a role, opened once."""
-        if role not in self.cookies:
-            self.cookies[role] = dict(httpx.post(self.link(role)).cookies)
-        return self.cookies[role]
+        """The session cookie of a role, opened anew before who it is would have to be proven again."""
+        now = self.gateway.clock()
+        if role not in self.opened or now - self.opened[role][0] > PROVEN / 3:
+            self.opened[role] = now, self._log_in(role)
+        return self.opened[role][1]
 
     def fresh(self, role: str) -> httpx.Client:
         """A client with a session of its own, which a test may age."""
-        return httpx.Client(base_url=self.url, cookies=dict(httpx.post(self.link(role)).cookies), timeout=30)
+        return httpx.Client(base_url=self.url, cookies=self._log_in(role), timeout=30)
+
+    def _log_in(self, role: str) -> dict[str, str]:
+        return dict(httpx.post(self.link(role), timeout=30).cookies)
 
     def client(self, role: str | None = None) -> httpx.Client:
         """A client without a browser, logged in or not."""

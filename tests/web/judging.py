@@ -8,6 +8,7 @@ import pytest
 
 browser = pytest.importorskip("playwright.sync_api", reason="pip install playwright axe-playwright-python")
 Page, expect = browser.Page, browser.expect
+expect.set_options(timeout=30_000)  # milliseconds; a writer alone may wait ten seconds for its turn
 AXE = Path(pytest.importorskip("axe_playwright_python").__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
