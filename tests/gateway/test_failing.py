@@ -133,6 +133,7 @@ def test_every_text_is_said_somewhere_in_both_languages() -> None:
     assert all(dutch == english for dutch, english in facts)
     assert not [key for key in catalogue("mends") if f'"{key}"' not in SOURCE]
     built = ("receipt-", "log-", "report-", "unchecked-", "again-")
-    assert not [key for key in catalogue("cli") if f'"{key}"' not in SOURCE and not key.startswith(built)]
+    told = [key.removesuffix("-subjects") for key in catalogue("cli") if not key.startswith(built)]
+    assert not [key for key in told if f'"{key}"' not in SOURCE]
     room = "\n".join(file.read_text(encoding="utf-8") for file in ROOM.rglob("*.py")) + SOURCE
     assert not [key for key in KEYS if f'KeyringError("{key}"' not in room]
