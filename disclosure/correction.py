@@ -5,7 +5,7 @@ that a few units were dropped or added. Every count is split in three: `kept` is
 old one, `added` only in the new one; so old = kept + dropped and new = kept + added are two paths over the same leaves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
@@ -79,19 +79,15 @@ def correct(
     grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
     both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
     start = _lifted(proof, old, grid, both) if proof else None
-    return _of_new(build(counts, both, seed=seed, executor=executor, start=start))
+    return _of_new(build(counts, both, seed=seed, executor=executor, start=start, leaving={VERSION: [NEW]}))
 
 
 def _of_new(made: Build) -> Build:
-    """What may leave: the new version only."""
+    """The same without a word of versions: all that leaves is new; that nothing is narrowed is said of old and new."""
     frame = made.protected.frame
-    frame = frame[frame[f"{VERSION}_level"] == NEW].drop(columns=[VERSION, f"{VERSION}_level"]).reset_index(drop=True)
-    shown = frame["value"].notna().to_numpy()
-    codes = frame.drop(columns=["value", "status"])
-    values = frame["value"].fillna(0).to_numpy("int64")
-    certificate = made.protected.certificate
-    certificate["cells"] = {"listed": len(frame), "published": int(shown.sum()), "suppressed": int((~shown).sum())}
-    return replace(made, protected=ProtectedTable(codes, values, shown, certificate))
+    codes = frame.drop(columns=[VERSION, f"{VERSION}_level", "value", "status"])
+    values, shown = frame["value"].fillna(0).to_numpy("int64"), frame["value"].notna().to_numpy()
+    return replace(made, protected=ProtectedTable(codes, values, shown, made.protected.certificate))
 
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
@@ -167,8 +163,11 @@ def _check(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: 
         raise DisclosureError(
             f"touched: name one dimension and its leaf codes; there are {', '.join(terms.dimensions)}"
         )
+    codes: object = touched[names[0]]
+    if isinstance(codes, str) or not isinstance(codes, Iterable):
+        raise DisclosureError(f"touched: give the codes of {names[0]} as a list")
     axis = lay_out(names[0], terms.dimensions[names[0]], counts[names[0]])
-    axis.positions(pd.Series(list(touched[names[0]]), dtype=object))
+    axis.positions(pd.Series(list(codes), dtype=object))
 
 
 def _terms(counts: pd.DataFrame, released: pd.DataFrame, terms: Terms, touched: Mapping[str, Sequence[str]]) -> Terms:

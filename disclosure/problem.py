@@ -30,7 +30,8 @@ class Problem:
         listed: A x R, the cells of the release.
         primary: small cells, told bounds and ends.
         remainders: what insiders could find by subtraction.
-        hidden: A x R, listed cells that cannot be shown whatever else is.
+        unsafe: A x R, listed cells that are unsafe by themselves.
+        hidden: A x R, listed cells that cannot be shown whatever else is: those, and what the terms hide.
         lines: I x P coefficients of the inequalities (larger - smaller).
         insider: U, number of the insider that owns a unit, -1 for none.
         unseen: F x P, changes of the sum over some units that no cell above them shows.
@@ -43,6 +44,7 @@ class Problem:
     listed: np.ndarray
     primary: Primary
     remainders: Remainders
+    unsafe: np.ndarray
     hidden: np.ndarray
     lines: np.ndarray
     insider: np.ndarray
@@ -113,10 +115,11 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         watched |= np.outer(*grid.select(pattern)) & (grid.contributors > 0)
     primary = primary_of(grid, values, listed, watched, terms)
     remainders = find_remainders(grid, values, primary, watched, following, rule=rule, insider=insider)
-    hidden = primary.small | primary.withheld
-    hidden[remainders.area, remainders.row] = True
+    unsafe = primary.small | primary.withheld
+    unsafe[remainders.area, remainders.row] = True
     small = (values >= rule.lowest) & (values <= rule.highest)
-    hidden = np.where(primary.known, small, hidden) & listed
+    unsafe = np.where(primary.known, small, unsafe) & listed
+    hidden = unsafe.copy()
     if terms.hidden is not None:
         hidden[grid.place(terms.hidden)] = True
     return Problem(
@@ -126,6 +129,7 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         listed=listed,
         primary=primary,
         remainders=remainders,
+        unsafe=unsafe,
         hidden=hidden,
         lines=_check_lines(grid, leaves, grid.inequalities(terms.inequalities)),
         insider=insider,
@@ -148,8 +152,6 @@ def price(grid: Grid, weights: Sequence[Weight], seed: bytes) -> np.ndarray:
     shape = grid.contributors.shape
     wanted = np.ones(shape, np.float32)
     for pattern, factor in weights:
-        if not 0 < factor < np.inf:
-            raise DisclosureError("weights: a factor is no positive number")
         areas, rows = grid.select(pattern)
         wanted[np.ix_(areas, rows)] *= factor
     return np.asarray(wanted * (1 + shuffle(seed, b"price", shape)))

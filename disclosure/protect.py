@@ -77,7 +77,13 @@ def protect(
 
 
 def build(
-    counts: pd.DataFrame, terms: Terms, *, seed: bytes, executor: Executor | None = None, start: Witnesses | None = None
+    counts: pd.DataFrame,
+    terms: Terms,
+    *,
+    seed: bytes,
+    executor: Executor | None = None,
+    start: Witnesses | None = None,
+    leaving: Pattern | None = None,
 ) -> Build:
     """Protect a table.
 
@@ -96,6 +102,7 @@ def build(
         seed: secret, at least 16 bytes; the same seed gives the same pattern, byte for byte.
         executor: any `concurrent.futures.Executor`; the result is the same for any.
         start: witnesses that may hold for this table too, in its layout: what they serve is not searched for again.
+        leaving: which part of the table leaves now, and is counted; None is all. The rest was out before.
 
     Raises:
         DisclosureError: bad input, naming dimension and code but never a count; or a table that cannot be protected.
@@ -103,18 +110,12 @@ def build(
     with threadpool_limits(1, user_api="blas"):
         key = _check_seed(seed)  # 1
         grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
-        table = read_counts(grid, counts, terms.count)
-        problem = pose(grid, table.leaves, terms, seed=key)  # 2
+        problem = pose(grid, read_counts(grid, counts, terms.count).leaves, terms, seed=key)  # 2
         pattern = find_pattern(problem, key, executor, start)  # 3
         shown = _shown(problem, pattern, terms.rule)
-        area, row = np.nonzero(problem.listed)
-        codes, place = grid.named(area, row), (area, row)
-        frame = codes.assign(value=pd.array(problem.figures[place], "Int64").copy())
-        frame.loc[~shown[place], "value"] = pd.NA
-        verdicts = _judged(frame, counts, terms, pattern.witnesses)  # 4
-        certificate = _certificate(problem, terms, verdicts, shown)  # 5
-        protected = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
-        return Build(protected, pattern.witnesses, verdicts, utility(problem, codes, place, shown))
+        verdicts = _judged(_frame(problem, shown), counts, terms, pattern.witnesses, leaving or {})  # 4
+        protected, useful = _dropped(problem, terms, verdicts, shown, leaving or {})  # 5
+        return Build(protected, pattern.witnesses, verdicts, useful)
 
 
 def _shown(problem: Problem, pattern: Found, rule: ThresholdRule) -> np.ndarray:
@@ -125,11 +126,31 @@ def _shown(problem: Problem, pattern: Found, rule: ThresholdRule) -> np.ndarray:
     return np.asarray(pattern.shown | (problem.primary.known & problem.listed & ~problem.hidden))
 
 
-def _judged(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses) -> Verdicts:
-    verdicts = judge(frame, counts, terms, witnesses)
+def _frame(problem: Problem, shown: np.ndarray) -> pd.DataFrame:
+    """All that readers have when this is out."""
+    place = np.nonzero(problem.listed)
+    figures = pd.Series(problem.figures[place], dtype="Int64").where(shown[place])
+    return problem.grid.named(*place).assign(value=figures)
+
+
+def _judged(
+    frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses, leaving: Pattern
+) -> Verdicts:
+    verdicts = judge(frame, counts, terms, witnesses, leaving)
     if not verdicts.holds:
         raise DisclosureError("the judge can narrow a small cell of this pattern; report this fault, publish nothing")
     return verdicts
+
+
+def _dropped(
+    problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.ndarray, leaving: Pattern
+) -> tuple[ProtectedTable, pd.DataFrame]:
+    """The table that leaves, without its hidden figures, and its utility."""
+    area, row = np.nonzero(problem.listed & np.outer(*problem.grid.select(leaving)))
+    codes, place = problem.grid.named(area, row), (area, row)
+    certificate = _certificate(problem, terms, verdicts, shown[place])
+    table = ProtectedTable(codes, problem.figures[place], shown[place], certificate)
+    return table, utility(problem, codes, place, shown)
 
 
 def _check_seed(seed: bytes) -> bytes:
@@ -150,9 +171,7 @@ def _name_of(problem: Problem, cell: tuple[int, int, int]) -> str:
 
 
 def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.ndarray) -> dict[str, Any]:
-    rule = terms.rule
-    listed = int(problem.listed.sum())
-    published = int((shown & problem.listed).sum())
+    rule, listed, published = terms.rule, len(shown), int(shown.sum())
     insiders = len(np.unique(problem.insider[problem.insider >= 0]))
     told = verdicts.told  # `_judged` lets out only what is safe throughout; of the other cells readers know no number
     return {

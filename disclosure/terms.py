@@ -1,7 +1,8 @@
 """What a table is, what everybody knows of it, and what may be shown: one value for suppressor and judge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,8 @@ class Terms:
         weights: pairs of a pattern and a factor: how much more than others such cells are wanted; never from counts.
 
     Raises:
-        DisclosureError: a dimension called as a column of a release or of its utility, or weights that are no pairs.
+        DisclosureError: a dimension called as a column of a release or of its utility, patterns that are none, or
+            weights that are no pairs of one and a positive number.
     """
 
     dimensions: Mapping[str, Hierarchy]
@@ -65,6 +67,12 @@ class Terms:
         given: Sequence[object] = self.weights
         if any(not isinstance(each, tuple | list) or len(each) != 2 for each in given):  # noqa: PLR2004  pattern, factor
             raise DisclosureError("weights: give a list of pairs, each a pattern and a factor")
+        factors: Sequence[object] = [factor for _, factor in self.weights]
+        if any(not isinstance(factor, Real) or not 0 < float(factor) < np.inf for factor in factors):
+            raise DisclosureError("weights: a factor is no positive number")
+        _check_patterns("weights", [pattern for pattern, _ in self.weights])
+        _check_patterns("public", self.public)
+        _check_patterns("publish", () if self.publish is None else self.publish)
 
     @property
     def within(self) -> set[str]:
@@ -104,3 +112,11 @@ class Terms:
             raise DisclosureError(f"coalitions: a {axis.name} stands twice; it has one insider")
         owner[place] = np.searchsorted(self.insiders, as_codes(owned["insider"]))
         return owner
+
+
+def _check_patterns(argument: str, given: object) -> None:
+    if not isinstance(given, Sequence) or not all(
+        isinstance(pattern, Mapping) and all(isinstance(wanted, Iterable) for wanted in pattern.values())
+        for pattern in given
+    ):
+        raise DisclosureError(f"{argument}: give a list of patterns, each {{dimension: level or list of codes}}")

@@ -13,7 +13,7 @@ def utility(
 
     Args:
         problem: the table and what is unsafe in it by itself.
-        codes: codes and levels of the listed cells.
+        codes: codes and levels of the cells that leave.
         place: their areas and rows.
         shown: A x R, what is published.
 
@@ -22,5 +22,5 @@ def utility(
         published if only cells that are unsafe by themselves were hidden. Not confidential once the release is out.
     """
     by = [f"{problem.grid.areas.name}_level", *(axis.name for axis in problem.grid.profile if not axis.paths)]
-    counted = codes[by].assign(cells=1, published=shown[place].astype(int), bound=(~problem.hidden[place]).astype(int))
+    counted = codes[by].assign(cells=1, published=shown[place].astype(int), bound=(~problem.unsafe[place]).astype(int))
     return counted.groupby(by, sort=False, as_index=False).sum()

@@ -16,7 +16,7 @@ from disclosure.attacker.sightings import Moved, Sightings
 from disclosure.attacker.stakes import Stakes, weigh
 from disclosure.errors import DisclosureError
 from disclosure.hierarchy import unit_of
-from disclosure.rules import ThresholdRule
+from disclosure.rules import Pattern, ThresholdRule
 from disclosure.terms import Terms
 from disclosure.witness import Witnesses
 
@@ -29,7 +29,7 @@ class Verdicts:
 
     Attributes:
         small: small cells of the release, and small cells that follow from it by subtraction.
-        told: those of which every reader is told that they are small.
+        told: those of which every reader is told that they are small, in the part that leaves.
         safe: those seen at both ends by outsiders and by every insider.
         margins: small remainders of margins after an insider's own share; margins_safe: those seen at both ends.
         witnesses: tables checked.
@@ -48,7 +48,9 @@ class Verdicts:
         return self.small == self.safe and self.margins == self.margins_safe
 
 
-def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses) -> Verdicts:
+def judge(
+    frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses, leaving: Pattern | None = None
+) -> Verdicts:
     """Check a release against its witnesses.
 
     1. The frame shows true figures, and no small one.
@@ -63,6 +65,7 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
         counts: the true counts (confidential).
         terms: as given to `build`.
         witnesses: changes of the true table (confidential).
+        leaving: as for `build`; what is safe has to be so in the rest too.
 
     Raises:
         DisclosureError: the frame does not fit the counts, or a witness is false.
@@ -74,20 +77,26 @@ def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Wi
     stakes = weigh(layout, frame, truth, terms, insider)
     layout = stakes.layout
     _check_frame(layout, frame, stakes, terms.rule)  # 1
-    lines, sightings = layout.lines(terms.inequalities), Sightings(layout, stakes, insider, witnesses.insider)
-    _check_order(witnesses)
-    for first, some in witnesses.parts(CELLS // len(layout.rows)):  # 2
-        moved = _check(layout, truth, lines, some, insider)
-        _check_known(layout, stakes, moved, some.insider, sightings.shared)
-        sightings.add(moved, first)
+    sightings = _seen(stakes, truth, layout.lines(terms.inequalities), witnesses, insider)  # 2
     return Verdicts(
         small=int(stakes.small.sum()),
-        told=int((stakes.small & stakes.told).sum()),
+        told=int((stakes.small & stakes.told & np.outer(*layout.matches(leaving or {}))).sum()),
         safe=sightings.safe(),  # 3, 4
         margins=len(stakes.margins),
         margins_safe=sightings.safe_margins(),  # 5
         witnesses=len(witnesses),
     )
+
+
+def _seen(stakes: Stakes, truth: np.ndarray, lines: np.ndarray, witnesses: Witnesses, insider: np.ndarray) -> Sightings:
+    """What the witnesses show, each of them checked."""
+    _check_order(witnesses)
+    layout, sightings = stakes.layout, Sightings(stakes.layout, stakes, insider, witnesses.insider)
+    for first, some in witnesses.parts(CELLS // len(layout.rows)):
+        moved = _check(layout, truth, lines, some, insider)
+        _check_known(layout, stakes, moved, some.insider, sightings.shared)
+        sightings.add(moved, first)
+    return sightings
 
 
 def _check_order(witnesses: Witnesses) -> None:

@@ -19,7 +19,15 @@ from gateway.delivered import counted
 from gateway.identity import Identity, caller_of
 from gateway.publish.asking import attacker_failed, methods_of, requests_of
 from gateway.publish.charts import charts
-from gateway.publish.correcting import Earlier, RegisterChangedError, Sector, correct_sector, earlier, kept
+from gateway.publish.correcting import (
+    Earlier,
+    LawChangedError,
+    RegisterChangedError,
+    Sector,
+    correct_sector,
+    earlier,
+    kept,
+)
 from gateway.publish.ledger import forget_answers
 from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
@@ -32,6 +40,7 @@ from policies.release import Method, ReleasePlan
 _WHY: Mapping[type[Exception], str] = {
     NoiseLostError: "noise-lost",
     RegisterChangedError: "register-changed",
+    LawChangedError: "law-changed",
     DisclosureError: "not-protectable",
 }
 

@@ -11,13 +11,13 @@ import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from sqlmodel import Session, select
 
-from disclosure import Build, Proof, Witnesses, correct
+from disclosure import Build, Proof, Terms, Witnesses, correct
 from gateway.collections import TOTAL, Contract
 from gateway.delivered import LEVELS
 from gateway.outcome import GatewayError
@@ -36,12 +36,14 @@ class Earlier:
     Attributes:
         table: As it was counted then. Confidential.
         rows: As they were published.
+        rule: When a count was small then.
         witnesses: Why that was safe. Confidential.
         late: Sites that may have delivered anew since, as everybody may know.
     """
 
     table: SectorTable = field(repr=False)
     rows: Sequence[TableRow]
+    rule: Mapping[str, int | bool]
     witnesses: Witnesses = field(repr=False)
     late: tuple[str, ...]
 
@@ -64,6 +66,10 @@ class RegisterChangedError(GatewayError):
     """By the register of today, what left before does not add up: a site of then is in another area, or in none."""
 
 
+class LawChangedError(GatewayError):
+    """The law of today asks another rule, or lists less, than what left before was made by."""
+
+
 def earlier(session: Session, release: Release, period: Period, contract: Contract) -> Mapping[str, Earlier]:
     """Sector → what left before, for a correction."""
     if release.corrects is None:
@@ -71,11 +77,13 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
     late = session.exec(select(Reopening.site).where(Reopening.period_id == period.id).distinct()).all()
     slices = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.corrects)).all()
     old = session.get_one(Release, release.corrects)
+    certificates = json.loads(old.certificate)["sectors"]
     with np.load(io.BytesIO(old.witnesses)) as found:
         return {
             table.sector: Earlier(
                 table=table,
                 rows=[row for part in slices if part.sector == table.sector for row in decode_rows(part.rows)],
+                rule=certificates[table.sector]["rule"],
                 witnesses=Witnesses(**_named(found, table.sector)),
                 late=tuple(sorted(late)),
             )
@@ -118,15 +126,18 @@ def correct_sector(
 
     Raises:
         RegisterChangedError: the register of the reference date was changed since; the areas of then are not kept.
+        LawChangedError: the law was changed since; what it promised then of the first release has to hold beside this.
     """
     if not _adds_up(before):
         raise RegisterChangedError("the register of the reference date is another one than that of the first release")
     both = _both(before.table, table)
-    terms = terms_of(both, contract, plan)
+    terms, released = terms_of(both, contract, plan), _frame(before.rows, both)
+    if before.rule != asdict(terms.rule) or not _listed(released, terms):
+        raise LawChangedError("another rule or a shorter list is in force than the first release was built under")
     return correct(
         before.table.counts,
         table.counts,
-        _frame(before.rows, both),
+        released,
         terms,
         touched={"site": [site for site in before.late if site in set(both.sites["site"])]},
         seed=seed_for(seed, before.table.counts, table.counts, terms, before.rows, before.late),
@@ -145,6 +156,14 @@ def _adds_up(before: Earlier) -> bool:
         for row in before.rows
         if row.band == TOTAL and row.status == CellStatus.PUBLISHED
     )
+
+
+def _listed(released: pd.DataFrame, terms: Terms) -> bool:
+    """Whether all that left before is on the list of today."""
+    columns = ["site_level", "subdivision_level", "kind", "band_level"]
+    left = set(released[columns].itertuples(index=False, name=None))
+    lines = terms.publish or ()
+    return left <= {(line["site"], line["subdivision"], kind, line["band"]) for line in lines for kind in line["kind"]}
 
 
 def _named(witnesses: Mapping[str, np.ndarray], sector: str) -> dict[str, np.ndarray]:

@@ -188,6 +188,25 @@ def test_change_outside_what_was_touched_is_refused(town: Case) -> None:
         corrected(town, after, ["s0"])
 
 
+def test_a_correction_tells_of_its_own_cells_only(town: Case) -> None:
+    """Its utility and its verdicts are about the new version: what was out already is told of by that release."""
+    before = changed(town, {("s1", "m"): [40, 12, 2]})
+    made = corrected(before, changed(before, {("s0", "m"): [30, 22, 9]}), ["s0"])[1]
+    frame, certificate = made.protected.frame, made.protected.certificate
+    assert made.utility["cells"].sum() == len(frame)
+    assert made.utility["published"].sum() == frame["value"].notna().sum() == certificate["cells"]["published"]
+    assert 0 < certificate["verdicts"]["small"] <= certificate["cells"]["suppressed"]
+
+
+def test_a_correction_that_changes_nothing_is_as_useful_as_the_release(town: Case) -> None:
+    """What was hidden only to hide another is large enough itself: it counts as what could be shown, here too."""
+    before = replace(changed(town, {("s1", "m"): [40, 12, 2]}), owners=True)
+    old, new = corrected(before, before, ["s0"])
+    assert new.utility.equals(old.utility)
+    assert (new.utility["published"] < new.utility["bound"]).any()
+    assert new.protected.certificate["verdicts"] == old.protected.certificate["verdicts"]
+
+
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "an old count that is missing": ({"old": {"n": np.nan}}, "n: the count of shop .* is missing or no number"),
     "a new count that is missing": ({"new": {"n": np.nan}}, "n: the count of shop .* is missing or no number"),
@@ -198,6 +217,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "two dimensions touched": ({"touched": {"shop": ["s0"], "item": ["i0"]}}, "touched: name one dimension"),
     "an unknown dimension touched": ({"touched": {"street": ["x"]}}, "touched: name one dimension"),
     "an unknown shop touched": ({"touched": {"shop": ["s0", "s9"]}}, "shop: unknown code 's9'"),
+    "a shop touched that is no list": ({"touched": {"shop": "s0"}}, "touched: give the codes of shop as a list"),
     "a release without its states": ({"released": "status"}, "released: no column 'status'"),
     "a release without its figures": ({"released": "value"}, "released: no column 'value'"),
 }

@@ -25,10 +25,13 @@ from gateway.register import SiteEntry
 from gateway.settings import Settings
 from gateway.store import Release, ReleaseSlice, Submission
 from gateway.table import TableRow, decode_rows
+from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
 from tests.gateway.noisy_release import accounts, deliver, delivered, person
+from tests.gateway.test_deciding import under, working
 
 LATE = 3
+NOT_FOR_SWVS = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != "absence-insight-swv"])
 
 
 def released(world: World) -> Release:
@@ -201,6 +204,32 @@ def test_a_correction_says_that_the_register_changed_since(world: World) -> None
         assert session.get_one(Release, failed).failure == "register-changed"
     register(world, 0, home, date(2026, 9, 1))
     assert released(world).corrects is not None
+
+
+def changed_late(world: World) -> None:
+    """One site delivers other counts after the period was closed; it is closed again."""
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
+    deliver(world, LATE, moved(world.counts(LATE), 6))
+    must(world.desk.close_period(TABLE, PERIOD))
+
+
+@pytest.mark.parametrize("what", ["another minimum", "a shorter list"])
+def test_a_correction_says_that_the_law_changed_since(
+    new_world: Callable[..., World], tmp_path: Path, what: str
+) -> None:
+    """What the first release hid was hidden by its own rule and list: under others it is not built; put back, it is."""
+    world = delivered(new_world())
+    then, now = {
+        "another minimum": (under(world, tmp_path, minimum=8), world),
+        "a shorter list": (world, working(world, NOT_FOR_SWVS)),
+    }[what]
+    released(then)
+    changed_late(now)
+    failed = must(request_build(now.gateway, person(now, "first"), TABLE, PERIOD)).id
+    build(now.gateway, failed)
+    with now.gateway.reading() as session:
+        assert session.get_one(Release, failed).failure == "law-changed"
+    assert released(then).corrects is not None
 
 
 @pytest.fixture
