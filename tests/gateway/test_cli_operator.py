@@ -148,18 +148,19 @@ def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     run(*tell, "--published", "2025-2026-1", exits=1)
 
 
-def keys_logged(folder: Path) -> int:
-    """How often the service's log says that a key was made."""
+def logged_of_key(folder: Path, year: str) -> list[str]:
+    """What the service's log says became of the key of a school year."""
     service = open_service(folder)
     with service.engine.connect() as connection:
         waiting = connection.scalars(select(PENDING.c.data)).all()
     service.engine.dispose()
-    return sum(b'"key.created"' in data for data in waiting)
+    entries = [json.loads(data) for data in waiting]
+    return [each["event"] for each in entries if each.get("object") == {"id": f"key:pseudonym-service/{year}"}]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> None:
-    """Folder, year, register, key file; a year is opened once, and a key file of another operator is not pinned."""
+    """Folder, register, key file of the right operator only; a year is opened and closed once, another not at all."""
     folder = tmp_path / "service"
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", "zz", exits=2)
     public = run("service", "gateway-key").strip()
@@ -168,7 +169,7 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     assert not folder.exists()
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", public)
     opened = [run("service", "open-year", "2027-2028", "--folder", folder) for _ in range(2)]
-    assert (opened[0], keys_logged(folder)) == (opened[1], 1)
+    assert (opened[0], logged_of_key(folder, "2027-2028")) == (opened[1], ["key.created"])
     assert "service register -o register.json" in run(
         "pseudonym-service", "--folder", folder, "--port", free_port(), exits=1
     )
@@ -183,7 +184,11 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     run("key", "pin", tmp_path / "keys.json")
     run("service", "open-year", "2027", "--folder", folder, exits=2)
     run("service", "close-year", "2027-2028", "--folder", folder, exits=2)
-    run("service", "close-year", "2027-2028", "--folder", folder, "--yes")
+    assert "2027-2028" in run("service", "close-year", "2040-2041", "--folder", folder, "--yes", exits=1)
+    assert logged_of_key(folder, "2040-2041") == []
+    closed = [run("service", "close-year", "2027-2028", "--folder", folder, "--yes") for _ in range(2)]
+    assert ["al afgesloten" in said for said in closed] == [False, True]
+    assert logged_of_key(folder, "2027-2028") == ["key.created", "key.destroyed"]
     assert "service init" in run("service", "open-year", "2027-2028", "--folder", tmp_path / "data", exits=1)
 
 
