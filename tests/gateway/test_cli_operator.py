@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from audit.note import ED25519_COSIGNATURE, Key
 from audit.schema import PENDING
 from audit.timeline import Filter
 from gateway.app import open_gateway
@@ -125,6 +126,10 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
     for page, words in (("register.html", ()), ("parents.html", ("--parents",)), ("diff.html", ("--before", before))):
         run("policy", "register", "-o", tmp_path / page, *words)
         assert "<html" in (tmp_path / page).read_text()
+    for page, words in (("x.json", ("--parents",)), ("x.json", ("--before", before)),
+                        ("x.html", ("--parents", "--before", before))):  # fmt: skip
+        run("policy", "register", "-o", tmp_path / page, *words, exits=2)
+        assert not (tmp_path / page).exists()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -325,6 +330,48 @@ def test_settings_of_another_editor_are_read_or_named(run: Run, tmp_path: Path) 
     run("party", "list")
     settings.write_text(f"# België\n{written}", encoding="cp1252")
     assert "UTF-8" in run("party", "list", exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("only", "exits"),
+    [
+        (("event=release.built",), 0),
+        (("event=release.built", "decision=permit"), 0),
+        (("event=release.built", "event=release.approved"), 2),
+        (("event=release.build",), 2),
+        (("decision=allow",), 2),
+    ],
+)
+def test_what_chooses_nothing_that_was_meant_exports_nothing(
+    run: Run, tmp_path: Path, only: tuple[str, ...], exits: int
+) -> None:
+    """A column twice and a word that is in no entry are wrong usage."""
+    file = tmp_path / "log.csv"
+    words = [part for each in only for part in ("--only", each)]
+    run("audit", "export", "--format", "csv", "-o", file, *words, exits=exits)
+    assert file.exists() is (exits == 0)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("w1", "nonsense"),
+        ("w1", "ftp://getuige.example"),
+        ("w 1", "https://getuige.example"),
+        ("witnesses", "https://getuige.example"),
+        ("w1", "https://getuige.example", "--at-least", "2"),
+    ],
+)
+def test_a_witness_that_cannot_be_is_wrong_usage(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """No address, no name, more witnesses than there are: nothing is written. What is right is, until it is removed."""
+    key = Key("getuige.example/w1", ED25519_COSIGNATURE, bytes(32))
+    run("witness", "add", words[0], key, *words[1:], exits=2)
+    assert not (tmp_path / "data" / "witnesses.txt").exists()
+    run("witness", "add", "w1", key, "https://getuige.example", "--at-least", "1")
+    run("witness", "remove", "w1", "--at-least", "1", exits=2)
+    run("witness", "remove", "w1")
 
 
 def test_a_report_includes_its_first_and_its_last_day(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
