@@ -21,6 +21,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    make_url,
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -57,7 +58,7 @@ def open_database(url: str) -> Engine:
 
     SQLite runs in write-ahead mode with every commit on disk, and takes its write lock when a writing transaction
     begins: one that first reads and then writes would fail under load. PostgreSQL ends transactions that idle, because
-    one of them would hold back the sequencer of the audit log.
+    one of them would hold back the sequencer of the audit log; options in its URL count beside that.
 
     Args:
         url: `sqlite:///FILE` or a PostgreSQL URL; the driver is chosen here.
@@ -78,13 +79,16 @@ def _open(url: str) -> Engine:
         _guard_sqlite(engine)
         return engine
     url = url.replace("postgres://", "postgresql://", 1).replace("postgresql://", "postgresql+psycopg://", 1)
+    address = make_url(url)
+    asked = address.normalized_query  # what is given to the driver takes the place of the same in the URL
+    options = (*asked.get("options", ()), "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC")
     engine = create_engine(
-        url,
+        address,
         hide_parameters=True,
         pool_size=16,
         max_overflow=16,
         pool_timeout=BUSY_SECONDS,
-        connect_args={"connect_timeout": 5, "options": "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC"},
+        connect_args={"connect_timeout": asked.get("connect_timeout", (5,))[-1], "options": " ".join(options)},
     )
     _ask_who_lay_idle(engine)
     return engine

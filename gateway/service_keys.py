@@ -45,8 +45,10 @@ def pin_service_keys(desk: Desk, document: bytes, *, signer: bytes | None = None
     def act(session: Session, actor: Actor, decision: Decision) -> Pinned | Refused:
         before, now = _pinned(session), gateway.clock()
         other = bool(before) and before[-1].signer != keys.signer
-        if (other and (signer is None or not keys.keys)) or _contradicts(keys, before):
+        if other and (signer is None or not keys.keys):
             return Refused("key-document")
+        if years := _contradicted(keys, before):
+            return Refused("key-year", facts={"schoolYear": ", ".join(years)})
         fresh = [key for key in keys.keys if not any(one.for_school_year(key.school_year) for one in before)]
         if other:
             gateway.append(session, Entry(event=Event.KEY_ROTATED, actor=actor, object=Object(_SERVICE)), decision)
@@ -69,7 +71,7 @@ def _pinned(session: Session) -> Sequence[KeyDocument]:
     return [read_key_document(text.encode()) for text in session.exec(by_age)]
 
 
-def _contradicts(keys: KeyDocument, before: Sequence[KeyDocument]) -> bool:
-    """Whether a year that has a key would get another, or the same one for other days."""
+def _contradicted(keys: KeyDocument, before: Sequence[KeyDocument]) -> list[str]:
+    """The years that have a key and would get another, or the same one for other days."""
     pinned = {key.school_year: key for one in before for key in one.keys}
-    return any(pinned.get(key.school_year, key) != key for key in keys.keys)
+    return [key.school_year for key in keys.keys if pinned.get(key.school_year, key) != key]

@@ -33,7 +33,7 @@ from policies.things import Installation
 
 EVERY_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
-_ALL = "witnesses"
+ALL = "witnesses"
 _NOBODY = "quorum none\n"
 _logger = logging.getLogger(__name__)
 _raising: Final = threading.Lock()
@@ -180,7 +180,7 @@ def _text(witnesses: list[Witness], at_least: int | None) -> str:
     lines = [f"witness {one.name} {one.key} {one.url or ''}".rstrip() for one in witnesses]
     enough = at_least if at_least is not None else len(witnesses) // 2 + 1
     names = " ".join(one.name for one in witnesses)
-    return "".join(f"{line}\n" for line in (*lines, f"group {_ALL} {enough} {names}", f"quorum {_ALL}"))
+    return "".join(f"{line}\n" for line in (*lines, f"group {ALL} {enough} {names}", f"quorum {ALL}"))
 
 
 def _file(where: Home) -> Path:

@@ -4,7 +4,7 @@ With `--gateway` a token of scope `audit` asks over HTTP; with `--data` whoever 
 controller's officer. Either way the look is logged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 import typer
 
-from audit.events import COLUMNS
+from audit.events import COLUMNS, Decision, Event
 from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, done, say, say_json
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of
@@ -28,6 +28,7 @@ audit = typer.Typer(name="audit", no_args_is_help=True, help="Logboek / audit lo
 witness = typer.Typer(name="witness", no_args_is_help=True, help="Getuigen van het logboek / witnesses of the log.")
 groups = (audit, witness)
 Remote = Annotated[str | None, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
+_VALUES: Mapping[str, Sequence[str]] = {"event": (*Event, "unreadable"), "decision": tuple(Decision)}
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 AtLeast = Annotated[
     int | None, typer.Option("--at-least", min=1, help="Zoveel getuigen zijn genoeg / so many suffice.")
@@ -51,7 +52,7 @@ def audit_export(
 
     Wat met --only is gekozen bewijst aanwezigheid, geen volledigheid / a selection proves presence, not completeness.
     """
-    chosen: dict[str, Any] = dict(_condition(each) for each in only or ())
+    chosen = _chosen(only or ())
     if form == "csv":
         say(text("cli", "csv-proves-nothing", language(lang)))
     if gateway is not None:
@@ -169,7 +170,7 @@ def witness_add(name: str, key: str, url: str, at_least: AtLeast = None, data: D
     """Laat een getuige meetellen: naam, sleutel en adres die het getuigeprogramma toonde / let a witness count."""
     from audit.errors import NoteError
     from audit.note import Key
-    from audit.quorum import Witness
+    from audit.quorum import NONE, Witness
     from gateway import witnesses
 
     try:
@@ -177,7 +178,12 @@ def witness_add(name: str, key: str, url: str, at_least: AtLeast = None, data: D
     except NoteError as error:
         hint = "de sleutel is de eerste regel van het getuigeprogramma / the key is the first line of its program"
         raise typer.BadParameter(hint) from error
+    if name.split() != [name] or name in (NONE, witnesses.ALL):
+        raise typer.BadParameter(f"een naam is één woord, niet / a name is one word, not {NONE}, {witnesses.ALL}")
+    if not _is_address(url):
+        raise typer.BadParameter("het adres begint met / the address starts with https:// or http://")
     gateway, identity = _operator(data)
+    _check_enough(at_least, {name, *(one.name for one in witnesses.known(gateway.home).witnesses)})
     done(witnesses.add(gateway, identity, Witness(name, parsed, url), at_least), lang)
     say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(gateway.home)))
 
@@ -188,6 +194,7 @@ def witness_remove(name: str, at_least: AtLeast = None, data: Data = None, lang:
     from gateway import witnesses
 
     gateway, identity = _operator(data)
+    _check_enough(at_least, {one.name for one in witnesses.known(gateway.home).witnesses} - {name})
     done(witnesses.remove(gateway, identity, name, at_least), lang)
     say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(gateway.home)))
 
@@ -227,11 +234,35 @@ def _operator(data: Path | None) -> "tuple[Gateway, Identity]":
     return gateway, Identity(gateway.settings.operator, "operator")
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return parsed.scheme in {"http", "https"} and bool(parsed.host) and url.split() == [url]
+
+
+def _check_enough(at_least: int | None, names: set[str]) -> None:
+    """No more witnesses are asked for than there will be."""
+    if at_least is not None and at_least > len(names):
+        raise typer.BadParameter(f"--at-least: getuigen / witnesses: {len(names)}")
+
+
+def _chosen(only: Sequence[str]) -> dict[str, Any]:
+    """The parts of a filter; one part of a column, for a second would undo the first."""
+    chosen = dict(_condition(each) for each in only)
+    if len(chosen) < len(only):
+        raise typer.BadParameter("--only: elke kolom één keer / each column once")
+    return chosen
+
+
 def _condition(given: str) -> tuple[str, str]:
     """`event=release.built` as a part of a filter."""
     name, _, value = given.partition("=")
     if name not in COLUMNS or not value:
         raise typer.BadParameter(f"--only: {', '.join(f'{each}=…' for each in COLUMNS)}")
+    if value not in _VALUES.get(name, (value,)):
+        raise typer.BadParameter(f"--only {name}=: {', '.join(_VALUES[name])}")
     return name, value
 
 

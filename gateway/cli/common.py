@@ -116,6 +116,8 @@ def refuse(refused: Refused, lang: str = "nl") -> NoReturn:
     wanted = language(lang)
     title, detail = problem_text(refused.code, wanted)
     say_error(f"{title}. {detail}")
+    for name, value in refused.facts.items():
+        say_error(f"  {name}: {value}")
     if refused.report is not None:
         say_report(refused.report, wanted)
     decision: Any = refused.decision

@@ -96,6 +96,8 @@ def policy_register(
     from gateway.accountability import register
     from policies.documents import changes_page, parents_page, register_page
 
+    if (output.suffix == ".json") + (before is not None) + parents > 1:
+        raise typer.BadParameter("één van / one of: -o X.json, --before, --parents")
     earlier = None if before is None else _earlier(before)
     document = done(register(deployment(data), None), lang)
     if output.suffix == ".json":

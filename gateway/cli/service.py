@@ -97,8 +97,9 @@ def close_year(
     from pseudonymisation.service import close_year as close
 
     opened = open_service(folder)
-    close(opened.engine, opened.append, opened.keyring, school_year)
-    say(text("cli", "service-year-closed", language(lang), year=school_year))
+    had_key = close(opened.engine, opened.append, opened.keyring, school_year)
+    said = "service-year-closed" if had_key else "service-year-closed-before"
+    say(text("cli", said, language(lang), year=school_year))
 
 
 @quota.command("grant")

@@ -32,8 +32,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pseudonymisation.errors import PseudonymisationError
-from pseudonymisation.keyring import Keyring
+from pseudonymisation.errors import KeyringError, PseudonymisationError
+from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.private_file import make_private
 from pseudonymisation.service.quota import MAX_GRANT, GrantReason
 
@@ -213,17 +213,28 @@ def grant_quota(
         return usage(connection, site, school_year)
 
 
-def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: str) -> None:
+def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: str) -> bool:
     """End a school year: its answers are erased and its keys destroyed; quotas and grants stay for accountability.
 
     The answers go first: running this again after a crash completes it.
+
+    Returns:
+        Whether it still had a key; one that was closed already gets no second entry.
+
+    Raises:
+        KeyringError: the year never had a key; nothing was done.
     """
+    doomed = [record for record in keyring.records() if record.school_year == school_year]
+    if not doomed:
+        years = sorted({record.school_year for record in keyring.records() if record.school_year is not None})
+        raise KeyringError("year-never-opened", year=school_year, years=", ".join(years))
+    had_key = any(record.state is not KeyState.DESTROYED for record in doomed)
     with engine.begin() as connection:
         connection.execute(delete(_batch).where(_batch.c.school_year == school_year))
-        append(connection, "school-year-closed", {"school_year": school_year})
-    doomed = [record.key_id for record in keyring.records() if record.school_year == school_year]
-    if doomed:
-        keyring.destroy(*doomed)
+        if had_key:
+            append(connection, "school-year-closed", {"school_year": school_year})
+    keyring.destroy(*(record.key_id for record in doomed))
+    return had_key
 
 
 def _ensure_quota(connection: Connection, site: str, school_year: str) -> None:

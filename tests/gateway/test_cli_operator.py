@@ -11,6 +11,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from audit.note import ED25519_COSIGNATURE, Key
 from audit.schema import PENDING
 from audit.timeline import Filter
 from gateway.app import open_gateway
@@ -125,6 +126,10 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
     for page, words in (("register.html", ()), ("parents.html", ("--parents",)), ("diff.html", ("--before", before))):
         run("policy", "register", "-o", tmp_path / page, *words)
         assert "<html" in (tmp_path / page).read_text()
+    for page, words in (("x.json", ("--parents",)), ("x.json", ("--before", before)),
+                        ("x.html", ("--parents", "--before", before))):  # fmt: skip
+        run("policy", "register", "-o", tmp_path / page, *words, exits=2)
+        assert not (tmp_path / page).exists()
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
@@ -148,18 +153,19 @@ def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     run(*tell, "--published", "2025-2026-1", exits=1)
 
 
-def keys_logged(folder: Path) -> int:
-    """How often the service's log says that a key was made."""
+def logged_of_key(folder: Path, year: str) -> list[str]:
+    """What the service's log says became of the key of a school year."""
     service = open_service(folder)
     with service.engine.connect() as connection:
         waiting = connection.scalars(select(PENDING.c.data)).all()
     service.engine.dispose()
-    return sum(b'"key.created"' in data for data in waiting)
+    entries = [json.loads(data) for data in waiting]
+    return [each["event"] for each in entries if each.get("object") == {"id": f"key:pseudonym-service/{year}"}]
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> None:
-    """Folder, year, register, key file; a year is opened once, and a key file of another operator is not pinned."""
+    """Folder, register, key file of the right operator only; a year is opened and closed once, another not at all."""
     folder = tmp_path / "service"
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", "zz", exits=2)
     public = run("service", "gateway-key").strip()
@@ -168,7 +174,7 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     assert not folder.exists()
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key", public)
     opened = [run("service", "open-year", "2027-2028", "--folder", folder) for _ in range(2)]
-    assert (opened[0], keys_logged(folder)) == (opened[1], 2)  # the other one by `init`
+    assert (opened[0], logged_of_key(folder, "2027-2028")) == (opened[1], ["key.created"])
     assert "service register -o register.json" in run(
         "pseudonym-service", "--folder", folder, "--port", free_port(), exits=1
     )
@@ -183,7 +189,11 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     run("key", "pin", tmp_path / "keys.json")
     run("service", "open-year", "2027", "--folder", folder, exits=2)
     run("service", "close-year", "2027-2028", "--folder", folder, exits=2)
-    run("service", "close-year", "2027-2028", "--folder", folder, "--yes")
+    assert "2027-2028" in run("service", "close-year", "2040-2041", "--folder", folder, "--yes", exits=1)
+    assert logged_of_key(folder, "2040-2041") == []
+    closed = [run("service", "close-year", "2027-2028", "--folder", folder, "--yes") for _ in range(2)]
+    assert ["al afgesloten" in said for said in closed] == [False, True]
+    assert logged_of_key(folder, "2027-2028") == ["key.created", "key.destroyed"]
     assert "service init" in run("service", "open-year", "2027-2028", "--folder", tmp_path / "data", exits=1)
 
 
@@ -320,6 +330,48 @@ def test_settings_of_another_editor_are_read_or_named(run: Run, tmp_path: Path) 
     run("party", "list")
     settings.write_text(f"# België\n{written}", encoding="cp1252")
     assert "UTF-8" in run("party", "list", exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("only", "exits"),
+    [
+        (("event=release.built",), 0),
+        (("event=release.built", "decision=permit"), 0),
+        (("event=release.built", "event=release.approved"), 2),
+        (("event=release.build",), 2),
+        (("decision=allow",), 2),
+    ],
+)
+def test_what_chooses_nothing_that_was_meant_exports_nothing(
+    run: Run, tmp_path: Path, only: tuple[str, ...], exits: int
+) -> None:
+    """A column twice and a word that is in no entry are wrong usage."""
+    file = tmp_path / "log.csv"
+    words = [part for each in only for part in ("--only", each)]
+    run("audit", "export", "--format", "csv", "-o", file, *words, exits=exits)
+    assert file.exists() is (exits == 0)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("w1", "nonsense"),
+        ("w1", "ftp://getuige.example"),
+        ("w 1", "https://getuige.example"),
+        ("witnesses", "https://getuige.example"),
+        ("w1", "https://getuige.example", "--at-least", "2"),
+    ],
+)
+def test_a_witness_that_cannot_be_is_wrong_usage(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """No address, no name, more witnesses than there are: nothing is written. What is right is, until it is removed."""
+    key = Key("getuige.example/w1", ED25519_COSIGNATURE, bytes(32))
+    run("witness", "add", words[0], key, *words[1:], exits=2)
+    assert not (tmp_path / "data" / "witnesses.txt").exists()
+    run("witness", "add", "w1", key, "https://getuige.example", "--at-least", "1")
+    run("witness", "remove", "w1", "--at-least", "1", exits=2)
+    run("witness", "remove", "w1")
 
 
 def test_a_report_includes_its_first_and_its_last_day(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

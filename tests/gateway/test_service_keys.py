@@ -53,7 +53,9 @@ def test_keys_are_pinned_once(world: World) -> None:
 def test_a_pinned_key_never_changes(world: World, other: ServiceKey) -> None:
     """Another public key under the same id, under another id, or other days: refused, with the new year beside it."""
     assert pin_service_keys(world.desk, document(world, key())) == Pinned(1)
-    assert pin_service_keys(world.desk, document(world, other, key("2027-2028"))) == Refused("key-document")
+    assert pin_service_keys(world.desk, document(world, other, key("2027-2028"))) == Refused(
+        "key-year", facts={"schoolYear": "2026-2027"}
+    )
     assert years(world) == ["2026-2027"]
 
 
@@ -91,3 +93,14 @@ def test_a_signer_takes_over_with_a_key(world: World) -> None:
     empty = document(world, secret=OTHER)
     assert pin_service_keys(world.desk, empty, signer=read_key_document(empty).signer) == Refused("key-document")
     assert pin_service_keys(world.desk, document(world, key("2027-2028"))) == Pinned(1)
+
+
+def test_a_service_that_started_anew_is_pinned_without_the_year_it_lost(world: World) -> None:
+    """Its new key of a pinned year is refused by that year's name; once it closed that year, its next one is taken."""
+    pin_service_keys(world.desk, document(world, key()))
+    anew, closed = key(seed=bytes(31) + b"\1"), key("2027-2028")
+    theirs = [document(world, *keys, secret=OTHER) for keys in ((anew, closed), (closed,))]
+    named = read_key_document(theirs[0]).signer
+    outcomes = [pin_service_keys(world.desk, each, signer=named) for each in theirs]
+    assert outcomes == [Refused("key-year", facts={"schoolYear": "2026-2027"}), Pinned(1, other_signer=True)]
+    assert years(world) == ["2026-2027", "2027-2028"]

@@ -55,6 +55,16 @@ def test_sqlite_overwrites_what_is_erased(tmp_path: Path) -> None:
         assert session.connection().exec_driver_sql("PRAGMA secure_delete").scalar() == 1
 
 
+def test_postgresql_is_asked_what_its_url_says_too(postgresql: str) -> None:
+    """Options and patience of the URL count beside those of the gateway."""
+    engine = open_database(f"{postgresql}&options=-csearch_path%3Dpoort&connect_timeout=9")
+    with engine.connect() as connection:
+        shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in ("search_path", "timezone")]
+        given = connection.connection.driver_connection.info.get_parameters()
+    engine.dispose()
+    assert (shown, given["connect_timeout"]) == (["poort", "UTC"], "9")
+
+
 def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     """A migrated database is left as it is."""
     engine = open_database(database_url(tmp_path / "x.sqlite"))
