@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
 from audit.entry import Actor, Entry, Object
-from audit.events import Event
+from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
 from audit.note import Signer
@@ -178,13 +178,18 @@ def renew_log_key(desk: Desk) -> str | Refused:
 
 
 def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
-    """Register the first persons of the operator, once, and give each a one-time login link."""
-    made = []
+    """Register the first persons of the operator, once, and give each a one-time login link, with an entry.
+
+    A second run makes links again; while the operator is locked out they open nothing.
+    """
+    made, actor = [], Actor(Role.OPERATOR, gateway.settings.operator)
     with gateway.writing() as session:
         for label in labels:
             who = (gateway.settings.operator, "operator", label)
             person = find_person(session, *who) or add_person(session, *who)
             made.append(FirstPerson(person, issue_link(session, person, gateway.clock())))
+            about = Object(f"link:{gateway.new_id()}")
+            gateway.append(session, Entry(event=Event.LINK_ISSUED, actor=actor, party=who[0], object=about))
     return made
 
 
