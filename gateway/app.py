@@ -25,7 +25,7 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import school_year_on
 from gateway.register import add_parties
-from gateway.roles import create_roles, grant_rights
+from gateway.roles import create_roles, demand_sequencing, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
 from gateway.yearly import YearlyLog
@@ -163,8 +163,13 @@ def renew_log_key(desk: Desk) -> str | Refused:
 
     Steps, completed by running them again: (1) decided, and logged in the old log; (2) the new key is in place; (3) the
     old log ends and the new one begins.
+
+    Raises:
+        MendableError: this login of the database may not write the log; nothing was changed.
     """
     gateway = desk.gateway
+    with gateway.reading() as session:
+        demand_sequencing(session.connection())
 
     def act(session: Session, actor: Actor, decision: Decision) -> None:
         about = Object(f"key:gateway/{school_year_on(gateway.today)}")

@@ -16,6 +16,9 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from audit.guards import grants
+from audit.schema import CHECKPOINT
+from gateway.messages import MendableError
+from gateway.settings import DATABASE_VARIABLE
 from gateway.store import Party, table_of
 
 APP: Final = "verzuimpoort_app"
@@ -23,6 +26,7 @@ SEQUENCER: Final = "verzuimpoort_sequencer"
 OFFICER: Final = "verzuimpoort_officer"
 ROLES: Final = (APP, SEQUENCER, OFFICER)
 _THERE: Final = text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'verzuimpoort%'")
+_MAY_SIGN: Final = text(f"SELECT has_table_privilege('{CHECKPOINT.name}', 'INSERT')")
 _SEQUENCE: Final = text("SELECT pg_get_serial_sequence(:table, :column)")
 
 
@@ -33,6 +37,16 @@ def create_roles(connection: Connection) -> None:
         if role not in there:
             connection.exec_driver_sql(f"CREATE ROLE {role} NOLOGIN")
     connection.exec_driver_sql(f"GRANT {APP} TO {SEQUENCER}")
+
+
+def demand_sequencing(connection: Connection) -> None:
+    """Refuse what ends in signing the log where this login may not, before anything is changed.
+
+    Raises:
+        MendableError: names the logins that may.
+    """
+    if connection.dialect.name == "postgresql" and not connection.scalar(_MAY_SIGN):
+        raise MendableError("login-may-not", variable=DATABASE_VARIABLE)
 
 
 def grant_rights(connection: Connection) -> bool:

@@ -11,9 +11,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from audit.schema import PENDING
-from gateway.app import migrate
+from gateway.app import migrate, renew_log_key
 from gateway.database import open_database
 from gateway.deliveries import confirm
+from gateway.demo.people import must
+from gateway.messages import MendableError
 from gateway.receive import Received, Upload, receive
 from gateway.roles import APP, OFFICER, SEQUENCER, create_roles, grant_rights
 from tests.databases import new_database
@@ -73,6 +75,18 @@ def test_web_delivers_and_the_worker_sequences(as_role: As) -> None:
     with worker.gateway.reading() as session:
         assert session.connection().execute(PENDING.select()).all() == []
     worker.desk.close_period(TABLE, PERIOD)
+
+
+def test_the_key_of_the_log_stays_where_the_login_cannot_go_on_with_another(as_role: As) -> None:
+    """The web's login is refused before anything is changed, and told whose may; the worker's renews it."""
+    web, worker = as_role(APP), as_role(SEQUENCER)
+    key = web.gateway.home.keys / "log.key"
+    before = key.read_bytes()
+    with pytest.raises(MendableError, match="the worker's login"):
+        renew_log_key(web.desk)
+    assert key.read_bytes() == before
+    must(renew_log_key(worker.desk))
+    assert key.read_bytes() != before
 
 
 @pytest.mark.parametrize(
