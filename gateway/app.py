@@ -3,11 +3,8 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 from audit.entry import Actor, Entry, Object
@@ -25,6 +22,7 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import school_year_on
 from gateway.register import add_parties
+from gateway.revision import upgrade
 from gateway.roles import create_roles, demand_sequencing, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
@@ -41,7 +39,6 @@ _RECEIPTS, _LOG, _TAGS, _KEK = "receipts.key", "log.key", "tags.key", "kek.json"
 RING, CONSENTS = "ring", "consents"
 _BRANCHES = 64  # of the keys of consents: 6,400 of them live a hundred to a branch
 KEY_FILES = (_RECEIPTS, _LOG, _TAGS, "register.key")
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +108,9 @@ def migrate(engine: Engine, *, roles: bool = False) -> None:
     Args:
         engine: Of the owner of the tables.
         roles: Make the roles of `gateway.roles` where they are missing; those that are there get their rights anyway.
+
+    Raises:
+        MendableError: a newer version of the program made the tables.
     """
     with engine.begin() as connection:
         upgrade(connection)
@@ -118,11 +118,6 @@ def migrate(engine: Engine, *, roles: bool = False) -> None:
         if roles:
             create_roles(connection)
         grant_rights(connection)
-
-
-def upgrade(connection: Connection) -> None:
-    """Bring the gateway's own tables to the newest revision."""
-    command.upgrade(_config(connection), "head")
 
 
 def open_keyring(where: Home, settings: Settings) -> Keyring:
@@ -212,10 +207,3 @@ def _own_parties(session: Session, settings: Settings) -> None:
             (settings.operator, "operator", "Verzuimpoort"),
         ],
     )
-
-
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config

@@ -28,7 +28,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from alembic.runtime.migration import MigrationContext
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, inspect, select, text, update
 from sqlmodel import Session, SQLModel, col
@@ -38,7 +37,7 @@ from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
-from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, upgrade, yearly_log
+from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.keys import rotate_restored
@@ -46,6 +45,7 @@ from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.publish import ledger
+from gateway.revision import demand_newest, revision_of, upgrade
 from gateway.roles import grant_rights
 from gateway.settings import SETTINGS_FILE, WITNESSES_FILE, Home
 from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
@@ -91,7 +91,7 @@ def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | Non
         keys: Where the keys go; None for the data alone.
 
     Raises:
-        MendableError: a file is there already: backups are not overwritten.
+        MendableError: a file is there already, or the database is of another version than this program.
     """
     for file in filter(None, (data, keys)):
         if file.exists():
@@ -193,8 +193,9 @@ def _newest_entry(connection: Connection) -> datetime:
 def _write_data(gateway: Gateway, target: Path) -> None:
     with gateway.reading() as session, _new_zip(target) as archive:
         connection = session.connection()
+        demand_newest(connection)
         _demand_all(connection)
-        about = {"format": FORMAT, "revision": _revision(connection), "made": gateway.clock().isoformat()}
+        about = {"format": FORMAT, "revision": revision_of(connection), "made": gateway.clock().isoformat()}
         archive.writestr(_ABOUT, json.dumps(about))
         _put_in(archive, _DATA_FILES, gateway.home.folder, Path.read_bytes)
         for table in _tables():
@@ -252,10 +253,6 @@ def _demand_all(connection: Connection) -> None:
     unknown = set(inspect(connection).get_table_names()) - {table.name for table in _tables()} - {"alembic_version"}
     if unknown:
         raise MendableError("backup-unknown-tables", tables=", ".join(sorted(unknown)))
-
-
-def _revision(connection: Connection) -> str:
-    return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 @contextmanager
@@ -322,7 +319,7 @@ def _fill(database: Engine, archive: zipfile.ZipFile, revision: str) -> int:
     with database.begin() as connection:
         _demand_empty(connection)
         upgrade(connection)
-        if _revision(connection) != revision:
+        if revision_of(connection) != revision:
             raise MendableError("backup-revision", revision=revision)
         audit_schema.METADATA.create_all(connection)
         rows = sum(_load(connection, table, archive) for table in _tables())

@@ -18,7 +18,6 @@ from sqlalchemy import Connection, text
 from audit.guards import grants
 from audit.schema import CHECKPOINT
 from gateway.messages import MendableError
-from gateway.settings import DATABASE_VARIABLE
 from gateway.store import Party, table_of
 
 APP: Final = "verzuimpoort_app"
@@ -26,7 +25,7 @@ SEQUENCER: Final = "verzuimpoort_sequencer"
 OFFICER: Final = "verzuimpoort_officer"
 ROLES: Final = (APP, SEQUENCER, OFFICER)
 _THERE: Final = text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'verzuimpoort%'")
-_MAY_SIGN: Final = text(f"SELECT has_table_privilege('{CHECKPOINT.name}', 'INSERT')")
+_MAY_SIGN: Final = text("SELECT has_table_privilege(:table, 'INSERT')")
 _SEQUENCE: Final = text("SELECT pg_get_serial_sequence(:table, :column)")
 
 
@@ -45,8 +44,8 @@ def demand_sequencing(connection: Connection) -> None:
     Raises:
         MendableError: names the logins that may.
     """
-    if connection.dialect.name == "postgresql" and not connection.scalar(_MAY_SIGN):
-        raise MendableError("login-may-not", variable=DATABASE_VARIABLE)
+    if connection.dialect.name == "postgresql" and not connection.scalar(_MAY_SIGN, {"table": CHECKPOINT.name}):
+        raise MendableError("login-may-not")
 
 
 def grant_rights(connection: Connection) -> bool:
@@ -56,6 +55,7 @@ def grant_rights(connection: Connection) -> bool:
     tables = table_of(Party).metadata.sorted_tables
     names = ", ".join(f'"{table.name}"' for table in tables)
     connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {names} TO {APP}")
+    connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {APP}")
     for table in tables:
         for column in table.primary_key:
             found = connection.scalar(_SEQUENCE, {"table": table.name, "column": column.name})
