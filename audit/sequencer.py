@@ -187,7 +187,7 @@ class Sequencer:
         mine = self._signer.key
         if last and last.origin == mine.name:
             if last.key != mine:
-                raise LogClosedError(f"log {mine.name} is signed with another key: go on under a new origin")
+                raise LogClosedError(f"log {mine.name} is signed with another key: `key renew-log` begins a new origin")
             return last
         if last and not last.is_closed:
             raise LogClosedError(f"log {last.origin} is open: close it before {mine.name} begins")

@@ -3,15 +3,12 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Engine
 from sqlmodel import Session
 
 from audit.entry import Actor, Entry, Object
-from audit.events import Event
+from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
 from audit.note import Signer
@@ -25,7 +22,8 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import school_year_on
 from gateway.register import add_parties
-from gateway.roles import create_roles, grant_rights
+from gateway.revision import upgrade
+from gateway.roles import create_roles, demand_sequencing, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
 from gateway.yearly import YearlyLog
@@ -41,7 +39,6 @@ _RECEIPTS, _LOG, _TAGS, _KEK = "receipts.key", "log.key", "tags.key", "kek.json"
 RING, CONSENTS = "ring", "consents"
 _BRANCHES = 64  # of the keys of consents: 6,400 of them live a hundred to a branch
 KEY_FILES = (_RECEIPTS, _LOG, _TAGS, "register.key")
-_MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +108,9 @@ def migrate(engine: Engine, *, roles: bool = False) -> None:
     Args:
         engine: Of the owner of the tables.
         roles: Make the roles of `gateway.roles` where they are missing; those that are there get their rights anyway.
+
+    Raises:
+        MendableError: a newer version of the program made the tables.
     """
     with engine.begin() as connection:
         upgrade(connection)
@@ -118,11 +118,6 @@ def migrate(engine: Engine, *, roles: bool = False) -> None:
         if roles:
             create_roles(connection)
         grant_rights(connection)
-
-
-def upgrade(connection: Connection) -> None:
-    """Bring the gateway's own tables to the newest revision."""
-    command.upgrade(_config(connection), "head")
 
 
 def open_keyring(where: Home, settings: Settings) -> Keyring:
@@ -163,8 +158,13 @@ def renew_log_key(desk: Desk) -> str | Refused:
 
     Steps, completed by running them again: (1) decided, and logged in the old log; (2) the new key is in place; (3) the
     old log ends and the new one begins.
+
+    Raises:
+        MendableError: this login of the database may not write the log; nothing was changed.
     """
     gateway = desk.gateway
+    with gateway.reading() as session:
+        demand_sequencing(session.connection())
 
     def act(session: Session, actor: Actor, decision: Decision) -> None:
         about = Object(f"key:gateway/{school_year_on(gateway.today)}")
@@ -178,13 +178,18 @@ def renew_log_key(desk: Desk) -> str | Refused:
 
 
 def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
-    """Register the first persons of the operator, once, and give each a one-time login link."""
-    made = []
+    """Register the first persons of the operator, once, and give each a one-time login link, with an entry.
+
+    A second run makes links again; while the operator is locked out they open nothing.
+    """
+    made, actor = [], Actor(Role.OPERATOR, gateway.settings.operator)
     with gateway.writing() as session:
         for label in labels:
             who = (gateway.settings.operator, "operator", label)
             person = find_person(session, *who) or add_person(session, *who)
             made.append(FirstPerson(person, issue_link(session, person, gateway.clock())))
+            about = Object(f"link:{gateway.new_id()}")
+            gateway.append(session, Entry(event=Event.LINK_ISSUED, actor=actor, party=who[0], object=about))
     return made
 
 
@@ -202,10 +207,3 @@ def _own_parties(session: Session, settings: Settings) -> None:
             (settings.operator, "operator", "Verzuimpoort"),
         ],
     )
-
-
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config

@@ -1,7 +1,7 @@
 """Backup and restore that keep shredding true, on SQLite and PostgreSQL alike: a backup of one restores into the other.
 
-Two files, to be kept apart. The data: `backup.json`, `gateway.toml` and a member of JSON lines for each table, read in
-one snapshot. The keys: the gateway's own, and both keyrings, every key still wrapped. The key-encryption keys are in
+Two files, to be kept apart. The data: `backup.json`, settings, witnesses and, in one snapshot, a member of JSON lines
+for each table. The keys: the gateway's own, and both keyrings, every key still wrapped. The key-encryption keys are in
 neither: each is renewed when a key of its ring is destroyed, so what was destroyed after a backup opens from no copy.
 `kek.json` belongs in a safe; when a school year's key is destroyed, the file of the keys and that copy are made anew.
 One of those in `consent-kek.json` is renewed whenever a consent ends, which nobody has to follow: it needs no copy.
@@ -20,7 +20,7 @@ import base64
 import json
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -28,7 +28,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from alembic.runtime.migration import MigrationContext
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, inspect, select, text, update
 from sqlmodel import Session, SQLModel, col
@@ -38,7 +37,7 @@ from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
-from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, upgrade, yearly_log
+from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.keys import rotate_restored
@@ -46,8 +45,9 @@ from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.publish import ledger
+from gateway.revision import demand_newest, revision_of, upgrade
 from gateway.roles import grant_rights
-from gateway.settings import SETTINGS_FILE, Home
+from gateway.settings import SETTINGS_FILE, WITNESSES_FILE, Home
 from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
 from policies.decision import Decision
 from policies.question import Action
@@ -57,6 +57,7 @@ from pseudonymisation.private_file import make_private_folder, read_private, wri
 _GATEWAY: Final = SQLModel.metadata  # complete once `budgets` and `shelf` are imported
 FORMAT: Final = "verzuimpoort/backup/v1"
 _ABOUT: Final = "backup.json"
+_DATA_FILES: Final = (SETTINGS_FILE, WITNESSES_FILE)
 _CHUNK: Final = 5_000
 
 
@@ -90,7 +91,7 @@ def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | Non
         keys: Where the keys go; None for the data alone.
 
     Raises:
-        MendableError: a file is there already: backups are not overwritten.
+        MendableError: a file is there already, or the database is of another version than this program.
     """
     for file in filter(None, (data, keys)):
         if file.exists():
@@ -117,7 +118,7 @@ def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | Non
 def restore(where: Home, data: Path, keys: Path) -> Restored:
     """Bring a backup back into an empty database, and then make true what has happened since.
 
-    Steps: (1) settings and keys where they are missing, never over what is there; all that could stop the settling is
+    Steps: (1) settings, witnesses and keys where they are missing; all that could stop the settling is
     opened; (2) the keyrings take in what still opens; (3) one transaction: tables, rows, and only then guards, rights
     and the mark that nothing is settled, with which no server and no worker starts; (4) `settle`. What broke off before
     (3) is run again, what broke off after it is completed by `settle` alone.
@@ -129,13 +130,8 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
     """
     with _opened(data, _ABOUT, "backup-not-data") as archive, _opened(keys, KEY_FILES[0], "backup-not-keys") as ring:
         about = _about(archive)
-        make_private_folder(where.folder)
-        if not where.settings_file.exists():
-            write_private(where.settings_file, archive.read(SETTINGS_FILE))
-        make_private_folder(where.keys)
-        for name in KEY_FILES:  # (1)
-            if name in ring.namelist() and not (where.keys / name).exists():
-                write_private(where.keys / name, ring.read(name))
+        _put_back(archive, _DATA_FILES, where.folder)  # (1)
+        _put_back(ring, KEY_FILES, where.keys)
         gateway = open_gateway(where)
         try:
             with gateway.database.begin() as connection:
@@ -197,10 +193,11 @@ def _newest_entry(connection: Connection) -> datetime:
 def _write_data(gateway: Gateway, target: Path) -> None:
     with gateway.reading() as session, _new_zip(target) as archive:
         connection = session.connection()
+        demand_newest(connection)
         _demand_all(connection)
-        about = {"format": FORMAT, "revision": _revision(connection), "made": gateway.clock().isoformat()}
+        about = {"format": FORMAT, "revision": revision_of(connection), "made": gateway.clock().isoformat()}
         archive.writestr(_ABOUT, json.dumps(about))
-        archive.writestr(SETTINGS_FILE, gateway.home.settings_file.read_bytes())
+        _put_in(archive, _DATA_FILES, gateway.home.folder, Path.read_bytes)
         for table in _tables():
             with archive.open(f"{table.name}.jsonl", "w", force_zip64=True) as lines:
                 for row in _rows_of(connection, table):
@@ -210,12 +207,24 @@ def _write_data(gateway: Gateway, target: Path) -> None:
 def _write_keys(gateway: Gateway, target: Path) -> None:
     """The gateway's own keys and the keyrings as they stand; a destroyed key leaves its file without the secret."""
     with _new_zip(target) as archive:
-        for name in KEY_FILES:
-            if (gateway.home.keys / name).exists():
-                archive.writestr(name, read_private(gateway.home.keys / name))
+        _put_in(archive, KEY_FILES, gateway.home.keys, read_private)
         for folder, keyring in ((RING, gateway.keyring), (CONSENTS, gateway.consent_keys)):
             for record in keyring.records():
                 archive.writestr(f"{folder}/{record.key_id}.json", record.model_dump_json())
+
+
+def _put_in(archive: zipfile.ZipFile, names: Iterable[str], folder: Path, read: Callable[[Path], bytes]) -> None:
+    for name in names:
+        if (folder / name).exists():
+            archive.writestr(name, read(folder / name))
+
+
+def _put_back(archive: zipfile.ZipFile, names: Iterable[str], folder: Path) -> None:
+    """Files of a backup into a folder of their owner only, never over one that is there."""
+    make_private_folder(folder)
+    for name in names:
+        if name in archive.namelist() and not (folder / name).exists():
+            write_private(folder / name, archive.read(name))
 
 
 @contextmanager
@@ -244,10 +253,6 @@ def _demand_all(connection: Connection) -> None:
     unknown = set(inspect(connection).get_table_names()) - {table.name for table in _tables()} - {"alembic_version"}
     if unknown:
         raise MendableError("backup-unknown-tables", tables=", ".join(sorted(unknown)))
-
-
-def _revision(connection: Connection) -> str:
-    return MigrationContext.configure(connection).get_current_revision() or ""
 
 
 @contextmanager
@@ -314,7 +319,7 @@ def _fill(database: Engine, archive: zipfile.ZipFile, revision: str) -> int:
     with database.begin() as connection:
         _demand_empty(connection)
         upgrade(connection)
-        if _revision(connection) != revision:
+        if revision_of(connection) != revision:
             raise MendableError("backup-revision", revision=revision)
         audit_schema.METADATA.create_all(connection)
         rows = sum(_load(connection, table, archive) for table in _tables())

@@ -227,17 +227,17 @@ def issue_link(session: Session, person: Person, now: datetime) -> str:
 
 def link_is_open(session: Session, secret: str, now: datetime) -> bool:
     """Whether a login link can still be used; looking does not use it up."""
-    link = session.get(LoginLink, _digest(secret))
-    return link is not None and link.used_at is None and link.expires_at > now
+    return _opened_by(session, session.get(LoginLink, _digest(secret)), now) is not None
 
 
 def open_session(session: Session, secret: str, now: datetime) -> Opened | None:
-    """Use up a login link and open a browser session; None when the link is unknown, used or expired."""
+    """Use up a login link and open a browser session; None when it is unknown, used, expired or its party locked."""
     link = session.get(LoginLink, _digest(secret), with_for_update=True)
-    if link is None or link.used_at is not None or link.expires_at <= now:
+    person = _opened_by(session, link, now)
+    if link is None or person is None:
         return None
     link.used_at = now
-    return start_session(session, session.get_one(Person, link.person_id), now)
+    return start_session(session, person, now)
 
 
 def start_session(session: Session, person: Person, now: datetime) -> Opened:
@@ -343,6 +343,14 @@ def roles_for(kind: str, *, operator: bool) -> tuple[str, ...]:
     if kind == Kind.MINISTER:
         return ("controller-officer", "recipient")
     return ("recipient", "privacy-officer")
+
+
+def _opened_by(session: Session, link: LoginLink | None, now: datetime) -> Person | None:
+    """Whom a login link lets in at this moment: nobody of a party that is locked, whenever the link was made."""
+    if link is None or link.used_at is not None or link.expires_at <= now:
+        return None
+    person = session.get_one(Person, link.person_id)
+    return person if session.get_one(Party, person.party).locked_at is None else None
 
 
 def _identity(person: Person, row: WebSession, *, proven: bool) -> Identity:

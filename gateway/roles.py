@@ -16,6 +16,8 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from audit.guards import grants
+from audit.schema import CHECKPOINT
+from gateway.messages import MendableError
 from gateway.store import Party, table_of
 
 APP: Final = "verzuimpoort_app"
@@ -23,6 +25,7 @@ SEQUENCER: Final = "verzuimpoort_sequencer"
 OFFICER: Final = "verzuimpoort_officer"
 ROLES: Final = (APP, SEQUENCER, OFFICER)
 _THERE: Final = text("SELECT rolname FROM pg_roles WHERE rolname LIKE 'verzuimpoort%'")
+_MAY_SIGN: Final = text("SELECT has_table_privilege(:table, 'INSERT')")
 _SEQUENCE: Final = text("SELECT pg_get_serial_sequence(:table, :column)")
 
 
@@ -35,6 +38,16 @@ def create_roles(connection: Connection) -> None:
     connection.exec_driver_sql(f"GRANT {APP} TO {SEQUENCER}")
 
 
+def demand_sequencing(connection: Connection) -> None:
+    """Refuse what ends in signing the log where this login may not, before anything is changed.
+
+    Raises:
+        MendableError: names the logins that may.
+    """
+    if connection.dialect.name == "postgresql" and not connection.scalar(_MAY_SIGN, {"table": CHECKPOINT.name}):
+        raise MendableError("login-may-not")
+
+
 def grant_rights(connection: Connection) -> bool:
     """Give the roles what they need, after each migration again; False where there are no such roles."""
     if connection.dialect.name != "postgresql" or not set(ROLES) <= set(connection.scalars(_THERE)):
@@ -42,6 +55,7 @@ def grant_rights(connection: Connection) -> bool:
     tables = table_of(Party).metadata.sorted_tables
     names = ", ".join(f'"{table.name}"' for table in tables)
     connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {names} TO {APP}")
+    connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {APP}")
     for table in tables:
         for column in table.primary_key:
             found = connection.scalar(_SEQUENCE, {"table": table.name, "column": column.name})

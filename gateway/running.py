@@ -19,6 +19,7 @@ from gateway.app import open_gateway
 from gateway.asgi import create_app
 from gateway.messages import MendableError
 from gateway.pseudonyms import open_service, service_app
+from gateway.revision import demand_newest
 from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
 from gateway.unsettled import demand_settled
@@ -87,7 +88,7 @@ def run_server(where: Home, *, host: str, port: int, workers: int = 1) -> None:
     """Serve API and pages until told to stop, in one process or in several on the same database.
 
     Raises:
-        MendableError: the port is taken, or the database was restored and not settled.
+        MendableError: the port is taken, or the database was restored and not settled, or is of another version.
     """
     demand_free(host, port)
     if workers == 1:
@@ -108,6 +109,7 @@ def _watched_app(where: Home) -> ASGIApp:
     gateway = open_gateway(where)
     with gateway.reading() as session:
         demand_settled(session.connection())
+        demand_newest(session.connection())
     lawbook.keep(gateway)
     if gateway.settings.traces:
         set_up_traces(gateway.settings.traces)

@@ -3,6 +3,7 @@
 ```
 data/
   gateway.toml       this file's format: `Settings`
+  witnesses.txt      who cosigns the log, where somebody does: `gateway.witnesses`
   gateway.sqlite     the embedded default database
   keys/              0700: receipt and log keys, key-encryption keys, ring/ and consents/
   pseudonym/         the pseudonym service's own folder, when it runs here
@@ -26,7 +27,7 @@ from pseudonymisation.private_file import write_private
 DATA_VARIABLE = "VERZUIMPOORT_DATA"
 DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
 TOKEN_VARIABLE = "VERZUIMPOORT_TOKEN"  # noqa: S105  the name of a variable, not a secret
-SETTINGS_FILE = "gateway.toml"
+SETTINGS_FILE, WITNESSES_FILE = "gateway.toml", "witnesses.txt"
 
 
 class SettingsError(MendableError):

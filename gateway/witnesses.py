@@ -26,7 +26,7 @@ from audit.timeline import Filter, find
 from gateway.context import OPERATION, Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from gateway.settings import Home
+from gateway.settings import WITNESSES_FILE, Home
 from policies.decision import Deny
 from policies.question import Action
 from policies.things import Installation
@@ -184,4 +184,4 @@ def _text(witnesses: list[Witness], at_least: int | None) -> str:
 
 
 def _file(where: Home) -> Path:
-    return where.folder / "witnesses.txt"
+    return where.folder / WITNESSES_FILE

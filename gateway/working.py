@@ -14,6 +14,7 @@ from gateway.database import UNAVAILABLE
 from gateway.executors import executor_of
 from gateway.jobs import Work, run_until
 from gateway.publish import asking, building
+from gateway.revision import demand_newest
 from gateway.settings import Home
 from gateway.telemetry import set_up_logging
 from gateway.unsettled import demand_settled
@@ -59,7 +60,7 @@ def work_until(gateway: Gateway, stop: threading.Event) -> None:
     """Run jobs and sequence the log until told to stop; a database that is away, also at the start, is waited for.
 
     Raises:
-        MendableError: the database was restored and not settled.
+        MendableError: the database was restored and not settled, or is of another version.
     """
     while not stop.is_set():
         try:
@@ -75,10 +76,11 @@ def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
     """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs.
 
     Raises:
-        MendableError: the database was restored and not settled: nothing is signed or erased.
+        MendableError: the database was restored and not settled, or is of another version: nothing is signed or erased.
     """
     with gateway.reading() as session:
         demand_settled(session.connection())
+        demand_newest(session.connection())
     log = yearly_log(gateway)
     lawbook.keep(gateway)
     retention.schedule(gateway)

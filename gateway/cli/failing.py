@@ -32,6 +32,7 @@ _OF_THE_LOG: dict[type[AuditError], str] = {
     LogClosedError: "log-closed", LogBrokenError: "log-broken", ClockError: "log-clock",
     LogExpiredError: "log-expired",
 }  # fmt: skip
+_INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL, appendix A
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
 
 
@@ -55,7 +56,7 @@ class Plain(TyperGroup):
         except Exception as error:
             if not _is_of_database(error):
                 raise
-            _fail(text("mends", "database-away", language(ctx.obj), variable=DATABASE_VARIABLE))
+            _fail(text("mends", _trouble(error), language(ctx.obj), variable=DATABASE_VARIABLE))
 
 
 def _said(error: Exception, wanted: Language) -> str:
@@ -80,6 +81,12 @@ def _is_of_database(error: Exception) -> bool:
     return (
         type(error).__name__ in {"OperationalError", "ProgrammingError"} and type(error).__module__ == "sqlalchemy.exc"
     )
+
+
+def _trouble(error: Exception) -> str:
+    """What is the matter with the database: its own word that the login lacks a right, or it is away or empty."""
+    forbidden = getattr(getattr(error, "orig", None), "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+    return "login-may-not" if forbidden else "database-away"
 
 
 def _fail(message: str) -> NoReturn:

@@ -40,8 +40,9 @@ from gateway.prepared import SUBJECTS
 from gateway.pseudonyms import issue_service_tokens
 from gateway.roles import APP, SEQUENCER, create_roles
 from gateway.running import free_port
-from gateway.settings import DATABASE_VARIABLE, Home
+from gateway.settings import DATABASE_VARIABLE, WITNESSES_FILE, Home
 from gateway.store import Enrolment, Release, ReleaseState, ServiceCredential, Submission
+from gateway.witnesses import quorum_text
 from gateway.working import background
 from policies.consent import Stage
 from policies.errors import PolicyError
@@ -173,6 +174,18 @@ def test_what_was_rotated_after_a_backup_is_rotated_again(
     assert isinstance(held, Held)
     assert (len(held.rows), held.beyond_reach, held.uses_beyond_reach) == (int(not renounced), renounced, True)
     gateway.database.dispose()
+
+
+def test_the_witnesses_come_back_where_they_are_missing(lite_world: World, copies: Copies, tmp_path: Path) -> None:
+    """A new machine asks for the same quorum, so that receipts keep theirs; what is written there already stays."""
+    (lite_world.gateway.home.folder / WITNESSES_FILE).write_text("quorum none  # of before\n")
+    made(lite_world, copies)
+    _, gateway = restored(lite_world, copies, tmp_path)
+    gateway.database.dispose()
+    assert quorum_text(gateway.home) == quorum_text(lite_world.gateway.home)
+    (gateway.home.folder / WITNESSES_FILE).write_text("quorum none  # of now\n")
+    restore(dataclasses.replace(gateway.home, database=f"sqlite:///{tmp_path}/again.sqlite"), copies.data, copies.keys)
+    assert quorum_text(gateway.home) == "quorum none  # of now\n"
 
 
 def test_the_settings_are_for_their_owner_only(lite_world: World, copies: Copies, tmp_path: Path) -> None:

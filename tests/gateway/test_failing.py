@@ -9,6 +9,8 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import ProgrammingError
 from typer.testing import CliRunner
 
 import pseudonymisation.errors
@@ -104,6 +106,16 @@ def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there_are_one_
     assert f"{nowhere} kan niet worden" in fails("audit", "policy", "-o", nowhere, **data)
     for url in ("postgresql://127.0.0.1:9/x", f"sqlite:///{tmp_path}/empty.sqlite"):
         assert DATABASE_VARIABLE in fails("party", "list", **data, **{DATABASE_VARIABLE: url})
+
+
+@pytest.mark.parametrize(("language", "told"), [("nl", "de eigenaar van"), ("en", "the owner of")])
+def test_a_login_without_the_right_is_told_which_one_has_it(
+    language: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is there and says no: nobody goes looking whether it is away."""
+    refused = ProgrammingError("SELECT", {}, InsufficientPrivilege("permission denied for table audit_pending"))
+    monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=refused))
+    assert told in fails("party", "list", "--lang", language)
 
 
 @pytest.fixture

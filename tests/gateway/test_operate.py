@@ -9,9 +9,10 @@ import pytest
 from sqlmodel import select
 
 from audit.schema import PENDING
+from gateway.app import first_links
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
-from gateway.identity import Identity, open_session
+from gateway.identity import Identity, link_is_open, open_session
 from gateway.messages import LANGUAGES, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -257,6 +258,20 @@ def test_where_people_log_in_at_a_provider_operators_get_no_link(world: World) -
     assert isinstance(refused, Refused)
     assert refused.code == "operator-at-provider"
     assert must(desk.invite(world.region.sites[0].code, "school", "Piet"))
+
+
+def test_first_links_let_nobody_in_who_is_locked_out(world: World) -> None:
+    """`init` on a live deployment leaves an entry for each link, and none opens before the operator is let in."""
+    operator, now = world.gateway.settings.operator, world.gateway.clock()
+    must(world.desk.end_credentials(operator))
+    (first,) = first_links(world.gateway, ["beheerder 1"])
+    assert events(world)[-1] == "link.issued"
+    with world.gateway.writing() as session:
+        assert not link_is_open(session, first.secret, now)
+        assert open_session(session, first.secret, now) is None
+    must(world.desk.let_in(operator))
+    with world.gateway.writing() as session:
+        assert open_session(session, first.secret, now) is not None
 
 
 def logged_in(world: World, label: str) -> Identity:

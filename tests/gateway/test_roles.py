@@ -11,11 +11,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 
 from audit.schema import PENDING
-from gateway.app import migrate
+from gateway.app import migrate, renew_log_key
 from gateway.database import open_database
 from gateway.deliveries import confirm
+from gateway.messages import MendableError
 from gateway.receive import Received, Upload, receive
-from gateway.roles import APP, OFFICER, SEQUENCER, create_roles, grant_rights
+from gateway.roles import APP, OFFICER, SEQUENCER, create_roles, demand_sequencing, grant_rights
 from tests.databases import new_database
 
 from .conftest import PERIOD, TABLE, World, build_world
@@ -75,6 +76,18 @@ def test_web_delivers_and_the_worker_sequences(as_role: As) -> None:
     worker.desk.close_period(TABLE, PERIOD)
 
 
+def test_the_key_of_the_log_stays_where_the_login_cannot_go_on_with_another(as_role: As) -> None:
+    """The web's login is refused before anything is changed, and told whose may: the worker's."""
+    web, worker = as_role(APP), as_role(SEQUENCER)
+    key = web.gateway.home.keys / "log.key"
+    before = key.read_bytes()
+    with pytest.raises(MendableError, match="the worker's login"):
+        renew_log_key(web.desk)
+    assert key.read_bytes() == before
+    with worker.gateway.reading() as session:
+        demand_sequencing(session.connection())
+
+
 @pytest.mark.parametrize(
     ("role", "statement", "may"),
     [
@@ -84,6 +97,7 @@ def test_web_delivers_and_the_worker_sequences(as_role: As) -> None:
         (APP, "INSERT INTO audit_checkpoint VALUES (1, 99, 'mine', 1)", False),
         (APP, "UPDATE audit_entry SET data = hash", False),
         (APP, "DROP TABLE party", False),
+        (APP, "SELECT version_num FROM alembic_version", True),
         (APP, "SELECT nextval('audit_pending_id_seq')", False),
         (SEQUENCER, "UPDATE audit_entry SET data = hash", False),
         (SEQUENCER, "ALTER TABLE audit_entry DISABLE TRIGGER ALL", False),
