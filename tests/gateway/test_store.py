@@ -14,8 +14,9 @@ from sqlmodel import SQLModel, select
 import gateway.budgets
 import gateway.shelf
 import gateway.store
-from gateway.app import _config, migrate
+from gateway.app import migrate
 from gateway.database import _FileLock, _Line, open_database, reading, writing
+from gateway.revision import _config
 from gateway.settings import database_url
 from gateway.store import Party, Release
 
