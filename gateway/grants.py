@@ -6,13 +6,14 @@ Rows hold in [valid_from, valid_to) and stay: what was sent under them can be ex
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry
 from audit.events import Event
 from gateway.operate import Desk
 from gateway.outcome import Fault, Refused, Report
+from gateway.register import lasting
 from gateway.store import Agreement, Mandate, Party, SiteFacts
 from policies.decision import Decision
 from policies.question import ABOUT, Action
@@ -116,5 +117,5 @@ def end_agreement(desk: Desk, site: str) -> int | Refused:
 
 def _end(session: Session, model: type[Mandate | Agreement], day: date, *which: ColumnElement[bool]) -> int:
     """Let rows hold no more from a day on; those that begin later never will."""
-    lasting = or_(col(model.valid_to).is_(None), col(model.valid_to) > day)
-    return session.connection().execute(update(model).where(*which, lasting).values(valid_to=day)).rowcount
+    ending = update(model).where(*which, lasting(day, model=model)).values(valid_to=day)
+    return session.connection().execute(ending).rowcount

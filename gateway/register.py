@@ -92,7 +92,12 @@ def kind_of_code(code: str) -> str | None:
 
 def holding_on(day: date | BindParameter[date], *, model: type[SiteFacts | Agreement | Mandate]) -> ColumnElement[bool]:
     """The condition that a dated row holds on a day."""
-    return (col(model.valid_from) <= day) & or_(col(model.valid_to).is_(None), col(model.valid_to) > day)
+    return (col(model.valid_from) <= day) & lasting(day, model=model)
+
+
+def lasting(day: date | BindParameter[date], *, model: type[SiteFacts | Agreement | Mandate]) -> ColumnElement[bool]:
+    """The condition that a dated row does not end by a day: it holds then, or begins later."""
+    return or_(col(model.valid_to).is_(None), col(model.valid_to) > day)
 
 
 # Statements of every delivery are built once: building one costs more than SQLite needs to answer it.
@@ -130,8 +135,8 @@ def stays_of(session: Session, day: date, *, before: date) -> Iterator[tuple[Sit
 
     Facts that change on a day end no site: the end is the first day without any, or None.
     """
-    held = or_(col(SiteFacts.valid_to).is_(None), col(SiteFacts.valid_to) > day)
-    rows = session.exec(select(SiteFacts).where(held).order_by(SiteFacts.site, col(SiteFacts.valid_from)))
+    held = select(SiteFacts).where(lasting(day, model=SiteFacts))
+    rows = session.exec(held.order_by(SiteFacts.site, col(SiteFacts.valid_from)))
     for _, of_site in groupby(rows, key=attrgetter("site")):
         first, *later = of_site
         until = first.valid_to
@@ -179,8 +184,7 @@ def rename(session: Session, now: Mapping[str, str]) -> Collection[str]:
 
 def end_site(session: Session, site: str, day: date) -> bool:
     """Let a site be registered no more from a day on, whatever was to hold of it then; False when it was not."""
-    lasting = or_(col(SiteFacts.valid_to).is_(None), col(SiteFacts.valid_to) > day)
-    rows = session.exec(select(SiteFacts).where(SiteFacts.site == site, lasting)).all()
+    rows = session.exec(select(SiteFacts).where(SiteFacts.site == site, lasting(day, model=SiteFacts))).all()
     for facts in rows:
         if facts.valid_from < day:
             facts.valid_to = day
