@@ -9,7 +9,6 @@ from tests.databases import KINDS, database_of
 from tests.gateway.conftest import Site, build_world, running
 
 from .house import House, open_house
-from .today import present
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -22,8 +21,8 @@ def house(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Site]:
-    """A running gateway in this process: uvicorn alone, at the real present."""
-    world = present(build_world(tmp_path / "data"))
+    """A running gateway in this process: uvicorn alone."""
+    world = build_world(tmp_path / "data").ticking()
     with running(world) as made:
         yield made
     world.gateway.database.dispose()

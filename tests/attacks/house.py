@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -17,7 +17,7 @@ from gateway.settings import Settings
 from gateway.store import Person, Submission
 from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world, running
 from tests.gateway.test_consents import CARE, EVIDENCE, KEY, sealed, terms
-from tests.web.conftest import deliver, released, ticking
+from tests.web.conftest import deliver, released
 
 UNLIMITED = Settings(in_force=IN_FORCE, requests_per_minute=10_000_000, public_per_minute=10_000_000)
 OPEN = "2026-2027-2"
@@ -59,7 +59,7 @@ class House:
 @contextmanager
 def open_house(folder: Path, database: str) -> Iterator[House]:
     """Ten schools, one published release, an open period, a consent with a record, and a caller of every kind."""
-    world = ticking(build_world(folder / "data", database=database, settings=UNLIMITED))
+    world = build_world(folder / "data", database=database, settings=UNLIMITED).ticking()
     region = world.region
     with ExitStack() as closing:
         closing.callback(world.gateway.database.dispose)
@@ -116,7 +116,7 @@ def clients(site: Site, people: Mapping[str, int]) -> dict[str, httpx.Client]:
         )
     )  # fmt: skip
     made = {"public": httpx.Client(base_url=site.url, timeout=30)}
-    expires = datetime.now(UTC) + timedelta(days=3650)
+    expires = site.world.gateway.clock() + timedelta(days=3650)
     for name, party in parties.items():
         token = must(site.world.desk.issue_token(party, scopes=["all"], expires_at=expires))
         made[name] = httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)

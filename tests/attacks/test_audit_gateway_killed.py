@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from gateway.demo.people import must
 from gateway.running import free_port
 from gateway.store import Submission
 from tests.gateway import mortal
-from tests.gateway.conftest import PERIOD, TABLE, World, build_world
+from tests.gateway.conftest import World, present_world
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.gateway.mortal"])
@@ -34,7 +34,7 @@ START_SECONDS = 60
 @pytest.fixture
 def world(database: str, tmp_path: Path) -> Iterator[World]:
     """A small deployment, on SQLite and on PostgreSQL."""
-    made = build_world(tmp_path / "data", database=database)
+    made = present_world(tmp_path / "data", database=database)
     yield made
     made.gateway.database.dispose()
 
@@ -47,12 +47,12 @@ class School(threading.Thread):
         self.promised: set[str] = set()
         self.served = threading.Event()
         self._bodies = itertools.cycle([world.counts(index, number) for number in (1, 2, 3)])
-        site, expires = world.region.sites[index].code, datetime.now(UTC) + timedelta(days=1)
+        site, expires = world.region.sites[index].code, world.gateway.clock() + timedelta(days=1)
         token = must(world.desk.issue_token(site, scopes=("all",), expires_at=expires))
         self._at: dict[str, Any] = {
             "base_url": f"http://127.0.0.1:{port}",
             "headers": {"Authorization": f"Bearer {token}"},
-            "params": {"collection": TABLE, "party": site, "period": PERIOD},
+            "params": world.about(index),
             "timeout": START_SECONDS,
         }
 

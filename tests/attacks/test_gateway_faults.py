@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -26,9 +26,7 @@ from gateway.http import edge
 from gateway.running import free_port
 from gateway.store import Submission
 from tests.databases import Postgresql, new_database, running_postgresql
-from tests.gateway.conftest import Site, World, build_world, running
-
-from .today import about, present
+from tests.gateway.conftest import Site, World, present_world, running
 
 ROOT = Path(__file__).parents[2]
 DATABASE, SILENCE = "database", 0
@@ -98,7 +96,7 @@ class Deployment:
 
     def token(self, index: int) -> dict[str, str]:
         """What a machine of a site sends along."""
-        code, expires = self.world.region.sites[index].code, datetime.now(UTC) + timedelta(days=1)
+        code, expires = self.world.region.sites[index].code, self.world.gateway.clock() + timedelta(days=1)
         return {
             "Authorization": f"Bearer {must(self.world.desk.issue_token(code, scopes=['all'], expires_at=expires))}"
         }
@@ -119,7 +117,7 @@ def deployment(database: str, tmp_path: Path) -> Iterator[Callable[[int], Deploy
     made: list[Deployment] = []
 
     def make(servers: int) -> Deployment:
-        made.append(Deployment(present(build_world(tmp_path / "data", database=database)), servers))
+        made.append(Deployment(present_world(tmp_path / "data", database=database), servers))
         return made[-1]
 
     yield make
@@ -150,7 +148,7 @@ def killed_at_any_moment(made: Deployment, rounds: int, seed: int) -> None:
 
     def deliver(one: Sent) -> int:
         headers = {**tokens[one.site], "Idempotency-Key": one.key}
-        params = about(made.world, one.site)
+        params = made.world.about(one.site)
         answer = httpx.post(
             f"{made.urls[0]}/v1/submissions", params=params, content=one.body, headers=headers, timeout=60
         )
@@ -234,7 +232,7 @@ def test_a_thousand_kills_of_the_database(tmp_path: Path, part: int) -> None:
 def mortal_database(folder: Path) -> Iterator[Deployment]:
     """A deployment on a PostgreSQL that nobody else uses."""
     with running_postgresql() as url:
-        world = present(build_world(folder / "data", database=new_database(url)))
+        world = present_world(folder / "data", database=new_database(url))
         made = Deployment(world, postgresql=Postgresql(url))
         try:
             yield made
@@ -252,7 +250,7 @@ def test_two_replicas_take_the_same_delivery_once(deployment: Callable[[int], De
 
     def deliver(which: tuple[str, int]) -> tuple[int, str]:
         url, site = which
-        params, body = about(made.world, site), made.world.counts(site)
+        params, body = made.world.about(site), made.world.counts(site)
         answer = httpx.post(f"{url}/v1/submissions", params=params, content=body, headers=tokens[site], timeout=30)
         return answer.status_code, answer.json()["receipt"]
 
@@ -266,7 +264,7 @@ def test_two_replicas_take_the_same_delivery_once(deployment: Callable[[int], De
 
 def test_a_full_disk_keeps_nothing_and_says_so(tmp_path: Path) -> None:
     """When the database can grow no more: 503 with the seconds to wait, nothing half kept; with room again it works."""
-    world = present(build_world(tmp_path / "data"))
+    world = present_world(tmp_path / "data")
     lawbook.keep(world.gateway)
     engine = world.gateway.database
     with engine.connect() as connection:
@@ -306,24 +304,24 @@ def bearer_of(world: World, index: int, engine: object, fill: Callable[[object, 
 
 def deliver_one(http: httpx.Client, world: World, token: dict[str, str], number: int) -> httpx.Response:
     body = world.counts(0, number + 1)
-    return http.post("/v1/submissions", params=about(world, 0), content=body, headers=token)
+    return http.post("/v1/submissions", params=world.about(0), content=body, headers=token)
 
 
 def test_a_database_that_goes_away_comes_back_without_a_hand(tmp_path: Path) -> None:
     """PostgreSQL is killed: not ready, 503 with the wait. It starts: all it took is there, processes and log go on."""
     with running_postgresql() as url:
         server = Postgresql(url)
-        world = present(build_world(tmp_path / "data", database=new_database(url)))
+        world = present_world(tmp_path / "data", database=new_database(url))
         with running(world) as site, site.client(world.region.sites[0].code) as http:
-            first = http.post("/v1/submissions", params=about(world, 0), content=world.counts(0))
+            first = http.post("/v1/submissions", params=world.about(0), content=world.counts(0))
             assert first.status_code == 201
             server.kill()
-            away = http.get("/health/ready"), http.post("/v1/submissions", params=about(world, 0), content=b"x")
+            away = http.get("/health/ready"), http.post("/v1/submissions", params=world.about(0), content=b"x")
             assert [answer.status_code for answer in away] == [503, 503]
             assert all(answer.headers["retry-after"] == str(edge.WAIT_SECONDS) for answer in away)
             server.start()
             await_answer(site.url)
-            made = http.post("/v1/submissions", params=about(world, 0), content=world.counts(0, 2))
+            made = http.post("/v1/submissions", params=world.about(0), content=world.counts(0, 2))
             assert made.status_code == 201
             for one in (first, made):
                 receipt = http.get(f"{one.headers['location']}/receipt")

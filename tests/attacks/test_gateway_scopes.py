@@ -1,7 +1,7 @@
 """Somebody with a stolen token of a small scope: each operation opens to the scopes it is in the table with."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -39,7 +39,7 @@ def machines(house: House) -> Iterator[dict[tuple[str, str], httpx.Client]]:
     made = {}
     for party in (house.ids["code"], CARE):
         for scope in SCOPES:
-            expires = datetime.now(UTC) + timedelta(days=3650)
+            expires = house.site.world.gateway.clock() + timedelta(days=3650)
             token = must(house.site.world.desk.issue_token(party, scopes=[scope], expires_at=expires))
             headers = {"Authorization": f"Bearer {token}"}
             made[party, scope] = httpx.Client(base_url=house.site.url, headers=headers, timeout=60)

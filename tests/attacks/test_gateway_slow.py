@@ -11,8 +11,6 @@ from gateway import running as serving
 from gateway.http import edge
 from tests.gateway.conftest import Site
 
-from .today import about
-
 
 def connect(site: Site) -> socket.socket:
     host, port = site.url.removeprefix("http://").split(":")
@@ -23,7 +21,7 @@ def head(site: Site, size: int, path: str = "/v1/submissions") -> bytes:
     """The head of a delivery by the first school, and the first three bytes of its body."""
     with site.client(site.world.region.sites[0].code) as http:
         token = http.headers["authorization"]
-    query = "&".join(f"{name}={value}" for name, value in about(site.world, 0).items())
+    query = "&".join(f"{name}={value}" for name, value in site.world.about(0).items())
     lines = (
         f"POST {path}?{query} HTTP/1.1",
         "Host: x",
@@ -54,7 +52,7 @@ def test_cut_and_slow_connections_hinder_nobody(site: Site) -> None:
         for sender in senders:
             sender.sendall(beginning)
         with site.client(site.world.region.sites[1].code) as http:
-            answer = http.post("/v1/submissions", params=about(site.world, 1), content=site.world.counts(1))
+            answer = http.post("/v1/submissions", params=site.world.about(1), content=site.world.counts(1))
             assert answer.status_code == 201
     finally:
         for sender in senders:

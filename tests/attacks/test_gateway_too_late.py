@@ -5,7 +5,7 @@ import itertools
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 import httpx
@@ -18,7 +18,7 @@ from gateway.demo.people import must
 from gateway.identity import add_person, close_sessions_of, identify_session, issue_link, start_session
 from gateway.store import ConsentedHealth
 from policies.consent import Event
-from tests.gateway.conftest import TABLE
+from tests.gateway.conftest import NOW, TABLE
 from tests.gateway.test_consents import EVIDENCE
 
 from .house import OPEN, House
@@ -46,7 +46,7 @@ def slowly(house: House, head: str, body: bytes, meanwhile: Callable[[], object]
 def test_a_token_that_is_revoked_keeps_nothing_of_a_slow_body(house: House, operation: str, refused: str) -> None:
     """Revoked while its file or record is under way: 401, nothing is stored, and the refusal has its entry."""
     world, door = house.site.world, house.doors[operation]
-    expires = datetime.now(UTC) + timedelta(days=3650)
+    expires = NOW + timedelta(days=3650)
     token = must(world.desk.issue_token(house.ids["code"], scopes=["all"], expires_at=expires))
     address = f"/v1{door.path}?{urlencode(door.params)}"
     head = f"POST {address} HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
@@ -104,7 +104,7 @@ def end_of(house: House, person: int) -> None:
 def test_a_token_is_revoked_before_or_after_a_file(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Revoked at the moment its file is kept: kept and then revoked, or 401; nothing is kept after that entry."""
     world, code = house.site.world, house.ids["code"]
-    expires = datetime.now(UTC) + timedelta(days=3650)
+    expires = NOW + timedelta(days=3650)
     for _ in range(5):
         token = must(world.desk.issue_token(code, scopes=["submit"], expires_at=expires))
         params = {"collection": TABLE, "party": code, "period": OPEN}

@@ -3,16 +3,16 @@
 import dataclasses
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 import uvicorn
 
-from audit.log import Log
 from gateway.app import create_deployment, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway, wall_clock
@@ -20,6 +20,7 @@ from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.grants import register_agreements
 from gateway.identity import Identity
 from gateway.operate import Desk
+from gateway.periods import school_year_on
 from gateway.register import SiteEntry
 from gateway.running import SERVER
 from gateway.settings import Home, Settings, database_url
@@ -31,6 +32,8 @@ from gateway.working import background
 NOW = datetime(2026, 11, 2, 10, tzinfo=UTC)
 PERIOD = "2026-2027-1"
 TABLE = "absence-counts"
+SINCE, COUNTED, LEFT = timedelta(days=93), timedelta(days=32), timedelta(days=28)
+"""From registering to now, from counting to now, from now to the deadline: 1 August, 1 October and 30 November."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,30 +61,54 @@ class World:
         """Let the sequencer do one round, so that proofs can be had."""
         yearly_log(self.gateway).sequencer().step(self.gateway.log.clock())
 
+    @property
+    def period(self) -> str:
+        """The first period of the present school year: `PERIOD`, unless the deployment is at another moment."""
+        return f"{school_year_on(self.gateway.clock().date())}-1"
+
+    def about(self, index: int) -> dict[str, str]:
+        """What a site says about its counts of the open period."""
+        return {"collection": TABLE, "party": self.region.sites[index].code, "period": self.period}
+
+    def by(self, clock: Callable[[], datetime]) -> "World":
+        """The same deployment by another clock."""
+        log = dataclasses.replace(self.gateway.log, clock=lambda: int(clock().timestamp() * 1000))
+        return World(dataclasses.replace(self.gateway, clock=clock, log=log), self.region)
+
     def at(self, moment: datetime) -> "World":
         """The same deployment at another moment."""
-        clock = dataclasses.replace(self.gateway.log, clock=lambda: int(moment.timestamp() * 1000))
-        return World(dataclasses.replace(self.gateway, clock=lambda: moment, log=clock), self.region)
+        return self.by(lambda: moment)
+
+    def ticking(self) -> "World":
+        """The same deployment with a clock that goes on from its moment: for what takes time."""
+        moment, began = self.gateway.clock(), time.monotonic()
+        return self.by(lambda: moment + timedelta(seconds=time.monotonic() - began))
 
 
-def build_world(folder: Path, *, sites: int = 10, database: str = "", settings: Settings | None = None) -> World:
+def build_world(
+    folder: Path, *, sites: int = 10, database: str = "", settings: Settings | None = None, moment: datetime = NOW
+) -> World:
     """A fresh deployment in a folder, with its region registered and its first period open as an exercise."""
     home = Home(folder, database or database_url(folder / "gateway.sqlite"))
-    world = World(create_deployment(home, settings or Settings(in_force=IN_FORCE)), make_region(sites, 1)).at(NOW)
+    world = World(create_deployment(home, settings or Settings(in_force=IN_FORCE)), make_region(sites, 1)).at(moment)
     entries = [
         SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, s.gemeente, s.swv, s.pupils)
         for s in world.region.sites
     ]
     parties = [*codes(world.region), (MINISTER, "minister", "Minister")]
-    must(world.desk.register(entries, parties, date(2026, 8, 1)))
-    must(register_agreements(world.desk, [site.code for site in world.region.sites], date(2026, 8, 1)))
-    must(
-        world.desk.open_period(
-            TABLE, PERIOD, reference_date=date(2026, 10, 1), deadline=date(2026, 11, 30), exercise=True
-        )
-    )
-    must(world.desk.create_keys(PERIOD))
+    day, began = moment.date(), moment.date() - SINCE
+    must(world.desk.register(entries, parties, began))
+    must(register_agreements(world.desk, [site.code for site in world.region.sites], began))
+    dates = {"reference_date": day - COUNTED, "deadline": day + LEFT}
+    must(world.desk.open_period(TABLE, world.period, **dates, exercise=True))
+    must(world.desk.create_keys(world.period))
     return world
+
+
+def present_world(folder: Path, *, database: str = "", settings: Settings | None = None) -> World:
+    """A fresh deployment at the real present: for processes, certificates and providers that go by the clock."""
+    made = build_world(folder, database=database, settings=settings, moment=wall_clock())
+    return made.by(wall_clock)
 
 
 @pytest.fixture
@@ -115,7 +142,7 @@ class Site:
 
     def token(self, party: str, *, scopes: tuple[str, ...] = ("all",)) -> str:
         """A party's token."""
-        expires = datetime.now(UTC) + timedelta(days=1)
+        expires = self.world.gateway.clock() + timedelta(days=1)
         made: str = must(self.world.desk.issue_token(party, scopes=scopes, expires_at=expires))
         return made
 
@@ -129,10 +156,8 @@ class Site:
 
 @pytest.fixture
 def site(world: World) -> Iterator[Site]:
-    """The small deployment over HTTP, at the real present: sessions, tokens and the log go by the clock."""
-    with running(
-        World(dataclasses.replace(world.gateway, clock=wall_clock, log=Log(world.gateway.log.vocabulary)), world.region)
-    ) as made:
+    """The small deployment over HTTP, with a clock that goes on: sessions, tokens and the log go by it."""
+    with running(world.ticking()) as made:
         yield made
 
 
@@ -158,7 +183,5 @@ def running(world: World) -> Iterator[Site]:
 @pytest.fixture
 def lite(new_world: Callable[..., World]) -> Iterator[Site]:
     """A running gateway on SQLite: for what does not depend on the database."""
-    made = new_world()
-    now = dataclasses.replace(made.gateway, clock=wall_clock, log=Log(made.gateway.log.vocabulary))
-    with running(World(now, made.region)) as site:
+    with running(new_world().ticking()) as site:
         yield site

@@ -51,7 +51,7 @@ ROOT = Path(__file__).parents[2]
 
 def deliver(site: Site, index: int = 0) -> str:
     """One delivery; the path of its receipt."""
-    params = {"collection": TABLE, "party": site.world.region.sites[index].code, "period": PERIOD}
+    params = site.world.about(index)
     with site.client(params["party"]) as http:
         made = http.post("/v1/submissions", params=params, content=site.world.counts(index))
         return f"{made.headers['location']}/receipt"

@@ -222,7 +222,7 @@ def test_the_log_goes_on_under_a_new_name(world: World, copies: Copies, tmp_path
 
 def test_who_was_let_in_is_let_in_anew(world: World, copies: Copies, tmp_path: Path) -> None:
     """Tokens, links and sessions of the backup open nothing, here or at the pseudonym service: some were revoked."""
-    expires = datetime.now(UTC) + timedelta(days=30)
+    expires = world.gateway.clock() + timedelta(days=30)
     token = world.desk.issue_token(world.region.sites[0].code, scopes=["all"], expires_at=expires)
     must(issue_service_tokens(world.desk, [world.region.sites[0].code], days=30))
     made(world, copies)
@@ -396,7 +396,7 @@ def test_the_operator_goes_through_what_may_have_ended_since(
 ) -> None:
     """A release, a mandate, a recipient's key that came back: each is named with the command that ends it again."""
     care(lite_world)
-    desk, gateway, now = lite_world.desk, lite_world.gateway, datetime.now(UTC)
+    desk, gateway, now = lite_world.desk, lite_world.gateway, lite_world.gateway.clock()
     desk.add_party("ORG-SUP", "supplier", "S")
     days = {"valid_from": date(2020, 1, 1), "valid_to": now.date() + timedelta(days=300)}
     grant_mandate(desk, "ORG-SUP", lite_world.region.sites[0].code, actions=["submit"], collections=[TABLE], **days)

@@ -1,6 +1,5 @@
 """Machines with a client certificate: whose word is taken for it, and what is read in it."""
 
-import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,14 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.log import Log
-from gateway.context import wall_clock
 from gateway.demo.people import IN_FORCE, must
 from gateway.http.certificate import oin_of
 from gateway.settings import Settings
 
 from .certificates import authority, machine
-from .conftest import PERIOD, TABLE, Site, World, build_world, running
+from .conftest import Site, present_world, running
 
 OIN = "00000003123456780000"
 CA = authority()
@@ -26,10 +23,7 @@ CA = authority()
 @pytest.fixture
 def behind_proxy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     """A gateway that believes the header of the given proxies."""
-    made = build_world(tmp_path / "data", settings=Settings(in_force=IN_FORCE, proxies=request.param))
-    world = World(
-        dataclasses.replace(made.gateway, clock=wall_clock, log=Log(made.gateway.log.vocabulary)), made.region
-    )
+    world = present_world(tmp_path / "data", settings=Settings(in_force=IN_FORCE, proxies=request.param))
     must(world.desk.register_oin(world.region.sites[0].code, OIN, scopes=["submit"]))
     with running(world) as site:
         yield site
@@ -59,7 +53,7 @@ def test_no_header_breaks_the_reader(header: str) -> None:
 def test_a_machine_delivers_with_its_certificate(behind_proxy: Site) -> None:
     """Behind its proxy: registered delivers within its scopes; unknown, or with a token of another party, does not."""
     site = behind_proxy
-    about = {"collection": TABLE, "party": site.world.region.sites[0].code, "period": PERIOD}
+    about = site.world.about(0)
     good, unknown = ({"Client-Cert": machine(CA, number).escaped} for number in (OIN, OIN[::-1]))
     with site.client() as http, site.client(site.world.region.sites[1].code) as other:
         assert http.post("/v1/submissions", params=about, content=site.world.counts(0), headers=good).status_code == 201

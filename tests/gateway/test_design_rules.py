@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ from gateway.http.api import create_api
 from gateway.messages import LANGUAGES, catalogue
 from gateway.settings import Settings
 
-from .conftest import PERIOD, TABLE, Site, World, build_world
+from .conftest import Site, World, build_world
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 
@@ -196,11 +196,11 @@ def test_every_fault_of_a_request_is_named_at_once(site: Site) -> None:
 def test_moments_are_utc(site: Site) -> None:
     """date-time/timezone: what goes out is UTC, with its offset."""
     with site.client(site.world.region.sites[0].code) as http:
-        about = {"collection": TABLE, "party": site.world.region.sites[0].code, "period": PERIOD}
+        about = site.world.about(0)
         at = http.post("/v1/submissions", params=about, content=site.world.counts(0)).json()["receivedAt"]
     moment = datetime.fromisoformat(at)
     assert moment.utcoffset() == timedelta(0)
-    assert abs(datetime.now(UTC) - moment) < timedelta(minutes=5)
+    assert abs(site.world.gateway.clock() - moment) < timedelta(minutes=5)
 
 
 def test_every_problem_has_a_page_in_both_languages(site: Site) -> None:
@@ -215,7 +215,7 @@ def test_every_problem_has_a_page_in_both_languages(site: Site) -> None:
 def test_a_list_comes_in_pages(site: Site) -> None:
     """Three versions in pages of two: the first page links to the next, the last to the one before."""
     with site.client(site.world.region.sites[0].code) as http:
-        about = {"collection": TABLE, "party": site.world.region.sites[0].code, "period": PERIOD}
+        about = site.world.about(0)
         for period in (1, 2, 3):
             http.post("/v1/submissions", params=about, content=site.world.counts(0, period=period))
         first = http.get("/v1/submissions", params={"pageSize": 2})
@@ -228,7 +228,7 @@ def test_a_list_comes_in_pages(site: Site) -> None:
 def test_security_txt_says_how_long_it_holds(site: Site) -> None:
     """RFC 9116: a contact of this deployment and an expiry in the future, within a year."""
     lines = dict(line.split(": ", 1) for line in httpx.get(f"{site.url}/.well-known/security.txt").text.splitlines())
-    left = datetime.fromisoformat(lines["Expires"]) - datetime.now(UTC)
+    left = datetime.fromisoformat(lines["Expires"]) - site.world.gateway.clock()
     assert timedelta(days=30) < left < timedelta(days=366)
     assert lines["Contact"] == f"mailto:{site.world.gateway.settings.contact}"
 

@@ -14,11 +14,11 @@ from gateway.http.edge import API_VERSION
 from gateway.messages import LANGUAGES, catalogue
 from gateway.oversight import policy_text
 
-from .conftest import PERIOD, TABLE, Site
+from .conftest import Site
 
 
 def about(site: Site, index: int = 0, **changes: str) -> dict[str, str]:
-    return {"collection": TABLE, "party": site.world.region.sites[index].code, "period": PERIOD} | changes
+    return site.world.about(index) | changes
 
 
 def test_a_school_delivers_confirms_and_keeps_a_proven_receipt(site: Site) -> None:

@@ -12,7 +12,6 @@ import httpx
 import pytest
 from sqlmodel import select
 
-from audit.log import Log
 from audit.schema import PENDING
 from gateway import openid
 from gateway.asgi import create_app
@@ -25,7 +24,7 @@ from gateway.settings import OpenId, Settings
 from gateway.store import Person, WebSession
 from tests.attacks.moment import at_once
 
-from .conftest import NOW, World, build_world, running
+from .conftest import NOW, World, present_world, running
 from .providers import CLIENT, Liar, honest_provider, log_in
 
 ROLES = {"beheer": "operator", "school": "school", "fg": "privacy-officer"}
@@ -56,9 +55,7 @@ def world_with(issuer: str, folder: Path, database: str = "") -> World:
     secret.write_text("s3cret")
     secret.chmod(0o600)
     provider = OpenId(issuer=issuer, client_id=CLIENT, secret=secret, roles=ROLES)
-    world = build_world(folder / "data", database=database, settings=Settings(in_force=IN_FORCE, openid=provider))
-    log = Log(world.gateway.log.vocabulary)
-    return World(dataclasses.replace(world.gateway, clock=wall_clock, log=log), world.region)
+    return present_world(folder / "data", database=database, settings=Settings(in_force=IN_FORCE, openid=provider))
 
 
 def when(world: World, moment: datetime) -> Gateway:

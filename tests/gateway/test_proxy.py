@@ -9,21 +9,19 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 
-from audit.log import Log
-from gateway.context import wall_clock
 from gateway.demo.people import IN_FORCE, must
 from gateway.messages import catalogue
 from gateway.running import free_port
 from gateway.settings import Settings
 
 from .certificates import Certified, authority, machine
-from .conftest import PERIOD, TABLE, Site, World, build_world, running
+from .conftest import Site, present_world, running
 from .test_consents import care, terms
 
 OIN = "00000003123456780000"
@@ -53,9 +51,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     if shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None:
         pytest.skip("no nginx: apt install nginx-light")
     folder = tmp_path_factory.mktemp("proxied")
-    made = build_world(folder / "data", settings=Settings(in_force=IN_FORCE, proxies=("127.0.0.1",)))
-    log = Log(made.gateway.log.vocabulary)
-    world = World(replace(made.gateway, clock=wall_clock, log=log), made.region)
+    world = present_world(folder / "data", settings=Settings(in_force=IN_FORCE, proxies=("127.0.0.1",)))
     care(world)
     must(world.desk.register_oin(world.region.sites[0].code, OIN, scopes=["submit"]))
     own, clients = authority("Server CA"), authority("Clients CA")
@@ -64,7 +60,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     machine(own).write(folder, "server")
     with running(world) as site, proxy(site, folder, clients, f"server {site.url.removeprefix('http://')}") as both:
         yield both
-    made.gateway.database.dispose()
+    world.gateway.database.dispose()
 
 
 @contextmanager
@@ -119,7 +115,7 @@ def refused(http: httpx.Client, answer: httpx.Response) -> tuple[int, str, str |
 
 
 def about(proxied: Proxied, index: int = 0) -> dict[str, str]:
-    return {"collection": TABLE, "party": proxied.site.world.region.sites[index].code, "period": PERIOD}
+    return proxied.site.world.about(index)
 
 
 def authorised(proxied: Proxied) -> dict[str, str]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from audit.log import Log
 from gateway import lawbook
 from gateway.context import Gateway
 from gateway.deliveries import confirm
@@ -26,7 +25,7 @@ from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseState, WebSession
 from gateway.synthetic.region import Site as InventedSite
 from policies.engine import Engine
-from tests.gateway.conftest import NOW, PERIOD, TABLE, Site, World, build_world, running
+from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -85,7 +84,7 @@ class Stage:
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Twelve invented schools: period 1 released, period 2 open; the first school has not delivered for it yet."""
-    world = ticking(build_world(tmp_path_factory.mktemp("web") / "data", sites=SITES))
+    world = build_world(tmp_path_factory.mktemp("web") / "data", sites=SITES).ticking()
     lawbook.keep(dataclasses.replace(world.gateway, engine=Engine.load(in_force=IN_FORCE[1:])))
     with running(world) as site:
         deliver(world, PERIOD, range(SITES - 1), 1)
@@ -108,17 +107,6 @@ def small_world(database: str, tmp_path: Path) -> Iterator[World]:
     world = build_world(tmp_path / "data", database=database)
     yield world
     world.gateway.database.dispose()
-
-
-def ticking(world: World) -> World:
-    """The same deployment with a clock that starts in November 2026 and goes on."""
-    began = time.monotonic()
-
-    def now() -> datetime:
-        return NOW + timedelta(seconds=time.monotonic() - began)
-
-    log = Log(world.gateway.log.vocabulary, clock=lambda: int(now().timestamp() * 1000))
-    return World(dataclasses.replace(world.gateway, clock=now, log=log), world.region)
 
 
 def deliver(world: World, period: str, indexes: Iterable[int], number: int) -> None:

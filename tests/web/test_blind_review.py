@@ -14,7 +14,7 @@ from gateway.settings import Settings
 from gateway.store import ReleaseState
 from policies.purpose import InForce
 from tests.gateway.conftest import PERIOD, TABLE, build_world, running
-from tests.web.conftest import NOW, OPEN_PERIOD, Stage, Visit, await_state, deliver, register_people, ticking, windows
+from tests.web.conftest import NOW, OPEN_PERIOD, Stage, Visit, await_state, deliver, register_people, windows
 from tests.web.walking import Page, expect, said, sound
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     (folder / f"{BLIND}.toml").write_text(text, encoding="utf-8")
     in_force = (*IN_FORCE, InForce(purpose=BLIND, from_date=IN_FORCE[0].from_date, citation="test"))
     settings = Settings(in_force=in_force, purposes=(folder,))
-    world = ticking(build_world(folder / "data", sites=SITES, settings=settings))
+    world = build_world(folder / "data", sites=SITES, settings=settings).ticking()
     day = NOW.date()
     with running(world) as site:
         people = register_people(world)

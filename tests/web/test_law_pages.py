@@ -27,7 +27,7 @@ from policies.question import Action
 from policies.things import Installation
 from tests.gateway.conftest import Site, World, build_world, running
 from tests.policies.world import DEPLOYMENT
-from tests.web.conftest import register_people, ticking
+from tests.web.conftest import register_people
 
 AUGUST = date(2027, 8, 1)
 RULE, ARTICLE, OTHER = (
@@ -40,7 +40,7 @@ NOT_KEPT = "De regels van toen zijn niet bewaard"
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    made = ticking(build_world(tmp_path / "data"))
+    made = build_world(tmp_path / "data").ticking()
     yield made
     made.gateway.database.dispose()
 

@@ -1,6 +1,5 @@
 """Pages on figures with noise: the cost before a build, the refusal, the interval beside each figure."""
 
-import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +8,13 @@ import httpx
 import pytest
 from sqlmodel import delete
 
-from audit.log import Log
-from gateway.context import wall_clock
 from gateway.demo.people import must
 from gateway.identity import add_person, issue_link
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.store import Period, Release, ReleaseSource, ReleaseState
-from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
+from tests.gateway.conftest import PERIOD, TABLE, Site, build_world, running
 from tests.gateway.noisy_release import SETTINGS, delivered, person
 
 ADDRESS = f"/operator/periods/{TABLE}/{PERIOD}"
@@ -27,8 +24,7 @@ ADDRESS = f"/operator/periods/{TABLE}/{PERIOD}"
 def site(tmp_path: Path) -> Iterator[Site]:
     """Ten sites delivered, the period is closed, every sector leaves with noise; served over HTTP."""
     world = delivered(build_world(tmp_path / "data", settings=SETTINGS))
-    present = dataclasses.replace(world.gateway, clock=wall_clock, log=Log(world.gateway.log.vocabulary))
-    with running(World(present, world.region)) as made:
+    with running(world.ticking()) as made:
         yield made
     world.gateway.database.dispose()
 
