@@ -1,8 +1,9 @@
 """What happens to a submission after its receipt: confirmed, withdrawn, read back by its own site."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from sqlalchemy import bindparam, delete, or_, update
 from sqlmodel import Session, col, select
@@ -120,11 +121,11 @@ def receipt_of(
 
 
 def own_submissions(
-    gateway: Gateway, identity: Identity, period: str | None = None
-) -> Sequence[tuple[Submission, str]]:
-    """All submissions of the caller's own site with their period, newest first; for who has mandates, of their sites.
+    gateway: Gateway, identity: Identity, period: str | None = None, *, most: int | None = None
+) -> list[tuple[Submission, str]]:
+    """Submissions of the caller's own site with their period, newest first; for who has mandates, of their sites.
 
-    For each of those the law says whether the mandate lets it be read.
+    For each of those the law says whether the mandate lets it be read; it is asked no further than the `most` wanted.
     """
     given = select(Mandate.site).where(Mandate.supplier == identity.party, holding_on(gateway.today, model=Mandate))
     with gateway.reading() as session:
@@ -132,14 +133,19 @@ def own_submissions(
             select(Submission, Period.code)
             .join(Period)
             .where(or_(col(Submission.site) == identity.party, col(Submission.site).in_(given)))
-            .order_by(col(Submission.received_at).desc())
+            .order_by(col(Submission.received_at).desc(), col(Submission.id))
         )
         if period is not None:
             query = query.where(Period.code == period)
-        found = [(submission, code) for submission, code in session.exec(query)]
-        others = {(row.collection, row.site, code): row for row, code in found if row.site != identity.party}
-        closed = {about for about, row in others.items() if not _may_read(gateway, session, identity, row, about[-1])}
-        return [(row, code) for row, code in found if (row.collection, row.site, code) not in closed]
+        readable: dict[tuple[str, ...], bool] = {}
+
+        def may_read(row: Submission, code: str) -> bool:
+            about = (row.collection, row.site, code)
+            if row.site != identity.party and about not in readable:
+                readable[about] = _may_read(gateway, session, identity, row, code)
+            return readable.get(about, True)
+
+        return list(islice(((row, code) for row, code in session.exec(query).all() if may_read(row, code)), most))
 
 
 def _may_read(gateway: Gateway, session: Session, identity: Identity, submission: Submission, period: str) -> bool:

@@ -230,18 +230,22 @@ def link_is_open(session: Session, secret: str, now: datetime) -> bool:
     return _opened_by(session, session.get(LoginLink, _digest(secret)), now) is not None
 
 
-def open_session(session: Session, secret: str, now: datetime) -> Opened | None:
-    """Use up a login link and open a browser session; None when it is unknown, used, expired or its party locked."""
+def open_session(session: Session, secret: str, now: datetime, *, former: str = "") -> Opened | None:
+    """Use up a login link and open a browser session in the place of the former one of this browser.
+
+    None when the link is unknown, used, expired or its party locked; then the former session goes on.
+    """
     link = session.get(LoginLink, _digest(secret), with_for_update=True)
     person = _opened_by(session, link, now)
     if link is None or person is None:
         return None
     link.used_at = now
-    return start_session(session, person, now)
+    return start_session(session, person, now, proven_at=now, former=former)
 
 
-def start_session(session: Session, person: Person, now: datetime) -> Opened:
-    """A browser session of somebody who proved a moment ago who it is."""
+def start_session(session: Session, person: Person, now: datetime, *, proven_at: datetime, former: str = "") -> Opened:
+    """A browser session of somebody who proved at a moment who it is; it ends the former one of this browser."""
+    close_session(session, former)
     cookie = secrets.token_urlsafe(32)
     person.seen_on = local_day(now)
     row = WebSession(
@@ -250,10 +254,10 @@ def start_session(session: Session, person: Person, now: datetime) -> Opened:
         csrf=secrets.token_urlsafe(32),
         started_at=now,
         seen_at=now,
-        proven_at=now,
+        proven_at=proven_at,
     )
     session.add(row)
-    return Opened(cookie, _identity(person, row, proven=True))
+    return Opened(cookie, _identity(person, row, proven=now < proven_at + PROVEN))
 
 
 def identify_session(

@@ -9,7 +9,7 @@ import hmac
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -89,35 +89,38 @@ def begin(gateway: Gateway, *, again: bool = False) -> Begun | Refused:
     return Begun(url, secret)
 
 
-def finish(gateway: Gateway, secret: str, query: Mapping[str, str]) -> Opened | Refused:
-    """Open a session for the person who comes back from the provider.
+def finish(gateway: Gateway, secret: str, query: Mapping[str, str], *, former: str = "") -> Opened | Refused:
+    """Open a session for the person who comes back from the provider, in the place of the browser's former one.
 
     Steps: (1) the answer belongs to a login that this browser began within ten minutes; (2) the code is exchanged for
     an ID token; (3) the token is signed by the provider, for us, for this login, and where asked of a fresh login;
     (4) its claims name a registered party and one role that persons of such a party can have; (5) session and entry
-    in one transaction.
+    in one transaction. The person counts as proven from when the provider says it was: single sign-on lets in whoever
+    sits at the desk.
     """
     provider = gateway.settings.openid
     if provider is None:
         return Refused("not-found")
     try:
-        again = _check_answer(gateway, provider, secret, query)  # (1)
+        since = _check_answer(gateway, provider, secret, query)  # (1)
         configuration = _configuration(provider.issuer, _spell(gateway))
         token = _exchange(gateway, provider, configuration, secret, query["code"])  # (2)
         nonce = _derived(gateway, "nonce", secret)
-        claims = _verified(gateway, provider, configuration, token, nonce=nonce, again=again)  # (3)
+        claims = _verified(gateway, provider, configuration, token, nonce=nonce, since=since)  # (3)
         with gateway.writing() as session:
             person = _person_of(gateway, session, provider, claims)  # (4)
-            opened = start_session(session, person, gateway.clock())  # (5)
+            now = gateway.clock()
+            proven_at = min(now, datetime.fromtimestamp(claims.get("auth_time") or 0, UTC))
+            opened = start_session(session, person, now, proven_at=proven_at, former=former)  # (5)
             actor = actor_of(caller_of(session, opened.identity, gateway.today))
-            gateway.append(session, Entry(event=Event.SESSION_RAISED if again else Event.SESSION_OPENED, actor=actor))
+            gateway.append(session, Entry(event=Event.SESSION_RAISED if since else Event.SESSION_OPENED, actor=actor))
             return opened
     except (_Failed, AuthlibBaseError, JoseError, LookupError, ValueError, httpx.HTTPError) as error:
         return _failed(gateway, error)
 
 
-def _check_answer(gateway: Gateway, provider: OpenId, secret: str, query: Mapping[str, str]) -> bool:
-    """Whether a fresh login was asked for.
+def _check_answer(gateway: Gateway, provider: OpenId, secret: str, query: Mapping[str, str]) -> int:
+    """Since when the person has to have logged in, in seconds: when a fresh login was asked for, else 0.
 
     Raises:
         _Failed: this is not the answer to a login of this browser.
@@ -134,7 +137,7 @@ def _check_answer(gateway: Gateway, provider: OpenId, secret: str, query: Mappin
         raise _Failed("the answer is of another provider")
     if "code" not in query:
         raise _Failed("the provider refused")
-    return rest.startswith("again.")
+    return int(moment) if rest.startswith("again.") else 0
 
 
 @lru_cache(maxsize=1)
@@ -167,7 +170,7 @@ def _exchange(gateway: Gateway, provider: OpenId, configuration: Mapping[str, An
 
 
 def _verified(
-    gateway: Gateway, provider: OpenId, configuration: Mapping[str, Any], token: str, *, nonce: str, again: bool
+    gateway: Gateway, provider: OpenId, configuration: Mapping[str, Any], token: str, *, nonce: str, since: int
 ) -> CodeIDToken:
     """The claims of an ID token, once everything about it holds (OpenID Connect Core, section 3.1.3.7)."""
     keys = KeySet.import_key_set(_json(httpx.get(configuration["jwks_uri"], timeout=_TIMEOUT)))  # type: ignore[arg-type]  # checked there
@@ -178,10 +181,8 @@ def _verified(
     }
     params = {"nonce": nonce, "client_id": provider.client_id}
     claims = CodeIDToken(decoded.claims, decoded.header, options, params)
-    now = gateway.clock().timestamp()
-    claims.validate(now=int(now), leeway=_LEEWAY)
-    proven = claims.get("auth_time")
-    if again and not (isinstance(proven, int) and now - LIFE.total_seconds() - _LEEWAY <= proven):
+    claims.validate(now=int(gateway.clock().timestamp()), leeway=_LEEWAY)
+    if since and (claims.get("auth_time") or 0) < since - _LEEWAY:
         raise _Failed("the provider did not let the person prove anew who it is")
     return claims
 

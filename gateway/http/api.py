@@ -14,7 +14,7 @@ from starlette.routing import Match, Route
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.http import audit, consents, decisions, public, releases, submissions
-from gateway.http.callers import NotAllowed
+from gateway.http.callers import NotAllowed, forget_session
 from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION, WAIT_SECONDS
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
@@ -80,8 +80,12 @@ def gone(request: Request, _error: Exception) -> Response:
 
 
 def _not_allowed(request: Request, error: Exception) -> Response:
-    refused = error.refused if isinstance(error, NotAllowed) else Refused("internal")
-    return problem(request, refused)
+    if not isinstance(error, NotAllowed):
+        return unhandled(request, error)
+    answer = problem(request, error.refused)
+    if error.ended:
+        forget_session(answer, secure=request.app.state.gateway.settings.secure)
+    return answer
 
 
 def refused_by_router(request: Request, error: Exception) -> Response:

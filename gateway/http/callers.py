@@ -7,7 +7,7 @@ two credentials of different parties are refused too.
 import hmac
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 
 from gateway.context import Gateway
 from gateway.http.certificate import HEADER, oin_of
@@ -23,11 +23,16 @@ _TOUCH_SECONDS = 30
 
 
 class NotAllowed(Exception):  # noqa: N818  carries an outcome out of a dependency to the one place that answers it
-    """A request that ends before its act, with the problem it becomes."""
+    """A request that ends before its act, with the problem it becomes.
 
-    def __init__(self, refused: Refused) -> None:
+    Attributes:
+        ended: The browser's session has ended: the answer takes its cookie away.
+    """
+
+    def __init__(self, refused: Refused, *, ended: bool = False) -> None:
         super().__init__(refused.code)
         self.refused = refused
+        self.ended = ended
 
 
 async def gateway_of(request: Request) -> Gateway:
@@ -42,6 +47,11 @@ TheGateway = Annotated[Gateway, Depends(gateway_of)]
 def cookie_name(*, secure: bool) -> str:
     """`__Host-` binds the cookie to this host and to TLS; on the demo's plain http that prefix is not possible."""
     return "__Host-verzuimpoort" if secure else "verzuimpoort"
+
+
+def forget_session(response: Response, *, secure: bool) -> None:
+    """Take the session cookie out of the browser."""
+    response.delete_cookie(cookie_name(secure=secure), secure=secure, httponly=True, samesite="lax")
 
 
 def session_of(request: Request, gateway: Gateway) -> tuple[Identity, WebSession] | None:
@@ -68,6 +78,8 @@ def optional_identity(request: Request, gateway: TheGateway) -> Identity | None:
         return machine
     found = session_of(request, gateway)
     if found is None:
+        if cookie_name(secure=gateway.settings.secure) in request.cookies:
+            raise NotAllowed(Refused("unauthenticated"), ended=True)
         return None
     identity, web = found
     given = request.headers.get(CSRF_HEADER, "")

@@ -17,6 +17,11 @@ class Page:
     page: Annotated[int, Query(ge=1, le=1_000_000)] = 1
     size: Annotated[int, Query(alias="pageSize", ge=1, le=MOST)] = 100
 
+    @property
+    def reach(self) -> int:
+        """How many items of the list have to be known: the last of this part, and whether one follows."""
+        return self.page * self.size + 1
+
     def of(self, request: Request, response: Response, items: Sequence[Item]) -> Sequence[Item]:
         """This part of a list; the header of the response names the next part, and the one before."""
         first, last = (self.page - 1) * self.size, self.page * self.size

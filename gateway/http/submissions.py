@@ -92,9 +92,12 @@ def list_submissions(  # noqa: PLR0917  FastAPI passes parameters by name
     paged: Paged,
     period: Annotated[str | None, Query(max_length=11)] = None,
 ) -> list[SubmissionItem]:
-    """All submissions of the caller's own site, or of those whose mandate lets it read them, newest first."""
+    """All submissions of the caller's own site, or of those whose mandate lets it read them, newest first.
+
+    What arrives meanwhile moves the rest of the list on: it may be on the next page once more, never on none.
+    """
     demand_scope(caller, "submit")
-    rows = deliveries.own_submissions(gateway, caller, period)
+    rows = deliveries.own_submissions(gateway, caller, period, most=paged.reach)
     return [SubmissionItem.of(*row) for row in paged.of(request, response, rows)]
 
 

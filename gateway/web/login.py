@@ -7,7 +7,7 @@ from starlette.responses import Response
 from audit.entry import Entry
 from audit.events import Event
 from gateway.context import Gateway, actor_of
-from gateway.http.callers import cookie_name
+from gateway.http.callers import cookie_name, forget_session
 from gateway.identity import (
     ABSOLUTE,
     Identity,
@@ -39,12 +39,18 @@ def enter(request: Request, who: Visitor, _form: Form) -> Response:
     """Use the link up, open a session and go to the visitor's own pages."""
     gateway = gateway_of(request)
     with gateway.writing() as session:
-        opened = open_session(session, request.path_params["secret"], gateway.clock())
+        former = former_session(request)
+        opened = open_session(session, request.path_params["secret"], gateway.clock(), former=former)
         if opened is not None:
             _append(gateway, session, opened.identity, Event.SESSION_OPENED)
     if opened is None:
         return page(request, who, "login_expired.html", 410)
     return let_in(gateway, opened)
+
+
+def former_session(request: Request) -> str:
+    """The secret of the session that this browser has, good or not; a new login takes its place (ASVS 5, 7.2.4)."""
+    return request.cookies.get(cookie_name(secure=gateway_of(request).settings.secure), "")
 
 
 def let_in(gateway: Gateway, opened: Opened) -> Response:
@@ -65,15 +71,14 @@ def let_in(gateway: Gateway, opened: Opened) -> Response:
 def leave(request: Request, who: Visitor, form: Form) -> Response:
     """End the session, or every session of this person where the form says so."""
     gateway = gateway_of(request)
-    name = cookie_name(secure=gateway.settings.secure)
     with gateway.writing() as session:
-        ended = close_session(session, request.cookies.get(name, ""))
+        ended = close_session(session, former_session(request))
         if form["everywhere"] and who.known.person is not None:
             close_sessions_of(session, who.known.person)
         if ended:
             _append(gateway, session, who.known, Event.SESSION_CLOSED)
     response = see_other("/")
-    response.delete_cookie(name, secure=gateway.settings.secure, httponly=True, samesite="lax")
+    forget_session(response, secure=gateway.settings.secure)
     return response
 
 

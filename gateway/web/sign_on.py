@@ -7,7 +7,7 @@ from gateway import openid
 from gateway.http.limits import take_public
 from gateway.outcome import Refused
 from gateway.web.forms import EVERYBODY, show
-from gateway.web.login import let_in
+from gateway.web.login import former_session, let_in
 from gateway.web.pages import ANYBODY_IN, Visitor, gateway_of, page, refusal
 
 
@@ -40,7 +40,7 @@ def finish(request: Request, who: Visitor) -> Response:
     limited = take_public(request, "logins")  # what fails leaves an entry too
     if limited is not None:
         return refusal(request, who, limited)
-    opened = openid.finish(gateway, request.cookies.get(name, ""), request.query_params)
+    opened = openid.finish(gateway, request.cookies.get(name, ""), request.query_params, former=former_session(request))
     response = refusal(request, who, opened) if isinstance(opened, Refused) else let_in(gateway, opened)
     response.delete_cookie(name, secure=gateway.settings.secure, httponly=True, samesite="lax")
     return response

@@ -122,7 +122,7 @@ def clients(site: Site, people: Mapping[str, int]) -> dict[str, httpx.Client]:
         made[name] = httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
     for name, person in people.items():
         with gateway.writing() as session:
-            opened = start_session(session, session.get_one(Person, person), gateway.clock())
+            opened = start_session(session, session.get_one(Person, person), gateway.clock(), proven_at=gateway.clock())
         with gateway.reading() as session:
             found = identify_session(session, opened.secret, gateway.clock())
             assert found is not None

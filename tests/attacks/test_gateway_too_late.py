@@ -62,7 +62,7 @@ def test_a_person_who_is_logged_out_publishes_nothing(house: House) -> None:
     gateway = house.site.world.gateway
     with gateway.writing() as session:
         person = add_person(session, gateway.settings.operator, "operator", "another")
-        opened = start_session(session, person, gateway.clock())
+        opened = start_session(session, person, gateway.clock(), proven_at=gateway.clock())
     with gateway.reading() as session:
         found = identify_session(session, opened.secret, gateway.clock())
     assert found is not None

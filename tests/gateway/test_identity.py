@@ -224,7 +224,7 @@ def test_a_credential_that_was_ended_is_no_longer_good(world: World) -> None:
     gateway, code = world.gateway, world.region.sites[0].code
     must(world.desk.register_oin(code, OIN, scopes=["submit"]))
     with gateway.writing() as session:
-        opened = start_session(session, add_person(session, code, "school", "secretaris"), NOW)
+        opened = start_session(session, add_person(session, code, "school", "secretaris"), NOW, proven_at=NOW)
         _, token = issue_token(session, code, scopes=["submit"], expires_at=NOW + timedelta(days=1))
     with gateway.reading() as session:
         shown = [opened.identity, identify_token(session, token, NOW), identify_oin(session, OIN), world.desk.identity]
@@ -239,7 +239,7 @@ def test_a_credential_ends_by_itself_while_something_is_under_way(world: World) 
     """A token past its last moment and a session past its eight hours are no longer good."""
     gateway, code = world.gateway, world.region.sites[0].code
     with gateway.writing() as session:
-        opened = start_session(session, add_person(session, code, "school", "secretaris"), NOW)
+        opened = start_session(session, add_person(session, code, "school", "secretaris"), NOW, proven_at=NOW)
         _, token = issue_token(session, code, scopes=["submit"], expires_at=NOW + ABSOLUTE)
         machine = identify_token(session, token, NOW)
         assert machine is not None
@@ -280,7 +280,7 @@ def test_a_session_that_was_ended_stays_ended_when_a_request_of_it_goes_on(world
     gateway = world.gateway
     with gateway.writing() as session:
         person = add_person(session, gateway.settings.operator, "operator", "x")
-        opened = start_session(session, person, gateway.clock())
+        opened = start_session(session, person, gateway.clock(), proven_at=gateway.clock())
     with gateway.writing() as session:
         close_sessions_of(session, person.id or 0)
         keep_alive(session, opened.secret, gateway.clock())

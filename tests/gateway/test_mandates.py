@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from gateway import deliveries
 from gateway.deliveries import own_submissions
 from gateway.grants import MANDATED, USUAL, end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import Identity
@@ -93,6 +94,20 @@ def test_a_supplier_lists_what_its_mandates_let_it_read(world: World) -> None:
     assert [row.site for row, _ in own_submissions(world.gateway, world.site(2))] == [world.region.sites[2].code]
     end_mandate(world.desk, SUPPLIER, second)
     assert [row.site for row, _ in own_submissions(world.gateway, AS_SUPPLIER, PERIOD)] == [first]
+
+
+def test_the_law_is_asked_no_further_than_a_page_reaches(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A supplier of the whole country reads its first page without a decision on each site of the country."""
+    days = {"valid_from": world.gateway.today, "valid_to": world.gateway.today + timedelta(days=9)}
+    for index in range(4):
+        site = world.region.sites[index].code
+        grant_mandate(world.desk, SUPPLIER, site, actions=["read-submission"], collections=[TABLE], **days)
+        receive(world.gateway, world.site(index), Upload(TABLE, site, PERIOD, world.counts(index)))
+    asked: list[object] = []
+    decide = deliveries.decide_on
+    monkeypatch.setattr(deliveries, "decide_on", lambda *question: asked.append(question) or decide(*question))
+    found = own_submissions(world.gateway, AS_SUPPLIER, most=2)
+    assert (len(found), len(asked)) == (2, 2)
 
 
 @pytest.mark.parametrize("late", [False, True])

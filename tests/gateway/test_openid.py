@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,11 +68,11 @@ def begun(world: World, *, again: bool = False) -> tuple[Begun, dict[str, str]]:
     return made, dict(httpx.URL(made.url).params)
 
 
-def lied(world: World, liar: Liar, *, again: bool = False) -> Opened | Refused:
-    """One login at the lying provider."""
+def lied(world: World, liar: Liar, *, again: bool = False, former: str = "") -> Opened | Refused:
+    """One login at the lying provider, in a browser that may have a session."""
     made, asked = begun(world, again=again)
     liar.claims = {"nonce": asked["nonce"], "organisation": world.region.sites[0].code, "roles": ["school"]}
-    return openid.finish(world.gateway, made.secret, {"state": asked["state"], "code": "c"})
+    return openid.finish(world.gateway, made.secret, {"state": asked["state"], "code": "c"}, former=former)
 
 
 @pytest.mark.parametrize("claim", [["school", "elders"], "school"])
@@ -240,10 +240,38 @@ def test_a_fresh_proof_needs_a_fresh_login(liar: Liar, lied_to: World, monkeypat
     """Asked to prove anew, a provider that answers with yesterday's login is refused; with a fresh one it is not."""
     assert begun(lied_to, again=True)[1]["prompt"] == "login"
     assert isinstance(lied(lied_to, liar, again=True), Opened)
-    monkeypatch.setattr(liar, "spoil", lambda claims: claims | {"auth_time": claims["iat"] - 86_400})
-    assert isinstance(lied(lied_to, liar, again=True), Refused)
-    monkeypatch.setattr(liar, "spoil", lambda claims: claims | {"auth_time": None})
-    assert isinstance(lied(lied_to, liar, again=True), Refused)
+    for old in ({"auth_time": 86_400}, {"auth_time": 120}, {}):
+        monkeypatch.setattr(liar, "spoil", lambda claims, old=old: proven_before(claims, **old))
+        assert isinstance(lied(lied_to, liar, again=True), Refused)
+
+
+@pytest.mark.parametrize(("old", "proven"), [({"auth_time": 60}, True), ({"auth_time": 28_800}, False), ({}, False)])
+def test_a_login_on_yesterdays_proof_may_not_publish(
+    liar: Liar, lied_to: World, monkeypatch: pytest.MonkeyPatch, old: dict[str, int], proven: bool
+) -> None:
+    """Single sign-on lets in whoever sits at the desk: proven is who proved it to the provider within 15 minutes."""
+    monkeypatch.setattr(liar, "spoil", lambda claims: proven_before(claims, **old))
+    opened = lied(lied_to, liar)
+    assert isinstance(opened, Opened)
+    with lied_to.gateway.reading() as session:
+        found = identify_session(session, opened.secret, lied_to.gateway.clock())
+    assert found is not None
+    assert (opened.identity.proven, found[0].proven) == (proven, proven)
+
+
+def proven_before(claims: Mapping[str, object], **seconds: int) -> dict[str, object]:
+    """Claims of somebody who logged in at the provider so many seconds ago; it may not say when."""
+    rest = {name: value for name, value in claims.items() if name != "auth_time"}
+    return rest | {name: int(str(claims["iat"])) - ago for name, ago in seconds.items()}
+
+
+def test_a_new_login_ends_the_session_that_this_browser_had(liar: Liar, lied_to: World) -> None:
+    """ASVS 5, 7.2.4: after a step-up or another person's login the former cookie opens nothing."""
+    former = lied(lied_to, liar)
+    assert isinstance(former, Opened)
+    assert isinstance(lied(lied_to, liar, former=former.secret), Opened)
+    with lied_to.gateway.reading() as session:
+        assert identify_session(session, former.secret, lied_to.gateway.clock()) is None
 
 
 def test_no_provider_no_login(world: World) -> None:

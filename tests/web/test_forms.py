@@ -21,6 +21,14 @@ TEMPLATES = Path(pages.__file__).parent / "templates"
 MINUTE = timedelta(minutes=1)
 
 
+def test_an_ended_session_is_not_the_public(stage: Stage) -> None:
+    """The API answers 401, never with what everybody may have, and takes the cookie away."""
+    with stage.fresh("swv") as analyst:
+        age(stage, analyst.cookies, seen_at=IDLE)
+        answer = analyst.get(f"/v1/releases/{stage.release}/table")
+    assert (answer.status_code, "max-age=0" in answer.headers["set-cookie"].lower()) == (401, True)
+
+
 @pytest.mark.parametrize("how", [{"seen_at": IDLE}, {"started_at": ABSOLUTE}])
 def test_what_was_typed_can_be_copied_when_the_session_ended(stage: Stage, how: dict[str, timedelta]) -> None:
     """The page that asks to log in holds every number with its place, nothing of the session, and no file."""

@@ -10,8 +10,8 @@ from gateway.demo.people import must
 from gateway.identity import Identity, add_person
 from gateway.receive import Received, Upload, receive
 from gateway.store import Approval, Period, Release, ReleaseState, Submission
-from tests.gateway.conftest import World
-from tests.web.conftest import NOW, PERIOD, TABLE
+from tests.gateway.conftest import NOW, World
+from tests.web.conftest import PERIOD, TABLE
 
 
 def send(world: World, index: int) -> Submission:
