@@ -91,8 +91,8 @@ class Settings(BaseModel):
         requests_per_minute: How often the machines of one party may ask, in each server process.
         public_per_minute: How often the public, all of it together, may fetch figures in each server process, and how
             often people go to the provider, or come back, or checkpoints be compared: the log keeps entries for years.
-        proven_minutes: For how long after proving who it is (by link, or to the sign-in service when that says) a person
-            may publish and hand out credentials.
+        proven_minutes: For how long after proving who it is, by link or to the sign-in service where that says when, a
+            person may publish and hand out credentials.
         processes: How many processes beside the worker search the regions of a table; 1: the worker does it alone.
         cluster: Scheduler of a Dask cluster that does it instead. Its workers see confidential counts: `tls://`, with
             the certificates of Dask's own configuration, or `tcp://` on this machine.
