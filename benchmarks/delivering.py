@@ -116,7 +116,6 @@ def prepare(home: Home, sites: Sequence[Site], regions: Sequence[Region]) -> tup
     must(register_agreements(desk, [site.code for site in sites], first))
     for period in PERIODS:
         must(desk.open_period(COUNTS, period, reference_date=gateway.today, deadline=gateway.today, exercise=True))
-    must(desk.create_keys(PERIODS[0]))
     expires = datetime.now(UTC) + timedelta(days=1)
     with gateway.writing() as session:
         tokens = {s.code: issue_token(session, s.code, scopes=["submit"], expires_at=expires)[1] for s in sites}

@@ -160,8 +160,7 @@ def _are_numbers_changed(session: Session, year: str, site: str | None) -> bool:
 
 def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site: str | None) -> list[LoggedUse]:
     """Entries about this pupil: of one site, since where else a pupil was is not its to know, or of all."""
-    keys = [one for one in keyring.records() if (one.purpose, one.school_year) == (SUBJECTS, year)]
-    used = [one.key_id for one in keys if one.state in (KeyState.ACTIVE, KeyState.DECRYPT_ONLY)]
+    used = [one.key_id for one in keyring.of(SUBJECTS, year, KeyState.ACTIVE, KeyState.DECRYPT_ONLY)]
     query = select(Submission.subjects_root, Submission.entry_id).where(Submission.subjects_root != b"")
     if site is not None:
         query = query.where(Submission.site == site)

@@ -32,7 +32,7 @@ from policies.engine import Engine as PolicyEngine
 from policies.errors import BadPolicy
 from policies.question import Action
 from pseudonymisation.keyring import Keyring
-from pseudonymisation.private_file import make_private_folder, read_private, write_private
+from pseudonymisation.private_file import make_private, make_private_folder, read_private, write_private
 
 SEED = 32
 _RECEIPTS, _LOG, _TAGS, _KEK = "receipts.key", "log.key", "tags.key", "kek.json"
@@ -92,8 +92,7 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
     write_settings(where, settings)
     make_private_folder(where.keys)
     for name in (_RECEIPTS, _LOG, _TAGS):
-        if not (where.keys / name).exists():
-            write_private(where.keys / name, os.urandom(SEED))
+        make_private(where.keys / name, os.urandom(SEED))
     make_kek("kek", where.keys / _KEK, read_settings(where).pkcs11)
     gateway = open_gateway(where)
     migrate(gateway.database)

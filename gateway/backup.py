@@ -52,7 +52,7 @@ from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
-from pseudonymisation.private_file import make_private_folder, read_private, write_private
+from pseudonymisation.private_file import make_private, make_private_folder, read_private
 
 _GATEWAY: Final = SQLModel.metadata  # complete once `budgets` and `shelf` are imported
 FORMAT: Final = "verzuimpoort/backup/v1"
@@ -223,8 +223,8 @@ def _put_back(archive: zipfile.ZipFile, names: Iterable[str], folder: Path) -> N
     """Files of a backup into a folder of their owner only, never over one that is there."""
     make_private_folder(folder)
     for name in names:
-        if name in archive.namelist() and not (folder / name).exists():
-            write_private(folder / name, archive.read(name))
+        if name in archive.namelist():
+            make_private(folder / name, archive.read(name))
 
 
 @contextmanager

@@ -171,10 +171,10 @@ def expire(gateway: Gateway) -> int:
     ended = to_expire({one.id: one.events for one in found}, gateway.clock())
     for consent_id in ended:
         with gateway.writing() as session:
-            session.get_one(ConsentRecord, consent_id, with_for_update=True)
+            session.get(ConsentRecord, consent_id, with_for_update=True)
             standing = standing_in(session, consent_id, gateway.clock())
             now = happened(standing.events, gateway.clock())
-            if to_expire({consent_id: standing.events}, now):  # not when it was ended in another way just now
+            if to_expire({consent_id: standing.events}, now):  # not when it was ended, or erased, by another just now
                 _store(gateway, session, standing, [Expired(at=now)], None)
     over = {one.id for one in found if one.state.closed}.union(ended)
     destroy_keys(gateway, ended=over, narrowed={one.id for one in found} - over)

@@ -17,6 +17,8 @@ from gateway.context import Gateway
 from gateway.store import Job, JobState
 
 LEASE = timedelta(seconds=30)
+_FARTHEST_LEASE = 2 * LEASE  # clocks of two workers differ a little
+_FARTHEST_DUE = timedelta(days=2)  # tomorrow, at most
 _RENEW_SECONDS = 5.0
 ATTEMPTS = 5
 PAUSE_SECONDS = 0.2
@@ -106,14 +108,19 @@ def _still_ours(claimed: Job) -> tuple[ColumnElement[bool], ...]:
 
 
 def _claim(gateway: Gateway) -> Job | None:
-    """The oldest job that is due and not leased, leased to this worker."""
+    """The oldest job that is due and not leased, leased to this worker.
+
+    What is put off or leased for longer than anything is, was so by a clock that ran ahead: it counts as due, or free.
+    """
     now = gateway.clock()
     with gateway.writing() as session:
-        free = or_(col(Job.leased_until).is_(None), col(Job.leased_until) <= now)
+        until = col(Job.leased_until)
+        free = or_(until.is_(None), until <= now, until > now + _FARTHEST_LEASE)
+        due = or_(col(Job.due_at) <= now, col(Job.due_at) > now + _FARTHEST_DUE)
         open_states = col(Job.state).in_([JobState.WAITING, JobState.LEASED])
         query = (
             select(Job)
-            .where(open_states, Job.due_at <= now, free)
+            .where(open_states, due, free)
             .order_by(col(Job.due_at), col(Job.id))
             .limit(1)
             .with_for_update(skip_locked=True)

@@ -36,7 +36,7 @@ def make_kek(name: str, file: Path, token: Pkcs11 | None, branches: int = 1) -> 
         if kek.is_empty():
             kek.create()
         kek.close()
-    elif not file.exists():
+    else:
         FileKek.create(file, branches)
 
 

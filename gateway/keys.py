@@ -79,12 +79,12 @@ def rotate(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
 def renounce(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
     """At the start of the next period after a leak: a fresh key alone, and every leaked key is destroyed, at once.
 
-    Refused while rows stand under a key that would be destroyed: a rotation that broke off is completed first. Run
-    again after a crash, it completes what it began.
+    Refused while rows stand under a key that would be destroyed: a rotation that broke off is completed first. They are
+    destroyed once the entry is kept. Run again after a crash, it completes what it began.
     """
     gateway = desk.gateway
 
-    def act(session: Session, actor: Actor, decision: Decision) -> KeyRecord | Refused:
+    def act(session: Session, actor: Actor, decision: Decision) -> tuple[KeyRecord, list[str]] | Refused:
         current = gateway.keyring.active(purpose, year)
         if current is None or current.previous is None:
             current = rotation.half_renounced(gateway.keyring, purpose, year)
@@ -93,10 +93,15 @@ def renounce(desk: Desk, purpose: str, year: str) -> Rotated | Refused:
         if current.state is KeyState.ACTIVE and _stand_under_leaked(gateway, session, current):
             return Refused("rows-left")
         gateway.append(session, _entry(Event.KEY_RETIRED, actor, current), decision)
-        return rotation.renounce(gateway.keyring, current.key_id, not_before=gateway.today)
+        fresh = rotation.renounce(gateway.keyring, current.key_id, not_before=gateway.today)
+        return fresh, gateway.keyring.links(current.key_id)[:-1]
 
-    fresh = desk.act(Action.MANAGE_KEYS, act)
-    return fresh if isinstance(fresh, Refused) else Rotated(fresh.key_id, purpose, 0)
+    renounced = desk.act(Action.MANAGE_KEYS, act)
+    if isinstance(renounced, Refused):
+        return renounced
+    fresh, leaked = renounced
+    gateway.keyring.destroy(*leaked)
+    return Rotated(fresh.key_id, purpose, 0)
 
 
 def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
@@ -172,8 +177,7 @@ def _erase_under(gateway: Gateway, session: Session, record: KeyRecord) -> int |
 
 def _with_tags(gateway: Gateway, year: str) -> set[str]:
     """Keys of a school year of which tags may stand: when one is followed, its tags go, and all that stand beside."""
-    keys = [one for one in gateway.keyring.records() if (one.purpose, one.school_year) == (SUBJECTS, year)]
-    live = {one.key_id: one.previous for one in keys if one.state in _LIVE}
+    live = {one.key_id: one.previous for one in gateway.keyring.of(SUBJECTS, year, *_LIVE)}
     current = gateway.keyring.active(SUBJECTS, year)
     if current is not None and current.previous is not None:
         return {current.key_id}

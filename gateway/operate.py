@@ -68,7 +68,7 @@ class Desk:
     ) -> Period | Refused:
         """Open a period of a table; a real one needs two operators, or the word `unsafe` in the settings.
 
-        A school year whose rows were erased gets none: it would have no keys.
+        The keys of its school year are there before it; one whose rows were erased gets neither.
         """
         contract = self.gateway.contracts.get(table)
         if contract is None or contract.table != table:
@@ -77,8 +77,9 @@ class Desk:
         fault = Fault(rule, column="code") if rule else days_fault(code, reference_date, deadline)
         if fault is not None:
             return Refused("faults-in-request", report=Report.of([fault]))
-        if self._is_over(school_year(code)):
-            return Refused("school-year-over")
+        made = self.create_keys(code)
+        if isinstance(made, Refused):
+            return made
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
             if find_period(session, table, code) is not None:
@@ -219,26 +220,31 @@ class Desk:
     def create_keys(self, period: str) -> int | Refused:
         """Make the missing keys of a period's school year, one per purpose that takes rows, one for the log.
 
-        A school year whose rows were erased gets none any more.
+        A school year whose rows were erased gets none any more. A key comes into use once its entry is kept.
         """
-        year = school_year(period)
-        if self._is_over(year):
+        gateway, year = self.gateway, school_year(period)
+        if rows_end(gateway.law.purposes, year) <= gateway.today:
             return Refused("school-year-over")
 
-        def act(session: Session, actor: Actor, decision: Decision) -> int:
+        def act(session: Session, actor: Actor, decision: Decision) -> list[str]:
             takers = [
                 purpose.id
-                for purpose in self.gateway.law.purposes.values()
+                for purpose in gateway.law.purposes.values()
                 if DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
             ]
-            missing = [name for name in (*takers, SUBJECTS) if self.gateway.keyring.active(name, year) is None]
+            missing = [name for name in (*takers, SUBJECTS) if gateway.keyring.active(name, year) is None]
             for name in missing:
-                self.gateway.keyring.open(name, year, not_before=first_day(year), not_after=last_use(year))
                 about = Object(f"key:{name}/{year}")
-                self.gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
-            return len(missing)
+                gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
+            days = {"not_before": first_day(year), "not_after": last_use(year)}
+            return [gateway.keyring.ready(name, year, **days).key_id for name in missing]
 
-        return self.act(Action.MANAGE_KEYS, act)
+        made = self.act(Action.MANAGE_KEYS, act)
+        if isinstance(made, Refused):
+            return made
+        for key_id in made:
+            gateway.keyring.activate(key_id)
+        return len(made)
 
     def issue_token(self, party: str, *, scopes: Sequence[str], expires_at: datetime) -> str | Refused:
         """Make a token for a machine of a party; it is returned once and never shown again."""
@@ -378,9 +384,6 @@ class Desk:
     def _token(self, key: str) -> str:
         """How the log names a token, or a certificate's number, which it does not say."""
         return f"token:{self.gateway.tag(b'oin', key.encode())[:16].hex() if oin_fits(key) else key}"
-
-    def _is_over(self, year: str) -> bool:
-        return rows_end(self.gateway.law.purposes, year) <= self.gateway.today
 
 
 def _faulty(rule: str) -> Refused:

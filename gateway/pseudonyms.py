@@ -128,9 +128,8 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
     make_private_folder(folder / "keys")
     make_private(folder / "keys" / "log.key", os.urandom(32))
     make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
-    if not settings.exists():
-        lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
-        write_private(settings, "".join(lines).encode())
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
+    make_private(settings, "".join(lines).encode())
     service = open_service(folder)
     try:
         open_service_year(service, school_year_on(local_day(wall_clock())))

@@ -4,16 +4,19 @@ The terms are those of the purpose files. Keys are destroyed after the rows unde
 too; rows without a key, which only an old backup brings back, go as well.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import Delete, Update, delete, union, update
 from sqlmodel import Session, col, func, select
 
 from audit import retention as log_retention
 from audit.entry import Entry, Object
+from audit.errors import ClockError
 from audit.events import Event
+from audit.proofs import logs
 from audit.subjects import erase_year
 from gateway import consents
 from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, actor_of
@@ -22,7 +25,7 @@ from gateway.identity import ABSOLUTE, Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import counts_end, rows_end
+from gateway.periods import counts_end, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.publish.asking import UNDER_WAY
 from gateway.publish.ledger import forget_answers
@@ -51,16 +54,18 @@ from gateway.store import (
     WebSession,
     table_of,
 )
+from gateway.yearly import demand_next
+from policies.days import LOCAL
 from policies.decision import Deny
 from policies.question import Action
 from policies.things import Installation
 from pseudonymisation import rotation
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
-JOB, EXPIRED = "retention", "expired"
-EVERY = timedelta(days=1)
+JOB, EXPIRED, CLOCK = "retention", "expired", "clock"
 _A_DAY = timedelta(days=1)
 _NEVER_OUT = (ReleaseState.BUILDING, ReleaseState.FAILED, ReleaseState.REJECTED)
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +80,12 @@ class Erased:
 
 
 def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
-    """Erase everything past its term.
+    """Erase everything past its term; nothing by a clock by which the log would not go on, for nothing comes back.
 
-    Steps: (1) consents whose last day has passed end, each with its key; (2) one transaction: rows, tags, counts,
-    tables, old consents, credentials, contacts, closed logs, with the entry of the run and one for each key; (3) the
-    keys of school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
+    Steps: (1) consents whose last day has passed end, each with its key; (2) one transaction, after the deliveries that
+    are being kept: rows, tags, counts, tables, old consents, credentials, contacts, closed logs, with the entry of the
+    run and one for each key, and those keys go out of use; (3) the keys of school years past their term are destroyed;
+    (4) the erased bytes leave SQLite's write-ahead log.
     """
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
@@ -87,10 +93,13 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     actor = actor_of(caller)
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+    if not _is_believed(gateway):
+        gateway.log_undone(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+        return Refused(CLOCK)
     ended = consents.expire(gateway)  # (1)
     with gateway.writing() as session:  # (2)
         take_turns(session, JOB.encode())
-        doomed = _doomed(gateway)
+        doomed = _put_away(gateway, session)
         erased = {kind: erase(gateway, session) for kind, erase in _KINDS.items()}
         gateway.append(session, Entry(event=Event.RETENTION_RUN, actor=actor), decision)
         for key in doomed:
@@ -106,14 +115,19 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
 def run_job(gateway: Gateway, _subject: str) -> None:
     """The run of the day, by the operator's own program; tomorrow's stands ready."""
     outcome = run(gateway, Identity(gateway.settings.operator, "machine"))
-    if isinstance(outcome, Refused):
+    if isinstance(outcome, Refused) and outcome.code != CLOCK:
         raise GatewayError(f"the retention run was refused: {outcome.code}")
-    schedule(gateway, after=EVERY)
+    schedule(gateway, after=_until_midnight(gateway))
 
 
 def give_up(gateway: Gateway, _subject: str) -> None:
     """A run that failed five times: the next one is due tomorrow all the same."""
-    schedule(gateway, after=EVERY)
+    schedule(gateway, after=_until_midnight(gateway))
+
+
+def _until_midnight(gateway: Gateway) -> timedelta:
+    """Until the next day begins here: that is when terms end."""
+    return datetime.combine(gateway.today + _A_DAY, time(), LOCAL) - gateway.clock()
 
 
 def schedule(gateway: Gateway, *, after: timedelta = timedelta()) -> None:
@@ -130,6 +144,30 @@ def overdue(gateway: Gateway) -> int:
     with gateway.reading() as session:
         late = _dead_keys(gateway, session)
         return session.exec(select(func.count()).where(col(Enrolment.key_id).in_(late))).one()
+
+
+def _is_believed(gateway: Gateway) -> bool:
+    """Whether the log goes on by this clock: this day is of its school year or of the next one."""
+    with gateway.reading() as session:
+        chain = logs(session.connection())
+    try:
+        if chain:
+            demand_next(chain[-1].origin, school_year_on(gateway.today))
+    except ClockError as error:
+        _logger.error("nothing is erased: %s", error)  # noqa: TRY400  its message says all
+        return False
+    return True
+
+
+def _put_away(gateway: Gateway, session: Session) -> list[KeyRecord]:
+    """Keys past their term, out of use once the deliveries under them are kept: no other is kept before they end."""
+    for year in sorted({key.school_year or "" for key in _doomed(gateway)}):
+        hold_year(session, year)
+    doomed = _doomed(gateway)
+    for key in doomed:
+        if key.state is KeyState.ACTIVE:
+            gateway.keyring.retire(key.key_id)
+    return doomed
 
 
 def _doomed(gateway: Gateway) -> list[KeyRecord]:

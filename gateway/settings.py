@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.messages import MendableError
 from policies.purpose import InForce
 from policies.release import Method, Sector
-from pseudonymisation.private_file import write_private
+from pseudonymisation.private_file import make_private
 
 DATA_VARIABLE = "VERZUIMPOORT_DATA"
 DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
@@ -211,8 +211,6 @@ def read_settings(where: Home) -> Settings:
 
 def write_settings(where: Home, settings: Settings) -> None:
     """Write `gateway.toml` for a new deployment; one that exists is left alone."""
-    if where.settings_file.exists():
-        return
     apart = {"in_force", "openid", "pkcs11"}
     lines = [f"{name} = {_toml(value)}" for name, value in settings.model_dump(exclude=apart).items()]
     for name, part in (("openid", settings.openid), ("pkcs11", settings.pkcs11)):
@@ -222,7 +220,7 @@ def write_settings(where: Home, settings: Settings) -> None:
         lines += ["", "[[in_force]]"]
         lines += [f"{name} = {_toml(value)}" for name, value in word.model_dump().items()]
     where.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(where.settings_file, ("\n".join(lines) + "\n").encode())
+    make_private(where.settings_file, ("\n".join(lines) + "\n").encode())
 
 
 def _with_place(openid: OpenId | None, folder: Path) -> OpenId | None:

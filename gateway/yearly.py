@@ -56,7 +56,7 @@ class YearlyLog:
         if chain and f"{chain[-1].origin}/".startswith(f"{origin}/"):
             return self._sequencer(chain[-1].origin)
         if chain:
-            _demand_next(chain[-1].origin, year)
+            demand_next(chain[-1].origin, year)
             self._finish(chain[-1], unsigned=unsigned)
         return self._sequencer(self._unused(origin) if origin in {log.origin for log in chain} else origin)
 
@@ -116,7 +116,7 @@ class YearlyLog:
         return school_year_on(datetime.fromtimestamp(self.log.clock() / 1000, UTC).astimezone(LOCAL).date())
 
 
-def _demand_next(origin: str, year: str) -> None:
+def demand_next(origin: str, year: str) -> None:
     """Refuse to go from a log to one of an earlier year, or past a whole year: more likely the clock is wrong.
 
     Raises:

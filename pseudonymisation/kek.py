@@ -17,7 +17,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pseudonymisation.errors import KeyringError
-from pseudonymisation.private_file import make_private_folder, read_private, replace_shredding, write_private
+from pseudonymisation.private_file import (
+    make_private,
+    make_private_folder,
+    read_private,
+    replace_shredding,
+    write_private,
+)
 from pseudonymisation.text64 import from_text, to_text
 
 NONCE = 12
@@ -84,15 +90,9 @@ class FileKek:
 
     @classmethod
     def create(cls, path: Path, branches: int = 1) -> Self:
-        """A new file with a random KEK for each branch.
-
-        Raises:
-            KeyringError: the file exists: overwriting it would make every key unreadable.
-        """
-        if path.exists():
-            raise KeyringError("kek-exists", path=path)
+        """A file with a random KEK for each branch; one that is there stays, for every key hangs on it."""
         make_private_folder(path.parent)
-        write_private(path, _dump(map(_fresh, range(branches))))
+        make_private(path, _dump(map(_fresh, range(branches))))
         return cls(path)
 
     def wrap(self, secret: bytes, aad: bytes) -> tuple[str, bytes]:

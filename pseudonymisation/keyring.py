@@ -123,12 +123,15 @@ class Keyring:
         path = self._folder / f"{key_id}.json"
         return _read(path) if path.exists() else None
 
+    def of(self, purpose: str, school_year: str | None, *states: KeyState) -> Iterator[KeyRecord]:
+        """Every key there is or was of a purpose and school year, by key id; in these states, if any are given."""
+        for record in self._load().values():
+            if (record.purpose, record.school_year) == (purpose, school_year) and record.state in (states or KeyState):
+                yield record
+
     def active(self, purpose: str, school_year: str | None) -> KeyRecord | None:
         """The one key in use for a purpose and school year, or None."""
-        for record in self._load().values():
-            if (record.purpose, record.school_year, record.state) == (purpose, school_year, KeyState.ACTIVE):
-                return record
-        return None
+        return next(self.of(purpose, school_year, KeyState.ACTIVE), None)
 
     def secret(self, key_id: str) -> bytes:
         """The 32 bytes of a key.
@@ -183,6 +186,11 @@ class Keyring:
             if previous is not None:
                 self._known(previous)
             return self._made(KeyState.PRE_ACTIVE, purpose, school_year, (not_before, not_after), previous)
+
+    def ready(self, purpose: str, school_year: str | None, *, not_before: date, not_after: date) -> KeyRecord:
+        """A key to bring into use that follows no other: one that was made and never used, else a new one."""
+        waiting = (one for one in self.of(purpose, school_year, KeyState.PRE_ACTIVE) if one.previous is None)
+        return next(waiting, None) or self.create(purpose, school_year, not_before=not_before, not_after=not_after)
 
     def open(self, purpose: str, school_year: str | None, *, not_before: date, not_after: date) -> KeyRecord:
         """The active key of a purpose and school year; a new one, active at once, if there is none."""

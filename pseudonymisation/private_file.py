@@ -7,7 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 from pseudonymisation.errors import KeyringError
@@ -16,7 +16,7 @@ FILE_MODE = 0o600
 FOLDER_MODE = 0o700
 _KNOWS_MODES = os.name == "posix"
 _WIDER = 0o077
-_place = os.link if _KNOWS_MODES else os.rename  # neither replaces; Windows has disks without links
+_link = os.link if _KNOWS_MODES else os.rename  # neither replaces
 _BINARY = getattr(os, "O_BINARY", 0)  # on Windows a descriptor is in text mode otherwise, and changes line ends
 
 
@@ -64,8 +64,7 @@ def make_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            _place(name, path)
+        _place(name, path)
     finally:
         Path(name).unlink(missing_ok=True)
     if _KNOWS_MODES:
@@ -110,6 +109,17 @@ def replace_shredding(contents: Mapping[Path, bytes]) -> None:
             old.flush()
         for old in before:
             os.fsync(old.fileno())
+
+
+def _place(name: str, path: Path) -> None:
+    """Give a file another name where none has it; without links, of two in the same moment the later one stays."""
+    try:
+        _link(name, path)
+    except FileExistsError:
+        return
+    except OSError:  # a disk without hard links
+        if not path.exists():
+            Path(name).rename(path)
 
 
 def _refuse_wider(status: os.stat_result, path: Path, wanted: str) -> None:

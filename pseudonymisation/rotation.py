@@ -8,8 +8,8 @@
    `half_succeeded` finds the key to name again when that broke off;
 2. `rekey`, in one transaction with its audit entry: every pid under the leaked key becomes one under the new key.
    A delivery that was under way in step 1 must not commit under the leaked key later: whoever stores it looks again;
-3. `renounce`, at the start of the next period: a fresh key alone, and the leaked ones are destroyed; `half_renounced`
-   finds the key to name again when that broke off.
+3. `renounce`, at the start of the next period: a fresh key alone. Once that is logged the leaked ones are destroyed
+   (`Keyring.links`, `Keyring.destroy`); `half_renounced` finds the key to name again when that broke off.
 
 **At the end of the retention** `erase` removes the rows and `Keyring.destroy` the key, in this order. After a restore
 `keyless` names the key ids whose rows came back without a key; `erase` removes those too.
@@ -70,16 +70,15 @@ def succeed(keyring: Keyring, leaked: str) -> KeyRecord:
 
 def half_succeeded(keyring: Keyring, purpose: str, school_year: str) -> KeyRecord | None:
     """The leaked key to `succeed` once more, because that broke off: out of use, and its successor not yet in use."""
-    for record in keyring.records():
-        if (record.purpose, record.school_year, record.state) == (purpose, school_year, KeyState.PRE_ACTIVE):
-            leaked = keyring.record(record.previous or "")
-            if leaked is not None and leaked.state is KeyState.DECRYPT_ONLY:
-                return leaked
+    for record in keyring.of(purpose, school_year, KeyState.PRE_ACTIVE):
+        leaked = keyring.record(record.previous or "")
+        if leaked is not None and leaked.state is KeyState.DECRYPT_ONLY:
+            return leaked
     return None
 
 
 def renounce(keyring: Keyring, active: str, *, not_before: date) -> KeyRecord:
-    """A fresh key alone from the next period on; every leaked key that the active one re-keyed is destroyed.
+    """A fresh key alone from the next period on; no active key passes through the leaked ones any more.
 
     Args:
         keyring: the gateway's.
@@ -94,9 +93,8 @@ def renounce(keyring: Keyring, active: str, *, not_before: date) -> KeyRecord:
         raise KeyringError("follows-none", key=active)
     current = keyring.active(record.purpose, record.school_year)
     if current is None or current.key_id == active:
-        made = keyring.create(record.purpose, record.school_year, not_before=not_before, not_after=record.not_after)
+        made = keyring.ready(record.purpose, record.school_year, not_before=not_before, not_after=record.not_after)
         current = keyring.activate(made.key_id)
-    keyring.destroy(*_ancestors(keyring, record))
     return current
 
 
@@ -104,11 +102,10 @@ def half_renounced(keyring: Keyring, purpose: str, school_year: str) -> KeyRecor
     """The key to `renounce` once more, because that broke off: out of use, and a leaked key before it still opens."""
     records = {record.key_id: record for record in keyring.records()}
     followed = {record.previous for record in records.values()}
-    for record in records.values():
-        if (record.purpose, record.school_year, record.state) == (purpose, school_year, KeyState.DECRYPT_ONLY):
-            leaked = [] if record.key_id in followed else _ancestors(keyring, record)
-            if any(records[one].state is not KeyState.DESTROYED for one in leaked if one in records):
-                return record
+    for record in keyring.of(purpose, school_year, KeyState.DECRYPT_ONLY):
+        leaked = [] if record.key_id in followed else keyring.links(record.key_id)[:-1]
+        if any(records[one].state is not KeyState.DESTROYED for one in leaked):
+            return record
     return None
 
 
@@ -196,17 +193,6 @@ def keyless(connection: Connection, table: Table, keyring: Keyring) -> list[str]
     found = connection.execute(select(table.c.key_id).distinct()).scalars()
     records = {record.key_id: record for record in keyring.records()}
     return sorted(one for one in found if one not in records or records[one].state is KeyState.DESTROYED)
-
-
-def _ancestors(keyring: Keyring, record: KeyRecord) -> list[str]:
-    found = []
-    while record.previous is not None:
-        found.append(record.previous)
-        previous = keyring.record(record.previous)
-        if previous is None:
-            break
-        record = previous
-    return found
 
 
 def _ambiguous(pairs: Sequence[tuple[bytes, bytes]]) -> int | None:

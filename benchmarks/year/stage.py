@@ -83,7 +83,6 @@ def prepare(home: Home, region: Region, *, processes: int) -> Stage:
     for number in range(1, 5):
         dates = {"reference_date": gateway.today, "deadline": gateway.today + timedelta(days=14)}
         must(stage.desk.open_period(COUNTS, stage.period(number), **dates, exercise=False))
-    must(stage.desk.create_keys(stage.period(1)))
     stage.tokens.update(_tokens(stage, (site.code for site in region.sites), "site"))
     stage.tokens.update(_tokens(stage, stage.recipients, "recipient"))
     stage.tokens.update(_tokens(stage, [CARE], "care"))

@@ -126,7 +126,6 @@ def period_open(
         collection, code, reference_date=reference_date.date(), deadline=deadline.date(), exercise=exercise
     )
     done(opened, lang)
-    done(at.create_keys(code), lang)
     with at.gateway.reading() as session:
         sites = len(sites_on(session, reference_date.date()))
     say(text("cli", "period-opened", language(lang), period=code, sites=str(sites), day=f"{reference_date:%Y-%m-%d}"))

@@ -72,7 +72,6 @@ def open_the_period(gateway: Gateway, region: Region, key_document: bytes) -> st
             exercise=True,
         )
     )
-    must(desk.create_keys(period))
     must(pin_service_keys(desk, key_document))
     return period
 

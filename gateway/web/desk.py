@@ -61,12 +61,9 @@ def open_period(request: Request, who: Visitor, form: Form) -> Response:
     opened = desk.open_period(
         form["table"], form["code"], reference_date=counted, deadline=ends, exercise=form["exercise"] == "yes"
     )
-    if isinstance(opened, Refused):
-        if opened.report is not None:
-            return _home(request, who, form.values, opened.report.faults[0])
-        return refusal(request, who, opened)
-    made = desk.create_keys(opened.code)
-    return then(request, who, made, f"/operator/periods/{form['table']}/{form['code']}")
+    if isinstance(opened, Refused) and opened.report is not None:
+        return _home(request, who, form.values, opened.report.faults[0])
+    return then(request, who, opened, f"/operator/periods/{form['table']}/{form['code']}")
 
 
 def period(request: Request, who: Visitor) -> Response:

@@ -101,7 +101,6 @@ def build_world(
     must(register_agreements(world.desk, [site.code for site in world.region.sites], began))
     dates = {"reference_date": day - COUNTED, "deadline": day + LEFT}
     must(world.desk.open_period(TABLE, world.period, **dates, exercise=True))
-    must(world.desk.create_keys(world.period))
     return world
 
 

@@ -1,11 +1,12 @@
 """Deliveries of records in a small deployment, and what the database and the log then hold."""
 
 import dataclasses
+import errno
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlmodel import select
 
@@ -59,6 +60,18 @@ def _impatient(connection: DBAPIConnection, _record: object) -> None:
     cursor.execute("SET lock_timeout = '100ms'")
     cursor.close()
     connection.commit()
+
+
+@contextmanager
+def full_disk(world: World) -> Iterator[None]:
+    """No transaction of this deployment commits."""
+
+    def full(_: Connection) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    event.listen(world.gateway.database, "commit", full)
+    yield
+    event.remove(world.gateway.database, "commit", full)
 
 
 def events(world: World) -> list[str]:

@@ -2,9 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict as ReceiptVerdict
 from audit.receipt import verify_receipt
 from audit.schema import PENDING
+from gateway import consents
 from gateway.app import open_gateway
 from gateway.backup import backup, restore
 from gateway.consented import IllnessHours, Opened, Sent, proven, read_all, send
@@ -37,7 +39,7 @@ from gateway.oversight import policy_text
 from gateway.retention import Erased, run
 from gateway.settings import Home
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentRecord, Receipt
-from policies.consent import EVENTS, AgeGroup, Confirmed, Giver, Narrowed, Signature, Terms, Withdrawn
+from policies.consent import EVENTS, AgeGroup, Confirmed, Event, Giver, Narrowed, Signature, Terms, Withdrawn
 from policies.consent import Refused as SaidNo
 from policies.decision import Deny
 from policies.parties import Kind
@@ -388,6 +390,28 @@ def test_of_what_was_never_given_the_log_alone_keeps_the_moment(world: World, an
         left = [*session.exec(select(ConsentRecord)), *session.exec(select(ConsentEvent))]
     assert left == []
     assert ("consent.refused" if answered else "consent.expired") in events(world)
+
+
+def test_of_two_runs_at_once_neither_fails_on_an_unanswered_question(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one run was about to end the other ended and erased meanwhile."""
+    care(world)
+    for _ in range(2):
+        assert isinstance(ask(world.gateway, world.site(0), terms(last_day=date(2026, 11, 20))), Standing)
+    later, real, runs = world.at(NOW + timedelta(days=19)).gateway, consents.to_expire, [1]
+    operator = Identity(later.settings.operator, "machine")
+
+    def overtaken(histories: Mapping[str, Sequence[Event]], at: datetime) -> list[str]:
+        found = real(histories, at)
+        if runs:
+            runs.pop()
+            assert isinstance(run(later, operator), Erased)
+        return found
+
+    monkeypatch.setattr(consents, "to_expire", overtaken)
+    assert isinstance(run(later, operator), Erased)
+    assert events(world).count("consent.expired") == 2
 
 
 def test_a_pupil_who_confirms_stands_on_the_receipt(world: World) -> None:

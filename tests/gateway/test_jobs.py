@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlmodel import select
 
 from gateway.context import Gateway
@@ -73,6 +74,14 @@ def test_a_job_of_a_dead_worker_is_taken_over(world: World) -> None:
     tries = Tries(0)
     assert run_one(later, tries.work())
     assert (tries.done, job(world).state) == (1, "done")
+
+
+@pytest.mark.parametrize(("ahead", "is_free"), [(timedelta(seconds=20), False), (timedelta(days=200), True)])
+def test_a_lease_of_the_far_future_is_none(world: World, ahead: timedelta, is_free: bool) -> None:
+    """A worker whose clock ran ahead died: its lease does not last as long; that of one a little ahead holds."""
+    queued(world)
+    assert _claim(replace(world.gateway, clock=lambda: NOW + ahead)) is not None
+    assert run_one(world.gateway, Tries(0).work()) is is_free
 
 
 def test_a_job_that_kills_its_workers_fails_for_good(world: World) -> None:

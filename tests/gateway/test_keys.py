@@ -19,7 +19,7 @@ from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
 from .conftest import PERIOD, World
-from .records import delivered, elsewhere, events, rows, sent
+from .records import delivered, elsewhere, events, full_disk, rows, sent
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
 
@@ -210,6 +210,20 @@ def test_renouncing_that_broke_off_is_completed(world: World, monkeypatch: pytes
     with pytest.raises(KeyringError):
         world.gateway.keyring.secret(leaked.key_id)
     assert renounce(world.desk, PURPOSE, YEAR) == Refused("unknown-key")
+
+
+def test_a_commit_that_fails_leaves_no_key_renounced_without_entry(world: World) -> None:
+    """The leaked key opens until the entry is kept; run again, there is one, and it opens no more."""
+    leaked = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert leaked is not None
+    rotated(world)
+    with full_disk(world), pytest.raises(OSError, match="no space"):
+        renounce(world.desk, PURPOSE, YEAR)
+    assert world.gateway.keyring.secret(leaked.key_id)
+    assert isinstance(renounce(world.desk, PURPOSE, YEAR), Rotated)
+    assert events(world)[-1] == "key.retired"
+    with pytest.raises(KeyringError):
+        world.gateway.keyring.secret(leaked.key_id)
 
 
 def test_without_a_leak_there_is_nothing_to_renounce(world: World) -> None:

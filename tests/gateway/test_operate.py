@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from audit.schema import PENDING
 from gateway.app import first_links
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
@@ -24,14 +23,9 @@ from policies.decision import Deny
 from pseudonymisation.keyring import KeyState
 
 from .conftest import NOW, PERIOD, TABLE, World
+from .records import events, full_disk
 
 DAYS = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 11, 30)}
-
-
-def events(world: World) -> list[str]:
-    with world.gateway.reading() as session:
-        rows = session.connection().execute(select(PENDING).order_by(PENDING.c.id)).all()
-    return [json.loads(row.data)["event"] for row in rows]
 
 
 def rules(outcome: object) -> set[str]:
@@ -175,6 +169,26 @@ def test_keys_are_made_once(world: World) -> None:
     key = world.gateway.keyring.active("counting-for-school", "2027-2028")
     assert key is not None
     assert key.state is KeyState.ACTIVE
+
+
+def test_a_key_whose_entry_failed_is_logged_when_it_is_made_again(world: World) -> None:
+    """No key comes into use before its entry is kept, and what broke off leaves no second key."""
+    with full_disk(world), pytest.raises(OSError, match="no space"):
+        world.desk.create_keys("2027-2028-1")
+    assert world.gateway.keyring.active("counting-for-school", "2027-2028") is None
+    assert world.desk.create_keys("2027-2028-1") == 2
+    assert events(world)[-2:] == ["key.created", "key.created"]
+    assert len([key for key in world.gateway.keyring.records() if key.school_year == "2027-2028"]) == 2
+
+
+def test_opening_that_broke_off_is_completed_by_the_same_command(world: World) -> None:
+    """Keys are made before the period: where they cannot be, there is none, and the same act makes both."""
+    days = {"reference_date": date(2027, 10, 1), "deadline": date(2027, 11, 1)}
+    with full_disk(world), pytest.raises(OSError, match="no space"):
+        world.desk.open_period(TABLE, "2027-2028-1", exercise=True, **days)
+    must(world.desk.open_period(TABLE, "2027-2028-1", exercise=True, **days))
+    assert world.gateway.keyring.active("counting-for-school", "2027-2028") is not None
+    assert events(world)[-3:] == ["key.created", "key.created", "period.opened"]
 
 
 def test_a_wrong_list_changes_nothing(world: World) -> None:

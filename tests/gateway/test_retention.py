@@ -1,22 +1,25 @@
 """The retention run: what goes, when, that nothing goes a day early, and that backups die with the keys."""
 
 import shutil
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 from sqlmodel import select
 
 from audit.schema import SUBJECT
 from gateway import consents, retention
 from gateway.context import Gateway
+from gateway.database import UNAVAILABLE
 from gateway.deliveries import Seen, confirm
 from gateway.demo.people import must
 from gateway.formats.write import Format
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import run_one
 from gateway.outcome import Refused
+from gateway.prepared import Prepared
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
@@ -49,7 +52,7 @@ from pseudonymisation.pseudonym import pids
 from . import noisy_release
 from .conftest import NOW, PERIOD, TABLE, World
 from .noisy_release import person
-from .records import delivered, events, rows
+from .records import delivered, elsewhere, events, rows, sent
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
 LAST_DAY = datetime(2027, 8, 30, 10, tzinfo=UTC)  # 31 July and 30 days
@@ -206,19 +209,102 @@ def test_late_rows_are_refused_and_late_counts_are_not(world: World, is_erased: 
     assert isinstance(receive(later.gateway, world.site(0), counts), Received)
 
 
+@pytest.mark.parametrize("moment", ["being kept", "after the run"])
+def test_a_delivery_across_the_end_of_a_term_is_erased_or_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Checked on the last day: the run waits for one that is being kept, and none comes before the end of the keys."""
+    eve, over, keep, end = world.at(LAST_DAY), world.at(OVER), Prepared.store, Keyring.destroy
+    told: list[object] = []
+
+    def erasing(made: Prepared, connection: Connection) -> None:
+        with pytest.raises(UNAVAILABLE):
+            run(other.gateway, machine(over))
+        keep(made, connection)
+
+    def ending(keyring: Keyring, *key_ids: str) -> None:
+        told.append(sent(eve))
+        end(keyring, *key_ids)
+
+    if moment == "being kept":
+        with monkeypatch.context() as patch, elsewhere(over) as other:
+            patch.setattr("gateway.database.BUSY_SECONDS", 0)
+            patch.setattr(Prepared, "store", erasing)
+            assert isinstance(sent(eve), Received)
+    else:
+        monkeypatch.setattr(Keyring, "destroy", ending)
+    erased(over)
+    assert told == ([Refused("key-missing")] if moment == "after the run" else [])
+    assert (rows(world), overdue(over.gateway)) == ([], 0)
+
+
+def due(world: World) -> Collection[datetime]:
+    """When the runs that wait are due."""
+    with world.gateway.reading() as session:
+        waiting = select(Job.due_at).where(Job.kind == retention.JOB, Job.state == JobState.WAITING)
+        return session.exec(waiting).all()
+
+
 def test_the_worker_erases_by_itself_every_day(world: World) -> None:
-    """A run stands ready once, is done by the worker, and the next one is due a day later."""
+    """A run stands ready once, is done by the worker, and the next one stands ready."""
     delivered(world)
     later = world.at(OVER)
     for _ in range(2):
         retention.schedule(later.gateway)
     assert run_one(later.gateway, WORK)
     assert rows(world) == []
+    assert len(due(world)) == 1
     with world.gateway.reading() as session:
-        jobs = session.exec(select(Job).where(Job.kind == retention.JOB)).all()
-    waiting = [job for job in jobs if job.state == JobState.WAITING]
-    assert [job.due_at for job in waiting] == [OVER + timedelta(days=1)]
-    assert len(jobs) == 2
+        assert len(session.exec(select(Job).where(Job.kind == retention.JOB)).all()) == 2
+
+
+@pytest.mark.parametrize(
+    ("ran", "next_one"),
+    [
+        (datetime(2027, 8, 30, 20, tzinfo=UTC), datetime(2027, 8, 30, 22, tzinfo=UTC)),
+        (datetime(2027, 8, 30, 22, tzinfo=UTC), datetime(2027, 8, 31, 22, tzinfo=UTC)),
+        (datetime(2027, 10, 30, 22, 30, tzinfo=UTC), datetime(2027, 10, 31, 23, tzinfo=UTC)),  # a day of 25 hours
+    ],
+)
+def test_the_run_of_the_day_is_at_its_beginning(world: World, ran: datetime, next_one: datetime) -> None:
+    """Terms end at midnight in Amsterdam, and then the next run is due, whenever the one before it was."""
+    at = world.at(ran)
+    retention.schedule(at.gateway)
+    assert run_one(at.gateway, WORK)
+    assert due(world) == [next_one]
+
+
+AHEAD = timedelta(days=3 * 365)
+
+
+def test_a_clock_that_ran_ahead_erases_nothing(world: World) -> None:
+    """By a clock by which the log would sign nothing no row and no key ends; the attempt is an entry, not a failure."""
+    delivered(world)
+    world.sequence()
+    many, ahead = len(rows(world)), world.at(NOW + AHEAD)
+    assert run(ahead.gateway, machine(ahead)) == Refused("clock")
+    assert events(world)[-1] == "request.refused"
+    retention.schedule(ahead.gateway)
+    assert run_one(ahead.gateway, WORK)
+    assert len(due(world)) == 1
+    assert len(rows(world)) == many
+    assert world.gateway.keyring.active(PURPOSE, YEAR) is not None
+
+
+def test_a_worker_that_was_away_all_summer_erases_when_it_is_back(world: World) -> None:
+    """The log is of the year before, for nobody turned it: that is no reason to keep anything."""
+    delivered(world)
+    world.sequence()
+    assert erased(world.at(datetime(2027, 10, 1, tzinfo=UTC)))["keys"] == 2
+
+
+def test_after_a_clock_ran_ahead_the_run_is_of_tomorrow(world: World) -> None:
+    """A run that such a clock put off to next year is done at once, and the one after it on the next day."""
+    retention.schedule(world.gateway)
+    for clock in (NOW + AHEAD, NOW):
+        assert run_one(world.at(clock).gateway, WORK)
+    assert not run_one(world.gateway, WORK)
+    assert due(world) == [datetime(2026, 11, 2, 23, tzinfo=UTC)]
 
 
 def test_a_worker_that_starts_beside_a_run_begins_no_other(world: World) -> None:

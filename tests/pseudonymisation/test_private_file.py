@@ -1,5 +1,6 @@
 """Files of the owner alone: replaced whole, read whole, overwritten when they held a key."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,18 @@ def test_of_two_that_make_a_file_at_once_one_stays(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(private_file, "_place", place)
     for _ in range(2):
         make_private(path, b"second")
+    assert [(one.name, read_private(one)) for one in tmp_path.iterdir()] == [("key", b"first")]
+
+
+def test_a_file_is_made_whole_on_a_disk_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no file can have two names it is made all the same, once, and nothing is left beside it."""
+
+    def no_links(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(private_file, "_link", no_links)
+    for data in (b"first", b"second"):
+        make_private(tmp_path / "key", data)
     assert [(one.name, read_private(one)) for one in tmp_path.iterdir()] == [("key", b"first")]
 
 

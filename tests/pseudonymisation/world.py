@@ -102,7 +102,7 @@ class World:
     def keyring(self) -> Keyring:
         """The service's keys, with one for the school year."""
         kek = self.folder / "kek" / "kek.json"
-        keyring = Keyring(self.folder / "keys", FileKek(kek) if kek.exists() else FileKek.create(kek))
+        keyring = Keyring(self.folder / "keys", FileKek.create(kek))
         open_year(keyring, YEAR, not_before=date(2026, 8, 1), not_after=date(2027, 9, 1))
         return keyring
 
