@@ -16,7 +16,7 @@ from gateway.context import Gateway, actor_of
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused, Report
-from gateway.periods import find_period, keep_open, rows_end, school_year, takes
+from gateway.periods import counts_end, find_period, keep_open, rows_end, school_year, takes
 from gateway.prepared import Prepared, prepare
 from gateway.records import Expected, Parsed, parse
 from gateway.records.expected import Cell
@@ -176,6 +176,13 @@ def rows_are_over(gateway: Gateway, matter: Matter) -> bool:
 
 
 def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
+def _past_term(gateway: Gateway, matter: Matter) -> Refused | None:
+    """The refusal of what may not be there any more: rows of this school year, or counts of this period."""
+    if rows_are_over(gateway, matter):
+        return Refused("rows-erased")
+    return Refused("counts-erased") if counts_end(gateway.law.purposes, matter.period) <= gateway.today else None
+
+
     """Log a refusal of the law and say what the caller may know of it."""
     entry = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
     refused = gateway.refuse(entry, decision)
@@ -190,7 +197,7 @@ def receive(
 ) -> Received | Checked | Refused:
     """Receive a file, or check it without storing it.
 
-    Steps: (1) look up what it is about; (2) ask the law, refuse rows past their term; (3) read the file, all faults at
+    Steps: (1) look up what it is about; (2) ask the law, refuse what is past its term; (3) read the file, all faults at
     once; (4) a dry run ends here; (5) in one transaction, with a credential that is still good: same key or same bytes
     as before end in the receipt of before, else in a new version with its counts, rows, receipt and audit entry.
 
@@ -206,7 +213,7 @@ def receive(
     decision = decide_on(gateway, matter, Action.CHECK if dry_run else Action.SUBMIT)  # (2)
     if isinstance(decision, Deny):
         return refuse(gateway, matter, decision)
-    if rows_are_over(gateway, matter):
+    if (over := _past_term(gateway, matter)) is not None:
         gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
         return Refused("rows-erased")
     parsed = parse(upload.body, _expected(matter))  # (3)
@@ -243,7 +250,7 @@ def _store(
     def store(session: Session) -> Received | Refused | None:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
-        return _Storing(gateway, session, matter, decision, upload, made, tag).store()
+        return _past_term(gateway, matter) or _Storing(gateway, session, matter, decision, upload, made, tag).store()
 
     return gateway.together(store)  # (5)
 
