@@ -12,6 +12,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway.context import OPERATION, Gateway, actor_of
 from gateway.database import take_turns
+from gateway.delivered import asks
 from gateway.identity import (
     SCOPES,
     Identity,
@@ -123,9 +124,8 @@ class Desk:
             period = find_period(session, table, code)
             if period is None or period.id is None:
                 return Refused("unknown-period")
-            party = session.get(Party, site)
-            if party is None or party.kind != Kind.SITE:
-                return Refused("unknown-party")
+            if not asks(session, period, site):  # it could send nothing, and every build would wait for it
+                return Refused("site-not-asked")
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
                 return Refused("counts-erased")
             session.add(Reopening(period_id=period.id, site=site))

@@ -14,7 +14,7 @@ from audit.receipt import issue
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
 from gateway.database import take_turns
-from gateway.identity import Identity, caller_of, still_good
+from gateway.identity import Identity, sender_of, still_good
 from gateway.outcome import Refused, Report
 from gateway.periods import counts_end, find_period, keep_open, rows_end, school_year, takes
 from gateway.prepared import Prepared, prepare
@@ -128,8 +128,9 @@ def look_up(
     found = find_period(session, contract.table, period)
     if found is None:
         return Refused("unknown-period")
-    caller = caller_of(session, identity, gateway.today, on_behalf_of=site, collection=contract.collection.id)
-    facts = site_facts(session, site, found.reference_date)
+    day, about = found.reference_date, contract.collection.id
+    caller = sender_of(session, identity, gateway.today, site=site, reference_date=day, collection=about)
+    facts = site_facts(session, site, day)
     thing = Delivery(
         party=site if facts else "",
         sector=facts.sector if facts else "",
@@ -175,7 +176,6 @@ def rows_are_over(gateway: Gateway, matter: Matter) -> bool:
     return rows_end(gateway.law.purposes, school_year(matter.period.code)) <= gateway.today
 
 
-def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
 def _past_term(gateway: Gateway, matter: Matter) -> Refused | None:
     """The refusal of what may not be there any more: rows of this school year, or counts of this period."""
     if rows_are_over(gateway, matter):
@@ -183,6 +183,7 @@ def _past_term(gateway: Gateway, matter: Matter) -> Refused | None:
     return Refused("counts-erased") if counts_end(gateway.law.purposes, matter.period) <= gateway.today else None
 
 
+def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
     """Log a refusal of the law and say what the caller may know of it."""
     entry = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
     refused = gateway.refuse(entry, decision)
@@ -215,7 +216,7 @@ def receive(
         return refuse(gateway, matter, decision)
     if (over := _past_term(gateway, matter)) is not None:
         gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
-        return Refused("rows-erased")
+        return over
     parsed = parse(upload.body, _expected(matter))  # (3)
     if isinstance(parsed, Report):
         _log_faults(gateway, matter, decision, parsed)

@@ -40,7 +40,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A party as the register knows it at the moment of asking.
+    """A party as the register knows it at the moment of asking; whose delivery it is about, on its reference date.
 
     Attributes:
         code: its code, `00AB00`, `GM0344`, `PO2505`, `ORG-…`.
