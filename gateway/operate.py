@@ -137,7 +137,8 @@ class Desk:
 
     def add_party(self, code: str, kind: str, name: str) -> bool | Refused:
         """Register a party that is not a site; False when it was there already."""
-        fault = party_fault(code, kind) or (None if name_fits(name) else "PARTY-NAME")
+        of_code = "PARTY-SITE" if kind == Kind.SITE else party_fault(code, kind)
+        fault = of_code or (None if name_fits(name) else "PARTY-NAME")
         if fault is not None:
             return _faulty(fault)
 

@@ -13,7 +13,7 @@ from gateway.app import first_links
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import Identity, link_is_open, open_session
-from gateway.messages import LANGUAGES, rule_text
+from gateway.messages import LANGUAGES, catalogue, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.publish.deciding import review
