@@ -130,6 +130,8 @@ def _store(
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         hold_pids(session, year)
+        versions = own.order_by(col(Submission.period_id), col(Submission.version).desc())  # as a confirmation does
+        session.execute(versions.with_for_update(of=table_of(Submission))).all()
         current = gateway.keyring.active(domain.purpose, year)
         if current is None or current.key_id not in made:
             return Refused("busy", retry_after=1)

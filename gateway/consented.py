@@ -19,6 +19,7 @@ from audit.receipt import NONCE_BYTES, commit, issue
 from gateway.consent_keys import decrypted, encrypted
 from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, standings, undone
 from gateway.context import Gateway
+from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Refused
 from gateway.publish import handing
@@ -109,6 +110,7 @@ def _keep(  # noqa: PLR0917  one act, split where its transaction begins
         row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
         if standing_in(session, consent_id, gateway.clock()).state != standing.state:
             return Refused("not-current")
+        take_turns(session, record_id.encode())  # a site may use one key under two consents at once
         before = session.get(ConsentedHealth, record_id)
         if before is not None:
             same = (before.consent_id, before.reference) == (consent_id, reference)

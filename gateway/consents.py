@@ -110,7 +110,7 @@ def ask(
         if isinstance(made, Standing) or made.code != "not-current":
             return made
         before = load(gateway, fresh.id)  # asked at the same moment
-    if [event.model_copy(update={"at": now}) for event in before.events[: len(new)]] != new:
+    if [event.model_copy(update={"at": now}) for event in before.events if event.at == before.events[0].at] != new:
         return Refused("idempotency-conflict")
     seen = read(gateway, identity, before.id)
     return seen if isinstance(seen, Refused) else replace(seen, asked_again=True)

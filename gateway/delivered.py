@@ -6,16 +6,24 @@ from sqlalchemy import ColumnElement, select
 from sqlmodel import Session, col
 
 from gateway.records.expected import Cell
-from gateway.register import sites_on
+from gateway.register import holding_on, site_facts, sites_on
 from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
 
 COUNTRY = "NL"
 LEVELS = ("site", "gemeente", "swv", "country")
 
 
+def asks(session: Session, period: Period, site: str) -> bool:
+    """Whether a period asks a site to deliver: on its reference date it was in the register, and funded."""
+    facts = site_facts(session, site, period.reference_date)
+    return facts is not None and facts.funded
+
+
 def counted(session: Session, period: Period) -> list[str]:
-    """The submissions that count now: the confirmed one of each site."""
-    return list(session.execute(select(col(Submission.id)).where(_confirmed(period))).scalars())
+    """The submissions that count now: the confirmed one of each site that is asked to deliver."""
+    asked = select(col(SiteFacts.site)).where(holding_on(period.reference_date, model=SiteFacts), col(SiteFacts.funded))
+    found = select(col(Submission.id)).where(_confirmed(period), col(Submission.site).in_(asked))
+    return list(session.execute(found).scalars())
 
 
 def delivered_sectors(session: Session, period: Period) -> list[str]:

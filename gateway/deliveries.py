@@ -15,7 +15,7 @@ from audit.receipt import issue, with_proof
 from gateway.context import Gateway
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import keep_open
+from gateway.periods import counts_end, keep_open
 from gateway.proving import proof_of
 from gateway.receive import CURRENT, VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up, milliseconds
 from gateway.records.expected import Cell
@@ -55,6 +55,8 @@ def _confirm(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refu
         return found.seen(session)
     if not stays:
         return Refused("period-closed")
+    if counts_end(gateway.law.purposes, found.matter.period) <= gateway.today:
+        return Refused("counts-erased")
     newest, *older = states or ("",)
     if newest != submission.id:
         return Refused("not-current")

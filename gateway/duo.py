@@ -18,6 +18,8 @@ _MOST_DIGITS = 6
 # As DUO writes them, and as a Dutch or English spreadsheet does.
 _FLAGS = {"true": True, "waar": True, "1": True, "false": False, "onwaar": False, "0": False, "": False}
 _VO_COLUMNS = {"PRO": "pro", "VMBO": "vmbo", "MAVO": "vmbo", "HAVO": "havo", "VWO": "vwo", "BRUGJAAR": "undivided"}
+# The public bodies of the Caribbean Netherlands, where no school delivers yet: nobody may be expected to.
+_ISLANDS = frozenset({"BONAIRE", "SABA", "SINT EUSTATIUS", "ST. EUSTATIUS", "ST EUSTATIUS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ def read_listing(sheet: Sheet) -> Listing | list[Fault]:
     for number, cells in sheet.rows:
         row = _cells(columns, cells)
         site, gemeente_name = reader(row, max((name for name in columns if name.startswith("pupils_")), default=""))
-        row_faults = [*_faults(site, number), *_flag_faults(row, number)]
+        row_faults = [*_faults(site, gemeente_name, number), *_flag_faults(row, number)]
         faults += row_faults
         if not row_faults:
             sites.append(site)
@@ -107,11 +109,13 @@ def _gemeente(code: str) -> str:
     return f"GM{code.removesuffix('.0').zfill(4)}" if code else ""
 
 
-def _faults(site: SiteEntry, number: int) -> Iterator[Fault]:
+def _faults(site: SiteEntry, gemeente: str, number: int) -> Iterator[Fault]:
     if kind_of_code(site.code) != "site":
         yield Fault("SITE-CODE", number)
     if kind_of_code(site.gemeente) != "gemeente":
         yield Fault("GEMEENTE-CODE", number)
+    if gemeente.upper() in _ISLANDS:
+        yield Fault("SITE-CARIBBEAN", number)
     if party_fault(site.board, "board") is not None:
         yield Fault("BOARD-CODE", number)
     if site.swv is not None and kind_of_code(site.swv) != "swv":

@@ -287,23 +287,23 @@ def close_sessions_of(session: Session, person: int) -> None:
     session.execute(delete(WebSession).where(col(WebSession.person_id) == person))
 
 
-def caller_of(
-    session: Session, identity: Identity, day: date, *, on_behalf_of: str | None = None, collection: str = ""
-) -> Caller:
-    """What the policies know of a caller.
+def caller_of(session: Session, identity: Identity, day: date) -> Caller:
+    """What the policies know of a caller on the day of the request, Europe/Amsterdam."""
+    return Caller(policy_party(session, identity.party, day), Role(identity.role))
 
-    Args:
-        session: Where to read the register.
-        identity: Whose credential was shown.
-        day: Day of the request, Europe/Amsterdam.
-        on_behalf_of: The site a supplier acts for, where that is not the caller itself.
-        collection: What it does there is about.
+
+def sender_of(
+    session: Session, identity: Identity, day: date, *, site: str, reference_date: date, collection: str
+) -> Caller:
+    """What the policies know of who acts on a delivery of a site: the site itself, or who has its mandate on that day.
+
+    The site is as it was on the period's reference date, which holds for the whole period.
     """
-    own = policy_party(session, identity.party, day)
-    if on_behalf_of is None or on_behalf_of == identity.party:
-        return Caller(own, Role(identity.role))
-    given = _mandate(mandates(session, identity.party, on_behalf_of, day), collection)
-    return Caller(own, Role(identity.role), policy_party(session, on_behalf_of, day), given)
+    delivering = policy_party(session, site, reference_date)
+    if site == identity.party:
+        return Caller(delivering, Role(identity.role))
+    given = _mandate(mandates(session, identity.party, site, day), collection)
+    return Caller(policy_party(session, identity.party, day), Role(identity.role), delivering, given)
 
 
 def _mandate(rows: Sequence[MandateRow], collection: str) -> Mandate | None:

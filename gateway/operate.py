@@ -12,6 +12,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway.context import OPERATION, Gateway, actor_of
 from gateway.database import take_turns
+from gateway.delivered import asks
 from gateway.identity import (
     SCOPES,
     Identity,
@@ -124,9 +125,8 @@ class Desk:
             period = find_period(session, table, code)
             if period is None or period.id is None:
                 return Refused("unknown-period")
-            party = session.get(Party, site)
-            if party is None or party.kind != Kind.SITE:
-                return Refused("unknown-party")
+            if not asks(session, period, site):  # it could send nothing, and every build would wait for it
+                return Refused("site-not-asked")
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
                 return Refused("counts-erased")
             session.add(Reopening(period_id=period.id, site=site))
@@ -138,7 +138,8 @@ class Desk:
 
     def add_party(self, code: str, kind: str, name: str) -> bool | Refused:
         """Register a party that is not a site; False when it was there already."""
-        fault = party_fault(code, kind) or (None if name_fits(name) else "PARTY-NAME")
+        of_code = "PARTY-SITE" if kind == Kind.SITE else party_fault(code, kind)
+        fault = of_code or (None if name_fits(name) else "PARTY-NAME")
         if fault is not None:
             return _faulty(fault)
 

@@ -14,9 +14,9 @@ from audit.receipt import issue
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
 from gateway.database import take_turns
-from gateway.identity import Identity, caller_of, still_good
+from gateway.identity import Identity, sender_of, still_good
 from gateway.outcome import Refused, Report
-from gateway.periods import find_period, keep_open, rows_end, school_year, takes
+from gateway.periods import counts_end, find_period, keep_open, rows_end, school_year, takes
 from gateway.prepared import Prepared, prepare
 from gateway.records import Expected, Parsed, parse
 from gateway.records.expected import Cell
@@ -128,8 +128,9 @@ def look_up(
     found = find_period(session, contract.table, period)
     if found is None:
         return Refused("unknown-period")
-    caller = caller_of(session, identity, gateway.today, on_behalf_of=site, collection=contract.collection.id)
-    facts = site_facts(session, site, found.reference_date)
+    day, about = found.reference_date, contract.collection.id
+    caller = sender_of(session, identity, gateway.today, site=site, reference_date=day, collection=about)
+    facts = site_facts(session, site, day)
     thing = Delivery(
         party=site if facts else "",
         sector=facts.sector if facts else "",
@@ -175,6 +176,13 @@ def rows_are_over(gateway: Gateway, matter: Matter) -> bool:
     return rows_end(gateway.law.purposes, school_year(matter.period.code)) <= gateway.today
 
 
+def _past_term(gateway: Gateway, matter: Matter) -> Refused | None:
+    """The refusal of what may not be there any more: rows of this school year, or counts of this period."""
+    if rows_are_over(gateway, matter):
+        return Refused("rows-erased")
+    return Refused("counts-erased") if counts_end(gateway.law.purposes, matter.period) <= gateway.today else None
+
+
 def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
     """Log a refusal of the law and say what the caller may know of it."""
     entry = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
@@ -190,7 +198,7 @@ def receive(
 ) -> Received | Checked | Refused:
     """Receive a file, or check it without storing it.
 
-    Steps: (1) look up what it is about; (2) ask the law, refuse rows past their term; (3) read the file, all faults at
+    Steps: (1) look up what it is about; (2) ask the law, refuse what is past its term; (3) read the file, all faults at
     once; (4) a dry run ends here; (5) in one transaction, with a credential that is still good: same key or same bytes
     as before end in the receipt of before, else in a new version with its counts, rows, receipt and audit entry.
 
@@ -206,9 +214,9 @@ def receive(
     decision = decide_on(gateway, matter, Action.CHECK if dry_run else Action.SUBMIT)  # (2)
     if isinstance(decision, Deny):
         return refuse(gateway, matter, decision)
-    if rows_are_over(gateway, matter):
+    if (over := _past_term(gateway, matter)) is not None:
         gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
-        return Refused("rows-erased")
+        return over
     parsed = parse(upload.body, _expected(matter))  # (3)
     if isinstance(parsed, Report):
         _log_faults(gateway, matter, decision, parsed)
@@ -243,7 +251,7 @@ def _store(
     def store(session: Session) -> Received | Refused | None:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
-        return _Storing(gateway, session, matter, decision, upload, made, tag).store()
+        return _past_term(gateway, matter) or _Storing(gateway, session, matter, decision, upload, made, tag).store()
 
     return gateway.together(store)  # (5)
 

@@ -203,7 +203,7 @@ def _keyless_years(keyring: Keyring) -> set[str | None]:
 
 
 def _counts(gateway: Gateway, session: Session) -> int:
-    """Counts of periods past their term, and what repeats them: receipts, and what the judge of a release saw.
+    """Counts of periods past their term, and what repeats them: receipts, tags, and what the judge of a release saw.
 
     A build that is under way ends: what it would keep is of these counts.
     """
@@ -212,6 +212,7 @@ def _counts(gateway: Gateway, session: Session) -> int:
     sent = select(Submission.id).where(col(Submission.period_id).in_(of_these))
     own = [f"table:{period.table_id}/{period.code}" for period in over]
     session.execute(delete(Receipt).where(col(Receipt.subject).in_(sent) | col(Receipt.subject).in_(own)))
+    session.execute(update(Submission).where(col(Submission.id).in_(sent), col(Submission.tag) != b"").values(tag=b""))
     releases = update(Release).where(col(Release.period_id).in_(of_these))
     session.execute(releases.values(witnesses=b""))
     under_way = releases.where(col(Release.state) == ReleaseState.BUILDING)

@@ -123,7 +123,7 @@ class Submission(SQLModel, table=True):
     received_at: datetime = column("operational")
     confirmed_at: datetime | None = column("operational", default=None)
     sender: str = column("operational")  # the party that sent it: the site itself or its supplier
-    tag: bytes = column("secret")  # keyed tag of the bytes: recognises the same file, says nothing without the key
+    tag: bytes = column("secret")  # keyed tag of the bytes: recognises the same file; empty once its counts are erased
     key_id: str = column("operational", default="")  # key of the pseudonym service
     pid_key_id: str = column("operational", default="")  # key the pids of its rows were made with
     entry_id: str = column("operational")  # audit entry of the receipt

@@ -40,14 +40,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A party as the register knows it at the moment of asking.
+    """A party as the register knows it at the moment of asking; whose delivery it is about, on its reference date.
 
     Attributes:
         code: its code, `00AB00`, `GM0344`, `PO2505`, `ORG-…`.
-        registered: its entry in the register is valid today.
+        registered: its entry in the register is valid on that day.
         sectors: sectors it offers; a site has one, an SO-VSO school two.
         funded: paid by the state; an unfunded school keeps a register but delivers nothing.
-        caribbean: in the Caribbean Netherlands.
+        caribbean: in the Caribbean Netherlands; the register takes no such site yet.
     """
 
     code: str

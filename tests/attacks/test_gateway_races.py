@@ -4,22 +4,35 @@ Exactly one entry for each act, a refusal for whoever came too late, and never a
 """
 
 import itertools
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 
 import httpx
 import pytest
-from sqlalchemy import delete, func
+from sqlalchemy import delete, func, text
+from sqlalchemy.event import listen, remove
 from sqlmodel import select
 
+from gateway.changes import Changed, change_numbers
+from gateway.deliveries import confirm
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import add_person, issue_link
+from gateway.receive import Received
 from gateway.store import Approval, Person, Release, ReleaseState, Submission, Token, WebSession, table_of
-from tests.gateway.conftest import NOW, PERIOD, TABLE
+from pseudonymisation.domain import Domain
+from pseudonymisation.pseudonym import pids
+from tests.gateway.conftest import NOW, PERIOD, TABLE, World
+from tests.gateway.records import delivered, sent
+from tests.gateway.test_changes import PURPOSE, YEAR, document
 
 from .house import MANDATED, OPEN, House
 from .moment import at_once, counting, events, statuses
+from .test_gateway_too_late import consent_of
 
 Race = tuple[ReleaseState, tuple[str, str], tuple[str, str], set[str]]
 NUMBERS = itertools.count(10)
@@ -269,3 +282,62 @@ def test_the_desk_does_one_thing_at_a_time(house: House, monkeypatch: pytest.Mon
         with counting(house) as added:
             at_once(monkeypatch, one, other)
         assert added[event] == 1, event
+
+
+def test_one_key_for_two_consents_at_once_is_a_conflict(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A site uses one key for records under two consents at once: one is stored, the other hears of the conflict."""
+    consents, body = [consent_of(house) for _ in range(2)], house.doors["sendConsentedRecord"].body or b""
+
+    def send(consent: str, number: int) -> httpx.Response:
+        about = body.replace(house.ids["consent"].encode(), consent.encode())
+        headers = {"Idempotency-Key": f"records {number}"}
+        return house.callers["school"].post("/v1/consented-records", content=about, headers=headers)
+
+    for number in range(5):
+        with counting(house) as added:
+            answers = at_once(monkeypatch, *(lambda c=one, n=number: send(c, n) for one in consents))
+        assert sorted(statuses(answers)) == [201, 409]
+        assert (added["record.stored"], added["record.refused"]) == (1, 1)
+
+
+def test_numbers_change_before_or_after_a_confirmation(house: House) -> None:
+    """Numbers change while a newer version is confirmed, which erases the older rows: each waits for the other."""
+    world, index = house.site.world, 2
+    key = world.gateway.keyring.active(PURPOSE, YEAR)
+    assert key is not None
+    pupils, newer = delivered(world, index, OPEN), sent(world, index, OPEN, drawn=2)
+    assert isinstance(newer, Received)
+    secret = world.gateway.keyring.secret(key.key_id)
+    _, last_first = zip(*sorted(zip(pids(secret, Domain(PURPOSE, YEAR), pupils), pupils, strict=True)), strict=True)
+    pairs = [(old, bytes(63) + bytes([number])) for number, old in enumerate(last_first[:-3:-1], start=1)]
+    changes = document(world, *pairs, index=index, period=OPEN)
+    with ThreadPoolExecutor(2) as pool, half_done(world, "UPDATE enrolment") as begun:
+        changed = pool.submit(change_numbers, world.gateway, world.site(index), changes)
+        assert begun.wait(60)
+        confirmed = pool.submit(confirm, world.gateway, world.site(index), newer.submission.id)
+        assert isinstance(changed.result(), Changed)
+        assert must(confirmed.result()).submission.state == "confirmed"
+
+
+@contextmanager
+def half_done(world: World, statement: str) -> Iterator[threading.Event]:
+    """Let who does this first go on once somebody else has to wait for it; says when it is done."""
+    database, begun = world.gateway.database, threading.Event()
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+    def others_wait() -> bool:
+        with database.connect() as connection:
+            return bool(connection.scalar(waiting))
+
+    def pause(_connection: object, _cursor: object, done: str, *_: object) -> None:
+        if done.startswith(statement) and not begun.is_set():
+            begun.set()
+            until = time.monotonic() + 60
+            while database.dialect.name == "postgresql" and not others_wait() and time.monotonic() < until:
+                time.sleep(0.01)
+
+    listen(database, "after_cursor_execute", pause)
+    yield begun
+    remove(database, "after_cursor_execute", pause)

@@ -23,10 +23,10 @@ from .conftest import PERIOD, World
 from .documents import local_pseudonym, records_document
 
 
-def sent(world: World, index: int = 0, period: str = PERIOD) -> Received | Checked | Refused:
-    """What becomes of the records of a site."""
+def sent(world: World, index: int = 0, period: str = PERIOD, drawn: int = 1) -> Received | Checked | Refused:
+    """What becomes of the records of a site, as they were drawn for its first period or for another."""
     site = world.region.sites[index]
-    pupils = draw_pupils(site, index=index, period=1, seed=1)
+    pupils = draw_pupils(site, index=index, period=drawn, seed=1)
     body = records_document(pupils, world.gateway.contracts["absence-records"], site=site.code, period=period)
     return receive(world.gateway, world.site(index), Upload("absence-records", site.code, period, body))
 

@@ -32,6 +32,7 @@ from gateway.consents import (
     read,
     receipt_for,
 )
+from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.notices import answer_notice, notices_of, overdue_notices
 from gateway.outcome import Refused
@@ -39,7 +40,7 @@ from gateway.oversight import policy_text
 from gateway.retention import Erased, run
 from gateway.settings import Home
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentRecord, Receipt
-from policies.consent import EVENTS, AgeGroup, Confirmed, Event, Giver, Narrowed, Signature, Terms, Withdrawn
+from policies.consent import EVENTS, AgeGroup, Confirmed, Event, Given, Giver, Narrowed, Signature, Terms, Withdrawn
 from policies.consent import Refused as SaidNo
 from policies.decision import Deny
 from policies.parties import Kind
@@ -605,3 +606,20 @@ def test_a_record_sent_again_under_its_key_is_stored_once(world: World) -> None:
     assert isinstance(conflict, Refused)
     assert conflict.code == "idempotency-conflict"
     assert len(read_all(world.gateway, recipient)) == 1
+
+
+def test_a_key_of_a_given_consent_is_not_for_a_question(world: World) -> None:
+    """Under the key of a consent that was given, the same terms without signatures are another request."""
+    care(world)
+    must(ask(world.gateway, world.site(0), terms(), signed(Giver.PARENT), key="k"))
+    assert ask(world.gateway, world.site(0), terms(), (), key="k") == Refused("idempotency-conflict")
+
+
+def test_a_key_of_a_question_answers_for_it_after_it_was_answered(world: World) -> None:
+    """Asked again under its key, a question that was answered meanwhile is the consent there is."""
+    care(world)
+    asked = must(ask(world.gateway, world.site(0), terms(), key="k"))
+    later = world.at(NOW + timedelta(hours=1)).gateway
+    must(append(later, world.site(0), asked.id, lambda at: Given(at=at, signatures=signed(Giver.PARENT))))
+    again = must(ask(later, world.site(0), terms(), key="k"))
+    assert (again.id, again.asked_again, again.state.given) == (asked.id, True, True)

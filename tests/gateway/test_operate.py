@@ -12,7 +12,7 @@ from gateway.app import first_links
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import Identity, link_is_open, open_session
-from gateway.messages import LANGUAGES, rule_text
+from gateway.messages import LANGUAGES, catalogue, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.publish.deciding import review
@@ -132,6 +132,26 @@ def test_a_period_whose_counts_were_erased_is_not_reopened(world: World) -> None
     world.desk.close_period(TABLE, PERIOD)
     later = world.at(NOW + timedelta(days=500))
     assert later.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code) == Refused("counts-erased")
+
+
+def test_no_period_is_reopened_for_who_cannot_deliver(world: World) -> None:
+    """Not in the register on the reference date, or not funded then: nothing could be sent, and every build waited."""
+    world.desk.close_period(TABLE, PERIOD)
+    ended, unfunded, merged = world.region.sites[:3]
+    must(world.desk.end_site(ended.code, date(2026, 9, 1)))
+    must(world.desk.end_site(merged.code, world.gateway.today))
+    s = unfunded
+    entry = SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, s.gemeente, s.swv, s.pupils, funded=False)
+    must(world.desk.register([entry], [], date(2026, 8, 1)))
+    for site in (ended, unfunded):
+        assert world.desk.reopen_for(TABLE, PERIOD, site.code) == Refused("site-not-asked")
+    must(world.desk.reopen_for(TABLE, PERIOD, merged.code))
+
+
+def test_a_site_is_registered_by_import_only(world: World) -> None:
+    """A site without facts would stand in the register and be asked for nothing: the refusal names the way."""
+    assert rules(world.desk.add_party("91BB01", "site", "De Proef")) == {"PARTY-SITE"}
+    assert "`verzuimpoort party import`" in catalogue("rules")["PARTY-SITE"]["en"]
 
 
 def test_closing_what_is_closed_does_nothing(world: World) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import select
 from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from audit.schema import PENDING
+from gateway.delivered import counted, delivered_sectors
 from gateway.deliveries import Seen, confirm, own_submissions, read, receipt_of, withdraw
 from gateway.demo.people import IN_FORCE, must
 from gateway.grants import grant_mandate
@@ -18,7 +19,12 @@ from gateway.http.problems import decision_body
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
+from gateway.overview import progress
+from gateway.periods import find_period
+from gateway.prepared import prepare
 from gateway.receive import Checked, Matter, Received, Upload, decide_on, look_up, receive
+from gateway.register import SiteEntry
+from gateway.retention import run
 from gateway.settings import Settings
 from gateway.store import Count, Enrolment, Idempotency, Submission
 from gateway.synthetic.pupils import draw_pupils
@@ -339,3 +345,87 @@ def test_a_site_hears_that_it_was_not_registered_yet(world: World) -> None:
     sent = upload(world, 0, period=code)
     assert receive(world.gateway, world.site(0), sent) == Refused("site-not-registered")
     assert receive(world.gateway, world.site(1), sent) == Refused("not-found")
+
+
+@pytest.mark.parametrize("is_erased", [False, True], ids=["before the run", "after it"])
+def test_counts_past_their_term_are_refused_and_the_same_file_is_no_error(world: World, is_erased: bool) -> None:
+    """A period left open takes counts up to their last day; after it no file is, nor a confirmation, run or no run."""
+    confirm(world.gateway, world.site(0), received(world).submission.id)
+    waiting = received(world, 1).submission.id
+    late = world.at(NOW + timedelta(days=429))
+    received(world.at(NOW + timedelta(days=428)), 2)
+    if is_erased:
+        must(run(late.gateway, Identity(world.gateway.settings.operator, "machine")))
+    for body in (world.counts(0), world.counts(0, period=2)):
+        for dry_run in (True, False):
+            outcome = receive(late.gateway, world.site(0), upload(world, body=body), dry_run=dry_run)
+            assert outcome == Refused("counts-erased")
+    assert confirm(late.gateway, world.site(1), waiting) == Refused("counts-erased")
+
+
+def test_a_term_that_ends_while_a_file_is_read_has_ended_when_it_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sent in the last moment of the last day and read after it: nothing is kept."""
+    moments = [NOW + timedelta(days=428)]
+
+    def slowly(*given: object, **named: object) -> object:
+        moments.append(NOW + timedelta(days=429))
+        return prepare(*given, **named)  # type: ignore[arg-type]  # passed on as it came
+
+    monkeypatch.setattr("gateway.receive.prepare", slowly)
+    late = world.by(lambda: moments[-1])
+    assert receive(late.gateway, world.site(0), upload(world)) == Refused("counts-erased")
+
+
+def facts(world: World, index: int, since: date, *, funded: bool) -> None:
+    """Since a day a site is funded, or is not."""
+    s = world.region.sites[index]
+    entry = SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, s.gemeente, s.swv, s.pupils, funded=funded)
+    must(world.desk.register([entry], [], since))
+
+
+@pytest.mark.parametrize("then", [True, False], ids=["funded then, not now", "funded now, not then"])
+def test_who_delivers_is_who_is_counted(world: World, then: bool) -> None:
+    """The register of the reference date holds for the whole period: for who is expected, who delivers, who counts."""
+    facts(world, 0, date(2026, 8, 1), funded=then)
+    facts(world, 0, date(2026, 10, 15), funded=not then)
+    sent = receive(world.gateway, world.site(0), upload(world))
+    if isinstance(sent, Received):
+        must(confirm(world.gateway, world.site(0), sent.submission.id))
+    else:
+        assert isinstance(sent.decision, Deny)
+        assert sent.decision.rules == ("funded-schools-only",)
+    with world.gateway.reading() as session:
+        period = find_period(session, TABLE, PERIOD)
+        assert period is not None
+        expected = progress(session, period).expected
+        assert (isinstance(sent, Received), expected) == (then, 9 + then)
+        assert (len(counted(session, period)), len(delivered_sectors(session, period))) == (then, then)
+
+
+def test_what_the_register_no_longer_asks_for_counts_no_more(world: World) -> None:
+    """A list says afterwards that a site was not funded on the reference date: its delivery stands in no table."""
+    confirm(world.gateway, world.site(0), received(world).submission.id)
+    facts(world, 0, date(2026, 8, 1), funded=False)
+    with world.gateway.reading() as session:
+        period = find_period(session, TABLE, PERIOD)
+        assert period is not None
+        assert counted(session, period) == []
+
+
+def test_a_site_that_merged_confirms_its_last_period(world: World) -> None:
+    """It was in the register on the reference date, so that it is expected: it may finish what it sent, and correct."""
+    sent = received(world).submission.id
+    must(world.desk.end_site(world.region.sites[0].code, world.gateway.today))
+    assert must(confirm(world.gateway, world.site(0), sent)).submission.state == "confirmed"
+    assert received(world, body=world.counts(0, period=2)).submission.version == 2
+    assert must(withdraw(world.gateway, world.site(0), sent)).submission.state == "withdrawn"
+
+
+def test_a_site_that_merged_delivers_for_no_later_period(world: World) -> None:
+    """On the reference date of the next period it is not there any more, and hears so."""
+    code, later = "2026-2027-2", date(2026, 12, 1)
+    must(world.desk.open_period(TABLE, code, reference_date=later, deadline=later, exercise=True))
+    must(world.desk.end_site(world.region.sites[0].code, world.gateway.today))
+    assert receive(world.gateway, world.site(0), upload(world, period=code)) == Refused("site-not-registered")

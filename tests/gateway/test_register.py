@@ -258,3 +258,12 @@ def _faults(body: bytes) -> list[object]:
     outcome = read_listing(read_csv(body, LIST_COLUMNS))
     assert isinstance(outcome, list)
     return list(outcome)
+
+
+@pytest.mark.parametrize("island", ["BONAIRE", "Saba", "SINT EUSTATIUS", "St. Eustatius"])
+def test_a_site_in_the_caribbean_netherlands_delivers_nothing(island: str) -> None:
+    """Nobody there delivers yet, so that nobody may be expected to: a list names such rows, and is not registered."""
+    po = f"vestiging,po_swv,gemeente_code,gemeente,board,name\n00AB00,,9999,{island},1,x\n".encode()
+    vo = f"{VO}02EB04,02EB,x,{island},9999,False,False,False,True,True,False,\n".encode()
+    for body in (po, vo):
+        assert [(fault.rule, fault.row) for fault in _faults(body)] == [("SITE-CARIBBEAN", 2)]

@@ -483,3 +483,19 @@ def test_nothing_is_built_of_counts_that_are_gone(world: World) -> None:
     build(later.gateway, late.id)
     assert (releases(world)[late.id].state, releases(world)[late.id].failure) == ("failed", "expired")
     assert request_build(later.gateway, person(world, "again"), TABLE, PERIOD) == Refused("counts-erased")
+
+
+def test_no_tag_recognises_counts_that_were_erased(world: World) -> None:
+    """The keyed tag of a file goes with its counts: whoever holds the key can try no candidate tables against it."""
+    site = world.region.sites[0].code
+    must(receive(world.gateway, world.site(0), Upload(TABLE, site, PERIOD, world.counts(0))))
+    later = world.at(COUNTS_OVER)
+    assert tags(world) == [world.gateway.tag(b"content", TABLE.encode(), world.counts(0))]
+    erased(later)
+    assert tags(world) == [b""]
+
+
+def tags(world: World) -> list[bytes]:
+    """The tags by which files are recognised."""
+    with world.gateway.reading() as session:
+        return list(session.exec(select(Submission.tag)))
