@@ -33,6 +33,7 @@ from gateway.periods import (
     days_fault,
     find_period,
     first_day,
+    is_being_built,
     last_use,
     period_fault,
     rows_end,
@@ -117,12 +118,15 @@ class Desk:
         return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
 
     def reopen_for(self, table: str, code: str, site: str) -> Period | Refused:
-        """Reopen a closed period for one site; what it sends then leads to a correction release."""
+        """Reopen a closed period for one site, while no release of it is being built; a correction can count it."""
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
             period = find_period(session, table, code)
             if period is None or period.id is None:
                 return Refused("unknown-period")
+            session.refresh(period, with_for_update=True)
+            if is_being_built(session, period):
+                return Refused("release-under-way")
             party = session.get(Party, site)
             if party is None or party.kind != Kind.SITE:
                 return Refused("unknown-party")
