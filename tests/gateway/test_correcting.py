@@ -176,12 +176,12 @@ def test_after_withdrawal_readers_still_know(world: World) -> None:
 
 
 def test_second_correction_is_refused(six: Versions) -> None:
-    """Three versions side by side are not examined; a second correction does not come."""
+    """Three versions side by side are not examined; a second correction does not come, whoever is late or withdraws."""
     world = six.world
     must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
     deliver(world, LATE, moved(world.counts(LATE), 7))
     must(world.desk.close_period(TABLE, PERIOD))
-    assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
+    assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("corrected-once")
 
 
 def register(world: World, index: int, gemeente: str, since: date) -> None:

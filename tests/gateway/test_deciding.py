@@ -10,7 +10,7 @@ from gateway.context import vocabulary
 from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import may_be_built, request_build, sources_of
+from gateway.publish.asking import request_build, sources_of, to_correct
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review
 from gateway.store import Period, Release, ReleaseState
@@ -73,7 +73,7 @@ def test_a_period_nobody_delivered_for_is_not_released(world: World) -> None:
     with world.gateway.reading() as session:
         period = find_period(session, TABLE, PERIOD)
         assert period is not None
-        assert may_be_built(session, period) == (True, None)
+        assert to_correct(session, period) is None
 
 
 def test_nothing_changes_between_the_wish_for_a_release_and_its_making(world: World) -> None:
@@ -83,6 +83,7 @@ def test_nothing_changes_between_the_wish_for_a_release_and_its_making(world: Wo
     assert world.desk.reopen_for(TABLE, PERIOD, late) == Refused("release-under-way")
     build(world.gateway, release)
     assert isinstance(world.desk.reopen_for(TABLE, PERIOD, late), Period)
+
 
 def test_what_left_the_register_before_it_was_built_is_not_released(world: World) -> None:
     """The only site that delivered is ended between the wish for a release and its making: the release fails."""
