@@ -34,6 +34,7 @@ from gateway.periods import (
     days_fault,
     find_period,
     first_day,
+    is_being_built,
     last_use,
     period_fault,
     rows_end,
@@ -119,12 +120,15 @@ class Desk:
         return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
 
     def reopen_for(self, table: str, code: str, site: str) -> Period | Refused:
-        """Reopen a closed period for one site; what it sends then leads to a correction release."""
+        """Reopen a closed period for one site, while no release of it is being built; a correction can count it."""
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
             period = find_period(session, table, code)
             if period is None or period.id is None:
                 return Refused("unknown-period")
+            session.refresh(period, with_for_update=True)
+            if is_being_built(session, period):
+                return Refused("release-under-way")
             if not asks(session, period, site):  # it could send nothing, and every build would wait for it
                 return Refused("site-not-asked")
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:

@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from gateway.collections import Contract
 from gateway.messages import MendableError
 from gateway.outcome import Fault
-from gateway.store import Period, PeriodState, Reopening, table_of
+from gateway.store import Period, PeriodState, Release, ReleaseState, Reopening, table_of
 from policies.days import FIRST_MONTH
 from policies.purpose import Purposes
 from pseudonymisation.domain import check_school_year
@@ -126,6 +126,12 @@ def reopened_for(session: Session, period: Period) -> list[str]:
     """Sites for which a closed period takes a late change; while there are any, what it says may still change."""
     again = select(Reopening.site).where(Reopening.period_id == period.id, col(Reopening.closed_at).is_(None))
     return list(session.exec(again.distinct().order_by(Reopening.site)))
+
+
+def is_being_built(session: Session, period: Period) -> bool:
+    """Whether a worker has a release of this period to build: what it counts was read, and paid for, when asked."""
+    building = select(Release.id).where(Release.period_id == period.id, Release.state == ReleaseState.BUILDING)
+    return session.exec(building).first() is not None
 
 
 def _is_reopened(session: Session, period: Period, site: str) -> bool:

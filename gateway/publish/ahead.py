@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.context import Gateway
-from gateway.publish.asking import built_anew, may_be_built, methods_of, requests_of
+from gateway.outcome import Refused
+from gateway.publish.asking import built_anew, methods_of, requests_of, to_correct
 from gateway.publish.ledger import balances
 from gateway.store import Period, PeriodState
 
@@ -40,7 +41,10 @@ class Ahead:
 
 
 def ahead(gateway: Gateway, period: Period) -> list[Ahead]:
-    """What a release of a closed period would cost, per sector with noise; it looks at no count."""
+    """What a release of a closed period would cost, per sector with noise; none may be built: nothing.
+
+    It looks at no count.
+    """
     if period.state != PeriodState.CLOSED:
         return []
     contract = gateway.contracts[period.table_id]
@@ -53,8 +57,10 @@ def ahead(gateway: Gateway, period: Period) -> list[Ahead]:
 
     gaussian = plan.noise.mechanism == "gaussian"
     with gateway.reading() as session:
+        corrects = to_correct(session, period)
+        if isinstance(corrects, Refused):
+            return []
         tables = {table.sector: table for table in tabulate(session, period, contract)}
-        _, corrects = may_be_built(session, period)
         asked = requests_of("", period, plan, built_anew(session, period, corrects, methods_of(tables, plan)))
         charged = {request.population: balances(session, request) for request in asked}
     epsilon = epsilon_of(plan.noise.mechanism, len(contract.kinds.members), plan.noise.per_release)

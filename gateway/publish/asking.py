@@ -71,9 +71,9 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
         unknown = not_known(session, period) or forgotten(session, period)
         if unknown is not None:
             return unknown
-        possible, corrects = may_be_built(session, period)
-        if not possible:
-            return Refused("release-exists")
+        corrects = to_correct(session, period)
+        if isinstance(corrects, Refused):
+            return corrects
         sectors = delivered_sectors(session, period)
         if not sectors:  # a release of nothing would use up the one correction
             return Refused("nothing-delivered")
@@ -98,16 +98,18 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
         return release
 
 
-def may_be_built(session: Session, period: Period) -> tuple[bool, str | None]:
-    """Whether a release of a period may be built now, and the release it then corrects, None for the first."""
+def to_correct(session: Session, period: Period) -> str | Refused | None:
+    """The release that one built now corrects, None for the first of its period; or why none may be built."""
     releases = session.exec(select(Release).where(Release.period_id == period.id)).all()
     if any(release.state in UNDER_WAY for release in releases):
-        return False, None
+        return Refused("release-exists")
     out = [release for release in releases if release.state in _OUT]
     if not out:
-        return True, None
+        return None
+    if len(out) > 1:
+        return Refused("corrected-once")
     changed = set(counted(session, period)) != set(sources_of(session, out[0].id))
-    return len(out) == 1 and (changed or out[0].state == ReleaseState.WITHDRAWN), out[0].id
+    return out[0].id if changed or out[0].state == ReleaseState.WITHDRAWN else Refused("release-exists")
 
 
 def sources_of(session: Session, release: str) -> list[str]:

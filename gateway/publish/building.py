@@ -28,7 +28,7 @@ from gateway.publish.correcting import (
     earlier,
     kept,
 )
-from gateway.publish.ledger import forget_answers
+from gateway.publish.ledger import NotReservedError, forget_answers
 from gateway.publish.noisy import NoiseLostError, noisy_sector
 from gateway.publish.protecting import Slice, protect_sector, slices
 from gateway.register import names
@@ -39,6 +39,7 @@ from policies.release import Method, ReleasePlan
 
 _WHY: Mapping[type[Exception], str] = {
     NoiseLostError: "noise-lost",
+    NotReservedError: "not-reserved",
     RegisterChangedError: "register-changed",
     LawChangedError: "law-changed",
     DisclosureError: "not-protectable",
@@ -62,22 +63,22 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
     it; draw the charts from what is protected; (3) in one transaction: the slices, the charts, the certificate, and the
     entry that commits to the bytes of the slices.
     """
-    with gateway.reading() as session:  # (1)
-        release = session.get_one(Release, release_id)
-        if release.state != ReleaseState.BUILDING:
-            return
-        period = session.get_one(Period, release.period_id)
-        contract = gateway.contracts[period.table_id]
-        sources = counted(session, period)
-        tables = tabulate(session, period, contract, sources)
-        before = earlier(session, release, period, contract)
-        noisy = [sector for sector, method in _methods(gateway, release, tables) if method == "dp"]
-        still = kept(session, release, period, noisy)
-        called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
-    if not tables:  # all of it was withdrawn since it was asked for
-        give_up(gateway, release_id)
-        return
     try:
+        with gateway.reading() as session:  # (1)
+            release = session.get_one(Release, release_id)
+            if release.state != ReleaseState.BUILDING:
+                return
+            period = session.get_one(Period, release.period_id)
+            contract = gateway.contracts[period.table_id]
+            sources = counted(session, period)
+            tables = tabulate(session, period, contract, sources)
+            before = earlier(session, release, period, contract)
+            noisy = [sector for sector, method in _methods(gateway, release, tables) if method == "dp"]
+            still = kept(session, release, period, noisy)
+            called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
+        if not tables:  # by the register of now none of these sites is asked
+            give_up(gateway, release_id)
+            return
         todo = [table for table in tables if table.sector not in still]
         made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)
     except tuple(_WHY) as error:  # to try again would give the same

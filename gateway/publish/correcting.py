@@ -71,13 +71,20 @@ class LawChangedError(GatewayError):
 
 
 def earlier(session: Session, release: Release, period: Period, contract: Contract) -> Mapping[str, Earlier]:
-    """Sector → what left before, for a correction."""
+    """Sector → what left before, for a correction.
+
+    Raises:
+        RegisterChangedError: what was counted then is of other sectors by the register of today.
+    """
     if release.corrects is None:
         return {}
     late = session.exec(select(Reopening.site).where(Reopening.period_id == period.id).distinct()).all()
     slices = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.corrects)).all()
     old = session.get_one(Release, release.corrects)
     certificates = json.loads(old.certificate)["sectors"]
+    tables = tabulate(session, period, contract, sources_of(session, old.id))
+    if {table.sector for table in tables} != set(certificates):
+        raise RegisterChangedError("a site of then is of another sector, or of none, by the register of today")
     with np.load(io.BytesIO(old.witnesses)) as found:
         return {
             table.sector: Earlier(
@@ -87,7 +94,7 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
                 witnesses=Witnesses(**_named(found, table.sector)),
                 late=tuple(sorted(late)),
             )
-            for table in tabulate(session, period, contract, sources_of(session, release.corrects))
+            for table in tables
         }
 
 

@@ -68,6 +68,10 @@ class Request:
         return dict.fromkeys(of_period, self.noise.per_period) | year
 
 
+class NotReservedError(GatewayError):
+    """Noise is asked of a population for which nothing was reserved, so it may not be drawn."""
+
+
 def balances(session: Session, request: Request) -> "list[Account]":
     """The accounts a request would be charged to; one without any spending has its cap by the purpose file.
 
@@ -154,12 +158,14 @@ def begin(gateway: Gateway, release_id: str, population: str) -> BudgetSpend:
         `drawing` means an earlier draw was cut short: it may have been seen, so it is spent.
 
     Raises:
-        GatewayError: nothing was reserved.
+        NotReservedError: nothing was reserved.
+        GatewayError: the build has ended.
     """
     with gateway.writing() as session:
+        _hold_build(session, release_id)
         spend = session.get(BudgetSpend, (release_id, population), with_for_update=True)
         if spend is None:
-            raise GatewayError(f"no budget was reserved for {population}: noise may not be drawn")
+            raise NotReservedError(f"no budget was reserved for {population}: noise may not be drawn")
         found = BudgetSpend.model_validate(spend.model_dump())
         if spend.state == SpendState.RESERVED:
             spend.state = SpendState.DRAWING
@@ -170,14 +176,21 @@ def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
     """Keep the answers of the draw and log the spending; until the build ends they are what it goes on with.
 
     Raises:
-        GatewayError: this draw was not begun, or its answers are there already.
+        GatewayError: the build has ended, this draw was not begun, or its answers are there already.
     """
     with gateway.writing() as session:
+        _hold_build(session, request.release)
         spend = session.get_one(BudgetSpend, (request.release, request.population), with_for_update=True)
         if spend.state != SpendState.DRAWING:
             raise GatewayError("answers to a draw that was not begun, or was kept before")
         spend.state, spend.answers = SpendState.DRAWN, answers
         _log(gateway, session, request, Event.BUDGET_SPENT, spend.asked)
+
+
+def _hold_build(session: Session, release_id: str) -> None:
+    """Let a build go on until the transaction ends; one that was given up meanwhile draws and keeps nothing."""
+    if session.get_one(Release, release_id, with_for_update=True).state != ReleaseState.BUILDING:
+        raise GatewayError("this build has ended: nothing more is drawn or kept for it")
 
 
 def forget_answers(session: Session) -> int:

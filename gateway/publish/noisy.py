@@ -69,6 +69,7 @@ def noisy_sector(
 
     Raises:
         NoiseLostError: an earlier draw was cut short.
+        NotReservedError: the release paid nothing for this sector.
     """
     spend = begin(gateway, request.release, request.population)
     noise = Noise.model_validate_json(spend.noise)

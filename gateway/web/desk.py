@@ -12,7 +12,7 @@ from gateway.operate import Desk
 from gateway.outcome import Fault, Refused
 from gateway.periods import find_period, reopened_for, school_year_on
 from gateway.publish.ahead import ahead
-from gateway.publish.asking import request_build
+from gateway.publish.asking import request_build, to_correct
 from gateway.publish.downloading import catalogue
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
@@ -79,6 +79,7 @@ def period(request: Request, who: Visitor) -> Response:
         state = asked if asked in many else ""
         shown = overview.deliveries(session, found, state)
         reopened = reopened_for(session, found)
+        corrected = to_correct(session, found) == Refused("corrected-once")
     built = [each for each in catalogue(gateway, who.known) if each.period.id == found.id]
     return page(
         request,
@@ -92,6 +93,7 @@ def period(request: Request, who: Visitor) -> Response:
         state=state,
         built=built,
         reopened=reopened,
+        corrected=corrected,
         noisy=ahead(gateway, found),
     )
 

@@ -1,6 +1,7 @@
 """A late change after publication: the new release is protected together with the one it corrects."""
 
 import csv
+import dataclasses
 import io
 import itertools
 from collections.abc import Callable, Iterator
@@ -175,12 +176,12 @@ def test_after_withdrawal_readers_still_know(world: World) -> None:
 
 
 def test_second_correction_is_refused(six: Versions) -> None:
-    """Three versions side by side are not examined; a second correction does not come."""
+    """Three versions side by side are not examined; a second correction does not come, whoever is late or withdraws."""
     world = six.world
     must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
     deliver(world, LATE, moved(world.counts(LATE), 7))
     must(world.desk.close_period(TABLE, PERIOD))
-    assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("release-exists")
+    assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("corrected-once")
 
 
 def register(world: World, index: int, gemeente: str, since: date) -> None:
@@ -204,6 +205,25 @@ def test_a_correction_says_that_the_register_changed_since(world: World) -> None
         assert session.get_one(Release, failed).failure == "register-changed"
     register(world, 0, home, date(2026, 9, 1))
     assert released(world).corrects is not None
+
+
+def test_a_correction_of_a_site_of_another_sector_says_register_changed(world: World) -> None:
+    """By the register of now a sector has a site of then that had none then: that is why it is not built."""
+    special = next(site for site in world.region.sites if site.sector == "vso")
+    for index, site in enumerate(world.region.sites):
+        if site.sector != "so":
+            deliver(world, index, world.counts(index))
+    must(world.desk.close_period(TABLE, PERIOD))
+    released(world)
+    must(world.desk.end_site(special.code, date(2026, 8, 1)))
+    s = dataclasses.replace(special, sector="so", swv=world.region.sites[0].swv)
+    entry = SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, s.gemeente, s.swv, s.pupils)
+    must(world.desk.register([entry], [], date(2026, 8, 1)))
+    changed_late(world)
+    failed = must(request_build(world.gateway, person(world, "first"), TABLE, PERIOD)).id
+    build(world.gateway, failed)
+    with world.gateway.reading() as session:
+        assert session.get_one(Release, failed).failure == "register-changed"
 
 
 def changed_late(world: World) -> None:

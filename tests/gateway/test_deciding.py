@@ -2,20 +2,18 @@
 
 import dataclasses
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
-
-from sqlmodel import select
 
 import policies
 from gateway.context import vocabulary
-from gateway.deliveries import withdraw
 from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import may_be_built, request_build, sources_of
+from gateway.publish.asking import request_build, sources_of, to_correct
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review
-from gateway.store import Release, ReleaseState, Submission
+from gateway.store import Period, Release, ReleaseState
 from policies.engine import Engine
 from policies.purpose import InForce
 from tests.gateway.conftest import PERIOD, TABLE, World
@@ -75,18 +73,24 @@ def test_a_period_nobody_delivered_for_is_not_released(world: World) -> None:
     with world.gateway.reading() as session:
         period = find_period(session, TABLE, PERIOD)
         assert period is not None
-        assert may_be_built(session, period) == (True, None)
+        assert to_correct(session, period) is None
 
 
-def test_what_was_withdrawn_before_it_was_built_is_not_released(world: World) -> None:
-    """The only delivery went between the wish for a release and its making: it fails, and the period can be built."""
+def test_nothing_changes_between_the_wish_for_a_release_and_its_making(world: World) -> None:
+    """While it is built the period is reopened for nobody, so that what is built is what was asked and paid for."""
+    late = world.region.sites[0].code
+    release = must(request_build(delivered(world).gateway, person(world, "builder"), TABLE, PERIOD)).id
+    assert world.desk.reopen_for(TABLE, PERIOD, late) == Refused("release-under-way")
+    build(world.gateway, release)
+    assert isinstance(world.desk.reopen_for(TABLE, PERIOD, late), Period)
+
+
+def test_what_left_the_register_before_it_was_built_is_not_released(world: World) -> None:
+    """The only site that delivered is ended between the wish for a release and its making: the release fails."""
     deliver(world, 0, world.counts(0))
     must(world.desk.close_period(TABLE, PERIOD))
     release = must(request_build(world.gateway, person(world, "builder"), TABLE, PERIOD)).id
-    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code))
-    with world.gateway.reading() as session:
-        sent = session.exec(select(Submission.id)).one()
-    must(withdraw(world.gateway, world.site(0), sent))
+    must(world.desk.end_site(world.region.sites[0].code, date(2026, 9, 1)))
     build(world.gateway, release)
     assert state(world, release) == ReleaseState.FAILED
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from audit.events import Event
 from gateway.app import create_deployment
 from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
 from gateway.context import Gateway
+from gateway.identity import add_person
 from gateway.outcome import GatewayError, Refused
 from gateway.publish import ledger
-from gateway.publish.ledger import Request, balances, begin, fix_methods, keep, other_method, reserve
+from gateway.publish.ledger import NotReservedError, Request, balances, begin, fix_methods, keep, other_method, reserve
 from gateway.settings import Home, Settings
+from gateway.store import Period, Release
 from policies.release import Method, Noise
 
 from .noisy_release import accounts, noise
@@ -40,6 +43,21 @@ def request(number: int = 0, *, purposes: tuple[str, ...] = ("insight",), **othe
     """A request for sector vo in the first period."""
     asked = Request(f"{number:032x}", "absence-counts", PERIOD, "vo", purposes, noise())
     return replace(asked, **other)  # type: ignore[arg-type]  # fields of the request
+
+
+def under_way(gateway: Gateway) -> Request:
+    """A request that was charged, of a release that is being built."""
+    asked = request()
+    assert ask(gateway, asked) is None
+    day, operator = date(2026, 10, 1), gateway.settings.operator
+    with gateway.writing() as session:
+        period = Period(table_id=asked.table, code=asked.period, reference_date=day, deadline=day, exercise=True)
+        session.add(period)
+        builder = add_person(session, operator, "operator", "builder")
+        session.flush()
+        told = {"period_id": period.id, "purposes": "insight", "builder_id": builder.id, "seed": b""}
+        session.add(Release(id=asked.release, **told))
+    return asked
 
 
 def ask(gateway: Gateway, *requests: Request) -> Refused | None:
@@ -135,8 +153,7 @@ def test_rho_and_epsilon_do_not_share_an_account(gateway: Gateway) -> None:
 
 def test_a_draw_is_begun_once(gateway: Gateway) -> None:
     """The first to begin finds `reserved`; whoever comes later finds that it was begun, then that it was drawn."""
-    asked = request()
-    ask(gateway, asked)
+    asked = under_way(gateway)
     assert begin(gateway, asked.release, "vo").state == SpendState.RESERVED
     assert begin(gateway, asked.release, "vo").state == SpendState.DRAWING
     keep(gateway, asked, b"answers")
@@ -147,8 +164,7 @@ def test_a_draw_is_begun_once(gateway: Gateway) -> None:
 
 def test_answers_are_kept_once(gateway: Gateway) -> None:
     """Answers without a draw that was begun, or a second time, are a broken invariant."""
-    asked = request()
-    ask(gateway, asked)
+    asked = under_way(gateway)
     with pytest.raises(GatewayError, match="not begun"):
         keep(gateway, asked, b"early")
     begin(gateway, asked.release, "vo")
@@ -158,9 +174,10 @@ def test_answers_are_kept_once(gateway: Gateway) -> None:
 
 
 def test_nothing_is_drawn_without_a_reservation(gateway: Gateway) -> None:
-    """Asking to draw for a release that paid nothing is a broken invariant."""
-    with pytest.raises(GatewayError, match="no budget was reserved"):
-        begin(gateway, "0" * 32, "vo")
+    """Asking to draw for a sector for which a release paid nothing is a broken invariant."""
+    release = under_way(gateway).release
+    with pytest.raises(NotReservedError):
+        begin(gateway, release, "po")
 
 
 def test_a_population_leaves_in_one_way_a_year(gateway: Gateway) -> None:
@@ -216,8 +233,7 @@ def test_reservation_spending_and_refusal_are_logged_with_their_amount(
         return append(self, session, entry, decision)  # type: ignore[arg-type]  # passed on as it came
 
     monkeypatch.setattr(Gateway, "append", listen)
-    asked = request()
-    ask(gateway, asked)
+    asked = under_way(gateway)
     begin(gateway, asked.release, "vo")
     keep(gateway, asked, b"answers")
     ask(gateway, request(1, noise=noise(per_release=200)))

@@ -6,29 +6,33 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
+import pandas as pd
 import pytest
 from sqlmodel import delete, select, update
 
+from disclosure.perturb import Measured
 from gateway import retention
 from gateway.app import open_gateway
 from gateway.budgets import BudgetSpend, SpendState
-from gateway.demo.people import must
+from gateway.demo.people import IN_FORCE, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
-from gateway.outcome import Refused
+from gateway.outcome import GatewayError, Refused
 from gateway.publish import building, noisy
 from gateway.publish.asking import request_build
 from gateway.publish.building import build, give_up
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
+from gateway.publish.ledger import begin
 from gateway.store import Period, Release, ReleaseChart, ReleaseSlice, ReleaseSource
 from gateway.table import TableRow, decode_rows
 from gateway.tabulate import tabulate
 from gateway.working import background
+from policies.engine import Engine
 from policies.release import NoisyLevel
 
 from .conftest import NOW, PERIOD, TABLE, World, build_world
@@ -38,12 +42,14 @@ from .noisy_release import (
     accounts,
     count_draws,
     decree,
+    deliver,
     delivered,
     noise,
     person,
     release_of,
     spends,
 )
+from .test_deciding import working
 
 ROOT = Path(__file__).parents[2]
 PAID = noise(per_release=125_000, per_period=125_000, per_school_year=500_000)
@@ -159,6 +165,54 @@ def test_a_second_draw_would_be_seen(embedded: World, monkeypatch: pytest.Monkey
     forget(embedded, release)
     build(embedded.gateway, release.id)
     assert stored(embedded) != first
+
+
+def test_a_late_school_between_asking_and_building_costs_no_budget(new_world: Callable[..., World]) -> None:
+    """Nothing was reserved for its sector: it waits until the release is built, and pays as a correction."""
+    world = new_world(settings=SETTINGS)
+    secondary = [index for index, site in enumerate(world.region.sites) if site.sector == "vo"]
+    late = world.region.sites[secondary[0]].code
+    for index in set(range(10)) - set(secondary):
+        deliver(world, index, world.counts(index))
+    must(world.desk.close_period(TABLE, PERIOD))
+    release, paid = asked(world), set(spends(world.gateway))
+    assert world.desk.reopen_for(TABLE, PERIOD, late) == Refused("release-under-way")
+    build(world.gateway, release.id)
+    must(review(world.gateway, person(world, "approver"), release.id, approved=True, reason="x"))
+    must(publish(world.gateway, person(world, "publisher"), release.id, reason="x"))
+    must(world.desk.reopen_for(TABLE, PERIOD, late))
+    deliver(world, secondary[0], world.counts(secondary[0]))
+    must(world.desk.close_period(TABLE, PERIOD))
+    build(world.gateway, asked(world).id)
+    assert set(spends(world.gateway)) - paid == {"vo"}
+
+
+def test_what_was_not_paid_for_is_not_drawn_nor_tried_again(new_world: Callable[..., World]) -> None:
+    """Since it was asked for, the settings let one more sector leave with noise: the build says so and ends."""
+    world = delivered(new_world())
+    release = asked(world)
+    build(working(world, Engine.load(in_force=IN_FORCE, methods={"vo": "dp"})).gateway, release.id)
+    found = release_of(world.gateway)
+    assert (found.state, found.failure) == ("failed", "not-reserved")
+
+
+def test_who_lost_its_lease_draws_and_keeps_nothing(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker gave the build up while the first drew: that draw is not kept, and no other is begun."""
+    release, real = asked(embedded), noisy.measure
+
+    def slow(counts: pd.DataFrame, **named: object) -> Measured:
+        give_up(embedded.gateway, release.id)
+        return real(counts, **named)  # type: ignore[arg-type]  # passed on as it came
+
+    monkeypatch.setattr(noisy, "measure", slow)
+    with pytest.raises(GatewayError, match="ended"):
+        build(embedded.gateway, release.id)
+    with pytest.raises(GatewayError, match="ended"):
+        begin(embedded.gateway, release.id, "vso")
+    left = spends(embedded.gateway)
+    assert {sector: (spend.state, spend.answers) for sector, spend in left.items()} == {
+        "po": (SpendState.DRAWING, b""), **dict.fromkeys(("so", "vo", "vso"), (SpendState.RESERVED, b"")),
+    }  # fmt: skip
 
 
 def test_answers_are_kept_no_longer_than_the_build(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
