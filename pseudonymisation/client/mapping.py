@@ -73,6 +73,8 @@ def read_map(text: str) -> ColumnMap | Refusal:
         return refusal("map-unreadable")
     if not _are_told_apart(form):
         return refusal("map-words")
+    if not _KNOWN["subdivisions"].keys() >= set(form.subdivisions.values()):
+        return refusal("map-codes", codes=", ".join(_KNOWN["subdivisions"]))
     return ColumnMap(form.columns, form.subdivisions, form.fixed.get("subdivision"))
 
 

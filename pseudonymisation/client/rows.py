@@ -10,6 +10,7 @@ from pseudonymisation.number import Number, parse_number
 from pseudonymisation.words import plain
 
 MAX_ROWS = 50_000
+MAX_HOURS = 10_000  # as at the gateway, which can only name the record of a list that is sorted by pseudonym
 _HOURS = re.compile(r"([0-9]{1,6})(?:[.,]([0-9]{1,2}))?")
 _HOUR_FIELDS = ("hours_scheduled", "hours_authorised", "hours_illness", "hours_unauthorised")
 
@@ -136,6 +137,9 @@ class _Reader:
         hours = hundredths(text)
         if hours is None:
             self._wrong(row, name, "HOURS-FORMAT" if text else "CELL-EMPTY")
+        elif hours > 100 * MAX_HOURS:
+            self._wrong(row, name, "HOURS-LARGE")
+            return None
         return hours
 
     def _balance(self, row: int, scheduled: int, authorised: int, illness: int, unauthorised: int) -> None:

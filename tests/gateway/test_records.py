@@ -21,9 +21,11 @@ from gateway.outcome import Fault, Report
 from gateway.records import Expected, Parsed, parse, raw_in
 from gateway.records.clean import accept
 from gateway.records.document import read_document
-from gateway.records.rows import records_of_document
+from gateway.records.rows import hundredths, records_of_document
 from gateway.records.template import offered_in, template_rows
 from gateway.web.words import fault_text
+from pseudonymisation.client.mapping import ColumnMap, subdivision_codes
+from pseudonymisation.client.rows import check_rows
 
 CONTRACTS = load_contracts()
 COUNTS = Expected(CONTRACTS["absence-counts"], sector="so", offered=("undivided",))
@@ -120,6 +122,21 @@ def test_a_sheet_of_pupils_beside_the_counts_stops_the_workbook(state: str) -> N
     assert ("RAW-NUMBER", "#1") in found
     assert ("RAW-COLUMN", "#1") in found
     assert raw_in(as_xlsx(rows(), beside)) is not None
+
+
+@pytest.mark.parametrize(("hours", "passes"), [("10000", True), ("10000.01", False), ("12000", False)])
+def test_hours_the_gateway_refuses_are_refused_at_the_school(hours: str, passes: bool) -> None:
+    """Both have one limit: a record that the school's client passes is not refused here under a number nobody knows."""
+    document = json.dumps({"hours": "?"}).replace('"?"', hours).encode()
+    headings = ("BSN", "Bouw", "Roosteruren", "Geoorloofd", "Ziekte", "Ongeoorloofd")
+    row = (BSN, "ongedeeld", hours, "0", "0", "0")
+    faults_at_school = check_rows(headings, [(2, row)], chosen=ColumnMap(), offered=None).faults
+    assert (hundredths(read_document(document)["hours"]) is not None, not faults_at_school) == (passes, passes)
+
+
+def test_the_school_knows_every_subdivision_of_the_form() -> None:
+    """And no other: what its client takes for a code is one here."""
+    assert set(subdivision_codes(ColumnMap()).values()) == set(CONTRACTS["absence-records"].offerable(None))
 
 
 @pytest.mark.parametrize(("language", "place"), [("nl", "Blad 1: "), ("en", "Sheet 1: ")])
