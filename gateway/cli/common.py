@@ -158,7 +158,7 @@ def readable(read: Callable[[], Result], lang: str, file: Path) -> Result:
 
 
 def table(file: Path, known: Collection[str], lang: str) -> Sheet:
-    """A CSV file or workbook; where others stand beside the sheet with the known headings, it is said which was read."""
+    """A CSV file or workbook; where others stand beside the sheet that was read, it is said which that is."""
     sheet = readable(lambda: read_sheet(file.read_bytes(), known), lang, file)
     if sheet.beside:
         say(text("cli", "sheet-read", language(lang), file=file.name, sheet=sheet.title))
