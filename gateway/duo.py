@@ -1,25 +1,63 @@
 """Lists in the shape DUO publishes, read into facts for the register.
 
 Recognised by their headings: primary sites, secondary sites and gemeenten. A head-count that the source hides (`<5`) or
-leaves blank is not known; it is never read as a number.
+leaves blank is not known; it is never read as a number. What DUO does not say of a site, that it is a special school
+for one, a list may say in columns of our own: `sector`, `subdivisions` (codes, a space between two) and `funded`.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from gateway.collections import Contracts
 from gateway.formats.sheet import Sheet
 from gateway.outcome import Fault
-from gateway.register import SiteEntry, kind_of_code, party_fault
+from gateway.register import SECTORS, SiteEntry, kind_of_code, party_fault
 
-LIST_COLUMNS = frozenset({"gemeente_code", "gemeente", "vestiging", "vestigings_id", "municipality_code"})
-_PO_COLUMNS = {"vestiging", "name", "board", "gemeente_code", "gemeente", "po_swv"}
-_LISTED_VO = {"vestigings_id", "school_name", "brin", "municipality_code", "municipality", "vo_swv"}
-_MOST_DIGITS = 6
+
+class _Form(NamedTuple):
+    """A list of sites: their sector where a row says no other, and which column says what."""
+
+    sector: str
+    code: str
+    name: str
+    board: str
+    gemeente: str
+    gemeente_name: str
+    swv: str
+
+
+_FORMS = (
+    _Form("po", "vestiging", "name", "board", "gemeente_code", "gemeente", "po_swv"),
+    # No column of boards: the BRIN is the board.
+    _Form("vo", "vestigings_id", "school_name", "brin", "municipality_code", "municipality", "vo_swv"),
+)
+_GEMEENTEN = ("gemeente_code", "gemeente")
+LIST_COLUMNS = frozenset(_GEMEENTEN).union(*(form[1:] for form in _FORMS))
 # As DUO writes them, and as a Dutch or English spreadsheet does.
 _FLAGS = {"true": True, "waar": True, "1": True, "false": False, "onwaar": False, "0": False, "": False}
-_VO_COLUMNS = {"PRO": "pro", "VMBO": "vmbo", "MAVO": "vmbo", "HAVO": "havo", "VWO": "vwo", "BRUGJAAR": "undivided"}
 # The public bodies of the Caribbean Netherlands, where no school delivers yet: nobody may be expected to.
 _ISLANDS = frozenset({"BONAIRE", "SABA", "SINT EUSTATIUS", "ST. EUSTATIUS", "ST EUSTATIUS"})
+_UNDIVIDED = "undivided"
+_VO_COLUMNS = {"PRO": "pro", "VMBO": "vmbo", "MAVO": "vmbo", "HAVO": "havo", "VWO": "vwo", "BRUGJAAR": _UNDIVIDED}
+# Where there are several of these, pupils of the first two years are in none yet; DUO's BRUGJAAR says "nothing else".
+_TYPES = {"vmbo", "havo", "vwo"}
+_HEAD_COUNT = re.compile(r"([0-9]{1,6})(?:\.0)?|<5|")
+
+_WORD = re.compile(r"[^\W\d_]+")
+_SMALL = {"aan", "bij", "de", "den", "en", "op", "s", "t", "van"}
+# What the capitals of DUO do not tell.
+_NAMES = {
+    "BERGEN LB": "Bergen (L.)",
+    "BERGEN NH": "Bergen (NH.)",
+    "NOARDEAST-FRYSLAN": "Noardeast-Fryslân",
+    "NUENEN CA": "Nuenen, Gerwen en Nederwetten",
+    "S GRAVENHAGE": "'s-Gravenhage",
+    "S HERTOGENBOSCH": "'s-Hertogenbosch",
+    "SUDWEST-FRYSLAN": "Súdwest-Fryslân",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,43 +68,36 @@ class Listing:
     gemeenten: Mapping[str, str]
 
 
-def read_listing(sheet: Sheet) -> Listing | list[Fault]:
-    """Read a list of sites or gemeenten; every fault at once."""
+def read_listing(sheet: Sheet, contracts: Contracts) -> Listing | list[Fault]:
+    """Read a list of sites or gemeenten; every fault at once.
+
+    Args:
+        sheet: The list.
+        contracts: What there is to collect, and so which subdivisions a sector has.
+    """
+    doubled = [name for name, times in Counter(sheet.header).items() if name and times > 1]
+    if doubled:
+        return [Fault("COLUMN-DUPLICATE", 1, name) for name in doubled]
     columns = {name: index for index, name in enumerate(sheet.header)}
-    if columns.keys() >= _PO_COLUMNS:
-        reader = _po_site
-    elif columns.keys() >= _LISTED_VO:
-        reader = _vo_site
-    elif {"gemeente_code", "gemeente"} <= columns.keys():
-        return _gemeenten(columns, sheet)
-    else:
-        return [Fault("LIST-UNKNOWN", 1)]
-    faults: list[Fault] = []
-    sites: list[SiteEntry] = []
-    names: dict[str, str] = {}
-    for number, cells in sheet.rows:
-        row = _cells(columns, cells)
-        site, gemeente_name = reader(row, max((name for name in columns if name.startswith("pupils_")), default=""))
-        row_faults = [*_faults(site, gemeente_name, number), *_flag_faults(row, number)]
-        faults += row_faults
-        if not row_faults:
-            sites.append(site)
-            names[site.gemeente] = gemeente_name.title()
-    codes = [site.code for site in sites]
-    if len(set(codes)) != len(codes):
-        faults.append(Fault("SITE-DUPLICATE"))
-    return faults or Listing(tuple(sites), names)
-
-
-def head_count(text: str) -> int | None:
-    """A registered number of pupils; None for a blank, a hidden count, or what no school has."""
-    whole = text.removesuffix(".0")
-    return int(whole) if whole.isascii() and whole.isdigit() and len(whole) <= _MOST_DIGITS else None
-
-
-def _gemeenten(columns: Mapping[str, int], sheet: Sheet) -> Listing | list[Fault]:
     rows = [(number, _cells(columns, cells)) for number, cells in sheet.rows]
-    named = [(number, _gemeente(row["gemeente_code"]), row["gemeente"].title()) for number, row in rows]
+    form = next((form for form in _FORMS if columns.keys() >= set(form[1:])), None)
+    if form is None:
+        return _gemeenten(rows) if columns.keys() >= set(_GEMEENTEN) else [Fault("LIST-UNKNOWN", 1)]
+    pupils = max((name for name in columns if name.startswith("pupils_")), default="")
+    sites = [_site(row, form, row.get(pupils, "")) for _, row in rows]
+    faults = [
+        fault
+        for (number, row), site in zip(rows, sites, strict=True)
+        for fault in (*_faults(site, row[form.gemeente_name], number, contracts), *_cell_faults(row, number, pupils))
+    ]
+    if len({site.code for site in sites}) != len(sites):
+        faults.append(Fault("SITE-DUPLICATE"))
+    named = {_gemeente(row[form.gemeente]): _spelt(row[form.gemeente_name]) for _, row in rows}
+    return faults or Listing(tuple(sites), named)
+
+
+def _gemeenten(rows: list[tuple[int, dict[str, str]]]) -> Listing | list[Fault]:
+    named = [(number, _gemeente(row["gemeente_code"]), _spelt(row["gemeente"])) for number, row in rows]
     faults = [Fault("GEMEENTE-CODE", number) for number, code, _ in named if kind_of_code(code) != "gemeente"]
     return faults or Listing((), {code: name for _, code, name in named})
 
@@ -75,41 +106,53 @@ def _cells(columns: Mapping[str, int], cells: tuple[str, ...]) -> dict[str, str]
     return {name: cells[index] if index < len(cells) else "" for name, index in columns.items()}
 
 
-def _po_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
-    site = SiteEntry(
-        code=row["vestiging"],
-        name=row["name"],
-        sector="po",
-        subdivisions=("lower_years", "upper_years"),
-        board=f"ORG-{row['board'].removesuffix('.0')}" if row["board"] else f"ORG-{row['vestiging'][:4]}",
-        gemeente=_gemeente(row["gemeente_code"]),
-        swv=row["po_swv"] or None,
-        pupils=head_count(row.get(pupils, "")),
+def _site(row: Mapping[str, str], form: _Form, pupils: str) -> SiteEntry:
+    sector = row.get("sector", "").lower() or form.sector
+    count = _HEAD_COUNT.fullmatch(pupils)
+    return SiteEntry(
+        code=row[form.code],
+        name=row[form.name],
+        sector=sector,
+        subdivisions=_offered(row, sector),
+        board=f"ORG-{row[form.board].removesuffix('.0') or row[form.code][:4]}",
+        gemeente=_gemeente(row[form.gemeente]),
+        swv=row[form.swv] or None,
+        pupils=int(count[1]) if count and count[1] else None,
+        funded=_FLAGS.get(row.get("funded", "").lower() or "true", True),
     )
-    return site, row["gemeente"]
 
 
-def _vo_site(row: Mapping[str, str], pupils: str) -> tuple[SiteEntry, str]:
-    """VO lists have no board column: the BRIN is the board."""
-    offered = dict.fromkeys(code for name, code in _VO_COLUMNS.items() if _FLAGS.get(row.get(name, "").lower()))
-    site = SiteEntry(
-        code=row["vestigings_id"],
-        name=row["school_name"],
-        sector="vo",
-        subdivisions=tuple(offered) or ("undivided",),
-        board=f"ORG-{row['brin'] or row['vestigings_id'][:4]}",
-        gemeente=_gemeente(row["municipality_code"]),
-        swv=row["vo_swv"] or None,
-        pupils=head_count(row.get(pupils, "")),
-    )
-    return site, row["municipality"]
+def _offered(row: Mapping[str, str], sector: str) -> tuple[str, ...]:
+    """What the list says a site offers, or else what sites of its sector do; in VO, what the columns of DUO say."""
+    told = row.get("subdivisions", "").lower().split()
+    if told:
+        return tuple(dict.fromkeys(told))
+    if sector == "po":
+        return ("lower_years", "upper_years")
+    if sector != "vo":
+        return (_UNDIVIDED,)
+    offered = [code for name, code in _VO_COLUMNS.items() if _FLAGS.get(row.get(name, "").lower())]
+    several = len(set(offered) & _TYPES) > 1
+    return tuple(dict.fromkeys([*offered, _UNDIVIDED] if several or not offered else offered))
 
 
 def _gemeente(code: str) -> str:
     return f"GM{code.removesuffix('.0').zfill(4)}" if code else ""
 
 
-def _faults(site: SiteEntry, gemeente: str, number: int) -> Iterator[Fault]:
+def _spelt(name: str) -> str:
+    """The name of a gemeente that stands in capitals as it is written; any other as it stands."""
+    return _NAMES.get(name) or (_WORD.sub(_cased, name) if name.isupper() else name)
+
+
+def _cased(found: re.Match[str]) -> str:
+    word, before = found[0].lower(), found.string[: found.start()]
+    if word in _SMALL and before.endswith((" ", "'")):
+        return word
+    return f"IJ{word[2:]}" if word.startswith("ij") else word.capitalize()
+
+
+def _faults(site: SiteEntry, gemeente: str, number: int, contracts: Contracts) -> Iterator[Fault]:
     if kind_of_code(site.code) != "site":
         yield Fault("SITE-CODE", number)
     if kind_of_code(site.gemeente) != "gemeente":
@@ -120,10 +163,17 @@ def _faults(site: SiteEntry, gemeente: str, number: int) -> Iterator[Fault]:
         yield Fault("BOARD-CODE", number)
     if site.swv is not None and kind_of_code(site.swv) != "swv":
         yield Fault("SWV-CODE", number)
+    offerable = dict.fromkeys(code for each in contracts.values() for code in each.offerable(site.sector))
+    if site.sector not in SECTORS:
+        yield Fault("SITE-SECTOR", number, "sector")
+    elif not offerable.keys() >= set(site.subdivisions):
+        yield Fault("LIST-SUBDIVISIONS", number, "subdivisions", " · ".join(offerable))
 
 
-def _flag_faults(row: Mapping[str, str], number: int) -> Iterator[Fault]:
-    """What a site offers is said in words that are known, or the site would be registered as offering it not."""
-    for name in _VO_COLUMNS:
+def _cell_faults(row: Mapping[str, str], number: int, pupils: str) -> Iterator[Fault]:
+    """What a list says in words that are known, or the site would be registered as something else than was meant."""
+    for name in (*_VO_COLUMNS, "funded"):
         if row.get(name, "").lower() not in _FLAGS:
             yield Fault("LIST-FLAG", number, name)
+    if not _HEAD_COUNT.fullmatch(row.get(pupils, "")):
+        yield Fault("LIST-PUPILS", number, pupils)

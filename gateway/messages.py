@@ -54,11 +54,16 @@ def named(code: str, language: Language) -> str:
 
 
 def rule_text(fault: Fault, language: Language) -> str:
-    """What is wrong and how to mend it; problems of a consent have their words in the room that finds them."""
+    """What is wrong and how to mend it, on which sheet if on another than was read.
+
+    Problems of a consent have their words in the room that finds them.
+    """
     if fault.rule.startswith(CONSENT):
         problem = PROBLEMS[fault.rule.removeprefix(CONSENT).lower()]
         return problem.nl if language == "nl" else problem.en
-    return text("rules", fault.rule, language, column=fault.column, where=fault.where).strip()
+    said = text("rules", fault.rule, language, column=fault.column, where=fault.where).strip()
+    sheet = fault.where.removeprefix("#")
+    return said if sheet == fault.where else text("files", "sheet", language, number=sheet, said=said)
 
 
 def problem_text(code: str, language: Language) -> tuple[str, str]:

@@ -42,7 +42,7 @@ from gateway.periods import (
 )
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
-from gateway.register import Changes, SiteEntry, add_parties, end_site, name_fits, party_fault, register_sites, rename
+from gateway.register import Changes, SiteEntry, add_parties, end_site, name_fits, party_fault, register_sites
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
 from policies.decision import Decision, Deny
 from policies.parties import Kind
@@ -164,9 +164,7 @@ class Desk:
             return Refused("faults-in-request", report=Report.of(nameless))
 
         def act(session: Session, actor: Actor, decision: Decision) -> Changes | Refused:
-            add_parties(session, parties)
-            rename(session, {code: name for code, _, name in parties})
-            changes = register_sites(session, sites, valid_from)
+            changes = register_sites(session, sites, valid_from, parties)
             if isinstance(changes, list):
                 return Refused("faults-in-request", report=Report.of(changes))
             entry = Entry(event=Event.PARTY_CHANGED, actor=actor, party=self.gateway.settings.operator)

@@ -19,7 +19,8 @@ class Fault:
         rule: Code of the rule; `gateway.messages` has its text and mend in both languages.
         row: Row in the file as a person sees it, header = 1; 0 when the fault is of the file.
         column: A column name of the contract, or the column's letter where the header is not ours to repeat.
-        where: Codes of the contract (subdivision, kind, band) that place the fault, joined by ` · `.
+        where: Codes of the contract (subdivision, kind, band) that place the fault, joined by ` · `; or `#2`, the
+            second sheet of a workbook, where another one is read.
     """
 
     rule: str

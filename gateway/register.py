@@ -174,7 +174,7 @@ def add_parties(session: Session, parties: Iterable[tuple[str, str, str]]) -> in
     return len(fresh)
 
 
-def rename(session: Session, now: Mapping[str, str]) -> Collection[str]:
+def _rename(session: Session, now: Mapping[str, str]) -> Collection[str]:
     """Give registered parties the names (by code) they go by now; returns the codes of which it is another one."""
     differ = [row for row in session.exec(select(Party)) if row.code in now and row.name != now[row.code]]
     for row in differ:
@@ -193,11 +193,14 @@ def end_site(session: Session, site: str, day: date) -> bool:
     return bool(rows)
 
 
-def register_sites(session: Session, entries: Sequence[SiteEntry], valid_from: date) -> Changes | list[Fault]:
+def register_sites(
+    session: Session, entries: Sequence[SiteEntry], valid_from: date, named: Sequence[tuple[str, str, str]] = ()
+) -> Changes | list[Fault]:
     """Register sites, or close their old facts and open new ones where something changed.
 
     What is registered from a later day on stays: new facts hold until then, and the same facts begin earlier. Boards,
-    gemeenten and SWVs that a site names are registered with it. A name has no dates: it is the newest that was told.
+    gemeenten and SWVs that a site names are registered with it, and the parties (code, kind, name) that are `named`. A
+    name has no dates: it is the newest that was told.
 
     Returns:
         What changed, or the faults; then nothing is changed.
@@ -211,8 +214,8 @@ def register_sites(session: Session, entries: Sequence[SiteEntry], valid_from: d
     ]
     if faults:
         return faults
-    parties = add_parties(session, _named(entries))
-    renamed = rename(session, {entry.code: entry.name for entry in entries})
+    parties = add_parties(session, [*_with_sites(entries), *named])
+    renamed = _rename(session, {code: name for code, _, name in named} | {each.code: each.name for each in entries})
     added = changed = 0
     for entry in entries:
         old, after, new = current.get(entry.code), coming.get(entry.code), entry.facts(valid_from)
@@ -254,7 +257,7 @@ def names(session: Session, codes: Iterable[str]) -> Mapping[str, str]:
     return dict(rows)
 
 
-def _named(entries: Iterable[SiteEntry]) -> Iterable[tuple[str, str, str]]:
+def _with_sites(entries: Iterable[SiteEntry]) -> Iterable[tuple[str, str, str]]:
     for entry in entries:
         yield entry.code, "site", entry.name
         yield entry.board, "board", entry.board

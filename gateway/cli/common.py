@@ -7,14 +7,15 @@ import re
 import stat
 import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
 from gateway.cli.failing import Plain, language, say_error
-from gateway.formats.sheet import UnreadableFile
+from gateway.formats.read import read_sheet
+from gateway.formats.sheet import Sheet, UnreadableFile
 from gateway.messages import Language, problem_text, rule_text, text
 from gateway.outcome import Refused, Report
 from gateway.settings import TOKEN_VARIABLE, home
@@ -154,6 +155,14 @@ def readable(read: Callable[[], Result], lang: str, file: Path) -> Result:
         say_error(f"{file}:")
         say_report(Report.of([error.fault]), language(lang))
         raise typer.Exit(1) from error
+
+
+def table(file: Path, known: Collection[str], lang: str) -> Sheet:
+    """A CSV file or workbook; where others stand beside the sheet that was read, it is said which that is."""
+    sheet = readable(lambda: read_sheet(file.read_bytes(), known), lang, file)
+    if sheet.beside:
+        say(text("cli", "sheet-read", language(lang), file=file.name, sheet=sheet.title))
+    return sheet
 
 
 def _rows(rows: Sequence[int], wanted: Language) -> str:

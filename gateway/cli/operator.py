@@ -18,9 +18,9 @@ from gateway.cli.common import (
     desk,
     done,
     keep,
-    readable,
     say,
     say_json,
+    table,
 )
 from gateway.cli.failing import language
 from gateway.messages import text
@@ -83,15 +83,17 @@ def party_list(data: Data = None, kind: str | None = None, as_json: Json = False
 
 @party.command("import")
 def party_import(file: File, data: Data = None, valid_from: From = None, lang: Lang = "nl") -> None:
-    """Lees een DUO-lijst van vestigingen of gemeenten in / import a DUO list of sites or gemeenten."""
-    from gateway.duo import LIST_COLUMNS, read_listing
-    from gateway.formats.read_csv import read_csv
+    """Lees een DUO-lijst van vestigingen of gemeenten in, CSV of XLSX / import a DUO list of sites or gemeenten.
 
-    listing = read_listing(readable(lambda: read_csv(file.read_bytes(), LIST_COLUMNS), lang, file))
+    Eigen kolommen / columns of yours: `sector` (po, so, vo, vso), `subdivisions` (undivided havo vwo), `funded`.
+    """
+    from gateway.duo import LIST_COLUMNS, read_listing
+
+    at = desk(data)
+    listing = read_listing(table(file, LIST_COLUMNS, lang), at.gateway.contracts)
     if isinstance(listing, list):
         done(Refused("faults-in-file", report=Report.of(listing)), lang)
         return
-    at = desk(data)
     names = [(code, "gemeente", name) for code, name in listing.gemeenten.items()]
     changes = done(at.register(listing.sites, names, _day(valid_from, at.gateway.today)), lang)
     counts = {"added": changes.added, "changed": changes.changed, "unchanged": changes.unchanged}

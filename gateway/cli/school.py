@@ -23,14 +23,14 @@ from gateway.cli.common import (
     say_json,
     say_report,
     secret_token,
+    table,
 )
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import proven_receipt, watch
 from gateway.cli.remote import SECONDS, connection, expect, safe
 from gateway.collections import Contract, load_contracts
-from gateway.formats.read_csv import decode, read_csv
-from gateway.formats.read_xlsx import read_xlsx
-from gateway.formats.sheet import Content, Sheet, content_of
+from gateway.formats.read_csv import decode
+from gateway.formats.sheet import Content, content_of
 from gateway.messages import text
 from gateway.outcome import Fault, Report
 from gateway.records import Expected, parse, raw_in
@@ -59,9 +59,12 @@ def check(
     lang: Lang = "nl",
 ) -> None:
     """Controleer een bestand met de regels van de poort, zonder verbinding / check a file offline."""
-    wanted = language(lang)
+    wanted, contract = language(lang), _contract(collection)
+    sector = sector and sector.lower()
+    if sector not in {None, *contract.subdivisions}:
+        raise typer.BadParameter(f"onbekende sector / unknown sector: {', '.join(contract.subdivisions)}")
     offered = readable(lambda: offered_in(template.read_bytes()), lang, template) if template else None
-    outcome = parse(file.read_bytes(), Expected(_contract(collection), sector=sector, offered=offered))
+    outcome = parse(file.read_bytes(), Expected(contract, sector=sector, offered=offered))
     if not isinstance(outcome, Report) and not outcome.counts:
         outcome = Report.of([Fault("FILE-EMPTY")])
     faults = outcome if isinstance(outcome, Report) else Report((), {})
@@ -95,7 +98,8 @@ def pseudonymise(
     from pseudonymisation import client
 
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
-    sheet, chosen = _sheet(export, lang), _chosen(mapping, lang)
+    chosen = _chosen(mapping, lang)
+    sheet = table(export, client.known_headings(chosen, client.FIELDS), lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with (
         kept,
@@ -137,7 +141,8 @@ def change_numbers(
     from pseudonymisation import client
 
     key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
-    sheet, chosen = _sheet(file, lang), _chosen(mapping, lang)
+    chosen = _chosen(mapping, lang)
+    sheet = table(file, client.known_headings(chosen, client.CHANGE_FIELDS), lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with kept, _service(service, token_file, lang, offline=False) as http:
         source = client.ServiceSource(http, key, period)
@@ -229,11 +234,6 @@ def _about(file: Path, body: bytes, lang: str, **given: str | None) -> dict[str,
     if missing:
         raise typer.BadParameter(f"geef ook / also give: {', '.join(missing)}")
     return {name: value for name, value in given.items() if value}
-
-
-def _sheet(export: Path, lang: str) -> Sheet:
-    body = export.read_bytes()
-    return readable(lambda: read_xlsx(body) if content_of(body) is Content.XLSX else read_csv(body, ()), lang, export)
 
 
 def _chosen(mapping: Path | None, lang: str) -> "ColumnMap | None":

@@ -6,7 +6,7 @@ import re
 import string
 from collections.abc import Collection, Iterator
 
-from gateway.formats.sheet import MAX_CELL, Sheet, UnreadableFile, checked_rows, is_no_table
+from gateway.formats.sheet import MAX_CELL, Sheet, UnreadableFile, checked_rows, found_in, is_no_table
 
 DELIMITERS = ";,\t"
 _BLANK = DELIMITERS + string.whitespace
@@ -34,8 +34,7 @@ def delimiter_of(first_line: str, known: Collection[str]) -> str:
     """The delimiter that finds most of the known column names in the first line, else the one it has most of."""
 
     def found(delimiter: str) -> tuple[int, int]:
-        names = {name.strip().strip('"').lower() for name in first_line.split(delimiter)}
-        return len(names & set(known)), first_line.count(delimiter)
+        return found_in(first_line.split(delimiter), known), first_line.count(delimiter)
 
     return max(DELIMITERS, key=found)
 
@@ -45,7 +44,7 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
 
     Args:
         body: The file's bytes, at most 16 MB.
-        known: Lower-case names of the columns the reader expects; they decide the delimiter.
+        known: Names of the columns the reader expects; they decide the delimiter.
 
     Raises:
         UnreadableFile: empty, binary, of no readable encoding, badly quoted, or above a limit.
@@ -61,15 +60,11 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
 
 
 def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    number = 1
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            rule = "FILE-CELL" if "field limit" in str(error) else "FILE-QUOTES"
-            raise UnreadableFile(rule, number) from error
-        yield number, row
-        number = reader.line_num + 1
+    """Rows by number as a spreadsheet counts them: a line break within a cell begins none, a blank line is one."""
+    number = 0
+    try:
+        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
+            yield number, row
+    except csv.Error as error:
+        rule = "FILE-CELL" if "field limit" in str(error) else "FILE-QUOTES"
+        raise UnreadableFile(rule, number + 1) from error

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gateway.formats.sheet import Content, Sheet, UnreadableFile, checked_rows
+from gateway.formats.sheet import Content, Sheet, UnreadableFile, checked_rows, found_in
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -25,8 +25,8 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
 
     Args:
         body: The file's bytes.
-        known: Lower-case names of the columns the reader expects: the sheet with most of them is read, a visible one
-            before a hidden one, and else the first.
+        known: Names of the columns the reader expects: the sheet with most of them is read, a visible one before a
+            hidden one, and else the first.
 
     Raises:
         UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, or above a limit.
@@ -40,9 +40,9 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
             for sheet in workbook.worksheets:
                 sheet.reset_dimensions()  # what a sheet says of its own size may be less than what it holds
             chosen, sheets = _chosen(workbook, known), enumerate(workbook.worksheets, start=1)
-            others = ((number, _read_filled(sheet)) for number, sheet in sheets if sheet is not chosen)
+            others = ((number, _read_filled(sheet, number)) for number, sheet in sheets if sheet is not chosen)
             beside = tuple((number, other) for number, other in others if other is not None)
-            return replace(_read(chosen), content=Content.XLSX, beside=beside)
+            return replace(_read(chosen), content=Content.XLSX, title=chosen.title, beside=beside)
         finally:
             workbook.close()
     except UnreadableFile:
@@ -78,7 +78,7 @@ def _chosen(workbook: "Workbook", known: Collection[str]) -> "Worksheet":
     def found(sheet: "Worksheet") -> int:
         first = sheet.iter_rows(max_row=_HEADER_WITHIN, values_only=True)
         header = next((row for row in first if any(map(_is_filled, row))), ())
-        return len({_text(cell).strip().lower() for cell in header} & set(known))
+        return found_in(map(_text, header), known)
 
     in_order = sorted(workbook.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
     return max(in_order, key=found) if len(in_order) > 1 else in_order[0]
@@ -88,12 +88,13 @@ def _read(sheet: "Worksheet") -> Sheet:
     return checked_rows(_numbered(sheet.iter_rows(values_only=True)))
 
 
-def _read_filled(sheet: "Worksheet") -> Sheet | None:
+def _read_filled(sheet: "Worksheet", number: int) -> Sheet | None:
     try:
         return _read(sheet)
     except UnreadableFile as error:
         if error.fault.rule == "FILE-EMPTY":
             return None
+        error.fault = replace(error.fault, where=f"#{number}")
         raise
 
 

@@ -1,10 +1,11 @@
 """A sheet of text cells, whatever file it came from, and the limits every upload has to keep."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from gateway.outcome import Fault
+from pseudonymisation.words import plain
 
 MAX_BYTES = 16_000_000
 MAX_ROWS = 50_000
@@ -32,6 +33,7 @@ class Sheet:
             rows are left out.
         notes: Codes of what was tolerated and should be said, e.g. `NOTE-CP1252`.
         content: What it was read from.
+        title: What the sheet is called in its workbook.
         beside: The other sheets of the workbook that are not empty, each with its number: nobody reads them as counts.
     """
 
@@ -39,6 +41,7 @@ class Sheet:
     rows: tuple[tuple[int, tuple[str, ...]], ...]
     notes: tuple[str, ...] = ()
     content: Content = Content.CSV
+    title: str = ""
     beside: "tuple[tuple[int, Sheet], ...]" = ()
 
 
@@ -66,6 +69,11 @@ def content_of(body: bytes) -> Content:
     if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return Content.JSON
     return Content.CSV
+
+
+def found_in(names: Iterable[str], known: Collection[str]) -> int:
+    """How many known headings there are among names, both in plain form."""
+    return len(set(map(plain, names)) & set(map(plain, known)))
 
 
 def checked_rows(numbered: Iterator[tuple[int, Sequence[str]]], notes: tuple[str, ...] = ()) -> Sheet:

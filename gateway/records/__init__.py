@@ -5,8 +5,7 @@
 
 import re
 
-from gateway.formats.read_csv import read_csv
-from gateway.formats.read_xlsx import read_xlsx
+from gateway.formats.read import read_sheet
 from gateway.formats.sheet import MAX_BYTES, Content, UnreadableFile, content_of
 from gateway.outcome import Fault, Report
 from gateway.records.clean import accept
@@ -50,7 +49,7 @@ def raw_in(body: bytes) -> Report | None:
     content = content_of(body)
     if content is Content.JSON:
         return None
-    sheet = read_xlsx(body, COLUMNS) if content is Content.XLSX else read_csv(body, COLUMNS)
+    sheet = read_sheet(body, COLUMNS)
     faults = list(raw_sheets(sheet))
     if not faults and content is Content.CSV:  # nor may one hide behind a delimiter that was not told right
         lines = ((number, ";".join(cells)) for number, cells in [(1, sheet.header), *sheet.rows])
@@ -66,5 +65,4 @@ def _read(body: bytes, expected: Expected) -> Parsed | list[Fault]:
         return counts_of_document(read_document(body), expected)
     if expected.contract.collection.form == "records":
         raise UnreadableFile("FILE-RECORDS-JSON")
-    sheet = read_xlsx(body, COLUMNS) if content is Content.XLSX else read_csv(body, COLUMNS)
-    return counts_of_sheet(sheet, expected)
+    return counts_of_sheet(read_sheet(body, COLUMNS), expected)

@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 
 from gateway.collections import Contract
-from gateway.formats.read_csv import read_csv
-from gateway.formats.read_xlsx import read_xlsx
-from gateway.formats.sheet import Content, UnreadableFile, content_of
+from gateway.formats.read import read_sheet
+from gateway.formats.sheet import UnreadableFile
 from gateway.records.counts import COLUMNS
 
 
@@ -20,7 +19,7 @@ def offered_in(template: bytes) -> tuple[str, ...]:
     Raises:
         UnreadableFile: not a template.
     """
-    sheet = read_xlsx(template, COLUMNS) if content_of(template) is Content.XLSX else read_csv(template, COLUMNS)
+    sheet = read_sheet(template, COLUMNS)
     names = [name.lower() for name in sheet.header]
     if COLUMNS[0] not in names:
         raise UnreadableFile("COLUMN-MISSING", 1, COLUMNS[0])

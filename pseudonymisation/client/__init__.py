@@ -8,11 +8,13 @@ from pseudonymisation.client.cache import open_cache
 from pseudonymisation.client.changes import change_numbers
 from pseudonymisation.client.delivery import pseudonymise
 from pseudonymisation.client.lookup import Delivery
-from pseudonymisation.client.mapping import ColumnMap, read_map
+from pseudonymisation.client.mapping import CHANGE_FIELDS, FIELDS, ColumnMap, known_headings, read_map
 from pseudonymisation.client.messages import Fault, Refusal
 from pseudonymisation.client.source import OfflineSource, ServiceSource, pinned_key, unsafe_local_source
 
 __all__ = [
+    "CHANGE_FIELDS",
+    "FIELDS",
     "Band",
     "ColumnMap",
     "Delivery",
@@ -21,6 +23,7 @@ __all__ = [
     "Refusal",
     "ServiceSource",
     "change_numbers",
+    "known_headings",
     "open_cache",
     "pinned_key",
     "pseudonymise",

@@ -9,22 +9,20 @@ number = "Identificatie"          # heading in the export
 subdivision = "undivided"         # one value for every row: the column may be missing
 """
 
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from unicodedata import normalize
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pseudonymisation.client.messages import Fault, Refusal, fault, refusal
+from pseudonymisation.words import plain
 
 FIELDS = ("number", "subdivision", "hours_scheduled", "hours_authorised", "hours_illness", "hours_unauthorised")
 CHANGE_FIELDS = ("number_old", "number_new")
 
 _KNOWN: dict[str, dict[str, list[str]]] = tomllib.loads((files(__package__) / "columns.toml").read_text("utf-8"))
-_SIGNS = re.compile(r"[^a-z0-9]")
 
 
 class _MapForm(BaseModel):
@@ -75,14 +73,16 @@ def read_map(text: str) -> ColumnMap | Refusal:
         return refusal("map-unreadable")
     if not _are_told_apart(form):
         return refusal("map-words")
+    if not _KNOWN["subdivisions"].keys() >= set(form.subdivisions.values()):
+        return refusal("map-codes", codes=", ".join(_KNOWN["subdivisions"]))
     return ColumnMap(form.columns, form.subdivisions, form.fixed.get("subdivision"))
 
 
 def _are_told_apart(form: _MapForm) -> bool:
     """Whether every heading and value has a letter or digit, and no two values that read alike have different codes."""
     words = (*form.columns.values(), *form.subdivisions, *form.fixed.values())
-    meanings = {(_plain(word), code) for word, code in form.subdivisions.items()}
-    return all(map(_plain, words)) and len(meanings) == len({word for word, _ in meanings})
+    meanings = {(plain(word), code) for word, code in form.subdivisions.items()}
+    return all(map(plain, words)) and len(meanings) == len({word for word, _ in meanings})
 
 
 def find_columns(header: Sequence[str], chosen: ColumnMap, fields: Sequence[str] = FIELDS) -> Columns | list[Fault]:
@@ -91,15 +91,15 @@ def find_columns(header: Sequence[str], chosen: ColumnMap, fields: Sequence[str]
     A fault names the wanted field by its first Dutch heading, never what was found: a file without headings has a
     pupil in its first row.
     """
-    plain = [_plain(heading) for heading in header]
+    written = [plain(heading) for heading in header]
     positions: dict[str, tuple[int, ...]] = {}
     headings: dict[str, str] = {}
     faults = []
     for name in fields:
         if name == "subdivision" and chosen.fixed_subdivision is not None:
             continue
-        wanted = [chosen.columns[name]] if name in chosen.columns else _KNOWN["columns"][name]
-        found = [[at for at, one in enumerate(plain) if one == _plain(word)] for word in dict.fromkeys(wanted)]
+        wanted = _wanted(chosen, name)
+        found = [[at for at, one in enumerate(written) if one == plain(word)] for word in dict.fromkeys(wanted)]
         places = [at for several in found for at in several]
         label = wanted[0] if name in chosen.columns else wanted[1]
         if not places:
@@ -112,16 +112,16 @@ def find_columns(header: Sequence[str], chosen: ColumnMap, fields: Sequence[str]
     return faults or Columns(positions, headings)
 
 
+def known_headings(chosen: ColumnMap | None, fields: Sequence[str]) -> frozenset[str]:
+    """Every heading by which one of these fields is found."""
+    return frozenset(word for name in fields for word in _wanted(chosen or ColumnMap(), name))
+
+
+def _wanted(chosen: ColumnMap, name: str) -> list[str]:
+    return [chosen.columns[name]] if name in chosen.columns else _KNOWN["columns"][name]
+
+
 def subdivision_codes(chosen: ColumnMap) -> dict[str, str]:
     """Every readable value of a subdivision, in plain form, with its code."""
-    known = {_plain(word): code for code, words in _KNOWN["subdivisions"].items() for word in words}
-    return known | {_plain(word): code for word, code in chosen.subdivisions.items()}
-
-
-def plain_value(text: str) -> str:
-    """A value as `subdivision_codes` lists it."""
-    return _plain(text)
-
-
-def _plain(text: str) -> str:
-    return _SIGNS.sub("", normalize("NFKD", text).casefold())
+    known = {plain(word): code for code, words in _KNOWN["subdivisions"].items() for word in words}
+    return known | {plain(word): code for word, code in chosen.subdivisions.items()}

@@ -4,11 +4,13 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pseudonymisation.client.mapping import ColumnMap, Columns, find_columns, plain_value, subdivision_codes
+from pseudonymisation.client.mapping import ColumnMap, Columns, find_columns, subdivision_codes
 from pseudonymisation.client.messages import Fault, fault
 from pseudonymisation.number import Number, parse_number
+from pseudonymisation.words import plain
 
 MAX_ROWS = 50_000
+MAX_HOURS = 10_000  # as at the gateway, which can only name the record of a list that is sorted by pseudonym
 _HOURS = re.compile(r"([0-9]{1,6})(?:[.,]([0-9]{1,2}))?")
 _HOUR_FIELDS = ("hours_scheduled", "hours_authorised", "hours_illness", "hours_unauthorised")
 
@@ -124,8 +126,8 @@ class _Reader:
 
     def _subdivision(self, row: int, cells: Sequence[str]) -> str | None:
         text = self._fixed or self._columns.cell(cells, "subdivision")
-        plain = plain_value(text)
-        code = self._codes.get(plain) if plain else None
+        word = plain(text)
+        code = self._codes.get(word) if word else None
         if code is None or (self._offered is not None and code not in self._offered):
             self._wrong(row, "subdivision", "SUBDIVISION" if text else "CELL-EMPTY")
             return None
@@ -135,6 +137,9 @@ class _Reader:
         hours = hundredths(text)
         if hours is None:
             self._wrong(row, name, "HOURS-FORMAT" if text else "CELL-EMPTY")
+        elif hours > 100 * MAX_HOURS:
+            self._wrong(row, name, "HOURS-LARGE")
+            return None
         return hours
 
     def _balance(self, row: int, scheduled: int, authorised: int, illness: int, unauthorised: int) -> None:

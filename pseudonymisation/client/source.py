@@ -19,8 +19,8 @@ from pseudonymisation.wire import EvaluationAnswer
 
 TRIES = 4
 LONGEST_WAIT = 10.0
-_AGAIN = {408, 502, 503, 504}
-_OUTDATED = "/problems/register-outdated"
+_AGAIN = {408, 429, 502, 503, 504}
+_OUTDATED, _QUOTA = "/problems/register-outdated", "/problems/quota-exhausted"
 _CODES = {401: "credential-refused", 403: "credential-refused", 404: "no-service-there", 405: "no-service-there"}
 
 
@@ -109,8 +109,8 @@ class ServiceSource:
             except httpx.RequestError:
                 pause = 0.5 * 2**attempt
             else:
-                # That the service waits for a register is not mended by asking again in a moment.
-                if response.status_code not in _AGAIN or _problem(response).type == _OUTDATED:
+                # Asking again in a moment brings the service no register and the school no quota.
+                if response.status_code not in _AGAIN or _problem(response).type in {_OUTDATED, _QUOTA}:
                     return response
                 pause = _retry_after(response) or 0.5 * 2**attempt
             if attempt < TRIES - 1:
@@ -120,9 +120,12 @@ class ServiceSource:
     def _verified(self, blinding: Blinding, content: bytes) -> list[bytes] | Refusal:
         try:
             answer = EvaluationAnswer.model_validate_json(content)
+        except ValidationError:  # a page to log in to a network, for instance
+            return refusal("no-service-there")
+        try:
             raw = from_text(answer.proof, PROOF) + b"".join(from_text(one, ELEMENT) for one in answer.evaluated)
             return finalise(blinding, raw, self._key.public_key)
-        except (ValidationError, MalformedError, ProofError):
+        except (MalformedError, ProofError):
             return refusal("proof-failed")
 
 
@@ -173,9 +176,9 @@ def _problem(response: httpx.Response) -> _Problem:
 
 def _refused(response: httpx.Response, missing: int) -> Refusal:
     problem, status = _problem(response), response.status_code
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        return refusal("quota-exhausted", remaining=problem.remaining, missing=missing)
     match problem:
+        case _Problem(type=kind) if kind == _QUOTA:
+            return refusal("quota-exhausted", remaining=problem.remaining, missing=missing)
         case _Problem(type=kind) if kind == _OUTDATED:
             return refusal("register-outdated")
         case _Problem(type="/problems/key-unknown"):
@@ -186,4 +189,6 @@ def _refused(response: httpx.Response, missing: int) -> Refusal:
             return refusal("key-expired", day=day.isoformat())
         case _Problem(type="/problems/period-outside-key"):
             return refusal("key-other-year")
+    if httpx.codes.is_server_error(status):
+        return refusal("service-failed", status=status)
     return refusal(_CODES.get(status, "service-refused"), status=status)

@@ -73,7 +73,7 @@ def text(read: Callable[[str], object]) -> Callable[[bytes], object]:
 
 
 def listing(raw: bytes) -> Any:  # noqa: ANN401  whatever it reads
-    return read_listing(read_csv(raw, LIST_COLUMNS))
+    return read_listing(read_csv(raw, LIST_COLUMNS), load_contracts())
 
 
 PARSERS: Mapping[str, Parser] = {

@@ -84,7 +84,7 @@ def read_everywhere(body: bytes) -> None:
 def read_as_list(body: bytes) -> None:
     """Read a file as a register's list."""
     with suppress(UnreadableFile):
-        read_listing(read_csv(body, LIST_COLUMNS))
+        read_listing(read_csv(body, LIST_COLUMNS), CONTRACTS)
 
 
 @settings(max_examples=EXAMPLES)

@@ -140,7 +140,6 @@ def test_every_cheat_is_refused(world: World, cheat: Cheat, capfd: pytest.Captur
 @pytest.mark.parametrize(
     "change",
     [
-        {"evaluated": []},
         {"evaluated": "x"},
         {"proof": ""},
         {"proof": None},
@@ -152,6 +151,13 @@ def test_every_cheat_is_refused(world: World, cheat: Cheat, capfd: pytest.Captur
 def test_a_malformed_answer_is_refused(world: World, change: dict[str, object]) -> None:
     """An answer of another form is no answer, whatever it holds."""
     outcome = asked(world, honest, **change)
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "no-service-there"
+
+
+def test_an_empty_answer_is_refused(world: World) -> None:
+    """A proof of nothing proves nothing."""
+    outcome = asked(world, honest, evaluated=[])
     assert isinstance(outcome, Refusal)
     assert outcome.code == "proof-failed"
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import openpyxl
 import pytest
 from joserfc.jwk import ECKey
 from sqlalchemy import select
@@ -309,6 +310,19 @@ def test_a_list_that_cannot_be_read_is_said(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text("gemeente_code;gemeente\n0344;UTRECHT\n", encoding="utf-16")
     assert "[FILE-TYPE]" in run("party", "import", file, exits=1)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_list_may_be_a_workbook(run: Run, tmp_path: Path) -> None:
+    """The sheet with the columns of a list is read, codes that a spreadsheet made numbers of too."""
+    book = openpyxl.Workbook()
+    book.active.append(["Toelichting"])
+    sheet = book.create_sheet("Gemeenten")
+    sheet.append(["gemeente_code", "gemeente"])
+    sheet.append([344, "UTRECHT"])
+    book.save(tmp_path / "list.xlsx")
+    assert "“Gemeenten”" in run("party", "import", tmp_path / "list.xlsx")
+    assert "GM0344\tgemeente\tUtrecht" in run("party", "list", "--kind", "gemeente")
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

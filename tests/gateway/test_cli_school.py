@@ -7,12 +7,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import openpyxl
 import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app
 from gateway.cli.common import secret_token
 from gateway.cli.remote import safe
+from gateway.collections import load_contracts
 from gateway.running import free_port
 from gateway.settings import TOKEN_VARIABLE
 from tests.pseudonymisation import world as service
@@ -211,3 +213,35 @@ def test_a_map_and_an_export_of_another_editor_are_read(tmp_path: Path, encoding
     words += ["--cache", tmp_path / "cache"]
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert (done.exit_code, "Zonder verbinding" in done.output) == (1, True), done.output
+
+
+@pytest.mark.parametrize(
+    ("command", "header"), [("pseudonymise", ["BSN", *service.HEADER[1:]]), ("change-numbers", ["Oud_Nummer", "NAAR"])]
+)
+def test_a_cover_sheet_is_passed_over(tmp_path: Path, command: str, header: list[str]) -> None:
+    """The sheet with the known headings is read, however they are written, and it is said which that was."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    book = openpyxl.Workbook()
+    book.active.append(["Verzuimoverzicht", "BSN", "Gemaakt door pakket X"])
+    sheet = book.create_sheet("Gegevens")
+    sheet.append(header)
+    sheet.append(["1"] * len(header))
+    book.save(tmp_path / "export.xlsx")
+    words = [command, tmp_path / "export.xlsx", "--site", service.SITE, "--period", service.PERIOD]
+    words += ["--service", "https://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
+    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(
+        app, [str(word) for word in (*words, "--cache", tmp_path / "cache")]
+    )
+    assert (done.exit_code, "NUMBER-FORMAT" in done.output, "COLUMN" in done.output) == (1, True, False), done.output
+    assert "“Gegevens”" in done.output
+
+
+@pytest.mark.parametrize(("sector", "exits"), [("vo", 0), ("VO", 0), ("mbo", 2), ("", 2)])
+def test_an_unknown_sector_is_wrong_usage(tmp_path: Path, sector: str, exits: int) -> None:
+    """In capitals it is the same sector; one that is none is said with those there are, and no row is blamed."""
+    cells = load_contracts()["absence-counts"].cells(["havo"])
+    file = tmp_path / "counts.csv"
+    file.write_text("\n".join(["subdivision;kind;band;pupils", *(";".join((*cell, "0")) for cell in cells)]))
+    done = CliRunner().invoke(app, ["check", str(file), "--collection", "absence-counts", "--sector", sector])
+    assert (done.exit_code, "po, so, vo, vso" in done.output) == (exits, exits == 2), done.output

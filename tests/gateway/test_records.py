@@ -16,13 +16,16 @@ from gateway.collections import load_contracts
 from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
 from gateway.formats.sheet import MAX_BYTES, MAX_ROWS
-from gateway.messages import LANGUAGES, catalogue, rule_text
+from gateway.messages import LANGUAGES, Language, catalogue, rule_text
 from gateway.outcome import Fault, Report
 from gateway.records import Expected, Parsed, parse, raw_in
 from gateway.records.clean import accept
 from gateway.records.document import read_document
-from gateway.records.rows import records_of_document
+from gateway.records.rows import hundredths, records_of_document
 from gateway.records.template import offered_in, template_rows
+from gateway.web.words import fault_text
+from pseudonymisation.client.mapping import ColumnMap, subdivision_codes
+from pseudonymisation.client.rows import check_rows
 
 CONTRACTS = load_contracts()
 COUNTS = Expected(CONTRACTS["absence-counts"], sector="so", offered=("undivided",))
@@ -121,6 +124,31 @@ def test_a_sheet_of_pupils_beside_the_counts_stops_the_workbook(state: str) -> N
     assert raw_in(as_xlsx(rows(), beside)) is not None
 
 
+@pytest.mark.parametrize(("hours", "passes"), [("10000", True), ("10000.01", False), ("12000", False)])
+def test_hours_the_gateway_refuses_are_refused_at_the_school(hours: str, passes: bool) -> None:
+    """Both have one limit: a record that the school's client passes is not refused here under a number nobody knows."""
+    document = json.dumps({"hours": "?"}).replace('"?"', hours).encode()
+    headings = ("BSN", "Bouw", "Roosteruren", "Geoorloofd", "Ziekte", "Ongeoorloofd")
+    row = (BSN, "ongedeeld", hours, "0", "0", "0")
+    faults_at_school = check_rows(headings, [(2, row)], chosen=ColumnMap(), offered=None).faults
+    assert (hundredths(read_document(document)["hours"]) is not None, not faults_at_school) == (passes, passes)
+
+
+def test_the_school_knows_every_subdivision_of_the_form() -> None:
+    """And no other: what its client takes for a code is one here."""
+    assert set(subdivision_codes(ColumnMap()).values()) == set(CONTRACTS["absence-records"].offerable(None))
+
+
+@pytest.mark.parametrize(("language", "place"), [("nl", "Blad 1: "), ("en", "Sheet 1: ")])
+def test_a_fault_of_another_sheet_names_that_sheet(language: Language, place: str) -> None:
+    """A sheet that is too wide beside the counts, or one of pupils: the message begins with its number."""
+    for beside in ([["x"] * 300], [["x", BSN]]):
+        (fault,) = faults(as_xlsx(rows(), ("visible", beside)))
+        assert fault.where == "#1"
+        assert rule_text(fault, language).startswith(place)
+        assert fault_text(fault, language) == rule_text(fault, language)
+
+
 def test_a_workbook_without_the_header_is_told_so() -> None:
     """Where no sheet has the columns, the mend is to put the counts on one, and nothing is said of semicolons."""
     assert broken(as_xlsx([["Toelichting"]], ("visible", [["Uitleg", "van", "de", "telling"]]))) == {"FILE-XLSX-SHEET"}
@@ -199,6 +227,12 @@ def test_the_first_line_for_excel_is_no_header(first: bytes) -> None:
     """It is skipped, and rows are counted as Excel shows them."""
     assert parse(first + as_csv(rows()), COUNTS) == parse(as_csv(rows()), COUNTS)
     assert {fault.row for fault in faults(first + as_csv(rows(authorised_upto5="x")))} == {2}
+
+
+def test_a_heading_of_two_lines_is_one_row() -> None:
+    """Rows are counted as a spreadsheet shows them, a blank one too, whatever stands in a cell."""
+    sheet = read_csv(b'number;"hours\nplanned"\r\n1;2\r\n\r\n"a\nb";4\r\n5;6\r\n', ())
+    assert [row for row, _ in sheet.rows] == [2, 4, 5]
 
 
 def test_windows_text_is_read_and_said_so() -> None:

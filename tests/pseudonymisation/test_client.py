@@ -222,8 +222,7 @@ def scripted(
         (405, "no-service-there"),
         (409, "service-refused"),
         (413, "service-refused"),
-        (429, "quota-exhausted"),
-        (500, "service-refused"),
+        (500, "service-failed"),
     ],
 )
 def test_every_refusal_of_the_service_has_its_text(world: World, status: int, code: str) -> None:
@@ -252,7 +251,7 @@ def test_every_refusal_of_the_service_has_its_text(world: World, status: int, co
         ("malformed", "service-refused"),
         ("too-large", "service-refused"),
         ("not-json", "service-refused"),
-        ("internal", "service-refused"),
+        ("internal", "service-failed"),
     ],
 )
 def test_every_problem_of_the_service_has_the_text_that_helps(world: World, code: str, said: str) -> None:
@@ -272,10 +271,31 @@ def test_a_service_that_comes_back_is_asked_the_same_again(world: World) -> None
     """After a lost connection or a 503 the same batch is sent again, after the pause that is asked for."""
     lost = httpx.ConnectError("lost")
     busy = httpx.Response(503, headers={"Retry-After": "7"})
-    source, requests, pauses = scripted(world, lost, busy, httpx.Response(429, json={"remaining": 3}))
+    source, requests, pauses = scripted(world, lost, busy, httpx.Response(401))
     assert isinstance(source.evaluate([b"x"], missing=1), Refusal)
     assert len({request.content for request in requests}) == 1
     assert pauses == [0.5, 7.0]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "tries"),
+    [
+        (429, '{"type": "/problems/quota-exhausted", "remaining": 3}', "quota-exhausted", 1),
+        (429, '{"type": "/problems/too-many", "remaining": 3}', "service-unreachable", 4),
+        (429, "<html>Too many requests", "service-unreachable", 4),
+        (200, "<html>Welcome to our Wi-Fi", "no-service-there", 1),
+        (200, "{}", "no-service-there", 1),
+    ],
+)
+def test_only_the_service_says_that_the_quota_is_used_up(
+    world: World, status: int, body: str, code: str, tries: int
+) -> None:
+    """Somebody else in between who counts requests is waited for; a page in place of an answer is no forged answer."""
+    answer = httpx.Response(status, text=body, headers={"Retry-After": "7"})
+    source, requests, pauses = scripted(world, *[answer] * 4)
+    outcome = source.evaluate([b"x"], missing=1)
+    assert isinstance(outcome, Refusal)
+    assert (outcome.code, len(requests), pauses) == (code, tries, [7.0] * (tries - 1))
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.DecodingError])

@@ -57,6 +57,7 @@ def test_a_good_row_is_read_in_hundredths() -> None:
         (3, "1.000,5", (2, "Geoorloofd", "HOURS-FORMAT")),
         (3, "-1", (2, "Geoorloofd", "HOURS-FORMAT")),
         (3, "twaalf", (2, "Geoorloofd", "HOURS-FORMAT")),
+        (2, "10000,01", (2, "Roosteruren", "HOURS-LARGE")),
         (4, "12,51", (2, "Waarvan ziekte", "HOURS-ILLNESS")),
         (5, "½", (2, "Ongeoorloofd", "HOURS-FORMAT")),
         (5, "1e2", (2, "Ongeoorloofd", "HOURS-FORMAT")),
@@ -239,6 +240,15 @@ def test_a_map_that_can_be_read_in_two_ways_is_refused(text: str) -> None:
     outcome = read_map(text)
     assert isinstance(outcome, Refusal)
     assert outcome.code == "map-words"
+
+
+@pytest.mark.parametrize("code", ["onderbouw", "Lower_years", "lower-years", ""])
+def test_a_map_names_codes_that_exist(code: str) -> None:
+    """What a value is to mean is one of the codes, which are said; the gateway would refuse each row of another."""
+    outcome = read_map(f'[subdivisions]\n"Groep 3" = "{code}"')
+    assert isinstance(outcome, Refusal)
+    assert outcome.code == "map-codes"
+    assert ", ".join(KNOWN["subdivisions"]) in outcome.nl
 
 
 def test_keys_of_a_map_that_read_alike_may_mean_the_same() -> None:
