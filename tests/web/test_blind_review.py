@@ -13,8 +13,8 @@ from gateway.publish.asking import request_build
 from gateway.settings import Settings
 from gateway.store import ReleaseState
 from policies.purpose import InForce
-from tests.gateway.conftest import PERIOD, TABLE, build_world, running
-from tests.web.conftest import NOW, OPEN_PERIOD, Stage, Visit, await_state, deliver, register_people, windows
+from tests.gateway.conftest import NOW, PERIOD, TABLE, build_world, running
+from tests.web.conftest import OPEN_PERIOD, Stage, Visit, await_state, deliver, register_people, windows
 from tests.web.walking import Page, expect, said, sound
 
 if TYPE_CHECKING:

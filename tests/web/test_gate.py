@@ -17,7 +17,8 @@ from gateway.http.limits import Limit
 from gateway.identity import LINK_LIFE
 from gateway.store import LoginLink
 from gateway.web.site import create_pages
-from tests.web.conftest import NOW, OPEN_PERIOD, TABLE, Stage, csrf
+from tests.gateway.conftest import NOW
+from tests.web.conftest import OPEN_PERIOD, TABLE, Stage, csrf
 
 OWN = {
     "school": ("/school", "/school/history", f"/school/periods/{TABLE}/{OPEN_PERIOD}"),

@@ -10,7 +10,8 @@ from sqlmodel import delete, select
 
 from gateway.identity import PROVEN
 from gateway.store import Approval, Period, Release, ReleaseState
-from tests.web.conftest import NOW, OPEN_PERIOD, Stage, age, csrf
+from tests.gateway.conftest import NOW
+from tests.web.conftest import OPEN_PERIOD, Stage, age, csrf
 
 REASON = "Twee cellen te veel, naar mijn smaak."
 ID = "b" * 32
