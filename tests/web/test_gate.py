@@ -308,7 +308,7 @@ def test_what_a_site_gave_is_taken_back_with_one_button(stage: Stage, act: str, 
         given = token | {"site": site, "until": str(stage.gateway.today + timedelta(days=1))}
         builder.post(address, data=given | {"act": act})
         assert button in builder.get(address).text
-        builder.post(address, data=given | {"act": f"end-{act}", "supplier": "ORG-VERTREKT"})
+        builder.post(address, data=given | {"act": f"end-{act}", "supplier": "ORG-VERTREKT", "giver": site})
         assert button not in builder.get(address).text
         if act == "agreement":
             builder.post(address, data=given | {"act": act})
