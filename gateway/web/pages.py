@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway import overview
 from gateway.context import Gateway
+from gateway.http.api import allowed
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body, entry_of
 from gateway.identity import ABSOLUTE, IDLE, Identity
@@ -185,7 +186,7 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "path": here,
         "typed": typed_in(getattr(request.state, "typed", {}), who.language),
         "current": max((a for a, _ in NAVIGATION[who.role] if f"{here}/".startswith(f"{a}/")), key=len, default=""),
-        "back_here": quote(here + asked, safe=""),
+        "back_here": quote(_shown_at(request) + asked, safe=""),
         "csrf": who.session.csrf if who.session else "",
         "session_left": _left(who.session, gateway.clock()) if who.session else 0,
         "exercise": exercise,
@@ -194,6 +195,16 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "secure": gateway.settings.secure,
         "single_sign_on": gateway.settings.openid is not None,
     }
+
+
+def _shown_at(request: Request) -> str:
+    """The address itself; of a form that has no page of its own, the page above it."""
+    path = request.url.path
+    if not allowed(request):  # it is not there, which is said in the other language too
+        return path
+    while "GET" not in allowed(request, path):
+        path = path.rpartition("/")[0] or "/"
+    return path
 
 
 def _left(session: WebSession, now: datetime) -> int:
