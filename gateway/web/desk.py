@@ -80,7 +80,7 @@ def period(request: Request, who: Visitor) -> Response:
         many = {each: getattr(progress, each) for each in (overview.MISSING, overview.RECEIVED, overview.DELIVERED)}
         asked = request.query_params.get("state", "")
         state = asked if asked in many else ""
-        shown = overview.deliveries(session, found, state)
+        shown = overview.deliveries(session, found, state, request.query_params.get("after", ""))
         reopened = reopened_for(session, found)
     built = [each for each in catalogue(gateway, who.known) if each.period.id == found.id]
     return page(
@@ -90,7 +90,8 @@ def period(request: Request, who: Visitor) -> Response:
         period=found,
         exercise=found.exercise,
         progress=progress,
-        shown=shown,
+        shown=shown[: overview.PAGE],
+        more=len(shown) > overview.PAGE,
         many=many.get(state, progress.expected),
         state=state,
         built=built,
