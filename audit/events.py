@@ -117,7 +117,7 @@ class Event(StrEnum):
     ENTRY_CORRECTED = "entry.corrected"
 
 
-Column = Literal["event", "decision", "recipient", "period", "purpose", "rule"]
+Column = Literal["event", "decision", "recipient", "period", "purpose", "basis", "rule"]
 COLUMNS: Final[tuple[Column, ...]] = get_args(Column)
 """By what entries are counted and chosen."""
 

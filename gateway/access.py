@@ -21,9 +21,10 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import ROWS, is_school_year, rows_end, school_year
 from gateway.prepared import SUBJECTS, years_cut
+from gateway.register import kind_of_code
 from gateway.store import ConsentedHealth, Enrolment, Period, Submission
 from policies.decision import Deny
-from policies.parties import Role
+from policies.parties import Kind, Role
 from policies.question import Action
 from policies.things import Records
 from pseudonymisation.domain import Domain
@@ -88,7 +89,8 @@ def answer(
 ) -> Held | Refused:
     """What is held of one pupil of the caller's own site in a school year; the request and its answer are logged.
 
-    What is no school year is refused: of a slip of the pen nobody may read that nothing is held.
+    What is no school year is refused, and who has no rows of pupils, such as a board or an SWV: of a slip of the pen,
+    or of a pupil of somebody else's, nobody may read that nothing is held.
     """
     if not is_school_year(year):
         return Refused("invalid-request", facts={"fields": "schoolYear"})
@@ -97,6 +99,9 @@ def answer(
     decision = gateway.decide(caller, Action.REQUEST_ACCESS, Records(party=identity.party), (ACCOUNTABILITY,))
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
+    if not may_have_rows(identity):
+        gateway.log_undone(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
+        return Refused("access-by-site")
     with gateway.writing() as session:
         good = still_good(session, identity, gateway.clock())
         if good:
@@ -117,6 +122,11 @@ def answer(
         )
     gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
     return held
+
+
+def may_have_rows(identity: Identity) -> bool:
+    """Whether somebody speaks for a site, which alone has rows of pupils, or oversees all of them."""
+    return identity.role == Role.CONTROLLER_OFFICER or kind_of_code(identity.party) == Kind.SITE
 
 
 def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: bytes) -> list[HeldRow]:

@@ -15,7 +15,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import bindparam, delete, update
 from sqlmodel import Session, col, select
 
-from gateway.outcome import GatewayError
+from gateway.outcome import GatewayError, Refused
 from gateway.register import kind_of_code, mandates, sector_of
 from gateway.store import LoginLink, Oin, Party, Person, ServiceCredential, Token, WebSession, table_of
 from gateway.store import Mandate as MandateRow
@@ -168,6 +168,14 @@ def still_good(session: Session, identity: Identity, now: datetime) -> bool:
         return True
     given = {"key": shown.key, "party": identity.party, "now": now, "since": now - ABSOLUTE}
     return session.connection().execute(_GOOD[shown.kind], given).first() is not None
+
+
+def shut_out(session: Session, party: str) -> Refused | None:
+    """Why nothing that opens a door is handed out to a party: it is not in the register, or locked out."""
+    row = session.get(Party, party)
+    if row is None:
+        return Refused("unknown-party")
+    return None if row.locked_at is None else Refused("party-locked")
 
 
 def end_credentials(session: Session, party: str, now: datetime) -> int:

@@ -67,10 +67,10 @@ def rule_text(fault: Fault, language: Language) -> str:
 
 
 def problem_text(code: str, language: Language) -> tuple[str, str]:
-    """Title of a problem and what to do next; an unknown code is a fault of the product and reads as one."""
+    """Title of a problem and what a person does next; an unknown code is a fault of the product and reads as one."""
     problems = catalogue("problems")
     entry = problems.get(code, problems["internal"])
-    return entry["title"][language], entry["detail"][language]
+    return entry["title"][language], entry.get("page", entry["detail"])[language]
 
 
 def language_of(accept_language: str) -> Language:

@@ -26,6 +26,7 @@ from gateway.identity import (
     register_oin,
     revoke_token,
     roles_for,
+    shut_out,
     still_good,
 )
 from gateway.outcome import Fault, Refused, Report
@@ -255,8 +256,8 @@ class Desk:
             return _faulty("TOKEN-SCOPE")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
-            if session.get(Party, party) is None:
-                return Refused("unknown-party")
+            if (shut := shut_out(session, party)) is not None:
+                return shut
             token_id, token = issue_token(session, party, scopes=scopes, expires_at=expires_at)
             self.gateway.append(session, _credential(Event.TOKEN_ISSUED, actor, party, f"token:{token_id}"), decision)
             return token
@@ -282,8 +283,8 @@ class Desk:
             return _faulty("TOKEN-SCOPE" if oin_fits(number) else "OIN")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
-            if session.get(Party, party) is None:
-                return Refused("unknown-party")
+            if (shut := shut_out(session, party)) is not None:
+                return shut
             if not register_oin(session, number, party, scopes=scopes):
                 return Refused("oin-taken")
             entry = _credential(Event.TOKEN_ISSUED, actor, party, self._token(number))
@@ -334,12 +335,11 @@ class Desk:
             return _faulty("PARTY-NAME" if known_as else "PERSON-LABEL")
 
         def act(session: Session, actor: Actor, decision: Decision) -> str | Refused:
-            row = session.get(Party, party)
-            if row is None:
-                return Refused("unknown-party")
-            if row.locked_at is not None:
-                return Refused("party-locked")
-            if role not in roles_for(row.kind, operator=party == self.gateway.settings.operator):
+            if (shut := shut_out(session, party)) is not None:
+                return shut
+            if role not in roles_for(
+                session.get_one(Party, party).kind, operator=party == self.gateway.settings.operator
+            ):
                 return _faulty("PERSON-ROLE")
             if role == "operator" and self.gateway.settings.openid is not None:
                 return Refused("operator-at-provider")

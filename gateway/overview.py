@@ -99,10 +99,10 @@ class Delivery:
     reopened: bool
 
 
-def deliveries(session: Session, period: Period, state: str = "") -> list[Delivery]:
-    """The first 200 sites by code that are asked to deliver, or of those the ones in a state.
+def deliveries(session: Session, period: Period, state: str = "", after: str = "") -> list[Delivery]:
+    """The sites by code after one that are asked to deliver, or of those the ones in a state: 200 and one more.
 
-    The database picks them: a nation has 8,500, and a page shows no more than this.
+    The database picks them: a nation has 8,500. A page shows 200; one more says that there is a next page.
     """
     confirmed, sent = _of(period, SubmissionState.CONFIRMED), _of(period, *CURRENT)
     site = col(SiteFacts.site)
@@ -112,9 +112,9 @@ def deliveries(session: Session, period: Period, state: str = "") -> list[Delive
         MISSING: (site.not_in(sent),),
     }
     asked = select(SiteFacts.site, SiteFacts.sector).where(
-        holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded, *stands.get(state, ())
+        holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded, site > after, *stands.get(state, ())
     )
-    facts = session.execute(asked.order_by(site).limit(PAGE)).all()
+    facts = session.execute(asked.order_by(site).limit(PAGE + 1)).all()
     codes = [each.site for each in facts]
     called, versions = names(session, codes), dict[str, list[Row[tuple[str, str, int, datetime]]]]()
     query = select(Submission.site, Submission.state, Submission.version, Submission.received_at)

@@ -293,7 +293,7 @@ def take_out(
 
 
 def report(gateway: Gateway, identity: Identity, wanted: Filter) -> Mapping[str, Mapping[str, int]] | Refused:
-    """How often each event, outcome, recipient, period, purpose and rule stands in the log; `refused` by which rule."""
+    """How often each value of each of `COLUMNS` stands in the log; `refused` counts by which rule."""
     allowed = _look(gateway, identity, Action.READ_AUDIT, Event.AUDIT_VIEWED)
     if allowed is not None:
         return allowed

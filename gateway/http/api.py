@@ -97,10 +97,16 @@ def refused_by_router(request: Request, error: Exception) -> Response:
     return problem(request, Refused(_CODES.get(status, "invalid-request")), headers)
 
 
-def allowed(request: Request) -> str:
-    """Every method that an address answers, over all of its routes: a router names those of the first one only."""
+def allowed(request: Request, path: str | None = None) -> str:
+    """Every method that an address answers, over all of its routes: a router names those of the first one only.
+
+    Args:
+        request: What was asked.
+        path: An address of the same application in the place of the one that was asked for.
+    """
+    scope = request.scope if path is None else {**request.scope, "path": path}
     routes = [route for route in getattr(request.app.state, "parts", request.app.routes) if isinstance(route, Route)]
-    found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    found = [route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE]
     return ", ".join(sorted({method for methods in found for method in methods}))
 
 

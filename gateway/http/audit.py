@@ -30,6 +30,7 @@ Log = Annotated[int | None, Query(ge=1, le=_MOST)]
 LogNumber = Annotated[int, Path(ge=1, le=_MOST)]
 Instant = Annotated[int | None, Query(ge=0, le=_MOST << 10, description="milliseconds since 1970 UTC")]
 Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9.-]+$")]
+Article = Annotated[str | None, Query(max_length=64, pattern="^[ -~]+$")]
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Asked:
     recipient: Word = None
     period: Word = None
     purpose: Word = None
+    basis: Article = None
     rule: Word = None
     since: Instant = None
     until: Instant = None
@@ -53,6 +55,7 @@ class Asked:
             recipient=self.recipient,
             period=self.period,
             purpose=self.purpose,
+            basis=self.basis,
             rule=self.rule,
             since=self.since,
             until=self.until,
@@ -176,7 +179,7 @@ def entries(request: Request, gateway: TheGateway, caller: Officer, asked: Annot
 
 @router.get("/report", operation_id="reportOnLog")
 def report(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Asked, Depends()]) -> Response:
-    """How often each event, outcome, recipient, period, purpose and rule stands in the log, and what was refused."""
+    """How often each event, outcome, recipient, period, purpose, basis and rule stands in the log; what was refused."""
     counted = trail.report(gateway, caller, asked.wanted())
     if isinstance(counted, Refused):
         return problem(request, counted)

@@ -84,6 +84,7 @@ def _page(
         year=school_year_on(gateway.today),
         most=MOST_CONSENTS,
         held=held,
+        asks=access.may_have_rows(who.known),
         rows=[_row(gateway, row) for row in held.rows] if held else [],
         uses=[(fields, logged_at(fields)) for fields in uses],
         names=names,

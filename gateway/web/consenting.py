@@ -16,6 +16,7 @@ from gateway import consents, overview
 from gateway.consents import PURPOSE, Standing
 from gateway.context import Gateway
 from gateway.outcome import Refused
+from gateway.register import kind_of_code
 from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
@@ -213,6 +214,7 @@ def _form(
         400 if faults or refused else 200,
         purpose=purpose,
         recipients=recipients,
+        site=kind_of_code(who.known.party) == Kind.SITE,
         scope=sorted(_scope(gateway)),
         vocabulary=gateway.law.vocabulary,
         notice=_notice(gateway),

@@ -77,7 +77,7 @@ def period(request: Request, who: Visitor) -> Response:
         many = {each: getattr(progress, each) for each in (overview.MISSING, overview.RECEIVED, overview.DELIVERED)}
         asked = request.query_params.get("state", "")
         state = asked if asked in many else ""
-        shown = overview.deliveries(session, found, state)
+        shown = overview.deliveries(session, found, state, request.query_params.get("after", ""))
         reopened = reopened_for(session, found)
         corrected = to_correct(session, found) == Refused("corrected-once")
     built = [each for each in catalogue(gateway, who.known) if each.period.id == found.id]
@@ -88,7 +88,8 @@ def period(request: Request, who: Visitor) -> Response:
         period=found,
         exercise=found.exercise,
         progress=progress,
-        shown=shown,
+        shown=shown[: overview.PAGE],
+        more=len(shown) > overview.PAGE,
         many=many.get(state, progress.expected),
         state=state,
         built=built,

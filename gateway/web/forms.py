@@ -15,14 +15,12 @@ from gateway.formats.sheet import MAX_BYTES
 from gateway.http.edge import has_nul
 from gateway.outcome import Refused
 from gateway.web.pages import Visitor, page, refusal, same_origin, see_other, token_fits, visitor
-from gateway.web.typed import typed_in
 
 EVERYBODY = ""
 _MAX_FIELDS = 500
 _MAX_FIELD_BYTES = 64_000
 _ENVELOPE = 64_000
 _FIELDS_ONLY = "application/x-www-form-urlencoded"
-_NOTHING: Mapping[str, str] = {}
 # What is above the limit is read and thrown away up to here: a browser shows an answer only when it has sent its form.
 _READ_ON = 4 * MAX_BYTES
 
@@ -70,7 +68,7 @@ def act(path: str, roles: str, handler: FormHandler) -> Route:
 
     Steps: (1) who is it, and may this role; (2) read the form under the limits of an upload, and look again who it is,
     for a session can end while its form is under way; (3) it came from a page of this site, and with a session it
-    carries that session's token; (4) act. What was typed in vain, for the session ended, is shown to be copied.
+    carries that session's token; (4) act. What was typed is kept with the request: whatever refuses it shows it.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -78,14 +76,14 @@ def act(path: str, roles: str, handler: FormHandler) -> Route:
         if closed is not None and (who.identity is not None or not _is_typed(request)):
             return closed
         form = await _read(request)  # (2)
-        typed = form.values if isinstance(form, Form) and same_origin(request) else {}
-        who, closed = await run_in_threadpool(_gate, request, roles, typed)
+        request.state.typed = form.values if isinstance(form, Form) and same_origin(request) else {}
+        who, closed = await run_in_threadpool(_gate, request, roles)
         if closed is not None:
             return closed
         if isinstance(form, Form) and not (same_origin(request) and (not roles or token_fits(who, form["csrf"]))):
             form = Refused("csrf")  # (3)
         if isinstance(form, Refused):
-            return await run_in_threadpool(refusal, request, who, form, typed_in(typed, who.language))
+            return await run_in_threadpool(refusal, request, who, form)
         return await run_in_threadpool(handler, request, who, form)  # (4)
 
     return Route(path, endpoint, methods=["POST"])
@@ -110,17 +108,17 @@ def _is_typed(request: Request) -> bool:
     return kind.startswith(_FIELDS_ONLY) and length.isdecimal() and int(length) <= _MAX_FIELD_BYTES
 
 
-def _gate(request: Request, roles: str, typed: Mapping[str, str] = _NOTHING) -> tuple[Visitor, Response | None]:
+def _gate(request: Request, roles: str) -> tuple[Visitor, Response | None]:
     who = visitor(request)
-    return who, _closed(request, who, roles, typed)
+    return who, _closed(request, who, roles)
 
 
-def _closed(request: Request, who: Visitor, roles: str, typed: Mapping[str, str]) -> Response | None:
+def _closed(request: Request, who: Visitor, roles: str) -> Response | None:
     """The answer to somebody for whom this page is not; None when it is."""
     if not roles:
         return None
     if who.identity is None:
-        return page(request, who, "login_needed.html", 401, typed=typed_in(typed, who.language))
+        return page(request, who, "login_needed.html", 401)
     return None if who.role in roles.split() else refusal(request, who, Refused("not-found"))
 
 

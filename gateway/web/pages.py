@@ -1,7 +1,7 @@
 """What every page shares: who looks, in which language, what the frame says, and the rendering of a template."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway import overview
 from gateway.context import Gateway
+from gateway.http.api import allowed
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body, entry_of
 from gateway.identity import ABSOLUTE, IDLE, Identity
@@ -23,6 +24,7 @@ from gateway.outcome import Fault, Refused
 from gateway.store import WebSession
 from gateway.web import words
 from gateway.web.assets import address
+from gateway.web.typed import typed_in
 from policies.decision import Deny
 from policies.documents import basis_of
 from policies.purpose import Status
@@ -127,13 +129,13 @@ def page(request: Request, who: Visitor, template: str, status: int = 200, **val
     return HTMLResponse(html, status, {"Content-Language": who.language})
 
 
-def refusal(request: Request, who: Visitor, refused: Refused, typed: Sequence[tuple[str, str]] = ()) -> HTMLResponse:
+def refusal(request: Request, who: Visitor, refused: Refused) -> HTMLResponse:
     """A refusal as a page: what, why, by which rule and article, what to do next, and what was typed in vain."""
     title, detail = problem_text(refused.code, who.language)
     decision = decision_body(refused.decision, who.language) if isinstance(refused.decision, Deny) else None
     trace = getattr(request.state, "trace", "")
     values = {"problem_title": title, "detail": detail, "refused": refused, "decision": decision, "trace": trace}
-    response = page(request, who, "problem.html", entry_of(refused.code)["status"], typed=typed, **values)
+    response = page(request, who, "problem.html", entry_of(refused.code)["status"], **values)
     if refused.retry_after is not None:
         response.headers["Retry-After"] = str(refused.retry_after)
     return response
@@ -182,8 +184,9 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "navigation": NAVIGATION[who.role],
         "home": HOME.get(who.role, "/"),
         "path": here,
+        "typed": typed_in(getattr(request.state, "typed", {}), who.language),
         "current": max((a for a, _ in NAVIGATION[who.role] if f"{here}/".startswith(f"{a}/")), key=len, default=""),
-        "back_here": quote(here + asked, safe=""),
+        "back_here": quote(_shown_at(request) + asked, safe=""),
         "csrf": who.session.csrf if who.session else "",
         "session_left": _left(who.session, gateway.clock()) if who.session else 0,
         "exercise": exercise,
@@ -192,6 +195,16 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "secure": gateway.settings.secure,
         "single_sign_on": gateway.settings.openid is not None,
     }
+
+
+def _shown_at(request: Request) -> str:
+    """The address itself; of a form that has no page of its own, the page above it."""
+    path = request.url.path
+    if not allowed(request):  # it is not there, which is said in the other language too
+        return path
+    while "GET" not in allowed(request, path):
+        path = path.rpartition("/")[0] or "/"
+    return path
 
 
 def _left(session: WebSession, now: datetime) -> int:

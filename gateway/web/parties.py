@@ -127,7 +127,7 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
     acts: dict[str, Callable[[], object]] = {
         "revoke": lambda: desk.revoke_token(form["token"]),
         "mandate": lambda: _mandate(gateway, desk, code, form),
-        "end-mandate": lambda: end_mandate(desk, form["supplier"], form["site"]),
+        "end-mandate": lambda: end_mandate(desk, form["supplier"], form["giver"]),
         "key": lambda: desk.register_key(code, read_jwk(form["jwk"])),
         "withdraw-key": lambda: desk.withdraw_key(code, form["kid"]),
         "agreement": lambda: register_agreements(desk, [code], gateway.today),

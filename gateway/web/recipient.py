@@ -10,13 +10,16 @@ from gateway.outcome import Refused
 from gateway.publish.bars import lines
 from gateway.publish.downloading import Listed, catalogue, download
 from gateway.publish.handing import receipt_of_entry
+from gateway.register import kind_of_code
 from gateway.web.forms import show
 from gateway.web.pages import ANYBODY_IN, Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of
 from gateway.web.snippets import snippets
+from policies.parties import Kind
 
 ROLE = "recipient"
 _SHOWN = 20
+_REGIONS = (Kind.SWV, Kind.GEMEENTE)
 
 
 def releases(request: Request, who: Visitor) -> Response:
@@ -25,7 +28,8 @@ def releases(request: Request, who: Visitor) -> Response:
     with gateway.reading() as session:
         kind = policy_party(session, who.known.party, gateway.today).kind
     care = kind in gateway.law.purposes[PURPOSE].recipients
-    return page(request, who, "releases.html", listed=catalogue(gateway, who.known), care=care)
+    regional = kind_of_code(who.known.party) in _REGIONS
+    return page(request, who, "releases.html", listed=catalogue(gateway, who.known), care=care, regional=regional)
 
 
 def table(request: Request, who: Visitor) -> Response:
@@ -43,6 +47,7 @@ def table(request: Request, who: Visitor) -> Response:
         who,
         "release.html",
         listed=listed,
+        has_sites=_has_sites(request, who, listed),
         exercise=listed.period.exercise,
         view=view,
         summary=view_of(gateway, contract, own, {"kind": "*"}) if own else None,
@@ -66,6 +71,7 @@ def schools(request: Request, who: Visitor) -> Response:
         who,
         "release_schools.html",
         listed=listed,
+        has_sites=_has_sites(request, who, listed),
         exercise=listed.period.exercise,
         sites=ordered,
         names=names,
@@ -87,6 +93,7 @@ def files(request: Request, who: Visitor) -> Response:
         who,
         "release_files.html",
         listed=listed,
+        has_sites=_has_sites(request, who, listed),
         exercise=listed.period.exercise,
         receipts=kept[:_SHOWN],
         snippets=snippets(gateway.settings.base_url, path, who.language),
@@ -111,6 +118,15 @@ def receipt(request: Request, who: Visitor) -> Response:
     if isinstance(found, Refused):
         return refusal(request, who, found)
     return attachment(found, f"bewijs-{entry[:12]}.txt", "text/plain; charset=utf-8")
+
+
+def _has_sites(request: Request, who: Visitor, listed: Listed) -> bool:
+    """Whether sites were of the visitor's area in the period: then there is a page of which delivered."""
+    kind = kind_of_code(who.known.party)
+    if kind not in _REGIONS:
+        return False
+    with gateway_of(request).reading() as session:
+        return bool(overview.sites_of(session, kind, who.known.party, listed.period.reference_date))
 
 
 def _listed(request: Request, who: Visitor) -> Listed | None:

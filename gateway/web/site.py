@@ -13,7 +13,7 @@ from gateway.database import UNAVAILABLE
 from gateway.http.api import allowed, gone
 from gateway.http.edge import WAIT_SECONDS
 from gateway.http.limits import Limit
-from gateway.messages import LANGUAGES, problem_text
+from gateway.messages import LANGUAGES, problem_text, text
 from gateway.outcome import Refused
 from gateway.web import (
     answering,
@@ -70,7 +70,11 @@ def _http(request: Request, error: Exception) -> Response:
 
 def _unavailable(_request: Request, _error: Exception) -> Response:
     """The database is away or too busy: a page without anything from it."""
-    words = [" ".join(problem_text("busy", language)) for language in LANGUAGES]
+    wait = {"seconds": str(WAIT_SECONDS)}
+    words = [
+        " ".join((*problem_text("busy", language), text("pages", "problem.again", language, **wait)))
+        for language in LANGUAGES
+    ]
     return PlainTextResponse("\n".join(words), 503, {"Retry-After": str(WAIT_SECONDS)})
 
 

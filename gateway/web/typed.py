@@ -9,7 +9,7 @@ from gateway.web.words import short
 # Field → its label. What no person typed has none: tokens, buttons, and a pasted key, which can be a private one.
 _LABELS = {
     "code": "schools.code", "name": "parties.name", "kind": "parties.kind", "label": "party.label",
-    "role": "party.role", "scope": "party.scope", "site": "party.mandate.site", "until": "party.mandate.until",
+    "role": "party.role", "scope": "party.scope", "site": "monitor.site", "until": "party.mandate.until",
     "reference_date": "operator.reference", "deadline": "operator.deadline", "reason": "review.reason",
     "school_year": "access.year", "pseudonym": "access.pseudonym", "consents": "access.consent",
     "recipient": "consent.recipient", "first_day": "consent.first", "last_day": "consent.last",

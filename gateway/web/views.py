@@ -13,7 +13,7 @@ from gateway.web.forms import Form, act
 from gateway.web.pages import Visitor, gateway_of, refusal, see_other
 
 ROLES = "privacy-officer controller-officer"
-FILTERS = ("event", "decision", "recipient", "period", "purpose", "rule", "organisation", "object")
+FILTERS = ("event", "decision", "recipient", "period", "purpose", "basis", "rule", "organisation", "object")
 MOST, LONGEST = 12, 40
 _LONGEST_QUERY = 2_000
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from audit.timeline import Filter, find
 from gateway.access import Held, answer
 from gateway.changes import change_numbers
 from gateway.deliveries import confirm, own_submissions, receipt_of
@@ -58,6 +59,19 @@ def test_a_school_that_closed_still_answers_a_parent(world: World) -> None:
     sent = own_submissions(world.gateway, school)[0][0].id
     assert isinstance(receipt_of(world.gateway, school, sent), str)
     assert isinstance(confirm(world.gateway, school, sent), Refused)
+
+
+@pytest.mark.parametrize("kind", ["board", "swv"])
+def test_a_board_is_not_told_that_nothing_is_held_of_a_pupil_of_its_site(world: World, kind: str) -> None:
+    """Rows are a site's: its board and its SWV are sent to the site, and that they were not answered is logged."""
+    pseudonym, site = delivered(world), world.region.sites[0]
+    asker = Identity(getattr(site, kind), "privacy-officer")
+    refused = answer(world.gateway, asker, year="2026-2027", pseudonym=pseudonym)
+    assert isinstance(refused, Refused)
+    assert refused.code == "access-by-site"
+    world.sequence()
+    with world.gateway.reading() as session:
+        assert find(session.connection(), Filter(event="access.refused", organisation=asker.party, decision="deny"))
 
 
 def test_nothing_is_held_of_a_pupil_who_is_not_there(world: World) -> None:

@@ -38,10 +38,18 @@ def words_of(found: zipfile.ZipFile) -> str:
 
 def test_a_site_s_own_table_does_not_call_itself_a_release() -> None:
     """Its small counts are in it: every file that explains itself warns of them, and none says that they are hidden."""
-    release = ["aantallen vanaf vijf", "counts from five", "exact, met onderdrukking", "suppressed`", "0 tot en met 4"]
+    release = ["beschermde aantallen", "protected counts", "exact, met onderdrukking", "suppressed`", "0 tot en met 4"]
     warning = ["kleine aantallen inbegrepen", "small counts included", "exact, zoals aangeleverd"]
     assert [text for text in release + warning if text in words_of(package())] == release
     assert [text for text in release + warning if text in words_of(package(own=True))] == warning
+
+
+def test_the_readme_of_a_noisy_table_promises_no_minimum() -> None:
+    """A figure with noise can be below five: no title says otherwise."""
+    cell = ("upto10", "3", "published", "1", "dp", "0", "7", "9", "10")
+    noisy = encode_rows([TableRow("2026-2027-1", "swv", "PO9901", "po", "total", "all", *cell)])
+    found = zipfile.ZipFile(io.BytesIO(write_package(noisy, ABOUT, SIGNER.sign)))
+    assert not [promise for promise in ("vanaf vijf", "from five") if promise in words_of(found)]
 
 
 def test_a_package_holds_every_form_as_it_is_downloaded() -> None:

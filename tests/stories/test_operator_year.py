@@ -69,7 +69,8 @@ def january_a_token_leaks(town: Town, anna: Person) -> None:
     assert leaked.get("/v1/submissions").status_code == 200
     must(town.world.desk.end_credentials(town.school(0)))
     assert leaked.get("/v1/submissions").status_code == 401
-    anna.see(f"/operator/parties/{town.school(0)}")
+    assert f"party let-in {town.school(0)}" in anna.see(f"/operator/parties/{town.school(0)}")
+    must(town.world.desk.let_in(town.school(0)))
     anna.press(f"/operator/parties/{town.school(0)}", act="token", scope="submit")
     assert town.machine(town.school(0)).get("/v1/submissions").status_code == 200
 

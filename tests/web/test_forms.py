@@ -11,7 +11,7 @@ from gateway.identity import ABSOLUTE, IDLE
 from gateway.messages import text
 from gateway.web import pages
 from gateway.web.typed import typed_in
-from tests.web.conftest import OPEN_PERIOD, TABLE, Stage, Visit, age, csrf
+from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, Visit, age, csrf
 from tests.web.walking import enter, expect, said, sound
 
 FORM = f"/school/periods/{TABLE}/{OPEN_PERIOD}"
@@ -47,6 +47,28 @@ def test_what_was_typed_can_be_copied_when_somebody_logged_in_anew(stage: Stage)
     with stage.fresh("school") as before, stage.fresh("school") as school:
         page = school.post(FORM, data={"csrf": csrf(before.get(FORM).text), "act": "deliver", CELL: "8765"})
     assert (page.status_code, pairs(page)) == (403, [TYPED])
+
+
+REFUSED = [
+    ("school", f"/school/periods/{TABLE}/{PERIOD}", {"act": "deliver", CELL: "8765"}, TYPED),
+    ("builder", f"/operator/periods/{TABLE}/{PERIOD}", {"act": "reopen", "site": "00ZZ00"}, ("Vestiging", "00ZZ00")),
+    ("builder", "/operator/releases/RELEASE", {"act": "approve", "reason": "Al gezien."}, ("Waarom", "Al gezien.")),
+    ("builder", "/operator/parties/ORG-NIEMAND", {"act": "invite", "role": "school", "label": "Wim"}, ("Wie", "Wim")),
+    ("controller-officer", "/audit/views", {"act": "keep", "name": "Mijn blik", "query": ""}, ("Naam", "Mijn blik")),
+]
+
+
+@pytest.mark.parametrize(("role", "path", "typed", "shown"), REFUSED)
+def test_whatever_refuses_a_form_shows_what_was_typed(
+    stage: Stage, role: str, path: str, typed: dict[str, str], shown: tuple[str, str]
+) -> None:
+    """Also what no field mends, and no handler thought of, can be copied from the page that says why."""
+    with stage.client(role) as client:
+        fields = dict.fromkeys(re.findall(r'name="(n\.[^"]+)"', client.get(FORM).text), "8765")
+        token = {"csrf": csrf(client.get("/session").text)}
+        page = client.post(path.replace("RELEASE", stage.release), data=fields | token | typed)
+    assert page.status_code in (400, 403, 404, 409)
+    assert shown in pairs(page)
 
 
 @pytest.mark.parametrize("role", [None, "school"])

@@ -5,10 +5,12 @@ import dataclasses
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from urllib.parse import unquote
 
 import httpx
 import pytest
 from sqlmodel import select
+from starlette.routing import Route
 
 from audit.schema import ENTRY, PENDING
 from gateway.asgi import create_app
@@ -140,6 +142,22 @@ def test_logging_out_ends_the_session_and_both_are_logged(stage: Stage) -> None:
             page = officer.get("/audit", params={"event": event, "organisation": "GM9001"}).text
             assert "/audit/entries/" in page
             assert "gemeente</td>" not in page
+
+
+def test_the_language_switch_never_leads_to_a_page_that_is_not_there(stage: Stage) -> None:
+    """Where a form has no page of its own, the switch leads to the page above it; elsewhere it stays where it is."""
+    routes = [
+        route for route in create_pages(stage.gateway, Limit(1, stage.gateway.clock)).routes if isinstance(route, Route)
+    ]
+    shown = {route.path for route in routes if "GET" in (route.methods or ())}
+    sent = [route.path for route in routes if "POST" in (route.methods or ())]
+    assert len(set(sent) - shown) > 5
+    with stage.client() as public:
+        for path in sent:
+            answer = public.post(re.sub(r"{\w+}", "x", path))
+            (to,) = re.findall(r'href="/language/en\?to=([^"]+)"', answer.text)
+            assert public.get(unquote(to)).status_code not in (404, 405), path
+            assert path not in shown or unquote(to) == answer.request.url.path
 
 
 @pytest.mark.parametrize("to", ["https://elders.example/", "//elders.example/", "/\\elders.example", "elders"])
@@ -308,7 +326,7 @@ def test_what_a_site_gave_is_taken_back_with_one_button(stage: Stage, act: str, 
         given = token | {"site": site, "until": str(stage.gateway.today + timedelta(days=1))}
         builder.post(address, data=given | {"act": act})
         assert button in builder.get(address).text
-        builder.post(address, data=given | {"act": f"end-{act}", "supplier": "ORG-VERTREKT"})
+        builder.post(address, data=given | {"act": f"end-{act}", "supplier": "ORG-VERTREKT", "giver": site})
         assert button not in builder.get(address).text
         if act == "agreement":
             builder.post(address, data=given | {"act": act})

@@ -1,7 +1,9 @@
 """What people look over, on SQLite and on PostgreSQL."""
 
+import re
 from datetime import date
 
+import pytest
 from sqlmodel import Session
 
 from gateway import overview
@@ -11,7 +13,7 @@ from gateway.identity import Identity, add_person
 from gateway.receive import Received, Upload, receive
 from gateway.store import Approval, Period, Release, ReleaseState, Submission
 from tests.gateway.conftest import NOW, World
-from tests.web.conftest import PERIOD, TABLE
+from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage
 
 
 def send(world: World, index: int) -> Submission:
@@ -40,6 +42,21 @@ def test_the_monitor_tells_delivered_received_and_missing_apart(small_world: Wor
     assert (progress.delivered, progress.received, progress.missing) == (1, 1, len(codes) - 2)
     for state, shown in only.items():
         assert [each.facts.site for each in shown] == sorted(code for code in found if found[code] == state)
+
+
+def test_every_site_that_did_not_deliver_can_be_reached(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From page to page the monitor leads to each of them once, in one state, until there is no more."""
+    monkeypatch.setattr(overview, "PAGE", 2)
+    found, address = [], f"/operator/periods/{TABLE}/{OPEN_PERIOD}?state=missing"
+    with stage.client("builder") as builder:
+        while address:
+            page = builder.get(address).text
+            found += re.findall(r'<th scope="row"><a href="/operator/parties/(\w+)"', page)
+            address = "".join(re.findall(r'href="([^"]+after=[^"]+)"', page)).replace("&amp;", "&")
+    with stage.gateway.reading() as session:
+        period = next(each for each in overview.periods(session) if each.code == OPEN_PERIOD)
+        assert len(found) == overview.progress(session, period).missing > 4
+    assert found == sorted(set(found))
 
 
 def test_a_correction_under_way_does_not_unsay_the_delivery(small_world: World) -> None:

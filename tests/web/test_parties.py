@@ -10,6 +10,7 @@ import pytest
 from gateway.demo.people import must
 from gateway.identity import PROVEN
 from gateway.messages import text
+from gateway.outcome import Refused
 from gateway.web import parties
 from tests.gateway.conftest import World
 from tests.web.asking import said
@@ -28,6 +29,36 @@ def test_a_certificate_is_seen_and_has_a_button_that_ends_it(small_world: World)
     after = said(small_world.gateway, parties.party, desk.identity, party=code)
     assert [f'name="token" value="{OIN}"' in page for page in (before, after)] == [True, False]
     assert text("pages", "state.revoked", "nl") in after.partition(OIN)[2]
+
+
+def test_a_locked_party_gets_no_token_and_its_page_says_why(small_world: World) -> None:
+    """Neither a token nor a certificate is a way around the lock; the page has the command that ends it."""
+    code, desk = small_world.region.sites[0].code, small_world.desk
+    expires = small_world.gateway.clock() + timedelta(days=1)
+
+    def tried() -> list[object]:
+        token = desk.issue_token(code, scopes=["submit"], expires_at=expires)
+        return [
+            isinstance(each, Refused) and each.code for each in (token, desk.register_oin(code, OIN, scopes=["submit"]))
+        ]
+
+    must(desk.end_credentials(code))
+    locked = said(small_world.gateway, parties.party, desk.identity, party=code)
+    refused = tried()
+    must(desk.let_in(code))
+    let_in = said(small_world.gateway, parties.party, desk.identity, party=code)
+    assert [f"verzuimpoort party let-in {code}" in page for page in (locked, let_in)] == [True, False]
+    assert (refused, tried()) == (["party-locked"] * 2, [False] * 2)
+
+
+def test_the_page_of_a_site_says_how_a_site_ends(small_world: World) -> None:
+    """No button ends a site: the command stands there, and not at a party that is none."""
+    site = small_world.region.sites[0]
+    pages = [
+        said(small_world.gateway, parties.party, small_world.desk.identity, party=code)
+        for code in (site.code, site.swv)
+    ]
+    assert [f"verzuimpoort party end {site.code}" in page for page in pages] == [True, False]
 
 
 SUPPLIER = "ORG-LEVERANCIER"

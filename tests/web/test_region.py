@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import io
+import re
 from collections.abc import Callable
 from functools import partial
 
@@ -57,6 +58,16 @@ def test_a_law_that_does_not_open_regions_keeps_them_closed(stage: Stage) -> Non
     assert isinstance(refused, Refused)
     assert refused.decision is not None
     assert [regions_open(stage.gateway), regions_open(gateway)] == [True, False]
+
+
+@pytest.mark.parametrize(("role", "tabs"), [("swv", 3), ("gemeente", 3), ("care", 2)])
+def test_no_tab_of_a_release_leads_nowhere(stage: Stage, role: str, tabs: int) -> None:
+    """Who has sites reads which delivered; who has none is not sent there, nor told of an area of its own."""
+    with stage.client(role) as client:
+        page = client.get(f"/releases/{stage.release}").text.partition('<nav class="tabs"')[2].partition("</nav>")[0]
+        found = [client.get(address).status_code for address in re.findall(r'href="([^"]+)"', page)]
+        assert ("in uw gebied" in client.get("/releases").text) is (tabs == 3)
+    assert found == [200] * tabs
 
 
 PAGES = [f"/school/figures?period={PERIOD}", "/school/trend"]

@@ -82,6 +82,18 @@ def test_a_reason_stays_when_the_proof_is_too_old(stage: Stage, judged: str) -> 
     assert typed == [("publish", REASON), ("reject", "")]
 
 
+def test_a_withdrawal_that_was_refused_stands_open_with_its_reason(stage: Stage, judged: str) -> None:
+    """The folded form of a published release is unfolded again, with what was typed, for who proved it too long ago."""
+    with stage.gateway.writing() as session:
+        session.get_one(Release, judged).state = ReleaseState.PUBLISHED
+        session.get_one(Release, judged).published_at = NOW
+    with stage.fresh("approver") as client:
+        age(stage, client.cookies, proven_at=PROVEN)
+        told = decide(client, judged, act="withdraw", reason=REASON).text
+    assert re.findall("<details open><summary>([^<]*)", told) == ["Trek in"]
+    assert f">{REASON}</textarea>" in told
+
+
 def decide(client: httpx.Client, release: str, **fields: str) -> httpx.Response:
     """Send one of the forms of its page."""
     address = f"/operator/releases/{release}"

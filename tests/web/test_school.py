@@ -10,7 +10,7 @@ from gateway.identity import Identity
 from gateway.messages import problem_text, text
 from gateway.receive import Received, Upload, receive
 from gateway.register import SiteEntry
-from gateway.web import delivering, school
+from gateway.web import answering, consenting, delivering, school
 from gateway.web.forms import PageHandler
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.web.asking import said
@@ -61,3 +61,15 @@ def test_what_was_sent_and_never_confirmed_stays_in_sight(small_world: World) ->
     assert text("pages", "state.received", "nl") in page
     assert text("pages", "state.missing", "nl") not in page
     assert f"/school/submissions/{sent.submission.id}" in page
+
+
+@pytest.mark.parametrize(
+    ("page", "words"), [(consenting.blank, "consent.board.text"), (answering.blank, "access.board.text")]
+)
+def test_a_board_is_offered_no_form_that_can_only_be_refused(small_world: World, page: PageHandler, words: str) -> None:
+    """A site records consent and answers a parent under its own code; its board reads how, in the place of the form."""
+    site = small_world.region.sites[0]
+    must(small_world.desk.add_party("ORG-JGZ", "youth_health_care", "Jeugdgezondheidszorg"))
+    shown = [seen(small_world, party, page) for party in (site.board, site.code)]
+    assert [text("pages", words, "nl") in each for each in shown] == [True, False]
+    assert ['class="stack"' in each for each in shown] == [False, True]

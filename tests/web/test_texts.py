@@ -7,15 +7,18 @@ import pytest
 
 from audit.events import Decision, Event, Role
 from gateway.identity import ROLES, SCOPES
-from gateway.messages import catalogue
+from gateway.messages import LANGUAGES, Language, catalogue, problem_text
+from gateway.outcome import Refused
 from gateway.register import KINDS
 from gateway.store import JobState, PeriodState, ReleaseState, SubmissionState
 from gateway.web import public
 from gateway.web.asking import CASES
-from gateway.web.pages import NAVIGATION
+from gateway.web.pages import NAVIGATION, refusal
 from gateway.working import WORK
 from policies.consent import Stage
 from pseudonymisation.keyring import KeyState
+from tests.gateway.conftest import World
+from tests.web.asking import said
 
 TEMPLATES = Path(public.__file__).parent / "templates"
 PAGES = catalogue("pages")
@@ -79,3 +82,17 @@ def test_every_text_is_said_somewhere() -> None:
     )
     silent = [key for key in PAGES if key not in whole and not key.startswith((*families, *prose))]
     assert not silent
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_problem_page_names_a_header(language: Language) -> None:
+    """Who looks at a page has no headers: what a program is told of them has other words there."""
+    technical = re.compile(r"\b(kop|header|Allow|Authorization|Bearer|Idempotency-Key|Retry-After|openapi)\b")
+    assert not [code for code in catalogue("problems") if technical.search(" ".join(problem_text(code, language)))]
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(1, "Over 1 seconde kunt"), (60, "Over 60 seconden kunt")])
+def test_a_page_says_how_long_to_wait(small_world: World, seconds: int, words: str) -> None:
+    """What a program reads from a header stands on the page."""
+    refused = Refused("busy", retry_after=seconds)
+    assert words in said(small_world.gateway, lambda request, who: refusal(request, who, refused))

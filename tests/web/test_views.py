@@ -1,10 +1,13 @@
 """An officer's own views of the timeline: kept under a name, for this person, and nothing but filters."""
 
+import html
 import re
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 
+from gateway.demo.people import MINISTER
 from gateway.web.views import MOST
 from tests.web.conftest import Stage
 
@@ -74,6 +77,20 @@ def test_an_entry_leads_to_the_others_about_the_same(stage: Stage) -> None:
         page = client.get(link).text
     assert page.count('href="/audit/entries/') > 1
     assert re.search(r'name="object" value="release:', page)
+
+
+def test_the_timeline_filters_by_legal_basis(stage: Stage) -> None:
+    """The form offers every basis of the log; one of them leaves its entries only, on the page and over the API."""
+    with stage.client(OFFICER) as client, stage.site.client(MINISTER, scopes=("audit",)) as machine:
+        page = client.get("/audit").text.partition('<select id="basis"')[2].partition("</select>")[0]
+        offered = [html.unescape(value) for value in re.findall(r'<option value="([^"]+)"', page)]
+        assert len(offered) > 2
+        for basis in offered:
+            shown = client.get("/audit", params={"basis": basis}).text
+            entries = machine.get("/v1/audit/entries", params={"basis": basis}).json()["entries"]
+            assert {each["basis"] for each in entries} == {basis}
+            assert shown.count('href="/audit/entries/') >= len(entries)
+            assert f'value="{html.escape(urlencode({"basis": basis}))}"' in shown  # a view of it can be kept
 
 
 def test_a_school_keeps_no_views(stage: Stage) -> None:
