@@ -1,8 +1,8 @@
 """Lists in the shape DUO publishes, read into facts for the register.
 
 Recognised by their headings: primary sites, secondary sites and gemeenten. A head-count that the source hides (`<5`) or
-leaves blank is not known; it is never read as a number. What DUO does not say of a site, that it is a special school
-for one, a list may say in columns of our own: `sector`, `subdivisions` (codes, a space between two) and `funded`.
+leaves blank is not known; it is never read as a number. What DUO does not say of a site, of a special school
+above all, a list may say in columns of our own: `sector`, `subdivisions` (codes, a space between two) and `funded`.
 """
 
 import re
