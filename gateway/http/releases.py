@@ -31,7 +31,7 @@ Level = Annotated[str | None, Query(pattern="^(site|gemeente|swv|country)$")]
 def list_releases(
     request: Request, response: Response, gateway: TheGateway, caller: Anybody, paged: Paged
 ) -> list[ReleaseItem]:
-    """Releases the caller may know of, newest first."""
+    """Releases the caller may know of, those of the newest period first, and of a period the newest."""
     found = downloading.catalogue(gateway, caller)
     return [ReleaseItem.of(listed) for listed in paged.of(request, response, found)]
 

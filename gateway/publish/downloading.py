@@ -35,10 +35,15 @@ _SECTORS = {"PO": ["po", "so"], "VO": ["vo", "vso"]}  # of an SWV without a site
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A release in the catalogue."""
+    """A release in the catalogue.
+
+    Attributes:
+        corrected_by: The published release that holds in its place.
+    """
 
     release: Release
     period: Period
+    corrected_by: str | None
 
 
 def caller_or_anybody(gateway: Gateway, session: Session, identity: Identity | None) -> Caller:
@@ -47,16 +52,18 @@ def caller_or_anybody(gateway: Gateway, session: Session, identity: Identity | N
 
 
 def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
-    """Releases the caller may know of, newest first; looking at the catalogue is not logged."""
+    """Releases the caller may know of, of the newest period first; looking at the catalogue is not logged."""
     with gateway.reading() as session:
         caller = caller_or_anybody(gateway, session, identity)
-        query = select(Release, Period).join(Period).order_by(col(Release.built_at).desc())
+        newest = col(Period.code).desc(), col(Release.built_at).desc()
+        query = select(Release, Period).join(Period).order_by(*newest)
         found = []
         for release, period in session.exec(query):
             decided = _decide_on_release(gateway, caller, release, period, Action.READ_RELEASE)
             if isinstance(decided, Permit):
-                found.append(Listed(release, period))
-        return found
+                found.append((release, period))
+    holds = {release.corrects: release.id for release, _ in found if release.state == ReleaseState.PUBLISHED}
+    return [Listed(release, period, holds.get(release.id)) for release, period in found]
 
 
 def regions_open(gateway: Gateway) -> bool:

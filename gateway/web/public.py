@@ -62,15 +62,18 @@ def reading(request: Request, who: Visitor) -> Response:
 def national(request: Request, who: Visitor) -> Response:
     """The national table, when one is published; a view of it is a download in the log."""
     gateway, listed = gateway_of(request), _asked(request)
+    asked = request.query_params.get("release", "")
     if listed is None:
-        return page(request, who, "national.html", listed=None)
+        return page(request, who, "national.html", 404 if asked else 200, listed=None, asked=asked)
     fetched = take_public(request, "figures") or fetch(gateway, None, listed.release.id, "country")
     if isinstance(fetched, Refused):
         return refusal(request, who, fetched)
     view = view_of(gateway, gateway.contracts[listed.period.table_id], rows_of(fetched), request.query_params)
-    others = [each for each in published(gateway, None) if each.release.id != listed.release.id]
+    others = [
+        each for each in published(gateway, None) if each.release.id != listed.release.id and each.corrected_by is None
+    ]
     exercise = listed.period.exercise
-    return page(request, who, "national.html", listed=listed, view=view, others=others, exercise=exercise)
+    return page(request, who, "national.html", listed=listed, asked=asked, view=view, others=others, exercise=exercise)
 
 
 def national_file(request: Request, who: Visitor) -> Response:
@@ -157,10 +160,10 @@ def register_of(request: Request) -> Mapping[str, Any]:
 
 
 def _asked(request: Request) -> Listed | None:
-    """The published release an address names, else the newest."""
+    """The published release an address names, else the newest of the newest period."""
     there = published(gateway_of(request), None)
-    wanted = request.query_params.get("release")
-    return next((each for each in there if wanted in (None, each.release.id)), None)
+    wanted = request.query_params.get("release", "")
+    return next((each for each in there if wanted in ("", each.release.id)), None)
 
 
 ROUTES = [

@@ -95,7 +95,7 @@ def view_of(gateway: Gateway, contract: Contract, rows: Sequence[TableRow], quer
 
 
 def published(gateway: Gateway, identity: Identity | None) -> list[Listed]:
-    """Published releases the caller may know of, the newest first."""
+    """Published releases the caller may know of, of the newest period first."""
     return [each for each in catalogue(gateway, identity) if each.release.state == ReleaseState.PUBLISHED]
 
 

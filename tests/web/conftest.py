@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from sqlmodel import col, delete, select
 
 from gateway import lawbook
 from gateway.context import Gateway
@@ -22,7 +23,7 @@ from gateway.identity import PROVEN, Identity, add_person, issue_link
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.receive import Received, Upload, receive
-from gateway.store import Person, Release, ReleaseState, WebSession
+from gateway.store import Person, Release, ReleaseSlice, ReleaseState, WebSession
 from gateway.synthetic.region import Site as InventedSite
 from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
@@ -99,6 +100,29 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         deliver(world, OPEN_PERIOD, range(1, SITES // 2), 2)
         yield Stage(site, release, people)
     world.gateway.database.dispose()
+
+
+@pytest.fixture
+def correction(stage: Stage) -> Iterator[str]:
+    """A second published release of the period, which corrects the first."""
+    with published(stage, "c" * 32, corrects=stage.release, later=timedelta(hours=2)):
+        yield "c" * 32
+
+
+@contextmanager
+def published(stage: Stage, release: str, *, later: timedelta, **told: object) -> Iterator[None]:
+    """While the block runs a release as the one that is out, built so much later; of it `told` is otherwise."""
+    with stage.gateway.writing() as session:
+        first = session.get_one(Release, stage.release)
+        built = {"id": release, "built_at": (first.built_at or stage.gateway.clock()) + later}
+        session.add(Release(**first.model_dump() | built | told))
+        session.flush()
+        for part in session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == first.id)).all():
+            session.add(ReleaseSlice(**part.model_dump() | {"release_id": release}))
+    yield
+    with stage.gateway.writing() as session:
+        session.execute(delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release))
+        session.delete(session.get_one(Release, release))
 
 
 @pytest.fixture

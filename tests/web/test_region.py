@@ -3,8 +3,7 @@
 import csv
 import dataclasses
 import io
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -15,7 +14,6 @@ from gateway.formats.write import Format
 from gateway.outcome import Refused
 from gateway.publish import downloading, handing
 from gateway.publish.downloading import download, regions_open
-from gateway.store import Release
 from gateway.web import own_figures, trend
 from policies.engine import Engine
 from tests.web.conftest import PERIOD, Stage
@@ -62,17 +60,6 @@ def test_a_law_that_does_not_open_regions_keeps_them_closed(stage: Stage) -> Non
 
 
 PAGES = [f"/school/figures?period={PERIOD}", "/school/trend"]
-
-
-@pytest.fixture
-def correction(stage: Stage) -> Iterator[str]:
-    """A second published release of the period, which corrects the first."""
-    with stage.gateway.writing() as session:
-        told = session.get_one(Release, stage.release).model_dump() | {"id": "c" * 32, "corrects": stage.release}
-        session.add(Release(**told | {"built_at": told["built_at"] + timedelta(hours=1)}))
-    yield "c" * 32
-    with stage.gateway.writing() as session:
-        session.delete(session.get_one(Release, "c" * 32))
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -1,0 +1,55 @@
+"""What a correction replaced, what was withdrawn, and a period that was corrected: pages say how it stands."""
+
+from datetime import timedelta
+
+from gateway.periods import find_period
+from gateway.web.sheets import published as listed
+from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, csrf, published
+
+GONE = "f" * 32
+
+
+def test_a_period_that_was_corrected_says_that_nothing_more_can_be_built(stage: Stage, correction: str) -> None:
+    """The operator is offered no build, reads so where a late school is let in, and hears it who asks all the same."""
+    address = f"/operator/periods/{TABLE}/{PERIOD}"
+    with stage.client("builder") as operator:
+        shown = operator.get(address).text
+        form = {"csrf": csrf(shown), "act": "build"}
+        refused = operator.post(address, data=form, headers={"Origin": stage.url})
+    assert f"/operator/releases/{correction}" in shown
+    assert 'value="build"' not in shown
+    assert "komt in geen uitlevering meer" in shown
+    assert (refused.status_code, "Deze periode is al verbeterd" in refused.text) == (409, True)
+
+
+def test_a_corrected_table_says_so_and_the_newest_is_of_the_newest_period(stage: Stage, correction: str) -> None:
+    """Both pages of what was corrected lead to what holds; a late correction is not the newest national picture."""
+    with stage.client() as public, stage.client("swv") as swv:
+        for client, page in ((public, "/national?release="), (swv, "/releases/")):
+            assert f'Gebruik <a href="{page}{correction}">' in client.get(f"{page}{stage.release}").text
+            assert "is verbeterd" not in client.get(f"{page}{correction}").text
+        assert f"/national?release={stage.release}" not in public.get(f"/national?release={correction}").text
+        assert "is verbeterd" in swv.get("/releases").text
+    with stage.gateway.reading() as session:
+        period = find_period(session, TABLE, OPEN_PERIOD)
+        assert period is not None
+    with published(stage, "d" * 32, period_id=period.id, later=timedelta(hours=1)):
+        assert [each.release.id for each in listed(stage.gateway, None)] == ["d" * 32, correction, stage.release]
+
+
+def test_a_filter_stays_on_the_table_it_was_set_on(stage: Stage, correction: str) -> None:
+    """Whoever looks at an older national table and filters it gets lines of that table."""
+    with stage.client() as public:
+        shown = public.get("/national", params={"release": stage.release}).text
+        assert f'name="release" value="{stage.release}"' in shown
+        assert 'name="release"' not in public.get("/national").text
+
+
+def test_an_unknown_release_is_not_told_as_no_release(stage: Stage) -> None:
+    """There is a national table, but not that one: 404, and the way to the newest."""
+    with stage.client() as public:
+        answer = public.get("/national", params={"release": GONE})
+    assert answer.status_code == 404
+    assert "ingetrokken of bestaat niet" in answer.text
+    assert "nog geen landelijke tabel" not in answer.text
+    assert 'href="/national"' in answer.text.split("<h1>")[1]
