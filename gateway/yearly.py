@@ -22,6 +22,7 @@ from policies.days import LOCAL
 KEEP = timedelta(days=5 * 365 + 7)
 """Five years after its closing (NEN 7513), and a week so that no difference between clocks makes it less."""
 TRY_AGAIN_SECONDS = 10.0
+BROKEN = "the log contradicts itself: nothing is signed before somebody has looked"
 _logger = logging.getLogger(__name__)
 
 
@@ -80,7 +81,7 @@ class YearlyLog:
         """Sequence until told to stop, and turn the year when it ends.
 
         Raises:
-            AuditError: The log contradicts itself: somebody must look before anything is signed again.
+            AuditError: The log contradicts itself, and that was said: nothing is signed before somebody has looked.
         """
         while not stop.is_set():
             year = self._year()
@@ -91,6 +92,7 @@ class YearlyLog:
                 _logger.error("the log is not sequenced: %s", error)  # noqa: TRY400  its message says all
                 stop.wait(TRY_AGAIN_SECONDS)
             except AuditError:
+                _logger.critical(BROKEN, exc_info=True)
                 raise
             except Exception as error:  # noqa: BLE001  whatever the database raises, it may be back next time
                 _logger.warning("the year is not turned yet (%s); trying again", type(error).__name__)
