@@ -137,6 +137,11 @@ def signed_size(connection: Connection, log: int) -> int:
     return connection.scalar(select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log == log)) or 0
 
 
+def is_finished(connection: Connection, log: LogState) -> bool:
+    """Whether a log is closed and has its final checkpoint."""
+    return log.is_closed and signed_size(connection, log.log) == log.size
+
+
 def signed_at(connection: Connection, log: int) -> int:
     """When the latest checkpoint of a log was made, in milliseconds since 1970 UTC; 0 if there is none."""
     made = select(CHECKPOINT.c.made).where(CHECKPOINT.c.log == log).order_by(CHECKPOINT.c.size.desc()).limit(1)

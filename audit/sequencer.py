@@ -26,7 +26,7 @@ from audit.lead import take_lead
 from audit.log import Appended, Log
 from audit.merkle import EMPTY_ROOT
 from audit.note import Signer
-from audit.proofs import LogState, log_note, logs, root, signed_at, signed_note, signed_size
+from audit.proofs import LogState, is_finished, log_note, logs, root, signed_at, signed_note, signed_size
 from audit.schema import CHECKPOINT, CLOSING, LOG
 from audit.tree import grow, recount, waiting
 
@@ -135,26 +135,28 @@ class Sequencer:
     def take_over(self, now: int, keep_until: int) -> None:
         """Go on under this new origin after a backup was restored: the old origin must never sign again.
 
-        The world may have seen checkpoints of the old log that the restored database knows nothing of; whatever its key
-        signed now would be a second history. So the old log is closed as it is found, without a signature, and the
-        first entry of this one commits to it; entries that waited in the backup follow here. By a clock that is behind
-        the old log's newest checkpoint its retention would end too early: it is longer by the difference.
+        The world may have seen checkpoints of the old log that the restored database knows nothing of; whatever
+        its key signed now would be a second history. So the old log is closed as it is found, without a
+        signature, if it was not closed already, and the first entry of this one commits to it; entries that
+        waited in the backup follow here. By a clock that is behind the old log's newest checkpoint its
+        retention would end too early: it is longer by the difference.
 
         Args:
             now: Milliseconds since 1970 UTC.
             keep_until: When the entries of the old log may be erased, at least five years from now.
 
         Raises:
-            LogClosedError: There is no open log of another origin.
+            LogClosedError: There is no log of another origin that is open or lacks its final checkpoint.
         """
         with self._engine.begin() as connection:
             take_lead(connection, wait=True)
             chain = logs(connection)
-            if not chain or chain[-1].is_closed or chain[-1].origin == self._signer.key.name:
+            last = chain[-1] if chain else None
+            if last is None or last.origin == self._signer.key.name or is_finished(connection, last):
                 raise LogClosedError("there is no open log of another origin to take over")
-            last = chain[-1]
-            keep_until += max(signed_at(connection, last.log) - now, 0)
-            connection.execute(insert(CLOSING).values(log=last.log, size=last.size, keep_until=keep_until))
+            if not last.is_closed:
+                keep_until += max(signed_at(connection, last.log) - now, 0)
+                connection.execute(insert(CLOSING).values(log=last.log, size=last.size, keep_until=keep_until))
             self._begin(connection, now, last.log + 1, _end_of(connection, last))
 
     def run(self, stop: threading.Event, interval: float = 0.1, until: int | None = None) -> None:
@@ -191,7 +193,7 @@ class Sequencer:
             return last
         if last and not last.is_closed:
             raise LogClosedError(f"log {last.origin} is open: close it before {mine.name} begins")
-        if last and signed_size(connection, last.log) != last.size:
+        if last and not is_finished(connection, last):
             raise LogClosedError(f"log {last.origin} lacks its final checkpoint: finish it with its own key")
         return self._begin(connection, now, last.log + 1 if last else 1, _end_of(connection, last) if last else None)
 

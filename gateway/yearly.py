@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from audit.errors import AuditError, ClockError, LogClosedError
 from audit.log import Log
 from audit.note import Signer
-from audit.proofs import LogState, logs, signed_size
+from audit.proofs import LogState, is_finished, logs, signed_size
 from audit.sequencer import Sequencer
 from gateway.periods import is_school_year, last_day, school_year_on
 from policies.days import LOCAL
@@ -69,10 +69,11 @@ class YearlyLog:
         """
         with self.engine.connect() as connection:
             chain = logs(connection)
+            goes_on = bool(chain) and not is_finished(connection, chain[-1])
         now = self.log.clock()
         origin = self._unused(f"{self.name}/{self._year()}")
         fresh = self._sequencer(origin)
-        if chain and not chain[-1].is_closed:
+        if goes_on:
             fresh.take_over(now, now + KEEP // timedelta(milliseconds=1))
         fresh.step(now)
         return origin
