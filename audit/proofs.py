@@ -14,7 +14,7 @@ from audit.errors import NotLoggedError
 from audit.merkle import consistency_ranges, cover, fold, inclusion_ranges, position
 from audit.note import Key
 from audit.quorum import NONE, Policy
-from audit.schema import CHECKPOINT, CLOSING, COSIGNATURE, ENTRY, LOG
+from audit.schema import CHECKPOINT, CLOSING, COSIGNATURE, ENTRY, LOG, PENDING
 from audit.tlog_proof import Proof
 
 _KEPT_FROM: Final = 8
@@ -135,6 +135,23 @@ def _is_met(policy: Policy) -> ColumnElement[Any]:
 def signed_size(connection: Connection, log: int) -> int:
     """Size of the latest checkpoint of a log, 0 if there is none."""
     return connection.scalar(select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.log == log)) or 0
+
+
+def is_finished(connection: Connection, log: LogState) -> bool:
+    """Whether a log is closed and has its final checkpoint."""
+    return log.is_closed and signed_size(connection, log.log) == log.size
+
+
+def signed_at(connection: Connection, log: int) -> int:
+    """When the latest checkpoint of a log was made, in milliseconds since 1970 UTC; 0 if there is none."""
+    made = select(CHECKPOINT.c.made).where(CHECKPOINT.c.log == log).order_by(CHECKPOINT.c.size.desc()).limit(1)
+    return connection.scalar(made) or 0
+
+
+def unsigned(connection: Connection) -> int:
+    """Entries that the sequencer has still to sign: those without an index, and the end of the log in use."""
+    waiting = connection.scalar(select(func.count()).select_from(PENDING)) or 0
+    return waiting + sum(log.size - signed_size(connection, log.log) for log in logs(connection)[-1:])
 
 
 def log_note(connection: Connection, log: int, size: int) -> str:

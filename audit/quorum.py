@@ -65,6 +65,8 @@ def parse_policy(text: str) -> Policy:
     draft = _Draft()
     for number, line in enumerate(text.split("\n"), start=1):
         words = line.split()
+        if not "".join(words).isprintable():
+            raise NoteError(f"policy file, line {number}: a character that cannot be seen: type the line anew")
         if not words or words[0].startswith("#"):
             continue
         try:
@@ -124,12 +126,12 @@ class _Draft:
         name, rule, members = (words[0], words[1], words[2:]) if words[1:] else ("", "", [])
         if not members or len(set(members)) != len(members) or not self._free.issuperset(members):
             raise NoteError("write `group <name> all|any|<k> <name>…` with names of lines above, each in one group")
-        threshold = {"all": len(members), "any": 1}.get(rule) or (int(rule) if rule.isdecimal() else 0)
-        if not 1 <= threshold <= len(members):
+        thresholds = {"all": len(members), "any": 1} | {str(many): many for many in range(1, len(members) + 1)}
+        if rule not in thresholds:
             raise NoteError(f"a group of {len(members)} asks for 1 to {len(members)} of them")
         self._name(name)
         self._free -= set(members)
-        self.groups[name] = Group(threshold, tuple(members))
+        self.groups[name] = Group(thresholds[rule], tuple(members))
 
     def _quorum(self, words: list[str]) -> None:
         if self.quorum is not None or len(words) != 1 or words[0] not in self._known | {NONE}:

@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, insert
 
 from audit.checkpoint import Checkpoint, open_checkpoint
 from audit.entry import Actor, Entry, Object
@@ -26,7 +26,7 @@ from audit.lead import take_lead
 from audit.log import Appended, Log
 from audit.merkle import EMPTY_ROOT
 from audit.note import Signer
-from audit.proofs import LogState, log_note, logs, root, signed_note, signed_size
+from audit.proofs import LogState, is_finished, log_note, logs, root, signed_at, signed_note, signed_size
 from audit.schema import CHECKPOINT, CLOSING, LOG
 from audit.tree import grow, recount, waiting
 
@@ -120,7 +120,7 @@ class Sequencer:
             state = self._open(connection, now)
             if state.is_closed:
                 raise LogClosedError(f"log {state.origin} is closed already")
-            if now < _last_signed(connection, state.log):
+            if now < signed_at(connection, state.log):
                 raise ClockError(f"log {state.origin} was signed later than this clock says it is: set the clock")
             size = state.size
             while count := grow(connection, state.log, size, waiting(connection, self._batch)):
@@ -135,26 +135,28 @@ class Sequencer:
     def take_over(self, now: int, keep_until: int) -> None:
         """Go on under this new origin after a backup was restored: the old origin must never sign again.
 
-        The world may have seen checkpoints of the old log that the restored database knows nothing of; whatever its key
-        signed now would be a second history. So the old log is closed as it is found, without a signature, and the
-        first entry of this one commits to it; entries that waited in the backup follow here. By a clock that is behind
-        the old log's newest checkpoint its retention would end too early: it is longer by the difference.
+        The world may have seen checkpoints of the old log that the restored database knows nothing of; whatever
+        its key signed now would be a second history. So the old log is closed as it is found, without a
+        signature, if it was not closed already, and the first entry of this one commits to it; entries that
+        waited in the backup follow here. By a clock that is behind the old log's newest checkpoint its
+        retention would end too early: it is longer by the difference.
 
         Args:
             now: Milliseconds since 1970 UTC.
             keep_until: When the entries of the old log may be erased, at least five years from now.
 
         Raises:
-            LogClosedError: There is no open log of another origin.
+            LogClosedError: There is no log of another origin that is open or lacks its final checkpoint.
         """
         with self._engine.begin() as connection:
             take_lead(connection, wait=True)
             chain = logs(connection)
-            if not chain or chain[-1].is_closed or chain[-1].origin == self._signer.key.name:
+            last = chain[-1] if chain else None
+            if last is None or last.origin == self._signer.key.name or is_finished(connection, last):
                 raise LogClosedError("there is no open log of another origin to take over")
-            last = chain[-1]
-            keep_until += max(_last_signed(connection, last.log) - now, 0)
-            connection.execute(insert(CLOSING).values(log=last.log, size=last.size, keep_until=keep_until))
+            if not last.is_closed:
+                keep_until += max(signed_at(connection, last.log) - now, 0)
+                connection.execute(insert(CLOSING).values(log=last.log, size=last.size, keep_until=keep_until))
             self._begin(connection, now, last.log + 1, _end_of(connection, last))
 
     def run(self, stop: threading.Event, interval: float = 0.1, until: int | None = None) -> None:
@@ -191,7 +193,7 @@ class Sequencer:
             return last
         if last and not last.is_closed:
             raise LogClosedError(f"log {last.origin} is open: close it before {mine.name} begins")
-        if last and signed_size(connection, last.log) != last.size:
+        if last and not is_finished(connection, last):
             raise LogClosedError(f"log {last.origin} lacks its final checkpoint: finish it with its own key")
         return self._begin(connection, now, last.log + 1 if last else 1, _end_of(connection, last) if last else None)
 
@@ -204,7 +206,7 @@ class Sequencer:
         return LogState(log, mine.name, mine, size, None)
 
     def _beat(self, connection: Connection, state: LogState, now: int) -> None:
-        last = _last_signed(connection, state.log)
+        last = signed_at(connection, state.log)
         if last and now - last >= self._heartbeat:
             self._say(connection, now, Event.LOG_HEARTBEAT, state.log)
 
@@ -231,12 +233,6 @@ class Sequencer:
             fresh = str(self._signer.sign(text))
             connection.execute(insert(CHECKPOINT).values(log=state.log, size=edge.size, note=fresh, made=now))
             return fresh
-
-
-def _last_signed(connection: Connection, log: int) -> int:
-    """When the newest checkpoint of a log was made, 0 if there is none."""
-    made = select(CHECKPOINT.c.made).where(CHECKPOINT.c.log == log).order_by(CHECKPOINT.c.size.desc()).limit(1)
-    return connection.scalar(made) or 0
 
 
 def _end_of(connection: Connection, last: LogState) -> bytes:

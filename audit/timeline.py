@@ -8,10 +8,10 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, FromClause, func, select, tuple_
 
 from audit import leaf
-from audit.events import Column
+from audit.events import Column, Event
 from audit.note import encode_base64
 from audit.proofs import Place
-from audit.schema import ENTRY, INDEX, MARK
+from audit.schema import ENTRY, INDEX, MARK, PENDING
 
 UNREADABLE: Final = "unreadable"
 """Event under which bytes that are no entry can be found: somebody wrote past the log's own writer."""
@@ -19,6 +19,7 @@ UNREADABLE: Final = "unreadable"
 _ASKED: Final = ("event", "decision", "recipient", "period", "purpose", "basis", "object")
 _MAX_WORD: Final = 512  # an index of PostgreSQL takes no word above 2,704 bytes
 _MAX_TS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
+_OF_ITSELF: Final = (Event.LOG_OPENED, Event.LOG_HEARTBEAT, Event.LOG_CLOSED)
 _PARTY: Final = "party:"
 _RULE: Final = "rule:"
 
@@ -96,6 +97,17 @@ def find(connection: Connection, wanted: Filter, *, before: Place | None = None,
         .order_by(ENTRY.c.log.desc(), ENTRY.c.idx.desc())
     )
     return [Found(Place(log, idx), data) for log, idx, data in rows]
+
+
+def newest(connection: Connection, until: int) -> int:
+    """When the newest act was done that is logged or waits for its index: milliseconds since 1970 UTC, 0 without one.
+
+    What the log says of itself is no act; bytes that are no entry, and entries of after `until`, tell no time.
+    """
+    done = select(func.max(INDEX.c.ts)).where(INDEX.c.event.not_in(_OF_ITSELF), INDEX.c.ts <= until)
+    waiting = connection.scalars(select(PENDING.c.data), execution_options={"yield_per": 1_000})
+    times = [ts for _, (ts, event, *_), _ in map(_read, waiting) if event not in _OF_ITSELF and ts <= until]
+    return max([connection.scalar(done) or 0, *times])
 
 
 def tally(connection: Connection, wanted: Filter, by: Column) -> dict[str, int]:

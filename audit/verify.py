@@ -375,7 +375,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(given: argparse.Namespace) -> Iterator[tuple[str, str]]:
     bundle, known, whole = zipfile.ZipFile(given.bundle) if given.bundle else None, list[Tree](), False
-    policy = Policy(_text(bundle, "policy.txt") if bundle and not given.policy else given.policy.read_text("utf-8"))
+    policy = Policy(_text(bundle, "policy.txt") if bundle and not given.policy else given.policy.read_text("utf-8-sig"))
     if given.receipt:
         tree = check_receipt(given.receipt.read_text("utf-8"), policy, given.file.read_bytes() if given.file else None)
         _require(policy.is_met(set(tree.cosigned)), "quorum")

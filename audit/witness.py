@@ -201,7 +201,7 @@ def read_logs(path: Path) -> tuple[Key, ...]:
         NoteError: The file is wrong, or cannot be read.
     """
     try:
-        return parse_policy(path.read_text("utf-8")).logs
+        return parse_policy(path.read_text("utf-8-sig")).logs
     except (OSError, ValueError) as error:
         raise NoteError(str(error)) from None
 

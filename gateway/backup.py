@@ -36,6 +36,7 @@ from audit import guards
 from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
+from audit.timeline import newest
 from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
 from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of
@@ -151,24 +152,29 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
 def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     """After any restore, by this program or by the database's own means: make true what happened since.
 
-    Steps: (1) the log goes on under a new name; (2) sessions, links and tokens end, for what was revoked since has come
-    back; (3) privacy budgets are used up and builds end, for what was spent and published since is unknown here, and of
-    school years that had begun nothing is released until the operator tells it (`told.tell`); (4) consents whose key is
-    gone are over; (5) rows and tags of before a rotation go through it once more; (6) a retention run, which also
-    erases rows without a key; (7) servers and workers may start.
+    Steps, completed by running them again: (1) sessions, links and tokens end, for what was revoked since has come
+    back; (2) privacy budgets are used up and builds end, for what was spent and published since is unknown here,
+    and of school years that had begun nothing is released until the operator tells it (`told.tell`); (3) the log,
+    which says until here of which moment the backup is, goes on under a new name; (4) consents whose key is gone
+    are over; (5) rows and tags of before a rotation go through it once more; (6) a retention run, which also erases
+    rows without a key; (7) servers and workers may start.
 
     Returns:
         How many consents ended, and what the retention run erased.
+
+    Raises:
+        MendableError: the database is of another version; nothing was changed.
     """
     operator = Identity(gateway.settings.operator, "operator")
-    with gateway.reading() as session:
-        known_until = _newest_entry(session.connection())
-    yearly_log(gateway).take_over()  # (1)
     with gateway.writing() as session:
+        connection, now = session.connection(), gateway.clock()
+        demand_newest(connection)
+        known_until = _newest_act(connection, now) if unsettled.begin(connection) else None
         caller = caller_of(session, operator, gateway.today)
         gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
-        _end_credentials(session, gateway.clock())  # (2)
-        ledger.settle(session, known_until=known_until, now=gateway.clock())  # (3)
+        _end_credentials(session, now)  # (1)
+        ledger.settle(session, known_until=known_until, now=now)  # (2)
+    yearly_log(gateway).take_over()  # (3)
     ended = consents.end_keyless(gateway)  # (4)
     rotate_restored(Desk(gateway, operator))  # (5)
     erased = retention.run(gateway, operator)  # (6)
@@ -179,15 +185,9 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     return ended, erased.of
 
 
-def _newest_entry(connection: Connection) -> datetime:
+def _newest_act(connection: Connection, now: datetime) -> datetime:
     """When the last thing that came back was done: the backup is of that moment."""
-    entry, pending = audit_schema.ENTRY, audit_schema.PENDING
-    last = (
-        select(entry.c.data).order_by(entry.c.log.desc(), entry.c.idx.desc()).limit(1),
-        select(pending.c.data).order_by(pending.c.id.desc()).limit(1),
-    )
-    found = [json.loads(data)["ts"] for one in last if (data := connection.scalar(one)) is not None]
-    return datetime.fromtimestamp(max(found, default=0) / 1000, UTC)
+    return datetime.fromtimestamp(newest(connection, int(now.timestamp() * 1000)) / 1000, UTC)
 
 
 def _write_data(gateway: Gateway, target: Path) -> None:

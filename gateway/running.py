@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from audit.errors import AuditError
 from gateway import lawbook
 from gateway.app import open_gateway
 from gateway.asgi import create_app
@@ -23,6 +25,7 @@ from gateway.revision import demand_newest
 from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
 from gateway.unsettled import demand_settled
+from gateway.yearly import YearlyLog
 
 HEAD_SECONDS = 10.0
 REQUESTS_A_CONNECTION = 100
@@ -126,7 +129,7 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
     service = open_service(folder)
     app = service_app(service)
     stop = threading.Event()
-    thread = threading.Thread(target=service.log.run, args=(stop,), name="sequencer", daemon=True)
+    thread = threading.Thread(target=_sequence, args=(service.log, stop), name="sequencer", daemon=True)
     thread.start()
     try:
         serve(app, host=host, port=port)
@@ -134,6 +137,12 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
         stop.set()
         thread.join()
         service.engine.dispose()
+
+
+def _sequence(log: YearlyLog, stop: threading.Event) -> None:
+    """Sequence the service's log; where it contradicts itself that was said, and entries wait."""
+    with suppress(AuditError):
+        log.run(stop)
 
 
 def serve(app: ASGIApp, *, host: str, port: int) -> None:

@@ -22,6 +22,7 @@ _SECONDS = Histogram("http_seconds", "Time to answer", _LABELS[:2], registry=_RE
 _ANSWERS = Counter("http_answers", "Answers by status", _LABELS, registry=_REGISTRY)
 _JOBS = Gauge("jobs", "Jobs by state", ("state",), registry=_REGISTRY)
 _PENDING = Gauge("log_pending", "Entries that the log's sequencer has not signed yet", registry=_REGISTRY)
+_SIGNED_AGE = Gauge("log_signed_age_seconds", "Time since the log was last signed", registry=_REGISTRY)
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _tracer = trace.get_tracer("verzuimpoort")
 
@@ -92,15 +93,17 @@ class Request:
         self._span.end()
 
 
-def metrics(jobs: dict[str, int], pending: int) -> bytes:
+def metrics(jobs: dict[str, int], pending: int, signed_age: float) -> bytes:
     """All metrics of this process in Prometheus's text format.
 
     Args:
         jobs: Jobs by state.
-        pending: Entries that wait for the log's sequencer.
+        pending: Entries that the log's sequencer has not signed yet.
+        signed_age: Seconds since its newest checkpoint; infinite where there is none.
     """
     _JOBS.clear()
     for state, number in jobs.items():
         _JOBS.labels(state).set(number)
     _PENDING.set(pending)
+    _SIGNED_AGE.set(signed_age)
     return generate_latest(_REGISTRY)

@@ -6,7 +6,7 @@ there by hand (groups of groups) holds too. `verzuimpoort witness add` keeps the
 
 import logging
 import threading
-from collections.abc import Iterable
+from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -24,12 +24,14 @@ from audit.proofs import LogState, logs, signed_size
 from audit.quorum import Policy, Witness, parse_policy
 from audit.timeline import Filter, find
 from gateway.context import OPERATION, Gateway, actor_of
+from gateway.database import take_turns
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
 from gateway.settings import WITNESSES_FILE, Home
 from policies.decision import Deny
 from policies.question import Action
 from policies.things import Installation
+from pseudonymisation.private_file import write_private
 
 EVERY_SECONDS = 10.0
 ANSWER_SECONDS = 10.0
@@ -44,7 +46,7 @@ _raised: Final = WeakKeyDictionary[Engine, set[str]]()
 def quorum_text(where: Home) -> str:
     """Witnesses and quorum as lines of a policy file."""
     file = _file(where)
-    return file.read_text(encoding="utf-8") if file.exists() else _NOBODY
+    return file.read_text(encoding="utf-8-sig") if file.exists() else _NOBODY
 
 
 def known(where: Home) -> Policy:
@@ -58,17 +60,12 @@ def known(where: Home) -> Policy:
 
 def add(gateway: Gateway, identity: Identity, witness: Witness, at_least: int | None) -> Policy | Refused:
     """Let a witness count; `at_least` of all must cosign, without it more than half."""
-    rest = [one for one in known(gateway.home).witnesses if one.name != witness.name]
-    return _change(gateway, identity, Event.WITNESS_ADDED, witness, [*rest, witness], at_least)
+    return _change(gateway, identity, Event.WITNESS_ADDED, witness.name, witness, at_least)
 
 
 def remove(gateway: Gateway, identity: Identity, name: str, at_least: int | None) -> Policy | Refused:
     """Let a witness count no more; the cosignatures it gave stay."""
-    there = {one.name: one for one in known(gateway.home).witnesses}
-    if name not in there:
-        return Refused("not-found")
-    rest = [one for one in there.values() if one.name != name]
-    return _change(gateway, identity, Event.WITNESS_REMOVED, there[name], rest, at_least)
+    return _change(gateway, identity, Event.WITNESS_REMOVED, name, None, at_least)
 
 
 def ask_all(gateway: Gateway, client: httpx.Client) -> dict[str, Answer]:
@@ -152,25 +149,32 @@ def _change(  # noqa: PLR0917  each is named where it is called from
     gateway: Gateway,
     identity: Identity,
     event: Event,
-    about: Witness,
-    witnesses: Iterable[Witness],
+    name: str,
+    fresh: Witness | None,
     at_least: int | None,
 ) -> Policy | Refused:
-    """Decide, log and put a new file in place, in this order: without the entry the file stays as it was."""
+    """Decide, log and put a new file in place, one act at a time: without the entry the file stays as it was."""
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
     decision = gateway.decide(caller, Action.MANAGE_KEYS, Installation(), (OPERATION,))
     actor = actor_of(caller)
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
-    text = _text(list(witnesses), at_least)
-    policy, file = parse_policy(text), _file(gateway.home)
-    object_ = Object(f"witness:{sha256(str(about.key).encode()).hexdigest()}")
-    with gateway.writing() as session:
-        gateway.append(session, Entry(event=event, actor=actor, object=object_), decision)
-        fresh = file.with_suffix(".new")
-        fresh.write_text(text, encoding="utf-8")
-    fresh.replace(file)
+    with ExitStack() as undone:
+        with gateway.writing() as session:
+            take_turns(session, ALL.encode())
+            there = {one.name: one for one in known(gateway.home).witnesses}
+            old = there.pop(name, None)
+            about = fresh or old
+            if about is None:
+                return Refused("not-found")
+            text = _text([*there.values(), *filter(None, (fresh,))], at_least)
+            policy, file = parse_policy(text), _file(gateway.home)
+            object_ = Object(f"witness:{sha256(str(about.key).encode()).hexdigest()}")
+            gateway.append(session, Entry(event=event, actor=actor, object=object_), decision)
+            undone.callback(write_private, file, quorum_text(gateway.home).encode())
+            write_private(file, text.encode())
+        undone.pop_all()
     return policy
 
 

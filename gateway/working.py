@@ -2,11 +2,13 @@
 
 import logging
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
+from audit.errors import AuditError
 from gateway import consents, lawbook, retention, witnesses
 from gateway.app import open_gateway, yearly_log
 from gateway.context import Gateway
@@ -18,6 +20,7 @@ from gateway.revision import demand_newest
 from gateway.settings import Home
 from gateway.telemetry import set_up_logging
 from gateway.unsettled import demand_settled
+from gateway.yearly import YearlyLog
 
 AWAY_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
@@ -43,7 +46,7 @@ WORK: Mapping[str, Work] = {
 
 
 def run_worker(where: Home) -> None:
-    """Run jobs and sequence the log until told to stop."""
+    """Run jobs and sequence the log until told to stop; exit 1 where the log contradicts itself, which was said."""
     set_up_logging()
     gateway = open_gateway(where)
     stop = threading.Event()
@@ -53,13 +56,17 @@ def run_worker(where: Home) -> None:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, told)
-    work_until(gateway, stop)
+    try:
+        work_until(gateway, stop)
+    except AuditError:
+        sys.exit(1)
 
 
 def work_until(gateway: Gateway, stop: threading.Event) -> None:
     """Run jobs and sequence the log until told to stop; a database that is away, also at the start, is waited for.
 
     Raises:
+        AuditError: the log contradicts itself.
         MendableError: the database was restored and not settled, or is of another version.
     """
     while not stop.is_set():
@@ -76,17 +83,18 @@ def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
     """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs.
 
     Raises:
+        AuditError: the log contradicts itself; the event told all of them to stop, and it is raised after the block.
         MendableError: the database was restored and not settled, or is of another version: nothing is signed or erased.
     """
     with gateway.reading() as session:
         demand_settled(session.connection())
         demand_newest(session.connection())
-    log = yearly_log(gateway)
+    log, broken = yearly_log(gateway), list[AuditError]()
     lawbook.keep(gateway)
     retention.schedule(gateway)
     threads = [
         threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
-        threading.Thread(target=log.run, args=(stop,), name="sequencer", daemon=True),
+        threading.Thread(target=_sequence, args=(log, stop, broken), name="sequencer", daemon=True),
         threading.Thread(target=witnesses.ask_until, args=(gateway, stop), name="witnesses", daemon=True),
     ]
     for thread in threads:
@@ -97,3 +105,14 @@ def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
         stop.set()
         for thread in threads:
             thread.join()
+    for error in broken:
+        raise error
+
+
+def _sequence(log: YearlyLog, stop: threading.Event, broken: list[AuditError]) -> None:
+    """Sequence the log; where it contradicts itself all other work stops too."""
+    try:
+        log.run(stop)
+    except AuditError as error:
+        broken.append(error)
+        stop.set()

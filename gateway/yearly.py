@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from audit.errors import AuditError, ClockError, LogClosedError
 from audit.log import Log
 from audit.note import Signer
-from audit.proofs import LogState, logs, signed_size
+from audit.proofs import LogState, is_finished, logs, signed_size
 from audit.sequencer import Sequencer
 from gateway.periods import is_school_year, last_day, school_year_on
 from policies.days import LOCAL
@@ -22,6 +22,7 @@ from policies.days import LOCAL
 KEEP = timedelta(days=5 * 365 + 7)
 """Five years after its closing (NEN 7513), and a week so that no difference between clocks makes it less."""
 TRY_AGAIN_SECONDS = 10.0
+BROKEN = "the log contradicts itself: nothing is signed before somebody has looked"
 _logger = logging.getLogger(__name__)
 
 
@@ -68,10 +69,11 @@ class YearlyLog:
         """
         with self.engine.connect() as connection:
             chain = logs(connection)
+            goes_on = bool(chain) and not is_finished(connection, chain[-1])
         now = self.log.clock()
         origin = self._unused(f"{self.name}/{self._year()}")
         fresh = self._sequencer(origin)
-        if chain and not chain[-1].is_closed:
+        if goes_on:
             fresh.take_over(now, now + KEEP // timedelta(milliseconds=1))
         fresh.step(now)
         return origin
@@ -80,7 +82,7 @@ class YearlyLog:
         """Sequence until told to stop, and turn the year when it ends.
 
         Raises:
-            AuditError: The log contradicts itself: somebody must look before anything is signed again.
+            AuditError: The log contradicts itself, and that was said: nothing is signed before somebody has looked.
         """
         while not stop.is_set():
             year = self._year()
@@ -91,6 +93,7 @@ class YearlyLog:
                 _logger.error("the log is not sequenced: %s", error)  # noqa: TRY400  its message says all
                 stop.wait(TRY_AGAIN_SECONDS)
             except AuditError:
+                _logger.critical(BROKEN, exc_info=True)
                 raise
             except Exception as error:  # noqa: BLE001  whatever the database raises, it may be back next time
                 _logger.warning("the year is not turned yet (%s); trying again", type(error).__name__)

@@ -1,5 +1,6 @@
 """What is said when a command fails: one clear line in the language asked for, never a traceback."""
 
+import errno
 import sys
 from typing import Any, NoReturn
 
@@ -32,6 +33,7 @@ _OF_THE_LOG: dict[type[AuditError], str] = {
     LogClosedError: "log-closed", LogBrokenError: "log-broken", ClockError: "log-clock",
     LogExpiredError: "log-expired",
 }  # fmt: skip
+_FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
 _INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL, appendix A
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
 
@@ -50,9 +52,9 @@ class Plain(TyperGroup):
                 raise
             _fail(text("cli", "only-in-extra", language(ctx.obj)))
         except OSError as error:
-            if error.filename is None:
+            if error.filename is None and error.errno not in _FULL:
                 raise
-            _fail(text("cli", "file-trouble", language(ctx.obj), file=str(error.filename), trouble=str(error.strerror)))
+            _fail(_of_file(error, language(ctx.obj)))
         except Exception as error:
             if not _is_of_database(error):
                 raise
@@ -74,6 +76,13 @@ def _said(error: Exception, wanted: Language) -> str:
             return text("mends", _OF_THE_LOG[type(error)], wanted, detail=str(error))
         case _:
             return str(error)
+
+
+def _of_file(error: OSError, wanted: Language) -> str:
+    """What is the matter with a file, or with the disk, which names no file."""
+    if error.filename is None:
+        return text("cli", "disk-trouble", wanted, trouble=str(error.strerror))
+    return text("cli", "file-trouble", wanted, file=str(error.filename), trouble=str(error.strerror))
 
 
 def _is_of_database(error: Exception) -> bool:

@@ -5,7 +5,9 @@ first time there is nothing to compare with: all three are believed and kept. Wi
 """
 
 import json
+import os
 import re
+import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,6 +25,7 @@ from audit.quorum import Policy, parse_policy
 from audit.receipt import is_signed_by
 from gateway.cli.failing import language, say_error
 from gateway.messages import text
+from pseudonymisation.private_file import FOLDER_MODE
 
 PROOF_SECONDS = 10.0
 _OK, _LATER, _CONTRADICTED = httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT
@@ -39,6 +42,8 @@ class Followed(StrEnum):
     """It signed another history than the one that was kept: somebody rewrote it, or shows it differently to others."""
     UNKNOWN = "unknown"
     """The gateway gave no answer to compare."""
+    UNREADABLE = "unreadable"
+    """What was kept cannot be read: it says nothing of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +55,30 @@ class Seen:
     policy: str
 
     @classmethod
-    def read(cls, file: Path) -> "Seen":
-        """Read what was kept."""
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        return cls(kept["checkpoint"], bytes.fromhex(kept["key"]), kept.get("policy", ""))
+    def read(cls, file: Path) -> "Seen | None":
+        """Read what was kept; None where that is not a checkpoint with the key that signed it."""
+        try:
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            seen = cls(kept["checkpoint"], bytes.fromhex(kept["key"]), kept.get("policy", ""))
+            seen.opened()
+        except (ValueError, LookupError, TypeError, AttributeError, AuditError):
+            return None
+        return seen
 
     def write(self, file: Path) -> None:
-        """Keep it, whole or not at all."""
-        fresh = file.with_suffix(".new")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        """Keep it, whole or not at all, whoever else does so; folders that are missing are for this user only."""
+        for folder in [each for each in (file.parent, *file.parent.parents) if not each.exists()][::-1]:
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
         kept = {"checkpoint": self.note, "key": self.public.hex(), "policy": self.policy}
-        fresh.write_text(json.dumps(kept), encoding="utf-8")
-        fresh.replace(file)
+        descriptor, fresh = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as written:
+                written.write(json.dumps(kept))
+                written.flush()
+                os.fsync(descriptor)
+            Path(fresh).replace(file)
+        finally:
+            Path(fresh).unlink(missing_ok=True)
 
     def opened(self) -> Signed:
         """The checkpoint, its signature verified with the key that was kept."""
@@ -84,6 +101,8 @@ def follow(http: httpx.Client, file: Path) -> Followed:
             _first(http, newest.text).write(file)
             return Followed.FIRST
         seen = Seen.read(file)
+        if seen is None:
+            return Followed.UNREADABLE
         answer = http.post("/v1/audit/continuation", content=seen.note.encode())
         if answer.status_code == _CONTRADICTED:
             return Followed.BROKEN
@@ -94,6 +113,8 @@ def follow(http: httpx.Client, file: Path) -> Followed:
         if latest.opened().checkpoint.origin != old.origin or not seen.policy:  # (3)
             now = replace(latest, policy=_policy(http))
         now.write(file)
+    except httpx.HTTPStatusError:
+        return Followed.UNKNOWN
     except (AuditError, ValueError, KeyError):
         return Followed.BROKEN
     return Followed.CONTINUES
@@ -108,8 +129,9 @@ def memory_of(url: httpx.URL | str) -> Path:
 def policy_for(receipt: str) -> Policy | None:
     """Keys and quorum of the gateway that signed a receipt, as they were kept; None if this user never met it."""
     for file in sorted(_memory().glob("*.json")):
+        seen = Seen.read(file)
         with suppress(ValueError, KeyError, AuditError):
-            policy = parse_policy(Seen.read(file).policy)
+            policy = parse_policy(seen.policy if seen else "")
             if is_signed_by(receipt, policy):
                 return policy
     return None
@@ -117,8 +139,11 @@ def policy_for(receipt: str) -> Policy | None:
 
 def watch(http: httpx.Client, lang: str) -> None:
     """Follow the log along with an act; what contradicts is said and ends with exit 1, though the act was done."""
-    if follow(http, memory_of(http.base_url)) is Followed.BROKEN:
-        say_error(text("cli", "log-broken", language(lang), file=str(memory_of(http.base_url))))
+    kept = memory_of(http.base_url)
+    outcome = follow(http, kept)
+    if outcome in (Followed.BROKEN, Followed.UNREADABLE):
+        say_error(text("cli", f"log-{outcome.value}", language(lang), file=str(kept)))
+    if outcome is Followed.BROKEN:
         raise typer.Exit(1)
 
 

@@ -73,7 +73,7 @@ def _rules(receipt_text: str, policy_file: Path | None, gateway: str | None, lan
     """Whom to believe: as given, as the gateway says, or as kept; where nothing is kept that is said."""
     if policy_file is not None:
         try:
-            return parse_policy(policy_file.read_text(encoding="utf-8"))
+            return parse_policy(policy_file.read_text(encoding="utf-8-sig"))
         except (UnicodeDecodeError, NoteError) as error:
             hint = f"--policy: maak het met / make it with `verzuimpoort audit policy` ({error})"
             raise typer.BadParameter(hint) from error

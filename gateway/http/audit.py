@@ -139,12 +139,15 @@ def inclusion(request: Request, gateway: TheGateway, leaf: Leaf) -> Response:
 
 
 @router.get("/proofs/consistency", operation_id="readConsistencyProof")
-def consistent(request: Request, gateway: TheGateway, old: Size, new: Size) -> Response:
-    """The proof that the tree of `new` entries only appended to the tree of `old`: one base64 hash a line."""
+def consistent(request: Request, gateway: TheGateway, old: Size, new: Size, log: Log = None) -> Response:
+    """The proof that the tree of `new` entries of a log, by default the one in use, only appended to that of `old`.
+
+    One base64 hash a line.
+    """
     with gateway.reading() as session:
         chain = logs(session.connection())
         try:
-            path = consistency(session.connection(), chain[-1].log, old, new) if chain else []
+            path = consistency(session.connection(), log or chain[-1].log, old, new) if chain else []
         except AuditError:
             return problem(request, Refused("not-found"))
     return Response("".join(f"{encode_base64(each)}\n" for each in path), media_type="text/plain")

@@ -1,5 +1,6 @@
 """What anybody may see: purposes, contracts, the keys of the pseudonym service, health."""
 
+import math
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -7,7 +8,7 @@ from sqlalchemy import func
 from sqlmodel import select
 from sqlmodel import text as sql
 
-from audit.schema import PENDING
+from audit.proofs import logs, signed_at, unsigned
 from gateway import telemetry
 from gateway.http.callers import TheGateway
 from gateway.http.problems import language, problem
@@ -90,5 +91,8 @@ def metrics(request: Request, gateway: TheGateway) -> Response:
         return problem(request, Refused("not-found"))
     with gateway.reading() as session:
         jobs = dict(session.exec(select(Job.state, func.count()).group_by(Job.state)).all())
-        pending = session.exec(select(func.count()).select_from(PENDING)).one()
-    return Response(telemetry.metrics(jobs, pending), media_type="text/plain; version=0.0.4")
+        connection = session.connection()
+        pending = unsigned(connection)
+        signed = max((signed_at(connection, log.log) for log in logs(connection)[-1:]), default=0)
+    age = (gateway.log.clock() - signed) / 1000 if signed else math.inf
+    return Response(telemetry.metrics(jobs, pending, age), media_type="text/plain; version=0.0.4")

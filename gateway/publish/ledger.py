@@ -228,16 +228,22 @@ def fix_methods(session: Session, methods: Iterable[tuple[str, Method]], year: s
     return other_method(session, chosen, year)
 
 
-def settle(session: Session, *, known_until: datetime, now: datetime) -> None:
+def settle(session: Session, *, known_until: datetime | None, now: datetime) -> None:
     """After a restore nothing is drawn or published on what it brought back, for there may be more than it knows.
 
     Budgets are used up; builds under way end, for they may have been finished and published; and `not_known` holds.
+
+    Args:
+        session: The transaction.
+        known_until: The moment of the backup; None where a settling that broke off has said it.
+        now: The moment of the settling.
     """
     session.execute(update(_ACCOUNTS).values(spent=_ACCOUNTS.c.cap))
     going = update(_RELEASES).where(_RELEASES.c.state == ReleaseState.BUILDING)
     session.execute(going.values(state=ReleaseState.FAILED, failure=RESTORED))
     forget_answers(session)
-    session.merge(Restoration(settled_at=now, known_until=known_until))
+    if known_until is not None:
+        session.merge(Restoration(settled_at=now, known_until=known_until))
 
 
 def not_known(session: Session, period: Period) -> Refused | None:

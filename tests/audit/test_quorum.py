@@ -4,7 +4,7 @@ import itertools
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.checkpoint import Cosigner
@@ -65,6 +65,9 @@ def test_a_witness_may_sign_with_ml_dsa() -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
+        (f"quorum none\nwitness a\u200b {W[0].key}", "line 2: a character that cannot be seen"),
+        ("# \ufeff\nquorum none", "line 1: a character that cannot be seen"),
+        (f"witness a {W[0].key}\ngroup g 01 a\nquorum g", "line 2: a group of 1 asks"),
         ("quorum none\nquorum none", "line 2: write one"),
         ("", "the line `quorum"),
         ("witnes a b\nquorum none", "line 1: a line starts with"),
@@ -103,3 +106,26 @@ def test_arbitrary_text_is_a_policy_or_is_refused(text: str) -> None:
     for parse, refusal in ((parse_policy, AuditError), (TheirPolicy, Fault)):
         with suppress(refusal):
             parse(text)  # type: ignore[operator]  # two callables of one form
+
+
+WORDS = ["log", "receipt", "witness", "group", "quorum", "none", "all", "any", "0", "1", "01", "2", "\u0661", "a", "b",
+         "b\u200b", "\ufeff", "#", "https://a", *(str(each.key) for each in (LOG, RECEIPTS, *W[:2]))]  # fmt: skip
+LINES = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
+KEYED = st.tuples(st.sampled_from(WORDS[:3]), st.sampled_from(WORDS[13:16]), st.sampled_from(WORDS[-4:])).map(
+    lambda line: " ".join(line if line[0] == "witness" else (line[0], line[2]))
+)
+GROUPED = st.tuples(st.sampled_from(WORDS[12:16]), st.sampled_from(WORDS[6:13]), st.sampled_from(WORDS[13:16])).map(
+    lambda line: " ".join(("group", *line))
+)
+ENDS = st.sampled_from(["quorum none", "quorum a", "quorum b", "quorum 1"])
+
+
+@given(lines=st.lists(KEYED | GROUPED | LINES, max_size=4), end=ENDS, between=st.sampled_from(["\n", "\r\n", "\n\n"]))
+@settings(max_examples=2_000)
+def test_what_the_gateway_takes_as_a_policy_the_verifier_takes_too(lines: list[str], end: str, between: str) -> None:
+    """A file that lets the gateway go on does not make its verifier call every log false."""
+    text = between.join([*lines, end, ""])
+    with suppress(NoteError):
+        policy = parse_policy(text)
+        theirs = TheirPolicy(text)
+        assert (theirs.quorum, {*theirs.keys["witness"]}) == (policy.quorum, {one.name for one in policy.witnesses})

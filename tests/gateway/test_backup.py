@@ -8,25 +8,27 @@ import subprocess
 import sys
 import threading
 import zipfile
-from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import insert, inspect, text
 from sqlalchemy import select as sql
 from sqlmodel import select
 from typer.testing import CliRunner
 
-from audit.proofs import logs
-from audit.schema import ENTRY
+from audit import leaf
+from audit.proofs import logs, signed_size
+from audit.schema import ENTRY, PENDING
 from audit.subjects import find, tag
 from gateway.access import Held, answer
-from gateway.app import open_gateway, yearly_log
+from gateway.app import open_gateway, renew_log_key, yearly_log
 from gateway.backup import Restored, backup, restore, settle
+from gateway.budgets import Restoration
 from gateway.cli import app
 from gateway.consents import load
-from gateway.context import Gateway
+from gateway.context import Gateway, wall_clock
 from gateway.database import open_database
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
@@ -36,6 +38,7 @@ from gateway.messages import MendableError
 from gateway.notices import notices_of
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
+from gateway.periods import last_day, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.pseudonyms import issue_service_tokens
 from gateway.roles import APP, SEQUENCER, create_roles
@@ -50,7 +53,7 @@ from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord
 from tests.databases import KINDS, new_database
 
-from .conftest import TABLE, World
+from .conftest import TABLE, World, build_world
 from .records import delivered, rows
 from .test_consents import care, given
 
@@ -449,3 +452,88 @@ def test_after_a_restore_the_roles_have_their_rights(
         connection.exec_driver_sql(f"SET LOCAL ROLE {SEQUENCER}")
         assert connection.exec_driver_sql("SELECT count(*) FROM audit_pending").scalar() is not None
     engine.dispose()
+
+
+DAY = timedelta(days=1)
+
+
+def moments(world: World) -> list[datetime]:
+    """Of which moments the backups were that were restored here."""
+    with world.gateway.reading() as session:
+        return [one.known_until for one in session.exec(select(Restoration))]
+
+
+@pytest.fixture
+def today(database: str, tmp_path: Path) -> Iterator[World]:
+    """A deployment of this moment: the database lets no log be closed by a clock that is behind its own."""
+    made = build_world(tmp_path / "data", database=database, moment=wall_clock().replace(microsecond=0))
+    yield made
+    made.gateway.database.dispose()
+
+
+def test_a_settling_that_is_run_again_still_names_the_moment_of_the_backup(
+    today: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what the log says of itself nor what the first attempt did makes the backup younger than it is."""
+    now = today.gateway.clock()
+    today.sequence()
+    today.at(now + DAY).sequence()
+    with monkeypatch.context() as patch:
+        patch.setattr("gateway.consents.end_keyless", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            settle(today.at(now + 2 * DAY).gateway)
+    settle(today.at(now + 3 * DAY).gateway)
+    assert moments(today) == [now]
+    settle(today.at(now + 4 * DAY).gateway)
+    assert moments(today) == [now, now + 3 * DAY]
+
+
+def test_a_database_of_another_version_is_settled_after_its_migration(today: World) -> None:
+    """Until then nothing of it is changed, its log included."""
+    today.sequence()
+    with today.gateway.writing() as session:
+        session.connection().exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")
+    with pytest.raises(MendableError, match="migrate"):
+        settle(today.gateway)
+    with today.gateway.reading() as session:
+        assert [log.is_closed for log in logs(session.connection())] == [False]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("forged", [False, True])
+def test_bytes_that_are_no_entry_stop_no_restore(today: World, forged: bool, waits: bool) -> None:
+    """Nor do they tell when the backup was made, or an entry of the future: somebody wrote past the log's writer."""
+    now = today.gateway.clock()
+    today.sequence()
+    with today.gateway.writing() as session:
+        last = session.connection().scalar(sql(ENTRY.c.data).order_by(ENTRY.c.idx.desc()).limit(1))
+        later = {**leaf.parse(last), "ts": int((now + 900 * DAY).timestamp() * 1000)}
+        data = leaf.encode(later) if forged else b"not an entry"
+        session.connection().execute(insert(PENDING).values(data=data))
+    if not waits:
+        today.sequence()
+    settle(today.at(now + DAY).gateway)
+    assert moments(today) == [now]
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_log_that_was_closed_and_not_signed_is_taken_over(
+    today: World, monkeypatch: pytest.MonkeyPatch, renewed: bool
+) -> None:
+    """After a crash at the turn of the year a restore and a new key alike begin the next log at its end."""
+    year = school_year_on(today.gateway.today)
+    turn = datetime.combine(last_day(year), time(10), UTC) + DAY
+    today.sequence()
+    later = today.at(turn)
+    with monkeypatch.context() as crash:
+        crash.setattr("audit.sequencer.Sequencer._publish", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            later.sequence()
+    must(renew_log_key(later.desk)) if renewed else settle(later.gateway)
+    later.sequence()
+    with today.gateway.reading() as session:
+        connection = session.connection()
+        old, new = logs(connection)
+        sizes = [signed_size(connection, log.log) for log in (old, new)]
+    assert (old.is_closed, old.size > sizes[0], new.size) == (True, True, sizes[1])
+    assert new.origin.startswith(f"verzuimpoort.example/audit/{school_year_on(turn.date())}/")

@@ -108,6 +108,17 @@ def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there_are_one_
         assert DATABASE_VARIABLE in fails("party", "list", **data, **{DATABASE_VARIABLE: url})
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(("language", "told"), [("nl", "maak ruimte"), ("en", "make room")])
+def test_a_full_disk_is_one_line(language: str, told: str, tmp_path: Path) -> None:
+    """The disk names no file when it takes no more bytes of it."""
+    data = {DATA_VARIABLE: str(tmp_path / "data")}
+    assert CliRunner(env=data).invoke(cli.app, ["init"]).exit_code == 0
+    said = fails("audit", "export", "--format", "ldv", "-o", "/dev/full", "--lang", language, **data)
+    assert told in said
+    assert len(said.splitlines()) == 1
+
+
 @pytest.mark.parametrize(("language", "told"), [("nl", "de eigenaar van"), ("en", "the owner of")])
 def test_a_login_without_the_right_is_told_which_one_has_it(
     language: str, told: str, monkeypatch: pytest.MonkeyPatch

@@ -2,15 +2,21 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 from typer.testing import CliRunner
 
+from audit.checkpoint import Checkpoint
+from audit.continuation import Continuation
+from audit.note import Signer
 from gateway.cli import app, reading
 from gateway.cli.common import keep
+from gateway.cli.following import Followed, follow, memory_of
 from gateway.settings import TOKEN_VARIABLE
+from pseudonymisation.client.cache import Cache, open_cache
 
 from .conftest import PERIOD, TABLE, Site
 
@@ -73,3 +79,59 @@ def test_what_is_kept_goes_through_a_pipe_too(tmp_path: Path) -> None:
     keep(pipe, "a receipt")
     reader.join(10)
     assert (read, pipe.is_fifo()) == (["a receipt"], True)
+
+
+LOG = Signer("poort.example/audit/2026-2027", bytes([1]) * 32)
+NOTE = str(LOG.sign(Checkpoint(LOG.key.name, 1, bytes(32)).text()))
+ANSWERS = {
+    "/v1/audit/checkpoint": NOTE,
+    "/v1/audit/continuation": str(Continuation(1, [], NOTE)),
+    "/v1/audit/policy": f"log {LOG.key}\nquorum none\n",
+}
+
+
+def asked(answers: dict[str, str]) -> httpx.Client:
+    """A gateway that has one entry; what is not among its answers it is asked too often for."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        known = answers.get(request.url.path)
+        return httpx.Response(429) if known is None else httpx.Response(200, text=known)
+
+    return httpx.Client(base_url="https://poort.example", transport=httpx.MockTransport(answer))
+
+
+def test_programs_that_follow_one_log_at_once_raise_no_alarm(tmp_path: Path) -> None:
+    """Each finds a whole file, whoever wrote it last, and leaves nothing beside it."""
+    memory = tmp_path / "checkpoints" / "poort.json"
+    with asked(ANSWERS) as http, ThreadPoolExecutor(8) as programs:
+        assert follow(http, memory) is Followed.FIRST
+        outcomes = set(programs.map(lambda _: follow(http, memory), range(400)))
+    assert outcomes == {Followed.CONTINUES}
+    assert [*memory.parent.iterdir()] == [memory]
+
+
+@pytest.mark.parametrize("kept", ["", "{", "[]", '{"checkpoint": 1}'])
+def test_a_memory_that_cannot_be_read_is_no_alarm(tmp_path: Path, kept: str) -> None:
+    """It is told as what it is, and stays for whoever looks."""
+    memory = tmp_path / "poort.json"
+    memory.write_text(kept)
+    with asked(ANSWERS) as http:
+        assert follow(http, memory) is Followed.UNREADABLE
+    assert memory.read_text() == kept
+
+
+def test_a_policy_that_cannot_be_had_is_no_comparison(tmp_path: Path) -> None:
+    """The act was done; the next one compares."""
+    memory = tmp_path / "poort.json"
+    with asked({name: text for name, text in ANSWERS.items() if "policy" not in name}) as http:
+        assert follow(http, memory) is Followed.UNKNOWN
+    assert not memory.exists()
+
+
+def test_a_school_that_submitted_first_can_pseudonymise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder that the memory is kept in is as private as the cache beside it has to be."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    memory = memory_of("https://poort.example")
+    with asked(ANSWERS) as http:
+        assert follow(http, memory) is Followed.FIRST
+    assert isinstance(open_cache(memory.parents[1], "2026-2027"), Cache)

@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import select
 
 from audit.checkpoint import Checkpoint
-from audit.note import Signer
-from audit.proofs import checkpoint
+from audit.merkle import verify_consistency
+from audit.note import Signer, decode_base64
+from audit.proofs import checkpoint, logs, root
 from audit.schema import ENTRY, PENDING
 from gateway.app import yearly_log
 from gateway.asgi import create_app
@@ -88,3 +89,21 @@ def test_the_public_together_compares_so_often_a_minute(lone: World) -> None:
             return [(await http.post(path, content=b"x", headers=each)).status_code for each in heads]
 
     assert asyncio.run(ask()) == [400, 400, 400, 429, 400]
+
+
+def test_the_proof_between_two_sizes_of_a_closed_log_can_be_fetched(lone: World) -> None:
+    """Whoever kept a checkpoint of last year compares it with the end of that log, and not with the log in use."""
+    lone.at(AUGUST).sequence()
+    with lone.gateway.reading() as session:
+        old, _ = logs(session.connection())
+        begin, end = (root(session.connection(), old.log, size) for size in (2, old.size))
+
+    async def fetch() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(lone.gateway))) as http:
+            address = "http://127.0.0.1:8000/v1/audit/proofs/consistency"
+            return await http.get(address, params={"old": 2, "new": old.size, "log": old.log})
+
+    answer = asyncio.run(fetch())
+    assert answer.status_code == 200
+    proof = [decode_base64(line) for line in answer.text.split()]
+    verify_consistency(old=2, new=old.size, old_root=begin, new_root=end, proof=proof)

@@ -1,9 +1,11 @@
 """What the operator's machines see: enough to run the gateway, nothing about anybody."""
 
+import asyncio
 import json
 import logging
 import sys
 import threading
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -11,10 +13,13 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from audit.entry import Actor, Entry
+from audit.events import Event, Role
 from gateway import telemetry
+from gateway.asgi import create_app
 from gateway.telemetry import JsonLines
 
-from .conftest import PERIOD, TABLE, Site
+from .conftest import NOW, PERIOD, TABLE, Site, World
 
 
 def test_a_line_of_the_log_says_where_and_not_what() -> None:
@@ -56,6 +61,30 @@ def test_metrics_are_for_this_machine_only(site: Site) -> None:
     assert (here.status_code, proxied.status_code) == (200, 404)
     assert 'http_answers_total{area="v1",method="GET",status="200"}' in here.text
     assert "log_pending" in here.text
+
+
+def of_the_log(world: World) -> dict[str, float]:
+    """What the metrics say of the log, as read on the machine itself."""
+
+    async def read() -> str:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(world.gateway))) as http:
+            return (await http.get("http://127.0.0.1/metrics")).text
+
+    lines = (line.split() for line in asyncio.run(read()).splitlines() if line.startswith("log_"))
+    return {name: float(figure) for name, figure in lines}
+
+
+def test_entries_with_an_index_but_no_signature_count_as_waiting(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sequencer that gives indexes and signs nothing leaves every entry waiting, and its last signature grows old."""
+    assert of_the_log(world)["log_signed_age_seconds"] == float("inf")
+    world.sequence()
+    assert of_the_log(world) == {"log_pending": 0, "log_signed_age_seconds": 0}
+    monkeypatch.setattr("audit.sequencer.Sequencer._publish", lambda *_: None)
+    for _ in range(3):
+        world.gateway.log_act(Entry(event=Event.REGISTER_READ, actor=Actor(Role.OPERATOR, "ORG-POORT")))
+    world.sequence()
+    world.gateway.log_act(Entry(event=Event.REGISTER_READ, actor=Actor(Role.OPERATOR, "ORG-POORT")))
+    assert of_the_log(world.at(NOW + timedelta(hours=2))) == {"log_pending": 4, "log_signed_age_seconds": 7200}
 
 
 def test_metrics_say_nothing_of_pupils_or_parties(site: Site) -> None:

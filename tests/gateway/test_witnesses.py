@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import pytest
 
 from audit.checkpoint import Cosigner
 from audit.proofs import checkpoint, logs
+from audit.quorum import Witness as Counted
 from audit.quorum import parse_policy
 from audit.witness import Witness, read_logs
+from gateway.identity import Identity
 from gateway.oversight import policy_text
-from gateway.witnesses import ask_all, ask_until
+from gateway.witnesses import add, ask_all, ask_until, known, remove
 
 from .conftest import World
 from .test_oversight import alarms
@@ -85,3 +88,36 @@ def test_a_split_is_entered_although_the_same_witness_saw_one_before(
     ask_until(witnessed.gateway, stop)
     assert counted[5] == 1
     assert alarms(witnessed) == 2
+
+
+def counted(number: int) -> Counted:
+    """A witness with a key of its own."""
+    return Counted(
+        f"w{number}", Cosigner(f"w.example/{number}", bytes([number]) * 32).key, f"https://w{number}.example"
+    )
+
+
+def test_two_witnesses_added_at_once_both_count(world: World) -> None:
+    """Whoever comes second finds the first one in the file, and both are in the log and in force."""
+    operator, meet = Identity(world.gateway.settings.operator, "operator"), threading.Barrier(4)
+
+    def act(number: int) -> None:
+        meet.wait()
+        add(world.gateway, operator, counted(number), None)
+
+    with ThreadPoolExecutor(4) as operators:
+        [*operators.map(act, range(1, 5))]
+    there = known(world.gateway.home)
+    assert {one.name for one in there.witnesses} == {"w1", "w2", "w3", "w4"}
+    assert there.groups["witnesses"].threshold == 3
+
+
+def test_without_its_entry_a_witness_does_not_count(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database goes away before the commit: the file says what it said."""
+    operator = Identity(world.gateway.settings.operator, "operator")
+    add(world.gateway, operator, counted(1), None)
+    with monkeypatch.context() as away:
+        away.setattr("sqlalchemy.orm.SessionTransaction.commit", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            remove(world.gateway, operator, "w1", None)
+    assert [one.name for one in known(world.gateway.home).witnesses] == ["w1"]

@@ -1,6 +1,10 @@
 """The worker: it is there again when the database is, whatever it was doing when that went away."""
 
+import json
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -8,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from gateway import lawbook, working
 from gateway.context import Gateway
 
-from .conftest import World
+from .conftest import World, present_world
 
 
 def test_a_database_that_is_away_at_the_start_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,3 +31,19 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(world: World, monkey
     working.work_until(world.gateway, stop)
 
     assert tries == ["away", "again"]
+
+
+def test_a_log_that_contradicts_itself_ends_the_worker_with_one_json_line(tmp_path: Path) -> None:
+    """Nothing is signed over it: the operator finds one critical line, and a process that ended by itself."""
+    world = present_world(tmp_path / "data")
+    world.sequence()
+    with world.gateway.database.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_node_update_guard")
+        connection.exec_driver_sql("UPDATE audit_node SET hash = zeroblob(32)")
+    world.desk.add_party("ORG-NEW", "supplier", "New")
+    world.gateway.database.dispose()
+    command = [sys.executable, "-m", "gateway.cli", "worker", "--data", str(world.gateway.home.folder)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    (line,) = map(json.loads, ended.stderr.splitlines())
+    assert (ended.returncode, line["level"], line["error"]) == (1, "critical", "LogBrokenError")
+    assert line["message"] == "the log contradicts itself: nothing is signed before somebody has looked"
