@@ -21,5 +21,6 @@ def create_app(gateway: Gateway) -> ASGIApp:
     site.include_router(health)
     api = create_api(gateway)
     site.mount("/v1", api)
-    site.mount("/", create_pages(gateway, api.state.public))
+    site.add_route("/v1", api)  # without a slash it is no page either
+    site.mount("/", create_pages(gateway, api.state.public, api.state.checks))
     return Edge(site, secure=gateway.settings.secure, proxies=frozenset(gateway.settings.proxies))

@@ -95,7 +95,8 @@ def refused_by_router(request: Request, error: Exception) -> Response:
 
 def allowed(request: Request) -> str:
     """Every method that an address answers, over all of its routes: a router names those of the first one only."""
-    routes = [route for route in getattr(request.app.state, "parts", request.app.routes) if isinstance(route, Route)]
+    parts = (*getattr(request.app.state, "parts", ()), *request.app.routes)
+    routes = [route for route in parts if isinstance(route, Route)]
     found = [route.methods or () for route in routes if route.matches(request.scope)[0] is not Match.NONE]
     return ", ".join(sorted({method for methods in found for method in methods}))
 
