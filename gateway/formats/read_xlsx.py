@@ -83,7 +83,7 @@ def _inspect(body: bytes) -> None:
 class _Archive(zipfile.ZipFile):
     """Hands out a part while it has no more elements than a workbook needs, whatever the part is called."""
 
-    def open(self, name: str | zipfile.ZipInfo, *_: object) -> "_Part":  # type: ignore[override]  only to be read
+    def open(self, name: str | zipfile.ZipInfo, *_: object) -> "_Part":  # type: ignore[override]  # only to be read
         """A part that is read as it comes: the rows of a sheet, the strings that they share."""
         return _Part(super().open(name))
 

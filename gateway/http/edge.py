@@ -39,7 +39,7 @@ _PAGE_CSP = (
 
 
 def is_kept(text: str) -> bool:
-    """Whether every database keeps this text: PostgreSQL no NUL (SQLite would, and its backup with it), none a half pair.
+    """Whether every database keeps this text: PostgreSQL no NUL (SQLite would, and its backup with it), none half a pair.
 
     Half of a pair of UTF-16 is no character, but some ways to write a form can name it.
     """
