@@ -85,7 +85,7 @@ class _Archive(zipfile.ZipFile):
 
     def open(self, name: str | zipfile.ZipInfo, *_: object) -> "_Part":  # type: ignore[override]  # only to be read
         """A part that is read as it comes: the rows of a sheet, the strings that they share."""
-        return _Part(super().open(name))
+        return _Part(zipfile.ZipFile.open(self, name))
 
     def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
         """A part that becomes objects as a whole: styles, the list of sheets, relations."""

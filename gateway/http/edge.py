@@ -39,9 +39,9 @@ _PAGE_CSP = (
 
 
 def is_kept(text: str) -> bool:
-    """Whether every database keeps this text: PostgreSQL no NUL (SQLite would, and its backup with it), none half a pair.
+    """Whether every database keeps a text: PostgreSQL no NUL (SQLite would, and its backup with it), none a surrogate.
 
-    Half of a pair of UTF-16 is no character, but some ways to write a form can name it.
+    That half of a pair is no character, but some ways to write a form can name it.
     """
     return re.search(r"[\0\ud800-\udfff]", text) is None
 
