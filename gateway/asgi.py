@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from gateway.context import Gateway
@@ -21,5 +22,6 @@ def create_app(gateway: Gateway) -> ASGIApp:
     site.include_router(health)
     api = create_api(gateway)
     site.mount("/v1", api)
-    site.mount("/", create_pages(gateway, api.state.public))
+    site.router.routes.append(Route("/v1", api))  # without a slash it is no page either
+    site.mount("/", create_pages(gateway, api.state.public, api.state.checks))
     return Edge(site, secure=gateway.settings.secure, proxies=frozenset(gateway.settings.proxies))

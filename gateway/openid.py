@@ -7,6 +7,8 @@ RFC 9207 (issuer in the answer), RFC 9700 (best current practice).
 
 import hmac
 import logging
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -41,6 +43,11 @@ CALLBACK = "/sign-in/callback"
 LIFE = timedelta(minutes=10)
 _LEEWAY = 60
 _TIMEOUT = 10
+# A provider that hangs keeps so many threads of the forty, and after one of them heard nothing none for a while.
+_MOST_AT_ONCE = 8
+_AGAIN_AFTER = 5
+_asking = threading.BoundedSemaphore(_MOST_AT_ONCE)
+_silent: dict[str, float] = {}
 _ALGORITHMS = ["RS256", "PS256", "ES256", "ES384", "EdDSA"]
 _logger = logging.getLogger(__name__)
 
@@ -62,6 +69,10 @@ class _Failed(Exception):  # noqa: N818  carries a refusal out of the steps of a
     """The provider's answer proves nothing; the text says why, for the log, and names no person."""
 
 
+class _Busy(Exception):  # noqa: N818  likewise
+    """As many wait for the provider as may."""
+
+
 def begin(gateway: Gateway, *, again: bool = False) -> Begun | Refused:
     """Send a person to the provider; `again` asks it to let the person prove anew who it is."""
     provider = gateway.settings.openid
@@ -69,6 +80,8 @@ def begin(gateway: Gateway, *, again: bool = False) -> Begun | Refused:
         return Refused("not-found")
     try:
         endpoint = _configuration(provider.issuer, _spell(gateway))["authorization_endpoint"]
+    except _Busy:
+        return Refused("busy", retry_after=_AGAIN_AFTER)
     except (_Failed, LookupError, ValueError, httpx.HTTPError) as error:
         return _failed(gateway, error)
     moment = int(gateway.clock().timestamp())
@@ -115,6 +128,8 @@ def finish(gateway: Gateway, secret: str, query: Mapping[str, str], *, former: s
             actor = actor_of(caller_of(session, opened.identity, gateway.today))
             gateway.append(session, Entry(event=Event.SESSION_RAISED if since else Event.SESSION_OPENED, actor=actor))
             return opened
+    except _Busy:
+        return Refused("busy", retry_after=_AGAIN_AFTER)
     except (_Failed, AuthlibBaseError, JoseError, LookupError, ValueError, httpx.HTTPError) as error:
         return _failed(gateway, error)
 
@@ -143,7 +158,13 @@ def _check_answer(gateway: Gateway, provider: OpenId, secret: str, query: Mappin
 @lru_cache(maxsize=1)
 def _configuration(issuer: str, _: int) -> Mapping[str, Any]:
     """The provider's configuration (OpenID Connect Discovery 1.0), once a spell: anybody can begin a login."""
-    found = _json(httpx.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout=_TIMEOUT))
+    if time.monotonic() < _silent.get(issuer, 0):
+        raise _Failed("the provider did not answer a moment ago")
+    try:
+        found = _ask("GET", f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    except httpx.HTTPError:
+        _silent[issuer] = time.monotonic() + _AGAIN_AFTER
+        raise
     if found.get("issuer") != issuer:
         raise _Failed("the configuration is of another issuer")
     return found
@@ -155,7 +176,8 @@ def _spell(gateway: Gateway) -> int:
 
 
 def _exchange(gateway: Gateway, provider: OpenId, configuration: Mapping[str, Any], secret: str, code: str) -> str:
-    answer = httpx.post(
+    answer = _ask(
+        "POST",
         configuration["token_endpoint"],
         data={
             "grant_type": "authorization_code",
@@ -164,16 +186,15 @@ def _exchange(gateway: Gateway, provider: OpenId, configuration: Mapping[str, An
             "code_verifier": _derived(gateway, "verifier", secret),
         },
         auth=(quote(provider.client_id, safe=""), quote(read_private(provider.secret).decode().strip(), safe="")),
-        timeout=_TIMEOUT,
     )
-    return str(_json(answer).get("id_token", ""))
+    return str(answer.get("id_token", ""))
 
 
 def _verified(
     gateway: Gateway, provider: OpenId, configuration: Mapping[str, Any], token: str, *, nonce: str, since: int
 ) -> CodeIDToken:
     """The claims of an ID token, once everything about it holds (OpenID Connect Core, section 3.1.3.7)."""
-    keys = KeySet.import_key_set(_json(httpx.get(configuration["jwks_uri"], timeout=_TIMEOUT)))  # type: ignore[arg-type]  # checked there
+    keys = KeySet.import_key_set(_ask("GET", configuration["jwks_uri"]))  # type: ignore[arg-type]  # checked there
     decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
     options = {
         "iss": {"essential": True, "value": provider.issuer},
@@ -212,7 +233,14 @@ def _derived(gateway: Gateway, use: str, secret: str) -> str:
     return to_text(gateway.tag(b"openid", use.encode(), secret.encode()))
 
 
-def _json(answer: httpx.Response) -> Mapping[str, Any]:
+def _ask(method: str, url: str, **more: Any) -> Mapping[str, Any]:  # noqa: ANN401  as httpx takes it
+    """What the provider answers, a JSON object."""
+    if not _asking.acquire(blocking=False):
+        raise _Busy
+    try:
+        answer = httpx.request(method, url, timeout=_TIMEOUT, **more)
+    finally:
+        _asking.release()
     if answer.status_code != httpx.codes.OK:
         raise _Failed(f"the provider answered {answer.status_code}")
     found = answer.json()

@@ -1,12 +1,13 @@
 """XLSX into a sheet, after the zip container has been looked over for bombs, macros and links."""
 
 import io
+import re
 import zipfile
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from gateway.formats.sheet import Content, Sheet, UnreadableFile, checked_rows, found_in
+from gateway.formats.sheet import MAX_ROWS, Content, Sheet, UnreadableFile, checked_rows, found_in
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -17,6 +18,10 @@ MAX_RATIO = 100
 # A small part may compress far better than any real sheet without being dangerous.
 RATIO_FROM = 1_000_000
 MAX_PARTS = 1_000
+# openpyxl makes an object of every element, of some hundred bytes: of all of a part at once, or of a row, a string.
+MAX_ELEMENTS = 50_000
+MAX_ELEMENTS_IN_ROWS = 30 * MAX_ROWS  # ten cells a row, each with its text in it
+_OTHER_ENCODING = re.compile(rb"""<\?xml[^>]*encoding\s*=\s*["'](?!utf-(?:8|16)["'])""", re.IGNORECASE)
 _HEADER_WITHIN = 100
 
 
@@ -32,10 +37,13 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
         UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, or above a limit.
     """
     _inspect(body)
-    from openpyxl import load_workbook  # noqa: PLC0415  heavy, and most uploads are not workbooks
+    from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415  heavy, and most uploads are not workbooks
 
     try:
-        workbook = load_workbook(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
+        reader = ExcelReader(io.BytesIO(body), read_only=True, data_only=True, keep_links=False)
+        reader.archive = _Archive(io.BytesIO(body))
+        reader.read()
+        workbook = reader.wb
         try:
             for sheet in workbook.worksheets:
                 sheet.reset_dimensions()  # what a sheet says of its own size may be less than what it holds
@@ -70,6 +78,46 @@ def _inspect(body: bytes) -> None:
         raise UnreadableFile("FILE-XLSX-MACRO")
     if any("/externallinks/" in name or "/embeddings/" in name for name in names):
         raise UnreadableFile("FILE-XLSX-LINK")
+
+
+class _Archive(zipfile.ZipFile):
+    """Hands out a part while it has no more elements than a workbook needs, whatever the part is called."""
+
+    def open(self, name: str | zipfile.ZipInfo, *_: object) -> "_Part":  # type: ignore[override]  # only to be read
+        """A part that is read as it comes: the rows of a sheet, the strings that they share."""
+        return _Part(zipfile.ZipFile.open(self, name))
+
+    def read(self, name: str | zipfile.ZipInfo, pwd: bytes | None = None) -> bytes:
+        """A part that becomes objects as a whole: styles, the list of sheets, relations."""
+        body = super().read(name, pwd)
+        if _elements(body) > MAX_ELEMENTS:
+            raise UnreadableFile("FILE-XLSX-BOMB")
+        return body
+
+
+class _Part(io.RawIOBase):
+    """Counts elements while they pass; each begins with one byte in UTF-8 and UTF-16, the encodings of a workbook."""
+
+    def __init__(self, part: IO[bytes]) -> None:
+        self._part = part
+        self._seen = 0
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._part.read(size)
+        if _OTHER_ENCODING.match(chunk):
+            raise UnreadableFile("FILE-XLSX")
+        self._seen += _elements(chunk)
+        if self._seen > MAX_ELEMENTS_IN_ROWS:
+            raise UnreadableFile("FILE-XLSX-BOMB")
+        return chunk
+
+    def close(self) -> None:
+        self._part.close()
+        super().close()
+
+
+def _elements(xml: bytes) -> int:
+    return xml.count(b"<") - xml.count(b"</")
 
 
 def _chosen(workbook: "Workbook", known: Collection[str]) -> "Worksheet":

@@ -105,7 +105,8 @@ def allowed(request: Request, path: str | None = None) -> str:
         path: An address of the same application in the place of the one that was asked for.
     """
     scope = request.scope if path is None else {**request.scope, "path": path}
-    routes = [route for route in getattr(request.app.state, "parts", request.app.routes) if isinstance(route, Route)]
+    parts = (*getattr(request.app.state, "parts", ()), *request.app.routes)
+    routes = [route for route in parts if isinstance(route, Route)]
     found = [route.methods or () for route in routes if route.matches(scope)[0] is not Match.NONE]
     return ", ".join(sorted({method for methods in found for method in methods}))
 

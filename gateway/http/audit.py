@@ -13,6 +13,7 @@ from audit.proofs import checkpoint, consistency, logs
 from audit.tiles import Tile, hash_tile
 from audit.timeline import Filter
 from gateway import trail
+from gateway.http.bodies import MAX_BODY
 from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
 from gateway.http.limits import take_public
@@ -122,7 +123,7 @@ def policy(gateway: TheGateway) -> Response:
 async def continuation(request: Request, gateway: TheGateway, caller: Anybody) -> Response:
     """Send the last checkpoint you kept: you get the newest one and the proof that the log only grew in between."""
     limited = take_public(request, "monitors") if caller is None else None
-    body = limited or await read_body(request)
+    body = limited or await read_body(request, MAX_BODY)
     if isinstance(body, Refused):
         return problem(request, body)
     answer = await run_in_threadpool(go_on_from, gateway, body.decode(errors="replace"))

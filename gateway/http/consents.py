@@ -12,6 +12,7 @@ from gateway import consented, consents
 from gateway.context import Gateway
 from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
+from gateway.http.models import instant
 from gateway.http.problems import problem
 from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
@@ -47,11 +48,14 @@ class _Send(BaseModel):
     data: consented.IllnessHours
 
 
+_AGAIN: dict[int | str, dict[str, Any]] = {200: {"description": "Under a key used before: nothing was done again"}}
 _EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 _UNSTAMPED: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 
 
-@router.post("/consents", status_code=201, operation_id="registerConsent", openapi_extra=body_of(_Ask))
+@router.post(
+    "/consents", status_code=201, responses=_AGAIN, operation_id="registerConsent", openapi_extra=body_of(_Ask)
+)
 async def register(request: Request, gateway: TheGateway, caller: Somebody, idempotency_key: Key = "") -> Response:
     """Register that consent was asked, and given where signatures are sent along; 200 under a key used before."""
     demand_scope(caller, "consent")
@@ -162,7 +166,13 @@ async def answer(request: Request, gateway: TheGateway, caller: Somebody, consen
     return problem(request, outcome) if isinstance(outcome, Refused) else answer_json({"consent": consent_id}, 201)
 
 
-@router.post("/consented-records", status_code=201, operation_id="sendConsentedRecord", openapi_extra=body_of(_Send))
+@router.post(
+    "/consented-records",
+    status_code=201,
+    responses=_AGAIN,
+    operation_id="sendConsentedRecord",
+    openapi_extra=body_of(_Send),
+)
 async def send(request: Request, gateway: TheGateway, caller: Somebody, idempotency_key: Key = "") -> Response:
     """Hours of illness of one pupil, under a consent, for the recipient it names.
 
@@ -197,7 +207,7 @@ def records(request: Request, gateway: TheGateway, caller: Somebody) -> Response
                 "consent": one.consent,
                 "reference": one.reference,
                 "data": one.hours.model_dump(mode="json"),
-                "sentAt": one.sent_at.isoformat(timespec="milliseconds"),
+                "sentAt": instant(one.sent_at),
                 "receipt": one.receipt,
             }
             for one in opened

@@ -51,6 +51,7 @@ _ERRORS_OF_CHANGES = {
 }
 _ERRORS_OF = {
     "submit": {"415": "Neither CSV, nor XLSX, nor JSON: told by its content"},
+    "downloadTable": {"409": "Withdrawn, or published, while the file was written"},
     "continueFromCheckpoint": {"410": "The retention of that log has ended"},
 }
 _TEXT, _JSON = ("text/plain",), ("application/json",)

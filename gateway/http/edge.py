@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 from collections.abc import Mapping
 
 from starlette.requests import Request
@@ -37,9 +38,12 @@ _PAGE_CSP = (
 )
 
 
-def has_nul(text: str) -> bool:
-    """Whether a text holds the one character that PostgreSQL keeps in no text; SQLite would, and its backup with it."""
-    return "\0" in text
+def is_kept(text: str) -> bool:
+    """Whether every database keeps a text: PostgreSQL no NUL (SQLite would, and its backup with it), none a surrogate.
+
+    That half of a pair is no character, but some ways to write a form can name it.
+    """
+    return re.search(r"[\0\ud800-\udfff]", text) is None
 
 
 class Edge:
@@ -63,33 +67,38 @@ class Edge:
         if (scope.get("client") or ("",))[0] not in self._proxies:
             scope["headers"] = [(name, value) for name, value in scope["headers"] if name != HEADER.encode()]
         answer = _Answer(send, self._headers(scope["path"]))
-        refused = self._refused(scope)
-        if refused is not None:
-            await problem(Request(scope), refused)(scope, receive, answer.send)
-            return
-        self._now += 1
         with telemetry.Request(scope["method"], scope["path"], scope["state"]["trace"]) as watched:
+            refused = self._refused(scope)
             try:
-                async with asyncio.timeout(None) as deadline:
-                    await self._app(scope, _Patience(receive, deadline).receive, answer.send)
-            except Exception:
-                if deadline.expired() and not answer.started:  # it waited for its body
-                    response = problem(Request(scope), Refused("body-incomplete"), {"Connection": "close"})
-                    await response(scope, receive, answer.send)
-                    return
-                _logger.exception("unhandled error, trace %s", scope["state"]["trace"])
-                if not answer.started:
-                    response = problem(Request(scope), Refused("internal"))
-                    await response(scope, receive, answer.send)
+                if refused is None:
+                    await self._handle(scope, receive, answer)
+                else:
+                    await problem(Request(scope), refused)(scope, receive, answer.send)
             finally:
-                self._now -= 1
                 watched.status = answer.status
+
+    async def _handle(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        self._now += 1
+        try:
+            async with asyncio.timeout(None) as deadline:
+                await self._app(scope, _Patience(receive, deadline).receive, answer.send)
+        except Exception:
+            if deadline.expired() and not answer.started:  # it waited for its body
+                response = problem(Request(scope), Refused("body-incomplete"), {"Connection": "close"})
+                await response(scope, receive, answer.send)
+                return
+            _logger.exception("unhandled error, trace %s", scope["state"]["trace"])
+            if not answer.started:
+                response = problem(Request(scope), Refused("internal"))
+                await response(scope, receive, answer.send)
+        finally:
+            self._now -= 1
 
     def _refused(self, scope: Scope) -> Refused | None:
         """What nothing further in needs to see: a crowd, and an address with a character that no database keeps."""
         if self._now >= MOST_AT_ONCE:
             return Refused("busy", retry_after=WAIT_SECONDS)
-        return Refused("invalid-request") if has_nul(scope["path"]) or b"%00" in scope["query_string"] else None
+        return Refused("invalid-request") if not is_kept(scope["path"]) or b"%00" in scope["query_string"] else None
 
     def _headers(self, path: str) -> Mapping[str, str]:
         api = path.startswith(("/v1", "/health"))
@@ -141,12 +150,13 @@ class _Answer:
 
 async def read_body(request: Request, most: int = MAX_BYTES) -> bytes | Refused:
     """A body, read as a stream: one byte above the limit ends it."""
+    refused = Refused("too-large" if most == MAX_BYTES else "body-too-large")
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
-        return Refused("too-large")
+        return refused
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > most:
-            return Refused("too-large")
+            return refused
     return bytes(body)

@@ -52,3 +52,9 @@ def take_public(request: Request, what: str) -> Refused | None:
     """
     limit: Limit = request.app.state.public
     return limit.take(what)
+
+
+def take_check(request: Request, party: str) -> Refused | None:
+    """Count a file of a party that is only checked, over the API or on a page: both together have one limit."""
+    limit: Limit = request.app.state.checks
+    return limit.take(party)

@@ -1,9 +1,9 @@
 """Shapes of the API's JSON bodies: field names in camelCase, as the design rules ask."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 from gateway.collections import TOTAL
@@ -11,6 +11,16 @@ from gateway.deliveries import Seen
 from gateway.publish.downloading import Listed
 from gateway.receive import Received
 from gateway.store import Submission
+
+
+def instant(moment: datetime) -> str:
+    """A moment as every answer says it: UTC, RFC 3339, with milliseconds."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+
+
+Instant = Annotated[
+    datetime, PlainSerializer(instant, return_type=str), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 
 
 class Body(BaseModel):
@@ -37,8 +47,8 @@ class SubmissionBody(Body):
     period: str
     version: int
     state: str
-    received_at: datetime
-    confirmed_at: datetime | None
+    received_at: Instant
+    confirmed_at: Instant | None
     counts: list[CountBody]
     receipt: str | None = None
     notes: list[str] = []
@@ -84,8 +94,8 @@ class SubmissionItem(Body):
     period: str
     version: int
     state: str
-    received_at: datetime
-    confirmed_at: datetime | None
+    received_at: Instant
+    confirmed_at: Instant | None
 
     @classmethod
     def of(cls, submission: Submission, period: str) -> Self:
@@ -103,7 +113,7 @@ class ReleaseItem(Body):
     exercise: bool
     state: str
     purposes: list[str]
-    published_at: datetime | None
+    published_at: Instant | None
     corrects: str | None
 
     @classmethod

@@ -10,6 +10,7 @@ from gateway.formats.sheet import Content, content_of, is_no_table
 from gateway.http.bodies import answer_json, body_of
 from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
+from gateway.http.limits import take_check
 from gateway.http.models import CheckedBody, ReportBody, SubmissionBody, SubmissionItem, head_count
 from gateway.http.paging import Paged
 from gateway.http.problems import problem
@@ -54,7 +55,7 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
 ) -> Response:
     """Deliver a file, or check it with `dryRun=true`. 201 with a signed receipt; 200 for the same bytes again."""
     demand_scope(caller, "submit")
-    limited = request.app.state.checks.take(caller.party) if dry_run else None
+    limited = take_check(request, caller.party) if dry_run else None
     body = limited or await read_body(request)
     if isinstance(body, Refused):
         return problem(request, body)

@@ -10,6 +10,7 @@ from gateway import deliveries, overview
 from gateway.collections import Contract
 from gateway.deliveries import Seen
 from gateway.formats.write import Format
+from gateway.http.limits import take_check
 from gateway.messages import text
 from gateway.outcome import Refused, Report
 from gateway.overview import OwnPeriod
@@ -21,6 +22,7 @@ from gateway.store import SiteFacts
 from gateway.web.counting import Placed, blank_csv, blank_xlsx, field_name, file_of_fields, totals
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
+from gateway.web.typed import typed_in
 
 ROLE = "school"
 _WARN_DAYS = 3
@@ -101,6 +103,9 @@ def _send(  # noqa: PLR0917  one act, from two forms
     request: Request, who: Visitor, asked: _Asked, form: Form, collection: str, body: bytes
 ) -> Response:
     period, check = asked.own.period, form["act"] == "check"
+    limited = take_check(request, who.known.party) if check else None
+    if limited is not None:
+        return refusal(request, who, limited, typed_in(form.values, who.language))
     upload = Upload(collection, who.known.party, period.code, body)
     outcome = receive(gateway_of(request), who.known, upload, dry_run=check)
     if isinstance(outcome, Received):
@@ -184,7 +189,7 @@ _PERIOD = "/school/periods/{table}/{code}"
 ROUTES = [
     show(_PERIOD, ROLE, fill_in),
     act(_PERIOD, ROLE, deliver),
-    act(f"{_PERIOD}/file", ROLE, deliver_file),
+    act(f"{_PERIOD}/file", ROLE, deliver_file, file=True),
     show(f"{_PERIOD}/template.{{form}}", ROLE, blank),
     show(f"{_PERIOD}/deadline.ics", ROLE, reminder),
 ]

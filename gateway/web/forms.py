@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from gateway.formats.sheet import MAX_BYTES
-from gateway.http.edge import has_nul
+from gateway.http.edge import is_kept
 from gateway.outcome import Refused
 from gateway.web.pages import Visitor, page, refusal, same_origin, see_other, token_fits, visitor
 
@@ -63,8 +63,8 @@ def show(path: str, roles: str, handler: PageHandler) -> Route:
     return Route(path, endpoint, methods=["GET"])
 
 
-def act(path: str, roles: str, handler: FormHandler) -> Route:
-    """A form that people of these roles may send from a page of this site.
+def act(path: str, roles: str, handler: FormHandler, *, file: bool = False) -> Route:
+    """A form that people of these roles may send from a page of this site, with a file only where one is asked for.
 
     Steps: (1) who is it, and may this role; (2) read the form under the limits of an upload, and look again who it is,
     for a session can end while its form is under way; (3) it came from a page of this site, and with a session it
@@ -75,7 +75,7 @@ def act(path: str, roles: str, handler: FormHandler) -> Route:
         who, closed = await run_in_threadpool(_gate, request, roles)  # (1)
         if closed is not None and (who.identity is not None or not _is_typed(request)):
             return closed
-        form = await _read(request)  # (2)
+        form = await _read(request, file=file)  # (2)
         request.state.typed = form.values if isinstance(form, Form) and same_origin(request) else {}
         who, closed = await run_in_threadpool(_gate, request, roles)
         if closed is not None:
@@ -126,28 +126,34 @@ class _TooLarge(Exception):  # noqa: N818  carries an outcome out of the form pa
     """More bytes than an upload may have."""
 
 
-async def _read(request: Request) -> Form | Refused:
-    taken = 0
+async def _read(request: Request, *, file: bool) -> Form | Refused:
+    most = (MAX_BYTES if file else _MAX_FIELD_BYTES) + _ENVELOPE
+    taken, whole = 0, False
 
     async def receive() -> Message:
-        nonlocal taken
+        nonlocal taken, whole
         message = await request.receive()
-        taken += len(message.get("body", b""))
-        if taken > MAX_BYTES + _ENVELOPE:
+        taken, whole = taken + len(message.get("body", b"")), not message.get("more_body", False)
+        if taken > most:
             raise _TooLarge
         return message
 
-    limited = Request(request.scope, receive)
+    limited, declared = Request(request.scope, receive), request.headers.get("content-length", "")
     try:
-        async with limited.form(max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as parts:
+        if declared.isdecimal() and int(declared) > most:
+            raise _TooLarge
+        async with limited.form(max_files=int(file), max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as parts:
             values = {name: value.strip() for name, value in parts.items() if isinstance(value, str)}
-            if any(has_nul(text) for pair in values.items() for text in pair):
+            if not all(is_kept(text) for pair in values.items() for text in pair):
                 return Refused("invalid-request")
             files = [value for value in parts.values() if isinstance(value, UploadFile) and value.filename]
             return Form(values, await files[0].read() if files else None)
+    except UnicodeError:  # of a charset that can say no text
+        return Refused("invalid-request")
     except _TooLarge:
-        await _throw_away(request, taken)
-        return Refused("too-large")
+        if not whole:
+            await _throw_away(request, taken)
+        return Refused("too-large" if file else "body-too-large")
 
 
 async def _throw_away(request: Request, taken: int) -> None:

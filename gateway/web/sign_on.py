@@ -41,6 +41,8 @@ def finish(request: Request, who: Visitor) -> Response:
     if limited is not None:
         return refusal(request, who, limited)
     opened = openid.finish(gateway, request.cookies.get(name, ""), request.query_params, former=former_session(request))
+    if isinstance(opened, Refused) and opened.retry_after is not None:
+        return refusal(request, who, opened)  # the same address again, with the same cookie
     response = refusal(request, who, opened) if isinstance(opened, Refused) else let_in(gateway, opened)
     response.delete_cookie(name, secure=gateway.settings.secure, httponly=True, samesite="lax")
     return response

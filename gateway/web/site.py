@@ -41,8 +41,8 @@ from gateway.web.pages import Visitor, refusal, visitor
 _PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
-def create_pages(gateway: Gateway, public_limit: Limit) -> Starlette:
-    """All pages of a gateway, under `/`; the public shares its limit with the API."""
+def create_pages(gateway: Gateway, public_limit: Limit, checks: Limit) -> Starlette:
+    """All pages of a gateway, under `/`; the public shares its limit with the API, and so does checking of a file."""
     routes = [
         *public.ROUTES, *ruling.ROUTES, *login.ROUTES, *sign_on.ROUTES,
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
@@ -57,6 +57,7 @@ def create_pages(gateway: Gateway, public_limit: Limit) -> Starlette:
     pages.router.redirect_slashes = False
     pages.state.gateway = gateway
     pages.state.public = public_limit
+    pages.state.checks = checks
     return pages
 
 

@@ -53,6 +53,17 @@ def machine(issuer: Certified, *numbers: str, ended: bool = False) -> Certified:
     return _make(names, issuer, ended=ended)
 
 
+def revoke(issuer: Certified, *revoked: Certified) -> bytes:
+    """The issuer's list of what it revoked, as PEM."""
+    now = datetime.now(UTC)
+    made = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
+    made = made.last_update(now - timedelta(days=1)).next_update(now + timedelta(days=1))
+    for one in revoked:
+        ended = x509.RevokedCertificateBuilder().serial_number(one.certificate.serial_number).revocation_date(now)
+        made = made.add_revoked_certificate(ended.build())
+    return made.sign(issuer.key, hashes.SHA256()).public_bytes(PEM)
+
+
 def _make(
     names: list[x509.NameAttribute], issuer: Certified | None, *, ca: bool = False, ended: bool = False
 ) -> Certified:

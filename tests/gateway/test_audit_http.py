@@ -185,6 +185,13 @@ def test_a_checkpoint_the_log_signed_and_does_not_hold_raises_the_alarm(lite: Si
     assert followed is Followed.BROKEN
 
 
+def test_a_stranger_sends_no_more_than_a_checkpoint(site: Site) -> None:
+    """Of what anybody may send 64 kB are read, and not what a file may have."""
+    with site.client() as public:
+        answer = public.post("/v1/audit/continuation", content=b"x" * 65_000)
+    assert (answer.status_code, answer.json()["type"]) == (413, "/problems/body-too-large")
+
+
 def test_a_client_follows_the_log_from_one_visit_to_the_next(lite: Site, tmp_path: Path) -> None:
     """The first visit is believed, the next is proven; a gateway with another key is not believed any more."""
     kept = tmp_path / "seen.json"

@@ -16,6 +16,7 @@ from gateway.settings import Settings
 from .conftest import Site, World, build_world
 
 METHODS = {"get", "post", "put", "patch", "delete"}
+SUBMISSION_MOMENTS = ("receivedAt", "confirmedAt")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,26 @@ def test_every_answer_names_the_version_header(document: dict[str, Any]) -> None
     """version-header: API-Version on every response in the document."""
     for _, _, operation in operations(document):
         assert all("API-Version" in response["headers"] for response in operation["responses"].values())
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"),
+    [
+        ("submit", "200"),  # the same bytes
+        ("registerConsent", "200"),  # a key used before
+        ("sendConsentedRecord", "200"),
+        ("downloadTable", "304"),  # bytes that are there already
+        ("downloadTable", "409"),  # withdrawn meanwhile
+        ("continueFromCheckpoint", "410"),  # of a log that is over
+        ("continueFromCheckpoint", "413"),
+    ],
+)
+def test_every_status_a_call_can_answer_with_is_in_the_document(
+    document: dict[str, Any], operation: str, status: str
+) -> None:
+    """doc-openapi: also what a call answers rarely, and no walk through the document need meet."""
+    described = {one["operationId"]: one["responses"] for _, _, one in operations(document)}
+    assert status in described[operation]
 
 
 def test_errors_are_problems_and_never_422(document: dict[str, Any]) -> None:
@@ -201,6 +222,16 @@ def test_moments_are_utc(site: Site) -> None:
     moment = datetime.fromisoformat(at)
     assert moment.utcoffset() == timedelta(0)
     assert abs(site.world.gateway.clock() - moment) < timedelta(minutes=5)
+
+
+def test_moments_have_milliseconds(site: Site) -> None:
+    """As the design says, in what is delivered, confirmed and listed."""
+    with site.client(site.world.region.sites[0].code) as http:
+        made = http.post("/v1/submissions", params=site.world.about(0), content=site.world.counts(0))
+        confirmed = http.post(f"{made.headers['location']}/confirmation").json()
+        listed = http.get("/v1/submissions").json()[0]
+    moments = [made.json()["receivedAt"], *(each[name] for each in (confirmed, listed) for name in SUBMISSION_MOMENTS)]
+    assert [each for each in moments if not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each)] == []
 
 
 def test_every_problem_has_a_page_in_both_languages(site: Site) -> None:

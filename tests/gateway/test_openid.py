@@ -2,8 +2,11 @@
 
 import asyncio
 import dataclasses
+import itertools
 import os
+import socket
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -217,6 +220,21 @@ def test_beginning_a_login_is_limited_and_does_not_shut_out_who_comes_back(liar:
     with gateway.reading() as session:
         kept = session.connection().scalars(select(PENDING.c.data)).all()
     assert sum(b'"session.refused"' in bytes(data) for data in kept) == 4
+
+
+def test_a_provider_that_hangs_hinders_no_delivery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight wait for it, the others are told to come again; a school delivers meanwhile."""
+    monkeypatch.setattr(openid, "_TIMEOUT", 60)
+    with socket.create_server(("127.0.0.1", 0)) as hanging, ThreadPoolExecutor(50) as people:
+        world = world_with(f"http://127.0.0.1:{hanging.getsockname()[1]}", tmp_path)
+        with running(world) as site, site.client(world.region.sites[0].code) as school:
+            begun = [people.submit(httpx.get, f"{site.url}/sign-in", timeout=30) for _ in range(50)]
+            told = [done.result() for done in itertools.islice(as_completed(begun), 42)]
+            made = school.post("/v1/submissions", params=world.about(0), content=world.counts(0))
+            waiting = sum(not each.done() for each in begun)
+            hanging.close()
+    assert {(answer.status_code, answer.headers["retry-after"]) for answer in told} == {(503, "5")}
+    assert (made.status_code, waiting) == (201, 8)
 
 
 def test_an_answer_to_another_login_opens_nothing(liar: Liar, lied_to: World) -> None:

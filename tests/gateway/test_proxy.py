@@ -20,7 +20,7 @@ from gateway.messages import catalogue
 from gateway.running import free_port
 from gateway.settings import Settings
 
-from .certificates import Certified, authority, machine
+from .certificates import Certified, authority, machine, revoke
 from .conftest import Site, present_world, running
 from .test_consents import care, terms
 
@@ -58,6 +58,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     own.write(folder, "ca")
     clients.write(folder, "clients")
     machine(own).write(folder, "server")
+    (folder / "revoked.pem").write_bytes(revoke(clients))
     with running(world) as site, proxy(site, folder, clients, f"server {site.url.removeprefix('http://')}") as both:
         yield both
     world.gateway.database.dispose()
@@ -139,10 +140,35 @@ def test_a_certificate_nobody_registered_is_nobody(proxied: Proxied) -> None:
 
 @pytest.mark.parametrize("ended", [True, False])
 def test_a_certificate_that_does_not_verify_ends_at_the_proxy(proxied: Proxied, ended: bool) -> None:
-    """Expired, or of another authority: 400 before the gateway sees anything."""
+    """Expired, or of another authority: a problem before the gateway sees anything."""
     shown = machine(proxied.clients if ended else authority("Somebody"), OIN, ended=ended)
-    with proxied.client(shown) as http:
-        assert http.get("/v1/submissions").status_code == 400
+    with proxied.client(shown) as http, proxied.client() as public:
+        assert refused(public, http.get("/v1/submissions")) == (400, "certificate-refused", None)
+
+
+def test_a_revoked_certificate_ends_at_the_proxy(proxied: Proxied, tmp_path: Path) -> None:
+    """The one that leaked is shut out by the list of its authority; the new one, with the same OIN, is let in."""
+    leaked, renewed = machine(proxied.clients, OIN), machine(proxied.clients, OIN)
+    servers = f"server {proxied.site.url.removeprefix('http://')}"
+    with before(proxied, tmp_path, servers, leaked) as front, front.client(leaked) as out, front.client(renewed) as on:
+        assert refused(on, out.get("/v1/submissions")) == (400, "certificate-refused", None)
+        assert on.get("/v1/submissions").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "told"),
+    [
+        ("/v1/purposes", {"X-Long": "x" * 20_000}, (400, "invalid-request", None)),
+        (f"/v1/{'x' * 9_000}", {}, (414, "invalid-request", None)),
+        ("/metrics", {}, (404, "not-found", None)),
+    ],
+)
+def test_what_the_proxy_does_not_pass_on_is_a_problem(
+    proxied: Proxied, path: str, headers: dict[str, str], told: tuple[int, str, None]
+) -> None:
+    """A head or an address that is too long, and what is not for outside: as the gateway would say it."""
+    with proxied.client() as http:
+        assert refused(http, http.get(path, headers=headers)) == told
 
 
 def test_a_header_from_outside_does_not_pass(proxied: Proxied) -> None:
@@ -168,7 +194,7 @@ def test_plain_http_is_sent_to_tls(proxied: Proxied) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", f"/v1/releases/{'0' * 32}/table"), ("POST", "/v1/audit/continuation"), ("GET", "/sign-in")],
+    [("GET", f"/v1/releases/{'0' * 32}/table"), ("POST", "/v1/audit/continuation")],
 )
 def test_one_reader_does_not_use_up_what_the_public_may(proxied: Proxied, method: str, path: str) -> None:
     """Whoever asks in a hurry for what the log keeps and shows nothing is told to slow down; a machine is not."""
@@ -178,6 +204,14 @@ def test_one_reader_does_not_use_up_what_the_public_may(proxied: Proxied, method
         told = {refused(public, answer) for answer in answers[0] if answer.status_code == 429}
     assert told == {(429, "rate-limited", "1")}
     assert not [answer for answer in answers[1] if answer.status_code == 429]
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-in/callback", "/national"])
+def test_a_made_up_credential_is_no_way_around_the_pace_of_a_reader(proxied: Proxied, path: str) -> None:
+    """Pages look at no token and no certificate: whoever shows one there is told to slow down all the same."""
+    with proxied.client(machine(proxied.clients, OIN)) as http:
+        answers = [http.get(path, headers={"Authorization": "x"}) for _ in range(60)]
+        assert {refused(http, each) for each in answers if each.status_code == 429} == {(429, "rate-limited", "1")}
 
 
 def test_a_secret_in_an_address_is_in_no_log(proxied: Proxied, tmp_path: Path) -> None:
@@ -222,11 +256,12 @@ def before_a_dying_one(proxied: Proxied, folder: Path) -> Iterator[Proxied]:
 
 
 @contextmanager
-def before(proxied: Proxied, folder: Path, servers: str) -> Iterator[Proxied]:
-    """The example with the same certificates before other servers."""
+def before(proxied: Proxied, folder: Path, servers: str, *revoked: Certified) -> Iterator[Proxied]:
+    """The example with the same certificates, of which some are revoked, before other servers."""
     for name in ("ca", "clients", "server"):
         for file in proxied.folder.glob(f"{name}.*"):
             shutil.copy(file, folder)
+    (folder / "revoked.pem").write_bytes(revoke(proxied.clients, *revoked))
     with proxy(proxied.site, folder, proxied.clients, servers) as both:
         yield both
 

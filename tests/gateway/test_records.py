@@ -383,6 +383,35 @@ def test_a_dangerous_workbook_is_not_opened(body: bytes, rule: str) -> None:
     assert broken(body) == {rule}
 
 
+@pytest.mark.parametrize(
+    ("part", "before", "more"),
+    [
+        ("xl/styles.xml", b"</cellXfs>", b"<xf/>" * 60_000),
+        ("xl/workbook.xml", b"</sheets>", b"<sheet/>" * 60_000),
+        ("xl/worksheets/sheet1.xml", b"</row>", b"<c/>" * 2_000_000),
+    ],
+)
+def test_a_workbook_of_many_styles_is_refused_before_it_is_opened(part: str, before: bytes, more: bytes) -> None:
+    """Each style, sheet or cell would become an object, whatever the zip's ratio."""
+    assert broken(rewritten(part, lambda text: text.replace(before, more + before, 1))) == {"FILE-XLSX-BOMB"}
+
+
+def test_a_workbook_in_an_encoding_that_hides_its_elements_is_not_read() -> None:
+    """The parts of a workbook are UTF-8 or UTF-16; in UTF-7 nothing would be counted."""
+    hidden = b"<?xml version='1.0' encoding='utf-7'?>"
+    sheet = "xl/worksheets/sheet1.xml"
+    assert broken(rewritten(sheet, lambda text: hidden + text.replace(b"<", b"+ADw-"))) == {"FILE-XLSX"}
+
+
+def rewritten(part: str, change: Callable[[bytes], bytes]) -> bytes:
+    """A good workbook with one part changed, stored without compression."""
+    good, out = zipfile.ZipFile(io.BytesIO(as_xlsx([*rows()]))), io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for name in good.namelist():
+            made.writestr(name, change(good.read(name)) if name == part else good.read(name))
+    return out.getvalue()
+
+
 def record(letter: str = "A", **changes: object) -> dict[str, object]:
     return {
         "pseudonym": letter * 85 + "A",

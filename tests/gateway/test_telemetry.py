@@ -87,6 +87,13 @@ def test_entries_with_an_index_but_no_signature_count_as_waiting(world: World, m
     assert of_the_log(world.at(NOW + timedelta(hours=2))) == {"log_pending": 4, "log_signed_age_seconds": 7200}
 
 
+def test_a_crowd_that_is_sent_away_is_counted(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused before anything looks at it stands among the answers too."""
+    monkeypatch.setattr("gateway.http.edge.MOST_AT_ONCE", 0)
+    assert httpx.patch(f"{site.url}/v1/purposes").status_code == 503
+    assert b'http_answers_total{area="v1",method="PATCH",status="503"}' in telemetry.metrics({}, 0)
+
+
 def test_metrics_say_nothing_of_pupils_or_parties(site: Site) -> None:
     """After a delivery no metric has a label or name of a site, a period or a count of pupils."""
     code = site.world.region.sites[0].code

@@ -14,6 +14,6 @@ def said(gateway: Gateway, page: PageHandler, who: Identity | None = None, **pat
     """The Dutch text of a page as somebody sees it, or the public."""
     scope = {
         "type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [],
-        "path_params": path, "app": create_pages(gateway, Limit(1, gateway.clock)),
+        "path_params": path, "app": create_pages(gateway, *[Limit(1, gateway.clock)] * 2),
     }  # fmt: skip
     return bytes(page(Request(scope), Visitor("nl", who)).body).decode()

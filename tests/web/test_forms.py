@@ -7,10 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.identity import ABSOLUTE, IDLE
+from gateway.identity import ABSOLUTE, IDLE, add_person, issue_link
 from gateway.messages import text
 from gateway.web import pages
 from gateway.web.typed import typed_in
+from tests.gateway.conftest import World, running
 from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, Visit, age, csrf
 from tests.web.walking import enter, expect, said, sound
 
@@ -84,6 +85,38 @@ def test_a_stranger_is_not_read_at_length(stage: Stage) -> None:
     with stage.client() as public:
         page = public.post(FORM, data={CELL: "8765", "reason": "x" * 64_000})
     assert (page.status_code, pairs(page)) == (401, [])
+
+
+def test_a_form_without_a_file_takes_no_file(stage: Stage) -> None:
+    """Whoever sends one to the button of a login link, which is for everybody, is not read: too large, or malformed."""
+    with stage.client() as public:
+        sent = [public.post("/login/x", files={"file": b"x" * size}).status_code for size in (150_000, 16_000_000, 1)]
+    assert sent == [413, 413, 400]
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "unicode_escape"])
+def test_a_form_in_an_odd_charset_is_refused_not_broken(stage: Stage, charset: str) -> None:
+    """A way to write text that cannot say this one, or says half of a character, is malformed."""
+    head = {"Content-Type": f"multipart/form-data; boundary=b; charset={charset}"}
+    body = b'--b\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n\\ud800-zz\r\n--b--\r\n'
+    with stage.client("school") as school:
+        assert school.post(FORM, content=body, headers=head).status_code == 400
+
+
+def test_checking_on_the_page_and_over_the_api_share_one_limit(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A school that had its share over the API is told to wait on the page, with what it typed."""
+    monkeypatch.setattr("gateway.http.api.CHECKS_PER_MINUTE", 1)
+    world = small_world.ticking()
+    form, code = f"/school/periods/{TABLE}/{PERIOD}", world.region.sites[0].code
+    with world.gateway.writing() as session:
+        link = issue_link(session, add_person(session, code, "school", "A."), world.gateway.clock())
+    with running(world) as site, site.client(code) as api, httpx.Client(base_url=site.url) as school:
+        school.post(f"/login/{link}")
+        api.post("/v1/submissions", params=world.about(0) | {"dryRun": "true"}, content=b"x")
+        page = school.post(form, data={"csrf": csrf(school.get(form).text), "act": "check", CELL: "8765"})
+    assert (page.status_code, pairs(page)) == (429, [TYPED])
 
 
 def test_every_field_in_which_a_person_types_can_be_copied() -> None:

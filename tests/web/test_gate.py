@@ -229,7 +229,7 @@ def test_a_title_is_text(stage: Stage) -> None:
 def test_the_operators_own_address_stands_where_people_look_for_it(stage: Stage, path: str) -> None:
     """The address of the settings, as a link to write to; never one that came with the product."""
     settings = stage.gateway.settings.model_copy(update={"contact": OWN_CONTACT})
-    pages = create_pages(dataclasses.replace(stage.gateway, settings=settings), Limit(1, stage.gateway.clock))
+    pages = create_pages(dataclasses.replace(stage.gateway, settings=settings), *[Limit(1, stage.gateway.clock)] * 2)
 
     async def read() -> str:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url=stage.url) as client:
