@@ -36,7 +36,7 @@ FAMILIES = {
         *(key for entries in NAVIGATION.values() for _, key in entries),
         *re.findall(r"\('/\w+', '(\w+)'\)", SOURCE),  # at the bottom of every page
     ],
-    "sign": load_contracts()["absence-counts"].bands.leaves[1:],
+    "sign": list(load_contracts()["absence-counts"].bands.upper)[1:],
     "state": [
         *Decision,
         *SubmissionState,
