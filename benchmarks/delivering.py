@@ -23,7 +23,6 @@ from gateway.grants import register_agreements
 from gateway.identity import issue_token
 from gateway.operate import Desk
 from gateway.periods import first_day, school_year_on
-from gateway.register import SiteEntry
 from gateway.running import free_port
 from gateway.settings import DATABASE_VARIABLE, Home, Settings, database_url
 from gateway.synthetic.region import Region, Site, codes, make_region
@@ -111,8 +110,7 @@ def prepare(home: Home, sites: Sequence[Site], regions: Sequence[Region]) -> tup
     """A deployment with a register, open periods and a token for every site."""
     gateway = create_deployment(home, Settings(in_force=IN_FORCE))
     desk = Desk(gateway, operator_of(gateway))
-    names = [field.name for field in dataclasses.fields(SiteEntry) if field.name != "funded"]
-    entries = [SiteEntry(**{name: getattr(site, name) for name in names}) for site in sites]
+    entries = [site.entry for site in sites]
     first = first_day(YEAR)
     places = {row[0]: row for region in regions for row in codes(region) if row[1] != "site"}
     must(desk.register(entries, list(places.values()), first))

@@ -23,7 +23,6 @@ from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.periods import first_day, last_day, school_year_on
 from gateway.pseudonyms import open_service
-from gateway.register import SiteEntry
 from gateway.running import free_port
 from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, home
 from gateway.synthetic.region import codes, make_region
@@ -205,8 +204,7 @@ def test_quota_is_granted_to_a_site_of_the_register_only(run: Run, tmp_path: Pat
     folder, register = tmp_path / "service", tmp_path / "service" / "register.json"
     site = make_region(10, 1).sites[0]
     desk = Desk(open_gateway(home(None)), Identity("ORG-POORT", "operator"))
-    entry = SiteEntry(**{name: getattr(site, name) for name in SiteEntry.__slots__ if name != "funded"})
-    must(desk.register([entry], codes(make_region(10, 1)), date(2026, 8, 1)))
+    must(desk.register([site.entry], codes(make_region(10, 1)), date(2026, 8, 1)))
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key",
         run("service", "gateway-key").strip())  # fmt: skip
     run("service", "register", "-o", register)
@@ -274,8 +272,7 @@ def test_mandates_and_agreements_end_when_a_site_says_so(run: Run) -> None:
     gateway = open_gateway(home(None))
     desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
     site = make_region(10, 1).sites[0]
-    entry = SiteEntry(site.code, site.name, site.sector, site.subdivisions, site.board, site.gemeente, site.swv, 1)
-    must(desk.register([entry], [("ORG-LAS", "supplier", "Leverancier")], date(2026, 8, 1)))
+    must(desk.register([site.entry], [("ORG-LAS", "supplier", "Leverancier")], date(2026, 8, 1)))
     run("mandate", "grant", "ORG-LAS", site.code, "--until", "2099-01-01")
     run("agreement", "register", site.code)
     for end in (("mandate", "end", "ORG-LAS", site.code), ("agreement", "end", site.code), ("party", "end", site.code)):

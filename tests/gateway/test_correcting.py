@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.protecting import seed_for
-from gateway.register import SiteEntry
 from gateway.settings import Settings
 from gateway.store import Release, ReleaseSlice, Submission
 from gateway.table import TableRow, decode_rows
@@ -185,8 +184,7 @@ def test_second_correction_is_refused(six: Versions) -> None:
 
 def register(world: World, index: int, gemeente: str, since: date) -> None:
     """A site belongs to a gemeente since a day."""
-    s = world.region.sites[index]
-    entry = SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, gemeente, s.swv, s.pupils)
+    entry = replace(world.region.sites[index].entry, gemeente=gemeente)
     must(world.desk.register([entry], [], since))
 
 
