@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 import psutil
 
 from gateway.app import create_deployment
-from gateway.context import Gateway, wall_clock
-from gateway.demo.people import IN_FORCE, must, operator_of
+from gateway.context import Gateway, operator_of, wall_clock
+from gateway.demo.people import IN_FORCE, must
 from gateway.grants import register_agreements
 from gateway.identity import issue_token
 from gateway.operate import Desk

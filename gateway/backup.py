@@ -38,8 +38,8 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
 from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
-from gateway.context import Gateway, actor_of
-from gateway.identity import Identity, caller_of
+from gateway.context import Gateway, actor_of, operator_of
+from gateway.identity import caller_of
 from gateway.keys import rotate_restored
 from gateway.messages import MendableError
 from gateway.operate import Desk
@@ -160,7 +160,7 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     Returns:
         How many consents ended, and what the retention run erased.
     """
-    operator = Identity(gateway.settings.operator, "operator")
+    operator = operator_of(gateway)
     with gateway.reading() as session:
         known_until = _newest_entry(session.connection())
     yearly_log(gateway).take_over()  # (1)

@@ -11,8 +11,8 @@ from datetime import timedelta
 from sqlmodel import select
 
 from audit.verify import Fault, Policy, check_bundle
-from gateway.context import Gateway
-from gateway.demo.people import MINISTER, must, operator_of
+from gateway.context import Gateway, operator_of
+from gateway.demo.people import MINISTER, must
 from gateway.formats.write import Format
 from gateway.grants import register_agreements
 from gateway.identity import Identity, add_person
