@@ -1,4 +1,7 @@
-"""Every benchmark, one table each: `python -m benchmarks [name …]`."""
+"""Benchmarks that print a table, one after the other: `python -m benchmarks [name …]`.
+
+By themselves run the whole year (`python -m benchmarks.year`) and the pictures (`make pictures`).
+"""
 
 import platform
 import runpy

@@ -49,6 +49,7 @@ from benchmarks.audit_log import (
     sequencing,
     some_entry,
 )
+from gateway import database
 
 CHECK = """
 import sys
@@ -115,14 +116,14 @@ def clients(url: str, threads: int, seconds: float, *, audited: bool) -> float:
 
 def commit_to_signed(url: str, seconds: float, threads: int = 4) -> list[float]:
     """Seconds from the commit of an entry until a proof of it can be had, for several callers one after the other."""
-    engine, reader, waits = engine_of(url), engine_of(url, writes=False), []
+    engine, waits = engine_of(url), []
 
     def work() -> None:
         while time.perf_counter() < stop:
             with engine.begin() as connection:
                 leaf = LOG.append(connection, some_entry(len(waits))).leaf
             committed = time.perf_counter()
-            while not is_signed(reader, leaf):
+            while not is_signed(engine, leaf):
                 time.sleep(0.01)
             waits.append(time.perf_counter() - committed)
 
@@ -135,18 +136,17 @@ def commit_to_signed(url: str, seconds: float, threads: int = 4) -> list[float]:
         for worker in workers:
             worker.join()
     engine.dispose()
-    reader.dispose()
     return waits
 
 
 def is_signed(engine: Engine, leaf: bytes) -> bool:
     """Whether a signed checkpoint holds the entry."""
-    with engine.connect() as connection:
+    with database.reading(engine) as session:
         try:
-            place = locate(connection, leaf)
+            place = locate(session.connection(), leaf)
         except NotLoggedError:
             return False
-        return signed_size(connection, place.log) > place.index
+        return signed_size(session.connection(), place.log) > place.index
 
 
 def timed(ask: Callable[[int], object], count: int) -> list[float]:

@@ -10,9 +10,8 @@ import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine
 
 from audit.entry import Actor, Entry, Object, Vocabulary
 from audit.events import Decision, Event, Role
@@ -20,6 +19,7 @@ from audit.log import Log, wall_clock
 from audit.note import Signer
 from audit.proofs import logs
 from audit.sequencer import Sequencer
+from gateway.database import open_database
 
 SIGNER = Signer("verzuimpoort.example.nl/audit/2026-2027", bytes(32))
 
@@ -29,24 +29,6 @@ LOG = Log(Vocabulary(operator="ORG-POORT", purposes=frozenset({"statutory-counts
 BUSINESS = "CREATE TABLE IF NOT EXISTS business (id TEXT PRIMARY KEY, body TEXT)"
 INSERT = {"sqlite": "INSERT INTO business VALUES (?, ?)", "postgresql": "INSERT INTO business VALUES (%s, %s)"}
 SITES = [f"{number // 676 % 100:02d}{chr(65 + number // 26 % 26)}{chr(65 + number % 26)}00" for number in range(8_500)]
-
-
-def sqlite_engine(path: Path, *, writes: bool = True) -> Engine:
-    """SQLite as the product opens it: who writes takes the lock at the beginning, who reads takes none."""
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 60}, pool_size=160)
-
-    @event.listens_for(engine, "connect")
-    def _(connection: Any, _: object) -> None:  # noqa: ANN401  the driver's connection
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA cache_size = -16000")
-
-    @event.listens_for(engine, "begin")
-    def _(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
 
 
 @contextlib.contextmanager
@@ -69,11 +51,9 @@ def databases() -> Iterator[dict[str, str]]:
             shutil.rmtree(each, ignore_errors=True)
 
 
-def engine_of(url: str, *, writes: bool = True) -> Engine:
-    """An engine on one of the databases."""
-    if url.startswith("sqlite"):
-        return sqlite_engine(Path(url.removeprefix("sqlite:///")), writes=writes)
-    return create_engine(url, pool_size=80)
+def engine_of(url: str) -> Engine:
+    """SQLite as the product opens it; PostgreSQL with a connection for each of many clients."""
+    return open_database(url) if url.startswith("sqlite") else create_engine(url, pool_size=80)
 
 
 def some_entry(number: int) -> Entry:

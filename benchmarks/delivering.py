@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
@@ -17,19 +17,21 @@ from urllib.parse import urlencode
 import psutil
 
 from gateway.app import create_deployment
-from gateway.context import Gateway
-from gateway.demo.people import IN_FORCE, must, operator_of
+from gateway.context import Gateway, operator_of, wall_clock
+from gateway.demo.people import IN_FORCE, must
 from gateway.grants import register_agreements
 from gateway.identity import issue_token
 from gateway.operate import Desk
-from gateway.register import SiteEntry
+from gateway.periods import first_day, school_year_on
 from gateway.running import free_port
 from gateway.settings import DATABASE_VARIABLE, Home, Settings, database_url
 from gateway.synthetic.region import Region, Site, codes, make_region
+from policies.days import local_day
 from tests.databases import new_database, running_postgresql
 
 COUNTS, RECORDS = "absence-counts", "absence-records"
-PERIODS = tuple(f"2026-2027-{number}" for number in range(1, 5))
+YEAR = school_year_on(local_day(wall_clock()))
+PERIODS = tuple(f"{YEAR}-{number}" for number in range(1, 5))
 CONNECTIONS = 8
 _AT_MOST = 500  # sites of an invented region
 
@@ -108,9 +110,8 @@ def prepare(home: Home, sites: Sequence[Site], regions: Sequence[Region]) -> tup
     """A deployment with a register, open periods and a token for every site."""
     gateway = create_deployment(home, Settings(in_force=IN_FORCE))
     desk = Desk(gateway, operator_of(gateway))
-    names = [field.name for field in dataclasses.fields(SiteEntry) if field.name != "funded"]
-    entries = [SiteEntry(**{name: getattr(site, name) for name in names}) for site in sites]
-    first = date(gateway.today.year - 1, 8, 1)
+    entries = [site.entry for site in sites]
+    first = first_day(YEAR)
     places = {row[0]: row for region in regions for row in codes(region) if row[1] != "site"}
     must(desk.register(entries, list(places.values()), first))
     must(register_agreements(desk, [site.code for site in sites], first))

@@ -162,7 +162,7 @@ def _executor(workers: int) -> Iterator[Executor | None]:
 
 
 def main(sizes: list[str], specs: list[str], workers: int) -> None:
-    """Print one line per size and list."""
+    """Print one line per size and list; MiB is the peak of a process so far: earlier lines count."""
     print("| size | list | sites | small | hidden | of cells | narrowed | s | judge s | MiB | sites with above10, % |")
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for size in sizes:

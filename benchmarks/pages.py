@@ -136,8 +136,9 @@ def measure(client: httpx.Client, path: str, requests: int) -> tuple[list[float]
         if answer.status_code != httpx.codes.OK:
             raise SystemExit(f"{path}: {answer.status_code}")
         size = len(answer.content)
+    busy = time.process_time() - busy
     size += sum(len(client.get(each).content) for each in set(re.findall(r"/static/[\w./-]+", answer.text)))
-    return times, (time.process_time() - busy) / requests, size
+    return times, busy / requests, size
 
 
 def main(requests: int = 20) -> None:

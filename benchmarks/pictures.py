@@ -86,7 +86,6 @@ def photograph(browser: Browser, url: str, links: Mapping[str, str], folder: Pat
     yield entry_with_proof(browser, url, cookies["controller"], folder)
     hidden = f"{url}/releases/{release}?kind=illness#whole"
     yield take(browser, hidden, README / "recipient.png", cookies["swv"], viewport=SHOWN)
-    yield take(browser, f"{url}/school/periods/{form}", README / "school.png", cookies["school"], viewport=SHOWN)
 
 
 def enter(browser: Browser, url: str, link: str) -> list[dict[str, object]]:

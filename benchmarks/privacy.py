@@ -43,7 +43,7 @@ THREADS, RESERVATIONS, REPEATS = 8, 2_000, 3
 
 @dataclass
 class Level:
-    """Sums over all cells of a level: raw and final absolute errors, cells, cells whose interval holds the truth."""
+    """Sums over all cells of a level: how many there are, their raw and their final absolute errors."""
 
     cells: int = 0
     raw: float = 0.0

@@ -12,7 +12,7 @@ from audit.merkle import leaf_hash
 from audit.timeline import Filter, find
 from gateway import retention
 from gateway.consents import events_of, standings
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway, actor_of, operator_of
 from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
@@ -42,7 +42,7 @@ def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -
         identity: who asks; None for the public.
         commit: revision of the source tree, where known.
     """
-    reader = identity or Identity(gateway.settings.operator, "operator")
+    reader = identity or operator_of(gateway)
     allowed = may(gateway, reader, Action.READ_REGISTER_OF_PROCESSING, Installation())
     if isinstance(allowed, Refused):
         return allowed

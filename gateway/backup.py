@@ -39,8 +39,8 @@ from audit.events import Event
 from audit.timeline import newest
 from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
 from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
-from gateway.context import Gateway, actor_of
-from gateway.identity import Identity, caller_of
+from gateway.context import Gateway, actor_of, operator_of
+from gateway.identity import caller_of
 from gateway.keys import rotate_restored
 from gateway.messages import MendableError
 from gateway.operate import Desk
@@ -165,7 +165,7 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     Raises:
         MendableError: the database is of another version; nothing was changed.
     """
-    operator = Identity(gateway.settings.operator, "operator")
+    operator = operator_of(gateway)
     with gateway.writing() as session:
         connection, now = session.connection(), gateway.clock()
         demand_newest(connection)

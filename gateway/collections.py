@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gateway.messages import MendableError
+from gateway.messages import MendableError, places_of
 from gateway.outcome import GatewayError
 from policies.purpose import DataCategory
 
@@ -211,8 +211,7 @@ def _read(file: Path) -> Collection:
     except tomllib.TOMLDecodeError as error:
         raise CollectionError("collection-wrong", file=file.name, places=error) from error
     except ValidationError as error:
-        places = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise CollectionError("collection-wrong", file=file.name, places=places) from error
+        raise CollectionError("collection-wrong", file=file.name, places=places_of(error)) from error
 
 
 def _contract(collection: Collection, collections: Mapping[str, Collection]) -> Contract:

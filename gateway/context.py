@@ -21,6 +21,7 @@ from audit.note import Signer
 from audit.receipt import equality_tag
 from gateway.collections import Contracts
 from gateway.database import joining, reading, writing
+from gateway.identity import Identity
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.settings import Home, Settings
@@ -207,6 +208,11 @@ def actor_of(caller: Caller) -> Actor:
         return Actor(AuditRole.PUBLIC)
     role = _OFFICERS.get(caller.role) or _AUDIT_ROLE.get(caller.party.kind, AuditRole.RECIPIENT)
     return Actor(role, caller.party.code)
+
+
+def operator_of(gateway: Gateway, person: int | None = None) -> Identity:
+    """The operator: a person who proved who it is, or its command line."""
+    return Identity(gateway.settings.operator, "operator", person, proven=person is not None)
 
 
 def activity(settings: Settings, law: Law, purpose: str) -> Activity:

@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from gateway.outcome import Fault, GatewayError
 from policies.consent_problems import PROBLEMS
 
@@ -34,6 +36,11 @@ class MendableError(GatewayError):
     def said(self, language: Language) -> str:
         """What is wrong and how to mend it."""
         return text("mends", self._key, language, **self._facts)
+
+
+def places_of(error: ValidationError) -> str:
+    """What is wrong where in a file that its reader wrote; never for what others send, whose values it may repeat."""
+    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
 
 
 def text(name: str, key: str, language: Language, **facts: str) -> str:

@@ -135,8 +135,7 @@ class Desk:
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
                 return Refused("counts-erased")
             session.add(Reopening(period_id=period.id, site=site))
-            entry = Entry(event=Event.PERIOD_REOPENED, actor=actor, period=code, party=site)
-            self.gateway.append(session, entry, decision)
+            self.gateway.append(session, Entry(Event.PERIOD_REOPENED, actor, period=code, party=site), decision)
             return period
 
         return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.messages import MendableError
+from gateway.messages import MendableError, places_of
 from policies.purpose import InForce
 from policies.release import Method, Sector
 from pseudonymisation.private_file import make_private
@@ -196,8 +196,7 @@ def read_settings(where: Home) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError("settings-wrong", file=where.settings_file, places=error) from error
     except ValidationError as error:
-        places = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise SettingsError("settings-wrong", file=where.settings_file, places=places) from error
+        raise SettingsError("settings-wrong", file=where.settings_file, places=places_of(error)) from error
     return settings.model_copy(
         update={
             "purposes": tuple(where.folder / folder for folder in settings.purposes),

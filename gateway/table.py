@@ -48,7 +48,7 @@ NUMBERS = frozenset({"pupils", "share", "lower", "upper", "sites_delivered", "si
 HEADER = (";".join(COLUMNS) + "\r\n").encode()
 
 
-def encode_rows(rows: Iterable[TableRow]) -> bytes:
+def encode_rows(rows: Iterable[Sequence[str]]) -> bytes:
     """Rows as lines of CSV without a header: `;`, UTF-8, CRLF (RFC 4180)."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=";", lineterminator="\r\n").writerows(rows)

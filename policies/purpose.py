@@ -193,15 +193,12 @@ class Purposes(Mapping[str, Purpose]):
             if collection in purpose.collections and sender in purpose.senders and wanted <= purpose.data
         )
 
-    def releasing(self, collection: str, recipient: Kind | None = None) -> tuple[str, ...]:
-        """Purposes, neither undecided nor refused, that let tables of a collection out (to a kind of party)."""
+    def releasing(self, collection: str) -> tuple[str, ...]:
+        """Purposes, neither undecided nor refused, that let tables of a collection out."""
         return tuple(
             purpose.id
             for purpose in self.by_id.values()
-            if purpose.release is not None
-            and not purpose.status.off
-            and collection in purpose.collections
-            and (recipient is None or recipient in purpose.recipients)
+            if purpose.release is not None and not purpose.status.off and collection in purpose.collections
         )
 
     def contract_faults(self, contracts: Mapping[str, Collection[str]]) -> Iterator[Fault]:

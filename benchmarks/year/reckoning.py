@@ -1,5 +1,6 @@
 """What was promised against what is there, and what is there against what was logged."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlmodel import select
@@ -22,7 +23,8 @@ class Reckoning:
     Attributes:
         lost: Deliveries, confirmations and withdrawals that were acknowledged and are not there.
         doubled: Deliveries that are there and nobody was told of.
-        unlogged: Acts without an entry, and entries without an act.
+        unlogged: Acts without an entry, and entries without an act; a download may have several, for one that broke off
+            when its server was killed left its entry and was asked for again.
     """
 
     lost: int
@@ -42,22 +44,26 @@ def reckon(gateway: Gateway, promises: Promises, downloads: int) -> Reckoning:
             ]
             for event in ("submission.received", "submission.confirmed", "submission.withdrawn", "release.downloaded")
         }
-    logged = {event: {about.removeprefix("submission:") for about in names} for event, names in entries.items()}
     there = set(states)
     confirmed = {one for one in promises.confirmed - promises.withdrawn if states.get(one) not in _KEPT}
     withdrawn = {one for one in promises.withdrawn if states.get(one) != SubmissionState.WITHDRAWN}
     unlogged = (
-        len(there ^ logged["submission.received"])
-        + len(entries["submission.received"]) - len(logged["submission.received"])
-        + len(promises.confirmed - logged["submission.confirmed"])
-        + len(promises.withdrawn - logged["submission.withdrawn"])
+        _apart(there, entries["submission.received"])
+        + _apart(promises.confirmed, entries["submission.confirmed"])
+        + _apart(promises.withdrawn, entries["submission.withdrawn"])
         + max(0, downloads - len(entries["release.downloaded"]))
-    )  # fmt: skip
+    )
     return Reckoning(
         lost=len(promises.received - there) + len(confirmed) + len(withdrawn),
         doubled=len(there - promises.received),
         unlogged=unlogged,
     )
+
+
+def _apart(acts: set[str], entries: list[str]) -> int:
+    """Acts that have no entry, and entries beyond the one that each act has."""
+    logged = Counter(about.removeprefix("submission:") for about in entries)
+    return (Counter(acts) - logged).total() + (logged - Counter(acts)).total()
 
 
 def sign_all(gateway: Gateway) -> None:

@@ -20,7 +20,6 @@ from gateway.identity import Identity
 from gateway.key_store import open_kek
 from gateway.operate import Desk
 from gateway.periods import first_day, school_year_on
-from gateway.register import SiteEntry
 from gateway.running import free_port
 from gateway.service_keys import pin_service_keys
 from gateway.settings import Home, Settings
@@ -91,8 +90,7 @@ def prepare(home: Home, region: Region, *, processes: int) -> Stage:
 
 def _register(stage: Stage) -> None:
     first, desk, region = first_day(stage.year), stage.desk, stage.region
-    names = [name for name in SiteEntry.__slots__ if name != "funded"]
-    entries = [SiteEntry(**{name: getattr(site, name) for name in names}) for site in region.sites]
+    entries = [site.entry for site in region.sites]
     others = [(MINISTER, "minister", "Minister van Onderwijs"), (CARE, "youth_health_care", "Jeugdgezondheidszorg")]
     must(desk.register(entries, [*codes(region), *others], first))
     must(register_agreements(desk, [site.code for site in region.sites], first))

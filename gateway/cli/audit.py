@@ -228,10 +228,10 @@ def _officer(data: Path | None) -> "tuple[Gateway, Identity]":
 
 
 def _operator(data: Path | None) -> "tuple[Gateway, Identity]":
-    from gateway.identity import Identity
+    from gateway.context import operator_of
 
     gateway = deployment(data)
-    return gateway, Identity(gateway.settings.operator, "operator")
+    return gateway, operator_of(gateway)
 
 
 def _is_address(url: str) -> bool:

@@ -186,11 +186,11 @@ def deployment(data: Path | None) -> "Gateway":
 
 def desk(data: Path | None) -> "Desk":
     """The operator's desk: whoever can read the keys in the data folder acts for the operator."""
-    from gateway.identity import Identity
+    from gateway.context import operator_of
     from gateway.operate import Desk
 
     gateway = deployment(data)
-    return Desk(gateway, Identity(gateway.settings.operator, "operator"))
+    return Desk(gateway, operator_of(gateway))
 
 
 def secret_token(file: Path | None) -> str:

@@ -104,11 +104,11 @@ def _turned(what: str, key: "Rotated", lang: str) -> str:
 @retention.command("run")
 def retention_run(data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
     """Wis alles waarvan de termijn voorbij is, sleutels erbij / erase all that is past its term, keys included."""
-    from gateway.identity import Identity
+    from gateway.context import operator_of
     from gateway.retention import run
 
     gateway = deployment(data)
-    erased = done(run(gateway, Identity(gateway.settings.operator, "operator")), lang)
+    erased = done(run(gateway, operator_of(gateway)), lang)
     if as_json:
         say_json(dict(erased.of))
         return
@@ -287,11 +287,11 @@ def release_since_backup(
 
 def _person(gateway: "Gateway", label: str, lang: str) -> "Identity":
     """A person of the operator; whoever can read the keys of the deployment has proven enough."""
-    from gateway.identity import Identity, find_person
+    from gateway.context import operator_of
+    from gateway.identity import find_person
 
-    operator = gateway.settings.operator
     with gateway.reading() as session:
-        found = find_person(session, operator, "operator", label)
+        found = find_person(session, gateway.settings.operator, "operator", label)
     if found is None:
         refuse(Refused("unknown-person"), lang)
-    return Identity(operator, "operator", found.id, proven=True)
+    return operator_of(gateway, found.id)

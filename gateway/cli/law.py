@@ -28,7 +28,7 @@ def policy_explain(
 ) -> None:
     """Leg uit wat op een dag mag, of wat besloten zou worden / the law of a day, or a decision replayed."""
     from gateway.accountability import law_on, replay
-    from gateway.identity import Identity
+    from gateway.context import operator_of
     from policies.documents import explanation
 
     gateway = deployment(data)
@@ -39,7 +39,7 @@ def policy_explain(
             return
         say(explanation(document, language(lang)))
         return
-    decided = replay(gateway, Identity(gateway.settings.operator, "operator"), question.read_bytes(), at)
+    decided = replay(gateway, operator_of(gateway), question.read_bytes(), at)
     if as_json:
         say_json(decided)
     else:

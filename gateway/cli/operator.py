@@ -311,11 +311,11 @@ def key_pin(
 @release.command("show")
 def release_show(data: Data = None, as_json: Json = False, _lang: Lang = "nl") -> None:
     """Toon de uitleveringen / list the releases."""
-    from gateway.identity import Identity
+    from gateway.context import operator_of
     from gateway.publish.downloading import catalogue
 
     gateway = deployment(data)
-    listed = catalogue(gateway, Identity(gateway.settings.operator, "operator"))
+    listed = catalogue(gateway, operator_of(gateway))
     rows = [
         {
             "id": one.release.id,

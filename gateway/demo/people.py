@@ -6,8 +6,7 @@ from typing import TypeVar
 
 from sqlmodel import select
 
-from gateway.context import Gateway
-from gateway.identity import Identity
+from gateway.context import Gateway, operator_of
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.store import Party, Period, Release, ReleaseState
@@ -28,11 +27,6 @@ IN_FORCE = tuple(InForce(purpose=purpose, from_date=date(2025, 8, 1), citation=_
 
 # One sector leaves with noise, so that both methods can be seen side by side.
 METHODS: Mapping[Sector, Method] = {"vo": "dp"}
-
-
-def operator_of(gateway: Gateway, person: int | None = None) -> Identity:
-    """The operator: a person, or its command line."""
-    return Identity(gateway.settings.operator, "operator", person, proven=person is not None)
 
 
 def must(outcome: Done | Refused) -> Done:

@@ -11,8 +11,8 @@ from datetime import timedelta
 from sqlmodel import select
 
 from audit.verify import Fault, Policy, check_bundle
-from gateway.context import Gateway
-from gateway.demo.people import MINISTER, must, operator_of
+from gateway.context import Gateway, operator_of
+from gateway.demo.people import MINISTER, must
 from gateway.formats.write import Format
 from gateway.grants import register_agreements
 from gateway.identity import Identity, add_person
@@ -23,7 +23,6 @@ from gateway.periods import first_day, school_year_on
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
-from gateway.register import SiteEntry
 from gateway.service_keys import pin_service_keys
 from gateway.store import Release, ReleaseSlice, ReleaseState
 from gateway.synthetic.region import Region, codes
@@ -56,10 +55,7 @@ def open_the_period(gateway: Gateway, region: Region, key_document: bytes) -> st
     """Register the region from the first day of the school year, open its first period as an exercise, pin the keys."""
     desk = Desk(gateway, operator_of(gateway))
     year = school_year_on(gateway.today)
-    sites = [
-        SiteEntry(**{name: getattr(site, name) for name in SiteEntry.__slots__ if name != "funded"})
-        for site in region.sites
-    ]
+    sites = [site.entry for site in region.sites]
     must(desk.register(sites, [*codes(region), (MINISTER, "minister", "Minister van Onderwijs")], first_day(year)))
     must(register_agreements(desk, [site.code for site in region.sites], first_day(year)))
     period = f"{year}-1"

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from gateway.context import Gateway
-from gateway.demo.people import must, operator_of
+from gateway.context import Gateway, operator_of
+from gateway.demo.people import must
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.pseudonyms import (

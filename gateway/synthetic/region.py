@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gateway.register import SiteEntry
 from gateway.synthetic.names import places, school_title, schools
 
 MIN_SITES, MAX_SITES = 10, 500
@@ -42,6 +43,13 @@ class Site:
     gemeente: str
     swv: str
     pupils: int
+
+    @property
+    def entry(self) -> SiteEntry:
+        """The same, to be registered."""
+        return SiteEntry(
+            self.code, self.name, self.sector, self.subdivisions, self.board, self.gemeente, self.swv, self.pupils
+        )
 
 
 @dataclass(frozen=True, slots=True)

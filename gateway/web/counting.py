@@ -1,6 +1,5 @@
 """The form in which a site fills in its counts: fields, the file they make, and where a fault belongs."""
 
-import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from gateway.outcome import Fault, Report
 from gateway.records.counts import COLUMNS, pupils_fault
 from gateway.records.expected import Cell
 from gateway.records.template import template_rows
+from gateway.table import encode_rows
 
 _FIRST_ROW = 2
 _NAME = ".".join
@@ -28,12 +28,12 @@ def table_name(subdivision: str) -> str:
 def file_of_fields(cells: Iterable[Cell], values: Mapping[str, str]) -> bytes:
     """The fields as the CSV file they stand for: it passes the same rules as any other file."""
     rows = [COLUMNS, *((*cell, values.get(field_name(cell), "")) for cell in cells)]
-    return _csv(rows)
+    return encode_rows(rows)
 
 
 def blank_csv(contract: Contract, subdivisions: Sequence[str]) -> bytes:
     """The file a site fills in: every row it has to deliver, the numbers left empty."""
-    return _csv(template_rows(contract, subdivisions))
+    return encode_rows(template_rows(contract, subdivisions))
 
 
 def blank_xlsx(contract: Contract, subdivisions: Sequence[str]) -> bytes:
@@ -103,9 +103,3 @@ def _anchor(fault: Fault, cells: Sequence[Cell]) -> str:
         return field_name(cells[fault.row - _FIRST_ROW])
     subdivision = fault.where.partition(" ")[0]
     return table_name(subdivision) if any(cell[0] == subdivision for cell in cells) else ""
-
-
-def _csv(rows: Iterable[Sequence[str]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, delimiter=";", lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()

@@ -22,7 +22,6 @@ from gateway.store import SiteFacts
 from gateway.web.counting import Placed, blank_csv, blank_xlsx, field_name, file_of_fields, totals
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
-from gateway.web.typed import typed_in
 
 ROLE = "school"
 _WARN_DAYS = 3
@@ -105,7 +104,7 @@ def _send(  # noqa: PLR0917  one act, from two forms
     period, check = asked.own.period, form["act"] == "check"
     limited = take_check(request, who.known.party) if check else None
     if limited is not None:
-        return refusal(request, who, limited, typed_in(form.values, who.language))
+        return refusal(request, who, limited)
     upload = Upload(collection, who.known.party, period.code, body)
     outcome = receive(gateway_of(request), who.known, upload, dry_run=check)
     if isinstance(outcome, Received):

@@ -21,7 +21,6 @@ from gateway.grants import register_agreements
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.periods import school_year_on
-from gateway.register import SiteEntry
 from gateway.running import SERVER
 from gateway.settings import Home, Settings, database_url
 from gateway.synthetic.export import counts_csv
@@ -91,10 +90,7 @@ def build_world(
     """A fresh deployment in a folder, with its region registered and its first period open as an exercise."""
     home = Home(folder, database or database_url(folder / "gateway.sqlite"))
     world = World(create_deployment(home, settings or Settings(in_force=IN_FORCE)), make_region(sites, 1)).at(moment)
-    entries = [
-        SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, s.gemeente, s.swv, s.pupils)
-        for s in world.region.sites
-    ]
+    entries = [site.entry for site in world.region.sites]
     parties = [*codes(world.region), (MINISTER, "minister", "Minister")]
     day, began = moment.date(), moment.date() - SINCE
     must(world.desk.register(entries, parties, began))

@@ -24,12 +24,12 @@ from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.periods import first_day, last_day, school_year_on
 from gateway.pseudonyms import open_service
-from gateway.register import SiteEntry
 from gateway.running import free_port
 from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, home
 from gateway.synthetic.region import codes, make_region
 
 Run = Callable[..., str]
+YEAR = school_year_on(wall_clock().date())  # what is typed goes by the real clock
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # each command is a process of its own in real life
 def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     """Create, rotate, renounce, destroy: a key that is gone is refused, and nothing is destroyed without `--yes`."""
-    run("key", "create", "2026-2027")
-    run("key", "rotate", "2026-2027")
-    run("key", "renounce", "2026-2027")
+    run("key", "create", YEAR)
+    run("key", "rotate", YEAR)
+    run("key", "renounce", YEAR)
     keys = json.loads(run("key", "list", "--json"))
     states = sorted(key["state"] for key in keys if key["purpose"] == "counting-for-school")
     assert states == ["active", "decrypt-only", "destroyed"]
@@ -69,8 +69,8 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_leaked_key_of_the_log_is_told_of_in_words_of_its_own(run: Run) -> None:
     """Nothing gets a new pid and nothing is counted: what the log finds pupils by is erased, and that is said."""
-    run("key", "create", "2026-2027")
-    ours = ("2026-2027", "--purpose", "audit-subjects")
+    run("key", "create", YEAR)
+    ours = (YEAR, "--purpose", "audit-subjects")
     said = run("key", "rotate", *ours)
     assert "gewist" in said
     assert "erased" in run("key", "rotate", *ours, "--lang", "en")
@@ -85,9 +85,9 @@ def test_a_leaked_key_of_the_log_is_told_of_in_words_of_its_own(run: Run) -> Non
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_renouncing_takes_no_day(run: Run) -> None:
     """It holds at once: a command that names a later day is refused, and the leaked key opens still."""
-    run("key", "create", "2026-2027")
-    run("key", "rotate", "2026-2027")
-    run("key", "renounce", "2026-2027", "--from", "2027-01-01", exits=2)
+    run("key", "create", YEAR)
+    run("key", "rotate", YEAR)
+    run("key", "renounce", YEAR, "--from", last_day(YEAR), exits=2)
     states = [key["state"] for key in json.loads(run("key", "list", "--json"))]
     assert "destroyed" not in states
 
@@ -136,7 +136,7 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     """Two files, never overwritten nor taken for one another; the key-encryption key comes first, then everything."""
-    run("key", "create", "2026-2027")
+    run("key", "create", YEAR)
     data, keys = tmp_path / "data.zip", tmp_path / "keys.zip"
     run("backup", exits=2)
     run("backup", "-o", data, "--keys", keys)
@@ -149,9 +149,10 @@ def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     told = json.loads(run("restore", data, "--keys", keys, "--data", new, "--json"))
     assert (told["refused"], told["ended"]) == (0, 0)
     assert run("key", "list", "--data", new) == run("key", "list")
-    tell = ("release", "since-backup", "2026-2027", "--data", new)
-    assert "2026-2027-1" in run(*tell, "--published", "2026-2027-1")
-    run(*tell, "--published", "2025-2026-1", exits=1)
+    tell = ("release", "since-backup", YEAR, "--data", new)
+    assert f"{YEAR}-1" in run(*tell, "--published", f"{YEAR}-1")
+    before = school_year_on(first_day(YEAR) - timedelta(days=1))
+    run(*tell, "--published", f"{before}-1", exits=1)
 
 
 def logged_of_key(folder: Path, year: str) -> list[str]:
@@ -204,8 +205,7 @@ def test_quota_is_granted_to_a_site_of_the_register_only(run: Run, tmp_path: Pat
     folder, register = tmp_path / "service", tmp_path / "service" / "register.json"
     site = make_region(10, 1).sites[0]
     desk = Desk(open_gateway(home(None)), Identity("ORG-POORT", "operator"))
-    entry = SiteEntry(**{name: getattr(site, name) for name in SiteEntry.__slots__ if name != "funded"})
-    must(desk.register([entry], codes(make_region(10, 1)), date(2026, 8, 1)))
+    must(desk.register([site.entry], codes(make_region(10, 1)), date(2026, 8, 1)))
     run("service", "init", "--folder", folder, "--operator", "ORG-DIENST", "--gateway-key",
         run("service", "gateway-key").strip())  # fmt: skip
     run("service", "register", "-o", register)
@@ -273,8 +273,7 @@ def test_mandates_and_agreements_end_when_a_site_says_so(run: Run) -> None:
     gateway = open_gateway(home(None))
     desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
     site = make_region(10, 1).sites[0]
-    entry = SiteEntry(site.code, site.name, site.sector, site.subdivisions, site.board, site.gemeente, site.swv, 1)
-    must(desk.register([entry], [("ORG-LAS", "supplier", "Leverancier")], date(2026, 8, 1)))
+    must(desk.register([site.entry], [("ORG-LAS", "supplier", "Leverancier")], date(2026, 8, 1)))
     run("mandate", "grant", "ORG-LAS", site.code, "--until", "2099-01-01")
     run("agreement", "register", site.code)
     for end in (("mandate", "end", "ORG-LAS", site.code), ("agreement", "end", site.code), ("party", "end", site.code)):
@@ -296,11 +295,10 @@ def test_a_token_is_kept_in_a_file_of_its_owner(run: Run, tmp_path: Path) -> Non
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_period_that_outlives_its_rows_is_opened_with_a_warning(run: Run) -> None:
     """A deadline past the day on which the year's rows are erased is allowed, for counts, and said; another is not."""
-    year = school_year_on(wall_clock().date())
-    first, end = first_day(year), last_day(year) + timedelta(days=31)
+    first, end = first_day(YEAR), last_day(YEAR) + timedelta(days=31)
     words = ("--exercise", "--lang", "en", "--reference-date", first, "--deadline")
-    early = run("period", "open", f"{year}-1", *words, end - timedelta(days=1))
-    late = run("period", "open", f"{year}-2", *words, end)
+    early = run("period", "open", f"{YEAR}-1", *words, end - timedelta(days=1))
+    late = run("period", "open", f"{YEAR}-2", *words, end)
     assert (f"erased on {end}" in early, f"erased on {end}" in late) == (False, True)
 
 

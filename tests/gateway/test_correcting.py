@@ -5,7 +5,7 @@ import dataclasses
 import io
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +22,6 @@ from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.protecting import seed_for
-from gateway.register import SiteEntry
 from gateway.settings import Settings
 from gateway.store import Release, ReleaseSlice, Submission
 from gateway.table import TableRow, decode_rows
@@ -186,8 +185,7 @@ def test_second_correction_is_refused(six: Versions) -> None:
 
 def register(world: World, index: int, gemeente: str, since: date) -> None:
     """A site belongs to a gemeente since a day."""
-    s = world.region.sites[index]
-    entry = SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, gemeente, s.swv, s.pupils)
+    entry = replace(world.region.sites[index].entry, gemeente=gemeente)
     must(world.desk.register([entry], [], since))
 
 
@@ -216,9 +214,8 @@ def test_a_correction_of_a_site_of_another_sector_says_register_changed(world: W
     must(world.desk.close_period(TABLE, PERIOD))
     released(world)
     must(world.desk.end_site(special.code, date(2026, 8, 1)))
-    s = dataclasses.replace(special, sector="so", swv=world.region.sites[0].swv)
-    entry = SiteEntry(s.code, s.name, s.sector, s.subdivisions, s.board, s.gemeente, s.swv, s.pupils)
-    must(world.desk.register([entry], [], date(2026, 8, 1)))
+    moved = dataclasses.replace(special, sector="so", swv=world.region.sites[0].swv)
+    must(world.desk.register([moved.entry], [], date(2026, 8, 1)))
     changed_late(world)
     failed = must(request_build(world.gateway, person(world, "first"), TABLE, PERIOD)).id
     build(world.gateway, failed)

@@ -1,14 +1,20 @@
-"""The files an operator copies: units that start what there is, settings that can be read, a page that names them."""
+"""What an operator copies and reads: units that start what there is, settings that can be read, pages that hold."""
 
+import pkgutil
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
+from gateway.backup import backup, restore
 from gateway.cli import app
+from gateway.settings import Home
+
+from .conftest import World
 
 FOLDER = Path(__file__).parents[2] / "gateway"
 UNITS = sorted((FOLDER / "deploy").glob("*.service"))
@@ -62,6 +68,31 @@ def test_setting_up_brings_schools_in_with_commands_that_there_are() -> None:
         uses = [span for span in named if span[: len(words)] == words]
         assert uses
         assert {word for span in uses for word in span if word.startswith("--")} <= flags
+
+
+def test_what_operations_says_to_bring_along_is_enough_to_restore(
+    new_world: Callable[..., World], tmp_path: Path
+) -> None:
+    """A new machine with the two files of a backup, and what the page says is in neither."""
+    page = (FOLDER / "OPERATIONS.md").read_text()
+    said = page.partition("bring along what is in neither file:")[2].partition(". ")[0]
+    world, home = new_world(), Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
+    home.keys.mkdir(mode=0o700, parents=True)
+    home.folder.chmod(0o700)
+    for name in re.findall(r"`(keys/\S+)`", said):
+        shutil.copy(world.gateway.home.folder / name, home.folder / name)
+    files = tmp_path / "data.zip", tmp_path / "keys.zip"
+    assert backup(world.desk, data=files[0], keys=files[1]) is None
+    assert restore(home, *files).refused == 0
+
+
+def test_the_table_of_modules_is_whole() -> None:
+    """README.md names every module and package of the hallway, and none that is not there."""
+    table = (FOLDER / "README.md").read_text().partition("\n## Modules\n")[2].partition("\n## ")[0]
+    named = {name for line in table.splitlines() for name in re.findall(r"`(\w+)/?`", line.split("|")[1])}
+    modules = {name for _, name, _ in pkgutil.iter_modules([str(FOLDER)])}
+    assert modules <= named
+    assert named - modules <= {folder.name for folder in FOLDER.iterdir()}
 
 
 def test_every_test_the_security_page_names_is_there() -> None:

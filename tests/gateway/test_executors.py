@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 from sqlmodel import select
 
+from gateway.context import operator_of
 from gateway.deliveries import confirm
-from gateway.demo.people import IN_FORCE, must, operator_of
+from gateway.demo.people import IN_FORCE, must
 from gateway.executors import executor_of
 from gateway.identity import add_person
 from gateway.jobs import run_one

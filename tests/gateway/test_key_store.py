@@ -5,16 +5,21 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from shutil import which
 
 import pytest
 
+from gateway.context import wall_clock
+from gateway.periods import last_day, school_year_on
 from gateway.settings import Home, Pkcs11, Settings, read_settings, write_settings
 from pseudonymisation.private_file import write_private
 
 MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
 PIN = "1234"
+YEAR = school_year_on(wall_clock().date())  # real processes go by the real clock
+NEXT = school_year_on(last_day(YEAR) + timedelta(days=1))
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ def on_token(tmp_path: Path) -> Deployment:
 
 def test_a_deployment_lives_on_a_token(on_token: Deployment) -> None:
     """Init, keys, and a second process that opens them: no key-encryption key is in any file of the deployment."""
-    for words in (("init",), ("key", "create", "2026-2027"), ("key", "rotate", "2026-2027"), ("party", "list")):
+    for words in (("init",), ("key", "create", YEAR), ("key", "rotate", YEAR), ("party", "list")):
         on_token.written(*words)
     assert "decrypt-only" in on_token.written("key", "list")
     assert list((on_token.folder / "keys").glob("*kek.json")) == []
@@ -84,15 +89,15 @@ def test_the_pseudonym_service_lives_on_the_same_token(on_token: Deployment) -> 
     init = ("service", "init", "--folder", str(service), "--operator", "ORG-DIENST", "--gateway-key", "00" * 32)
     on_token.written(*init)
     on_token.written("service", "register", "-o", str(service / "register.json"))
-    opened = on_token.written("service", "open-year", "2027-2028", "--folder", str(service))
-    on_token.written("key", "create", "2026-2027")
+    opened = on_token.written("service", "open-year", NEXT, "--folder", str(service))
+    on_token.written("key", "create", YEAR)
     ours = on_token.written("key", "list").split()[0]
     on_token.written("key", "destroy", ours, "--yes")
     file = on_token.folder / "keys.json"
     on_token.written("service", "key-file", "--folder", str(service), "-o", str(file))
     assert opened in file.read_text()
     assert not (service / "keys" / "kek.json").exists()
-    on_token.written("service", "close-year", "2027-2028", "--folder", str(service), "--yes")
+    on_token.written("service", "close-year", NEXT, "--folder", str(service), "--yes")
     on_token.written("service", "key-file", "--folder", str(service), "-o", str(file))
     assert opened not in file.read_text()
 

@@ -18,7 +18,7 @@ from gateway.retention import run
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
-from .conftest import PERIOD, World
+from .conftest import World
 from .records import delivered, elsewhere, events, full_disk, rows, sent
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
@@ -398,8 +398,3 @@ def test_old_pids_leave_the_files_of_sqlite(tmp_path: Path, world: World) -> Non
     assert files
     held = b"".join(file.read_bytes() for file in files)
     assert not [pid for pid in before if pid in held]
-
-
-def test_the_period_of_the_fixture_is_of_this_school_year() -> None:
-    """The school year of these tests is the one of the world's period."""
-    assert PERIOD.startswith(YEAR)

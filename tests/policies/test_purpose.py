@@ -189,8 +189,6 @@ def test_a_release_finds_its_purposes() -> None:
         "absence-insight-swv",
         "national-picture",
     )
-    assert PURPOSES.releasing("absence-counts", Kind.SWV) == ("absence-insight-swv",)
-    assert PURPOSES.releasing("absence-counts", Kind.PROVINCE) == ()
 
 
 def test_an_unknown_purpose_is_an_error_without_its_name() -> None:

@@ -17,9 +17,9 @@ import pytest
 
 from disclosure import Hierarchy, attack
 from gateway.app import create_deployment
-from gateway.context import Gateway
+from gateway.context import Gateway, operator_of
 from gateway.deliveries import confirm
-from gateway.demo.people import must, operator_of
+from gateway.demo.people import must
 from gateway.demo.releasing import release_it
 from gateway.formats.write import Format
 from gateway.identity import Identity

@@ -9,7 +9,8 @@ from joserfc import jwe
 from joserfc.jwk import ECKey
 from sqlmodel import select
 
-from gateway.demo.people import must, operator_of
+from gateway.context import operator_of
+from gateway.demo.people import must
 from gateway.keys import renounce, rotate
 from gateway.periods import ROWS
 from gateway.prepared import SUBJECTS

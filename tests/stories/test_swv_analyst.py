@@ -10,7 +10,6 @@ from openpyxl import load_workbook
 
 from gateway.demo.people import must
 from gateway.messages import text
-from gateway.register import SiteEntry
 from gateway.table import TableRow, decode_rows
 from tests.gateway.conftest import PERIOD, TABLE
 from tests.stories.town import Person, Town, living
@@ -83,9 +82,8 @@ def march_a_trend(town: Town, analyst: Person, schools: int) -> str:
 def moved(town: Town) -> None:
     """From January on, the last school of her SWV belongs to another one."""
     site = [site for site in town.world.region.sites if site.swv == analyst_swv(town)][-1]
-    entry = SiteEntry(**{name: getattr(site, name) for name in SiteEntry.__slots__ if name != "funded"})
     neighbour = (f"{site.swv[:2]}9950", "swv", "Samenwerkingsverband van hiernaast")
-    must(town.world.desk.register([replace(entry, swv=neighbour[0])], [neighbour], date(2027, 1, 1)))
+    must(town.world.desk.register([replace(site.entry, swv=neighbour[0])], [neighbour], date(2027, 1, 1)))
 
 
 def april_it_was_wrong(town: Town, analyst: Person, release: str) -> None:

@@ -1,12 +1,19 @@
 """A slice of the national year (`benchmarks.year`): real processes, some of them killed, and everything adds up."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from benchmarks.year.deliver import Promises
+from benchmarks.year.reckoning import Reckoning, reckon
 from benchmarks.year.story import Plan, YearFigures, live_a_year
+from gateway.deliveries import confirm, withdraw
+from gateway.demo.people import must
+from gateway.receive import Upload, receive
 from gateway.settings import Home
+from tests.gateway.conftest import PERIOD, TABLE, build_world
 
 
 @pytest.fixture
@@ -37,3 +44,14 @@ def test_a_year_adds_up(year: YearFigures) -> None:
     assert year.rekeyed > 0
     assert year.left == 0
     assert year.entries.startswith("In order: ")
+
+
+@pytest.mark.parametrize("act", [confirm, withdraw])
+def test_an_entry_without_its_act_is_reckoned(tmp_path: Path, act: Callable[..., object]) -> None:
+    """What the log says was done, and nobody was told of, counts as much as what is not in it."""
+    world = build_world(tmp_path / "data")
+    school = world.site(0)
+    sent = must(receive(world.gateway, school, Upload(TABLE, school.party, PERIOD, world.counts(0)))).submission.id
+    must(act(world.gateway, school, sent))
+    assert reckon(world.gateway, Promises(received={sent}), downloads=0) == Reckoning(lost=0, doubled=0, unlogged=1)
+    world.gateway.database.dispose()

@@ -9,7 +9,6 @@ from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.messages import problem_text, text
 from gateway.receive import Received, Upload, receive
-from gateway.register import SiteEntry
 from gateway.web import answering, consenting, delivering, school
 from gateway.web.forms import PageHandler
 from tests.gateway.conftest import PERIOD, TABLE, World
@@ -26,9 +25,8 @@ def seen(world: World, party: str, page: PageHandler = school.home) -> str:
 
 def join(world: World) -> None:
     """A school that is in the register from a day after the reference date."""
-    site = world.region.sites[0]
-    like = {each.name: getattr(site, each.name) for each in dataclasses.fields(SiteEntry) if hasattr(site, each.name)}
-    must(world.desk.register([SiteEntry(**like | {"code": LATER})], [], date(2026, 10, 15)))
+    entry = dataclasses.replace(world.region.sites[0].entry, code=LATER)
+    must(world.desk.register([entry], [], date(2026, 10, 15)))
 
 
 @pytest.mark.parametrize("closed", [False, True])
