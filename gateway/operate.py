@@ -80,8 +80,7 @@ class Desk:
         fault = Fault(rule, column="code") if rule else days_fault(code, reference_date, deadline)
         if fault is not None:
             return Refused("faults-in-request", report=Report.of([fault]))
-        made = self.create_keys(code)
-        if isinstance(made, Refused):
+        if isinstance(made := self.create_keys(code), Refused):
             return made
 
         def act(session: Session, actor: Actor, decision: Decision) -> Period | Refused:
@@ -135,7 +134,8 @@ class Desk:
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
                 return Refused("counts-erased")
             session.add(Reopening(period_id=period.id, site=site))
-            self.gateway.append(session, Entry(Event.PERIOD_REOPENED, actor, period=code, party=site), decision)
+            entry = Entry(event=Event.PERIOD_REOPENED, actor=actor, period=code, party=site)
+            self.gateway.append(session, entry, decision)
             return period
 
         return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
