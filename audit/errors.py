@@ -31,6 +31,10 @@ class NotLoggedError(AuditError):
     """The log asked for, or an index or size in it, does not exist (yet)."""
 
 
+class NeverSignedError(NotLoggedError):
+    """The log ended before it signed this entry, and another went on: there will be no proof of it."""
+
+
 class LogExpiredError(AuditError):
     """The retention of the log has ended: what it held can be proven or compared no more, and all is in order."""
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import ColumnElement, Connection, Pool, case, func, select
 
 from audit.driver import execute
-from audit.errors import NotLoggedError
+from audit.errors import NeverSignedError, NotLoggedError
 from audit.merkle import consistency_ranges, cover, fold, inclusion_ranges, position
 from audit.note import Key
 from audit.quorum import NONE, Policy
@@ -95,6 +95,7 @@ def checkpoint(
 
     Raises:
         NotLoggedError: There is none of that size (yet).
+        NeverSignedError: There will be none: another log took over before this one signed its end.
     """
     size = _cosigned(connection, log, at_least, policy, first=first) if policy and policy.quorum != NONE else None
     if size is None:
@@ -103,6 +104,8 @@ def checkpoint(
             select(best(CHECKPOINT.c.size)).where(CHECKPOINT.c.log == log, CHECKPOINT.c.size >= at_least)
         )
     if size is None:
+        if any(each.log > log for each in logs(connection)):
+            raise NeverSignedError("another log went on before this one signed its end")
         raise NotLoggedError("there is no checkpoint of that size yet")
     return size, signed_note(connection, log, size)
 

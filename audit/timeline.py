@@ -107,8 +107,7 @@ def newest(connection: Connection, until: int) -> int:
     done = select(func.max(INDEX.c.ts)).where(INDEX.c.event.not_in(_OF_ITSELF), INDEX.c.ts <= until)
     waiting = connection.scalars(select(PENDING.c.data), execution_options={"yield_per": 1_000})
     times = [ts for _, (ts, event, *_), _ in map(_read, waiting) if event not in _OF_ITSELF and ts <= until]
-    latest: int = max([connection.scalar(done) or 0, *times])
-    return latest
+    return int(max([connection.scalar(done) or 0, *times]))
 
 
 def tally(connection: Connection, wanted: Filter, by: Column) -> dict[str, int]:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, delete, or_, update
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
-from audit.errors import NotLoggedError
+from audit.errors import NeverSignedError, NotLoggedError
 from audit.events import Event
 from audit.receipt import issue, with_proof
 from gateway.context import Gateway
@@ -114,6 +114,8 @@ def receipt_of(
         receipt = next(wanted, None)
     try:
         proof = proof_of(gateway, receipt.entry_id) if receipt else None
+    except NeverSignedError:
+        return Refused("proof-never")
     except NotLoggedError:
         return Refused("proof-follows", retry_after=PROOF_WITHIN)
     if receipt is None or proof is None:

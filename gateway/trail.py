@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from audit import verify
 from audit.entry import Entry
-from audit.errors import AuditError, LogBrokenError, NoteError, NotLoggedError
+from audit.errors import AuditError, LogBrokenError, NeverSignedError, NoteError, NotLoggedError
 from audit.events import COLUMNS, SHAPES, Column, Event
 from audit.events import Decision as Outcome
 from audit.export import NO_PROOFS, ldv_records, select_all, write_bundle, write_csv, write_selection
@@ -143,6 +143,8 @@ def entry(gateway: Gateway, identity: Identity, leaf: str) -> Proven | Refused:
     try:
         with gateway.reading() as session:
             return _prove(gateway, session, identity, bytes.fromhex(leaf))
+    except NeverSignedError:
+        return Refused("proof-never")
     except (AuditError, ValueError):
         return Refused("not-found")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from audit.errors import AuditError
+from audit.errors import AuditError, NeverSignedError
 from audit.note import encode_base64
 from audit.proofs import checkpoint, consistency, logs
 from audit.tiles import Tile, hash_tile
@@ -135,6 +135,8 @@ def inclusion(request: Request, gateway: TheGateway, leaf: Leaf) -> Response:
     """The proof that the entry with this leaf hash is in the log (C2SP tlog-proof)."""
     try:
         return Response(str(proof_of(gateway, leaf)), media_type="text/plain")
+    except NeverSignedError:
+        return problem(request, Refused("proof-never"))
     except AuditError:
         return problem(request, Refused("not-found"))
 

@@ -49,10 +49,14 @@ _ERRORS_OF_CHANGES = {
     "408": "The body did not arrive whole, or not in time",
     "413": "Larger than a body may be",
 }
+_UNSIGNED = "There will be no proof: the log ended before it signed this"
 _ERRORS_OF = {
     "submit": {"415": "Neither CSV, nor XLSX, nor JSON: told by its content"},
     "downloadTable": {"409": "Withdrawn, or published, while the file was written"},
     "continueFromCheckpoint": {"410": "The retention of that log has ended"},
+    "readReceipt": {"410": _UNSIGNED},
+    "readDownloadReceipt": {"410": _UNSIGNED},
+    "readInclusionProof": {"410": _UNSIGNED},
 }
 _TEXT, _JSON = ("text/plain",), ("application/json",)
 # What an operation answers with, where that is not JSON.

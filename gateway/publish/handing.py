@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from audit.entry import Entry, Object
-from audit.errors import NotLoggedError
+from audit.errors import NeverSignedError, NotLoggedError
 from audit.events import Event
 from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from audit.tlog_proof import Proof
@@ -24,6 +24,7 @@ from policies.decision import Decision
 PROOF_SECONDS = 5.0
 PUBLIC = ""
 _LOOK_AGAIN = 0.05
+_BEHIND = Refused("log-behind", retry_after=5)
 # A log that stands still keeps so many threads of the forty; who comes then is told at once that it is behind.
 _waiting = threading.BoundedSemaphore(24)
 
@@ -115,10 +116,10 @@ def let_go(gateway: Gateway, held: Iterable[Held]) -> list[Download] | Refused:
     return gone
 
 
-def proven(gateway: Gateway, receipt: str, entry_id: str) -> str | Refused:
+def proven(gateway: Gateway, receipt: str, entry_id: str, late: Refused = _BEHIND) -> str | Refused:
     """A receipt with its proof in it, once a signed checkpoint holds the entry."""
-    proof = await_proof(gateway, entry_id)
-    return Refused("log-behind", retry_after=5) if proof is None else with_proof(receipt, proof)
+    proof = await_proof(gateway, entry_id, late)
+    return proof if isinstance(proof, Refused) else with_proof(receipt, proof)
 
 
 def alone(gateway: Gateway, held: Held | Refused) -> Download | Refused:
@@ -133,20 +134,21 @@ def receipt_of_entry(gateway: Gateway, identity: Identity | None, entry_id: str)
         receipt = session.get(Receipt, entry_id)
     if receipt is None or receipt.party != (identity.party if identity else PUBLIC):
         return Refused("not-found")
-    proof = await_proof(gateway, entry_id)
-    return Refused("proof-follows", retry_after=1) if proof is None else with_proof(receipt.text, proof)
+    return proven(gateway, receipt.text, entry_id, Refused("proof-follows", retry_after=1))
 
 
-def await_proof(gateway: Gateway, entry_id: str) -> Proof | None:
+def await_proof(gateway: Gateway, entry_id: str, late: Refused) -> Proof | Refused:
     """The proof that an entry is in a signed checkpoint, waited for at most five seconds, and by so many at once."""
     end, mine = time.monotonic() + PROOF_SECONDS, _waiting.acquire(blocking=False)
     try:
         while True:
             try:
                 return proof_of(gateway, entry_id)
+            except NeverSignedError:
+                return Refused("proof-never")
             except NotLoggedError:
                 if not mine or time.monotonic() > end:
-                    return None
+                    return late
             time.sleep(_LOOK_AGAIN)
     finally:
         if mine:

@@ -14,13 +14,19 @@ from audit.merkle import verify_consistency
 from audit.note import Signer, decode_base64
 from audit.proofs import checkpoint, logs, root
 from audit.schema import ENTRY, PENDING
-from gateway.app import yearly_log
+from gateway import trail
+from gateway.app import renew_log_key, yearly_log
 from gateway.asgi import create_app
+from gateway.context import wall_clock
+from gateway.deliveries import receipt_of
+from gateway.demo.people import MINISTER, must
+from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import go_on_from
 from gateway.yearly import KEEP
 
 from .conftest import NOW, World
+from .test_receive import received
 
 NAME = "verzuimpoort.example/audit/2026-2027"
 AUGUST = datetime(2027, 8, 1, tzinfo=UTC)
@@ -107,3 +113,29 @@ def test_the_proof_between_two_sizes_of_a_closed_log_can_be_fetched(lone: World)
     assert answer.status_code == 200
     proof = [decode_base64(line) for line in answer.text.split()]
     verify_consistency(old=2, new=old.size, old_root=begin, new_root=end, proof=proof)
+
+
+def test_an_entry_of_an_unsigned_end_is_told_to_have_no_proof(
+    new_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ordered, and then the log ended before it signed: nobody is told to ask again in a second, for ever."""
+    world = new_world(moment=wall_clock())
+    world.sequence()
+    made, officer = received(world), Identity(MINISTER, "controller-officer")
+    with monkeypatch.context() as cut_short:
+        cut_short.setattr("audit.sequencer.Sequencer._publish", lambda *_: None)
+        world.sequence()
+    leaf = made.submission.entry_id
+    early = receipt_of(world.gateway, world.site(0), made.submission.id)
+    must(renew_log_key(world.desk))
+    world.sequence()
+    late = receipt_of(world.gateway, world.site(0), made.submission.id)
+    assert [early, late] == [Refused("proof-follows", retry_after=1), Refused("proof-never")]
+    assert trail.entry(world.gateway, officer, leaf) == Refused("proof-never")
+
+    async def fetch() -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(create_app(world.gateway))) as http:
+            address = "http://127.0.0.1:8000/v1/audit/proofs/inclusion"
+            return (await http.get(address, params={"leaf": leaf})).status_code
+
+    assert asyncio.run(fetch()) == 410
