@@ -118,8 +118,7 @@ def pseudonymise(
             chosen=chosen,
             progress=lambda known, _: bar.update(known - bar.pos),
         )
-    delivery = _done(made, lang)
-    wanted = language(lang)
+    delivery, wanted = _done(made, lang), language(lang)
     say_faults(((one.row, "", getattr(one, wanted), one.rule) for one in delivery.warnings), wanted)
     say(text("cli", "pseudonymised", wanted, file=str(output), records=str(delivery.records)))
 
