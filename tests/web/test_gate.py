@@ -146,9 +146,8 @@ def test_logging_out_ends_the_session_and_both_are_logged(stage: Stage) -> None:
 
 def test_the_language_switch_never_leads_to_a_page_that_is_not_there(stage: Stage) -> None:
     """Where a form has no page of its own, the switch leads to the page above it; elsewhere it stays where it is."""
-    routes = [
-        route for route in create_pages(stage.gateway, Limit(1, stage.gateway.clock)).routes if isinstance(route, Route)
-    ]
+    limit = Limit(1, stage.gateway.clock)
+    routes = [route for route in create_pages(stage.gateway, limit, limit).routes if isinstance(route, Route)]
     shown = {route.path for route in routes if "GET" in (route.methods or ())}
     sent = [route.path for route in routes if "POST" in (route.methods or ())]
     assert len(set(sent) - shown) > 5
