@@ -56,14 +56,12 @@ class Seen:
 
     @classmethod
     def read(cls, file: Path) -> "Seen | None":
-        """Read what was kept; None where that is not a checkpoint with the key that signed it."""
+        """Read what was kept; None where that cannot be read."""
         try:
             kept = json.loads(file.read_text(encoding="utf-8"))
-            seen = cls(kept["checkpoint"], bytes.fromhex(kept["key"]), kept.get("policy", ""))
-            seen.opened()
-        except (ValueError, LookupError, TypeError, AttributeError, AuditError):
+            return cls(str(kept["checkpoint"]), bytes.fromhex(kept["key"]), str(kept.get("policy", "")))
+        except (ValueError, LookupError, TypeError, AttributeError):
             return None
-        return seen
 
     def write(self, file: Path) -> None:
         """Keep it, whole or not at all, whoever else does so; folders that are missing are for this user only."""
