@@ -134,7 +134,6 @@ INDEX = Table(
     Index(None, "recipient", "log", "idx"),
     Index(None, "period", "log", "idx"),
     Index(None, "purpose", "log", "idx"),
-    Index(None, "basis", "log", "idx"),
     Index(None, "object", "log", "idx"),
     sqlite_strict=True,
 )
