@@ -91,7 +91,7 @@ def test_a_crowd_that_is_sent_away_is_counted(site: Site, monkeypatch: pytest.Mo
     """What is refused before anything looks at it stands among the answers too."""
     monkeypatch.setattr("gateway.http.edge.MOST_AT_ONCE", 0)
     assert httpx.patch(f"{site.url}/v1/purposes").status_code == 503
-    assert b'http_answers_total{area="v1",method="PATCH",status="503"}' in telemetry.metrics({}, 0)
+    assert b'http_answers_total{area="v1",method="PATCH",status="503"}' in telemetry.metrics({}, 0, 0.0)
 
 
 def test_metrics_say_nothing_of_pupils_or_parties(site: Site) -> None:
