@@ -199,8 +199,8 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
 
 def _shown_at(request: Request) -> str:
     """The address itself; of a form that has no page of its own, the page above it."""
-    path = request.url.path
-    if not allowed(request):  # it is not there, which is said in the other language too
+    path, methods = request.url.path, allowed(request)
+    if not methods or "GET" in methods:  # what is not there is said in the other language too
         return path
     while "GET" not in allowed(request, path):
         path = path.rpartition("/")[0] or "/"
