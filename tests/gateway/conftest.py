@@ -13,6 +13,7 @@ import httpx
 import pytest
 import uvicorn
 
+from audit import guards
 from gateway.app import create_deployment, yearly_log
 from gateway.asgi import create_app
 from gateway.context import Gateway, wall_clock
@@ -87,9 +88,16 @@ class World:
 def build_world(
     folder: Path, *, sites: int = 10, database: str = "", settings: Settings | None = None, moment: datetime = NOW
 ) -> World:
-    """A fresh deployment in a folder, with its region registered and its first period open as an exercise."""
+    """A fresh deployment in a folder, with its region registered and its first period open as an exercise.
+
+    The clock of its database stands still at that moment too: the guards of the log count five years by it.
+    """
     home = Home(folder, database or database_url(folder / "gateway.sqlite"))
-    world = World(create_deployment(home, settings or Settings(in_force=IN_FORCE)), make_region(sites, 1)).at(moment)
+    with pytest.MonkeyPatch.context() as same_time:
+        for engine in guards.NOW:
+            same_time.setitem(guards.NOW, engine, str(int(moment.timestamp() * 1000)))
+        deployment = create_deployment(home, settings or Settings(in_force=IN_FORCE))
+    world = World(deployment, make_region(sites, 1)).at(moment)
     entries = [site.entry for site in world.region.sites]
     parties = [*codes(world.region), (MINISTER, "minister", "Minister")]
     day, began = moment.date(), moment.date() - SINCE

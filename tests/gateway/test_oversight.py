@@ -17,7 +17,6 @@ from audit.schema import ENTRY, PENDING
 from gateway import trail
 from gateway.app import renew_log_key, yearly_log
 from gateway.asgi import create_app
-from gateway.context import wall_clock
 from gateway.deliveries import receipt_of
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
@@ -119,7 +118,7 @@ def test_an_entry_of_an_unsigned_end_is_told_to_have_no_proof(
     new_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ordered, and then the log ended before it signed: nobody is told to ask again in a second, for ever."""
-    world = new_world(moment=wall_clock())
+    world = new_world()
     world.sequence()
     made, officer = received(world), Identity(MINISTER, "controller-officer")
     with monkeypatch.context() as cut_short:
