@@ -11,11 +11,12 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
 from audit.schema import INDEX
+from gateway.delivered import asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
 from gateway.receive import CURRENT
-from gateway.register import EXPORT_DAYS, holding_on, names, site_facts, sites_on
+from gateway.register import EXPORT_DAYS, holding_on, names, sites_on
 from gateway.store import (
     Approval,
     Count,
@@ -176,14 +177,14 @@ class OwnPeriod:
 def own_periods(session: Session, site: str) -> list[OwnPeriod]:
     """The periods that ask a site or for which it sent something, with that, the newest period first.
 
-    A period asks the sites that are in the register of its reference date.
+    A period asks the funded sites that are in the register of its reference date.
     """
     sent: dict[int, list[Submission]] = {}
     for row in session.exec(select(Submission).where(Submission.site == site).order_by(col(Submission.version).desc())):
         sent.setdefault(row.period_id, []).append(row)
     own = []
     for period in periods(session):
-        asked, versions = site_facts(session, site, period.reference_date) is not None, sent.get(period.id or 0, ())
+        asked, versions = asks(session, period, site), sent.get(period.id or 0, ())
         if asked or versions:
             own.append(OwnPeriod(period, asked and takes(session, period, site), versions))
     return own

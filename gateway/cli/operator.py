@@ -120,16 +120,16 @@ def period_open(
     lang: Lang = "nl",
 ) -> None:
     """Open een meetperiode / open a period; makes the keys of its school year where they are missing."""
+    from gateway.overview import progress
     from gateway.periods import rows_end, school_year
-    from gateway.register import sites_on
 
     at = desk(data)
     opened = at.open_period(
         collection, code, reference_date=reference_date.date(), deadline=deadline.date(), exercise=exercise
     )
-    done(opened, lang)
+    opened = done(opened, lang)
     with at.gateway.reading() as session:
-        sites = len(sites_on(session, reference_date.date()))
+        sites = progress(session, opened).expected
     say(text("cli", "period-opened", language(lang), period=code, sites=str(sites), day=f"{reference_date:%Y-%m-%d}"))
     end = rows_end(at.gateway.law.purposes, school_year(code))
     if end <= deadline.date():

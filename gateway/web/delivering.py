@@ -64,6 +64,8 @@ def _asked(request: Request, who: Visitor) -> _Asked | Refused:
         facts = site_facts(session, who.known.party, period.reference_date)
         if facts is None:
             return Refused("site-not-registered")
+        if not facts.funded:
+            return Refused("site-not-asked")
         own = next(each for each in overview.own_periods(session, who.known.party) if each.period.id == period.id)
     return _Asked(own, facts, gateway.contracts[period.table_id])
 

@@ -71,7 +71,7 @@ def schools(request: Request, who: Visitor) -> Response:
         who,
         "release_schools.html",
         listed=listed,
-        has_sites=_has_sites(request, who, listed),
+        has_sites=bool(sites),
         exercise=listed.period.exercise,
         sites=ordered,
         names=names,

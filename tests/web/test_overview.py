@@ -1,5 +1,6 @@
 """What people look over, on SQLite and on PostgreSQL."""
 
+import dataclasses
 import re
 from datetime import date
 
@@ -12,7 +13,7 @@ from gateway.demo.people import must
 from gateway.identity import Identity, add_person
 from gateway.receive import Received, Upload, receive
 from gateway.store import Approval, Period, Release, ReleaseState, Submission
-from tests.gateway.conftest import NOW, World
+from tests.gateway.conftest import NOW, SINCE, World
 from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage
 
 
@@ -83,6 +84,16 @@ def test_a_late_change_of_one_site_shows_as_reopened(small_world: World) -> None
         reopened = {each.facts.site for each in overview.deliveries(session, period_of(session)) if each.reopened}
         assert reopened == {codes[0]}
         assert [overview.own_periods(session, code)[0].takes for code in codes] == [True, False]
+
+
+def test_a_site_that_is_not_funded_is_asked_nothing(small_world: World) -> None:
+    """It sees no open period, as the law would refuse what it sends, and the monitor waits for one site fewer."""
+    site = small_world.region.sites[0]
+    unfunded = dataclasses.replace(site.entry, funded=False)
+    must(small_world.desk.register([unfunded], [], NOW.date() - SINCE))
+    with small_world.gateway.reading() as session:
+        assert overview.own_periods(session, site.code) == []
+        assert overview.progress(session, period_of(session)).expected == len(small_world.region.sites) - 1
 
 
 def test_a_verdict_stays_blind_until_the_decision(small_world: World) -> None:
