@@ -9,7 +9,6 @@ from sqlalchemy import bindparam, delete, or_, update
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry, Object
-from audit.errors import NeverSignedError, NotLoggedError
 from audit.events import Event
 from audit.receipt import issue, with_proof
 from gateway.context import Gateway
@@ -25,7 +24,6 @@ from policies.decision import Decision, Deny, Permit
 from policies.question import Action
 from policies.things import Delivery
 
-PROOF_WITHIN = 1
 # Built once: statements of every confirmation.
 _WITH_PERIOD = select(Submission, Period.code).join(Period).where(Submission.id == bindparam("id"))
 _LOCKED_VERSIONS = VERSIONS.with_for_update()
@@ -112,14 +110,11 @@ def receipt_of(
         of_both = session.exec(select(Receipt).where(Receipt.subject == submission_id))
         wanted = (one for one in of_both if (one.entry_id != found.submission.entry_id) is confirmation)
         receipt = next(wanted, None)
-    try:
-        proof = proof_of(gateway, receipt.entry_id) if receipt else None
-    except NeverSignedError:
-        return Refused("proof-never")
-    except NotLoggedError:
-        return Refused("proof-follows", retry_after=PROOF_WITHIN)
-    if receipt is None or proof is None:
+    if receipt is None:
         return found.undone(gateway, Refused("not-found"))
+    proof = proof_of(gateway, receipt.entry_id)
+    if isinstance(proof, Refused):
+        return proof
     found.log_read(gateway)
     return with_proof(receipt.text, proof)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from audit.errors import AuditError, NeverSignedError
+from audit.errors import AuditError
 from audit.note import encode_base64
 from audit.proofs import checkpoint, consistency, logs
 from audit.tiles import Tile, hash_tile
@@ -21,7 +21,7 @@ from gateway.http.problems import problem
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import as_officer, go_on_from, policy_text
-from gateway.proving import proof_of
+from gateway.proving import FOLLOWS, proof_of
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Leaf = Annotated[str, Query(pattern="^[0-9a-f]{64}$")]
@@ -86,11 +86,11 @@ def latest(request: Request, gateway: TheGateway, log: Log = None) -> Response:
     with gateway.reading() as session:
         chain = logs(session.connection())
         if not chain:
-            return problem(request, Refused("proof-follows", retry_after=1))
+            return problem(request, FOLLOWS)
         try:
             return _text(checkpoint(session.connection(), log or chain[-1].log)[1])
         except AuditError:
-            return problem(request, Refused("not-found") if log else Refused("proof-follows", retry_after=1))
+            return problem(request, Refused("not-found") if log else FOLLOWS)
 
 
 @router.get("/logs", operation_id="listLogs")
@@ -133,12 +133,10 @@ async def continuation(request: Request, gateway: TheGateway, caller: Anybody) -
 @router.get("/proofs/inclusion", operation_id="readInclusionProof")
 def inclusion(request: Request, gateway: TheGateway, leaf: Leaf) -> Response:
     """The proof that the entry with this leaf hash is in the log (C2SP tlog-proof)."""
-    try:
-        return Response(str(proof_of(gateway, leaf)), media_type="text/plain")
-    except NeverSignedError:
-        return problem(request, Refused("proof-never"))
-    except AuditError:
-        return problem(request, Refused("not-found"))
+    proof = proof_of(gateway, leaf)
+    if isinstance(proof, Refused):
+        return problem(request, Refused("not-found") if proof == FOLLOWS else proof)
+    return Response(str(proof), media_type="text/plain")
 
 
 @router.get("/proofs/consistency", operation_id="readConsistencyProof")

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from sqlmodel import Session
 
 from audit.entry import Entry, Object
-from audit.errors import NeverSignedError, NotLoggedError
 from audit.events import Event
 from audit.receipt import NONCE_BYTES, commit, issue, with_proof
 from audit.tlog_proof import Proof
@@ -16,7 +15,7 @@ from gateway.context import Gateway
 from gateway.formats.write import Format
 from gateway.identity import Identity, still_good
 from gateway.outcome import Refused
-from gateway.proving import proof_of
+from gateway.proving import FOLLOWS, proof_of
 from gateway.receive import milliseconds
 from gateway.store import Receipt, Release
 from policies.decision import Decision
@@ -134,7 +133,7 @@ def receipt_of_entry(gateway: Gateway, identity: Identity | None, entry_id: str)
         receipt = session.get(Receipt, entry_id)
     if receipt is None or receipt.party != (identity.party if identity else PUBLIC):
         return Refused("not-found")
-    return proven(gateway, receipt.text, entry_id, Refused("proof-follows", retry_after=1))
+    return proven(gateway, receipt.text, entry_id, FOLLOWS)
 
 
 def await_proof(gateway: Gateway, entry_id: str, late: Refused) -> Proof | Refused:
@@ -142,13 +141,10 @@ def await_proof(gateway: Gateway, entry_id: str, late: Refused) -> Proof | Refus
     end, mine = time.monotonic() + PROOF_SECONDS, _waiting.acquire(blocking=False)
     try:
         while True:
-            try:
-                return proof_of(gateway, entry_id)
-            except NeverSignedError:
-                return Refused("proof-never")
-            except NotLoggedError:
-                if not mine or time.monotonic() > end:
-                    return late
+            if (proof := proof_of(gateway, entry_id)) != FOLLOWS:
+                return proof
+            if not mine or time.monotonic() > end:
+                return late
             time.sleep(_LOOK_AGAIN)
     finally:
         if mine:
