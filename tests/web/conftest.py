@@ -26,7 +26,7 @@ from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseSlice, ReleaseState, WebSession
 from gateway.synthetic.region import Site as InventedSite
 from policies.engine import Engine
-from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
+from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, copied_world, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
@@ -128,7 +128,7 @@ def published(stage: Stage, release: str, *, later: timedelta, **told: object) -
 @pytest.fixture
 def small_world(database: str, tmp_path: Path) -> Iterator[World]:
     """A deployment of ten sites without a server, on both databases."""
-    world = build_world(tmp_path / "data", database=database)
+    world = copied_world(tmp_path / "data", database)
     yield world
     world.gateway.database.dispose()
 
