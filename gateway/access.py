@@ -4,7 +4,7 @@ Only the school can compute the pupil's pseudonym. The answer comes from what is
 site under the pid of the year, the entries of the log that the pupil's tag leads to, and consents by their id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session, col, select
@@ -30,6 +30,8 @@ from policies.things import Records
 from pseudonymisation.domain import Domain
 from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_along
+
+CONSENT_NUMBER = "[0-9a-f]{32}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Held:
     """The answer: rows, uses and consents; nobody outside the school received a row.
 
     Attributes:
+        not_found: Numbers asked about that are no consent of this site, be it somebody else's or nobody's.
         beyond_reach: Whether rows of this site and year are held that no pseudonym leads to any more, because their
             key leaked and was destroyed: whether one is of this pupil nobody can say (AVG art. 11).
         numbers_changed: Whether numbers were changed that year: uses of before a change are found by the old one only.
@@ -79,6 +82,7 @@ class Held:
     rows: tuple[HeldRow, ...]
     uses: tuple[LoggedUse, ...]
     consents: tuple[HeldConsent, ...]
+    not_found: tuple[str, ...] = ()
     beyond_reach: bool = False
     numbers_changed: bool = False
     uses_beyond_reach: bool = False
@@ -112,11 +116,13 @@ def answer(
     site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
     over = rows_end(gateway.law.purposes, year, SUBJECTS) <= gateway.today
     with gateway.reading() as session:
+        found = _consents(gateway, session, identity.party, consents)
         held = Held(
             tuple(_rows(gateway, session, identity.party, year, pseudonym)),
             tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
-            tuple(_consents(gateway, session, identity.party, consents)),
-            _are_beyond_reach(gateway, session, identity.party, year),
+            tuple(one for one in found.values() if one),
+            tuple(number for number, one in found.items() if one is None),
+            beyond_reach=_are_beyond_reach(gateway, session, identity.party, year),
             numbers_changed=not over and _are_numbers_changed(session, year, site),
             uses_beyond_reach=not over and year in years_cut(gateway.keyring),
         )
@@ -183,14 +189,16 @@ def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site:
     return [LoggedUse(bytes(data), found[entry_of[bytes(leaf)]]) for leaf, data in logged]
 
 
-def _consents(gateway: Gateway, session: Session, site: str, ids: Sequence[str]) -> list[HeldConsent]:
-    """Of the ids asked about, those that are this site's."""
-    held = []
-    for consent_id in ids:
-        standing = load(gateway, consent_id)
-        if standing.site == site and standing.state.terms is not None:
-            records = session.exec(select(ConsentedHealth.id).where(ConsentedHealth.consent_id == consent_id)).all()
-            held.append(
-                HeldConsent(consent_id, standing.state.stage.value, standing.state.terms.recipient, len(records))
-            )
-    return held
+def _consents(
+    gateway: Gateway, session: Session, site: str, numbers: Sequence[str]
+) -> Mapping[str, HeldConsent | None]:
+    """Numbers asked about, each with the consent of this site that it is of; None where there is none."""
+    return {number: _consent(gateway, session, site, number) for number in numbers}
+
+
+def _consent(gateway: Gateway, session: Session, site: str, consent_id: str) -> HeldConsent | None:
+    standing = load(gateway, consent_id)
+    if standing.site != site or standing.state.terms is None:
+        return None
+    records = session.exec(select(ConsentedHealth.id).where(ConsentedHealth.consent_id == consent_id)).all()
+    return HeldConsent(consent_id, standing.state.stage.value, standing.state.terms.recipient, len(records))

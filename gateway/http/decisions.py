@@ -1,10 +1,10 @@
 """`/v1/decisions` (OpenID AuthZEN) and `/v1/access-requests`: what would be decided, and what is held."""
 
 from binascii import Error as BadBase64
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from starlette.concurrency import run_in_threadpool
 
 from audit.entry import Entry
@@ -35,7 +35,9 @@ class _AccessRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     school_year: str = Field(alias="schoolYear", pattern=r"^20\d\d-20\d\d$")
     pseudonym: str = Field(repr=False)
-    consents: tuple[str, ...] = Field(default=(), max_length=MOST_CONSENTS)
+    consents: tuple[Annotated[str, StringConstraints(pattern=f"^{access.CONSENT_NUMBER}$")], ...] = Field(
+        default=(), max_length=MOST_CONSENTS
+    )
 
 
 @router.post("/decisions", operation_id="askDecision", openapi_extra=body_of(dict[str, Any]))
@@ -55,6 +57,7 @@ async def request_access(request: Request, gateway: TheGateway, caller: Somebody
     Three flags say that the answer may miss something. `rowsBeyondReach`: the site has rows of earlier periods that no
     pseudonym leads to any more, for their key leaked. `numbersChanged`: numbers were changed that year; if this pupil's
     was, ask under the old number too. `usesBeyondReach`: entries of before a leak of the log's key cannot be found.
+    Nor does it tell of consents whose number is none of this site (`consentsNotFound`).
     """
     body = await read_json(request, _AccessRequest.model_validate_json)
     if isinstance(body, Refused):
@@ -116,6 +119,7 @@ def held_body(held: access.Held) -> dict[str, object]:
             {"id": one.consent, "state": one.stage, "recipient": one.recipient, "records": one.records}
             for one in held.consents
         ],
+        "consentsNotFound": list(held.not_found),
         "recipientsOfRows": [],
         "rowsBeyondReach": held.beyond_reach,
         "numbersChanged": held.numbers_changed,

@@ -5,6 +5,7 @@ school knows: what comes in here is the pseudonym that its own program makes of 
 """
 
 import json
+import re
 from binascii import Error as BadBase64
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def blank(request: Request, who: Visitor) -> Response:
 
 def ask(request: Request, who: Visitor, form: Form) -> Response:
     """The answer, on the page or as a file; each is logged as an answer."""
-    year, consents = form["school_year"], tuple(form["consents"].split())
+    year, consents = form["school_year"], tuple(dict.fromkeys(form["consents"].lower().split()))
     try:
         pseudonym = read_pseudonym(form["pseudonym"])
     except (MalformedError, BadBase64):
@@ -52,7 +53,8 @@ def ask(request: Request, who: Visitor, form: Form) -> Response:
     checks = {
         "school_year": is_school_year(year),
         "pseudonym": bool(pseudonym),
-        "consents": len(consents) <= MOST_CONSENTS,
+        "consents": len(consents) <= MOST_CONSENTS
+        and all(re.fullmatch(access.CONSENT_NUMBER, one) for one in consents),
     }
     faults = [name for name, holds in checks.items() if not holds]
     if faults:

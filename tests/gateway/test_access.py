@@ -20,6 +20,7 @@ from pseudonymisation.pseudonym import read_pseudonym
 from .conftest import PERIOD, Site, World
 from .documents import local_pseudonym, records_document
 from .test_changes import NEW, document
+from .test_consents import care, given
 
 
 def delivered(world: World, index: int = 0) -> bytes:
@@ -158,6 +159,26 @@ def test_a_slip_in_the_school_year_is_no_answer(lite: Site) -> None:
             asked = {"schoolYear": year, "pseudonym": local_pseudonym(1, b"x")}
             told = http.post("/v1/access-requests", json=asked)
         assert (told.status_code, "schoolYear" in told.json()["fields"]) == (400, True)
+
+
+def test_a_consent_that_is_not_the_school_s_is_told_of_like_one_that_is_not_there(world: World) -> None:
+    """Its own is answered; of another school's and of nobody's it reads the same: that it is not found."""
+    care(world)
+    own, nobody = given(world).id, "0" * 32
+    answers = [
+        answer(world.gateway, secretary(world, i), year="2026-2027", pseudonym=bytes(64), consents=(own, nobody))
+        for i in (0, 1)
+    ]
+    told = [([one.consent for one in held.consents], held.not_found) for held in answers if isinstance(held, Held)]
+    assert told == [([own], (nobody,)), ([], (own, nobody))]
+
+
+def test_a_shortened_consent_number_is_a_fault_over_http(lite: Site) -> None:
+    """What cannot be a consent's number is refused at its place, so that no answer is given without it."""
+    with lite.client(lite.world.region.sites[0].code) as http:
+        asked = {"schoolYear": "2026-2027", "pseudonym": local_pseudonym(1, b"x"), "consents": ["0" * 32, "0" * 8]}
+        told = http.post("/v1/access-requests", json=asked)
+    assert (told.status_code, "consents.1" in told.json()["fields"]) == (400, True)
 
 
 def test_a_recipient_may_not_ask(world: World) -> None:
