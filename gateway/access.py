@@ -1,11 +1,13 @@
 """A parent's request: what is held of a pupil, and to whom it went (AVG art. 15), asked by the school.
 
 Only the school can compute the pupil's pseudonym. The answer comes from what is stored at this moment: rows of the own
-site under the pid of the year, the entries of the log that the pupil's tag leads to, and consents by their id.
+site under the pid of the year, the entries of the log that the pupil's tag leads to, and consents by their number, each
+with what is held under it and every entry about it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlmodel import Session, col, select
 
@@ -14,15 +16,17 @@ from audit.events import Event
 from audit.schema import ENTRY
 from audit.subjects import Held as HeldSubject
 from audit.subjects import find, tag
-from audit.timeline import Filter, tally
-from gateway.consents import load
+from audit.timeline import Filter, Found, tally
+from audit.timeline import find as find_entries
+from gateway.consented import HeldHours, held_under
+from gateway.consents import Standing
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import ROWS, is_school_year, rows_end, school_year
 from gateway.prepared import SUBJECTS, years_cut
 from gateway.register import kind_of_code
-from gateway.store import ConsentedHealth, Enrolment, Period, Submission
+from gateway.store import Enrolment, Period, Submission
 from policies.decision import Deny
 from policies.parties import Kind, Role
 from policies.question import Action
@@ -32,6 +36,7 @@ from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_along
 
 CONSENT_NUMBER = "[0-9a-f]{32}"
+ENTRIES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,20 @@ class LoggedUse:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldConsent:
-    """A consent the school asked about: where it stands, whom it names, and how many records there are now."""
+class LoggedAct:
+    """An entry of the log about a consent: when, and which event; it names nobody."""
 
-    consent: str
-    stage: str
-    recipient: str
-    records: int
+    at: datetime
+    event: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldConsent:
+    """A consent the school asked about: what happened to it, the hours held under it now, and every entry about it."""
+
+    standing: Standing
+    records: tuple[HeldHours, ...]
+    log: tuple[LoggedAct, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +127,8 @@ def answer(
         return Refused("unauthenticated")
     site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
     over = rows_end(gateway.law.purposes, year, SUBJECTS) <= gateway.today
+    found = {number: _consent(gateway, identity.party, number) for number in consents}
     with gateway.reading() as session:
-        found = _consents(gateway, session, identity.party, consents)
         held = Held(
             tuple(_rows(gateway, session, identity.party, year, pseudonym)),
             tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
@@ -189,16 +201,22 @@ def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site:
     return [LoggedUse(bytes(data), found[entry_of[bytes(leaf)]]) for leaf, data in logged]
 
 
-def _consents(
-    gateway: Gateway, session: Session, site: str, numbers: Sequence[str]
-) -> Mapping[str, HeldConsent | None]:
-    """Numbers asked about, each with the consent of this site that it is of; None where there is none."""
-    return {number: _consent(gateway, session, site, number) for number in numbers}
-
-
-def _consent(gateway: Gateway, session: Session, site: str, consent_id: str) -> HeldConsent | None:
-    standing = load(gateway, consent_id)
-    if standing.site != site or standing.state.terms is None:
+def _consent(gateway: Gateway, site: str, number: str) -> HeldConsent | None:
+    """A consent of this site; None where the number is none of its."""
+    held = held_under(gateway, site, number)
+    if held is None:
         return None
-    records = session.exec(select(ConsentedHealth.id).where(ConsentedHealth.consent_id == consent_id)).all()
-    return HeldConsent(consent_id, standing.state.stage.value, standing.state.terms.recipient, len(records))
+    standing, records = held
+    with gateway.reading() as session:
+        return HeldConsent(standing, tuple(records), tuple(_logged(session, number)))
+
+
+def _logged(session: Session, number: str) -> list[LoggedAct]:
+    """Every entry about a consent, the oldest first."""
+    about, entries = Filter(object=f"consent:{number}"), list[Found]()
+    while more := find_entries(
+        session.connection(), about, before=entries[-1].place if entries else None, limit=ENTRIES_AT_ONCE
+    ):
+        entries += more
+    told = [entry.fields() for entry in reversed(entries)]
+    return [LoggedAct(datetime.fromtimestamp(fields["ts"] / 1000, UTC), fields["event"]) for fields in told]

@@ -1,5 +1,7 @@
 """Health data of one pupil under a consent: encrypted for as long as the consent holds, read by its recipient alone.
 
+Its site gets them back to answer the pupil or a parent (AVG art. 15), and for nothing else.
+
 The case reference is sealed by the site to the recipient's public key (JWE, RFC 7516): the gateway can say that there
 is a case, not whose.
 """
@@ -74,6 +76,14 @@ class Opened:
     hours: IllnessHours = field(repr=False)
     entry_id: str
     receipt: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldHours:
+    """Hours that are held under a consent, and when its site sent them."""
+
+    sent_at: datetime
+    hours: IllnessHours = field(repr=False)
 
 
 def send(  # noqa: PLR0917  a record's parts, by name at its callers
@@ -168,6 +178,21 @@ def _hand_out(
         reading = entry(gateway, AuditEvent.RECORD_READ, row.consent_id)
         entry_id, receipt = _log(gateway, session, reading, hours, decision)
     return Opened(row.id, row.consent_id, row.sent_at, row.reference, hours, entry_id, receipt)
+
+
+def held_under(gateway: Gateway, site: str, consent_id: str) -> tuple[Standing, list[HeldHours]] | None:
+    """A consent of a site with all that is held under it, for the pupil (AVG art. 15); None where it is none of its.
+
+    The consent is kept from ending until its records are open: its end is the end of its key.
+    """
+    with gateway.writing() as session:
+        session.get(ConsentRecord, consent_id, with_for_update={"read": True})
+        standing = standing_in(session, consent_id, gateway.clock())
+        if standing.site != site:
+            return None
+        query = select(ConsentedHealth).where(ConsentedHealth.consent_id == consent_id)
+        rows = session.exec(query.order_by(col(ConsentedHealth.sent_at))).all()
+        return standing, [HeldHours(row.sent_at, _open(gateway, standing, row)) for row in rows]
 
 
 def proven(gateway: Gateway, opened: Sequence[Opened]) -> list[Opened] | Refused:

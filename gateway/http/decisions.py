@@ -13,12 +13,14 @@ from gateway import access
 from gateway.context import Gateway, actor_of
 from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Somebody, TheGateway
+from gateway.http.models import instant
 from gateway.http.problems import problem
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
 from gateway.oversight import may
 from policies.authzen import answer as as_answer
 from policies.authzen import what_if
+from policies.consent import EVENTS
 from policies.errors import BadQuestion
 from policies.question import Action
 from policies.things import Hypothesis
@@ -91,7 +93,7 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
 
 
 def held_body(held: access.Held) -> dict[str, object]:
-    """Rows in hours, uses with their proof, consents; the answer for the school to give to the parent."""
+    """Rows in hours, uses with their proof, all of each consent; the answer for the school to give to the parent."""
     return {
         "rows": [
             {
@@ -115,13 +117,25 @@ def held_body(held: access.Held) -> dict[str, object]:
             }
             for use in held.uses
         ],
-        "consents": [
-            {"id": one.consent, "state": one.stage, "recipient": one.recipient, "records": one.records}
-            for one in held.consents
-        ],
+        "consents": [_consent_body(one) for one in held.consents],
         "consentsNotFound": list(held.not_found),
         "recipientsOfRows": [],
         "rowsBeyondReach": held.beyond_reach,
         "numbersChanged": held.numbers_changed,
         "usesBeyondReach": held.uses_beyond_reach,
+    }
+
+
+def _consent_body(one: access.HeldConsent) -> dict[str, object]:
+    """A consent: what happened to it, the hours held under it now, and when they came, were read or were erased."""
+    terms = one.standing.state.terms
+    return {
+        "id": one.standing.id,
+        "state": one.standing.state.stage.value,
+        "recipient": terms.recipient if terms else None,
+        "events": EVENTS.dump_python(one.standing.events, mode="json"),
+        "records": [
+            {"data": record.hours.model_dump(mode="json"), "sentAt": instant(record.sent_at)} for record in one.records
+        ],
+        "log": [{"at": instant(act.at), "event": act.event} for act in one.log],
     }

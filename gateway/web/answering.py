@@ -7,8 +7,10 @@ school knows: what comes in here is the pseudonym that its own program makes of 
 import json
 import re
 from binascii import Error as BadBase64
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +23,7 @@ from gateway.periods import is_school_year, school_year_on
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
 from gateway.web.words import logged_at
+from policies.days import local_day
 from pseudonymisation.errors import MalformedError
 from pseudonymisation.pseudonym import read_pseudonym
 
@@ -72,9 +75,9 @@ def _page(
     request: Request, who: Visitor, values: Mapping[str, str], faults: list[str], held: access.Held | None = None
 ) -> Response:
     gateway = gateway_of(request)
-    recipients = [one.recipient for one in held.consents] if held else []
+    terms = [one.standing.state.terms for one in held.consents] if held else []
     with gateway.reading() as session:
-        names = overview.area_names(session, recipients)
+        names = overview.area_names(session, [each.recipient for each in terms if each])
     uses = [json.loads(use.entry) for use in held.uses] if held else []
     return page(
         request,
@@ -90,7 +93,15 @@ def _page(
         rows=[_row(gateway, row) for row in held.rows] if held else [],
         uses=[(fields, logged_at(fields)) for fields in uses],
         names=names,
+        days=[_by_day(one.log) for one in held.consents] if held else [],
     )
+
+
+def _by_day(log: Sequence[access.LoggedAct]) -> list[tuple[date, str, int]]:
+    """What the log has about a consent, the oldest first: day, event, and how often that day."""
+    return [
+        (day, event, times) for (day, event), times in Counter((local_day(one.at), one.event) for one in log).items()
+    ]
 
 
 def _row(gateway: Gateway, row: access.HeldRow) -> _Row:

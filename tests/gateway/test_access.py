@@ -5,8 +5,10 @@ import json
 import pytest
 
 from audit.timeline import Filter, find
-from gateway.access import Held, answer
+from gateway.access import Held, HeldConsent, answer
 from gateway.changes import change_numbers
+from gateway.consented import read_all, send
+from gateway.consents import append
 from gateway.deliveries import confirm, own_submissions, receipt_of
 from gateway.demo.people import must
 from gateway.identity import Identity
@@ -15,12 +17,13 @@ from gateway.outcome import Refused
 from gateway.prepared import SUBJECTS
 from gateway.receive import Received, Upload, receive
 from gateway.synthetic.pupils import draw_pupils
+from policies.consent import Giver, Withdrawn
 from pseudonymisation.pseudonym import read_pseudonym
 
 from .conftest import PERIOD, Site, World
 from .documents import local_pseudonym, records_document
 from .test_changes import NEW, document
-from .test_consents import care, given
+from .test_consents import HOURS, care, given, sealed
 
 
 def delivered(world: World, index: int = 0) -> bytes:
@@ -169,8 +172,44 @@ def test_a_consent_that_is_not_the_school_s_is_told_of_like_one_that_is_not_ther
         answer(world.gateway, secretary(world, i), year="2026-2027", pseudonym=bytes(64), consents=(own, nobody))
         for i in (0, 1)
     ]
-    told = [([one.consent for one in held.consents], held.not_found) for held in answers if isinstance(held, Held)]
+    told = [([one.standing.id for one in held.consents], held.not_found) for held in answers if isinstance(held, Held)]
     assert told == [([own], (nobody,)), ([], (own, nobody))]
+
+
+@pytest.mark.parametrize("reads", [0, 3])
+def test_a_parent_learns_what_passed_under_a_consent(world: World, reads: int) -> None:
+    """The hours while they are kept; after the withdrawal still that they were stored, and whether they were read."""
+    recipient, standing = care(world), given(world)
+    must(send(world.gateway, world.site(0), standing.id, sealed(), HOURS))
+    for _ in range(reads):
+        read_all(world.gateway, recipient)
+    before = consented_of(world, standing.id)
+    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    after = consented_of(world, standing.id)
+    assert [[record.hours for record in held.records] for held in (before, after)] == [[HOURS], []]
+    assert [event.event for event in after.standing.events] == ["asked", "given", "withdrawn"]
+    logged = [act.event for act in after.log]
+    assert logged[:3] == ["consent.asked", "consent.given", "record.stored"]
+    assert [logged.count(event) for event in ("record.read", "consent.withdrawn")] == [reads, 1]
+
+
+def consented_of(world: World, number: str) -> HeldConsent:
+    """What the first school is answered about a consent."""
+    world.sequence()
+    held = answer(world.gateway, secretary(world, 0), year="2026-2027", pseudonym=bytes(64), consents=(number,))
+    assert isinstance(held, Held)
+    return held.consents[0]
+
+
+def test_every_use_under_a_consent_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many entries there are, none is left out and none is there twice."""
+    monkeypatch.setattr("gateway.access.ENTRIES_AT_ONCE", 2)
+    recipient, standing = care(world), given(world)
+    must(send(world.gateway, world.site(0), standing.id, sealed(), HOURS))
+    for _ in range(2):
+        read_all(world.gateway, recipient)
+    logged = [act.event for act in consented_of(world, standing.id).log]
+    assert logged == ["consent.asked", "consent.given", "record.stored", "record.read", "record.read"]
 
 
 def test_a_shortened_consent_number_is_a_fault_over_http(lite: Site) -> None:
