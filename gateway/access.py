@@ -22,6 +22,7 @@ from gateway.consented import HeldHours, held_under
 from gateway.consents import Standing
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
+from gateway.notices import Notified, notified
 from gateway.outcome import Refused
 from gateway.periods import ROWS, is_school_year, rows_end, school_year
 from gateway.prepared import SUBJECTS, years_cut
@@ -72,10 +73,15 @@ class LoggedAct:
 
 @dataclass(frozen=True, slots=True)
 class HeldConsent:
-    """A consent the school asked about: what happened to it, the hours held under it now, and every entry about it."""
+    """A consent the school asked about: what happened to it, the hours held under it now, and every entry about it.
+
+    Attributes:
+        notified: Once it ended, what its recipient answered to that.
+    """
 
     standing: Standing
     records: tuple[HeldHours, ...]
+    notified: Notified | None
     log: tuple[LoggedAct, ...]
 
 
@@ -208,7 +214,7 @@ def _consent(gateway: Gateway, site: str, number: str) -> HeldConsent | None:
         return None
     standing, records = held
     with gateway.reading() as session:
-        return HeldConsent(standing, tuple(records), tuple(_logged(session, number)))
+        return HeldConsent(standing, tuple(records), notified(gateway, number), tuple(_logged(session, number)))
 
 
 def _logged(session: Session, number: str) -> list[LoggedAct]:

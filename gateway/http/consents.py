@@ -12,9 +12,9 @@ from gateway import consented, consents
 from gateway.context import Gateway
 from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
-from gateway.http.models import instant
+from gateway.http.models import instant, notice_body
 from gateway.http.problems import problem
-from gateway.notices import answer_notice, notices_of
+from gateway.notices import answer_notice, notices_of, notified
 from gateway.outcome import Refused
 from gateway.store import PartyKey
 from policies.consent import Event, Giver, Signature, Terms, Withdrawn
@@ -119,7 +119,10 @@ def list_own(gateway: TheGateway, caller: Somebody) -> Response:
 
 @router.get("/consents/{consent_id}", operation_id="readConsent")
 def read(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
-    """A consent with the receipt for its giver; for its own site, and once given for the recipient it names."""
+    """A consent with the receipt for its giver; for its own site, and once given for the recipient it names.
+
+    Once it ended, `notice` has the day by which its recipient has to answer, and the answer.
+    """
     demand_scope(caller, "consent")
     return _answer(request, gateway, consents.read(gateway, caller, consent_id), 200)
 
@@ -149,7 +152,7 @@ def notices(gateway: TheGateway, caller: Somebody) -> Response:
     openapi_extra=body_of(Answer),
 )
 async def answer(request: Request, gateway: TheGateway, caller: Somebody, consent_id: str) -> Response:
-    """What the recipient did after a notice: erased, or kept on another legal basis."""
+    """What the recipient did after a notice: erased, or kept on another legal basis and perhaps erased later."""
     demand_scope(caller, "consent")
     stamped = await read_json(request, _UNSTAMPED.validate_json)
     if isinstance(stamped, Refused):
@@ -245,5 +248,6 @@ def _answer(request: Request, gateway: Gateway, outcome: consents.Standing | Ref
         "id": outcome.id,
         "state": outcome.state.stage.value,
         "receipt": consents.receipt_for(gateway, outcome),
+        "notice": notice_body(notified(gateway, outcome.id)),
     }
     return answer_json(body, status)

@@ -13,7 +13,7 @@ from gateway import access
 from gateway.context import Gateway, actor_of
 from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Somebody, TheGateway
-from gateway.http.models import instant
+from gateway.http.models import instant, notice_body
 from gateway.http.problems import problem
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
@@ -137,5 +137,6 @@ def _consent_body(one: access.HeldConsent) -> dict[str, object]:
         "records": [
             {"data": record.hours.model_dump(mode="json"), "sentAt": instant(record.sent_at)} for record in one.records
         ],
+        "notice": notice_body(one.notified),
         "log": [{"at": instant(act.at), "event": act.event} for act in one.log],
     }

@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from gateway.collections import TOTAL
 from gateway.deliveries import Seen
+from gateway.notices import Notified
 from gateway.publish.downloading import Listed
 from gateway.receive import Received
 from gateway.store import Submission
@@ -27,6 +28,15 @@ class Body(BaseModel):
     """A body of the API; an unknown field in a request is refused."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+def notice_body(notified: Notified | None) -> dict[str, object] | None:
+    """The notice that a consent has ended: the last day to answer, and what its recipient answered."""
+    if notified is None:
+        return None
+    answer = notified.answer
+    told = answer and {"at": instant(answer.at), "outcome": answer.outcome, "basis": answer.basis}
+    return {"answerBy": str(notified.answer_by), "answer": told}
 
 
 class CountBody(Body):

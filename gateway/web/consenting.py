@@ -15,6 +15,7 @@ from starlette.responses import Response
 from gateway import consents, overview
 from gateway.consents import PURPOSE, Standing
 from gateway.context import Gateway
+from gateway.notices import notified
 from gateway.outcome import Refused
 from gateway.register import kind_of_code
 from gateway.store import Party
@@ -251,6 +252,7 @@ def _consent(  # noqa: PLR0917  one page, as it is and with what was wrong on it
         purpose=gateway_of(request).law.purposes[PURPOSE],
         vocabulary=gateway_of(request).law.vocabulary,
         possible=possible_events(standing.state),
+        notified=notified(gateway_of(request), standing.id),
         withdrawers=sorted(required | {Giver.PUPIL}),
         signers=[name for name, giver in _SIGNERS.items() if giver in required],
         values=values or {},

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import consents, overview
-from gateway.notices import answer_notice, notices_of
+from gateway.notices import answer_notice, answer_of, notices_of
 from gateway.outcome import Refused
 from gateway.web.forms import Form, act, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
@@ -33,7 +33,7 @@ def notices(request: Request, who: Visitor) -> Response:
         request,
         who,
         "notices.html",
-        notices=notices_of(gateway, who.known),
+        notices=[(row, answer_of(row)) for row in notices_of(gateway, who.known)],
         holding=holding,
         names=names,
         answers=list(ANSWERS),
@@ -42,7 +42,7 @@ def notices(request: Request, who: Visitor) -> Response:
 
 
 def answer(request: Request, who: Visitor, form: Form) -> Response:
-    """What was done after a notice; the first answer stands."""
+    """What was done after a notice: the first answer stands, but what was kept can be erased later."""
     if form["answer"] not in ANSWERS:
         return refusal(request, who, Refused("invalid-request"))
     gateway = gateway_of(request)

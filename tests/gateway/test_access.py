@@ -1,6 +1,7 @@
 """What is held of a pupil, asked by the school; and what would be decided, asked by anybody."""
 
 import json
+from datetime import date
 
 import pytest
 
@@ -13,6 +14,7 @@ from gateway.deliveries import confirm, own_submissions, receipt_of
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.keys import Rotated, destroy, renounce, rotate
+from gateway.notices import Notified
 from gateway.outcome import Refused
 from gateway.prepared import SUBJECTS
 from gateway.receive import Received, Upload, receive
@@ -188,6 +190,7 @@ def test_a_parent_learns_what_passed_under_a_consent(world: World, reads: int) -
     after = consented_of(world, standing.id)
     assert [[record.hours for record in held.records] for held in (before, after)] == [[HOURS], []]
     assert [event.event for event in after.standing.events] == ["asked", "given", "withdrawn"]
+    assert [held.notified for held in (before, after)] == [None, Notified(date(2026, 11, 16), None)]
     logged = [act.event for act in after.log]
     assert logged[:3] == ["consent.asked", "consent.given", "record.stored"]
     assert [logged.count(event) for event in ("record.read", "consent.withdrawn")] == [reads, 1]

@@ -34,7 +34,7 @@ from gateway.consents import (
 )
 from gateway.demo.people import must
 from gateway.identity import Identity
-from gateway.notices import answer_notice, notices_of, overdue_notices
+from gateway.notices import Notified, answer_notice, notices_of, notified, overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.retention import Erased, run
@@ -50,7 +50,7 @@ from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import Keyring, KeyState
 
-from .conftest import NOW, World
+from .conftest import NOW, Site, World
 
 CARE = "ORG-JGZ"
 KEY = ECKey.generate_key("P-256", {"kid": "care-key-2026"}, private=True)
@@ -181,7 +181,7 @@ def test_withdrawing_is_the_end(world: World) -> None:
 
 
 def test_an_answer_to_a_notice_stands(world: World) -> None:
-    """The same answer again is no second act; another one is refused, and what was never given has no notice."""
+    """The same answer again is no second act; after erasing no other is taken, and none without a notice."""
     recipient, standing = care(world), given(world)
     erased, kept = Answer(at=NOW, outcome="erased"), Answer(at=NOW, outcome="kept", basis="17(3)(b)")
     assert answer_notice(world.gateway, recipient, standing.id, erased) == Refused("not-found")
@@ -190,6 +190,43 @@ def test_an_answer_to_a_notice_stands(world: World) -> None:
         assert isinstance(answer_notice(world.gateway, recipient, standing.id, answer), Standing)
     assert answer_notice(world.gateway, recipient, standing.id, kept) == Refused("answered-already")
     assert events(world).count("consent.notice-answered") == 1
+
+
+def test_what_was_kept_can_be_erased_later(world: World) -> None:
+    """The school reads by when an answer is due, that something was kept and why, and at last that it is gone."""
+    recipient, standing = care(world), given(world)
+    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    answers = [Answer(at=NOW, outcome="kept", basis="17(3)(c)"), Answer(at=NOW, outcome="erased")]
+    seen = [notified(world.gateway, standing.id)]
+    for answer in answers:
+        assert isinstance(answer_notice(world.gateway, recipient, standing.id, answer), Standing)
+        seen.append(notified(world.gateway, standing.id))
+    assert seen == [Notified(date(2026, 11, 16), answer) for answer in (None, *answers)]
+    assert events(world).count("consent.notice-answered") == 2
+
+
+def test_programs_of_both_read_the_answer(lite: Site) -> None:
+    """`readConsent` has no notice while it holds; afterwards the last day to answer, and the answer."""
+    world, seen = lite.world, list[Mapping[str, object] | None]()
+    recipient, standing = care(world), given(world)
+    with lite.client(standing.site) as school, lite.client(recipient.party) as other:
+        seen.append(school.get(f"/v1/consents/{standing.id}").json()["notice"])
+        school.post(f"/v1/consents/{standing.id}/withdrawals", json={"by": "parent"})
+        seen.append(school.get(f"/v1/consents/{standing.id}").json()["notice"])
+        given_answer = {"outcome": "kept", "basis": "17(3)(e)"}
+        other.post(f"/v1/consent-notices/{standing.id}/answer", json=given_answer)
+        answered = school.get(f"/v1/consents/{standing.id}").json()["notice"]
+    assert seen == [None, {"answerBy": "2026-11-16", "answer": None}]
+    assert {name: answered["answer"][name] for name in given_answer} == given_answer
+
+
+def test_a_consent_that_holds_has_no_notice(world: World) -> None:
+    """Nothing has to be erased while it holds, nor of a question that was answered with no."""
+    care(world)
+    refused = ask(world.gateway, world.site(0), terms())
+    assert isinstance(refused, Standing)
+    append(world.gateway, world.site(0), refused.id, lambda at: SaidNo(at=at))
+    assert [notified(world.gateway, number) for number in (given(world).id, refused.id)] == [None, None]
 
 
 def test_a_backup_from_before_the_withdrawal_opens_nothing(world: World, tmp_path: Path) -> None:

@@ -1,0 +1,40 @@
+"""After a consent ended: what its recipient answers, and what its school reads of that."""
+
+from gateway.consents import append
+from gateway.identity import Identity
+from gateway.messages import text
+from gateway.web import consenting, noticing
+from policies.consent import Giver, Withdrawn
+from tests.gateway.conftest import World
+from tests.gateway.test_consents import care, given
+from tests.web.asking import said, sent
+
+
+def withdrawn(world: World) -> tuple[Identity, Identity, str]:
+    """School, recipient and number of a consent that was withdrawn."""
+    recipient, standing = care(world), given(world)
+    append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    return Identity(standing.site, "school"), Identity(recipient.party, "recipient"), standing.id
+
+
+def test_a_school_reads_what_was_kept_until_it_is_erased(small_world: World) -> None:
+    """No answer and its last day, then the ground of keeping, then that it is gone: each on the consent's page."""
+    school, recipient, number = withdrawn(small_world)
+    gateway, pages = small_world.gateway, []
+    for each in ("", "17(3)(c)", "erased"):
+        if each:
+            sent(gateway, noticing.answer, recipient, {"answer": each}, consent=number)
+        pages.append(said(gateway, consenting.consent, school, consent=number))
+    told = [text("pages", "consent.notice.waiting", "nl", day="16 november 2026")]
+    told += [text("pages", f"notices.answer.{each}", "nl") for each in ("17(3)(c)", "erased")]
+    assert [[each in page for each in told] for page in pages] == [[one == at for one in range(3)] for at in range(3)]
+
+
+def test_a_recipient_who_kept_can_say_later_that_it_erased(small_world: World) -> None:
+    """The page has a form for that as long as something is kept, and none once all is erased."""
+    _, recipient, number = withdrawn(small_world)
+    pages = []
+    for each in ("17(3)(b)", "erased"):
+        sent(small_world.gateway, noticing.answer, recipient, {"answer": each}, consent=number)
+        pages.append(said(small_world.gateway, noticing.notices, recipient))
+    assert [f'action="/notices/{number}"' in page for page in pages] == [True, False]
