@@ -78,10 +78,12 @@ def _wrong_terms(terms: Terms, purpose: Purpose, today: dt.date) -> Iterator[str
         yield "last-day"
     if not terms.first_day <= terms.last_day:
         yield "first-day"
-    if terms.older_on is not None and not (
-        terms.age_group in CONFIRMS and max(today, terms.first_day) < terms.older_on <= terms.last_day
-    ):
-        yield "older-on"
+    if terms.older_on is not None and terms.age_group not in CONFIRMS:
+        yield "older-sixteen"
+    elif terms.older_on is not None and terms.older_on > terms.last_day:
+        yield "older-after"
+    elif terms.older_on is not None and terms.older_on <= max(today, terms.first_day):
+        yield "older-before"
 
 
 def _wrong_signatures(terms: Terms, signatures: Sequence[Signature], today: dt.date) -> Iterator[str]:
@@ -91,7 +93,7 @@ def _wrong_signatures(terms: Terms, signatures: Sequence[Signature], today: dt.d
     if givers - required or sum(signature.giver is Giver.PUPIL for signature in signatures) > 1:
         yield "giver-extra"
     if terms.older_on is not None and today >= terms.older_on:
-        yield "older-on"
+        yield "older-since"
     yield from _wrong_dates(signatures, today)
 
 
@@ -136,9 +138,21 @@ PROBLEMS: Mapping[str, Text] = {
         nl="De eerste dag ligt na de laatste: kies een eerdere eerste dag of een latere laatste.",
         en="The first day lies after the last: choose an earlier first day or a later last one.",
     ),
-    "older-on": Text(
-        nl="De dag waarop de leerling twaalf of zestien wordt klopt niet met de leeftijdsgroep: vraag het opnieuw.",
-        en="The day on which the pupil turns twelve or sixteen does not fit the age group: ask again.",
+    "older-sixteen": Text(
+        nl="Vanaf zestien jaar blijft gelijk wie ja zegt: laat leeg op welke dag de leerling ouder wordt.",
+        en="From sixteen on it stays the same who says yes: leave out the day on which the pupil grows older.",
+    ),
+    "older-after": Text(
+        nl="De leerling wordt pas na de laatste dag twaalf of zestien: laat leeg op welke dag.",
+        en="The pupil turns twelve or sixteen only after the last day: leave out on which day.",
+    ),
+    "older-before": Text(
+        nl="De leerling is al twaalf of zestien als de toestemming begint: kies die leeftijd en laat de dag leeg.",
+        en="The pupil is twelve or sixteen already when the consent begins: choose that age and leave out the day.",
+    ),
+    "older-since": Text(
+        nl="De leerling is intussen twaalf of zestien geworden: vraag het opnieuw, met de leeftijd van nu.",
+        en="The pupil has turned twelve or sixteen since it was asked: ask again, with the age of today.",
     ),
     "giver-parent": Text(
         nl="De toestemming van een ouder ontbreekt: onder de twaalf, en tot zestien naast de leerling, is die nodig.",

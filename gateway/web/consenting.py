@@ -5,7 +5,7 @@ commitment (`policies.consent.commitment`), which the page can compute in the br
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -16,7 +16,7 @@ from gateway import consents, overview
 from gateway.consents import PURPOSE, Standing
 from gateway.context import Gateway
 from gateway.notices import notified
-from gateway.outcome import Refused
+from gateway.outcome import Fault, Refused
 from gateway.register import kind_of_code
 from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
@@ -47,13 +47,12 @@ _HOME = "/school/consents"
 _EVIDENCE = re.compile(r"[0-9a-f]{64}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _SIGNERS = {"parent": Giver.PARENT, "other_parent": Giver.PARENT, "pupil": Giver.PUPIL}
-# The field at which a problem of the consent is mended.
-_FIELD_OF = {
-    "RECIPIENT": "recipient", "LAST-DAY": "last_day", "FIRST-DAY": "first_day", "OLDER-ON": "older_on",
-    "GIVER-PARENT": "parent_date", "GIVER-PUPIL": "pupil_date", "GIVER-EXTRA": "other_parent_date",
-    "SIGNATURE-DATE": "parent_date", "NOT-NARROWER": "last_day", "WITHDRAWER": "by-pupil",
+# The field at which a problem is mended, beside those of who signs: of a new consent, and of one that is there.
+_OF_NEW = {
+    "RECIPIENT": "recipient", "LAST-DAY": "last_day", "FIRST-DAY": "first_day", "OLDER-SIXTEEN": "older_on",
+    "OLDER-AFTER": "older_on", "OLDER-BEFORE": "age_group",
 }  # fmt: skip
-_HERE = {"FIRST-DAY": "last_day"}  # where a consent is narrowed its first day is no field
+_OF_OLD = {"FIRST-DAY": "last_day", "NOT-NARROWER": "last_day", "WITHDRAWER": "by-pupil"}
 
 
 @dataclass
@@ -80,11 +79,11 @@ class _Read:
             self.faults[f"{name}_evidence"] = "evidence"
         return None if self.faults or day is None else Signature(giver=_SIGNERS[name], date=day, evidence=evidence)
 
-    def signatures(self) -> tuple[Signature, ...]:
-        """Everybody who consented; at least one."""
+    def signatures(self, required: Collection[Giver]) -> tuple[Signature, ...]:
+        """Everybody who consented; at least one, of those who are required."""
         found = tuple(made for name in _SIGNERS if (made := self.signature(name)))
         if not found and not self.faults:
-            self.faults["parent_date"] = "signature"
+            self.faults[f"{_signers(required)[0]}_date"] = "signature"
         return found
 
     def terms(self, gateway: Gateway) -> Terms | None:
@@ -131,14 +130,16 @@ def register(request: Request, who: Visitor, form: Form) -> Response:
     """Register what was asked and what the answer was."""
     gateway, read = gateway_of(request), _Read(form)
     terms = read.terms(gateway)
-    signatures = read.signatures() if form["answer"] == "yes" else ()
+    required = REQUIRED[terms.age_group] if terms else frozenset(Giver)
+    signatures = read.signatures(required) if form["answer"] == "yes" else ()
     if terms is None or read.faults:
         return _form(request, who, form.values, read.faults)
     outcome = consents.ask(gateway, who.known, terms, signatures, key=form["once"])
     if isinstance(outcome, Refused) and outcome.code == "idempotency-conflict":  # the form was gone back to
         outcome = consents.ask(gateway, who.known, terms, signatures)
     if isinstance(outcome, Refused) and outcome.report is not None:
-        return _form(request, who, form.values, refused=outcome)
+        placed = _placed(outcome, _OF_NEW, form, list(_SIGNERS), required)
+        return _form(request, who, form.values, placed=placed)
     if isinstance(outcome, Standing) and form["answer"] == "no" and outcome.state.stage is Stage.ASKED:
         outcome = consents.append(gateway, who.known, outcome.id, lambda at: SaidNo(at=at))
     return then(request, who, outcome, f"{_HOME}/{outcome.id if isinstance(outcome, Standing) else ''}")
@@ -156,14 +157,16 @@ def change(request: Request, who: Visitor, form: Form) -> Response:
     standing = consents.read(gateway, who.known, request.path_params["consent"])
     if isinstance(standing, Refused):
         return refusal(request, who, standing)
-    read = _Read(form)
-    make = _event(standing, read)
+    read, required = _Read(form), _required(standing)
+    make = _event(standing, read, required)
+    if make is None and (not read.faults or form["act"] not in possible_events(standing.state)):
+        return refusal(request, who, Refused("invalid-request"))
     if make is None:
-        faulty = read.faults or {"act": "answer"}
-        return _consent(request, who, standing, form.values, faulty)
+        return _consent(request, who, standing, form.values, read.faults)
     outcome = consents.append(gateway, who.known, standing.id, make)
     if isinstance(outcome, Refused) and outcome.report is not None:
-        return _consent(request, who, standing, form.values, refused=outcome)
+        placed = _placed(outcome, _OF_OLD, form, _signers(required), required)
+        return _consent(request, who, standing, form.values, placed=placed)
     return refusal(request, who, outcome) if isinstance(outcome, Refused) else see_other(f"{_HOME}/{standing.id}")
 
 
@@ -179,8 +182,19 @@ def receipt(request: Request, who: Visitor) -> Response:
     return attachment(made, f"toestemming-{standing.id[:8]}.html", "text/html; charset=utf-8")
 
 
-def _event(standing: Standing, read: _Read) -> Callable[[datetime], Event] | None:
-    """The event a form asks for; None where it says too little, with the faults beside it."""
+def _required(standing: Standing) -> Collection[Giver]:
+    """Who has to say yes now: of a consent that was given the pupil alone, who confirms."""
+    terms = standing.state.terms
+    return {Giver.PUPIL} if standing.state.given or terms is None else REQUIRED[terms.age_group]
+
+
+def _signers(required: Collection[Giver]) -> list[str]:
+    """Fields of those who have to say yes."""
+    return [name for name, giver in _SIGNERS.items() if giver in required]
+
+
+def _event(standing: Standing, read: _Read, required: Collection[Giver]) -> Callable[[datetime], Event] | None:
+    """The event a form asks for; None where it says too little, with the faults beside it if a field has them."""
     wanted, terms = read.form["act"], standing.state.terms
     if wanted == "refused":
         return lambda at: SaidNo(at=at)
@@ -188,9 +202,9 @@ def _event(standing: Standing, read: _Read) -> Callable[[datetime], Event] | Non
         return lambda at: Withdrawn(at=at, by=Giver(read.form["by"]))
     if wanted == "narrowed" and terms is not None and (last := read.day("last_day")):
         return lambda at: Narrowed(at=at, scope=terms.scope, last_day=last)
-    if wanted == "given" and (found := read.signatures()) and not read.faults:
+    if wanted == "given" and (found := read.signatures(required)) and not read.faults:
         return lambda at: Given(at=at, signatures=found)
-    if wanted in ("confirmed-12", "confirmed-16") and (found := read.signatures()) and not read.faults:
+    if wanted in ("confirmed-12", "confirmed-16") and (found := read.signatures(required)) and not read.faults:
         return lambda at: Confirmed.model_validate({"at": at, "event": wanted, "signature": found[-1]})
     return None
 
@@ -200,7 +214,7 @@ def _form(
     who: Visitor,
     values: Mapping[str, str],
     faults: Mapping[str, str] | None = None,
-    refused: Refused | None = None,
+    placed: Sequence[tuple[str, Fault]] = (),
 ) -> Response:
     gateway = gateway_of(request)
     purpose = gateway.law.purposes[PURPOSE]
@@ -212,7 +226,7 @@ def _form(
         request,
         who,
         "consent_new.html",
-        400 if faults or refused else 200,
+        400 if faults or placed else 200,
         purpose=purpose,
         recipients=recipients,
         site=kind_of_code(who.known.party) == Kind.SITE,
@@ -225,7 +239,7 @@ def _form(
         values=values,
         once=values.get("once") or gateway.new_id(),
         faults=faults or {},
-        placed=_placed(refused),
+        placed=placed,
         today=gateway.today,
         latest=end_of_school_year(gateway.today),
     )
@@ -237,7 +251,7 @@ def _consent(  # noqa: PLR0917  one page, as it is and with what was wrong on it
     standing: Standing,
     values: Mapping[str, str] | None = None,
     faults: Mapping[str, str] | None = None,
-    refused: Refused | None = None,
+    placed: Sequence[tuple[str, Fault]] = (),
 ) -> Response:
     terms = standing.state.terms
     required = REQUIRED[terms.age_group] if terms else frozenset()
@@ -245,7 +259,7 @@ def _consent(  # noqa: PLR0917  one page, as it is and with what was wrong on it
         request,
         who,
         "consent.html",
-        400 if faults or refused else 200,
+        400 if faults or placed else 200,
         standing=standing,
         terms=terms,
         names=_names(request, [standing]),
@@ -254,20 +268,28 @@ def _consent(  # noqa: PLR0917  one page, as it is and with what was wrong on it
         possible=possible_events(standing.state),
         notified=notified(gateway_of(request), standing.id),
         withdrawers=sorted(required | {Giver.PUPIL}),
-        signers=[name for name, giver in _SIGNERS.items() if giver in required],
+        signers=_signers(_required(standing)),
         values=values or {},
         faults=faults or {},
-        placed=_placed(refused, **_HERE | ({"SIGNATURE-DATE": "pupil_date"} if standing.state.given else {})),
+        placed=placed,
         today=gateway_of(request).today,
     )
 
 
-def _placed(refused: Refused | None, **of_form: str) -> list[tuple[str, object]]:
-    """The problems of a consent, each with the field at which it is mended."""
-    if refused is None or refused.report is None:
-        return []
-    fields = _FIELD_OF | of_form
-    return [(fields.get(fault.rule.partition("-")[2], ""), fault) for fault in refused.report.faults]
+def _placed(
+    refused: Refused, fields: Mapping[str, str], form: Form, signers: Sequence[str], required: Collection[Giver]
+) -> list[tuple[str, Fault]]:
+    """The problems of a consent, each with the field of its page at which it is mended; empty where none does."""
+    days = {name: on for name in signers if (on := day_of(form[f"{name}_date"]))}
+    meant = {
+        "GIVER-PARENT": [name for name in signers if _SIGNERS[name] is Giver.PARENT],
+        "GIVER-PUPIL": [name for name in signers if _SIGNERS[name] is Giver.PUPIL],
+        "GIVER-EXTRA": [name for name in days if _SIGNERS[name] not in required],
+        "SIGNATURE-DATE": sorted(days, key=lambda name: days[name], reverse=True),
+    }
+    anchors = {code: f"{names[0]}_date" for code, names in meant.items() if names} | dict(fields)
+    faults = refused.report.faults if refused.report else ()
+    return [(anchors.get(fault.rule.partition("-")[2], ""), fault) for fault in faults]
 
 
 def _names(request: Request, found: Sequence[Standing]) -> Mapping[str, str]:

@@ -1,10 +1,23 @@
 """Consent at a school: recorded without a name, as easily withdrawn as given, and nothing is asked of a browser."""
 
-from datetime import date
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+
+from gateway.consents import ask
+from gateway.demo.people import must
+from gateway.identity import Identity
+from gateway.messages import problem_text
+from gateway.web import consenting
 from gateway.web.words import day
+from policies.consent import AgeGroup
+from tests.gateway.conftest import NOW, World
+from tests.gateway.test_consents import care, given, terms
+from tests.web.asking import sent
 from tests.web.conftest import CARE, Stage, Visit
 from tests.web.walking import Page, both, expect, sound, spoken
 
@@ -140,3 +153,79 @@ def test_a_consent_of_another_school_is_not_there(stage: Stage, visit: Visit) ->
     with stage.client("school") as school:
         strange = school.get(f"/school/consents/{'0' * 32}")
     assert strange.status_code == 404
+
+
+SIGNED = {"parent": "2026-11-01", "pupil": "2026-11-01"}
+FUTURE = {"pupil": "2026-11-03"}
+
+
+def signatures(days: Mapping[str, str]) -> dict[str, str]:
+    """The fields of who signed, and when."""
+    return {
+        f"{who}_{name}": value for who, day in days.items() for name, value in (("date", day), ("evidence", EVIDENCE))
+    }
+
+
+def pointed(page: str) -> list[str]:
+    """Where the summary of faults leads; each place is on the page."""
+    summary = re.search(r'<section class="faults".*?</section>', page, re.DOTALL)
+    assert summary
+    assert 'id="faults-title"' in summary[0]
+    found = re.findall(r'href="#([^"]+)"', summary[0])
+    assert [place for place in found if f'id="{place}"' not in page] == []
+    return found
+
+
+@pytest.mark.parametrize(
+    ("age", "days", "older", "places"),
+    [
+        ("under-12", {}, "", ["parent_date"]),
+        ("under-12", SIGNED, "", ["pupil_date"]),
+        ("under-12", {"parent": "2026-11-01"}, "2027-08-01", ["older_on"]),
+        ("under-12", {"parent": "2026-11-01"}, "2026-11-01", ["age_group"]),
+        ("12-15", SIGNED | FUTURE, "", ["pupil_date"]),
+        ("16-plus", {}, "", ["pupil_date"]),
+        ("16-plus", SIGNED, "", ["parent_date"]),
+        ("16-plus", FUTURE, "", ["pupil_date"]),
+        ("16-plus", {"pupil": "2026-11-01"}, "2026-12-01", ["older_on"]),
+    ],
+)
+def test_a_fault_of_a_new_consent_leads_to_its_field(
+    small_world: World, age: str, days: Mapping[str, str], older: str, places: list[str]
+) -> None:
+    """A signature that is missing, too early or too many, and a birthday that does not belong: each at its place."""
+    care(small_world)
+    school = Identity(small_world.region.sites[0].code, "school")
+    form = {
+        "recipient": CARE, "first_day": "2026-11-02", "last_day": "2027-07-31", "language": "nl", "answer": "yes",
+        "age_group": age, "older_on": older,
+    }  # fmt: skip
+    assert pointed(sent(small_world.gateway, consenting.register, school, form | signatures(days))) == places
+
+
+@pytest.mark.parametrize(
+    ("days", "later", "places"),
+    [({}, 0, ["pupil_date"]), (FUTURE, 0, ["pupil_date"]), ({"pupil": "2026-11-02"}, 20, [])],
+)
+def test_a_fault_of_an_asked_consent_leads_to_a_field_that_is_there(
+    small_world: World, days: Mapping[str, str], later: int, places: list[str]
+) -> None:
+    """Only the pupil's day is a field of a consent at sixteen; one who grew older since is asked again, elsewhere."""
+    care(small_world)
+    made = {"age_group": "12-15", "older_on": date(2026, 11, 20)} if later else {"age_group": "16-plus"}
+    site, then = small_world.site(0), small_world.at(NOW + timedelta(days=later))
+    standing = must(ask(small_world.gateway, site, terms(**made | {"age_group": AgeGroup(made["age_group"])})))
+    form = {"act": "given"} | signatures(days | ({"parent": "2026-11-02"} if later else {}))
+    school = Identity(site.party, "school")
+    assert pointed(sent(then.gateway, consenting.change, school, form, consent=standing.id)) == places
+
+
+@pytest.mark.parametrize("act", ["else", "given"])
+def test_an_act_that_the_page_has_not_names_no_field(small_world: World, act: str) -> None:
+    """What a consent that holds cannot do, as from an older page, is malformed: no fault that leads nowhere."""
+    care(small_world)
+    standing = given(small_world)
+    school = Identity(standing.site, "school")
+    answer = sent(small_world.gateway, consenting.change, school, {"act": act}, consent=standing.id)
+    assert 'class="faults"' not in answer
+    assert problem_text("invalid-request", "nl")[0] in answer
