@@ -1,7 +1,7 @@
 """The register, the parents' page, the list of changes and a consent's receipt as web pages, in Dutch or English."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -41,9 +41,19 @@ def explanation(document: Json, language: Language = "nl") -> str:
     return _page("explanation.txt", document, language)
 
 
-def receipt_page(receipt: Json, withdraw_at: str, language: Language = "nl") -> str:
-    """What the giver of a consent takes home; `withdraw_at` becomes a link where it is an https address."""
-    return _page("receipt.html", receipt, language, withdraw_at=withdraw_at)
+def receipt_page(
+    receipt: Json, withdraw_at: str, language: Language = "nl", *, recipient: str, day: Callable[[str], str]
+) -> str:
+    """What the giver of a consent takes home.
+
+    Args:
+        receipt: Of the consent.
+        withdraw_at: Where it is withdrawn: an https address, which becomes a link, or who to go to.
+        language: Of the page.
+        recipient: Name of the one that receives.
+        day: Says a day of the receipt, `2026-09-01`, in words of that language.
+    """
+    return _page("receipt.html", receipt, language, withdraw_at=withdraw_at, recipient=recipient, day=day)
 
 
 def basis_of(rule: Mapping[str, Any], language: Language) -> str:

@@ -21,6 +21,7 @@ from gateway.register import kind_of_code
 from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
+from gateway.web.words import day
 from policies.consent import (
     REQUIRED,
     AgeGroup,
@@ -176,9 +177,18 @@ def receipt(request: Request, who: Visitor) -> Response:
     standing = consents.read(gateway, who.known, request.path_params["consent"])
     if isinstance(standing, Refused):
         return refusal(request, who, standing)
+    terms, language = standing.state.terms, who.language
+    parties = [standing.site, terms.recipient if terms else ""]
     with gateway.reading() as session:
-        school = overview.area_names(session, [standing.site]).get(standing.site, standing.site)
-    made = receipt_page(dict(consents.receipt_for(gateway, standing)), school, who.language)
+        names = overview.area_names(session, parties)
+    school, recipient = (names.get(code, code) for code in parties)
+    made = receipt_page(
+        dict(consents.receipt_for(gateway, standing)),
+        school,
+        language,
+        recipient=recipient,
+        day=lambda value: day(value, language),
+    )
     return attachment(made, f"toestemming-{standing.id[:8]}.html", "text/html; charset=utf-8")
 
 

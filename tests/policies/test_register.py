@@ -195,15 +195,28 @@ def test_a_receipt_follows_the_state() -> None:
     """After withdrawal it says so."""
     paper = made([*GIVEN, withdrawn("2026-10-01")])
     assert paper["dpv:hasRecordOfActivity"]["dpv:hasConsentStatus"] == "dpv:ConsentWithdrawn"
-    assert "ingetrokken" in receipt_page(paper, "https://school.example/intrekken")
+    assert "ingetrokken" in page_of(paper, "https://school.example/intrekken")
+
+
+def page_of(paper: dict[str, Any], withdraw_at: str, language: Language = "nl") -> str:
+    """What is taken home."""
+    return receipt_page(paper, withdraw_at, language, recipient="GGD Ergens", day=lambda day: f"dag {day}")
 
 
 def test_a_receipt_page_has_one_way_to_withdraw() -> None:
     """A link where there is an https address, words where there is not; never another kind of link."""
     paper = made(GIVEN)
-    assert 'href="https://school.example/intrekken"' in receipt_page(paper, "https://school.example/intrekken")
-    assert "<strong>bij de administratie</strong>" in receipt_page(paper, "bij de administratie")
-    assert "href" not in receipt_page(paper, "javascript:alert(1)")
+    assert 'href="https://school.example/intrekken"' in page_of(paper, "https://school.example/intrekken")
+    assert "Dat doet u bij: <strong>de administratie</strong>" in page_of(paper, "de administratie")
+    assert "href" not in page_of(paper, "javascript:alert(1)")
+
+
+@pytest.mark.parametrize(("language", "complain"), [("nl", "klagen bij de school"), ("en", "complain to the school")])
+def test_a_receipt_page_says_who_receives_and_where_to_complain(language: Language, complain: str) -> None:
+    """The recipient's name beside its code, the days in words, and somebody to turn to."""
+    page = page_of(made(GIVEN), "de school", language)
+    told = ("GGD Ergens (<code>ORG-JGZ</code>)", "dag 2026-09-01 – dag 2027-03-01", complain)
+    assert [each for each in told if each not in page] == []
 
 
 def test_there_is_no_receipt_for_nothing() -> None:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from gateway.consents import ask
 from gateway.demo.people import must
@@ -17,7 +18,7 @@ from gateway.web.words import day
 from policies.consent import AgeGroup
 from tests.gateway.conftest import NOW, World
 from tests.gateway.test_consents import care, given, terms
-from tests.web.asking import sent
+from tests.web.asking import said, sent
 from tests.web.conftest import CARE, Stage, Visit
 from tests.web.walking import Page, both, expect, sound, spoken
 
@@ -229,3 +230,16 @@ def test_an_act_that_the_page_has_not_names_no_field(small_world: World, act: st
     answer = sent(small_world.gateway, consenting.change, school, {"act": act}, consent=standing.id)
     assert 'class="faults"' not in answer
     assert problem_text("invalid-request", "nl")[0] in answer
+
+
+def test_the_receipt_names_who_receives_and_where_to_go(small_world: World) -> None:
+    """A parent reads names and days, not codes and numbers, and at which school the consent is withdrawn."""
+    care(small_world)
+    standing, site = given(small_world), small_world.region.sites[0]
+    page = said(small_world.gateway, consenting.receipt, Identity(standing.site, "school"), consent=standing.id)
+    told = (
+        "Jeugdgezondheidszorg (<code>ORG-JGZ</code>)",
+        "2 november 2026 – 31 juli 2027",
+        f"<strong>{escape(site.name)}</strong>",
+    )
+    assert [each for each in told if each not in page] == []
