@@ -3,14 +3,18 @@
 import json
 
 from gateway.consented import read_all, send
+from gateway.consents import append
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.messages import text
 from gateway.web import answering, consenting
+from policies.consent import Giver, Withdrawn
 from tests.gateway.conftest import World
 from tests.gateway.documents import local_pseudonym
-from tests.gateway.test_consents import HOURS, care, given, sealed
+from tests.gateway.test_consents import HOURS, KEY, care, given, sealed
 from tests.web.asking import said, sent
+from tests.web.conftest import CARE, Stage, Visit
+from tests.web.walking import both, expect, sound
 
 
 def asked(world: World, consents: str, **more: str) -> str:
@@ -54,3 +58,22 @@ def test_the_list_of_consents_has_the_number_that_is_asked_for(small_world: Worl
     standing = given(small_world)
     listed = said(small_world.gateway, consenting.home, Identity(standing.site, "school"))
     assert f"<code>{standing.id}</code>" in listed
+
+
+@both
+def test_an_answer_with_a_consent_reads_well(stage: Stage, visit: Visit, language: str) -> None:
+    """Sound before and after its end, with hours and with none, beside a number that is nobody's."""
+    page = visit("school", language=language, viewport={"width": 320, "height": 900})
+    world = stage.site.world
+    world.desk.register_key(CARE, {name: str(value) for name, value in KEY.as_dict(private=False).items()})
+    standing = given(world)
+    must(send(world.gateway, world.site(0), standing.id, sealed(), HOURS))
+    for state in ("given", "withdrawn"):
+        page.goto("/access")
+        page.locator("#pseudonym").fill(local_pseudonym(1, b"x"))
+        page.locator("#consents").fill(f"{standing.id} {'0' * 32}")
+        page.locator("main form.stack button").click()
+        expect(page.locator(f"h2 .state-{state}")).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        sound(page)
+        append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
