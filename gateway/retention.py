@@ -18,7 +18,7 @@ from audit.errors import ClockError
 from audit.events import Event
 from audit.proofs import logs
 from audit.subjects import erase_year
-from gateway import consents
+from gateway import consent_ends, consents
 from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, actor_of
 from gateway.database import forget_log, take_turns
 from gateway.identity import ABSOLUTE, Identity, caller_of
@@ -82,10 +82,10 @@ class Erased:
 def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     """Erase everything past its term; nothing by a clock by which the log would not go on, for nothing comes back.
 
-    Steps: (1) consents whose last day has passed end, each with its key; (2) one transaction, after the deliveries that
-    are being kept: rows, tags, counts, tables, old consents, credentials, contacts, closed logs, with the entry of the
-    run and one for each key, and those keys go out of use; (3) the keys of school years past their term are destroyed;
-    (4) the erased bytes leave SQLite's write-ahead log.
+    Steps: (1) consents whose last day has passed, or whose purpose works no more, end, each with its key; (2) one
+    transaction, after the deliveries that are being kept: rows, tags, counts, tables, old consents, credentials,
+    contacts, closed logs, with the entry of the run and one for each key, and those keys go out of use; (3) the keys of
+    school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
     """
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
@@ -96,7 +96,7 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     if not _is_believed(gateway):
         gateway.log_undone(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
         return Refused(CLOCK)
-    ended = consents.expire(gateway)  # (1)
+    ended = consent_ends.expire(gateway)  # (1)
     with gateway.writing() as session:  # (2)
         take_turns(session, JOB.encode())
         doomed = _put_away(gateway, session)

@@ -19,15 +19,15 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict as ReceiptVerdict
 from audit.receipt import verify_receipt
 from audit.schema import PENDING
-from gateway import consents
+from gateway import consent_ends
 from gateway.app import open_gateway
 from gateway.backup import backup, restore
+from gateway.consent_ends import expire
 from gateway.consented import IllnessHours, Opened, Sent, proven, read_all, send
 from gateway.consents import (
     Standing,
     append,
     ask,
-    expire,
     own,
     read,
     receipt_for,
@@ -400,7 +400,7 @@ def test_of_two_runs_at_once_neither_fails_on_an_unanswered_question(
     care(world)
     for _ in range(2):
         assert isinstance(ask(world.gateway, world.site(0), terms(last_day=date(2026, 11, 20))), Standing)
-    later, real, runs = world.at(NOW + timedelta(days=19)).gateway, consents.to_expire, [1]
+    later, real, runs = world.at(NOW + timedelta(days=19)).gateway, consent_ends.to_expire, [1]
     operator = Identity(later.settings.operator, "machine")
 
     def overtaken(histories: Mapping[str, Sequence[Event]], at: datetime) -> list[str]:
@@ -410,7 +410,7 @@ def test_of_two_runs_at_once_neither_fails_on_an_unanswered_question(
             assert isinstance(run(later, operator), Erased)
         return found
 
-    monkeypatch.setattr(consents, "to_expire", overtaken)
+    monkeypatch.setattr(consent_ends, "to_expire", overtaken)
     assert isinstance(run(later, operator), Erased)
     assert events(world).count("consent.expired") == 2
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert
 from sqlmodel import select
 
 from audit.schema import SUBJECT
-from gateway import consents, retention
+from gateway import consent_ends, retention
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.deliveries import Seen, confirm
@@ -320,7 +320,7 @@ def test_a_worker_that_starts_beside_a_run_begins_no_other(world: World) -> None
 def test_of_two_runs_at_once_one_destroys_the_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is overtaken between its steps logs no destruction of what is gone."""
     delivered(world)
-    later, real, runs = world.at(OVER), consents.expire, [1]
+    later, real, runs = world.at(OVER), consent_ends.expire, [1]
 
     def overtaken(gateway: Gateway) -> int:
         ended = real(gateway)
@@ -329,7 +329,7 @@ def test_of_two_runs_at_once_one_destroys_the_keys(world: World, monkeypatch: py
             must(run(later.gateway, machine(later)))
         return ended
 
-    monkeypatch.setattr(consents, "expire", overtaken)
+    monkeypatch.setattr(consent_ends, "expire", overtaken)
     must(run(later.gateway, machine(later)))
     assert events(world).count("retention.run") == 2
     assert events(world).count("key.destroyed") == 2  # of the pids, and of the log's tags
