@@ -20,6 +20,11 @@ def local_day(moment: dt.datetime) -> dt.date:
     return moment.astimezone(LOCAL).date()
 
 
+def start_of_school_year(day: dt.date) -> dt.date:
+    """The first day, 1 August, of the school year that a day falls in."""
+    return dt.date(day.year - (day.month < FIRST_MONTH), FIRST_MONTH, 1)
+
+
 def end_of_school_year(day: dt.date) -> dt.date:
     """The last day, 31 July, of the school year that a day falls in; school years start on 1 August."""
     return dt.date(day.year + (day.month >= FIRST_MONTH), 7, 31)

@@ -304,6 +304,19 @@ def test_a_name_beside_what_is_sealed_is_refused(world: World) -> None:
         assert session.exec(select(ConsentedHealth)).all() == []
 
 
+@pytest.mark.parametrize("period", ["2099-2001-4", "2025-2026-4", "2027-2028-1"])
+def test_hours_of_another_school_year_are_not_passed_on(world: World, period: str) -> None:
+    """A consent is for its own school year: before and after it, and what is no school year, nothing is stored."""
+    care(world)
+    other = HOURS.model_copy(update={"period": period})
+    outcome = send(world.gateway, world.site(0), given(world).id, sealed(), other)
+    assert isinstance(outcome, Refused)
+    assert outcome.report is not None
+    assert [(fault.rule, fault.column) for fault in outcome.report.faults] == [("RECORD-PERIOD", "period")]
+    with world.gateway.reading() as session:
+        assert session.exec(select(ConsentedHealth)).all() == []
+
+
 def test_narrowing_takes_effect_at_once(world: World) -> None:
     """A consent narrowed to an earlier last day lets nothing pass after it."""
     care(world)

@@ -8,17 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.days import end_of_school_year, local_day
+from policies.days import end_of_school_year, local_day, start_of_school_year
 from policies.errors import PolicyError
 
 
 @pytest.mark.parametrize(
-    ("day", "end"),
-    [("2026-08-01", "2027-07-31"), ("2026-07-31", "2026-07-31"), ("2027-01-01", "2027-07-31"), ("2026-12-31", "2027-07-31")],
+    ("day", "first"),
+    [("2026-08-01", 2026), ("2026-07-31", 2025), ("2027-01-01", 2026), ("2026-12-31", 2026)],
 )  # fmt: skip
-def test_a_school_year_ends_on_31_july(day: str, end: str) -> None:
-    """It begins on 1 August."""
-    assert end_of_school_year(dt.date.fromisoformat(day)) == dt.date.fromisoformat(end)
+def test_a_school_year_is_from_1_august_to_31_july(day: str, first: int) -> None:
+    """Whichever day of it is asked about."""
+    asked = dt.date.fromisoformat(day)
+    assert (start_of_school_year(asked), end_of_school_year(asked)) == (dt.date(first, 8, 1), dt.date(first + 1, 7, 31))
 
 
 @given(st.dates(dt.date(1990, 1, 1), dt.date(2100, 1, 1)))
