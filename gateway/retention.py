@@ -226,7 +226,7 @@ def _answers(_gateway: Gateway, session: Session) -> int:
 
 
 def _tables(gateway: Gateway, session: Session) -> int:
-    """Tables past their term: their bytes are erased, with the receipts of their downloads, and they go out no more."""
+    """Tables past their term go out no more; receipts of downloads and reasons of verdicts are erased with them."""
     gone = 0
     for release, period in session.exec(select(Release, Period).join(Period)):
         if not _table_over(gateway, release, period):
@@ -234,6 +234,7 @@ def _tables(gateway: Gateway, session: Session) -> int:
         gone += _gone(session, delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release.id))
         session.execute(delete(ReleaseChart).where(col(ReleaseChart.release_id) == release.id))
         session.execute(delete(Receipt).where(col(Receipt.subject) == f"release:{release.id}"))
+        session.execute(update(Approval).where(col(Approval.release_id) == release.id).values(reason=""))
         if release.published_at is not None:
             release.state = ReleaseState.WITHDRAWN
         elif release.state not in _NEVER_OUT:
@@ -284,7 +285,9 @@ def _credentials(gateway: Gateway, session: Session) -> int:
 
 
 def _contacts(gateway: Gateway, session: Session) -> int:
-    """What names people who logged in nowhere for so long, with their views: their rows stay, for the log of four eyes.
+    """What names people who logged in nowhere for so long, with their views and what they wrote as reasons.
+
+    Their rows stay, for the log of four eyes.
 
     Not yet of who built or judged a release that can still go on: a second login would be a second pair of eyes. Who
     never logged in is counted from the first run.
@@ -300,6 +303,7 @@ def _contacts(gateway: Gateway, session: Session) -> int:
     gone = select(Person.id).where(col(Person.seen_on) < before, Person.label != "", col(Person.id).not_in(kept))
     over = session.exec(gone).all()
     session.execute(delete(SavedView).where(col(SavedView.person_id).in_(over)))
+    session.execute(update(Approval).where(col(Approval.person_id).in_(over)).values(reason=""))
     return _gone(session, update(Person).where(col(Person.id).in_(over)).values(label="", subject=b""))
 
 

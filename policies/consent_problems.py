@@ -21,7 +21,7 @@ from policies.consent import (
     possible_events,
 )
 from policies.days import end_of_school_year, local_day, start_of_school_year
-from policies.purpose import DataCategory, Purpose
+from policies.purpose import Purpose
 from policies.sources import Text
 
 
@@ -108,7 +108,7 @@ def _wrong_narrowing(terms: Terms, new: Narrowed) -> Iterator[str]:
     """A record holds everything that is passed on: without a part of it none may be there, as after a withdrawal."""
     if not (new.scope <= terms.scope and new.last_day <= terms.last_day):
         yield "not-narrower"
-    elif not new.scope or terms.scope - new.scope - {DataCategory.CONSENT_EVENTS}:
+    elif not new.scope or terms.scope - new.scope:
         yield "withdraw-instead"
     if new.last_day < terms.first_day:
         yield "first-day"

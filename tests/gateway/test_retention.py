@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 from sqlmodel import select
 
 from audit.schema import SUBJECT
@@ -28,6 +28,7 @@ from gateway.receive import Checked, Received, Upload, receive
 from gateway.retention import Erased, overdue, run
 from gateway.shelf import SavedView
 from gateway.store import (
+    Approval,
     Count,
     Enrolment,
     Job,
@@ -397,6 +398,22 @@ def test_who_was_not_seen_for_so_long_has_no_name(world: World) -> None:
     assert "contacts" not in erased(later)
 
 
+def reasons(world: World) -> list[str]:
+    """What people wrote about releases."""
+    with world.gateway.reading() as session:
+        return [*session.exec(select(Approval.reason))]
+
+
+def test_the_reason_of_a_verdict_goes_with_the_name_of_who_gave_it(world: World) -> None:
+    """Somebody who judged a release and was not seen since: whom the reason may name is forgotten too."""
+    noisy_release.delivered(world)
+    published(world)
+    assert reasons(world) == ["checked"]
+    for days in (timedelta(), UNSEEN + timedelta(days=1)):
+        erased(world.at(NOW + days))
+    assert reasons(world) == [""]
+
+
 def test_an_invitation_that_is_open_keeps_a_name(world: World) -> None:
     """Invited again on the last day: the link still leads to the same person."""
     again = seen(world, "again")
@@ -447,7 +464,7 @@ def test_nothing_exact_outlives_the_counts(world: World) -> None:
 
 
 def test_a_table_goes_with_the_receipts_of_its_downloads(world: World) -> None:
-    """Five years after publication the bytes are gone, and what commits to them."""
+    """Five years after publication the bytes are gone, what commits to them, and why those still here approved it."""
     noisy_release.delivered(world)
     out = published(world)
     swv = Identity(str(world.region.sites[0].swv), "machine", scopes=frozenset({"all"}))
@@ -455,8 +472,13 @@ def test_a_table_goes_with_the_receipts_of_its_downloads(world: World) -> None:
     erased(world.at(COUNTS_OVER))
     with world.gateway.reading() as session:
         assert [receipt.subject for receipt in session.exec(select(Receipt))] == [f"release:{out}"]
-    erased(world.at(world.gateway.clock() + TABLES_OVER))
+    later = world.at(world.gateway.clock() + TABLES_OVER)
+    with world.gateway.writing() as session:
+        session.connection().execute(update(Person).values(seen_on=later.gateway.today))
+    assert reasons(world) == ["checked"]
+    erased(later)
     assert releases(world)[out].state == ReleaseState.WITHDRAWN
+    assert reasons(world) == [""]
     with world.gateway.reading() as session:
         assert session.exec(select(Receipt)).all() == []
 
