@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import Delete, Update, delete, union, update
-from sqlmodel import Session, col, func, select
+from sqlalchemy import ColumnElement, Delete, Update, delete, union, update
+from sqlmodel import Session, col, func, or_, select
 
 from audit import retention as log_retention
 from audit.entry import Entry, Object
@@ -30,8 +30,10 @@ from gateway.prepared import SUBJECTS
 from gateway.publish.asking import UNDER_WAY
 from gateway.publish.ledger import forget_answers
 from gateway.receive import milliseconds
+from gateway.register import lasting
 from gateway.shelf import SavedView
 from gateway.store import (
+    Agreement,
     Approval,
     ConsentEvent,
     ConsentNotice,
@@ -140,10 +142,10 @@ def schedule(gateway: Gateway, *, after: timedelta = timedelta()) -> None:
 
 
 def overdue(gateway: Gateway) -> int:
-    """Rows of pupils that are still there past their term, or without a key; after a run there are none."""
+    """Rows of pupils still there past their term, or without a key or an agreement; after a run there are none."""
     with gateway.reading() as session:
-        late = _dead_keys(gateway, session)
-        return session.exec(select(func.count()).where(col(Enrolment.key_id).in_(late))).one()
+        late = col(Enrolment.key_id).in_(_dead_keys(gateway, session))
+        return session.exec(select(func.count()).where(or_(late, _not_agreed(gateway)))).one()
 
 
 def _is_believed(gateway: Gateway) -> bool:
@@ -187,7 +189,15 @@ def _dead_keys(gateway: Gateway, session: Session) -> Collection[str]:
 
 
 def _rows(gateway: Gateway, session: Session) -> int:
-    return rotation.erase(session.connection(), table_of(Enrolment), _dead_keys(gateway, session))
+    """Rows under keys that end, and those of sites whose processor agreement ended."""
+    dead = rotation.erase(session.connection(), table_of(Enrolment), _dead_keys(gateway, session))
+    return dead + _gone(session, delete(Enrolment).where(_not_agreed(gateway)))
+
+
+def _not_agreed(gateway: Gateway) -> ColumnElement[bool]:
+    """Rows of sites without an agreement that holds or begins later (AVG art. 28(3)(g)); what was counted stays."""
+    agreed = select(Agreement.site).where(lasting(gateway.today, model=Agreement))
+    return col(Enrolment.submission_id).in_(select(Submission.id).where(col(Submission.site).not_in(agreed)))
 
 
 def _subjects(gateway: Gateway, session: Session) -> int:

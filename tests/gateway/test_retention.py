@@ -16,6 +16,7 @@ from gateway.database import UNAVAILABLE
 from gateway.deliveries import Seen, confirm
 from gateway.demo.people import must
 from gateway.formats.write import Format
+from gateway.grants import end_agreement, register_agreements
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import run_one
 from gateway.outcome import Refused
@@ -97,6 +98,21 @@ def test_confirmed_counts_outlive_the_rows(world: World) -> None:
     with world.gateway.reading() as session:
         assert session.exec(select(Count)).all() == []
         assert session.exec(select(Receipt)).all() == []
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["ended", "another begins later"])
+def test_rows_of_a_school_go_once_its_agreement_ended(world: World, again: bool) -> None:
+    """Nobody may keep them for it any more; what was counted of them stays, and with a new agreement all of it."""
+    delivered(world)
+    many, site = len(rows(world)), world.region.sites[0].code
+    assert must(end_agreement(world.desk, site)) == 1
+    if again:
+        must(register_agreements(world.desk, [site], (NOW + timedelta(days=9)).date()))
+    assert overdue(world.gateway) == (0 if again else many)
+    erased(world)
+    assert len(rows(world)) == (many if again else 0)
+    with world.gateway.reading() as session:
+        assert session.exec(select(Count)).all()
 
 
 def test_a_far_off_deadline_stops_no_run_and_keeps_no_counts(world: World) -> None:
