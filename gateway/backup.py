@@ -37,7 +37,7 @@ from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from audit.timeline import newest
-from gateway import budgets, consents, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
+from gateway import budgets, consent_ends, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
 from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of, operator_of
 from gateway.identity import caller_of
@@ -175,7 +175,7 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
         _end_credentials(session, now)  # (1)
         ledger.settle(session, known_until=known_until, now=now)  # (2)
     yearly_log(gateway).take_over()  # (3)
-    ended = consents.end_keyless(gateway)  # (4)
+    ended = consent_ends.end_keyless(gateway)  # (4)
     rotate_restored(Desk(gateway, operator))  # (5)
     erased = retention.run(gateway, operator)  # (6)
     if isinstance(erased, Refused):

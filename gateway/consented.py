@@ -23,7 +23,8 @@ from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse,
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, policy_party, still_good
-from gateway.outcome import Refused
+from gateway.outcome import Fault, Refused, Report
+from gateway.periods import school_year, school_year_on
 from gateway.publish import handing
 from gateway.receive import milliseconds
 from gateway.recipient_key import read_jwk
@@ -36,6 +37,7 @@ from policies.question import Action
 
 DATA = frozenset({DataCategory.ILLNESS_HOURS, DataCategory.CASE_REFERENCE})
 _CONFLICT = Refused("idempotency-conflict")
+_OTHER_YEAR = Fault("RECORD-PERIOD", column="period")
 Hours = Annotated[Decimal, Field(ge=0, le=10_000, decimal_places=2)]
 
 
@@ -91,16 +93,19 @@ def send(  # noqa: PLR0917  a record's parts, by name at its callers
 ) -> Sent | Refused:
     """Store one record under a consent; the same once more under an idempotency key stores nothing.
 
-    Steps: (1) the consent as it is now; (2) the law: given, in date, this recipient, this scope, sealed; (3) in one
-    transaction, in which the consent must still be the same: the ciphertext under its key, the entry.
+    Steps: (1) the consent as it is now; (2) the law: given, in date, this recipient, this scope, sealed; (3) the hours
+    are of the school year for which the consent was asked; (4) in one transaction, in which the consent must still be
+    the same: the ciphertext under its key, the entry.
     """
     standing = load(gateway, consent_id)  # (1)
     sealed = _is_sealed(gateway, standing, reference)
     decision = _decide(gateway, identity, standing, Action.SUBMIT_CONSENTED_RECORD, sealed=sealed)
     if isinstance(decision, Deny):  # (2)
         return refuse(gateway, decision)
+    if standing.state.terms is None or school_year(hours.period) != school_year_on(standing.state.terms.last_day):
+        return undone(gateway, Refused("faults-in-request", report=Report.of([_OTHER_YEAR])), decision)  # (3)
     record_id = gateway.id_for(b"record", identity.party, key)
-    sent = _keep(gateway, identity, standing, record_id, reference, hours, decision)  # (3)
+    sent = _keep(gateway, identity, standing, record_id, reference, hours, decision)  # (4)
     return undone(gateway, sent, decision) if isinstance(sent, Refused) else sent
 
 

@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, or_, select
@@ -16,7 +16,7 @@ from sqlmodel import Session, col, or_, select
 from audit.entry import Actor, Entry, Object
 from audit.events import Event as AuditEvent
 from audit.events import Role as AuditRole
-from gateway.consent_keys import destroy_keys, has_key, open_key, renew_key
+from gateway.consent_keys import destroy_keys, open_key, renew_key
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
@@ -30,7 +30,6 @@ from policies.consent import (
     BrokenHistory,
     Confirmed,
     Event,
-    Expired,
     Given,
     Narrowed,
     Signature,
@@ -48,7 +47,7 @@ from policies.parties import Kind
 from policies.question import Action
 from policies.receipt import receipt
 from policies.things import Consent as ConsentThing
-from policies.withdrawal import notice, to_expire
+from policies.withdrawal import notice
 
 PURPOSE = "care-with-consent"
 COLLECTION = "consented-records"
@@ -159,45 +158,6 @@ def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:
         signatures=standing.signatures(),
         withdraw_at=address,
     )
-
-
-def expire(gateway: Gateway) -> int:
-    """End every consent whose last day has passed: event, key, notice. Returns how many; doing it again ends none.
-
-    A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
-    """
-    with gateway.reading() as session:
-        found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
-    ended = to_expire({one.id: one.events for one in found}, gateway.clock())
-    for consent_id in ended:
-        with gateway.writing() as session:
-            session.get(ConsentRecord, consent_id, with_for_update=True)
-            standing = standing_in(session, consent_id, gateway.clock())
-            now = happened(standing.events, gateway.clock())
-            if to_expire({consent_id: standing.events}, now):  # not when it was ended, or erased, by another just now
-                _store(gateway, session, standing, [Expired(at=now)], None)
-    over = {one.id for one in found if one.state.closed}.union(ended)
-    destroy_keys(gateway, ended=over, narrowed={one.id for one in found} - over)
-    return len(ended)
-
-
-def end_keyless(gateway: Gateway) -> int:
-    """After a restore: end what was given and whose key is gone, because it ended after the backup; returns how many.
-
-    Who ended it is not in the backup: what had not run out by itself is narrowed to the day before, and then runs out.
-    """
-    with gateway.reading() as session:
-        ids = [row.id for row in session.exec(select(ConsentRecord)) if not has_key(gateway, row)]
-        found = standings(gateway, session, ids)
-    lost = [(one, one.state.terms) for one in found if one.state.given and not one.state.closed and one.state.terms]
-    for standing, terms in lost:
-        now = happened(standing.events, gateway.clock())
-        new: list[Event] = [Expired(at=now)]
-        if standing.state.stage is not Stage.EXPIRED:
-            new.insert(0, Narrowed(at=now, scope=terms.scope, last_day=gateway.today - timedelta(days=1)))
-        with gateway.writing() as session:
-            _store(gateway, session, standing, new, None)
-    return len(lost)
 
 
 def destroy_key(gateway: Gateway, consent_id: str) -> None:
@@ -313,11 +273,11 @@ def _keep(
             take_turns(session, standing.id.encode())  # two may ask under one key at once
         if events_of(session, standing.id) != standing.events:
             return Refused("not-current")
-        _store(gateway, session, standing, new, decision)
+        keep_events(gateway, session, standing, new, decision)
         return None
 
 
-def _store(
+def keep_events(
     gateway: Gateway, session: Session, standing: Standing, new: Sequence[Event], decision: Decision | None
 ) -> None:
     """Keep events with their entries; an end also erases and notifies, and dooms the key, as narrowing does."""

@@ -103,7 +103,10 @@ def register_agreements(desk: Desk, sites: Sequence[str], valid_from: date) -> i
 
 
 def end_agreement(desk: Desk, site: str) -> int | Refused:
-    """End the processor agreement of a site: from today it can deliver counts only; returns how many rows ended."""
+    """End the processor agreement of a site; returns how many ended.
+
+    From today it can deliver counts only, and the next retention run erases its rows per pupil.
+    """
 
     def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:
         ended = _end(session, Agreement, desk.gateway.today, col(Agreement.site) == site)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import Delete, Update, delete, union, update
-from sqlmodel import Session, col, func, select
+from sqlalchemy import ColumnElement, Delete, Update, delete, union, update
+from sqlmodel import Session, col, func, or_, select
 
 from audit import retention as log_retention
 from audit.entry import Entry, Object
@@ -18,7 +18,7 @@ from audit.errors import ClockError
 from audit.events import Event
 from audit.proofs import logs
 from audit.subjects import erase_year
-from gateway import consents
+from gateway import consent_ends, consents
 from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, actor_of
 from gateway.database import forget_log, take_turns
 from gateway.identity import ABSOLUTE, Identity, caller_of
@@ -30,8 +30,10 @@ from gateway.prepared import SUBJECTS
 from gateway.publish.asking import UNDER_WAY
 from gateway.publish.ledger import forget_answers
 from gateway.receive import milliseconds
+from gateway.register import lasting
 from gateway.shelf import SavedView
 from gateway.store import (
+    Agreement,
     Approval,
     ConsentEvent,
     ConsentNotice,
@@ -82,10 +84,10 @@ class Erased:
 def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     """Erase everything past its term; nothing by a clock by which the log would not go on, for nothing comes back.
 
-    Steps: (1) consents whose last day has passed end, each with its key; (2) one transaction, after the deliveries that
-    are being kept: rows, tags, counts, tables, old consents, credentials, contacts, closed logs, with the entry of the
-    run and one for each key, and those keys go out of use; (3) the keys of school years past their term are destroyed;
-    (4) the erased bytes leave SQLite's write-ahead log.
+    Steps: (1) consents whose last day has passed, or whose purpose works no more, end, each with its key; (2) one
+    transaction, after the deliveries that are being kept: rows, tags, counts, tables, old consents, credentials,
+    contacts, closed logs, with the entry of the run and one for each key, and those keys go out of use; (3) the keys of
+    school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
     """
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
@@ -96,7 +98,7 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     if not _is_believed(gateway):
         gateway.log_undone(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
         return Refused(CLOCK)
-    ended = consents.expire(gateway)  # (1)
+    ended = consent_ends.expire(gateway)  # (1)
     with gateway.writing() as session:  # (2)
         take_turns(session, JOB.encode())
         doomed = _put_away(gateway, session)
@@ -140,10 +142,10 @@ def schedule(gateway: Gateway, *, after: timedelta = timedelta()) -> None:
 
 
 def overdue(gateway: Gateway) -> int:
-    """Rows of pupils that are still there past their term, or without a key; after a run there are none."""
+    """Rows of pupils still there past their term, or without a key or an agreement; after a run there are none."""
     with gateway.reading() as session:
-        late = _dead_keys(gateway, session)
-        return session.exec(select(func.count()).where(col(Enrolment.key_id).in_(late))).one()
+        late = col(Enrolment.key_id).in_(_dead_keys(gateway, session))
+        return session.exec(select(func.count()).where(or_(late, _not_agreed(gateway)))).one()
 
 
 def _is_believed(gateway: Gateway) -> bool:
@@ -187,7 +189,15 @@ def _dead_keys(gateway: Gateway, session: Session) -> Collection[str]:
 
 
 def _rows(gateway: Gateway, session: Session) -> int:
-    return rotation.erase(session.connection(), table_of(Enrolment), _dead_keys(gateway, session))
+    """Rows under keys that end, and those of sites whose processor agreement ended."""
+    dead = rotation.erase(session.connection(), table_of(Enrolment), _dead_keys(gateway, session))
+    return dead + _gone(session, delete(Enrolment).where(_not_agreed(gateway)))
+
+
+def _not_agreed(gateway: Gateway) -> ColumnElement[bool]:
+    """Rows of sites without an agreement that holds or begins later (AVG art. 28(3)(g)); what was counted stays."""
+    agreed = select(Agreement.site).where(lasting(gateway.today, model=Agreement))
+    return col(Enrolment.submission_id).in_(select(Submission.id).where(col(Submission.site).not_in(agreed)))
 
 
 def _subjects(gateway: Gateway, session: Session) -> int:
@@ -226,7 +236,7 @@ def _answers(_gateway: Gateway, session: Session) -> int:
 
 
 def _tables(gateway: Gateway, session: Session) -> int:
-    """Tables past their term: their bytes are erased, with the receipts of their downloads, and they go out no more."""
+    """Tables past their term go out no more; receipts of downloads and reasons of verdicts are erased with them."""
     gone = 0
     for release, period in session.exec(select(Release, Period).join(Period)):
         if not _table_over(gateway, release, period):
@@ -234,6 +244,7 @@ def _tables(gateway: Gateway, session: Session) -> int:
         gone += _gone(session, delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release.id))
         session.execute(delete(ReleaseChart).where(col(ReleaseChart.release_id) == release.id))
         session.execute(delete(Receipt).where(col(Receipt.subject) == f"release:{release.id}"))
+        session.execute(update(Approval).where(col(Approval.release_id) == release.id).values(reason=""))
         if release.published_at is not None:
             release.state = ReleaseState.WITHDRAWN
         elif release.state not in _NEVER_OUT:
@@ -284,7 +295,9 @@ def _credentials(gateway: Gateway, session: Session) -> int:
 
 
 def _contacts(gateway: Gateway, session: Session) -> int:
-    """What names people who logged in nowhere for so long, with their views: their rows stay, for the log of four eyes.
+    """What names people who logged in nowhere for so long, with their views and what they wrote as reasons.
+
+    Their rows stay, for the log of four eyes.
 
     Not yet of who built or judged a release that can still go on: a second login would be a second pair of eyes. Who
     never logged in is counted from the first run.
@@ -300,6 +313,7 @@ def _contacts(gateway: Gateway, session: Session) -> int:
     gone = select(Person.id).where(col(Person.seen_on) < before, Person.label != "", col(Person.id).not_in(kept))
     over = session.exec(gone).all()
     session.execute(delete(SavedView).where(col(SavedView.person_id).in_(over)))
+    session.execute(update(Approval).where(col(Approval.person_id).in_(over)).values(reason=""))
     return _gone(session, update(Person).where(col(Person.id).in_(over)).values(label="", subject=b""))
 
 

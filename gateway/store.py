@@ -308,7 +308,7 @@ class ReleaseChart(SQLModel, table=True):
 
 
 class Approval(SQLModel, table=True):
-    """A person's verdict on a release that somebody else built; the reason is compulsory."""
+    """A person's verdict on a release that somebody else built; the reason goes with their label, or with the table."""
 
     id: int | None = column("operational", default=None, primary_key=True)
     release_id: str = column("operational", foreign_key="release.id", index=True)

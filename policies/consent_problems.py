@@ -20,8 +20,8 @@ from policies.consent import (
     fold,
     possible_events,
 )
-from policies.days import end_of_school_year, local_day
-from policies.purpose import DataCategory, Purpose
+from policies.days import end_of_school_year, local_day, start_of_school_year
+from policies.purpose import Purpose
 from policies.sources import Text
 
 
@@ -56,7 +56,7 @@ def problems_of(events: Sequence[Event], new: Event, *, purpose: Purpose, now: d
     elif isinstance(new, Confirmed):
         older = state.terms.older_on if state.terms else None
         found += ["giver-pupil"] * (new.signature.giver is not Giver.PUPIL)
-        found += _wrong_dates((new.signature,), today, since=older)
+        found += _wrong_dates((new.signature,), today, since=older or today)
     elif isinstance(new, Withdrawn) and state.terms is not None:
         found += ["withdrawer"] * (new.by is Giver.PARENT and _is_sixteen(state.terms, today))
     elif isinstance(new, Narrowed) and state.terms is not None:
@@ -76,7 +76,7 @@ def _wrong_terms(terms: Terms, purpose: Purpose, today: dt.date) -> Iterator[str
         yield "scope"
     if not today <= terms.last_day <= end_of_school_year(today):
         yield "last-day"
-    if not terms.first_day <= terms.last_day:
+    if not start_of_school_year(today) <= terms.first_day <= terms.last_day:
         yield "first-day"
     if terms.older_on is not None and terms.age_group not in CONFIRMS:
         yield "older-sixteen"
@@ -94,20 +94,23 @@ def _wrong_signatures(terms: Terms, signatures: Sequence[Signature], today: dt.d
         yield "giver-extra"
     if terms.older_on is not None and today >= terms.older_on:
         yield "older-since"
-    yield from _wrong_dates(signatures, today)
+    yield from _wrong_dates(signatures, today, since=start_of_school_year(terms.last_day))
 
 
-def _wrong_dates(signatures: Iterable[Signature], today: dt.date, *, since: dt.date | None = None) -> list[str]:
-    """A day that is still to come, or on which a pupil who confirms was not twelve or sixteen yet."""
-    first = since or dt.date.min
-    return [] if all(first <= signature.date <= today for signature in signatures) else ["signature-date"]
+def _wrong_dates(signatures: Iterable[Signature], today: dt.date, *, since: dt.date) -> list[str]:
+    """A day that is still to come, or too long ago.
+
+    That is before a pupil who confirms was twelve or sixteen, and else before 1 August of the consent's school year: a
+    consent ends with its school year and is asked anew in the next, so that a form of before was about another one.
+    """
+    return [] if all(since <= signature.date <= today for signature in signatures) else ["signature-date"]
 
 
 def _wrong_narrowing(terms: Terms, new: Narrowed) -> Iterator[str]:
     """A record holds everything that is passed on: without a part of it none may be there, as after a withdrawal."""
     if not (new.scope <= terms.scope and new.last_day <= terms.last_day):
         yield "not-narrower"
-    elif not new.scope or terms.scope - new.scope - {DataCategory.CONSENT_EVENTS}:
+    elif not new.scope or terms.scope - new.scope:
         yield "withdraw-instead"
     if new.last_day < terms.first_day:
         yield "first-day"
@@ -135,8 +138,8 @@ PROBLEMS: Mapping[str, Text] = {
         en="The last day does not fit: choose today or later, and at the latest 31 July of this school year.",
     ),
     "first-day": Text(
-        nl="De eerste dag ligt na de laatste: kies een eerdere eerste dag of een latere laatste.",
-        en="The first day lies after the last: choose an earlier first day or a later last one.",
+        nl="De eerste dag ligt na de laatste of vóór dit schooljaar: kies een andere eerste of een latere laatste dag.",
+        en="The first day is after the last or before this school year: choose another first day or a later last one.",
     ),
     "older-sixteen": Text(
         nl="Vanaf zestien jaar blijft gelijk wie ja zegt: laat leeg op welke dag de leerling ouder wordt.",
@@ -171,8 +174,10 @@ PROBLEMS: Mapping[str, Text] = {
         en="From sixteen on the pupil alone decides: let the pupil withdraw.",
     ),
     "signature-date": Text(
-        nl="Een dag van tekenen moet nog komen, of de leerling was nog geen twaalf of zestien: controleer de datum.",
-        en="A day of signing is still to come, or the pupil was not twelve or sixteen yet: check the date.",
+        nl="Een dag van tekenen komt nog, ligt vóór dit schooljaar, of de leerling was nog geen twaalf of zestien: "
+        "controleer de datum of vraag het opnieuw.",
+        en="A day of signing is to come, lies before this school year, or the pupil was not twelve or sixteen yet: "
+        "check the date or ask again.",
     ),
     "not-narrower": Text(
         nl="Dit is niet minder dan wat geldt: vraag voor meer gegevens of een latere dag opnieuw toestemming.",

@@ -20,6 +20,25 @@ def local_day(moment: dt.datetime) -> dt.date:
     return moment.astimezone(LOCAL).date()
 
 
+def span(first: dt.date | None, last: dt.date | None) -> tuple[int | None, int | None]:
+    """From the start of a first day to the end of a last one, both included and either left open.
+
+    Returns:
+        Milliseconds since 1970 UTC, the first of them inclusive and the second exclusive.
+    """
+    after = None if last is None or last == dt.date.max else last + dt.timedelta(days=1)
+    return _midnight(first), _midnight(after)
+
+
+def _midnight(day: dt.date | None) -> int | None:
+    return None if day is None else int(dt.datetime.combine(day, dt.time(), LOCAL).timestamp() * 1000)
+
+
+def start_of_school_year(day: dt.date) -> dt.date:
+    """The first day, 1 August, of the school year that a day falls in."""
+    return dt.date(day.year - (day.month < FIRST_MONTH), FIRST_MONTH, 1)
+
+
 def end_of_school_year(day: dt.date) -> dt.date:
     """The last day, 31 July, of the school year that a day falls in; school years start on 1 August."""
     return dt.date(day.year + (day.month >= FIRST_MONTH), 7, 31)

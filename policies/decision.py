@@ -71,7 +71,8 @@ class Version:
 class _Decision:
     """What both outcomes have: the act, its purposes, the grounds on which it was decided, and the policy's version.
 
-    A refusal has the one purpose that refused, whatever else was asked.
+    A refusal has the one purpose that refused, whatever else was asked, and of the grounds only the rules that refused:
+    the legal bases of the purpose speak for the act.
     """
 
     action: Action

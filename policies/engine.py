@@ -198,7 +198,7 @@ class Engine:
             purpose.id,
             refused.reason,
             why=refused.why + refusal.of_purpose(purpose, refused.reason),
-            grounds=self._all_grounds(refused.rules, purpose),
+            grounds=self._grounds_of(refused.rules),
             near=refused.near,
         )
 
@@ -227,13 +227,13 @@ class Engine:
         names = dict.fromkeys(name for rule in deciding for name in self.rules[rule].obliges)
         asked = ((name, OBLIGATIONS[name](purpose)) for name in names)
         obligations = tuple(Obligation(key, name, value) for name, value in asked if value is not None)
-        return _Granted(self._all_grounds(deciding, purpose), obligations)
+        return _Granted((*self._grounds_of(deciding), *self._purpose_grounds[key]), obligations)
 
     def _in_order(self, rules: Iterable[str]) -> list[str]:
         return sorted(rules, key=self._place.__getitem__)
 
-    def _all_grounds(self, rules: Iterable[str], purpose: Purpose) -> tuple[Ground, ...]:
-        return (*(self._grounds[rule] for rule in rules), *self._purpose_grounds[purpose.id])
+    def _grounds_of(self, rules: Iterable[str]) -> tuple[Ground, ...]:
+        return tuple(self._grounds[rule] for rule in rules)
 
     def _deny(
         self,

@@ -5,7 +5,7 @@ controller's officer. Either way the look is logged.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,7 +18,7 @@ from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of
 from gateway.cli.remote import anonymous, connection, expect
 from gateway.messages import text
-from policies.days import LOCAL
+from policies.days import span
 
 if TYPE_CHECKING:
     from gateway.context import Gateway
@@ -43,6 +43,8 @@ def audit_export(
     only: Annotated[
         list[str] | None, typer.Option("--only", help=f"{', '.join(COLUMNS)}: event=release.built.")
     ] = None,
+    since: Day = None,
+    until: Day = None,
     gateway: Remote = None,
     token_file: TokenFile = None,
     data: Data = None,
@@ -50,9 +52,10 @@ def audit_export(
 ) -> None:
     """Neem het logboek mee: een bundel die iedereen kan controleren, LDV of CSV / take the log out.
 
-    Wat met --only is gekozen bewijst aanwezigheid, geen volledigheid / a selection proves presence, not completeness.
+    Wat is gekozen, ook van --since tot en met --until, bewijst aanwezigheid, geen volledigheid / a selection, also by
+    days (both included), proves presence, not completeness.
     """
-    chosen = _chosen(only or ())
+    chosen = _chosen(only or ()) | _days(since, until)
     if form == "csv":
         say(text("cli", "csv-proves-nothing", language(lang)))
     if gateway is not None:
@@ -83,16 +86,15 @@ def audit_report(
 
     Van --since tot en met --until / both days included.
     """
-    first, last = _start(since), _start(until and until + timedelta(days=1))
+    days = _days(since, until)
     counted: Mapping[str, Mapping[str, int]]
     if gateway is not None:
-        given = {name: str(at) for name, at in (("since", first), ("until", last)) if at is not None}
-        counted = _fetch(gateway, "report", token_file, lang, given).json()
+        counted = _fetch(gateway, "report", token_file, lang, days).json()
     else:
         from audit.timeline import Filter
         from gateway import trail
 
-        counted = done(trail.report(*_officer(data), Filter(since=first, until=last)), lang)
+        counted = done(trail.report(*_officer(data), Filter(**days)), lang)
     if as_json:
         say_json(counted)
         return
@@ -213,7 +215,7 @@ def witness_ask(data: Data = None, _lang: Lang = "nl") -> None:
     raise typer.Exit(1 if Answer.ALARM in answers.values() else 0)
 
 
-def _fetch(gateway: str, what: str, token_file: Path | None, lang: str, wanted: Mapping[str, str]) -> httpx.Response:
+def _fetch(gateway: str, what: str, token_file: Path | None, lang: str, wanted: Mapping[str, Any]) -> httpx.Response:
     with anonymous(gateway, lang) if what == "policy" else connection(gateway, token_file, lang) as http:
         answer = http.get(f"/v1/audit/{what}", params=dict(wanted))
     expect(answer, lang, httpx.codes.OK)
@@ -266,6 +268,7 @@ def _condition(given: str) -> tuple[str, str]:
     return name, value
 
 
-def _start(day: datetime | None) -> int | None:
-    """The first millisecond of a day in Amsterdam."""
-    return None if day is None else int(day.replace(tzinfo=LOCAL).timestamp() * 1000)
+def _days(since: datetime | None, until: datetime | None) -> dict[str, Any]:
+    """Days as parts of a filter, both included."""
+    parts = zip(("since", "until"), span(since and since.date(), until and until.date()), strict=True)
+    return {name: at for name, at in parts if at is not None}

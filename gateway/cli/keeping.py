@@ -238,7 +238,7 @@ def consent_overdue(data: Data = None, as_json: Json = False, lang: Lang = "nl")
 @consent.command("end-keyless")
 def consent_end_keyless(data: Data = None, lang: Lang = "nl") -> None:
     """Beëindig toestemmingen waarvan de sleutel weg is / end consents whose key is gone, as a restore does."""
-    from gateway.consents import end_keyless
+    from gateway.consent_ends import end_keyless
 
     say(text("cli", "keyless-ended", language(lang), number=str(end_keyless(deployment(data)))))
 

@@ -316,7 +316,7 @@ def _may_receive(gateway: Gateway, code: str) -> bool:
 
 def _scope(gateway: Gateway) -> frozenset[DataCategory]:
     """What is passed on: with less of it no record can be sent at all."""
-    return gateway.law.purposes[PURPOSE].data - {DataCategory.CONSENT_EVENTS}
+    return gateway.law.purposes[PURPOSE].data
 
 
 def _notice(gateway: Gateway) -> str:

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,7 +13,6 @@ from audit.events import COLUMNS
 from audit.export import verifier_archive
 from audit.merkle import leaf_hash
 from audit.proofs import Place
-from audit.timeline import Filter
 from audit.verify import FAULTS
 from gateway import lawbook, overview, trail
 from gateway.context import Gateway
@@ -23,7 +22,7 @@ from gateway.publish.downloading import catalogue, read_certificate
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 from gateway.web.public import register_of
-from gateway.web.views import FILTERS, LONGEST, MOST, ROLES, query_of, views_of
+from gateway.web.views import LONGEST, MOST, ROLES, asked_of, filter_of, query_of, views_of
 from gateway.web.words import logged_at
 
 _PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,18})")
@@ -40,10 +39,11 @@ _VIEWS: Mapping[str, Mapping[str, str]] = {
 def timeline(request: Request, who: Visitor) -> Response:
     """The newest entries under the filters of the address."""
     gateway = gateway_of(request)
-    asked: dict[str, Any] = {name: value for name in FILTERS if (value := request.query_params.get(name, "").strip())}
-    found = trail.timeline(
-        gateway, who.known, replace(Filter(), **asked), _place(request.query_params.get("before", ""))
-    )
+    asked = asked_of(request.query_params)
+    wanted = filter_of(asked)
+    if wanted is None:
+        return refusal(request, who, Refused("invalid-request"))
+    found = trail.timeline(gateway, who.known, wanted, _place(request.query_params.get("before", "")))
     if isinstance(found, Refused):
         return refusal(request, who, found)
     entries = [(each, _fields(each.fields())) for each in found.found]
@@ -129,14 +129,14 @@ def run_check(request: Request, who: Visitor, _form: Form) -> Response:
 
 
 def _checked(request: Request, who: Visitor, verdict: trail.Verdict | None) -> Response:
-    named = _bundle_name(gateway_of(request))
+    named = _file_name(gateway_of(request), "zip")
     fault = FAULTS.get(verdict.fault) if verdict else None
     scope = scope_of(who.known)
     return page(request, who, "audit_check.html", verdict=verdict, fault=fault, scope=scope, bundle=named)
 
 
-def _bundle_name(gateway: Gateway) -> str:
-    return f"logboek-{gateway.today}.zip"
+def _file_name(gateway: Gateway, ending: str) -> str:
+    return f"logboek-{gateway.today}.{ending}"
 
 
 def bundle(request: Request, who: Visitor, _form: Form) -> Response:
@@ -145,7 +145,18 @@ def bundle(request: Request, who: Visitor, _form: Form) -> Response:
     taken = trail.take_out(gateway, who.known)
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
-    return attachment(taken, _bundle_name(gateway), "application/zip")
+    return attachment(taken, _file_name(gateway, "zip"), "application/zip")
+
+
+def selection(request: Request, who: Visitor, form: Form) -> Response:
+    """What the timeline shows under its filters, all pages of it, as a table; it proves nothing, and says so."""
+    gateway, wanted = gateway_of(request), filter_of(asked_of(dict(parse_qsl(form["query"]))))
+    if wanted is None:
+        return refusal(request, who, Refused("invalid-request"))
+    taken = trail.take_out(gateway, who.known, trail.Form.CSV, wanted)
+    if isinstance(taken, Refused):
+        return refusal(request, who, taken)
+    return attachment(taken, _file_name(gateway, "csv"), "text/csv; charset=utf-8")
 
 
 def verifier(_request: Request, _who: Visitor) -> Response:
@@ -210,6 +221,7 @@ ROUTES = [
     show("/audit/check", ROLES, check),
     act("/audit/check", ROLES, run_check),
     act("/audit/bundle", ROLES, bundle),
+    act("/audit/selection", ROLES, selection),
     show("/audit/verify.pyz", ROLES, verifier),
     show("/audit/policy.txt", "", policy),
     show("/audit/certificates", ROLES, certificates),

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import func
 from sqlmodel import select
 
-from gateway import consents
+from gateway import consent_ends, consents
 from gateway.demo.people import must
 from gateway.identity import add_person, close_sessions_of, identify_session, issue_link, start_session
 from gateway.store import ConsentedHealth
@@ -187,7 +187,7 @@ def test_nothing_is_handed_out_after_a_consent_ended(house: House, monkeypatch: 
 def test_a_consent_ends_in_one_way(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """Withdrawn after the run that ends what is over has looked: it is withdrawn, and does not expire as well."""
     consent, gateway = consent_of(house), house.site.world.gateway
-    to_expire = consents.to_expire
+    to_expire = consent_ends.to_expire
     late = dataclasses.replace(gateway, clock=lambda: gateway.clock() + timedelta(days=300))
 
     def overtaken(histories: Mapping[str, Sequence[Event]], at: datetime) -> tuple[str, ...]:
@@ -196,8 +196,8 @@ def test_a_consent_ends_in_one_way(house: House, monkeypatch: pytest.MonkeyPatch
             assert withdrawal_of(house, consent).status_code == 201
         return found
 
-    monkeypatch.setattr(consents, "to_expire", overtaken)
-    consents.expire(late)
+    monkeypatch.setattr(consent_ends, "to_expire", overtaken)
+    consent_ends.expire(late)
     with gateway.reading() as session:
         told = [event.event for event in consents.standing_in(session, consent, late.clock()).events]
     assert told == ["asked", "given", "withdrawn"]

@@ -479,7 +479,7 @@ def test_a_settling_that_is_run_again_still_names_the_moment_of_the_backup(
     today.sequence()
     today.at(now + DAY).sequence()
     with monkeypatch.context() as patch:
-        patch.setattr("gateway.consents.end_keyless", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("gateway.consent_ends.end_keyless", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             settle(today.at(now + 2 * DAY).gateway)
     settle(today.at(now + 3 * DAY).gateway)

@@ -19,15 +19,15 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict as ReceiptVerdict
 from audit.receipt import verify_receipt
 from audit.schema import PENDING
-from gateway import consents
+from gateway import consent_ends
 from gateway.app import open_gateway
 from gateway.backup import backup, restore
+from gateway.consent_ends import expire
 from gateway.consented import IllnessHours, Opened, Sent, proven, read_all, send
 from gateway.consents import (
     Standing,
     append,
     ask,
-    expire,
     own,
     read,
     receipt_for,
@@ -341,6 +341,19 @@ def test_a_name_beside_what_is_sealed_is_refused(world: World) -> None:
         assert session.exec(select(ConsentedHealth)).all() == []
 
 
+@pytest.mark.parametrize("period", ["2099-2001-4", "2025-2026-4", "2027-2028-1"])
+def test_hours_of_another_school_year_are_not_passed_on(world: World, period: str) -> None:
+    """A consent is for its own school year: before and after it, and what is no school year, nothing is stored."""
+    care(world)
+    other = HOURS.model_copy(update={"period": period})
+    outcome = send(world.gateway, world.site(0), given(world).id, sealed(), other)
+    assert isinstance(outcome, Refused)
+    assert outcome.report is not None
+    assert [(fault.rule, fault.column) for fault in outcome.report.faults] == [("RECORD-PERIOD", "period")]
+    with world.gateway.reading() as session:
+        assert session.exec(select(ConsentedHealth)).all() == []
+
+
 def test_narrowing_takes_effect_at_once(world: World) -> None:
     """A consent narrowed to an earlier last day lets nothing pass after it."""
     care(world)
@@ -437,7 +450,7 @@ def test_of_two_runs_at_once_neither_fails_on_an_unanswered_question(
     care(world)
     for _ in range(2):
         assert isinstance(ask(world.gateway, world.site(0), terms(last_day=date(2026, 11, 20))), Standing)
-    later, real, runs = world.at(NOW + timedelta(days=19)).gateway, consents.to_expire, [1]
+    later, real, runs = world.at(NOW + timedelta(days=19)).gateway, consent_ends.to_expire, [1]
     operator = Identity(later.settings.operator, "machine")
 
     def overtaken(histories: Mapping[str, Sequence[Event]], at: datetime) -> list[str]:
@@ -447,7 +460,7 @@ def test_of_two_runs_at_once_neither_fails_on_an_unanswered_question(
             assert isinstance(run(later, operator), Erased)
         return found
 
-    monkeypatch.setattr(consents, "to_expire", overtaken)
+    monkeypatch.setattr(consent_ends, "to_expire", overtaken)
     assert isinstance(run(later, operator), Erased)
     assert events(world).count("consent.expired") == 2
 

@@ -17,7 +17,8 @@ import pseudonymisation.errors
 from audit.errors import AuditError, EntryError
 from gateway import cli
 from gateway.app import CONSENTS, open_gateway
-from gateway.consents import end_keyless, load
+from gateway.consent_ends import end_keyless
+from gateway.consents import load
 from gateway.messages import catalogue
 from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE
 

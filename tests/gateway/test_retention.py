@@ -6,16 +6,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 from sqlmodel import select
 
 from audit.schema import SUBJECT
-from gateway import consents, retention
+from gateway import consent_ends, retention
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.deliveries import Seen, confirm
 from gateway.demo.people import must
 from gateway.formats.write import Format
+from gateway.grants import end_agreement, register_agreements
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import run_one
 from gateway.outcome import Refused
@@ -28,6 +29,7 @@ from gateway.receive import Checked, Received, Upload, receive
 from gateway.retention import Erased, overdue, run
 from gateway.shelf import SavedView
 from gateway.store import (
+    Approval,
     Count,
     Enrolment,
     Job,
@@ -96,6 +98,21 @@ def test_confirmed_counts_outlive_the_rows(world: World) -> None:
     with world.gateway.reading() as session:
         assert session.exec(select(Count)).all() == []
         assert session.exec(select(Receipt)).all() == []
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["ended", "another begins later"])
+def test_rows_of_a_school_go_once_its_agreement_ended(world: World, again: bool) -> None:
+    """Nobody may keep them for it any more; what was counted of them stays, and with a new agreement all of it."""
+    delivered(world)
+    many, site = len(rows(world)), world.region.sites[0].code
+    assert must(end_agreement(world.desk, site)) == 1
+    if again:
+        must(register_agreements(world.desk, [site], (NOW + timedelta(days=9)).date()))
+    assert overdue(world.gateway) == (0 if again else many)
+    erased(world)
+    assert len(rows(world)) == (many if again else 0)
+    with world.gateway.reading() as session:
+        assert session.exec(select(Count)).all()
 
 
 def test_a_far_off_deadline_stops_no_run_and_keeps_no_counts(world: World) -> None:
@@ -320,7 +337,7 @@ def test_a_worker_that_starts_beside_a_run_begins_no_other(world: World) -> None
 def test_of_two_runs_at_once_one_destroys_the_keys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is overtaken between its steps logs no destruction of what is gone."""
     delivered(world)
-    later, real, runs = world.at(OVER), consents.expire, [1]
+    later, real, runs = world.at(OVER), consent_ends.expire, [1]
 
     def overtaken(gateway: Gateway) -> int:
         ended = real(gateway)
@@ -329,7 +346,7 @@ def test_of_two_runs_at_once_one_destroys_the_keys(world: World, monkeypatch: py
             must(run(later.gateway, machine(later)))
         return ended
 
-    monkeypatch.setattr(consents, "expire", overtaken)
+    monkeypatch.setattr(consent_ends, "expire", overtaken)
     must(run(later.gateway, machine(later)))
     assert events(world).count("retention.run") == 2
     assert events(world).count("key.destroyed") == 2  # of the pids, and of the log's tags
@@ -397,6 +414,22 @@ def test_who_was_not_seen_for_so_long_has_no_name(world: World) -> None:
     assert "contacts" not in erased(later)
 
 
+def reasons(world: World) -> list[str]:
+    """What people wrote about releases."""
+    with world.gateway.reading() as session:
+        return [*session.exec(select(Approval.reason))]
+
+
+def test_the_reason_of_a_verdict_goes_with_the_name_of_who_gave_it(world: World) -> None:
+    """Somebody who judged a release and was not seen since: whom the reason may name is forgotten too."""
+    noisy_release.delivered(world)
+    published(world)
+    assert reasons(world) == ["checked"]
+    for days in (timedelta(), UNSEEN + timedelta(days=1)):
+        erased(world.at(NOW + days))
+    assert reasons(world) == [""]
+
+
 def test_an_invitation_that_is_open_keeps_a_name(world: World) -> None:
     """Invited again on the last day: the link still leads to the same person."""
     again = seen(world, "again")
@@ -447,7 +480,7 @@ def test_nothing_exact_outlives_the_counts(world: World) -> None:
 
 
 def test_a_table_goes_with_the_receipts_of_its_downloads(world: World) -> None:
-    """Five years after publication the bytes are gone, and what commits to them."""
+    """Five years after publication the bytes are gone, what commits to them, and why those still here approved it."""
     noisy_release.delivered(world)
     out = published(world)
     swv = Identity(str(world.region.sites[0].swv), "machine", scopes=frozenset({"all"}))
@@ -455,8 +488,13 @@ def test_a_table_goes_with_the_receipts_of_its_downloads(world: World) -> None:
     erased(world.at(COUNTS_OVER))
     with world.gateway.reading() as session:
         assert [receipt.subject for receipt in session.exec(select(Receipt))] == [f"release:{out}"]
-    erased(world.at(world.gateway.clock() + TABLES_OVER))
+    later = world.at(world.gateway.clock() + TABLES_OVER)
+    with world.gateway.writing() as session:
+        session.connection().execute(update(Person).values(seen_on=later.gateway.today))
+    assert reasons(world) == ["checked"]
+    erased(later)
     assert releases(world)[out].state == ReleaseState.WITHDRAWN
+    assert reasons(world) == [""]
     with world.gateway.reading() as session:
         assert session.exec(select(Receipt)).all() == []
 

@@ -362,6 +362,16 @@ CONSENTS = [
     row("26 an swv that a record names", "swv", A.READ_CONSENTED_RECORD, replace(RECORD, recipient="PO2505", recipient_is=Kind.SWV, consent_recipient="PO2505"), CARE, FORBIDDEN, "swv-no-personal-data", "consented-data-of-this-purpose"),
     row("19 the recipient's privacy officer", "swv's privacy officer", A.READ_CONSENTED_RECORD, RECORD, CARE, NOT_FOUND, "record-for-you"),
     row("19 before the purpose", "youth health care", A.READ_CONSENTED_RECORD, replace(RECORD, consent_from=dt.date(2025, 1, 1)), CARE, FORBIDDEN, "purpose-out-of-date", day="2025-07-31"),
+    row("19 under a purpose out of date, registered", "school", A.REGISTER_CONSENT, CONSENT, CARE, FORBIDDEN, "purpose-out-of-date", day="2025-07-31"),
+    row("19 under a purpose out of date, answered", "youth health care", A.ANSWER_NOTICE, CONSENT, CARE, PERMIT, "named-recipient-knows-consent", day="2025-07-31"),
+    *(row(f"19 under a purpose {how}, {done}", who, action, CONSENT, purpose, decision, *rules, day=day)
+      for how, purpose, day in (("out of date", CARE, "2025-07-31"), ("refused", "unfunded-schools", "2026-11-02"), ("undecided", "mbo", "2026-11-02"),
+                                ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))
+      for done, who, action, decision, rules in (("read", "school", A.READ_CONSENT, PERMIT, ("keep-consent",)),
+                                                 ("withdrawn", "school", A.WITHDRAW_CONSENT, PERMIT, ("keep-consent",)))),
+    *(row(f"19 a notice answered for a purpose {how}", "youth health care", A.ANSWER_NOTICE, CONSENT, purpose, NO_PERMIT, day=day)
+      for how, purpose, day in (("refused", "unfunded-schools", "2026-11-02"), ("undecided", "mbo", "2026-11-02"),
+                                ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))),
 ]
 
 ACCOUNT, RUN = "accountability", "operation"

@@ -28,13 +28,15 @@ SPEAKS_FOR_SITE = {Role.SCHOOL, Role.MACHINE}
 SPEAKS_FOR_RECIPIENT = {Role.RECIPIENT, Role.MACHINE}
 # What a site that left the register still owes the pupils and parents it had, and may read of its own.
 STAYS_OPEN = {Action.READ_CONSENT, Action.WITHDRAW_CONSENT, Action.REQUEST_ACCESS, Action.READ_SUBMISSION}
+# What a purpose that does not work still owes those who consented under it.
+ENDS_A_CONSENT = {Action.READ_CONSENT, Action.WITHDRAW_CONSENT, Action.ANSWER_NOTICE}
 NEVER_MORE_THAN_PUBLIC = {Kind.INSPECTORATE, Kind.RESEARCHER, Kind.PROVINCE}
 
 
 def permitted(request: Request, purpose: Purpose, today: dt.date) -> bool:
     """Whether this act may be done on this day for this purpose."""
     return (
-        law_allows(purpose, today)
+        (law_allows(purpose, today) or request.action in ENDS_A_CONSENT)
         and caller_may_speak(request, today)
         and no_person_to_an_swv(request)
         and health_only_under_consent(request)

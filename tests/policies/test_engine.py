@@ -237,6 +237,12 @@ def test_grounds_cite_rule_and_purpose() -> None:
     assert rule.explanation.nl.startswith("Een vestiging levert")
 
 
+def test_a_refusal_is_grounded_on_the_rules_that_refused() -> None:
+    """What makes the purpose lawful is no reason to refuse, and is not printed as one."""
+    refused = law().decide(SUBMIT, at=noon("2026-07-31"))
+    assert [ground.rule for ground in refused.grounds] == ["purpose-only-proposed"]
+
+
 def test_every_article_is_said_in_both_languages() -> None:
     """No English text of an article is the Dutch one, or names a Dutch law by its Dutch abbreviation."""
     articles = [rule.legal_basis for rule in law().rules.values()]

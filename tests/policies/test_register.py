@@ -40,6 +40,13 @@ def entry(part: list[dict[str, Any]], key: str) -> dict[str, Any]:
     return next(item for item in part if item["id"] == key)
 
 
+def test_the_evidence_of_a_consent_has_the_term_of_accounting() -> None:
+    """It outlives the health data that it allowed, and is listed where its term is, with the log's own."""
+    events = {"nl": "gebeurtenissen rond een toestemming", "en": "events about a consent"}
+    kept = {one["id"]: one["retention"]["after"] for one in NOW["controller"] if events in one["data"]}
+    assert kept == {"accountability": "school_year"}
+
+
 def test_the_controllers_register_has_everything_art_30_asks() -> None:
     """Art. 30(1)(a)-(g), and the legal basis with the document it stands in."""
     swv = entry(NOW["controller"], "absence-insight-swv")

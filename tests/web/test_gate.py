@@ -257,6 +257,14 @@ def test_every_problem_of_the_api_has_its_page(stage: Stage) -> None:
         assert body["title"] in page.text
 
 
+def test_the_register_does_not_say_that_nothing_was_measured(stage: Stage) -> None:
+    """Of a published release the attack was measured: the page says what is measured, and where the results are."""
+    with stage.client() as client:
+        page = client.get("/register").text
+    assert "Gemeten wordt: kleine aantallen die de aanvaller vond of inperkte." in page
+    assert "nog niet gemeten" not in page
+
+
 @pytest.mark.parametrize("path", ["/rules", "/rules/history", "/register", "/law", "/parents"])
 def test_an_english_page_is_english(stage: Stage, path: str) -> None:
     """Articles are cited under their English names, and days are said in words."""

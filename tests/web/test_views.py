@@ -93,6 +93,30 @@ def test_the_timeline_filters_by_legal_basis(stage: Stage) -> None:
             assert f'value="{html.escape(urlencode({"basis": basis}))}"' in shown  # a view of it can be kept
 
 
+@pytest.mark.parametrize(("since", "until", "seen"), [
+    ("2026-11-02", "2026-11-02", True), ("", "2026-11-01", False), ("2026-11-03", "", False), ("", "9999-12-31", True),
+])  # fmt: skip
+def test_the_timeline_is_of_days_and_goes_along_as_a_table(stage: Stage, since: str, until: str, seen: bool) -> None:
+    """Both days included; the table has the entries of all pages under the same filters, a line each, and no others."""
+    days = {"since": since, "until": until, "event": "submission.received"}
+    with stage.client(OFFICER) as client:
+        page = client.get("/audit", params=days).text
+        assert ('href="/audit/entries/' in page) == seen
+        query = html.unescape(re.findall(r'name="query" value="([^"]*)"', page)[0])
+        data = {"csrf": re.findall(r'name="csrf" value="([^"]+)"', page)[0], "query": query}
+        lines = client.post("/audit/selection", data=data).text.splitlines()[1:]
+    assert bool(lines) == seen
+    assert all(";submission.received;" in line for line in lines)
+
+
+def test_what_is_no_day_is_no_filter(stage: Stage) -> None:
+    """A day that no calendar has is refused, on the page and for the table."""
+    with stage.client(OFFICER) as client:
+        assert client.get("/audit?since=2026-02-30").status_code == 400
+        csrf = re.findall(r'name="csrf" value="([^"]+)"', client.get("/audit").text)[0]
+        assert client.post("/audit/selection", data={"csrf": csrf, "query": "until=x"}).status_code == 400
+
+
 def test_a_school_keeps_no_views(stage: Stage) -> None:
     """The form is for those who look at the log."""
     with stage.client("school") as client:

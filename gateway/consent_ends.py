@@ -1,0 +1,63 @@
+"""Consents that end without anybody withdrawing them: on their last day, with their purpose, or with their key."""
+
+from datetime import timedelta
+
+from sqlmodel import select
+
+from gateway.consent_keys import destroy_keys, has_key
+from gateway.consents import PURPOSE, Standing, keep_events, standing_in, standings
+from gateway.context import Gateway
+from gateway.store import ConsentRecord
+from policies.consent import Event, Expired, Narrowed, Stage, happened
+from policies.decision import Permit
+from policies.withdrawal import to_expire
+
+
+def expire(gateway: Gateway) -> int:
+    """End every consent whose last day has passed, and all that were given once the law ended their purpose.
+
+    Event, key, notice; returns how many, and doing it again ends none. A question nobody answered has its own last day.
+    A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
+    """
+    with gateway.reading() as session:
+        found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
+    over = set(to_expire({one.id: one.events for one in found}, gateway.clock()))
+    if not isinstance(gateway.engine.standing(gateway.clock())[PURPOSE], Permit):
+        over |= {one.id for one in found if _holds(one)}
+    for consent_id in sorted(over):
+        with gateway.writing() as session:
+            session.get(ConsentRecord, consent_id, with_for_update=True)
+            standing = standing_in(session, consent_id, gateway.clock())
+            if standing.events and not standing.state.closed:  # not when it was ended, or erased, by another just now
+                keep_events(gateway, session, standing, _ending(gateway, standing), None)
+    ended = {one.id for one in found if one.state.closed} | over
+    destroy_keys(gateway, ended=ended, narrowed={one.id for one in found} - ended)
+    return len(over)
+
+
+def end_keyless(gateway: Gateway) -> int:
+    """After a restore: end what was given and whose key is gone, because it ended after the backup; returns how many.
+
+    Who ended it is not in the backup: it runs out.
+    """
+    with gateway.reading() as session:
+        ids = [row.id for row in session.exec(select(ConsentRecord)) if not has_key(gateway, row)]
+        lost = [one for one in standings(gateway, session, ids) if _holds(one)]
+    for standing in lost:
+        with gateway.writing() as session:
+            keep_events(gateway, session, standing, _ending(gateway, standing), None)
+    return len(lost)
+
+
+def _holds(standing: Standing) -> bool:
+    """Whether it was given, and no event ended it."""
+    return standing.state.given and not standing.state.closed
+
+
+def _ending(gateway: Gateway, standing: Standing) -> list[Event]:
+    """The last events: what has not run out by itself is narrowed to the day before, and then runs out."""
+    now, terms = happened(standing.events, gateway.clock()), standing.state.terms
+    if standing.state.stage is Stage.EXPIRED or terms is None:
+        return [Expired(at=now)]
+    sooner = Narrowed(at=now, scope=terms.scope, last_day=gateway.today - timedelta(days=1))
+    return [sooner, Expired(at=now)]
