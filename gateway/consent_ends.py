@@ -1,6 +1,6 @@
 """Consents that end without anybody withdrawing them: on their last day, with their purpose, or with their key."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 from sqlmodel import select
 
@@ -9,7 +9,7 @@ from gateway.consents import PURPOSE, Standing, keep_events, standing_in, standi
 from gateway.context import Gateway
 from gateway.store import ConsentRecord
 from policies.consent import Event, Expired, Narrowed, Stage, happened
-from policies.decision import Permit
+from policies.purpose import Purpose
 from policies.withdrawal import to_expire
 
 
@@ -22,7 +22,7 @@ def expire(gateway: Gateway) -> int:
     with gateway.reading() as session:
         found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
     over = set(to_expire({one.id: one.events for one in found}, gateway.clock()))
-    if not isinstance(gateway.engine.standing(gateway.clock())[PURPOSE], Permit):
+    if _is_over(gateway.law.purposes[PURPOSE], gateway.today):
         over |= {one.id for one in found if _holds(one)}
     for consent_id in sorted(over):
         with gateway.writing() as session:
@@ -47,6 +47,11 @@ def end_keyless(gateway: Gateway) -> int:
         with gateway.writing() as session:
             keep_events(gateway, session, standing, _ending(gateway, standing), None)
     return len(lost)
+
+
+def _is_over(purpose: Purpose, today: date) -> bool:
+    """Whether the law ended the purpose; not that it is refused otherwise, for nothing gives a consent back."""
+    return purpose.status.off or purpose.valid_until <= today
 
 
 def _holds(standing: Standing) -> bool:
