@@ -74,8 +74,8 @@ def make_private(path: Path, data: bytes) -> None:
 def write_private_files(contents: Mapping[Path, bytes]) -> None:
     """Replace several files of one folder, each whole or not at all; all are on disk when this returns.
 
-    Written first and flushed afterwards, a thousand files cost the disk little more than one. The names they have before
-    are fixed: what a killed process left is overwritten by the next, and no copy of a key stays behind.
+    Written first and flushed afterwards, a thousand files cost the disk little more than one. The names they have
+    before are fixed: what a killed process left is overwritten by the next, and no copy of a key stays behind.
     """
     fresh = {path: path.with_name(f".{path.name}.new") for path in contents}
     for path, data in contents.items():
