@@ -25,6 +25,8 @@ from .conftest import Site, present_world, running
 from .test_consents import care, terms
 
 OIN = "00000003123456780000"
+# For two ports, the channel to the master process and one caller: nothing is left to reach a server with.
+NONE_LEFT = 4
 EXAMPLE = Path(__file__).parents[2] / "gateway" / "deploy" / "nginx.conf"
 
 
@@ -65,7 +67,7 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
 
 
 @contextmanager
-def proxy(site: Site, folder: Path, clients: Certified, servers: str) -> Iterator[Proxied]:
+def proxy(site: Site, folder: Path, clients: Certified, servers: str, *, connections: int = 512) -> Iterator[Proxied]:
     """The example before these servers of a site; its certificates stand in the folder."""
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or ""
     port, plain = free_port(), free_port()
@@ -77,7 +79,9 @@ def proxy(site: Site, folder: Path, clients: Certified, servers: str) -> Iterato
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     logs = f"error_log {folder}/all.log; access_log {folder}/all.log;"  # as Debian has it, for what a site leaves open
-    whole = f"daemon off; pid {folder}/pid; events {{}} http {{ {logs} {paths} {text} }}"
+    whole = (
+        f"daemon off; pid {folder}/pid; events {{ worker_connections {connections}; }} http {{ {logs} {paths} {text} }}"
+    )
     (folder / "nginx.conf").write_text(whole)
     process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
@@ -223,7 +227,25 @@ def test_a_secret_in_an_address_is_in_no_log(proxied: Proxied, tmp_path: Path) -
         with proxied.client() as live:
             assert refused(live, away) == (502, "no-answer", "5")
     assert codes == {429, 502}
-    assert [file.name for file in tmp_path.iterdir() if file.is_file() and b"s3cret" in file.read_bytes()] == []
+    assert holding(tmp_path, b"s3cret") == []
+
+
+@pytest.mark.parametrize("full", ["disk", "connections"])
+def test_a_proxy_in_trouble_says_so_and_keeps_no_secret(proxied: Proxied, tmp_path: Path, full: str) -> None:
+    """No room for a body, or no connection left for a server: a problem, and neither caller nor link in a log."""
+    servers = f"server {proxied.site.url.removeprefix('http://')}"
+    with before(proxied, tmp_path, servers, connections=NONE_LEFT if full == "connections" else 512) as front:
+        (tmp_path / "client_body").rmdir()
+        with front.client() as http, proxied.client() as live:
+            answer = http.post("/login/s3cret", content=b"x" * 100_000)
+            assert refused(live, answer) == (500, "no-answer", "5")
+    assert holding(tmp_path, b"s3cret", b"client: 127.0.0.1") == []
+
+
+def holding(folder: Path, *secrets: bytes) -> list[str]:
+    """Names of files of a folder in which something stands."""
+    files = [(file.name, file.read_bytes()) for file in folder.iterdir() if file.is_file()]
+    return [name for name, kept in files if any(secret in kept for secret in secrets)]
 
 
 def test_what_a_dying_server_did_is_not_done_twice(proxied: Proxied, tmp_path: Path) -> None:
@@ -256,13 +278,15 @@ def before_a_dying_one(proxied: Proxied, folder: Path) -> Iterator[Proxied]:
 
 
 @contextmanager
-def before(proxied: Proxied, folder: Path, servers: str, *revoked: Certified) -> Iterator[Proxied]:
+def before(
+    proxied: Proxied, folder: Path, servers: str, *revoked: Certified, connections: int = 512
+) -> Iterator[Proxied]:
     """The example with the same certificates, of which some are revoked, before other servers."""
     for name in ("ca", "clients", "server"):
         for file in proxied.folder.glob(f"{name}.*"):
             shutil.copy(file, folder)
     (folder / "revoked.pem").write_bytes(revoke(proxied.clients, *revoked))
-    with proxy(proxied.site, folder, proxied.clients, servers) as both:
+    with proxy(proxied.site, folder, proxied.clients, servers, connections=connections) as both:
         yield both
 
 
