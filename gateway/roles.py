@@ -7,7 +7,7 @@
 | `verzuimpoort_sequencer` | `worker` | the same, and order and sign entries; it cannot change or erase them |
 | `verzuimpoort_officer` | an auditor's own tools | read the log, and nothing else |
 
-They are groups without a login: `CREATE USER web PASSWORD '…' IN ROLE verzuimpoort_app`, and that user in the process's
+They are groups without a login: `CREATE USER web IN ROLE verzuimpoort_app`, and that user in the process's
 `VERZUIMPOORT_DATABASE`.
 """
 
