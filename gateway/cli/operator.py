@@ -51,7 +51,7 @@ def party_add(code: str, kind: str, name: str, data: Data = None, lang: Lang = "
 
     said = {None: "party-known", Event.PARTY_ADDED: "party-added", Event.PARTY_CHANGED: "party-renamed"}
     event = done(desk(data).add_party(code, kind, name), lang)
-    say(text("cli", said[event], language(lang), party=code, name=name))
+    say(text("cli", said[event], language(lang), party=code, called=name))
 
 
 @party.command("key")

@@ -338,6 +338,8 @@ def test_an_import_names_the_sites_that_are_in_the_list_no_more(run: Run, tmp_pa
     assert "2 (00AB00 00AB02)" in run(*newest)
     run("party", "end", "00AB00", "00AB02", "--from", "2027-08-01")
     assert len(run(*newest).splitlines()) == 1
+    for name, said in (("Een", "heet voortaan Een"), ("Een", "niets veranderd")):
+        assert said in run("party", "add", "PO2505", "swv", name)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
