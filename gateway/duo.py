@@ -1,7 +1,8 @@
 """Lists in the shape DUO publishes, read into facts for the register.
 
 Recognised by their headings: primary sites, secondary sites and gemeenten. A head-count that the source hides (`<5`) or
-leaves blank is not known; it is never read as a number. What DUO does not say of a site, of a special school
+leaves blank is not known; it is never read as a number. DUO leaves the name of a gemeente blank now and then: another
+row has it. What DUO does not say of a site, of a special school
 above all, a list may say in columns of our own: `sector`, `subdivisions` (codes, a space between two) and `funded`.
 """
 
@@ -14,7 +15,7 @@ from typing import NamedTuple
 from gateway.collections import Contracts
 from gateway.formats.sheet import Sheet
 from gateway.outcome import Fault
-from gateway.register import SECTORS, SiteEntry, kind_of_code, party_fault
+from gateway.register import SECTORS, SiteEntry, kind_of_code, name_fits, party_fault
 
 
 class _Form(NamedTuple):
@@ -92,13 +93,23 @@ def read_listing(sheet: Sheet, contracts: Contracts) -> Listing | list[Fault]:
     ]
     if len({site.code for site in sites}) != len(sites):
         faults.append(Fault("SITE-DUPLICATE"))
-    named = {_gemeente(row[form.gemeente]): _spelt(row[form.gemeente_name]) for _, row in rows}
+    named = {
+        site.gemeente: _spelt(row[form.gemeente_name])
+        for (_, row), site in zip(rows, sites, strict=True)
+        if name_fits(row[form.gemeente_name])
+    }
+    faults += [
+        Fault("GEMEENTE-NAME", number)
+        for (number, _), site in zip(rows, sites, strict=True)
+        if site.gemeente not in named
+    ]
     return faults or Listing(tuple(sites), named)
 
 
 def _gemeenten(rows: list[tuple[int, dict[str, str]]]) -> Listing | list[Fault]:
     named = [(number, _gemeente(row["gemeente_code"]), _spelt(row["gemeente"])) for number, row in rows]
     faults = [Fault("GEMEENTE-CODE", number) for number, code, _ in named if kind_of_code(code) != "gemeente"]
+    faults += [Fault("GEMEENTE-NAME", number) for number, _, name in named if not name_fits(name)]
     return faults or Listing((), {code: name for _, code, name in named})
 
 

@@ -43,7 +43,7 @@ from gateway.periods import (
 )
 from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
-from gateway.register import Changes, SiteEntry, add_parties, end_site, name_fits, party_fault, register_sites
+from gateway.register import Changes, SiteEntry, end_site, name_fits, party_fault, place_party, register_sites
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
 from policies.decision import Decision, Deny
 from policies.parties import Kind
@@ -140,18 +140,18 @@ class Desk:
 
         return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
 
-    def add_party(self, code: str, kind: str, name: str) -> bool | Refused:
-        """Register a party that is not a site; False when it was there already."""
+    def add_party(self, code: str, kind: str, name: str) -> Event | Refused | None:
+        """Register a party that is not a site, or give one of that kind another name; None when all was so already."""
         of_code = "PARTY-SITE" if kind == Kind.SITE else party_fault(code, kind)
         fault = of_code or (None if name_fits(name) else "PARTY-NAME")
         if fault is not None:
             return _faulty(fault)
 
-        def act(session: Session, actor: Actor, decision: Decision) -> bool:
-            if not add_parties(session, [(code, kind, name)]):
-                return False
-            self.gateway.append(session, Entry(event=Event.PARTY_ADDED, actor=actor, party=code), decision)
-            return True
+        def act(session: Session, actor: Actor, decision: Decision) -> Event | None:
+            event = place_party(session, code, kind, name)
+            if event is not None:
+                self.gateway.append(session, Entry(event=event, actor=actor, party=code), decision)
+            return event
 
         return self.act(Action.MANAGE_REGISTER, act)
 

@@ -39,7 +39,7 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import first_day, last_use, school_year_on
 from gateway.register import EXPORT_DAYS, stays_of
-from gateway.settings import Pkcs11
+from gateway.settings import Pkcs11, demand_owner
 from gateway.store import ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
 from policies.days import local_day
@@ -114,9 +114,10 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
         The operator that the settings name: settings that are there already stay as they are.
 
     Raises:
-        MendableError: an argument is wrong; nothing was made.
+        MendableError: an argument is wrong, or the folder is another user's; nothing was made.
         KeyringError: this school year was closed; everything else is there.
     """
+    demand_owner(folder)
     settings = folder / _SETTINGS
     given = {
         "operator": operator,
@@ -142,8 +143,9 @@ def open_service(folder: Path) -> Service:
     """Open the service in a folder that `create_service_folder` made; it needs no register before it serves.
 
     Raises:
-        MendableError: the folder is not a service's.
+        MendableError: the folder is not a service's, or another user's.
     """
+    demand_owner(folder)
     settings = _read_settings(folder)
     engine = open_store(settings.database)
     with engine.begin() as connection:

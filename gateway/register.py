@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import BindParameter, ColumnElement, Date, bindparam, or_
 from sqlmodel import Session, col, select
 
+from audit.events import Event
 from gateway.outcome import Fault, GatewayError
 from gateway.store import Agreement, Mandate, Party, SiteFacts, table_of
 
@@ -174,12 +175,26 @@ def add_parties(session: Session, parties: Iterable[tuple[str, str, str]]) -> in
     return len(fresh)
 
 
+def place_party(session: Session, code: str, kind: str, name: str) -> Event | None:
+    """Register a party, or give a registered one of that kind another name: what the log says, None for nothing."""
+    if add_parties(session, [(code, kind, name)]):
+        return Event.PARTY_ADDED
+    renamed = session.get_one(Party, code).kind == kind and _rename(session, {code: name})
+    return Event.PARTY_CHANGED if renamed else None
+
+
 def _rename(session: Session, now: Mapping[str, str]) -> Collection[str]:
     """Give registered parties the names (by code) they go by now; returns the codes of which it is another one."""
     differ = [row for row in session.exec(select(Party)) if row.code in now and row.name != now[row.code]]
     for row in differ:
         row.name = now[row.code]
     return {row.code for row in differ}
+
+
+def not_listed(session: Session, entries: Collection[SiteEntry], day: date) -> list[str]:
+    """Codes of sites that hold on a day and are not in a list, of its sectors: closed, if the list is whole."""
+    sectors, listed = {entry.sector for entry in entries}, {entry.code for entry in entries}
+    return [facts.site for facts in sites_on(session, day) if facts.sector in sectors and facts.site not in listed]
 
 
 def end_site(session: Session, site: str, day: date) -> bool:

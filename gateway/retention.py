@@ -66,6 +66,7 @@ from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
 JOB, EXPIRED, CLOCK = "retention", "expired", "clock"
 _A_DAY = timedelta(days=1)
+_ENDED = (JobState.DONE, JobState.FAILED)
 _NEVER_OUT = (ReleaseState.BUILDING, ReleaseState.FAILED, ReleaseState.REJECTED)
 _logger = logging.getLogger(__name__)
 
@@ -319,7 +320,7 @@ def _contacts(gateway: Gateway, session: Session) -> int:
 
 def _jobs(gateway: Gateway, session: Session) -> int:
     before = gateway.clock() - timedelta(days=_days(gateway, OPERATION))
-    return _gone(session, delete(Job).where(col(Job.state) == JobState.DONE, col(Job.due_at) < before))
+    return _gone(session, delete(Job).where(col(Job.state).in_(_ENDED), col(Job.due_at) < before))
 
 
 def _logs(gateway: Gateway, session: Session) -> int:

@@ -2,12 +2,12 @@
 
 | role | whose process | may |
 |---|---|---|
-| the owner | `init`, `migrate`, `backup`, `restore`, `settle-restore` | change tables; no running process has it |
+| the owner | `init`, `migrate`, `restore`, `settle-restore` | change tables; no running process has it |
 | `verzuimpoort_app` | `serve` | use the gateway's tables, hand entries to the log; it cannot order or sign them |
-| `verzuimpoort_sequencer` | `worker` | the same, and order and sign entries; it cannot change or erase them |
+| `verzuimpoort_sequencer` | `worker`, `backup`, `retention run` | the same, and order and sign entries, not change |
 | `verzuimpoort_officer` | an auditor's own tools | read the log, and nothing else |
 
-They are groups without a login: `CREATE USER web PASSWORD '…' IN ROLE verzuimpoort_app`, and that user in the process's
+They are groups without a login: `CREATE USER web IN ROLE verzuimpoort_app`, and that user in the process's
 `VERZUIMPOORT_DATABASE`.
 """
 

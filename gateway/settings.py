@@ -13,6 +13,7 @@ data/
 import os
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -166,13 +167,28 @@ def home(data: Path | None) -> Home:
     """The data folder of the command line or the environment, and the database that goes with it.
 
     Raises:
-        SettingsError: neither names a folder.
+        SettingsError: neither names a folder, or it is another user's.
     """
     folder = data or (Path(os.environ[DATA_VARIABLE]) if DATA_VARIABLE in os.environ else None)
     if folder is None:
         raise SettingsError("no-data-folder", variable=DATA_VARIABLE)
+    demand_owner(folder)
     url = os.environ.get(DATABASE_VARIABLE) or database_url(folder.absolute() / "gateway.sqlite")
     return Home(folder.absolute(), url)
+
+
+def demand_owner(folder: Path) -> None:
+    """Refuse to work in another user's data folder: what root writes there stops the processes that read it.
+
+    Raises:
+        SettingsError: says whose it is; a folder that is not there yet is nobody's.
+    """
+    if os.name != "posix" or not folder.exists() or folder.stat().st_uid == os.geteuid():
+        return
+    owner = f"#{folder.stat().st_uid}"
+    with suppress(KeyError):  # a user without a name
+        owner = folder.owner()
+    raise SettingsError("wrong-user", folder=folder, owner=owner)
 
 
 def hand_on(where: Home) -> None:

@@ -10,7 +10,7 @@ from gateway.budgets import ReleasedSince
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import is_school_year, period_fault, school_year
-from gateway.publish.ledger import remember
+from gateway.publish.ledger import remember, restored_within
 from policies.decision import Decision
 from policies.question import Action
 
@@ -21,7 +21,8 @@ def tell(desk: Desk, year: str, published: Sequence[str] = ()) -> ReleasedSince 
     From then on releases of that year are built and published again, but for those periods: their readers have what
     was published, and another version beside it is not examined. Where there are any, the year goes on as if they had
     left as the purpose files say now: no sector leaves in another way, and none with more noise. The log gets an entry
-    of the year and one of each such period.
+    of the year and one of each such period. What was said stays, so where no restore can have forgotten anything of
+    that year it is refused.
     """
     gateway = desk.gateway
     kinds = gateway.contracts.values()
@@ -29,7 +30,9 @@ def tell(desk: Desk, year: str, published: Sequence[str] = ()) -> ReleasedSince 
     if not is_school_year(year) or [code for code in known if school_year(code) == year] != list(published):
         return Refused("unknown-period")
 
-    def act(session: Session, actor: Actor, decision: Decision) -> ReleasedSince:
+    def act(session: Session, actor: Actor, decision: Decision) -> ReleasedSince | Refused:
+        if restored_within(session, year) is None:
+            return Refused("nothing-forgotten")
         told = session.get(ReleasedSince, year) or ReleasedSince(school_year=year, told_at=gateway.clock(), periods="")
         told.told_at = gateway.clock()
         told.periods = " ".join(sorted({*told.periods.split(), *published}))

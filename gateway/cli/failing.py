@@ -1,6 +1,7 @@
 """What is said when a command fails: one clear line in the language asked for, never a traceback."""
 
 import errno
+import re
 import sys
 from typing import Any, NoReturn
 
@@ -35,6 +36,8 @@ _OF_THE_LOG: dict[type[AuditError], str] = {
 }  # fmt: skip
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
 _INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL, appendix A
+# A server that lets nobody in gives no code to the driver, only its words.
+_NOT_LET_IN = re.compile(r'authentication failed|no password supplied|no pg_hba\.conf entry|role ".+" does not exist')
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
 
 
@@ -93,9 +96,11 @@ def _is_of_database(error: Exception) -> bool:
 
 
 def _trouble(error: Exception) -> str:
-    """What is the matter with the database: its own word that the login lacks a right, or it is away or empty."""
-    forbidden = getattr(getattr(error, "orig", None), "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
-    return "login-may-not" if forbidden else "database-away"
+    """What is the matter with the database: it refuses the login, the login lacks a right, or it is away or empty."""
+    said = getattr(error, "orig", None)
+    if getattr(said, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+        return "login-may-not"
+    return "login-refused" if _NOT_LET_IN.search(str(said)) else "database-away"
 
 
 def _fail(message: str) -> NoReturn:

@@ -22,7 +22,7 @@ from gateway.cli.common import (
     say_json,
     writable,
 )
-from gateway.cli.failing import language
+from gateway.cli.failing import language, say_error
 from gateway.cli.operator import DEFAULT_TABLE, Table, key, release
 from gateway.messages import text
 from gateway.outcome import Refused
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 retention = typer.Typer(name="retention", no_args_is_help=True, help="Bewaartermijnen / retention.")
 consent = typer.Typer(name="consent", no_args_is_help=True, help="Toestemmingen / consents.")
-groups = (retention, consent)
+job = typer.Typer(name="job", no_args_is_help=True, help="Werk op de achtergrond / jobs.")
+groups = (retention, consent, job)
 
 Purpose = Annotated[str, typer.Option("--purpose", help="Doel waarvoor de sleutel is / purpose of the key.")]
 As = Annotated[str, typer.Option("--as", help="Naam van de beheerder die dit doet / label of the operator's person.")]
@@ -118,6 +119,14 @@ def retention_run(data: Data = None, as_json: Json = False, lang: Lang = "nl") -
         say(text("cli", "nothing-erased", language(lang)))
     if "keys" in erased.of:
         say(text("cli", "kek-renewed", language(lang)))
+
+
+@job.command("dismiss")
+def job_dismiss(data: Data = None, lang: Lang = "nl") -> None:
+    """Haal mislukt werk dat u hebt gezien van de lijst / take failed jobs that you have seen off the list."""
+    from gateway.jobs import dismiss
+
+    say(text("cli", "jobs-dismissed", language(lang), number=str(done(dismiss(desk(data)), lang))))
 
 
 @app.command()
@@ -275,12 +284,16 @@ def release_since_backup(
     published: Annotated[
         list[str] | None, typer.Option("--published", help="Periode, vaker mag / period, may be repeated.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ja, deze perioden / yes, these periods.")] = False,
     data: Data = None,
     lang: Lang = "nl",
 ) -> None:
     """Na terugzetten: wat er sinds de reservekopie is gepubliceerd / what was published between backup and restore."""
     from gateway.told import tell
 
+    if published and not yes:
+        say_error(text("cli", "since-backup-sure", language(lang), periods=" ".join(published)))
+        raise typer.Exit(1)
     told = done(tell(desk(data), school_year, published or ()), lang)
     say(text("cli", "since-backup", language(lang), year=school_year, periods=told.periods or "-"))
 

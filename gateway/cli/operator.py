@@ -18,6 +18,7 @@ from gateway.cli.common import (
     desk,
     done,
     keep,
+    refuse,
     say,
     say_json,
     table,
@@ -40,13 +41,17 @@ Table = Annotated[str, typer.Option("--collection")]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 From = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="Geldig vanaf / valid from.")]
 DEFAULT_TABLE = "absence-counts"
+_SHOWN = 50  # sites that are not in a list; a program gets all
 
 
 @party.command("add")
 def party_add(code: str, kind: str, name: str, data: Data = None, lang: Lang = "nl") -> None:
-    """Neem een organisatie op in het register / register an organisation."""
-    added = done(desk(data).add_party(code, kind, name), lang)
-    say(text("cli", "party-added" if added else "party-known", language(lang), party=code))
+    """Neem een organisatie op in het register, of geef haar een andere naam / register or rename an organisation."""
+    from audit.events import Event
+
+    said = {None: "party-known", Event.PARTY_ADDED: "party-added", Event.PARTY_CHANGED: "party-renamed"}
+    event = done(desk(data).add_party(code, kind, name), lang)
+    say(text("cli", said[event], language(lang), party=code, called=name))
 
 
 @party.command("key")
@@ -82,31 +87,43 @@ def party_list(data: Data = None, kind: str | None = None, as_json: Json = False
 
 
 @party.command("import")
-def party_import(file: File, data: Data = None, valid_from: From = None, lang: Lang = "nl") -> None:
+def party_import(
+    file: File, data: Data = None, valid_from: From = None, as_json: Json = False, lang: Lang = "nl"
+) -> None:
     """Lees een DUO-lijst van vestigingen of gemeenten in, CSV of XLSX / import a DUO list of sites or gemeenten.
 
     Eigen kolommen / columns of yours: `sector` (po, so, vo, vso), `subdivisions` (undivided havo vwo), `funded`.
     """
     from gateway.duo import LIST_COLUMNS, read_listing
+    from gateway.register import not_listed
 
     at = desk(data)
     listing = read_listing(table(file, LIST_COLUMNS, lang), at.gateway.contracts)
     if isinstance(listing, list):
-        done(Refused("faults-in-file", report=Report.of(listing)), lang)
-        return
+        refuse(Refused("faults-in-file", report=Report.of(listing)), lang)
     names = [(code, "gemeente", name) for code, name in listing.gemeenten.items()]
-    changes = done(at.register(listing.sites, names, _day(valid_from, at.gateway.today)), lang)
+    day = _day(valid_from, at.gateway.today)
+    changes = done(at.register(listing.sites, names, day), lang)
+    with at.gateway.reading() as session:
+        others = not_listed(session, listing.sites, day)
     counts = {"added": changes.added, "changed": changes.changed, "unchanged": changes.unchanged}
+    if as_json:
+        say_json(counts | {"not_listed": others})
+        return
     say(text("cli", "imported", language(lang), **{name: str(value) for name, value in counts.items()}))
+    if others:
+        sites = " ".join([*others[:_SHOWN], *(["…"] if len(others) > _SHOWN else [])])
+        say(text("cli", "not-listed", language(lang), number=str(len(others)), day=str(day), sites=sites))
 
 
 @party.command("end")
-def party_end(site: str, valid_from: From = None, data: Data = None, lang: Lang = "nl") -> None:
-    """Haal een vestiging die sluit of fuseert vanaf een dag uit het register / end a site that closes or merges."""
+def party_end(site: list[str], valid_from: From = None, data: Data = None, lang: Lang = "nl") -> None:
+    """Haal vestigingen die sluiten of fuseren vanaf een dag uit het register / end sites that close or merge."""
     at = desk(data)
     day = _day(valid_from, at.gateway.today)
-    done(at.end_site(site, day), lang)
-    say(text("cli", "party-ended", language(lang), party=site, day=str(day)))
+    for code in site:
+        done(at.end_site(code, day), lang)
+        say(text("cli", "party-ended", language(lang), party=code, day=str(day)))
 
 
 @period.command("open")

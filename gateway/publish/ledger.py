@@ -246,14 +246,20 @@ def settle(session: Session, *, known_until: datetime | None, now: datetime) -> 
         session.merge(Restoration(settled_at=now, known_until=known_until))
 
 
+def restored_within(session: Session, year: str) -> Row[Any] | None:
+    """The newest restore, where that school year had begun by then; None where a restore can have forgotten nothing."""
+    restored = session.execute(select(_RESTORED).order_by(_RESTORED.c.settled_at.desc()).limit(1)).first()
+    return None if restored is None or restored.settled_at.date() < earliest_day(year) else restored
+
+
 def not_known(session: Session, period: Period) -> Refused | None:
     """The refusal for a period of which a release may be out that a restore has forgotten; None where that cannot be.
 
     It holds of every school year that had begun, until the operator says what was published since the backup.
     """
-    year, newest = school_year(period.code), _RESTORED.c.settled_at.desc()
-    restored = session.execute(select(_RESTORED).order_by(newest).limit(1)).first()
-    if restored is None or restored.settled_at.date() < earliest_day(year):
+    year = school_year(period.code)
+    restored = restored_within(session, year)
+    if restored is None:
         return None
     told = session.get(ReleasedSince, year)
     if told is not None and told.told_at >= restored.settled_at:

@@ -123,7 +123,7 @@ def test_a_backup_comes_back_into_postgresql(world: World, copies: Copies, tmp_p
     restore(home, copies.data, copies.keys)
     gateway = open_gateway(home)
     desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
-    assert desk.add_party("ORG-NEW", "supplier", "Nieuw") is True
+    assert desk.add_party("ORG-NEW", "supplier", "Nieuw") == "party.added"
     assert not isinstance(desk.invite("ORG-NEW", "privacy-officer", "x"), Refused)
     assert len(rows(World(gateway, world.region))) == len(rows(world))
     gateway.database.dispose()

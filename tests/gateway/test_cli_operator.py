@@ -150,9 +150,11 @@ def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     assert (told["refused"], told["ended"]) == (0, 0)
     assert run("key", "list", "--data", new) == run("key", "list")
     tell = ("release", "since-backup", YEAR, "--data", new)
-    assert f"{YEAR}-1" in run(*tell, "--published", f"{YEAR}-1")
+    assert "--yes" in run(*tell, "--published", f"{YEAR}-1", exits=1)
+    assert run(*tell).rstrip().endswith("-")
+    assert f"{YEAR}-1" in run(*tell, "--published", f"{YEAR}-1", "--yes")
     before = school_year_on(first_day(YEAR) - timedelta(days=1))
-    run(*tell, "--published", f"{before}-1", exits=1)
+    run(*tell, "--published", f"{before}-1", "--yes", exits=1)
 
 
 def logged_of_key(folder: Path, year: str) -> list[str]:
@@ -321,6 +323,23 @@ def test_a_list_may_be_a_workbook(run: Run, tmp_path: Path) -> None:
     book.save(tmp_path / "list.xlsx")
     assert "“Gemeenten”" in run("party", "import", tmp_path / "list.xlsx")
     assert "GM0344\tgemeente\tUtrecht" in run("party", "list", "--kind", "gemeente")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_an_import_names_the_sites_that_are_in_the_list_no_more(run: Run, tmp_path: Path) -> None:
+    """Those of the sectors of the list that hold on that day; several are ended at once, and then nothing is named."""
+    head, file = "vestiging,po_swv,gemeente_code,gemeente,board,name,sector", tmp_path / "list.csv"
+    rows = [f"00AB0{at},PO2505,0344,UTRECHT,1,x,{sector}" for at, sector in enumerate(("po", "po", "po", "so"))]
+    file.write_text("\n".join([head, *rows]))
+    run("party", "import", file, "--from", "2026-08-01")
+    file.write_text("\n".join([head, rows[1]]))
+    newest = ("party", "import", file, "--from", "2027-08-01")
+    assert json.loads(run(*newest, "--json"))["not_listed"] == ["00AB00", "00AB02"]
+    assert "2 (00AB00 00AB02)" in run(*newest)
+    run("party", "end", "00AB00", "00AB02", "--from", "2027-08-01")
+    assert len(run(*newest).splitlines()) == 1
+    for name, said in (("Een", "heet voortaan Een"), ("Een", "niets veranderd")):
+        assert said in run("party", "add", "PO2505", "swv", name)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -5,14 +5,20 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from getpass import getuser
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 from typer.main import get_command
 
 from gateway.backup import backup, restore
 from gateway.cli import app
+from gateway.cli.failing import _trouble
+from gateway.database import open_database
 from gateway.settings import Home
+from tests.databases import running_postgresql
 
 from .conftest import World
 
@@ -68,6 +74,45 @@ def test_setting_up_brings_schools_in_with_commands_that_there_are() -> None:
         uses = [span for span in named if span[: len(words)] == words]
         assert uses
         assert {word for span in uses for word in span if word.startswith("--")} <= flags
+
+
+def test_the_processes_log_in_by_the_lines_that_operations_gives(tmp_path: Path) -> None:
+    """By peer, as the logins of the settings; without those lines nobody is let in, and a command says so."""
+    block = (
+        (FOLDER / "OPERATIONS.md")
+        .read_text()
+        .split("```\n")[1]
+        .replace("verzuimpoort verzuimpoort", f"verzuimpoort {getuser()}")
+    )
+    idents, rule = block.strip().split("\n\n")
+    urls = re.findall(
+        "postgresql://.*", "".join((FOLDER / "deploy" / f"{name}.env").read_text() for name in ("serve", "worker"))
+    )
+    urls.append(urls[0].replace("web", "verzuimpoort", 1))
+    with running_postgresql() as server:
+        folder, engine = Path(server.split("host=")[1]), create_engine(server, isolation_level="AUTOCOMMIT")
+        (folder / "pg_hba.conf").write_text(f"local all postgres trust\n{rule}\n")
+        with engine.connect() as connection:
+            for name in ("verzuimpoort", "web", "worker"):
+                connection.exec_driver_sql(f"CREATE USER {name}")
+            connection.exec_driver_sql("CREATE DATABASE verzuimpoort")
+            for lines, wrong in ((idents, ""), ("", "login-refused")):
+                (folder / "pg_ident.conf").write_text(f"{lines}\n")
+                connection.exec_driver_sql("SELECT pg_reload_conf(), pg_sleep(0.5)")
+                assert {trouble(url.replace("/run/postgresql", str(folder))) for url in urls} == {wrong}
+        engine.dispose()
+
+
+def trouble(url: str) -> str:
+    """What a command would say of logging in there; nothing where it is let in."""
+    engine = open_database(url)
+    try:
+        engine.connect().close()
+    except OperationalError as error:
+        return _trouble(error)
+    finally:
+        engine.dispose()
+    return ""
 
 
 def test_what_operations_says_to_bring_along_is_enough_to_restore(

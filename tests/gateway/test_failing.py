@@ -1,5 +1,6 @@
 """What is said when a command fails: one line, what is wrong and how to mend it, in the language asked for."""
 
+import os
 import re
 import socket
 import tomllib
@@ -20,7 +21,7 @@ from gateway.app import CONSENTS, open_gateway
 from gateway.consent_ends import end_keyless
 from gateway.consents import load
 from gateway.messages import catalogue
-from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE
+from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, demand_owner
 
 from .conftest import NOW, World
 from .test_consents import care, given
@@ -147,6 +148,24 @@ def test_a_busy_port_is_named_with_the_next_that_is_free(words: tuple[str, ...],
     assert match is not None
     assert int(match[1]) > busy
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="files have no owner there")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_who_does_not_own_the_folder_is_told_who_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What root writes stops the processes: refused, before anything is written; a new folder is not."""
+    data, service = tmp_path / "data", tmp_path / "service"
+    data.mkdir()
+    service.mkdir()
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+    for words in (
+        ("init", "--data", data),
+        ("worker", "--data", data),
+        ("service", "open-year", "2027-2028", "--folder", service),
+    ):
+        assert f"sudo -u {tmp_path.owner()} verzuimpoort" in fails(*words)
+    assert [*data.iterdir(), *service.iterdir()] == []
+    demand_owner(tmp_path / "new")
 
 
 def test_every_text_is_said_somewhere_in_both_languages() -> None:

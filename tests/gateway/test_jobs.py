@@ -7,10 +7,15 @@ import pytest
 from sqlmodel import select
 
 from gateway.context import Gateway
-from gateway.jobs import ATTEMPTS, LEASE, Work, _claim, enqueue, run_one
-from gateway.store import Job
+from gateway.demo.people import must
+from gateway.jobs import ATTEMPTS, LEASE, Work, _claim, dismiss, enqueue, run_one
+from gateway.operate import Desk
+from gateway.outcome import Refused
+from gateway.retention import run
+from gateway.store import Job, JobState
 
 from .conftest import NOW, World
+from .records import events
 
 
 def queued(world: World) -> None:
@@ -40,6 +45,27 @@ class Tries:
 
     def give_up(self, _: Gateway, _subject: str) -> None:
         self.given_up += 1
+
+
+@pytest.mark.parametrize("by", ["dismissed", "erased"])
+def test_a_job_that_failed_is_not_listed_for_ever(world: World, by: str) -> None:
+    """The operator dismisses it, which is logged, or retention erases it after its term; one that waits stays."""
+    queued(world)
+    queued(world)
+    with world.gateway.writing() as session:
+        session.exec(select(Job)).first().state = JobState.FAILED
+    if by == "dismissed":
+        assert [dismiss(world.desk), dismiss(world.desk)] == [1, 0]
+        assert events(world)[-2:].count("setting.changed") == 1
+    else:
+        after = world.at(NOW + timedelta(days=401))
+        assert must(run(after.gateway, after.desk.identity)).of["jobs"] == 1
+    assert job(world).state == JobState.WAITING
+
+
+def test_only_the_operator_dismisses_a_job(world: World) -> None:
+    """A school's machine is refused."""
+    assert isinstance(dismiss(Desk(world.gateway, world.site(0))), Refused)
 
 
 def test_a_job_is_done_once(world: World) -> None:

@@ -88,6 +88,20 @@ def test_a_period_that_is_not_there_is_said_so(world: World) -> None:
     assert world.desk.reopen_for(TABLE, "2026-2027-9", site) == Refused("unknown-period")
 
 
+def test_a_party_that_is_known_gets_another_name(world: World) -> None:
+    """A name is corrected, in the log as a change; the same name, or another kind, changes nothing."""
+    told = [("supplier", "Een"), ("supplier", "Een"), ("supplier", "Twee"), ("doctor", "Drie")]
+    assert [must(world.desk.add_party("ORG-NEW", *each)) for each in told] == [
+        "party.added",
+        None,
+        "party.changed",
+        None,
+    ]
+    assert events(world)[-1] == "party.changed"
+    with world.gateway.reading() as session:
+        assert session.get_one(Party, "ORG-NEW").name == "Twee"
+
+
 @pytest.mark.parametrize("name", ["", "  ", "x" * 201])
 def test_a_party_has_a_name(world: World, name: str) -> None:
     """Empty or endless names are refused, of one party and in a list, and so is an endless label of a person."""

@@ -1,12 +1,14 @@
 """The reverse proxy of the documentation, as Debian's nginx runs it: TLS, client certificates, stripped headers."""
 
 import os
+import re
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
 import time
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,13 +21,16 @@ from gateway.demo.people import IN_FORCE, must
 from gateway.messages import catalogue
 from gateway.running import free_port
 from gateway.settings import Settings
+from pseudonymisation.service import problems
 
 from .certificates import Certified, authority, machine, revoke
 from .conftest import Site, present_world, running
 from .test_consents import care, terms
 
 OIN = "00000003123456780000"
-EXAMPLE = Path(__file__).parents[2] / "gateway" / "deploy" / "nginx.conf"
+# For two ports, the channel to the master process and one caller: nothing is left to reach a server with.
+NONE_LEFT = 4
+DEPLOY = Path(__file__).parents[2] / "gateway" / "deploy"
 
 
 @dataclass(frozen=True)
@@ -65,19 +70,24 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
 
 
 @contextmanager
-def proxy(site: Site, folder: Path, clients: Certified, servers: str) -> Iterator[Proxied]:
+def proxy(
+    site: Site, folder: Path, clients: Certified, servers: str, *, connections: int = 512, of: str = "nginx.conf"
+) -> Iterator[Proxied]:
     """The example before these servers of a site; its certificates stand in the folder."""
     nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or ""
     port, plain = free_port(), free_port()
-    text = EXAMPLE.read_text().replace("poort.example", "localhost")
+    text = re.sub(r"\w+\.example", "localhost", (DEPLOY / of).read_text())
     text = text.replace("/etc/verzuimpoort/tls", str(folder)).replace("/var/log/nginx", str(folder))
     text = text.replace("listen 443", f"listen 127.0.0.1:{port}").replace("listen 80", f"listen 127.0.0.1:{plain}")
-    text = text.replace("    server 127.0.0.1:8001 max_fails=0;\n", "").replace("server 127.0.0.1:8000", servers)
+    text = text.replace("    server 127.0.0.1:8001 max_fails=0;\n", "")
+    text = re.sub("server 127.0.0.1:8[01]00", servers, text)
     paths = "".join(
         f"{name}_temp_path {folder}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
     logs = f"error_log {folder}/all.log; access_log {folder}/all.log;"  # as Debian has it, for what a site leaves open
-    whole = f"daemon off; pid {folder}/pid; events {{}} http {{ {logs} {paths} {text} }}"
+    whole = (
+        f"daemon off; pid {folder}/pid; events {{ worker_connections {connections}; }} http {{ {logs} {paths} {text} }}"
+    )
     (folder / "nginx.conf").write_text(whole)
     process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf")])
     try:
@@ -223,7 +233,41 @@ def test_a_secret_in_an_address_is_in_no_log(proxied: Proxied, tmp_path: Path) -
         with proxied.client() as live:
             assert refused(live, away) == (502, "no-answer", "5")
     assert codes == {429, 502}
-    assert [file.name for file in tmp_path.iterdir() if file.is_file() and b"s3cret" in file.read_bytes()] == []
+    assert holding(tmp_path, b"s3cret") == []
+
+
+@pytest.mark.parametrize("full", ["disk", "connections"])
+def test_a_proxy_in_trouble_says_so_and_keeps_no_secret(proxied: Proxied, tmp_path: Path, full: str) -> None:
+    """No room for a body, or no connection left for a server: a problem, and neither caller nor link in a log."""
+    servers = f"server {proxied.site.url.removeprefix('http://')}"
+    with before(proxied, tmp_path, servers, connections=NONE_LEFT if full == "connections" else 512) as front:
+        (tmp_path / "client_body").rmdir()
+        with front.client() as http, proxied.client() as live:
+            answer = http.post("/login/s3cret", content=b"x" * 100_000)
+            assert refused(live, answer) == (500, "no-answer", "5")
+    assert holding(tmp_path, b"s3cret", b"client: 127.0.0.1") == []
+
+
+def holding(folder: Path, *secrets: bytes) -> list[str]:
+    """Names of files of a folder in which something stands."""
+    files = [(file.name, file.read_bytes()) for file in folder.iterdir() if file.is_file()]
+    return [name for name, kept in files if any(secret in kept for secret in secrets)]
+
+
+def test_schools_reach_the_pseudonym_service_over_tls(proxied: Proxied, tmp_path: Path) -> None:
+    """Its proxy passes on, refuses what is large or in a hurry as the service would, and keeps no caller in a log."""
+    servers = f"server {proxied.site.url.removeprefix('http://')}"
+    known = tomllib.loads(Path(problems.__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+    with before(proxied, tmp_path, servers, of="nginx-pseudonym.conf") as front, front.client() as http:
+        assert http.get("/health/live").json() == {"status": "ok"}
+        answers = [http.post("/v1/evaluations", content=b"x" * 2_000_000)]
+        answers += [each for each in [http.get("/health/live") for _ in range(150)] if each.status_code != 200]
+    assert {answer.status_code for answer in answers} == {413, 429}
+    for answer in answers:
+        body = answer.json()
+        assert {name.lower(): value for name, value in problems.HEADERS.items()}.items() <= answer.headers.items()
+        assert body["title"] == " / ".join(known[body["type"].removeprefix("/problems/")]["title"])
+    assert holding(tmp_path, b"client: 127.0.0.1", b"/v1/evaluations") == []
 
 
 def test_what_a_dying_server_did_is_not_done_twice(proxied: Proxied, tmp_path: Path) -> None:
@@ -256,13 +300,15 @@ def before_a_dying_one(proxied: Proxied, folder: Path) -> Iterator[Proxied]:
 
 
 @contextmanager
-def before(proxied: Proxied, folder: Path, servers: str, *revoked: Certified) -> Iterator[Proxied]:
+def before(
+    proxied: Proxied, folder: Path, servers: str, *revoked: Certified, connections: int = 512, of: str = "nginx.conf"
+) -> Iterator[Proxied]:
     """The example with the same certificates, of which some are revoked, before other servers."""
     for name in ("ca", "clients", "server"):
         for file in proxied.folder.glob(f"{name}.*"):
             shutil.copy(file, folder)
     (folder / "revoked.pem").write_bytes(revoke(proxied.clients, *revoked))
-    with proxy(proxied.site, folder, proxied.clients, servers) as both:
+    with proxy(proxied.site, folder, proxied.clients, servers, connections=connections, of=of) as both:
         yield both
 
 

@@ -181,9 +181,8 @@ def test_real_lists_are_read(shared: Path, name: str, sites: int, unknown: int, 
 def test_a_real_list_is_registered(world: World, shared: Path) -> None:
     """Six thousand sites are registered in one transaction."""
     listing = listed((shared / "data" / "nl_po_sites_2026.csv").read_text())
-    outcome = world.desk.register(listing.sites, [], FIRST)
-    assert isinstance(outcome, Changes)
-    assert outcome.added == 6_122
+    names = [(code, "gemeente", name) for code, name in listing.gemeenten.items()]
+    assert must(world.desk.register(listing.sites, names, FIRST)).added == 6_122
     with world.gateway.reading() as session:
         assert len(sites_on(session, LATER, gemeente="GM0344")) > 50
 
@@ -268,10 +267,10 @@ def test_names_of_gemeenten_are_written_as_they_are(shared: Path) -> None:
         "Súdwest-Fryslân", "Valkenburg aan de Geul", "Wijk bij Duurstede", "'s-Gravenhage", "'s-Hertogenbosch",
     } <= set(named)  # fmt: skip
     assert not [name for name in named if re.search(r"Ij| (Aan|Bij|De|Den|En|Op|Van) |[A-Z]{3}", name)]
-    told = ["Oude IJsselstreek", "'S-GRAVENHAGE", "HOEVEN AAN 'T WAD", ""]
+    told = ["Oude IJsselstreek", "'S-GRAVENHAGE", "HOEVEN AAN 'T WAD"]
     rows = "".join(f"{place},{name}\n" for place, name in enumerate(told))
     assert [*listed(f"gemeente_code,gemeente\n{rows}").gemeenten.values()] == [
-        "Oude IJsselstreek", "'s-Gravenhage", "Hoeven aan 't Wad", "",
+        "Oude IJsselstreek", "'s-Gravenhage", "Hoeven aan 't Wad",
     ]  # fmt: skip
 
 
@@ -286,6 +285,24 @@ def test_a_code_of_a_gemeente_is_checked_in_its_own_list_too() -> None:
     assert listed("gemeente_code,gemeente\n344.0,UTRECHT\n") == Listing((), {"GM0344": "Utrecht"})
     found = _faults("gemeente_code,gemeente\n0344,UTRECHT\n3.44E+02,UTRECHT\n,ASSEN\n")
     assert [(fault.rule, fault.row) for fault in found] == [("GEMEENTE-CODE", 3), ("GEMEENTE-CODE", 4)]
+
+
+def test_a_blank_name_of_a_gemeente_is_told_by_another_row() -> None:
+    """Another row that has it counts, whichever comes last; where there is none, the rows are named."""
+    rows = [
+        f"00AB0{at},PO2505,{code},{name},1,x"
+        for at, (code, name) in enumerate(
+            [("0344", ""), ("0344", "UTRECHT"), ("0344", " "), ("0345", " "), ("0345", "")]
+        )
+    ]
+    assert listed("\n".join([PO, *rows[:3]])).gemeenten == {"GM0344": "Utrecht"}
+    assert [(fault.rule, fault.row) for fault in _faults("\n".join([PO, *rows]))] == [
+        ("GEMEENTE-NAME", 5),
+        ("GEMEENTE-NAME", 6),
+    ]
+    assert [(fault.rule, fault.row) for fault in _faults("gemeente_code,gemeente\n0344, \n0345,VELP\n")] == [
+        ("GEMEENTE-NAME", 2)
+    ]
 
 
 def test_a_board_is_the_same_with_the_fraction_of_a_spreadsheet() -> None:

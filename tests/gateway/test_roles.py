@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,10 +13,12 @@ from sqlalchemy.exc import ProgrammingError
 
 from audit.schema import PENDING
 from gateway.app import migrate, renew_log_key
+from gateway.backup import backup
 from gateway.database import open_database
 from gateway.deliveries import confirm
 from gateway.messages import MendableError
 from gateway.receive import Received, Upload, receive
+from gateway.retention import Erased, run
 from gateway.roles import APP, OFFICER, SEQUENCER, create_roles, demand_sequencing, grant_rights
 from tests.databases import new_database
 
@@ -122,3 +125,13 @@ def test_rights_are_given_where_there_are_roles(postgresql: str, tmp_path: Path)
                 create_roles(connection)
             assert grant_rights(connection) is has
         engine.dispose()
+
+
+def test_the_worker_backs_up_and_erases_and_a_server_does_neither(as_role: As, tmp_path: Path) -> None:
+    """As the commands that are typed say when they are refused."""
+    for role, may in ((SEQUENCER, True), (APP, False)):
+        world = as_role(role)
+        with nullcontext() if may else pytest.raises(ProgrammingError, match="permission denied"):
+            assert backup(world.desk, data=tmp_path / f"{role}.zip", keys=None) is None
+        with nullcontext() if may else pytest.raises(ProgrammingError, match="permission denied"):
+            assert isinstance(run(world.gateway, world.desk.identity), Erased)

@@ -134,6 +134,15 @@ def test_every_restore_asks_anew(exact: World) -> None:
     assert code_of(asked(later)) == "release-forgotten"
 
 
+def test_where_nothing_was_forgotten_nothing_is_told(exact: World) -> None:
+    """Without a restore, and for a school year that begins long after it, what is said would block periods for ever."""
+    assert code_of(tell(exact.desk, YEAR, [PERIOD])) == "nothing-forgotten"
+    settle(exact.gateway)
+    assert code_of(tell(exact.desk, "2028-2029")) == "nothing-forgotten"
+    must(tell(exact.desk, YEAR))
+    assert must(tell(exact.desk, YEAR, [NEXT])).periods == NEXT
+
+
 def test_only_the_operator_tells_and_only_of_that_year(exact: World) -> None:
     """A school does not, and a period of another year, or what is none, is refused."""
     assert isinstance(tell(Desk(exact.gateway, exact.site(0)), YEAR), Refused)
