@@ -1,5 +1,6 @@
 """What recipients get: their slice of the stored bytes, each download with its own entry and receipt."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import decide_for_any, plan_of, release_thing
+from gateway.publish.asking import certificate_of, decide_for_any, plan_of, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
 from gateway.register import kind_of_code, site_facts, sites_on
@@ -181,7 +182,7 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
         object=Object(f"release:{release_id}"),
     )
     gateway.log_act(entry, decision)
-    return str(gateway.receipts.sign(release.certificate + "\n"))
+    return str(gateway.receipts.sign(json.dumps(certificate_of(release), sort_keys=True) + "\n"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 
@@ -96,6 +97,21 @@ def test_a_release_outlives_a_purpose_it_was_made_for(of_a_gone_purpose: tuple[W
     assert levels(world, None, release) == {"country"}
     assert levels(world, swv(world), release) == {"swv", "site", "country"}
     assert not isinstance(hold(world.gateway, world.site(0), release, Format.CSV, level="swv"), Refused)
+
+
+def test_a_certificate_that_counts_small_cells_is_read_without(of_a_gone_purpose: tuple[World, str]) -> None:
+    """Stored when certificates still told how many cells are small: nobody reads that of it any more."""
+    world, release = of_a_gone_purpose
+    before = must(read_certificate(world.gateway, None, release)).split("\n\n")[0]
+    with world.gateway.writing() as session:
+        row = session.get_one(Release, release)
+        said = json.loads(row.certificate)
+        for verdicts in (said["attacker"], *(sector["verdicts"] for sector in said["sectors"].values())):
+            verdicts |= {"small": 17, "safe": 17}
+        row.certificate = json.dumps(said)
+    after = must(read_certificate(world.gateway, None, release)).split("\n\n")[0]
+    assert after == before
+    assert '"small"' not in after
 
 
 def test_a_school_sees_no_region_that_was_not_released(not_for_swvs: tuple[World, str]) -> None:
