@@ -40,11 +40,13 @@ class Listed:
 
     Attributes:
         corrected_by: The published release that holds in its place.
+        correction_withdrawn: It was corrected, and the correction was withdrawn: no other one comes.
     """
 
     release: Release
     period: Period
     corrected_by: str | None
+    correction_withdrawn: bool
 
 
 def caller_or_anybody(gateway: Gateway, session: Session, identity: Identity | None) -> Caller:
@@ -59,12 +61,15 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
         newest = col(Period.code).desc(), col(Release.built_at).desc()
         query = select(Release, Period).join(Period).order_by(*newest)
         found = []
+        undone: set[str | None] = set()
         for release, period in session.exec(query):
+            if release.state == ReleaseState.WITHDRAWN:
+                undone.add(release.corrects)
             decided = _decide_on_release(gateway, caller, release, period, Action.READ_RELEASE)
             if isinstance(decided, Permit):
                 found.append((release, period))
     holds = {release.corrects: release.id for release, _ in found if release.state == ReleaseState.PUBLISHED}
-    return [Listed(release, period, holds.get(release.id)) for release, period in found]
+    return [Listed(release, period, holds.get(release.id), release.id in undone) for release, period in found]
 
 
 def regions_open(gateway: Gateway) -> bool:

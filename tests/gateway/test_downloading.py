@@ -17,7 +17,7 @@ from gateway.outcome import Refused
 from gateway.overview import own_figures
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
-from gateway.store import Release
+from gateway.store import Release, ReleaseState
 from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
 from tests.gateway.noisy_release import delivered, person
