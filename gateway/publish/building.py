@@ -86,7 +86,7 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
         return
     plan = gateway.law.purposes.plan(release.purposes.split())
     built = _joined([(made | still)[table.sector] for table in tables], [table.sector for table in tables], plan)
-    drawn = list(charts(release_id, built.slices, called, contract))
+    drawn = list(charts(release_id, built.slices, called, contract, exercise=period.exercise))
     with gateway.writing() as session:  # (3)
         _store(gateway, session, release_id, built, drawn=drawn, sources=sources)
 

@@ -27,7 +27,9 @@ _HATCH = (
 )
 
 
-def chart(rows: Sequence[TableRow], name: str, contract: Contract, language: Language) -> bytes:
+def chart(
+    rows: Sequence[TableRow], name: str, contract: Contract, language: Language, *, exercise: bool = False
+) -> bytes:
     """Draw the rows of one area: for each sector one bar per kind of absence.
 
     Args:
@@ -35,9 +37,10 @@ def chart(rows: Sequence[TableRow], name: str, contract: Contract, language: Lan
         name: What the area is called.
         contract: The collection the rows are of.
         language: Of the words in the picture.
+        exercise: Whether the figures are invented; the title says so.
     """
     drawn = draw([line for line in lines(rows) if line.subdivision == TOTAL], contract)
-    title = text("files", "chart", language, area=name, period=rows[0].period)
+    title = text("files", "chart_exercise" if exercise else "chart", language, area=name, period=rows[0].period)
     body = _Canvas(title, language)
     for sector, group in groupby(drawn, lambda pair: pair[0].sector):
         body.sector(sector)
@@ -53,14 +56,14 @@ def chart(rows: Sequence[TableRow], name: str, contract: Contract, language: Lan
 
 
 def charts(
-    release_id: str, parts: Sequence[Slice], names: Mapping[str, str], contract: Contract
+    release_id: str, parts: Sequence[Slice], names: Mapping[str, str], contract: Contract, *, exercise: bool = False
 ) -> Iterator[ReleaseChart]:
     """Draw every region of a release, in each language; sites have no chart of their own."""
     regions = sorted((part for part in parts if part.level != "site"), key=lambda part: (part.level, part.area))
     for (level, area), group in groupby(regions, lambda part: (part.level, part.area)):
         rows = [row for part in group for row in part.rows]
         for language in LANGUAGES:
-            svg = chart(rows, names.get(area, named(level, language)), contract, language)
+            svg = chart(rows, names.get(area, named(level, language)), contract, language, exercise=exercise)
             yield ReleaseChart(release_id=release_id, level=level, area=area, language=language, svg=svg)
 
 

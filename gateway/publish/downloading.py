@@ -11,7 +11,7 @@ from audit.events import Event
 from gateway.context import Gateway, actor_of
 from gateway.delivered import COUNTRY, LEVELS, own_counts
 from gateway.formats.package import write_package
-from gateway.formats.write import FILES, Format, write_table
+from gateway.formats.write import EXERCISE, FILES, Format, write_table
 from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
@@ -155,7 +155,7 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
     if not counts:
         return _refuse(gateway, caller, decision, "no-own-figures")
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
-    body = _file(gateway, rows, form, {"period": period.code, "area": identity.party}, own=True)
+    body = _file(gateway, rows, form, {**_about(period), "area": identity.party}, own=True)
     if body is None:
         return _refuse(gateway, caller, decision)
     entry = Entry(
@@ -268,7 +268,12 @@ def _written(gateway: Gateway, found: _Found, form: Format, language: Language) 
     if form is Format.SVG:
         with gateway.reading() as session:
             return _chart(session, found, language)
-    return _file(gateway, found.rows, form, {"period": found.period.code, "release": found.release})
+    return _file(gateway, found.rows, form, {**_about(found.period), "release": found.release})
+
+
+def _about(period: Period) -> dict[str, str]:
+    """What a file says of its period: of an exercise everything in it is invented."""
+    return {"period": period.code} | ({EXERCISE: "yes"} if period.exercise else {})
 
 
 def _file(gateway: Gateway, rows: bytes, form: Format, about: Mapping[str, str], *, own: bool = False) -> bytes | None:

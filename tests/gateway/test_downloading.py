@@ -9,12 +9,13 @@ from collections.abc import Iterator
 import openpyxl
 import pytest
 
+from gateway.delivered import COUNTRY
 from gateway.demo.people import IN_FORCE, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.messages import text
 from gateway.outcome import Refused
-from gateway.overview import own_figures
+from gateway.overview import has_chart, own_figures
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
 from gateway.store import Release, ReleaseState
@@ -112,6 +113,49 @@ def test_a_certificate_that_counts_small_cells_is_read_without(of_a_gone_purpose
     after = must(read_certificate(world.gateway, None, release)).split("\n\n")[0]
     assert after == before
     assert '"small"' not in after
+
+
+def test_what_is_left_of_a_withdrawn_correction_says_so(of_a_gone_purpose: tuple[World, str]) -> None:
+    """The first release is out again, marked: it was corrected, and no other correction comes."""
+    world, release = of_a_gone_purpose
+    marks = []
+    for state in (ReleaseState.REJECTED, ReleaseState.WITHDRAWN):
+        with world.gateway.writing() as session:
+            again = {"id": "c" * 32, "corrects": release, "state": state}
+            session.merge(Release(**session.get_one(Release, release).model_dump() | again))
+        listed = next(each for each in catalogue(world.gateway, None) if each.release.id == release)
+        marks.append((listed.corrected_by, listed.correction_withdrawn))
+    with world.gateway.writing() as session:
+        session.delete(session.get_one(Release, "c" * 32))
+    assert marks == [(None, False), (None, True)]
+
+
+def test_a_chart_is_offered_where_there_is_one(of_a_gone_purpose: tuple[World, str]) -> None:
+    """An SWV of a sector of which nobody delivered has none, and no button for it."""
+    world, release = of_a_gone_purpose
+    areas = (swv(world).party, COUNTRY, "VO0000")
+    with world.gateway.reading() as session:
+        offered = [has_chart(session, release, area) for area in areas]
+    who = swv(world), None, Identity("VO0000", "recipient")
+    given = [not isinstance(hold(world.gateway, one, release, Format.SVG), Refused) for one in who]
+    assert offered == given == [True, True, False]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_file_of_an_exercise_says_that_it_is_invented(of_a_gone_purpose: tuple[World, str], own: bool) -> None:
+    """Its workbook, JSON and manifest, of a release and of a school's own figures."""
+    world, release = of_a_gone_purpose
+    found = must(
+        hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.ZIP)
+        if own
+        else hold(world.gateway, None, release, Format.ZIP)
+    )
+    with zipfile.ZipFile(io.BytesIO(found.body)) as package:
+        assert json.loads(package.read("verzuim.json"))["exercise"] == "yes"
+        assert "\nexercise yes\n" in package.read("MANIFEST.txt").decode()
+        book = openpyxl.load_workbook(io.BytesIO(package.read("verzuim.xlsx")))
+    assert book["Leesmij"]["A2"].value == text("files", "exercise", "nl")
+    assert book["Herkomst"]["B2"].value == "yes"
 
 
 def test_a_school_sees_no_region_that_was_not_released(not_for_swvs: tuple[World, str]) -> None:
