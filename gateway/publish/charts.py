@@ -42,8 +42,9 @@ def chart(
     drawn = draw([line for line in lines(rows) if line.subdivision == TOTAL], contract)
     title = text("files", "chart_exercise" if exercise else "chart", language, area=name, period=rows[0].period)
     body = _Canvas(title, language)
-    for sector, group in groupby(drawn, lambda pair: pair[0].sector):
-        body.sector(sector)
+    for sector, found in groupby(drawn, lambda pair: pair[0].sector):
+        group = list(found)
+        body.sector(sector, [line for line, _ in group])
         for line, bar in group:
             body.bar(line, bar)
     body.legend(legend(bar for _, bar in drawn))
@@ -76,10 +77,15 @@ class _Canvas:
         self._language = language
         self._text(_MARGIN, title, size=20, weight="bold")
 
-    def sector(self, sector: str) -> None:
-        """A heading."""
+    def sector(self, sector: str, its: Sequence[Line]) -> None:
+        """A heading, with how many sites delivered, and whether there is noise in its lines."""
         self.y += 38
         self._text(_MARGIN, named(sector, self._language), size=16, weight="bold")
+        counted = {"delivered": str(its[0].delivered), "expected": str(its[0].expected)}
+        words = [text("files", "chart_coverage", self._language, **counted)]
+        words += [text("files", "chart_noise", self._language)] if any(line.noisy for line in its) else []
+        self.y += 20
+        self._text(_MARGIN, " · ".join(words), colour=_SOFT, size=12)
         self.y += 14
 
     def bar(self, line: Line, bar: Bar) -> None:

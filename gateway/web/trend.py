@@ -70,6 +70,11 @@ class Trend:
         return plot(shares, [bool(point.change.joined or point.change.left) for point in self.points])
 
     @property
+    def noisy(self) -> bool:
+        """Whether some share has noise."""
+        return any(line.noisy for point in self.points for line in point.beside.values() if line)
+
+    @property
     def beside(self) -> Sequence[str]:
         """Whose figures there are: those that no period has are left out, but never the own."""
         there = {name for point in self.points for name, line in point.beside.items() if _row(line, self.highest)}
