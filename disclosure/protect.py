@@ -113,7 +113,7 @@ def build(
         problem = pose(grid, read_counts(grid, counts, terms.count).leaves, terms, seed=key)  # 2
         pattern = find_pattern(problem, key, executor, start)  # 3
         shown = _shown(problem, pattern, terms.rule)
-        verdicts = _judged(_frame(problem, shown), counts, terms, pattern.witnesses, leaving or {})  # 4
+        verdicts = _judged(_frame(problem, shown), counts, terms, pattern.witnesses)  # 4
         protected, useful = _dropped(problem, terms, verdicts, shown, leaving or {})  # 5
         return Build(protected, pattern.witnesses, verdicts, useful)
 
@@ -133,10 +133,8 @@ def _frame(problem: Problem, shown: np.ndarray) -> pd.DataFrame:
     return problem.grid.named(*place).assign(value=figures)
 
 
-def _judged(
-    frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses, leaving: Pattern
-) -> Verdicts:
-    verdicts = judge(frame, counts, terms, witnesses, leaving)
+def _judged(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses) -> Verdicts:
+    verdicts = judge(frame, counts, terms, witnesses)
     if not verdicts.holds:
         raise DisclosureError("the judge can narrow a small cell of this pattern; report this fault, publish nothing")
     return verdicts
@@ -173,7 +171,6 @@ def _name_of(problem: Problem, cell: tuple[int, int, int]) -> str:
 def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.ndarray) -> dict[str, Any]:
     rule, listed, published = terms.rule, len(shown), int(shown.sum())
     insiders = len(np.unique(problem.insider[problem.insider >= 0]))
-    told = verdicts.told  # `_judged` lets out only what is safe throughout; of the other cells readers know no number
     return {
         "rule": {
             "minimum": rule.minimum,
@@ -188,12 +185,7 @@ def _certificate(problem: Problem, terms: Terms, verdicts: Verdicts, shown: np.n
             "inequalities": len(terms.inequalities),
         },
         "cells": {"listed": listed, "published": published, "suppressed": listed - published},
-        "verdicts": {
-            "small": told,
-            "exact": 0,
-            "narrowed": verdicts.small - verdicts.safe,
-            "safe": told,
-        },
+        "verdicts": {"exact": 0, "narrowed": verdicts.small - verdicts.safe, "safe": "all"},  # how many stays inside
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("numpy", "scipy", "highspy", "pandas")},

@@ -68,7 +68,7 @@ class ProtectedTable:
         codes: `<dimension>` and `<dimension>_level` columns, one row per cell.
         values: the counts.
         published: which of them may be seen.
-        certificate: totals only.
+        certificate: totals only, and none of small cells.
     """
 
     __slots__ = ("_certificate", "_frame")
@@ -89,7 +89,7 @@ class ProtectedTable:
 
     @property
     def certificate(self) -> dict[str, Any]:
-        """Totals per verdict, rule, attacker and versions; nothing per cell. A copy."""
+        """Rule, attacker, versions, cells listed and hidden; nothing per cell, no number of small ones. A copy."""
         certificate: dict[str, Any] = json.loads(self._certificate)
         return certificate
 

@@ -19,7 +19,7 @@ def utility(
 
     Returns:
         `<unit>_level`, a column per separate dimension, and the numbers `cells`, `published` and `bound`: what would be
-        published if only cells that are unsafe by themselves were hidden. Not confidential once the release is out.
+        published if only cells that are unsafe by themselves were hidden. For the operator: `bound` tells how many are.
     """
     by = [f"{problem.grid.areas.name}_level", *(axis.name for axis in problem.grid.profile if not axis.paths)]
     counted = codes[by].assign(cells=1, published=shown[place].astype(int), bound=(~problem.unsafe[place]).astype(int))

@@ -1,6 +1,5 @@
 """The register of processing with measured facts: what the log, the certificates and the tables say today."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, time
 
@@ -17,6 +16,7 @@ from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import may
+from gateway.publish.asking import certificate_of
 from gateway.store import ConsentedHealth, ConsentRecord, Period, Release, ReleaseState
 from policies.authzen import answer, what_if
 from policies.days import LOCAL
@@ -148,7 +148,7 @@ def _from_release(session: Session) -> Iterator[Measured]:
     if release.published_at is None or not release.certificate:
         return
     what = " (oefening / exercise)" if period.exercise else ""
-    said = json.loads(release.certificate)
+    said = certificate_of(release)
     evidence = f"/v1/releases/{release.id}/certificate"
     attacker = f"{said['attacker']['exact']} exact, {said['attacker']['narrowed']} narrowed"
     yield Measured("attacker", attacker + what, release.published_at, evidence)

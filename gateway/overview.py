@@ -30,6 +30,7 @@ from gateway.store import (
     Person,
     Receipt,
     Release,
+    ReleaseChart,
     ReleaseState,
     SiteFacts,
     Submission,
@@ -197,9 +198,16 @@ def own_figures(session: Session, site: str) -> list[OwnPeriod]:
     return [own for own in own_periods(session, site) if own.period.id in kept]
 
 
-def sites_of(session: Session, kind: str, area: str, day: date) -> frozenset[str]:
-    """Codes of the sites that belong to a gemeente or SWV on a day."""
-    return frozenset(facts.site for facts in sites_on(session, day, **{kind: area}))
+def sites_of(session: Session, kind: str, area: str, day: date, *, sector: str = "") -> frozenset[str]:
+    """Codes of the sites of a gemeente or SWV that are asked to deliver on a day, of one sector or of all."""
+    there = sites_on(session, day, **{kind: area})
+    return frozenset(facts.site for facts in there if facts.funded and sector in ("", facts.sector))
+
+
+def has_chart(session: Session, release_id: str, area: str) -> bool:
+    """Whether a release has a picture of a region or of the country: without deliveries there is none."""
+    drawn = select(ReleaseChart.area).where(ReleaseChart.release_id == release_id, ReleaseChart.area == area)
+    return session.exec(drawn.limit(1)).first() is not None
 
 
 def area_names(session: Session, codes: Sequence[str]) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 Only confirmed submissions count. The table is confidential: it goes to `publish` and nowhere else.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -30,6 +30,7 @@ class SectorTable:
         bands: Columns band, the names of band margins' levels, total.
         structural_zeros: Columns site, subdivision: what a site does not offer.
         delivered: (level, area) → sites that delivered; `expected` → sites that are asked to.
+        awaited: (level, area) → subdivisions that its sites offer which are asked and did not deliver.
     """
 
     sector: str
@@ -40,6 +41,7 @@ class SectorTable:
     structural_zeros: pd.DataFrame
     delivered: Mapping[tuple[str, str], int]
     expected: Mapping[tuple[str, str], int]
+    awaited: Mapping[tuple[str, str], frozenset[str]]
 
     @property
     def has_swv(self) -> bool:
@@ -108,7 +110,18 @@ def _sector_table(sector: str, contract: Contract, asked: Sequence[SiteFacts], c
         structural_zeros=pd.DataFrame(missing, columns=["site", "subdivision"]),
         delivered=_per_area(delivered),
         expected=_per_area(asked),
+        awaited=_offered(facts for facts in asked if facts.site not in there),
     )
+
+
+def _offered(sites: Iterable[SiteFacts]) -> dict[tuple[str, str], frozenset[str]]:
+    """(level, area) → what these sites offer, by the register."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for facts in sites:
+        for level, area in areas_of(facts).items():
+            if area is not None:
+                found[level, area] = found.get((level, area), frozenset()) | {*facts.subdivisions.split()}
+    return found
 
 
 def _per_area(sites: Sequence[SiteFacts]) -> dict[tuple[str, str], int]:

@@ -16,7 +16,7 @@ from disclosure.attacker.sightings import Moved, Sightings
 from disclosure.attacker.stakes import Stakes, weigh
 from disclosure.errors import DisclosureError
 from disclosure.hierarchy import unit_of
-from disclosure.rules import Pattern, ThresholdRule
+from disclosure.rules import ThresholdRule
 from disclosure.terms import Terms
 from disclosure.witness import Witnesses
 
@@ -25,18 +25,16 @@ CELLS = 2**22  # of units that witnesses change, checked at a time: bounds memor
 
 @dataclass(frozen=True)
 class Verdicts:
-    """Totals only, for the operator: all but `told` vary with counts of which nobody is told anything.
+    """Totals only, for the operator: they vary with counts of which nobody is told anything.
 
     Attributes:
         small: small cells of the release, and small cells that follow from it by subtraction.
-        told: those of which every reader is told that they are small, in the part that leaves.
         safe: those seen at both ends by outsiders and by every insider.
         margins: small remainders of margins after an insider's own share; margins_safe: those seen at both ends.
         witnesses: tables checked.
     """
 
     small: int
-    told: int
     safe: int
     margins: int
     margins_safe: int
@@ -48,9 +46,7 @@ class Verdicts:
         return self.small == self.safe and self.margins == self.margins_safe
 
 
-def judge(
-    frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses, leaving: Pattern | None = None
-) -> Verdicts:
+def judge(frame: pd.DataFrame, counts: pd.DataFrame, terms: Terms, witnesses: Witnesses) -> Verdicts:
     """Check a release against its witnesses.
 
     1. The frame shows true figures, and no small one.
@@ -65,7 +61,6 @@ def judge(
         counts: the true counts (confidential).
         terms: as given to `build`.
         witnesses: changes of the true table (confidential).
-        leaving: as for `build`; what is safe has to be so in the rest too.
 
     Raises:
         DisclosureError: the frame does not fit the counts, or a witness is false.
@@ -80,7 +75,6 @@ def judge(
     sightings = _seen(stakes, truth, layout.lines(terms.inequalities), witnesses, insider)  # 2
     return Verdicts(
         small=int(stakes.small.sum()),
-        told=int((stakes.small & stakes.told & np.outer(*layout.matches(leaving or {}))).sum()),
         safe=sightings.safe(),  # 3, 4
         margins=len(stakes.margins),
         margins_safe=sightings.safe_margins(),  # 5

@@ -1,7 +1,6 @@
 """The demo's period: opened as an exercise, closed, released with four eyes, downloaded by all, the log verified."""
 
 import io
-import json
 import time
 import zipfile
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from gateway.operate import Desk
 from gateway.outcome import GatewayError
 from gateway.oversight import policy_text
 from gateway.periods import first_day, school_year_on
-from gateway.publish.asking import request_build
+from gateway.publish.asking import certificate_of, request_build
 from gateway.publish.deciding import publish, review
 from gateway.publish.downloading import download
 from gateway.service_keys import pin_service_keys
@@ -87,7 +86,7 @@ def release_it(gateway: Gateway, period: str, table: str = TABLE) -> Released:
         release = session.get_one(Release, release_id)
         parts = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release_id)).all()
     rows = [row for part in parts for row in decode_rows(part.rows)]
-    verdict = json.loads(release.certificate)["attacker"]
+    verdict = certificate_of(release)["attacker"]
     return Released(
         release_id,
         cells=len(rows),

@@ -4,6 +4,7 @@ The list is a signed note whose lines `sha256sum --check` reads:
 
     verzuimpoort/manifest/v1
     period 2026-2027-1
+    exercise yes
     release 0123…
     rows 1234
     9f86d081…  verzuim.csv
@@ -27,7 +28,7 @@ def write_package(lines: bytes, about: Mapping[str, str], sign: Callable[[str], 
 
     Args:
         lines: Rows as `gateway.table.encode_rows` made them.
-        about: Where the table comes from: period, release.
+        about: Where the table comes from: period, release, and `exercise` where it is of one.
         sign: Makes a signed note of a text.
         own: Whether it is a site's own table, small counts included.
     """

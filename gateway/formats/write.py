@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ from gateway.table import COLUMNS, HEADER, NUMBERS, TableRow, decode_rows
 
 # A fixed moment in the properties of a workbook: the moment of writing would make every file another.
 _CREATED = datetime(2026, 1, 1, tzinfo=UTC)
+EXERCISE = "exercise"  # in what is told about a table: every figure in it is invented
 _COLUMN_WIDTH = 16
 _TEXT_WIDTH = 100
 
@@ -51,7 +52,7 @@ def write_table(lines: bytes, form: Format, about: Mapping[str, str], *, own: bo
     Args:
         lines: Rows as `gateway.table.encode_rows` made them.
         form: One of `FILES`.
-        about: Where the table comes from: period, release; stands in XLSX and JSON.
+        about: Where the table comes from: period, release, and `exercise` where it is of one; stands in XLSX and JSON.
         own: Whether it is a site's own table, small counts included; XLSX says so.
     """
     if form is Format.CSV:
@@ -98,8 +99,7 @@ def _workbook(rows: Sequence[TableRow], about: Mapping[str, str], *, own: bool) 
     bold, wrap = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
     readme = book.add_worksheet("Leesmij")
     readme.set_column(0, 1, _TEXT_WIDTH, wrap)
-    told = ("own_title", "numbers", "questions") if own else ("title", "numbers", "empty", "add", "questions")
-    for line, key in enumerate(told):
+    for line, key in enumerate(_told(rows, about, own=own)):
         for column, language in enumerate(LANGUAGES):
             readme.write_string(line, column, text("files", key, language), bold if line == 0 else wrap)
     _data_sheet(book.add_worksheet("Levering"), rows, bold)
@@ -117,6 +117,19 @@ def _workbook(rows: Sequence[TableRow], about: Mapping[str, str], *, own: bool) 
         provenance.write_string(line, 1, value)
     book.close()
     return target.getvalue()
+
+
+def _told(rows: Sequence[TableRow], about: Mapping[str, str], *, own: bool) -> Iterator[str]:
+    """The texts of the first sheet, the title first."""
+    yield "own_title" if own else "title"
+    if EXERCISE in about:
+        yield EXERCISE
+    yield "numbers"
+    if not own:
+        yield from ("empty", "add")
+    if any(row.method == "dp" for row in rows):
+        yield "noise"
+    yield "questions"
 
 
 def _data_sheet(sheet: Any, rows: Sequence[TableRow], bold: object) -> None:  # noqa: ANN401  xlsxwriter has no types

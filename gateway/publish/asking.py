@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 from sqlmodel import Session, col, select
 
@@ -172,6 +173,19 @@ def release_thing(release: Release, period: Period, plan: ReleasePlan | None, **
     return ReleaseThing(**(facts | more))  # type: ignore[arg-type]  # each fact has the type of its field
 
 
+def certificate_of(release: Release) -> dict[str, Any]:
+    """What the certificate of a release says; empty before it was built.
+
+    One that was stored with numbers of small cells is read without them: they tell which hidden cells are small.
+    """
+    said: dict[str, Any] = json.loads(release.certificate or "{}")
+    for verdicts in (said.get("attacker"), *(sector.get("verdicts") for sector in said.get("sectors", {}).values())):
+        if verdicts is not None:
+            verdicts.pop("small", None)
+            verdicts["safe"] = "all"
+    return said
+
+
 def rule_of(release: Release, plan: ReleasePlan | None) -> dict[str, int | bool]:
     """The rule that a release's figures were made by, the weakest over its sectors; of one not built yet, the plan's.
 
@@ -179,23 +193,21 @@ def rule_of(release: Release, plan: ReleasePlan | None) -> dict[str, int | bool]
 
     A law that became stricter since is held against the figures as they are.
     """
-    sectors = json.loads(release.certificate)["sectors"].values() if release.certificate else ()
+    sectors = certificate_of(release).get("sectors", {}).values()
     rules = [sector["rule"] for sector in sectors] or ([{name: getattr(plan, name) for name in _RULE}] if plan else [])
     return {name: min(rule[name] for rule in rules) for name in _RULE if rules}
 
 
 def methods_used(release: Release) -> list[tuple[str, Method]]:
     """How the figures of each sector were made, by the release's own certificate."""
-    sectors = json.loads(release.certificate)["sectors"]
+    sectors = certificate_of(release)["sectors"]
     return [(sector, "dp" if "privacy" in found else "exact") for sector, found in sorted(sectors.items())]
 
 
 def attacker_failed(release: Release) -> bool:
     """Whether the judge found nothing exact and nothing narrowed in these bytes."""
-    if not release.certificate:
-        return False
-    verdict = json.loads(release.certificate)["attacker"]
-    return bool(verdict["exact"] == 0 and verdict["narrowed"] == 0)
+    verdict = certificate_of(release).get("attacker", {})
+    return bool(verdict.get("exact") == 0 and verdict.get("narrowed") == 0)
 
 
 def decide_for_any(

@@ -54,6 +54,11 @@ class Line:
             return self.status
         return "" if TOTAL in self.cells and self.cells[TOTAL].pupils == _NONE else SUPPRESSED
 
+    @property
+    def noisy(self) -> bool:
+        """Whether some figure has noise."""
+        return any(row.method == "dp" for row in self.cells.values())
+
     def shows(self, band: str) -> bool:
         """Whether the figure of a band is published."""
         row = self.cells.get(band)

@@ -86,7 +86,7 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
         return
     plan = gateway.law.purposes.plan(release.purposes.split())
     built = _joined([(made | still)[table.sector] for table in tables], [table.sector for table in tables], plan)
-    drawn = list(charts(release_id, built.slices, called, contract))
+    drawn = list(charts(release_id, built.slices, called, contract, exercise=period.exercise))
     with gateway.writing() as session:  # (3)
         _store(gateway, session, release_id, built, drawn=drawn, sources=sources)
 
@@ -163,13 +163,13 @@ def _joined(parts: Sequence[Sector], sectors: Sequence[str], plan: ReleasePlan) 
 
 
 def _certificate(sectors: Mapping[str, Mapping[str, object]], plan: ReleasePlan) -> dict[str, object]:
-    """Totals over all sectors, and each sector's own: nothing per cell."""
+    """Totals over all sectors, and each sector's own: nothing per cell, and no number of small ones."""
     verdicts = [certificate["verdicts"] for certificate in sectors.values()]
     total = {
         verdict: sum(found[verdict] for found in verdicts if isinstance(found, dict))
-        for verdict in ("exact", "narrowed", "safe")
+        for verdict in ("exact", "narrowed")
     }
-    return {"purposes": list(plan.purposes), "attacker": total, "sectors": sectors}
+    return {"purposes": list(plan.purposes), "attacker": total | {"safe": "all"}, "sectors": sectors}
 
 
 def _store(

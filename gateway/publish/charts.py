@@ -27,7 +27,9 @@ _HATCH = (
 )
 
 
-def chart(rows: Sequence[TableRow], name: str, contract: Contract, language: Language) -> bytes:
+def chart(
+    rows: Sequence[TableRow], name: str, contract: Contract, language: Language, *, exercise: bool = False
+) -> bytes:
     """Draw the rows of one area: for each sector one bar per kind of absence.
 
     Args:
@@ -35,12 +37,14 @@ def chart(rows: Sequence[TableRow], name: str, contract: Contract, language: Lan
         name: What the area is called.
         contract: The collection the rows are of.
         language: Of the words in the picture.
+        exercise: Whether the figures are invented; the title says so.
     """
     drawn = draw([line for line in lines(rows) if line.subdivision == TOTAL], contract)
-    title = text("files", "chart", language, area=name, period=rows[0].period)
+    title = text("files", "chart_exercise" if exercise else "chart", language, area=name, period=rows[0].period)
     body = _Canvas(title, language)
-    for sector, group in groupby(drawn, lambda pair: pair[0].sector):
-        body.sector(sector)
+    for sector, found in groupby(drawn, lambda pair: pair[0].sector):
+        group = list(found)
+        body.sector(sector, [line for line, _ in group])
         for line, bar in group:
             body.bar(line, bar)
     body.legend(legend(bar for _, bar in drawn))
@@ -53,14 +57,14 @@ def chart(rows: Sequence[TableRow], name: str, contract: Contract, language: Lan
 
 
 def charts(
-    release_id: str, parts: Sequence[Slice], names: Mapping[str, str], contract: Contract
+    release_id: str, parts: Sequence[Slice], names: Mapping[str, str], contract: Contract, *, exercise: bool = False
 ) -> Iterator[ReleaseChart]:
     """Draw every region of a release, in each language; sites have no chart of their own."""
     regions = sorted((part for part in parts if part.level != "site"), key=lambda part: (part.level, part.area))
     for (level, area), group in groupby(regions, lambda part: (part.level, part.area)):
         rows = [row for part in group for row in part.rows]
         for language in LANGUAGES:
-            svg = chart(rows, names.get(area, named(level, language)), contract, language)
+            svg = chart(rows, names.get(area, named(level, language)), contract, language, exercise=exercise)
             yield ReleaseChart(release_id=release_id, level=level, area=area, language=language, svg=svg)
 
 
@@ -73,10 +77,15 @@ class _Canvas:
         self._language = language
         self._text(_MARGIN, title, size=20, weight="bold")
 
-    def sector(self, sector: str) -> None:
-        """A heading."""
+    def sector(self, sector: str, its: Sequence[Line]) -> None:
+        """A heading, with how many sites delivered, and whether there is noise in its lines."""
         self.y += 38
         self._text(_MARGIN, named(sector, self._language), size=16, weight="bold")
+        counted = {"delivered": str(its[0].delivered), "expected": str(its[0].expected)}
+        words = [text("files", "chart_coverage", self._language, **counted)]
+        words += [text("files", "chart_noise", self._language)] if any(line.noisy for line in its) else []
+        self.y += 20
+        self._text(_MARGIN, " · ".join(words), colour=_SOFT, size=12)
         self.y += 14
 
     def bar(self, line: Line, bar: Bar) -> None:

@@ -21,7 +21,7 @@ from disclosure import Build, Proof, Terms, Witnesses, correct
 from gateway.collections import TOTAL, Contract
 from gateway.delivered import LEVELS
 from gateway.outcome import GatewayError
-from gateway.publish.asking import changed_sectors, sources_of
+from gateway.publish.asking import certificate_of, changed_sectors, sources_of
 from gateway.publish.protecting import Slice, seed_for, terms_of
 from gateway.store import Period, Release, ReleaseSlice, Reopening
 from gateway.table import CellStatus, TableRow, decode_rows
@@ -81,7 +81,7 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
     late = session.exec(select(Reopening.site).where(Reopening.period_id == period.id).distinct()).all()
     slices = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.corrects)).all()
     old = session.get_one(Release, release.corrects)
-    certificates = json.loads(old.certificate)["sectors"]
+    certificates = certificate_of(old)["sectors"]
     tables = tabulate(session, period, contract, sources_of(session, old.id))
     if {table.sector for table in tables} != set(certificates):
         raise RegisterChangedError("a site of then is of another sector, or of none, by the register of today")
@@ -106,7 +106,7 @@ def kept(session: Session, release: Release, period: Period, noisy: Iterable[str
     old = session.get_one(Release, release.corrects)
     query = select(ReleaseSlice).where(ReleaseSlice.release_id == old.id)
     parts = session.exec(query.order_by(ReleaseSlice.level, ReleaseSlice.area)).all()
-    certificates, utility = json.loads(old.certificate)["sectors"], json.loads(old.utility)
+    certificates, utility = certificate_of(old)["sectors"], json.loads(old.utility)
     with np.load(io.BytesIO(old.witnesses)) as witnesses:
         return {
             sector: Sector(

@@ -14,7 +14,7 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import school_year
 from gateway.publish.asking import decide_for_any, methods_used, outdated, plan_of, release_thing
-from gateway.publish.ledger import fix_methods, not_known
+from gateway.publish.ledger import fix_methods, forgotten, not_known
 from gateway.store import Approval, Period, Release, ReleaseState
 from policies.decision import Decision, Deny
 from policies.parties import Caller
@@ -96,8 +96,10 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
 
 def _hindered(session: Session, release: Release, period: Period, event: Event) -> Refused | None:
     """Why the law's permit is not enough for a release to go on: its sources, its method, or a restore."""
-    if event in _ONWARDS and outdated(session, release, period):
-        return Refused("release-outdated")
+    if event in _ONWARDS:
+        hindered = forgotten(session, period)
+        if hindered is not None or outdated(session, release, period):
+            return hindered or Refused("release-outdated")
     if event is Event.RELEASE_PUBLISHED:
         return not_known(session, period) or fix_methods(session, methods_used(release), school_year(period.code))
     return None

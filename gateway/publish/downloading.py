@@ -1,5 +1,6 @@
 """What recipients get: their slice of the stored bytes, each download with its own entry and receipt."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,12 @@ from audit.events import Event
 from gateway.context import Gateway, actor_of
 from gateway.delivered import COUNTRY, LEVELS, own_counts
 from gateway.formats.package import write_package
-from gateway.formats.write import FILES, Format, write_table
+from gateway.formats.write import EXERCISE, FILES, Format, write_table
 from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import decide_for_any, plan_of, release_thing
+from gateway.publish.asking import certificate_of, decide_for_any, plan_of, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
 from gateway.register import kind_of_code, site_facts, sites_on
@@ -39,11 +40,13 @@ class Listed:
 
     Attributes:
         corrected_by: The published release that holds in its place.
+        correction_withdrawn: It was corrected, and the correction was withdrawn: no other one comes.
     """
 
     release: Release
     period: Period
     corrected_by: str | None
+    correction_withdrawn: bool
 
 
 def caller_or_anybody(gateway: Gateway, session: Session, identity: Identity | None) -> Caller:
@@ -58,12 +61,15 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
         newest = col(Period.code).desc(), col(Release.built_at).desc()
         query = select(Release, Period).join(Period).order_by(*newest)
         found = []
+        undone: set[str | None] = set()
         for release, period in session.exec(query):
+            if release.state == ReleaseState.WITHDRAWN:
+                undone.add(release.corrects)
             decided = _decide_on_release(gateway, caller, release, period, Action.READ_RELEASE)
             if isinstance(decided, Permit):
                 found.append((release, period))
     holds = {release.corrects: release.id for release, _ in found if release.state == ReleaseState.PUBLISHED}
-    return [Listed(release, period, holds.get(release.id)) for release, period in found]
+    return [Listed(release, period, holds.get(release.id), release.id in undone) for release, period in found]
 
 
 def regions_open(gateway: Gateway) -> bool:
@@ -149,7 +155,7 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
     if not counts:
         return _refuse(gateway, caller, decision, "no-own-figures")
     rows = encode_rows(own_rows(period.code, facts, contract, counts))
-    body = _file(gateway, rows, form, {"period": period.code, "area": identity.party}, own=True)
+    body = _file(gateway, rows, form, {**_about(period), "area": identity.party}, own=True)
     if body is None:
         return _refuse(gateway, caller, decision)
     entry = Entry(
@@ -181,7 +187,7 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
         object=Object(f"release:{release_id}"),
     )
     gateway.log_act(entry, decision)
-    return str(gateway.receipts.sign(release.certificate + "\n"))
+    return str(gateway.receipts.sign(json.dumps(certificate_of(release), sort_keys=True) + "\n"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +268,12 @@ def _written(gateway: Gateway, found: _Found, form: Format, language: Language) 
     if form is Format.SVG:
         with gateway.reading() as session:
             return _chart(session, found, language)
-    return _file(gateway, found.rows, form, {"period": found.period.code, "release": found.release})
+    return _file(gateway, found.rows, form, {**_about(found.period), "release": found.release})
+
+
+def _about(period: Period) -> dict[str, str]:
+    """What a file says of its period: of an exercise everything in it is invented."""
+    return {"period": period.code} | ({EXERCISE: "yes"} if period.exercise else {})
 
 
 def _file(gateway: Gateway, rows: bytes, form: Format, about: Mapping[str, str], *, own: bool = False) -> bytes | None:

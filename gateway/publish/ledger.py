@@ -269,7 +269,11 @@ def not_known(session: Session, period: Period) -> Refused | None:
 
 
 def forgotten(session: Session, period: Period) -> Refused | None:
-    """The refusal to build a period that was published and then forgotten: its readers have another version."""
+    """The refusal of a period that was published and then forgotten: its readers may have another version.
+
+    It holds for building one as well as for what was built or approved at the backup: rejected since, and built anew
+    of other deliveries, it is not what was published.
+    """
     told = session.get(ReleasedSince, school_year(period.code))
     if told is None or period.code not in told.periods.split():
         return None

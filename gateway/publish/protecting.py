@@ -189,9 +189,11 @@ def _rows(
 ) -> Iterator[TableRow]:
     level, area = place
     delivered = table.delivered.get(place, 0)
-    absent = _Figure((CellStatus.NOT_APPLICABLE if delivered else CellStatus.NOT_DELIVERED).value)
+    awaited = table.awaited.get(place, frozenset())
     said = figures if delivered else {}  # a correction has cells of a site that withdrew since
     for subdivision, kind, band in cells:
+        there = delivered and subdivision not in awaited
+        absent = _Figure((CellStatus.NOT_APPLICABLE if there else CellStatus.NOT_DELIVERED).value)
         figure = said.get((level, area, subdivision, kind, band), absent)
         total = said.get((level, area, subdivision, kind, TOTAL), absent).pupils
         exact = method == "exact" or band == TOTAL  # head-counts are public, with noise too

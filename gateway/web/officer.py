@@ -18,6 +18,7 @@ from gateway import lawbook, overview, trail
 from gateway.context import Gateway
 from gateway.outcome import Refused
 from gateway.oversight import policy_text, scope_of
+from gateway.publish.asking import certificate_of
 from gateway.publish.downloading import catalogue, read_certificate
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
@@ -172,7 +173,7 @@ def policy(request: Request, _who: Visitor) -> Response:
 def certificates(request: Request, who: Visitor) -> Response:
     """What the judge found in each published release."""
     listed = catalogue(gateway_of(request), who.known)
-    found = [(each, json.loads(each.release.certificate or "{}")) for each in listed]
+    found = [(each, certificate_of(each.release)) for each in listed]
     return page(request, who, "audit_certificates.html", found=found)
 
 

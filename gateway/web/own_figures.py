@@ -39,7 +39,7 @@ def figures(request: Request, who: Visitor) -> Response:
     if isinstance(rows, Refused):
         return refusal(request, who, rows)
     found = lines(rows[0])
-    drawn = draw(found, contract)
+    drawn, benchmark = draw(found, contract), _benchmark(found, rows[1])
     return page(
         request,
         who,
@@ -50,7 +50,8 @@ def figures(request: Request, who: Visitor) -> Response:
         groups=_groups(drawn),
         bands=list(dict.fromkeys((highest(contract), TOTAL, *contract.bands.upper))),
         legend=legend(bar for _, bar in drawn),
-        benchmark=_benchmark(found, rows[1]),
+        benchmark=benchmark,
+        noisy=any(line.noisy for of_kind in benchmark.values() for line in of_kind.values()),
         highest=highest(contract),
         entry=held.entry_id,
     )

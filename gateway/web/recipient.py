@@ -5,6 +5,7 @@ from starlette.responses import Response
 
 from gateway import overview
 from gateway.consents import PURPOSE
+from gateway.delivered import COUNTRY
 from gateway.identity import policy_party
 from gateway.outcome import Refused
 from gateway.publish.bars import lines
@@ -50,6 +51,7 @@ def table(request: Request, who: Visitor) -> Response:
         has_sites=_has_sites(request, who, listed),
         exercise=listed.period.exercise,
         view=view,
+        nobody=not rows,
         summary=view_of(gateway, contract, own, {"kind": "*"}) if own else None,
         entry=fetched.entry_id,
         section="table",
@@ -87,6 +89,7 @@ def files(request: Request, who: Visitor) -> Response:
         return refusal(request, who, Refused("not-found"))
     with gateway.reading() as session:
         kept = overview.receipts_of(session, who.known.party, f"release:{listed.release.id}")
+        drawn = overview.has_chart(session, listed.release.id, _area(who))
     path = f"v1/releases/{listed.release.id}/table"
     return page(
         request,
@@ -96,6 +99,7 @@ def files(request: Request, who: Visitor) -> Response:
         has_sites=_has_sites(request, who, listed),
         exercise=listed.period.exercise,
         receipts=kept[:_SHOWN],
+        drawn=drawn,
         snippets=snippets(gateway.settings.base_url, path, who.language),
         section="files",
     )
@@ -127,6 +131,11 @@ def _has_sites(request: Request, who: Visitor, listed: Listed) -> bool:
         return False
     with gateway_of(request).reading() as session:
         return bool(overview.sites_of(session, kind, who.known.party, listed.period.reference_date))
+
+
+def _area(who: Visitor) -> str:
+    """The area whose chart is the visitor's: the own region, or the country."""
+    return who.known.party if kind_of_code(who.known.party) in _REGIONS else COUNTRY
 
 
 def _listed(request: Request, who: Visitor) -> Listed | None:

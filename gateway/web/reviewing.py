@@ -12,7 +12,7 @@ from gateway import overview
 from gateway.delivered import LEVELS
 from gateway.outcome import Refused
 from gateway.publish import deciding
-from gateway.publish.asking import methods_used, plan_of, rule_of
+from gateway.publish.asking import certificate_of, methods_used, plan_of, rule_of
 from gateway.publish.downloading import catalogue
 from gateway.store import Release, ReleaseState
 from gateway.web.forms import Form, act, show, then
@@ -68,9 +68,9 @@ def _release(request: Request, who: Visitor, form: Form | None = None, fault: st
         mine=review.given_by(who.known.person),
         plan=plan,
         rule=rule_of(row, plan),
-        certificate=_json(row.certificate),
+        certificate=certificate_of(row),
         noisy=bool(row.certificate) and any(method == "dp" for _, method in methods_used(row)),
-        utility=_useful(_json(row.utility)),
+        utility=_useful(json.loads(row.utility or "{}")),
         kinds=gateway.contracts[its_period.table_id].kinds.members,
         view=view,
         fault=fault,
@@ -100,10 +100,6 @@ def _useful(sectors: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, dic
         for row in levels:
             found.setdefault(sector, {}).setdefault(row["site_level"], {})[row["kind"]] = row
     return found
-
-
-def _json(text: str) -> Any:  # noqa: ANN401  the certificate's own shape
-    return json.loads(text) if text else {}
 
 
 ROUTES = [

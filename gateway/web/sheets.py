@@ -67,7 +67,7 @@ class View:
     @property
     def noisy(self) -> bool:
         """Whether some figure has noise, so that intervals must be explained."""
-        return any(row.lower for line, _ in self.drawn for row in line.cells.values())
+        return any(line.noisy for line, _ in self.drawn)
 
     @property
     def coverage(self) -> bool:

@@ -1,7 +1,8 @@
 """Figures over periods: a line of each period with region and country beside it, and what changed in the area."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 from starlette.requests import Request
@@ -29,7 +30,7 @@ WHOSE = ("own", "region", "country")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How the sites of an area differ from those of the period before: numbers of sites."""
+    """How the sites of an area and sector that are asked to deliver differ from those of the period before."""
 
     joined: int
     left: int
@@ -69,6 +70,11 @@ class Trend:
         return plot(shares, [bool(point.change.joined or point.change.left) for point in self.points])
 
     @property
+    def noisy(self) -> bool:
+        """Whether some share has noise."""
+        return any(line.noisy for point in self.points for line in point.beside.values() if line)
+
+    @property
     def beside(self) -> Sequence[str]:
         """Whose figures there are: those that no period has are left out, but never the own."""
         there = {name for point in self.points for name, line in point.beside.items() if _row(line, self.highest)}
@@ -85,7 +91,7 @@ def of_recipient(request: Request, who: Visitor) -> Response:
         if isinstance(asked, Refused):
             return refusal(request, who, asked)
         held.append((listed.period, [asked]))
-    return _page(request, who, held, area, _changes(request, area, [period for period, _ in held]))
+    return _page(request, who, held, area, partial(_changes, request, area, [period for period, _ in held]))
 
 
 def of_school(request: Request, who: Visitor) -> Response:
@@ -100,7 +106,7 @@ def of_school(request: Request, who: Visitor) -> Response:
         if isinstance(own, Refused):
             return refusal(request, who, own)
         held.append((period, [own, *beside(gateway, who, public.get(period.id))]))
-    return _page(request, who, held, site, [Change(0, 0)] * len(mine))
+    return _page(request, who, held, site, lambda _: [Change(0, 0)] * len(mine))
 
 
 def _newest(there: Sequence[Listed]) -> list[Listed]:
@@ -110,13 +116,13 @@ def _newest(there: Sequence[Listed]) -> list[Listed]:
     return [by_period[code] for code in sorted(by_period, reverse=True)[:MOST]]
 
 
-def _changes(request: Request, area: str, periods: Sequence[Period]) -> list[Change]:
-    """Sites that joined and left the area since the period before, by the register of each reference date."""
+def _changes(request: Request, area: str, periods: Sequence[Period], sector: str) -> list[Change]:
+    """Sites of a sector that joined and left the area since the period before, by the register of reference dates."""
     kind = kind_of_code(area)
     if kind is None:
         return [Change(0, 0)] * len(periods)
     with gateway_of(request).reading() as session:
-        sets = [overview.sites_of(session, kind, area, period.reference_date) for period in periods]
+        sets = [overview.sites_of(session, kind, area, period.reference_date, sector=sector) for period in periods]
     later = [Change(len(now - before), len(before - now)) for before, now in pairwise(sets)]
     return [Change(0, 0), *later] if sets else []
 
@@ -126,7 +132,7 @@ def _page(
     who: Visitor,
     held: Sequence[tuple[Period, Sequence[Held]]],
     area: str,
-    changes: Sequence[Change],
+    changes: Callable[[str], Sequence[Change]],
 ) -> Response:
     rows = tables(gateway_of(request), [group for _, group in held])
     if isinstance(rows, Refused):
@@ -142,7 +148,7 @@ def _page(
 def _trend(
     found: Sequence[tuple[Period, Sequence[TableRow]]],
     area: str,
-    changes: Sequence[Change],
+    changes: Callable[[str], Sequence[Change]],
     query: Mapping[str, str],
     contract: Contract,
 ) -> Trend | None:
@@ -154,7 +160,7 @@ def _trend(
     wanted = replace(
         settled(asked, every), sector=asked.sector if asked.sector in there["sector"] else there["sector"][0]
     )
-    picked = [_pick(group, wanted) for group in mine]
+    picked, changed = [_pick(group, wanted) for group in mine], changes(wanted.sector)
     others = [[line for line in lines(rows) if line.area != area] for _, rows in found]
     bars = dict(
         zip((i for i, line in enumerate(picked) if line), draw([x for x in picked if x], contract), strict=True)
@@ -165,7 +171,7 @@ def _trend(
             picked[i],
             bars[i][1] if i in bars else Bar(()),
             _beside(picked[i], others[i], wanted),
-            changes[i],
+            changed[i],
         )
         for i, (period, _) in enumerate(found)
     ]

@@ -74,7 +74,7 @@ MUTANTS = {
 
 def nodding(*_: object) -> Verdicts:
     """A judge who finds everything in order."""
-    return Verdicts(small=0, told=0, safe=0, margins=0, margins_safe=0, witnesses=0)
+    return Verdicts(small=0, safe=0, margins=0, margins_safe=0, witnesses=0)
 
 
 def gives_away(table: Case, monkeypatch: pytest.MonkeyPatch) -> bool:

@@ -198,4 +198,4 @@ def test_verdicts_are_totals(shops: Case) -> None:
     """Small cells and those proven safe; here the count and its rest, at one shop."""
     terms = Terms(**shops.arguments())
     found = judge(frame_of(shops, HIDDEN), shops.counts, terms, witness(moved(-2)))
-    assert (found.small, found.told, found.safe, found.margins, found.witnesses) == (2, 2, 0, 0, 1)
+    assert (found.small, found.safe, found.margins, found.witnesses) == (2, 0, 0, 1)

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from gateway.collections import load_contracts
-from gateway.messages import LANGUAGES, Language, named
+from gateway.messages import LANGUAGES, Language, named, text
 from gateway.publish.charts import chart, charts
 from gateway.publish.protecting import Slice
 from gateway.table import TableRow
@@ -42,7 +42,9 @@ def test_what_is_not_specified_is_one_hatched_part() -> None:
     """No number stands in the picture but those of published cells and of the bands' names."""
     picture = chart(HIDDEN, "Verband", CONTRACT, "nl").decode()
     shown = re.findall(r">([^<]+)</text>", picture)
-    assert [each for each in shown if re.search(r"\d", each)] == ["Verzuim 2026-2027-1: Verband", "n = 397"]
+    assert [each for each in shown if re.search(r"\d", each)] == [
+        "Verzuim 2026-2027-1: Verband", "9 van 10 vestigingen leverden", "n = 397",
+    ]  # fmt: skip
     assert picture.count('fill="url(#hatch)"') == 2
 
 
@@ -63,6 +65,15 @@ def test_a_chart_says_no_nought_of_somebody() -> None:
     """A share that rounds to nought or to all is said as what it is."""
     rows = [row("total", "400"), row("upto10", "399", "100"), row("above10", "1", "0")]
     assert "&gt;\u00a099% · &lt;\u00a01%" in chart(rows, "Verband", CONTRACT, "nl").decode()
+
+
+def test_a_chart_says_of_noise_and_of_an_exercise() -> None:
+    """Noisy shares are no exact ones, and invented figures are none of anybody: the picture says both by itself."""
+    noisy = [each._replace(method="dp") if each.band != "total" else each for each in ROWS]
+    told = text("files", "chart_noise", "en")
+    assert told in chart(noisy, "Verband", CONTRACT, "en").decode()
+    assert told not in chart(ROWS, "Verband", CONTRACT, "en").decode()
+    assert "Exercise, invented figures" in chart(ROWS, "Verband", CONTRACT, "en", exercise=True).decode()
 
 
 def test_equal_rows_give_equal_bytes() -> None:

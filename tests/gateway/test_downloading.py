@@ -2,21 +2,23 @@
 
 import csv
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 
 import openpyxl
 import pytest
 
+from gateway.delivered import COUNTRY
 from gateway.demo.people import IN_FORCE, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.messages import text
 from gateway.outcome import Refused
-from gateway.overview import own_figures
+from gateway.overview import has_chart, own_figures
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
-from gateway.store import Release
+from gateway.store import Release, ReleaseState
 from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
 from tests.gateway.noisy_release import delivered, person
@@ -96,6 +98,64 @@ def test_a_release_outlives_a_purpose_it_was_made_for(of_a_gone_purpose: tuple[W
     assert levels(world, None, release) == {"country"}
     assert levels(world, swv(world), release) == {"swv", "site", "country"}
     assert not isinstance(hold(world.gateway, world.site(0), release, Format.CSV, level="swv"), Refused)
+
+
+def test_a_certificate_that_counts_small_cells_is_read_without(of_a_gone_purpose: tuple[World, str]) -> None:
+    """Stored when certificates still told how many cells are small: nobody reads that of it any more."""
+    world, release = of_a_gone_purpose
+    before = must(read_certificate(world.gateway, None, release)).split("\n\n")[0]
+    with world.gateway.writing() as session:
+        row = session.get_one(Release, release)
+        said = json.loads(row.certificate)
+        for verdicts in (said["attacker"], *(sector["verdicts"] for sector in said["sectors"].values())):
+            verdicts |= {"small": 17, "safe": 17}
+        row.certificate = json.dumps(said)
+    after = must(read_certificate(world.gateway, None, release)).split("\n\n")[0]
+    assert after == before
+    assert '"small"' not in after
+
+
+def test_what_is_left_of_a_withdrawn_correction_says_so(of_a_gone_purpose: tuple[World, str]) -> None:
+    """The first release is out again, marked: it was corrected, and no other correction comes."""
+    world, release = of_a_gone_purpose
+    marks = []
+    for state in (ReleaseState.REJECTED, ReleaseState.WITHDRAWN):
+        with world.gateway.writing() as session:
+            again = {"id": "c" * 32, "corrects": release, "state": state}
+            session.merge(Release(**session.get_one(Release, release).model_dump() | again))
+        listed = next(each for each in catalogue(world.gateway, None) if each.release.id == release)
+        marks.append((listed.corrected_by, listed.correction_withdrawn))
+    with world.gateway.writing() as session:
+        session.delete(session.get_one(Release, "c" * 32))
+    assert marks == [(None, False), (None, True)]
+
+
+def test_a_chart_is_offered_where_there_is_one(of_a_gone_purpose: tuple[World, str]) -> None:
+    """An SWV of a sector of which nobody delivered has none, and no button for it."""
+    world, release = of_a_gone_purpose
+    areas = (swv(world).party, COUNTRY, "VO0000")
+    with world.gateway.reading() as session:
+        offered = [has_chart(session, release, area) for area in areas]
+    who = swv(world), None, Identity("VO0000", "recipient")
+    given = [not isinstance(hold(world.gateway, one, release, Format.SVG), Refused) for one in who]
+    assert offered == given == [True, True, False]
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_file_of_an_exercise_says_that_it_is_invented(of_a_gone_purpose: tuple[World, str], own: bool) -> None:
+    """Its workbook, JSON and manifest, of a release and of a school's own figures."""
+    world, release = of_a_gone_purpose
+    found = must(
+        hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.ZIP)
+        if own
+        else hold(world.gateway, None, release, Format.ZIP)
+    )
+    with zipfile.ZipFile(io.BytesIO(found.body)) as package:
+        assert json.loads(package.read("verzuim.json"))["exercise"] == "yes"
+        assert "\nexercise yes\n" in package.read("MANIFEST.txt").decode()
+        book = openpyxl.load_workbook(io.BytesIO(package.read("verzuim.xlsx")))
+    assert book["Leesmij"]["A2"].value == text("files", "exercise", "nl")
+    assert book["Herkomst"]["B2"].value == "yes"
 
 
 def test_a_school_sees_no_region_that_was_not_released(not_for_swvs: tuple[World, str]) -> None:

@@ -45,11 +45,12 @@ def test_a_site_s_own_table_does_not_call_itself_a_release() -> None:
 
 
 def test_the_readme_of_a_noisy_table_promises_no_minimum() -> None:
-    """A figure with noise can be below five: no title says otherwise."""
+    """A figure with noise can be below five: no title says otherwise, and its first sheet says what noise is."""
     cell = ("upto10", "3", "published", "1", "dp", "0", "7", "9", "10")
     noisy = encode_rows([TableRow("2026-2027-1", "swv", "PO9901", "po", "total", "all", *cell)])
     found = zipfile.ZipFile(io.BytesIO(write_package(noisy, ABOUT, SIGNER.sign)))
     assert not [promise for promise in ("vanaf vijf", "from five") if promise in words_of(found)]
+    assert ["In 95 of 100 cases" in words_of(each) for each in (found, package())] == [True, False]
 
 
 def test_a_package_holds_every_form_as_it_is_downloaded() -> None:

@@ -111,6 +111,25 @@ def test_what_came_back_built_waits_to_be_published(exact: World) -> None:
     assert isinstance(publish(exact.gateway, builder, release.id, reason="x"), Release)
 
 
+@pytest.mark.parametrize("approved", [False, True])
+def test_what_came_back_of_a_period_that_is_out_stays_inside(exact: World, approved: bool) -> None:
+    """Built or approved at the backup, while its readers may have another version: it goes no step further."""
+    builder, other = person(exact, "builder"), person(exact, "other")
+    release: Release = must(request_build(exact.gateway, builder, TABLE, PERIOD))
+    build(exact.gateway, release.id)
+    if approved:
+        must(review(exact.gateway, other, release.id, approved=True, reason="x"))
+    settle(exact.gateway)
+    must(tell(exact.desk, YEAR, [PERIOD]))
+    onwards = (
+        publish(exact.gateway, builder, release.id, reason="x")
+        if approved
+        else review(exact.gateway, other, release.id, approved=True, reason="x")
+    )
+    assert code_of(onwards) == "release-forgotten"
+    assert must(review(exact.gateway, other, release.id, approved=False, reason="x")).state == "rejected"
+
+
 def test_a_school_year_that_begins_after_the_restore_asks_nothing(exact: World) -> None:
     """Nothing of it can have been published before."""
     settle(exact.gateway)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from gateway.periods import find_period
+from gateway.store import ReleaseState
 from gateway.web.sheets import published as listed
 from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, csrf, published
 
@@ -35,6 +36,16 @@ def test_a_corrected_table_says_so_and_the_newest_is_of_the_newest_period(stage:
         assert period is not None
     with published(stage, "d" * 32, period_id=period.id, later=timedelta(hours=1)):
         assert [each.release.id for each in listed(stage.gateway, None)] == ["d" * 32, correction, stage.release]
+
+
+def test_a_table_whose_correction_was_withdrawn_says_so(stage: Stage) -> None:
+    """It is out again: its pages say of both what became of them, and promise no other correction."""
+    told = {"corrects": stage.release, "state": ReleaseState.WITHDRAWN}
+    with published(stage, "c" * 32, later=timedelta(hours=2), **told), stage.client("swv") as swv:
+        every, first = swv.get("/releases").text, swv.get(f"/releases/{stage.release}").text
+    assert [page.count("De verbetering van deze tabel is ingetrokken") for page in (every, first)] == [1, 1]
+    assert "Een verbeterde komt niet meer" in every
+    assert "dan staat die hier" not in every
 
 
 def test_a_filter_stays_on_the_table_it_was_set_on(stage: Stage, correction: str) -> None:

@@ -109,6 +109,19 @@ def test_a_recipient_reads_bounds_and_what_they_mean(site: Site) -> None:
     assert "–" in shown.split('class="figures"')[1]
 
 
+def test_shares_over_periods_and_beside_own_figures_are_told_as_noisy(site: Site) -> None:
+    """The trend of an SWV, and the page of a school where its own figures are exact and what stands beside is not."""
+    released(site)
+    pages = {}
+    for role, party, path in (
+        ("recipient", next(iter(site.world.region.swvs)), "/releases/trend"),
+        ("school", site.world.region.sites[0].code, "/school/figures"),
+    ):
+        with logged_in(site, party, role) as client:
+            pages[path] = client.get(path).text
+    assert ["In dit aandeel zit ruis" in shown for shown in pages.values()] == [True, True]
+
+
 def test_a_release_without_noise_says_nothing_of_it(tmp_path: Path) -> None:
     """Where every sector leaves exact, no cost is shown."""
     world = build_world(tmp_path / "data")

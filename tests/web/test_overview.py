@@ -12,6 +12,7 @@ from gateway.deliveries import confirm, withdraw
 from gateway.demo.people import must
 from gateway.identity import Identity, add_person
 from gateway.receive import Received, Upload, receive
+from gateway.register import sites_on
 from gateway.store import Approval, Period, Release, ReleaseState, Submission
 from tests.gateway.conftest import NOW, SINCE, World
 from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage
@@ -27,6 +28,21 @@ def send(world: World, index: int) -> Submission:
 
 def period_of(session: Session) -> Period:
     return overview.periods(session)[0]
+
+
+def test_the_sites_of_an_area_are_those_that_a_period_asks(small_world: World) -> None:
+    """One that is not funded is none of them, nor is one of another sector where a sector is asked for."""
+    with small_world.gateway.writing() as session:
+        its = list(sites_on(session, NOW.date(), swv=next(iter(small_world.region.swvs))))
+        its[0].funded = False
+        session.flush()
+        asked = {facts.site for facts in its[1:]}
+        of = session, "swv", its[0].swv or "", NOW.date()
+        assert overview.sites_of(*of) == asked
+        found = [overview.sites_of(*of, sector=sector) for sector in ("po", "so", "vo", "vso")]
+        assert sorted(site for part in found for site in part) == sorted(asked)
+        assert its[0].site not in {site for part in found for site in part}
+        session.rollback()
 
 
 def test_the_monitor_tells_delivered_received_and_missing_apart(small_world: World) -> None:
