@@ -10,17 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, update
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, or_, select
 
-from audit.entry import Actor, Entry
-from audit.events import Event
 from gateway.context import Gateway
-from gateway.operate import Desk
-from gateway.outcome import Refused
 from gateway.store import Job, JobState
-from policies.decision import Decision
-from policies.question import Action
 
 LEASE = timedelta(seconds=30)
 _FARTHEST_LEASE = 2 * LEASE  # clocks of two workers differ a little
@@ -84,18 +78,6 @@ def run_until(gateway: Gateway, work: Mapping[str, Work], stop: threading.Event)
             worked = False
         if not worked:
             stop.wait(PAUSE_SECONDS)
-
-
-def dismiss(desk: Desk) -> int | Refused:
-    """Take the jobs that failed for good off the list, once the operator has seen them; logged when there were any."""
-
-    def act(session: Session, actor: Actor, decision: Decision) -> int:
-        seen = session.connection().execute(delete(Job).where(col(Job.state) == JobState.FAILED)).rowcount
-        if seen:
-            desk.gateway.append(session, Entry(event=Event.SETTING_CHANGED, actor=actor), decision)
-        return seen
-
-    return desk.act(Action.RUN_RETENTION, act)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Delete, Update, delete, union, update
 from sqlmodel import Session, col, func, or_, select
 
 from audit import retention as log_retention
-from audit.entry import Entry, Object
+from audit.entry import Actor, Entry, Object
 from audit.errors import ClockError
 from audit.events import Event
 from audit.proofs import logs
@@ -24,6 +24,7 @@ from gateway.database import forget_log, take_turns
 from gateway.identity import ABSOLUTE, Identity, caller_of
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
+from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import counts_end, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
@@ -58,7 +59,7 @@ from gateway.store import (
 )
 from gateway.yearly import demand_next
 from policies.days import LOCAL
-from policies.decision import Deny
+from policies.decision import Decision, Deny
 from policies.question import Action
 from policies.things import Installation
 from pseudonymisation import rotation
@@ -339,6 +340,18 @@ _KINDS: Mapping[str, Callable[[Gateway, Session], int]] = {
     "jobs": _jobs,
     "logs": _logs,
 }
+
+
+def dismiss_jobs(desk: Desk) -> int | Refused:
+    """Take the jobs that failed for good off the list, once the operator has seen them; logged when there were any."""
+
+    def act(session: Session, actor: Actor, decision: Decision) -> int:
+        seen = _gone(session, delete(Job).where(col(Job.state) == JobState.FAILED))
+        if seen:
+            desk.gateway.append(session, Entry(event=Event.SETTING_CHANGED, actor=actor), decision)
+        return seen
+
+    return desk.act(Action.RUN_RETENTION, act)
 
 
 def _days(gateway: Gateway, purpose: str) -> int:

@@ -124,9 +124,9 @@ def retention_run(data: Data = None, as_json: Json = False, lang: Lang = "nl") -
 @job.command("dismiss")
 def job_dismiss(data: Data = None, lang: Lang = "nl") -> None:
     """Haal mislukt werk dat u hebt gezien van de lijst / take failed jobs that you have seen off the list."""
-    from gateway.jobs import dismiss
+    from gateway.retention import dismiss_jobs
 
-    say(text("cli", "jobs-dismissed", language(lang), number=str(done(dismiss(desk(data)), lang))))
+    say(text("cli", "jobs-dismissed", language(lang), number=str(done(dismiss_jobs(desk(data)), lang))))
 
 
 @app.command()

@@ -8,10 +8,10 @@ from sqlmodel import select
 
 from gateway.context import Gateway
 from gateway.demo.people import must
-from gateway.jobs import ATTEMPTS, LEASE, Work, _claim, dismiss, enqueue, run_one
+from gateway.jobs import ATTEMPTS, LEASE, Work, _claim, enqueue, run_one
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.retention import run
+from gateway.retention import dismiss_jobs, run
 from gateway.store import Job, JobState
 
 from .conftest import NOW, World
@@ -55,7 +55,7 @@ def test_a_job_that_failed_is_not_listed_for_ever(world: World, by: str) -> None
     with world.gateway.writing() as session:
         session.exec(select(Job)).first().state = JobState.FAILED
     if by == "dismissed":
-        assert [dismiss(world.desk), dismiss(world.desk)] == [1, 0]
+        assert [dismiss_jobs(world.desk), dismiss_jobs(world.desk)] == [1, 0]
         assert events(world)[-2:].count("setting.changed") == 1
     else:
         after = world.at(NOW + timedelta(days=401))
@@ -65,7 +65,7 @@ def test_a_job_that_failed_is_not_listed_for_ever(world: World, by: str) -> None
 
 def test_only_the_operator_dismisses_a_job(world: World) -> None:
     """A school's machine is refused."""
-    assert isinstance(dismiss(Desk(world.gateway, world.site(0))), Refused)
+    assert isinstance(dismiss_jobs(Desk(world.gateway, world.site(0))), Refused)
 
 
 def test_a_job_is_done_once(world: World) -> None:
