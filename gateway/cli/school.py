@@ -208,7 +208,7 @@ def _contract(collection: str) -> Contract:
 
 def _service(url: str, token_file: Path | None, lang: str, *, offline: bool) -> httpx.Client:
     address = safe(url, lang)
-    token = "" if offline else secret_token(token_file)
+    token = "" if offline else secret_token(token_file, service=True)
     return httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
 
 

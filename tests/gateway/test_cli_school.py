@@ -16,12 +16,13 @@ from gateway.cli.common import secret_token
 from gateway.cli.remote import safe
 from gateway.collections import load_contracts
 from gateway.running import free_port
-from gateway.settings import TOKEN_VARIABLE
+from gateway.settings import SERVICE_TOKEN_VARIABLE, TOKEN_VARIABLE
 from tests.pseudonymisation import world as service
 
 from .conftest import PERIOD, TABLE, Site
 
 TOKEN = f"vp_{'0' * 32}_{'A' * 43}"
+SERVICE_TOKEN = "A" * 43
 DOCUMENT = '{"collection": "absence-records", "site": "00AB00", "period": "2026-2027-1"}'
 
 
@@ -80,7 +81,7 @@ def test_nothing_is_sent_where_somebody_reads_along(
     ):
         for language, said in (("nl", "meelezen"), ("en", "read along")):
             words = [str(word) for word in (*command, "--lang", language)]
-            done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, words)
+            done = CliRunner(env={TOKEN_VARIABLE: TOKEN, SERVICE_TOKEN_VARIABLE: SERVICE_TOKEN}).invoke(app, words)
             assert (done.exit_code, said in done.output) == (2, True), (words, done.output)
 
 
@@ -152,6 +153,31 @@ def test_a_token_is_found_in_what_token_issue_said(tmp_path: Path, encoding: str
     file.write_text(f"Token (wordt maar één keer getoond): {TOKEN}\n", encoding=encoding)
     file.chmod(0o600)
     assert secret_token(file) == TOKEN
+
+
+@pytest.mark.parametrize("given", ["variable", "file"])
+def test_a_token_goes_to_whom_it_is_for_and_to_nobody_else(tmp_path: Path, given: str) -> None:
+    """The gateway's never goes to the pseudonym service nor the service's to the gateway: said without either."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    export, document = tmp_path / "export.csv", tmp_path / "submission.json"
+    export.write_text(";".join(service.HEADER))
+    document.write_text(DOCUMENT)
+    address = f"http://127.0.0.1:{free_port()}"
+    at_service = ["--service", address, "--service-key", tmp_path / "keys.json", "-o", tmp_path / "made.json"]
+    at_service += ["--cache", tmp_path / "cache", "--site", service.SITE, "--period", service.PERIOD]
+    at_gateway = ["--gateway", address, "-o", tmp_path / "receipt"]
+    for words, variable, swapped in (
+        (["pseudonymise", export, *at_service], SERVICE_TOKEN_VARIABLE, TOKEN),
+        (["submit", document, *at_gateway], TOKEN_VARIABLE, SERVICE_TOKEN),
+    ):
+        file = tmp_path / "token"
+        file.write_text(swapped)
+        file.chmod(0o600)
+        more = ["--token-file", file] if given == "file" else []
+        done = CliRunner(env={variable: swapped}).invoke(app, [str(word) for word in (*words, *more)])
+        assert (done.exit_code, "verstuurd" in done.output) == (2, True), done.output
+        assert swapped not in done.output
 
 
 @pytest.mark.parametrize("content", ["geheim één", f"{TOKEN} {TOKEN[:-1]}B"])
@@ -230,7 +256,7 @@ def test_a_cover_sheet_is_passed_over(tmp_path: Path, command: str, header: list
     book.save(tmp_path / "export.xlsx")
     words = [command, tmp_path / "export.xlsx", "--site", service.SITE, "--period", service.PERIOD]
     words += ["--service", "https://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
-    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(
+    done = CliRunner(env={SERVICE_TOKEN_VARIABLE: SERVICE_TOKEN}).invoke(
         app, [str(word) for word in (*words, "--cache", tmp_path / "cache")]
     )
     assert (done.exit_code, "NUMBER-FORMAT" in done.output, "COLUMN" in done.output) == (1, True, False), done.output
