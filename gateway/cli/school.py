@@ -159,6 +159,7 @@ def submit_changes(file: File, gateway: GatewayUrl, token_file: TokenFile = None
     if content_of(body) is not Content.JSON or readable(lambda: read_document(body), lang, file).get("changes") is None:
         say_error(text("cli", "not-changes", language(lang)))
         raise typer.Exit(1)
+    _keep_raw_here(file, body, lang)
     with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/number-changes", content=body)
         expect(answer, lang, httpx.codes.OK)

@@ -136,6 +136,21 @@ def test_a_file_that_names_pupils_does_not_leave_the_school(tmp_path: Path, comm
     assert command == "submit-changes" or "[RAW-NUMBER]" in done.output
 
 
+@pytest.mark.parametrize("command", ["submit", "submit-changes"])
+def test_a_document_that_names_pupils_does_not_leave_the_school(tmp_path: Path, command: str) -> None:
+    """A self-made document is looked through like a table, also one of number changes."""
+    file = tmp_path / "made.json"
+    file.write_text('{"collection": "absence-records", "changes": [{"old": "111222333", "naam": "Jansen"}]}')
+    words = [command, str(file), "--gateway", f"http://127.0.0.1:{free_port()}"]
+    words += ["-o", str(tmp_path / "receipt")] if command == "submit" else []
+    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, words)
+    assert (done.exit_code, "niets verstuurd" in done.output) == (1, True)
+    assert "[RAW-NUMBER]" in done.output
+    assert "[RAW-FIELD]" in done.output
+    assert "111222333" not in done.output
+    assert "Jansen" not in done.output
+
+
 def test_equal_faults_stand_in_one_line(tmp_path: Path) -> None:
     """Thirty rows with one fault are one line with their rows, in both languages."""
     file = tmp_path / "counts.csv"
