@@ -95,12 +95,20 @@ TokenFile = Annotated[
 GatewayUrl = Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
 
 
-def keep(path: Path, content: str) -> None:
-    """Write what only its owner should read: a token, a receipt. A pipe or a terminal takes it as it is."""
+def keep(path: Path, content: str | bytes) -> None:
+    """Write what only its owner should read, whole or not at all; a pipe or a terminal takes it as it is."""
+    data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(data)
         return
-    write_private(path.resolve(), content.encode())
+    write_private(path.resolve(), data)
+
+
+def apart(output: Path, *read: Path | None) -> None:
+    """Output in the place of a file that the command reads is wrong usage: it would destroy it."""
+    for file in read:
+        if file is not None and output.exists() and output.samefile(file):
+            raise typer.BadParameter(f"-o: {file} wordt gelezen; kies een ander bestand / is read; choose another file")
 
 
 def say(line: str) -> None:

@@ -1,17 +1,20 @@
 """What a school types when something is wrong: one clear sentence, never a traceback."""
 
+import contextlib
 import csv
 import http.server
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli import app, school
 from gateway.cli.common import secret_token
 from gateway.cli.remote import safe
 from gateway.collections import load_contracts
@@ -19,6 +22,7 @@ from gateway.running import free_port
 from gateway.settings import SERVICE_TOKEN_VARIABLE, TOKEN_VARIABLE
 from tests.pseudonymisation import world as service
 
+from .certificates import authority, machine
 from .conftest import PERIOD, TABLE, Site
 
 TOKEN = f"vp_{'0' * 32}_{'A' * 43}"
@@ -286,3 +290,72 @@ def test_an_unknown_sector_is_wrong_usage(tmp_path: Path, sector: str, exits: in
     file.write_text("\n".join(["subdivision;kind;band;pupils", *(";".join((*cell, "0")) for cell in cells)]))
     done = CliRunner().invoke(app, ["check", str(file), "--collection", "absence-counts", "--sector", sector])
     assert (done.exit_code, "po, so, vo, vso" in done.output) == (exits, exits == 2), done.output
+
+
+@pytest.mark.parametrize("answer", [("text/html", b"<html>"), ("application/json", b"{"), ("application/json", b"[]")])
+@pytest.mark.parametrize("status", [200, 201, 404])
+def test_a_page_of_the_network_is_no_answer_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, bytes], status: int
+) -> None:
+    """A login page with a good status, or what is no whole document: said, and no receipt is kept."""
+    media_type = answer[0].replace("/json", "/problem+json") if status == 404 else answer[0]
+    given = httpx.Response(status, content=answer[1], headers={"Content-Type": media_type})
+    client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(lambda _: given))
+    monkeypatch.setattr(school, "connection", lambda *_: client)
+    assert f"HTTP {status}" in submit(tmp_path, DOCUMENT, "http://gateway")
+
+
+@pytest.mark.parametrize("same", ["export.csv", "keys.json", "map.toml", "token"])
+def test_no_output_goes_over_what_is_read(tmp_path: Path, same: str) -> None:
+    """The export, the key file, the map or the token as output too is wrong usage: it stays as it was."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    for name in ("export.csv", "map.toml", "token"):
+        (tmp_path / name).write_text(SERVICE_TOKEN)
+        (tmp_path / name).chmod(0o600)
+    before = (tmp_path / same).read_bytes()
+    words = ["--site", service.SITE, "--period", service.PERIOD, "--service", "https://x", "--map", "map.toml"]
+    words += ["--service-key", "keys.json", "--token-file", "token", "-o", f"./{same}", "--cache", "cache"]
+    runner = CliRunner()
+    with contextlib.chdir(tmp_path):
+        for command in ("pseudonymise", "change-numbers"):
+            done = runner.invoke(app, [command, "export.csv", *words])
+            assert (done.exit_code, "ander" in done.output) == (2, True), done.output
+        done = runner.invoke(app, ["submit", "export.csv", "--gateway", "https://x", "-o", "export.csv"])
+    assert done.exit_code == 2
+    assert (tmp_path / same).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent.pem"),
+        ("SSL_CERT_FILE", "/dev/null"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTPS_PROXY", "ftp://127.0.0.1:1"),
+    ],
+)
+def test_a_setting_of_this_computer_that_does_not_work_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """Certificates that cannot be read and a proxy of another kind: the variable, and no traceback."""
+    monkeypatch.setenv(variable, value)
+    assert variable in submit(tmp_path, DOCUMENT, "https://127.0.0.1:9")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_said(tmp_path: Path) -> None:
+    """A server is there: what is said is about its certificate, not about the address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*machine(authority()).write(tmp_path, "poort"))
+    with socket.create_server(("127.0.0.1", 0)) as listener, context.wrap_socket(listener, server_side=True) as server:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                server.accept()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        told = submit(tmp_path, DOCUMENT, f"https://127.0.0.1:{server.getsockname()[1]}", "--lang", "en")
+        thread.join(10)
+    assert "certificate" in told
+    assert "SSL_CERT_FILE" in told
