@@ -23,6 +23,7 @@ from audit.errors import AuditError, NoteError
 from audit.note import Key, parse_note
 from audit.quorum import Policy, parse_policy
 from audit.receipt import is_signed_by
+from gateway.cli.common import keep
 from gateway.cli.failing import language, say_error
 from gateway.cli.remote import is_text
 from gateway.messages import text
@@ -165,6 +166,16 @@ def told(outcome: Followed, file: Path, lang: str) -> str:
     """What came of comparing, in words."""
     key = "unseen" if outcome is Followed.UNKNOWN and not file.exists() else outcome.value
     return text("cli", f"log-{key}", language(lang), file=str(file))
+
+
+def keep_proven(http: httpx.Client, path: str, file: Path, lang: str) -> bool:
+    """Keep a receipt with its proof where it comes in time; where not, that is said. Whether it came."""
+    receipt = proven_receipt(http, path)
+    if receipt is None:
+        say_error(text("cli", "receipt-later", language(lang)))
+        return False
+    keep(file, receipt)
+    return True
 
 
 def proven_receipt(http: httpx.Client, path: str) -> str | None:

@@ -10,7 +10,7 @@ from audit.errors import NoteError
 from audit.quorum import Policy, parse_policy
 from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, apart, app, keep, say
 from gateway.cli.failing import language, say_error
-from gateway.cli.following import policy_for, proven_receipt, watch
+from gateway.cli.following import keep_proven, policy_for, watch
 from gateway.cli.remote import anonymous, connection, expect, not_the_gateway
 from gateway.messages import text
 
@@ -41,11 +41,7 @@ def download(
             not_the_gateway(answer, lang)
         keep(output, answer.content)
         say(text("cli", "downloaded", language(lang), file=str(output)))
-        proof = proven_receipt(http, answer.links["receipt"]["url"])
-        if proof is None:
-            say_error(text("cli", "receipt-later", language(lang)))
-        else:
-            keep(kept, proof)
+        if keep_proven(http, answer.links["receipt"]["url"], kept, lang):
             say(text("cli", "receipt-kept", language(lang), receipt=str(kept)))
         watch(http, lang)
 

@@ -88,6 +88,15 @@ def document_of(answer: httpx.Response, lang: str, *good: int, needs: tuple[str,
     return made
 
 
+def rows_of(answer: httpx.Response, lang: str, *, needs: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The same of a list, each row of which has these members."""
+    expect(answer, lang, httpx.codes.OK)
+    rows = _parsed(answer, "application/json", lang)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= set(needs) for row in rows):
+        not_the_gateway(answer, lang)
+    return rows
+
+
 def is_text(answer: httpx.Response) -> bool:
     """Whether an answer is plain text, as receipts and checkpoints are, and no page."""
     return _media_type(answer) == "text/plain"
@@ -99,15 +108,19 @@ def not_the_gateway(answer: httpx.Response, lang: str) -> NoReturn:
 
 
 def _document(answer: httpx.Response, media_type: str, lang: str) -> dict[str, Any]:
-    if _media_type(answer) != media_type:
-        not_the_gateway(answer, lang)
-    try:
-        document = answer.json()
-    except (ValueError, RecursionError):
-        not_the_gateway(answer, lang)
+    document = _parsed(answer, media_type, lang)
     if not isinstance(document, dict):
         not_the_gateway(answer, lang)
     return document
+
+
+def _parsed(answer: httpx.Response, media_type: str, lang: str) -> object:
+    if _media_type(answer) != media_type:
+        not_the_gateway(answer, lang)
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        not_the_gateway(answer, lang)
 
 
 def _media_type(answer: httpx.Response) -> str:

@@ -26,8 +26,9 @@ from gateway.cli.common import (
     secret_token,
     table,
 )
+from gateway.cli.delivering import say_counts
 from gateway.cli.failing import language, say_error
-from gateway.cli.following import proven_receipt, watch
+from gateway.cli.following import keep_proven, watch
 from gateway.cli.remote import connection, document_of, http_client
 from gateway.collections import Contract, load_contracts
 from gateway.formats.read_csv import decode
@@ -49,6 +50,7 @@ _MAP = """Bestand voor eigen kolommen en waarden / file for other columns and va
 columns.number = "Identificatie", subdivisions."Groep 3" = "lower_years", fixed.subdivision = "undivided"."""
 Map = Annotated[Path | None, typer.Option("--map", exists=True, help=_MAP)]
 Made = TypeVar("Made")
+_SUBMITTED = ("id", "receipt", "state", "counts")
 
 
 @app.command()
@@ -181,24 +183,26 @@ def submit(
     lang: Lang = "nl",
 ) -> None:
     """Lever een bestand aan en bewaar het ontvangstbewijs / submit a file and keep the receipt."""
-    apart(output, file, token_file)
+    of_confirmation = output.with_name(f"{output.name}.confirmation")
+    for each in (output, of_confirmation):
+        apart(each, file, token_file)
     body = file.read_bytes()
     _keep_raw_here(file, body, lang)
     about = _about(file, body, lang, collection=collection, party=site, period=period)
     with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/submissions", params=about, content=body)
-        made = document_of(answer, lang, httpx.codes.CREATED, httpx.codes.OK, needs=("id", "receipt", "state"))
+        made = document_of(answer, lang, httpx.codes.CREATED, httpx.codes.OK, needs=_SUBMITTED)
         keep(output, made["receipt"])
         say(text("cli", "submitted", language(lang), id=made["id"], receipt=str(output)))
+        say_counts(made, lang)
         if confirm:
             confirmed = http.post(f"/v1/submissions/{made['id']}/confirmation")
             made |= document_of(confirmed, lang, httpx.codes.OK, needs=("state",))
         say(text("cli", "confirmed" if made["state"] == "confirmed" else "unconfirmed", language(lang)))
-        proven = proven_receipt(http, f"/v1/submissions/{made['id']}/receipt")
-        if proven is None:
-            say_error(text("cli", "receipt-later", language(lang)))
-        else:
-            keep(output, proven)
+        receipt = f"/v1/submissions/{made['id']}/receipt"
+        keep_proven(http, receipt, output, lang)
+        if confirm:
+            keep_proven(http, f"{receipt}?of=confirmation", of_confirmation, lang)
         watch(http, lang)
 
 

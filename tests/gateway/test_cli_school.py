@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import http.server
+import json
 import socket
 import ssl
 import threading
@@ -359,3 +360,28 @@ def test_a_certificate_that_nobody_vouches_for_is_said(tmp_path: Path) -> None:
         thread.join(10)
     assert "certificate" in told
     assert "SSL_CERT_FILE" in told
+
+
+def test_a_delivery_is_followed_confirmed_and_withdrawn_from_the_command_line(lite: Site, tmp_path: Path) -> None:
+    """The counts are seen before they hold; afterwards each act has its receipt and the list its state."""
+    code, file = lite.world.region.sites[0].code, tmp_path / "counts.csv"
+    file.write_bytes(lite.world.counts(0))
+    runner = CliRunner(env={TOKEN_VARIABLE: lite.token(code), "XDG_CONFIG_HOME": str(tmp_path / "school")})
+
+    def told(*words: object) -> str:
+        done = runner.invoke(app, [*map(str, words), "--gateway", lite.url])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    about = ["--collection", TABLE, "--site", code, "--period", PERIOD]
+    submitted = told("submit", file, "-o", tmp_path / "receipt", *about)
+    assert all(line.replace(";", "\t") in submitted for line in file.read_text().splitlines()[1:])
+    (one,) = json.loads(told("status", "--period", PERIOD, "--json"))
+    assert one["state"] == "received"
+    assert "bevestigd" in told("confirm", one["id"], "-o", tmp_path / "confirmation")
+    assert told("status").split("\t") == [one["id"], TABLE, PERIOD, "1", "confirmed\n"]
+    for receipt in ("receipt", "confirmation"):
+        assert "In orde" in told("receipt", "verify", tmp_path / receipt)
+    assert json.loads(told("withdraw", one["id"], "--yes", "--json"))["state"] == "withdrawn"
+    told("submit", file, "-o", tmp_path / "again", "--confirm", *about)
+    assert "In orde" in told("receipt", "verify", tmp_path / "again.confirmation")
