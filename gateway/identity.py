@@ -17,6 +17,7 @@ from sqlmodel import Session, col, select
 
 from gateway.outcome import GatewayError, Refused
 from gateway.register import kind_of_code, mandates, sector_of
+from gateway.settings import TOKEN_FORM
 from gateway.store import LoginLink, Oin, Party, Person, ServiceCredential, Token, WebSession, table_of
 from gateway.store import Mandate as MandateRow
 from policies.days import local_day
@@ -44,7 +45,6 @@ _GOOD = {
     .where(_SESSIONS.secret_hash == bindparam("key"), _SESSIONS.started_at > bindparam("since"))
     .with_for_update(read=True),
 }
-_TOKEN = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def revoke_token(session: Session, key: str, now: datetime) -> Token | Oin | Non
 
 def identify_token(session: Session, text: str, now: datetime) -> Identity | None:
     """The machine behind a token; None when it is malformed, unknown, expired or revoked, without saying which."""
-    match = _TOKEN.fullmatch(text)
+    match = TOKEN_FORM.fullmatch(text)
     token = session.connection().execute(_BY_ID, {"id": match[1]}).first() if match else None
     given = _digest(match[2] if match else "")
     stored = token.secret_hash if token is not None else bytes(32)

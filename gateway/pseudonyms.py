@@ -60,7 +60,6 @@ from pseudonymisation.service import (
     open_store,
     open_year,
 )
-from pseudonymisation.service.keys import EVALUATION
 from pseudonymisation.service.quota import MAX_GRANT
 
 REGISTER_KEY = "register.key"
@@ -189,15 +188,17 @@ def grant(service: Service, site: str, year: str, *, elements: int, reason: Gran
 
 
 def open_service_year(service: Service, year: str) -> str:
-    """Make the service's key of a school year where it is missing, and log that; its id.
+    """Make the service's key of a school year where it is missing, and log that before it comes into use; its id.
 
     Raises:
         KeyringError: the year was closed.
     """
-    with service.engine.begin() as connection:
-        if service.keyring.active(EVALUATION, year) is None:
+
+    def keep() -> None:
+        with service.engine.begin() as connection:
             service.append(connection, "school-year-opened", {"school_year": year})
-        return open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year)).key_id
+
+    return open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year), keep=keep).key_id
 
 
 class _Settings(BaseModel):

@@ -2,9 +2,17 @@
 
 import json
 import re
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 
-_TYPES = ("EC", "OKP", "RSA")
+from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+CURVES = ("P-256", "P-384", "P-521", "X25519", "X448")
+AGREED, WRAPPED = ("ECDH-ES", "ECDH-ES+A256KW"), ("RSA-OAEP-256",)
+_ALGORITHMS = {"EC": AGREED, "OKP": AGREED, "RSA": WRAPPED}
+_RSA_BITS = 2048
+_TRIAL = bytes(range(56))
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "k"}
 
@@ -28,15 +36,35 @@ def public_key_id(jwk: Mapping[str, object]) -> str | None:
 
 
 def is_public_key(jwk: Mapping[str, object]) -> bool:
-    """Whether this is a whole public key, without a private part."""
+    """Whether something can be sealed to this: a whole public key, for that use, without a private part.
+
+    A curve or size that is not taken is no such key, nor a point with which everybody shares the same secret.
+    """
+    parts: dict[str, str | list[str]] = {name: value for name, value in jwk.items() if isinstance(value, str)}
+    taken = _ALGORITHMS.get(str(parts.get("kty")), ())
+    if not taken or _PRIVATE & jwk.keys() or len(parts) < len(jwk) or "key_ops" in jwk:
+        return False
+    if parts.get("use", "enc") != "enc" or parts.get("alg", taken[0]) not in taken:
+        return False
+    return (parts["kty"] == "RSA" or parts.get("crv") in CURVES) and _is_sound(parts)
+
+
+def _is_sound(parts: dict[str, str | list[str]]) -> bool:
     from joserfc.errors import JoseError  # noqa: PLC0415  a server that knows no recipient loads no JOSE
     from joserfc.jwk import import_key  # noqa: PLC0415
 
-    parts: dict[str, str | list[str]] = {name: value for name, value in jwk.items() if isinstance(value, str)}
-    if parts.get("kty") not in _TYPES or _PRIVATE & jwk.keys() or len(parts) < len(jwk):
-        return False
     try:
-        import_key(parts)
-    except (JoseError, ValueError, KeyError):
+        if parts["kty"] == "RSA" and _bits(str(parts["n"])) < _RSA_BITS:
+            return False
+        key = import_key(parts).raw_value
+        if isinstance(key, X25519PublicKey):
+            X25519PrivateKey.from_private_bytes(_TRIAL[:32]).exchange(key)
+        if isinstance(key, X448PublicKey):
+            X448PrivateKey.from_private_bytes(_TRIAL).exchange(key)
+    except (JoseError, ValueError, KeyError):  # a point of low order is a `ValueError` of the exchange
         return False
     return True
+
+
+def _bits(number: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(f"{number}==")).bit_length()

@@ -9,19 +9,18 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.recipient_key import is_public_key
+from gateway.recipient_key import AGREED, CURVES, WRAPPED, is_public_key
 
 # Compact serialisation (section 7.1) for A256GCM: header, encrypted key, nonce of 12 bytes, ciphertext, tag of 16.
 _COMPACT = re.compile(r"(?=.{1,4000}\Z)([\w-]+)\.([\w-]*)\.([\w-]{16})\.([\w-]+)\.([\w-]{22})", re.ASCII)
 _WORDS: Mapping[str, tuple[str, ...]] = {
-    "alg": ("ECDH-ES", "ECDH-ES+A256KW", "RSA-OAEP-256"),
+    "alg": (*AGREED, *WRAPPED),
     "enc": ("A256GCM",),
     "typ": ("JOSE", "JWT"),
     "cty": ("JWT", "json", "text/plain"),
 }
 _NEEDED = {"alg", "enc", "kid"}
-_WRAPPED = {"ECDH-ES": 0, "ECDH-ES+A256KW": 40}
-_CURVES = ("P-256", "P-384", "P-521", "X25519", "X448")
+_KEY_BYTES = {"ECDH-ES": 0, "ECDH-ES+A256KW": 40}
 _POINT = re.compile(r"[\w-]{43,88}", re.ASCII)
 
 
@@ -56,9 +55,9 @@ def read_seal(reference: str) -> Seal | None:
     wrapped = len(form[2]) * 3 // 4
     if not (isinstance(kid, str) and kid.isascii() and kid.isprintable()):
         return None
-    if alg not in _WRAPPED:
+    if alg not in _KEY_BYTES:
         return Seal(kid, None, wrapped) if epk is None else None
-    if wrapped != _WRAPPED[alg] or not isinstance(epk, dict) or not _is_ephemeral(epk):
+    if wrapped != _KEY_BYTES[alg] or not isinstance(epk, dict) or not _is_ephemeral(epk):
         return None
     return Seal(kid, (epk["kty"], epk["crv"]), wrapped)
 
@@ -78,7 +77,7 @@ def _header(text: str) -> Mapping[str, object] | None:
 def _is_ephemeral(epk: Mapping[str, object]) -> bool:
     """Whether this is a public key on a curve and nothing else."""
     points = {"x", "y"} if epk.get("kty") == "EC" else {"x"}
-    if epk.keys() != {"kty", "crv", *points} or epk["crv"] not in _CURVES:
+    if epk.keys() != {"kty", "crv", *points} or epk["crv"] not in CURVES:
         return False
     return all(_POINT.fullmatch(str(epk[name])) for name in points) and is_public_key(epk)
 

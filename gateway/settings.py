@@ -11,6 +11,7 @@ data/
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
@@ -28,6 +29,8 @@ from pseudonymisation.private_file import make_private
 DATA_VARIABLE = "VERZUIMPOORT_DATA"
 DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
 TOKEN_VARIABLE = "VERZUIMPOORT_TOKEN"  # noqa: S105  the name of a variable, not a secret
+SERVICE_TOKEN_VARIABLE = "VERZUIMPOORT_SERVICE_TOKEN"  # noqa: S105  the same; of the pseudonym service
+TOKEN_FORM = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")  # of the gateway: row and secret
 SETTINGS_FILE, WITNESSES_FILE = "gateway.toml", "witnesses.txt"
 
 

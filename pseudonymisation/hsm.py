@@ -6,10 +6,12 @@ times slower, and no token in common use can compute the oblivious function.)
 """
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, PKCS11Error, UserAlreadyLoggedIn
@@ -19,6 +21,7 @@ from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import KEY, NONCE
 
 _TAG_BITS = 128
+Result = TypeVar("Result")
 _SECRET_KEYS: dict[Attribute, Any] = {Attribute.CLASS: ObjectClass.SECRET_KEY}
 
 
@@ -50,14 +53,9 @@ class Pkcs11Kek:
     def __init__(self, name: str, module: Path, token: str, pin: str) -> None:
         self._lock = Lock()
         self._label = f"verzuimpoort-{name}-"
-        try:
-            found = pkcs11.lib(str(module)).get_token(token_label=token)
-            try:
-                self._session = found.open(rw=True, user_pin=pin)
-            except UserAlreadyLoggedIn:  # the login is the process's: another session of it has given the PIN
-                self._session = found.open(rw=True)
-        except PKCS11Error:
-            raise KeyringError("token-closed", token=token) from None
+        self._token = token
+        self._open = partial(_session_of, module, token, pin)
+        self._session = self._open()
 
     def create(self) -> None:
         """The first key-encryption key.
@@ -65,59 +63,84 @@ class Pkcs11Kek:
         Raises:
             KeyringError: there is one already.
         """
-        with self._lock:
+
+        def act() -> None:
             if self._keys():
                 raise KeyringError("token-full")
             self._generate(1)
 
+        self._guarded(act)
+
     def is_empty(self) -> bool:
         """Whether the token has no key-encryption key yet."""
-        with self._lock:
-            return not self._keys()
+        return not self._guarded(self._keys)
 
     def wrap(self, secret: bytes, aad: bytes) -> tuple[str, bytes]:
         """See `Kek`."""
-        nonce = os.urandom(NONCE)
-        with self._lock:
+
+        def act() -> tuple[str, bytes]:
             number, key = self._current()
-            sealed = key.encrypt(secret, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad, _TAG_BITS))
-        return self._name(number), nonce + sealed
+            return self._name(number), _sealed(key, secret, aad)
+
+        return self._guarded(act)
 
     def unwrap(self, kek_id: str, wrapped: bytes, aad: bytes) -> bytes:
         """See `Kek`."""
-        parameters = GCMParams(wrapped[:NONCE], aad, _TAG_BITS)
-        with self._lock:
+
+        def act() -> bytes:
             for number, key in self._keys():
                 if self._name(number) == kek_id:
-                    try:
-                        return bytes(
-                            key.decrypt(wrapped[NONCE:], mechanism=Mechanism.AES_GCM, mechanism_param=parameters)
-                        )
-                    except PKCS11Error:
-                        raise KeyringError("wrapped-altered") from None
-        raise KeyringError("kek-gone", kek=kek_id)
+                    return _opened(key, wrapped, aad)
+            raise KeyringError("kek-gone", kek=kek_id)
+
+        return self._guarded(act)
 
     def current(self) -> frozenset[str]:
         """See `Kek`."""
-        with self._lock:
-            return frozenset({self._name(self._current()[0])})
+        return frozenset({self._name(self._guarded(self._current)[0])})
 
     def renew(self, kek_ids: Collection[str]) -> None:
         """See `Kek`."""
-        with self._lock:
+
+        def act() -> None:
             keys = self._keys()
             if len(keys) == 1 and self._name(keys[0][0]) in kek_ids:
                 self._generate(keys[0][0] + 1)
 
+        self._guarded(act)
+
     def retire(self) -> None:
         """See `Kek`."""
-        with self._lock:
+
+        def act() -> None:
             for _, key in self._keys()[:-1]:
                 key.destroy()
 
+        self._guarded(act)
+
     def close(self) -> None:
-        """End the session."""
-        self._session.close()
+        """End the session, also one that the token has ended."""
+        with suppress(PKCS11Error):
+            self._session.close()
+
+    def _guarded(self, act: Callable[[], Result]) -> Result:
+        """Act in the session, one thread at a time; one that the token has ended is opened anew, once.
+
+        An act that was cut off is done again, so each looks first at what is there.
+
+        Raises:
+            KeyringError: the token does not do it in a new session either.
+        """
+        with self._lock:
+            try:
+                return act()
+            except PKCS11Error:
+                self.close()
+                self._session = self._open()
+            try:
+                return act()
+            except PKCS11Error:
+                raise KeyringError("token-closed", token=self._token) from None
 
     def _keys(self) -> list[tuple[int, _AesKey]]:
         objects = [cast("_AesKey", one) for one in self._session.get_objects(_SECRET_KEYS)]
@@ -141,3 +164,41 @@ class Pkcs11Kek:
 
     def _name(self, number: int) -> str:
         return f"{self._label}{number:06d}"
+
+
+def _session_of(module: Path, token: str, pin: str) -> pkcs11.Session:
+    """A session in which the user is logged in.
+
+    Raises:
+        KeyringError: no such token, or a wrong PIN.
+    """
+    try:
+        found = pkcs11.lib(str(module)).get_token(token_label=token)
+        try:
+            return found.open(rw=True, user_pin=pin)
+        except UserAlreadyLoggedIn:  # the login is the process's: another session of it has given the PIN
+            return found.open(rw=True)
+    except PKCS11Error:
+        raise KeyringError("token-closed", token=token) from None
+
+
+def _sealed(key: _AesKey, secret: bytes, aad: bytes) -> bytes:
+    nonce = os.urandom(NONCE)
+    return nonce + key.encrypt(secret, mechanism=Mechanism.AES_GCM, mechanism_param=GCMParams(nonce, aad, _TAG_BITS))
+
+
+def _opened(key: _AesKey, wrapped: bytes, aad: bytes) -> bytes:
+    """The secret again.
+
+    Tokens name a wrong tag differently, some like any trouble: it is one where the same key still works.
+
+    Raises:
+        KeyringError: the bytes or `aad` are not what was wrapped.
+        PKCS11Error: the session is lost.
+    """
+    parameters = GCMParams(wrapped[:NONCE], aad, _TAG_BITS)
+    try:
+        return bytes(key.decrypt(wrapped[NONCE:], mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
+    except PKCS11Error:
+        _sealed(key, bytes(KEY), aad)
+        raise KeyringError("wrapped-altered") from None

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli import audit, keeping, law, operator, reading, school, server, service
+from gateway.cli import audit, delivering, keeping, law, operator, reading, school, server, service
 from gateway.cli.common import app
 
 _GROUPS = (operator, service, keeping, audit, reading, law)
@@ -35,4 +35,4 @@ def main() -> None:
     app()
 
 
-__all__ = ["main", "school", "server"]
+__all__ = ["delivering", "main", "school", "server"]

@@ -15,7 +15,7 @@ import typer
 from audit.events import COLUMNS, Decision, Event
 from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, done, say, say_json
 from gateway.cli.failing import language, say_error
-from gateway.cli.following import Followed, follow, memory_of
+from gateway.cli.following import Followed, follow, memory_of, told
 from gateway.cli.remote import anonymous, connection, expect
 from gateway.messages import text
 from policies.days import span
@@ -163,7 +163,7 @@ def audit_follow(
     with anonymous(gateway, lang) as http:
         outcome = follow(http, kept)
     good = outcome in (Followed.FIRST, Followed.CONTINUES)
-    (say if good else say_error)(text("cli", f"log-{outcome.value}", language(lang), file=str(kept)))
+    (say if good else say_error)(told(outcome, kept, lang))
     raise typer.Exit(0 if good else 1)
 
 

@@ -18,7 +18,7 @@ from gateway.formats.read import read_sheet
 from gateway.formats.sheet import Sheet, UnreadableFile
 from gateway.messages import Language, problem_text, rule_text, text
 from gateway.outcome import Refused, Report
-from gateway.settings import TOKEN_VARIABLE, home
+from gateway.settings import SERVICE_TOKEN_VARIABLE, TOKEN_FORM, TOKEN_VARIABLE, home
 from pseudonymisation.domain import check_school_year
 from pseudonymisation.errors import MalformedError
 from pseudonymisation.private_file import write_private
@@ -66,6 +66,14 @@ def _sure(given: bool) -> bool:
 app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Result = TypeVar("Result")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
+_FOR_GATEWAY = (
+    "geen token van de poort, dat met vp_ begint; er is niets verstuurd"
+    " / no token of the gateway, which begins with vp_; nothing was sent"
+)
+_FOR_SERVICE = (
+    "dit token van de poort mag de pseudoniemdienst niet zien; er is niets verstuurd"
+    " / a token of the gateway, which the pseudonym service may not see; nothing was sent"
+)
 
 Data = Annotated[Path | None, typer.Option("--data", help="Gegevensmap / data folder (VERZUIMPOORT_DATA).")]
 Json = Annotated[bool, typer.Option("--json", help="Uitvoer voor een programma / machine output.")]
@@ -87,12 +95,20 @@ TokenFile = Annotated[
 GatewayUrl = Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
 
 
-def keep(path: Path, content: str) -> None:
-    """Write what only its owner should read: a token, a receipt. A pipe or a terminal takes it as it is."""
+def keep(path: Path, content: str | bytes) -> None:
+    """Write what only its owner should read, whole or not at all; a pipe or a terminal takes it as it is."""
+    data = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
-        path.write_text(content, encoding="utf-8")
+        path.write_bytes(data)
         return
-    write_private(path.resolve(), content.encode())
+    write_private(path.resolve(), data)
+
+
+def apart(output: Path, *read: Path | None) -> None:
+    """Output in the place of a file that the command reads is wrong usage: it would destroy it."""
+    for file in read:
+        if file is not None and output.exists() and output.samefile(file):
+            raise typer.BadParameter(f"-o: {file} wordt gelezen; kies een ander bestand / is read; choose another file")
 
 
 def say(line: str) -> None:
@@ -193,21 +209,31 @@ def desk(data: Path | None) -> "Desk":
     return Desk(gateway, operator_of(gateway))
 
 
-def secret_token(file: Path | None) -> str:
+def secret_token(file: Path | None, *, service: bool = False) -> str:
     """A token from the environment or from a file that only its owner can read; never from the command line.
 
     Around it may stand what `token issue` says, in any encoding that an editor or a shell makes of it.
+
+    Args:
+        file: Of `--token-file`; without it the environment says.
+        service: Whether it is for the pseudonym service; what is for one of the two is never shown to the other.
     """
-    if file is None:
-        given = os.environ.get(TOKEN_VARIABLE, "")
-        if not given:
-            raise typer.BadParameter(f"geef --token-file of zet {TOKEN_VARIABLE} / give --token-file or set it")
-        return _token_in(given, TOKEN_VARIABLE)
+    variable = SERVICE_TOKEN_VARIABLE if service else TOKEN_VARIABLE
+    given = os.environ.get(variable, "") if file is None else _private_text(file)
+    if file is None and not given:
+        raise typer.BadParameter(f"geef --token-file of zet {variable} / give --token-file or set it")
+    token = _token_in(given, where := variable if file is None else str(file))
+    if (TOKEN_FORM.fullmatch(token) is not None) is service:
+        raise typer.BadParameter(f"{where}: {_FOR_SERVICE if service else _FOR_GATEWAY}")
+    return token
+
+
+def _private_text(file: Path) -> str:
     if os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
         raise typer.BadParameter(f"{file} is leesbaar voor anderen / open to others: chmod 0600 {file}")
     raw = file.read_bytes()
     encoding = "utf-16" if raw.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8"
-    return _token_in(raw.decode(encoding, errors="replace"), str(file))
+    return raw.decode(encoding, errors="replace")
 
 
 def _token_in(given: str, where: str) -> str:

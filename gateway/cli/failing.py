@@ -51,9 +51,10 @@ class Plain(TyperGroup):
         except _KNOWN as error:
             _fail(_said(error, language(ctx.obj)))
         except ModuleNotFoundError as error:
-            if error.name is None or error.name.split(".")[0] not in _ONLY_IN_EXTRA:
+            package = (error.name or "").split(".")[0]
+            if package not in _ONLY_IN_EXTRA | {"pkcs11"}:
                 raise
-            _fail(text("cli", "only-in-extra", language(ctx.obj)))
+            _fail(text("cli", "only-in-pkcs11" if package == "pkcs11" else "only-in-extra", language(ctx.obj)))
         except OSError as error:
             if error.filename is None and error.errno not in _FULL:
                 raise

@@ -17,18 +17,21 @@ from pathlib import Path
 import httpx
 import typer
 
-from audit.checkpoint import Signed, open_checkpoint
+from audit.checkpoint import Checkpoint, Signed, open_checkpoint
 from audit.continuation import Continuation, verify_continues
 from audit.errors import AuditError, NoteError
-from audit.note import Key
+from audit.note import Key, parse_note
 from audit.quorum import Policy, parse_policy
 from audit.receipt import is_signed_by
+from gateway.cli.common import keep
 from gateway.cli.failing import language, say_error
+from gateway.cli.remote import is_text
 from gateway.messages import text
 from pseudonymisation.private_file import FOLDER_MODE
 
 PROOF_SECONDS = 10.0
 _OK, _LATER, _CONTRADICTED = httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT
+_NONE = -1  # a size that no checkpoint has
 
 
 class Followed(StrEnum):
@@ -41,7 +44,7 @@ class Followed(StrEnum):
     BROKEN = "broken"
     """It signed another history than the one that was kept: somebody rewrote it, or shows it differently to others."""
     UNKNOWN = "unknown"
-    """The gateway gave no answer to compare."""
+    """The gateway gave no answer to compare, or somebody else answered: what was kept stays."""
     UNREADABLE = "unreadable"
     """What was kept cannot be read: it says nothing of the log."""
 
@@ -89,32 +92,37 @@ def follow(http: httpx.Client, file: Path) -> Followed:
 
     Steps: (1) nothing kept: believe and keep; (2) the log of the kept checkpoint only grew, by its proof; (3) when that
     log was followed by the next school year's, it ends as it was seen and the next one has the same key; keys and
-    quorum are taken anew, for they name the new log.
+    quorum are taken anew, for they name the new log. What is no answer of a gateway at all, the login page of a network
+    for instance, shows nothing; what is one and does not hold under the kept key contradicts.
     """
     newest = http.get("/v1/audit/checkpoint")
     if newest.status_code != _OK:
         return Followed.UNKNOWN
-    try:
-        if not file.exists():  # (1)
-            _first(http, newest.text).write(file)
-            return Followed.FIRST
-        seen = Seen.read(file)
-        if seen is None:
-            return Followed.UNREADABLE
-        answer = http.post("/v1/audit/continuation", content=seen.note.encode())
-        if answer.status_code == _CONTRADICTED:
-            return Followed.BROKEN
-        if answer.status_code != _OK:
+    if not file.exists():  # (1)
+        first = _first(http, newest.text)
+        if first is None:
             return Followed.UNKNOWN
-        now, old = _continued(seen, answer.text), seen.opened().checkpoint  # (2)
-        latest = replace(now, note=newest.text)
-        if latest.opened().checkpoint.origin != old.origin or not seen.policy:  # (3)
-            now = replace(latest, policy=_policy(http))
-        now.write(file)
-    except httpx.HTTPStatusError:
+        first.write(file)
+        return Followed.FIRST
+    seen = Seen.read(file)
+    if seen is None:
+        return Followed.UNREADABLE
+    answer = http.post("/v1/audit/continuation", content=seen.note.encode())
+    proven = _proven(answer, newest.text)
+    if proven is None:
         return Followed.UNKNOWN
+    try:
+        now, old = _continued(seen, proven), seen.opened().checkpoint  # (2)
+        latest = replace(now, note=newest.text)
+        another = latest.opened().checkpoint.origin != old.origin
     except (AuditError, ValueError, KeyError):
         return Followed.BROKEN
+    if another or not seen.policy:  # (3)
+        policy = _policy(http)
+        if policy is None:
+            return Followed.UNKNOWN
+        now = replace(latest, policy=policy)
+    now.write(file)
     return Followed.CONTINUES
 
 
@@ -136,22 +144,50 @@ def policy_for(receipt: str) -> Policy | None:
 
 
 def watch(http: httpx.Client, lang: str) -> None:
-    """Follow the log along with an act; what contradicts is said and ends with exit 1, though the act was done."""
+    """Follow the log along with an act; what contradicts is said and ends with exit 1, though the act was done.
+
+    What could not be compared or kept is said, and fails nothing: the act was done.
+    """
     kept = memory_of(http.base_url)
-    outcome = follow(http, kept)
-    if outcome in (Followed.BROKEN, Followed.UNREADABLE):
-        say_error(text("cli", f"log-{outcome.value}", language(lang), file=str(kept)))
+    try:
+        outcome = follow(http, kept)
+    except httpx.RequestError:
+        outcome = Followed.UNKNOWN
+    except OSError as error:
+        say_error(text("cli", "log-unkept", language(lang), file=str(kept), trouble=str(error.strerror)))
+        return
+    if outcome not in (Followed.FIRST, Followed.CONTINUES):
+        say_error(told(outcome, kept, lang))
     if outcome is Followed.BROKEN:
         raise typer.Exit(1)
 
 
+def told(outcome: Followed, file: Path, lang: str) -> str:
+    """What came of comparing, in words."""
+    key = "unseen" if outcome is Followed.UNKNOWN and not file.exists() else outcome.value
+    return text("cli", f"log-{key}", language(lang), file=str(file))
+
+
+def keep_proven(http: httpx.Client, path: str, file: Path, lang: str) -> bool:
+    """Keep a receipt with its proof where it comes in time; where not, that is said. Whether it came."""
+    receipt = proven_receipt(http, path)
+    if receipt is None:
+        say_error(text("cli", "receipt-later", language(lang)))
+        return False
+    keep(file, receipt)
+    return True
+
+
 def proven_receipt(http: httpx.Client, path: str) -> str | None:
-    """A receipt with its proof, waited for a few seconds; None when the log is behind."""
+    """A receipt with its proof, waited for a few seconds; None when the log is behind or nobody answers any more."""
     end = time.monotonic() + PROOF_SECONDS
     while time.monotonic() < end:
-        answer = http.get(path)
+        try:
+            answer = http.get(path)
+        except httpx.RequestError:
+            return None
         if answer.status_code != _LATER:
-            return answer.text if answer.status_code == _OK else None
+            return answer.text if answer.status_code == _OK and is_text(answer) else None
         time.sleep(0.2)
     return None
 
@@ -160,17 +196,49 @@ def _memory() -> Path:
     return Path(typer.get_app_dir("verzuimpoort")) / "checkpoints"
 
 
-def _policy(http: httpx.Client) -> str:
-    return http.get("/v1/audit/policy").raise_for_status().text
+def _policy(http: httpx.Client) -> str | None:
+    """Keys and quorum as the gateway says them; None where that is no policy file."""
+    answer = http.get("/v1/audit/policy")
+    try:
+        parse_policy(answer.text)
+    except (AuditError, ValueError):
+        return None
+    return answer.text if answer.status_code == _OK else None
 
 
-def _first(http: httpx.Client, note: str) -> Seen:
+def _first(http: httpx.Client, note: str) -> Seen | None:
+    """What is believed at first sight; None where it is no checkpoint signed by the log of the gateway's policy."""
     policy = _policy(http)
-    return Seen(note, open_checkpoint(note, parse_policy(policy).logs).by.public, policy)
+    if policy is None:
+        return None
+    try:
+        return Seen(note, open_checkpoint(note, parse_policy(policy).logs).by.public, policy)
+    except (AuditError, ValueError):
+        return None
 
 
-def _continued(seen: Seen, answer: str) -> Seen:
-    proven = Continuation.parse(answer)
+def _proven(answer: httpx.Response, newest: str) -> Continuation | None:
+    """The proof that the gateway gave, or its refusal to give one as the proof that it has none; else None."""
+    try:
+        Checkpoint.parse(parse_note(newest).text)
+        if _says_contradicted(answer):
+            return Continuation(_NONE, [], newest)
+        proven = Continuation.parse(answer.text)
+        Checkpoint.parse(parse_note(proven.checkpoint).text)
+    except (AuditError, ValueError):
+        return None
+    return proven if answer.status_code == _OK else None
+
+
+def _says_contradicted(answer: httpx.Response) -> bool:
+    """Whether the gateway itself says so, and not whatever stands between."""
+    if answer.status_code != _CONTRADICTED or answer.headers.get("Content-Type") != "application/problem+json":
+        return False
+    said = answer.json()
+    return isinstance(said, dict) and said.get("type") == "/problems/checkpoint-contradicted"
+
+
+def _continued(seen: Seen, proven: Continuation) -> Seen:
     now, old = replace(seen, note=proven.checkpoint), seen.opened().checkpoint
     if proven.old != old.size:
         raise NoteError("the proof begins at another size than the checkpoint that was sent")

@@ -8,10 +8,10 @@ import typer
 
 from audit.errors import NoteError
 from audit.quorum import Policy, parse_policy
-from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, app, keep, say
+from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, apart, app, keep, say
 from gateway.cli.failing import language, say_error
-from gateway.cli.following import policy_for, watch
-from gateway.cli.remote import anonymous, connection, expect
+from gateway.cli.following import keep_proven, policy_for, watch
+from gateway.cli.remote import anonymous, connection, expect, not_the_gateway
 from gateway.messages import text
 
 receipt = typer.Typer(name="receipt", no_args_is_help=True, help="Ontvangstbewijzen / receipts.")
@@ -31,15 +31,18 @@ def download(
 ) -> None:
     """Haal het eigen deel van een uitlevering op, met ontvangstbewijs / download the own slice, with its receipt."""
     wanted = {"format": form} | ({"level": level} if level else {})
+    kept = output.with_name(f"{output.name}.receipt")
+    for each in (output, kept):
+        apart(each, token_file)
     with connection(gateway, token_file, lang) as http:
         answer = http.get(f"/v1/releases/{release}/table", params=wanted)
         expect(answer, lang, httpx.codes.OK)
-        proof = http.get(answer.links["receipt"]["url"])
-        expect(proof, lang, httpx.codes.OK)
-        output.write_bytes(answer.content)
-        kept = output.with_name(f"{output.name}.receipt")
-        keep(kept, proof.text)
-        say(text("cli", "downloaded", language(lang), file=str(output), receipt=str(kept)))
+        if "receipt" not in answer.links:
+            not_the_gateway(answer, lang)
+        keep(output, answer.content)
+        say(text("cli", "downloaded", language(lang), file=str(output)))
+        if keep_proven(http, answer.links["receipt"]["url"], kept, lang):
+            say(text("cli", "receipt-kept", language(lang), receipt=str(kept)))
         watch(http, lang)
 
 

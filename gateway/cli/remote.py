@@ -1,10 +1,11 @@
 """Talking to a gateway over HTTP: the credential, and what is said when it does not answer or refuses."""
 
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 import typer
@@ -28,10 +29,27 @@ def connection(gateway: str, token_file: Path | None, lang: str) -> Iterator[htt
 def anonymous(gateway: str, lang: str) -> Iterator[httpx.Client]:
     """The same without a token, for what is public."""
     try:
-        with httpx.Client(base_url=safe(gateway, lang), headers={"Accept-Language": lang}, timeout=SECONDS) as http:
+        with http_client(gateway, lang, {"Accept-Language": lang}) as http:
             yield http
-    except httpx.RequestError:
+    except httpx.RequestError as error:
+        reason = _of_certificate(error)
+        if reason is not None:
+            _stop("certificate-unknown", lang, reason=reason)
         _stop("unreachable", lang)
+
+
+def http_client(address: str, lang: str, headers: Mapping[str, str]) -> httpx.Client:
+    """A client of an address; settings of this computer that make none are named, and end with exit 1.
+
+    They are SSL_CERT_FILE and SSL_CERT_DIR for certificates, HTTPS_PROXY, HTTP_PROXY and ALL_PROXY for proxies.
+    """
+    url = safe(address, lang)
+    try:
+        return httpx.Client(base_url=url, headers=headers, timeout=SECONDS)
+    except OSError:  # `ssl.SSLError` too
+        _stop("certificates-unread", lang)
+    except (ImportError, ValueError, httpx.InvalidURL):
+        _stop("proxy-wrong", lang)
 
 
 def safe(address: str, lang: str) -> httpx.URL:
@@ -50,9 +68,7 @@ def expect(answer: httpx.Response, lang: str, *good: int) -> None:
     """Say a problem the way the gateway worded it, and stop."""
     if answer.status_code in good:
         return
-    if answer.headers.get("Content-Type") != "application/problem+json":
-        _stop("no-gateway", lang, status=str(answer.status_code))
-    problem = answer.json()
+    problem = _document(answer, "application/problem+json", lang)
     say_error(f"{problem.get('title', '')}. {problem.get('detail', '')}")
     if "fields" in problem:
         say_error(f"  {problem['fields']}")
@@ -61,6 +77,63 @@ def expect(answer: httpx.Response, lang: str, *good: int) -> None:
     for reason in problem.get("decision", {}).get("reasons", ()):
         say_error(f"  {reason}")
     raise typer.Exit(1)
+
+
+def document_of(answer: httpx.Response, lang: str, *good: int, needs: tuple[str, ...]) -> dict[str, Any]:
+    """What a good answer says, as JSON with these members; one of somebody else, a login page of a network, is said."""
+    expect(answer, lang, *good)
+    made = _document(answer, "application/json", lang)
+    if not made.keys() >= set(needs):
+        not_the_gateway(answer, lang)
+    return made
+
+
+def rows_of(answer: httpx.Response, lang: str, *, needs: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The same of a list, each row of which has these members."""
+    expect(answer, lang, httpx.codes.OK)
+    rows = _parsed(answer, "application/json", lang)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= set(needs) for row in rows):
+        not_the_gateway(answer, lang)
+    return rows
+
+
+def is_text(answer: httpx.Response) -> bool:
+    """Whether an answer is plain text, as receipts and checkpoints are, and no page."""
+    return _media_type(answer) == "text/plain"
+
+
+def not_the_gateway(answer: httpx.Response, lang: str) -> NoReturn:
+    """Say that somebody else answers at this address, and stop."""
+    _stop("no-gateway", lang, status=str(answer.status_code))
+
+
+def _document(answer: httpx.Response, media_type: str, lang: str) -> dict[str, Any]:
+    document = _parsed(answer, media_type, lang)
+    if not isinstance(document, dict):
+        not_the_gateway(answer, lang)
+    return document
+
+
+def _parsed(answer: httpx.Response, media_type: str, lang: str) -> object:
+    if _media_type(answer) != media_type:
+        not_the_gateway(answer, lang)
+    try:
+        return answer.json()
+    except (ValueError, RecursionError):
+        not_the_gateway(answer, lang)
+
+
+def _media_type(answer: httpx.Response) -> str:
+    return str(answer.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
+
+
+def _of_certificate(error: BaseException | None) -> str | None:
+    """What the matter is with the certificate of the address; None where something else is."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _is_here(host: str) -> bool:

@@ -15,6 +15,7 @@ from gateway.cli.common import (
     Lang,
     Output,
     TokenFile,
+    apart,
     app,
     keep,
     readable,
@@ -25,9 +26,10 @@ from gateway.cli.common import (
     secret_token,
     table,
 )
+from gateway.cli.delivering import say_counts
 from gateway.cli.failing import language, say_error
-from gateway.cli.following import proven_receipt, watch
-from gateway.cli.remote import SECONDS, connection, expect, safe
+from gateway.cli.following import keep_proven, watch
+from gateway.cli.remote import connection, document_of, http_client
 from gateway.collections import Contract, load_contracts
 from gateway.formats.read_csv import decode
 from gateway.formats.sheet import Content, content_of
@@ -39,6 +41,7 @@ from gateway.records.template import offered_in
 
 if TYPE_CHECKING:
     from pseudonymisation.client import ColumnMap, Refusal
+    from pseudonymisation.key_document import ServiceKey
 
 CollectionName = Annotated[str, typer.Option("--collection", help="absence-counts, absence-records, …")]
 Site = Annotated[str, typer.Option("--site", help="Vestiging / site, 00AB00.")]
@@ -47,6 +50,7 @@ _MAP = """Bestand voor eigen kolommen en waarden / file for other columns and va
 columns.number = "Identificatie", subdivisions."Groep 3" = "lower_years", fixed.subdivision = "undivided"."""
 Map = Annotated[Path | None, typer.Option("--map", exists=True, help=_MAP)]
 Made = TypeVar("Made")
+_SUBMITTED = ("id", "receipt", "state", "counts")
 
 
 @app.command()
@@ -97,7 +101,7 @@ def pseudonymise(
     """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet / an export, blinded."""
     from pseudonymisation import client
 
-    key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
+    key = _pinned(service_key, period, lang, output, export, mapping, token_file)
     chosen = _chosen(mapping, lang)
     sheet = table(export, client.known_headings(chosen, client.FIELDS), lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
@@ -139,7 +143,7 @@ def change_numbers(
     """Maak van een lijst met oude en nieuwe nummers een document met pseudoniemen / old and new numbers, blinded."""
     from pseudonymisation import client
 
-    key = _done(client.pinned_key(service_key.read_bytes(), period), lang)
+    key = _pinned(service_key, period, lang, output, file, mapping, token_file)
     chosen = _chosen(mapping, lang)
     sheet = table(file, client.known_headings(chosen, client.CHANGE_FIELDS), lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
@@ -159,10 +163,10 @@ def submit_changes(file: File, gateway: GatewayUrl, token_file: TokenFile = None
     if content_of(body) is not Content.JSON or readable(lambda: read_document(body), lang, file).get("changes") is None:
         say_error(text("cli", "not-changes", language(lang)))
         raise typer.Exit(1)
+    _keep_raw_here(file, body, lang)
     with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/number-changes", content=body)
-        expect(answer, lang, httpx.codes.OK)
-    made = answer.json()
+        made = document_of(answer, lang, httpx.codes.OK, needs=("pupils", "rows"))
     say(text("cli", "changes-taken", language(lang), pupils=str(made["pupils"]), rows=str(made["rows"])))
 
 
@@ -179,23 +183,26 @@ def submit(
     lang: Lang = "nl",
 ) -> None:
     """Lever een bestand aan en bewaar het ontvangstbewijs / submit a file and keep the receipt."""
+    of_confirmation = output.with_name(f"{output.name}.confirmation")
+    for each in (output, of_confirmation):
+        apart(each, file, token_file)
     body = file.read_bytes()
     _keep_raw_here(file, body, lang)
     about = _about(file, body, lang, collection=collection, party=site, period=period)
     with connection(gateway, token_file, lang) as http:
         answer = http.post("/v1/submissions", params=about, content=body)
-        expect(answer, lang, httpx.codes.CREATED, httpx.codes.OK)
-        made = answer.json()
+        made = document_of(answer, lang, httpx.codes.CREATED, httpx.codes.OK, needs=_SUBMITTED)
         keep(output, made["receipt"])
         say(text("cli", "submitted", language(lang), id=made["id"], receipt=str(output)))
+        say_counts(made, lang)
         if confirm:
             confirmed = http.post(f"/v1/submissions/{made['id']}/confirmation")
-            expect(confirmed, lang, httpx.codes.OK)
-            made |= {"state": confirmed.json()["state"]}
+            made |= document_of(confirmed, lang, httpx.codes.OK, needs=("state",))
         say(text("cli", "confirmed" if made["state"] == "confirmed" else "unconfirmed", language(lang)))
-        proven = proven_receipt(http, f"/v1/submissions/{made['id']}/receipt")
-        if proven is not None:
-            keep(output, proven)
+        receipt = f"/v1/submissions/{made['id']}/receipt"
+        keep_proven(http, receipt, output, lang)
+        if confirm:
+            keep_proven(http, f"{receipt}?of=confirmation", of_confirmation, lang)
         watch(http, lang)
 
 
@@ -207,9 +214,8 @@ def _contract(collection: str) -> Contract:
 
 
 def _service(url: str, token_file: Path | None, lang: str, *, offline: bool) -> httpx.Client:
-    address = safe(url, lang)
-    token = "" if offline else secret_token(token_file)
-    return httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=SECONDS)
+    token = "" if offline else secret_token(token_file, service=True)
+    return http_client(url, lang, {"Authorization": f"Bearer {token}"})
 
 
 def _keep_raw_here(file: Path, body: bytes, lang: str) -> None:
@@ -233,6 +239,14 @@ def _about(file: Path, body: bytes, lang: str, **given: str | None) -> dict[str,
     if missing:
         raise typer.BadParameter(f"geef ook / also give: {', '.join(missing)}")
     return {name: value for name, value in given.items() if value}
+
+
+def _pinned(service_key: Path, period: str, lang: str, output: Path, *read: Path | None) -> "ServiceKey":
+    """The service's key for a period, after a look that the output goes over nothing that is read."""
+    from pseudonymisation import client
+
+    apart(output, service_key, *read)
+    return _done(client.pinned_key(service_key.read_bytes(), period), lang)
 
 
 def _chosen(mapping: Path | None, lang: str) -> "ColumnMap | None":

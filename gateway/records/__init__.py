@@ -12,6 +12,7 @@ from gateway.records.clean import accept
 from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
 from gateway.records.document import read_document
 from gateway.records.expected import Expected, Parsed, Row
+from gateway.records.leaving import raw_document
 from gateway.records.raw import raw_cells, raw_sheets
 from gateway.records.rows import records_of_document
 
@@ -41,14 +42,17 @@ def parse(body: bytes, expected: Expected) -> Parsed | Report:
 
 
 def raw_in(body: bytes) -> Report | None:
-    """What in a table names pupils: raw numbers, or a column of names. For who is about to send it to anybody.
+    """What in a file names pupils: raw numbers, or a column or field of names. For who is about to send it to anybody.
 
     Raises:
         UnreadableFile: no table can be read from it, nor a document.
     """
+    if len(body) > MAX_BYTES:
+        raise UnreadableFile("FILE-SIZE")
     content = content_of(body)
     if content is Content.JSON:
-        return None
+        found = list(raw_document(read_document(body)))
+        return Report.of(found) if found else None
     sheet = read_sheet(body, COLUMNS)
     faults = list(raw_sheets(sheet))
     if not faults and content is Content.CSV:  # nor may one hide behind a delimiter that was not told right

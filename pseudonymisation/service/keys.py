@@ -1,5 +1,6 @@
 """The service's keys: one random seed for each school year, and the key it signs its key document with."""
 
+from collections.abc import Callable
 from datetime import date
 
 from pseudonymisation.domain import check_school_year, service_info
@@ -13,7 +14,9 @@ SIGNING = "pseudonym-service-signing"
 _ALWAYS = {"not_before": date(2000, 1, 1), "not_after": date(9999, 12, 31)}
 
 
-def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after: date) -> KeyRecord:
+def open_year(
+    keyring: Keyring, school_year: str, *, not_before: date, not_after: date, keep: Callable[[], None] = lambda: None
+) -> KeyRecord:
     """The service's active key for a school year; made if there is none yet.
 
     Args:
@@ -21,6 +24,7 @@ def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after
         school_year: such as `2026-2027`.
         not_before: first day on which it is used.
         not_after: first day after that: late corrections end there.
+        keep: keeps the trace of a key that is new; it comes into use after that, so that none is used without one.
 
     Raises:
         KeyringError: the year was closed: schools and gateways hold its public key, and no other ever fits it.
@@ -29,7 +33,12 @@ def open_year(keyring: Keyring, school_year: str, *, not_before: date, not_after
     closed = (EVALUATION, school_year, KeyState.DESTROYED)
     if any((record.purpose, record.school_year, record.state) == closed for record in keyring.records()):
         raise KeyringError("year-closed", year=school_year)
-    return keyring.open(EVALUATION, school_year, not_before=not_before, not_after=not_after)
+    found = keyring.active(EVALUATION, school_year)
+    if found is None:
+        ready = keyring.ready(EVALUATION, school_year, not_before=not_before, not_after=not_after)
+        keep()
+        found = keyring.active(EVALUATION, school_year) or keyring.activate(ready.key_id)
+    return found
 
 
 def service_document(keyring: Keyring, operator: str) -> bytes:

@@ -1,27 +1,33 @@
 """What a school types when something is wrong: one clear sentence, never a traceback."""
 
+import contextlib
 import csv
 import http.server
+import json
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app
+from gateway.cli import app, school
 from gateway.cli.common import secret_token
 from gateway.cli.remote import safe
 from gateway.collections import load_contracts
 from gateway.running import free_port
-from gateway.settings import TOKEN_VARIABLE
+from gateway.settings import SERVICE_TOKEN_VARIABLE, TOKEN_VARIABLE
 from tests.pseudonymisation import world as service
 
+from .certificates import authority, machine
 from .conftest import PERIOD, TABLE, Site
 
 TOKEN = f"vp_{'0' * 32}_{'A' * 43}"
+SERVICE_TOKEN = "A" * 43
 DOCUMENT = '{"collection": "absence-records", "site": "00AB00", "period": "2026-2027-1"}'
 
 
@@ -80,7 +86,7 @@ def test_nothing_is_sent_where_somebody_reads_along(
     ):
         for language, said in (("nl", "meelezen"), ("en", "read along")):
             words = [str(word) for word in (*command, "--lang", language)]
-            done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, words)
+            done = CliRunner(env={TOKEN_VARIABLE: TOKEN, SERVICE_TOKEN_VARIABLE: SERVICE_TOKEN}).invoke(app, words)
             assert (done.exit_code, said in done.output) == (2, True), (words, done.output)
 
 
@@ -135,6 +141,21 @@ def test_a_file_that_names_pupils_does_not_leave_the_school(tmp_path: Path, comm
     assert command == "submit-changes" or "[RAW-NUMBER]" in done.output
 
 
+@pytest.mark.parametrize("command", ["submit", "submit-changes"])
+def test_a_document_that_names_pupils_does_not_leave_the_school(tmp_path: Path, command: str) -> None:
+    """A self-made document is looked through like a table, also one of number changes."""
+    file = tmp_path / "made.json"
+    file.write_text('{"collection": "absence-records", "changes": [{"old": "111222333", "naam": "Jansen"}]}')
+    words = [command, str(file), "--gateway", f"http://127.0.0.1:{free_port()}"]
+    words += ["-o", str(tmp_path / "receipt")] if command == "submit" else []
+    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, words)
+    assert (done.exit_code, "niets verstuurd" in done.output) == (1, True)
+    assert "[RAW-NUMBER]" in done.output
+    assert "[RAW-FIELD]" in done.output
+    assert "111222333" not in done.output
+    assert "Jansen" not in done.output
+
+
 def test_equal_faults_stand_in_one_line(tmp_path: Path) -> None:
     """Thirty rows with one fault are one line with their rows, in both languages."""
     file = tmp_path / "counts.csv"
@@ -152,6 +173,31 @@ def test_a_token_is_found_in_what_token_issue_said(tmp_path: Path, encoding: str
     file.write_text(f"Token (wordt maar één keer getoond): {TOKEN}\n", encoding=encoding)
     file.chmod(0o600)
     assert secret_token(file) == TOKEN
+
+
+@pytest.mark.parametrize("given", ["variable", "file"])
+def test_a_token_goes_to_whom_it_is_for_and_to_nobody_else(tmp_path: Path, given: str) -> None:
+    """The gateway's never goes to the pseudonym service nor the service's to the gateway: said without either."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    export, document = tmp_path / "export.csv", tmp_path / "submission.json"
+    export.write_text(";".join(service.HEADER))
+    document.write_text(DOCUMENT)
+    address = f"http://127.0.0.1:{free_port()}"
+    at_service = ["--service", address, "--service-key", tmp_path / "keys.json", "-o", tmp_path / "made.json"]
+    at_service += ["--cache", tmp_path / "cache", "--site", service.SITE, "--period", service.PERIOD]
+    at_gateway = ["--gateway", address, "-o", tmp_path / "receipt"]
+    for words, variable, swapped in (
+        (["pseudonymise", export, *at_service], SERVICE_TOKEN_VARIABLE, TOKEN),
+        (["submit", document, *at_gateway], TOKEN_VARIABLE, SERVICE_TOKEN),
+    ):
+        file = tmp_path / "token"
+        file.write_text(swapped)
+        file.chmod(0o600)
+        more = ["--token-file", file] if given == "file" else []
+        done = CliRunner(env={variable: swapped}).invoke(app, [str(word) for word in (*words, *more)])
+        assert (done.exit_code, "verstuurd" in done.output) == (2, True), done.output
+        assert swapped not in done.output
 
 
 @pytest.mark.parametrize("content", ["geheim één", f"{TOKEN} {TOKEN[:-1]}B"])
@@ -230,7 +276,7 @@ def test_a_cover_sheet_is_passed_over(tmp_path: Path, command: str, header: list
     book.save(tmp_path / "export.xlsx")
     words = [command, tmp_path / "export.xlsx", "--site", service.SITE, "--period", service.PERIOD]
     words += ["--service", "https://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
-    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(
+    done = CliRunner(env={SERVICE_TOKEN_VARIABLE: SERVICE_TOKEN}).invoke(
         app, [str(word) for word in (*words, "--cache", tmp_path / "cache")]
     )
     assert (done.exit_code, "NUMBER-FORMAT" in done.output, "COLUMN" in done.output) == (1, True, False), done.output
@@ -245,3 +291,97 @@ def test_an_unknown_sector_is_wrong_usage(tmp_path: Path, sector: str, exits: in
     file.write_text("\n".join(["subdivision;kind;band;pupils", *(";".join((*cell, "0")) for cell in cells)]))
     done = CliRunner().invoke(app, ["check", str(file), "--collection", "absence-counts", "--sector", sector])
     assert (done.exit_code, "po, so, vo, vso" in done.output) == (exits, exits == 2), done.output
+
+
+@pytest.mark.parametrize("answer", [("text/html", b"<html>"), ("application/json", b"{"), ("application/json", b"[]")])
+@pytest.mark.parametrize("status", [200, 201, 404])
+def test_a_page_of_the_network_is_no_answer_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: tuple[str, bytes], status: int
+) -> None:
+    """A login page with a good status, or what is no whole document: said, and no receipt is kept."""
+    media_type = answer[0].replace("/json", "/problem+json") if status == 404 else answer[0]
+    given = httpx.Response(status, content=answer[1], headers={"Content-Type": media_type})
+    client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(lambda _: given))
+    monkeypatch.setattr(school, "connection", lambda *_: client)
+    assert f"HTTP {status}" in submit(tmp_path, DOCUMENT, "http://gateway")
+
+
+@pytest.mark.parametrize("same", ["export.csv", "keys.json", "map.toml", "token"])
+def test_no_output_goes_over_what_is_read(tmp_path: Path, same: str) -> None:
+    """The export, the key file, the map or the token as output too is wrong usage: it stays as it was."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    for name in ("export.csv", "map.toml", "token"):
+        (tmp_path / name).write_text(SERVICE_TOKEN)
+        (tmp_path / name).chmod(0o600)
+    before = (tmp_path / same).read_bytes()
+    words = ["--site", service.SITE, "--period", service.PERIOD, "--service", "https://x", "--map", "map.toml"]
+    words += ["--service-key", "keys.json", "--token-file", "token", "-o", f"./{same}", "--cache", "cache"]
+    runner = CliRunner()
+    with contextlib.chdir(tmp_path):
+        for command in ("pseudonymise", "change-numbers"):
+            done = runner.invoke(app, [command, "export.csv", *words])
+            assert (done.exit_code, "ander" in done.output) == (2, True), done.output
+        done = runner.invoke(app, ["submit", "export.csv", "--gateway", "https://x", "-o", "export.csv"])
+    assert done.exit_code == 2
+    assert (tmp_path / same).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SSL_CERT_FILE", "/nonexistent.pem"),
+        ("SSL_CERT_FILE", "/dev/null"),
+        ("ALL_PROXY", "socks5://127.0.0.1:1"),
+        ("HTTPS_PROXY", "ftp://127.0.0.1:1"),
+    ],
+)
+def test_a_setting_of_this_computer_that_does_not_work_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """Certificates that cannot be read and a proxy of another kind: the variable, and no traceback."""
+    monkeypatch.setenv(variable, value)
+    assert variable in submit(tmp_path, DOCUMENT, "https://127.0.0.1:9")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_said(tmp_path: Path) -> None:
+    """A server is there: what is said is about its certificate, not about the address."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*machine(authority()).write(tmp_path, "poort"))
+    with socket.create_server(("127.0.0.1", 0)) as listener, context.wrap_socket(listener, server_side=True) as server:
+
+        def answer() -> None:
+            with contextlib.suppress(OSError):
+                server.accept()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        told = submit(tmp_path, DOCUMENT, f"https://127.0.0.1:{server.getsockname()[1]}", "--lang", "en")
+        thread.join(10)
+    assert "certificate" in told
+    assert "SSL_CERT_FILE" in told
+
+
+def test_a_delivery_is_followed_confirmed_and_withdrawn_from_the_command_line(lite: Site, tmp_path: Path) -> None:
+    """The counts are seen before they hold; afterwards each act has its receipt and the list its state."""
+    code, file = lite.world.region.sites[0].code, tmp_path / "counts.csv"
+    file.write_bytes(lite.world.counts(0))
+    runner = CliRunner(env={TOKEN_VARIABLE: lite.token(code), "XDG_CONFIG_HOME": str(tmp_path / "school")})
+
+    def told(*words: object) -> str:
+        done = runner.invoke(app, [*map(str, words), "--gateway", lite.url])
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    about = ["--collection", TABLE, "--site", code, "--period", PERIOD]
+    submitted = told("submit", file, "-o", tmp_path / "receipt", *about)
+    assert all(line.replace(";", "\t") in submitted for line in file.read_text().splitlines()[1:])
+    (one,) = json.loads(told("status", "--period", PERIOD, "--json"))
+    assert one["state"] == "received"
+    assert "bevestigd" in told("confirm", one["id"], "-o", tmp_path / "confirmation")
+    assert told("status").split("\t") == [one["id"], TABLE, PERIOD, "1", "confirmed\n"]
+    for receipt in ("receipt", "confirmation"):
+        assert "In orde" in told("receipt", "verify", tmp_path / receipt)
+    assert json.loads(told("withdraw", one["id"], "--yes", "--json"))["state"] == "withdrawn"
+    told("submit", file, "-o", tmp_path / "again", "--confirm", *about)
+    assert "In orde" in told("receipt", "verify", tmp_path / "again.confirmation")

@@ -131,6 +131,15 @@ def test_a_login_without_the_right_is_told_which_one_has_it(
     assert told in fails("party", "list", "--lang", language)
 
 
+@pytest.mark.parametrize(("package", "extra"), [("pkcs11.mechanisms", "pkcs11"), ("sqlmodel", "gateway")])
+def test_a_package_of_an_extra_that_is_missing_names_the_extra(
+    package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever put the keys in a token and did not install its library reads what to install."""
+    monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=ModuleNotFoundError(name=package)))
+    assert f"{extra}]'" in fails("party", "list")
+
+
 @pytest.fixture
 def busy() -> Iterator[int]:
     """A port on which somebody listens."""

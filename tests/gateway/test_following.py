@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from audit.continuation import Continuation
 from audit.note import Signer
 from gateway.cli import app, reading
 from gateway.cli.common import keep
-from gateway.cli.following import Followed, follow, memory_of
+from gateway.cli.following import Followed, follow, memory_of, told, watch
 from gateway.settings import TOKEN_VARIABLE
 from pseudonymisation.client.cache import Cache, open_cache
 
@@ -90,12 +91,12 @@ ANSWERS = {
 }
 
 
-def asked(answers: dict[str, str]) -> httpx.Client:
+def asked(answers: Mapping[str, str | httpx.Response]) -> httpx.Client:
     """A gateway that has one entry; what is not among its answers it is asked too often for."""
 
     def answer(request: httpx.Request) -> httpx.Response:
-        known = answers.get(request.url.path)
-        return httpx.Response(429) if known is None else httpx.Response(200, text=known)
+        known = answers.get(request.url.path, httpx.Response(429))
+        return known if isinstance(known, httpx.Response) else httpx.Response(200, text=known)
 
     return httpx.Client(base_url="https://poort.example", transport=httpx.MockTransport(answer))
 
@@ -135,3 +136,115 @@ def test_a_school_that_submitted_first_can_pseudonymise(tmp_path: Path, monkeypa
     with asked(ANSWERS) as http:
         assert follow(http, memory) is Followed.FIRST
     assert isinstance(open_cache(memory.parents[1], "2026-2027"), Cache)
+
+
+PAGE = "<html>Welkom op het gastnetwerk</html>"
+OTHER = str(LOG.sign(Checkpoint(LOG.key.name, 1, bytes([7]) * 32).text()))
+STRANGER = Signer(LOG.key.name, bytes([2]) * 32)
+AWAY = str(STRANGER.sign(Checkpoint(LOG.key.name, 1, bytes(32)).text()))
+CONTRADICTED = {"type": "/problems/checkpoint-contradicted"}
+AT = "/v1/audit/checkpoint", "/v1/audit/continuation", "/v1/audit/policy"
+
+
+def refusal(media_type: str = "application/problem+json") -> httpx.Response:
+    """A refusal that says the checkpoint is contradicted."""
+    return httpx.Response(409, json=CONTRADICTED, headers={"Content-Type": media_type})
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome"),
+    [
+        ({AT[0]: PAGE, AT[1]: PAGE}, Followed.UNKNOWN),
+        ({AT[1]: PAGE}, Followed.UNKNOWN),
+        ({AT[1]: httpx.Response(409, text=PAGE)}, Followed.UNKNOWN),
+        ({AT[1]: refusal("text/html")}, Followed.UNKNOWN),
+        ({AT[0]: PAGE, AT[1]: refusal()}, Followed.UNKNOWN),
+        ({AT[1]: refusal()}, Followed.BROKEN),
+        ({AT[0]: OTHER, AT[1]: refusal()}, Followed.BROKEN),
+        ({AT[0]: OTHER, AT[1]: str(Continuation(1, [], OTHER))}, Followed.BROKEN),
+        ({AT[0]: AWAY, AT[1]: str(Continuation(1, [], AWAY))}, Followed.BROKEN),
+    ],
+)
+def test_only_a_gateway_that_contradicts_is_an_alarm(
+    tmp_path: Path, changed: dict[str, str | httpx.Response], outcome: Followed
+) -> None:
+    """The login page of a network shows nothing, whatever its status; what was kept stays, and it is said where."""
+    memory = tmp_path / "poort.json"
+    with asked(ANSWERS) as http:
+        assert follow(http, memory) is Followed.FIRST
+    before = memory.read_bytes()
+    with asked({**ANSWERS, **changed}) as http:
+        assert follow(http, memory) is outcome
+    assert memory.read_bytes() == before
+    assert str(memory) in told(outcome, memory, "nl")
+
+
+@pytest.mark.parametrize("path", [AT[0], AT[2]])
+def test_a_page_is_not_believed_at_first_sight(tmp_path: Path, path: str) -> None:
+    """Where nothing is kept yet nothing can be contradicted: it is no alarm, and nothing is kept."""
+    memory = tmp_path / "poort.json"
+    with asked({**ANSWERS, path: PAGE}) as http:
+        assert follow(http, memory) is Followed.UNKNOWN
+    assert not memory.exists()
+    assert "nog geen controlepunt" in told(Followed.UNKNOWN, memory, "nl")
+
+
+def test_what_was_done_is_done_though_the_log_was_not_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A connection that ends, and a memory that cannot be written, are said and end no command."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def gone(_request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("gone")
+
+    with httpx.Client(base_url="https://poort.example", transport=httpx.MockTransport(gone)) as http:
+        watch(http, "en")
+    (tmp_path / "config").write_text("a file in the way")
+    with asked(ANSWERS) as http:
+        watch(http, "en")
+    said_of_both = capsys.readouterr().err
+    assert "gave no checkpoint" in said_of_both
+    assert "was not kept" in said_of_both
+
+
+def answering(
+    monkeypatch: pytest.MonkeyPatch, table: httpx.Response, proof: httpx.Response | httpx.RequestError
+) -> None:
+    """A gateway that hands out this table, and then this proof."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("table"):
+            return table
+        if isinstance(proof, httpx.RequestError):
+            raise proof
+        return proof
+
+    client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(answer))
+    monkeypatch.setattr(reading, "connection", lambda *_: client)
+    monkeypatch.setattr(reading, "watch", lambda *_: None)
+
+
+LINK = {"Link": '</receipt>; rel="receipt"'}
+
+
+@pytest.mark.parametrize("proof", [httpx.ConnectError("gone"), httpx.Response(200, html=PAGE)], ids=["gone", "page"])
+def test_a_download_without_its_receipt_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proof: httpx.Response | httpx.RequestError
+) -> None:
+    """The table is there, private, and it is said that the receipt can come later."""
+    answering(monkeypatch, httpx.Response(200, content=b"table", headers=LINK), proof)
+    words = ["download", "0" * 32, "--gateway", "http://gateway", "-o", str(tmp_path / "table")]
+    assert "komt het hele ontvangstbewijs" in said(tmp_path, *words, exits=0)
+    assert (tmp_path / "table").read_bytes() == b"table"
+    assert (tmp_path / "table").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "table.receipt").exists()
+
+
+def test_a_page_in_place_of_a_table_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No link to a receipt, no gateway: what was there stays."""
+    answering(monkeypatch, httpx.Response(200, html=PAGE), httpx.Response(200))
+    (tmp_path / "table").write_text("of last time")
+    words = ["download", "0" * 32, "--gateway", "http://gateway", "-o", str(tmp_path / "table")]
+    assert "geen verzuimpoort" in said(tmp_path, *words, exits=1)
+    assert (tmp_path / "table").read_text() == "of last time"

@@ -1,5 +1,6 @@
 """The pseudonym service's own log: what its events become, through the service as a deployment opens it."""
 
+import errno
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select
 
 from audit.schema import PENDING
 from gateway import pseudonyms
@@ -104,3 +105,20 @@ def test_a_closed_year_gets_no_other_key(tmp_path: Path, monkeypatch: pytest.Mon
     assert years(service) == [(YEAR, "destroyed"), ("2027-2028", "active")]
     assert [each["event"] for each in logged(service)] == ["key.created", "key.destroyed", "key.created"]
     service.engine.dispose()
+
+
+def test_no_key_comes_into_use_that_the_log_does_not_have(service: Service) -> None:
+    """Its entry cannot be kept, as on a full disk: the key waits, and the next time it is that one, with its entry."""
+
+    def full(_connection: Connection) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    before = len(logged(service))
+    event.listen(service.engine, "commit", full)
+    with pytest.raises(OSError, match="no room"):
+        open_service_year(service, "2027-2028")
+    event.remove(service.engine, "commit", full)
+    assert service.keyring.active(EVALUATION, "2027-2028") is None
+    opened = open_service_year(service, "2027-2028")
+    assert [each["event"] for each in logged(service)[before:]] == ["key.created"]
+    assert [one.key_id for one in service.keyring.records() if one.school_year == "2027-2028"] == [opened]

@@ -209,6 +209,26 @@ def test_a_number_is_seen_behind_every_delimiter(delimiter: str, first: str) -> 
     assert [(fault.rule, fault.row) for fault in found.faults] == [("RAW-NUMBER", 2)]
 
 
+@pytest.mark.parametrize(
+    ("beside", "found"),
+    [
+        ({"records": [{}, {"pseudonym": BSN}]}, [("RAW-NUMBER", 2)]),
+        ({"records": [{"subdivision": [f"{BSN[:4]}.{BSN[4:6]}.{BSN[6:]}"]}]}, [("RAW-NUMBER", 1)]),
+        ({"records": [{"hours_scheduled": int(BSN)}]}, [("RAW-NUMBER", 1)]),
+        ({"records": [{"hours_scheduled": float(BSN)}]}, [("RAW-NUMBER", 1)]),
+        ({"records": [{}, {}, {"Achternaam": "x"}]}, [("RAW-FIELD", 3)]),
+        ({"pupils": {BSN: {"deep": [{"geboortedatum": None}]}}}, [("RAW-NUMBER", 0), ("RAW-FIELD", 1)]),
+        ({"records": [{"pseudonym": "A" * 86, "hours_scheduled": 200.25, "subdivision": None}]}, []),
+    ],
+)
+def test_a_document_that_names_pupils_is_known_at_the_school(
+    beside: dict[str, object], found: list[tuple[str, int]]
+) -> None:
+    """A number as text, integer or key, and a field of names, each with its place; a document of pseudonyms passes."""
+    report = raw_in(json.dumps({"collection": "absence-records", **beside}).encode())
+    assert [(fault.rule, fault.row) for fault in (report.faults if report else ())] == found
+
+
 @pytest.mark.parametrize("delimiter", [";", ",", "\t"])
 def test_without_a_known_heading_the_first_line_tells_the_delimiter(delimiter: str) -> None:
     """The one it has most of; a line of nothing but delimiters tells nothing."""

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.settings import TOKEN_VARIABLE
+from gateway.settings import SERVICE_TOKEN_VARIABLE
 from tests.pseudonymisation.serve import free_port, running
 from tests.pseudonymisation.world import HEADER, PERIOD, SITE, World, export_rows, numbers, token_of
 
@@ -34,7 +34,7 @@ main()
 
 def run(*words: object, folder: Path) -> None:
     """A command as it is on Windows; one that fails, fails the test."""
-    environment = os.environ | {TOKEN_VARIABLE: token_of(SITE), "XDG_CONFIG_HOME": str(folder)}
+    environment = os.environ | {SERVICE_TOKEN_VARIABLE: token_of(SITE), "XDG_CONFIG_HOME": str(folder)}
     command = [sys.executable, "-c", RUN, *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr

@@ -2,10 +2,11 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from shutil import copytree, which
+from unittest.mock import Mock
 
 import pytest
 
@@ -64,6 +65,45 @@ def test_other_bytes_do_not_open(kek: Pkcs11Kek) -> None:
     for bad, aad in ((altered, AAD), (wrapped, b"key 2")):
         with pytest.raises(KeyringError, match="altered"):
             kek.unwrap(kek_id, bad, aad)
+
+
+# The library says of each search in a lost session that it cannot be ended.
+lost = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@lost
+@pytest.mark.parametrize("act", ["wrap", "unwrap", "current", "renew", "retire", "is_empty"])
+def test_a_session_that_was_lost_is_opened_again(kek: Pkcs11Kek, act: str) -> None:
+    """A token that was taken out and put back serves on: every act gives what it gives without that."""
+    wrapped = kek.wrap(SECRET, AAD)
+    acts: dict[str, Callable[[], object]] = {
+        "wrap": lambda: kek.unwrap(*kek.wrap(SECRET, AAD), AAD),
+        "unwrap": lambda: kek.unwrap(*wrapped, AAD),
+        "current": lambda: [*kek.current()] == [wrapped[0]] and SECRET,
+        "renew": lambda: kek.renew(kek.current()) or kek.unwrap(*wrapped, AAD),
+        "retire": lambda: kek.retire() or kek.unwrap(*wrapped, AAD),
+        "is_empty": lambda: not kek.is_empty() and SECRET,
+    }
+    kek._session.close()
+    assert acts[act]() == SECRET
+
+
+@lost
+def test_a_token_that_stays_away_is_said(kek: Pkcs11Kek, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is called altered or gone because the token does not answer, and when it is back all is as before."""
+    wrapped = kek.wrap(SECRET, AAD)
+    kek._session.close()
+    with monkeypatch.context() as away:
+        away.setattr("pseudonymisation.hsm.pkcs11.lib", Mock(side_effect=pkcs11.NoSuchToken()))
+        for act in (
+            lambda: kek.wrap(SECRET, AAD),
+            lambda: kek.unwrap(*wrapped, AAD),
+            lambda: kek.renew(()),
+            kek.retire,
+        ):
+            with pytest.raises(KeyringError, match="cannot be opened"):
+                act()
+    assert kek.unwrap(*wrapped, AAD) == SECRET
 
 
 def test_the_key_never_comes_out(kek: Pkcs11Kek) -> None:
