@@ -80,8 +80,9 @@ def march_a_trend(town: Town, analyst: Person, schools: int) -> str:
 
 
 def moved(town: Town) -> None:
-    """From January on, the last school of her SWV belongs to another one."""
-    site = [site for site in town.world.region.sites if site.swv == analyst_swv(town)][-1]
+    """From January on, the last primary school of her SWV belongs to another one."""
+    mine = [site for site in town.world.region.sites if site.swv == analyst_swv(town)]
+    site = [site for site in mine if site.sector == "po"][-1]
     neighbour = (f"{site.swv[:2]}9950", "swv", "Samenwerkingsverband van hiernaast")
     must(town.world.desk.register([replace(site.entry, swv=neighbour[0])], [neighbour], date(2027, 1, 1)))
 
