@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.databases import KINDS, database_of, running_postgresql
+from tests.databases import KINDS, database_of, drop_database, running_postgresql
 
 settings.register_profile("house", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
@@ -32,6 +32,9 @@ def postgresql() -> Iterator[str]:
 
 
 @pytest.fixture(params=KINDS)
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of an empty database, once on SQLite and once on PostgreSQL."""
-    return database_of(request, tmp_path)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database, once on SQLite and once on PostgreSQL; the latter goes with its test."""
+    url = database_of(request, tmp_path)
+    yield url
+    if request.param == "postgresql":
+        drop_database(url)

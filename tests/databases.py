@@ -68,6 +68,11 @@ def new_database(server: str) -> str:
     return server.replace("/postgres?", f"/{name}?")
 
 
+def drop_database(url: str) -> None:
+    """Drop a database of `new_database`, whoever is connected to it: what is gone at once is never written to disk."""
+    _command(server_of(url), f"DROP DATABASE {_name(url)} WITH (FORCE)")
+
+
 def server_of(url: str) -> str:
     """The URL of the first database of the same PostgreSQL server."""
     return re.sub(r"/\w+\?", "/postgres?", url)
@@ -75,8 +80,12 @@ def server_of(url: str) -> str:
 
 def copy_database(made: str, empty: str) -> None:
     """Put a copy of a database that nobody is connected to in the place of an empty one, on one PostgreSQL server."""
-    of, to = (re.search(r"/(\w+)\?", url)[1] for url in (made, empty))  # type: ignore[index]  as `new_database` writes them
-    _command(server_of(made), f"DROP DATABASE {to}", f"CREATE DATABASE {to} TEMPLATE {of}")
+    to = _name(empty)
+    _command(server_of(made), f"DROP DATABASE {to}", f"CREATE DATABASE {to} TEMPLATE {_name(made)}")
+
+
+def _name(url: str) -> str:
+    return url.rpartition("?")[0].rpartition("/")[2]
 
 
 def _command(server: str, *commands: str) -> None:
