@@ -1,8 +1,7 @@
 """Group commit: many callers, one disk write, and each gets his own outcome."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from threading import Event
 
 import pytest
 from sqlalchemy import Connection, event, func, select
@@ -86,7 +85,12 @@ def test_the_lead_goes_on_after_work_that_failed(small_world: World) -> None:
 
 def test_work_that_undoes_everything_is_told_to_all_of_its_commit(small_world: World) -> None:
     """SQLite may end a whole transaction at a fault, a full disk for one: then nobody's work is stored."""
-    group, gate = GroupCommit(small_world.engine), Barrier(2)
+    group, leads = GroupCommit(small_world.engine), Event()
+
+    def hold(_: Connection) -> None:
+        leads.set()
+        while len(group._waiting) < 2:  # until both wait for the commit after this one
+            Event().wait(0.001)
 
     def first(connection: Connection) -> None:
         small_world.log.append(connection, entry())
@@ -94,16 +98,10 @@ def test_work_that_undoes_everything_is_told_to_all_of_its_commit(small_world: W
     def second(connection: Connection) -> None:
         connection.exec_driver_sql("ROLLBACK")  # as SQLite does by itself
 
-    def act(work: Callable[[Connection], None]) -> type[BaseException] | None:
-        gate.wait()
-        try:
-            group.run(work)
-        except DatabaseError as error:
-            return type(error)
-        return None
-
-    with small_world.engine.begin(), ThreadPoolExecutor(2) as pool:  # holds both back, so that they meet
-        told = [pool.submit(act, work) for work in (first, second)]
-    outcomes = [each.result() for each in told]
-    assert outcomes[1] is not None
-    assert _count(small_world) == (1 if outcomes[0] is None else 0)
+    with ThreadPoolExecutor(3) as pool:
+        held = pool.submit(group.run, hold)
+        leads.wait()
+        told = [pool.submit(group.run, work) for work in (first, second)]
+    assert held.exception() is None
+    assert [isinstance(each.exception(), DatabaseError) for each in told] == [True, True]
+    assert _count(small_world) == 0
