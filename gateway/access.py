@@ -13,11 +13,11 @@ from sqlmodel import Session, col, select
 
 from audit.entry import Entry
 from audit.events import Event
+from audit.export import select_all
 from audit.schema import ENTRY
 from audit.subjects import Held as HeldSubject
 from audit.subjects import find, tag
-from audit.timeline import Filter, Found, tally
-from audit.timeline import find as find_entries
+from audit.timeline import Filter, tally
 from gateway.consented import HeldHours, held_under
 from gateway.consents import Standing
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
@@ -37,7 +37,6 @@ from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_along
 
 CONSENT_NUMBER = "[0-9a-f]{32}"
-ENTRIES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,16 +212,13 @@ def _consent(gateway: Gateway, site: str, number: str) -> HeldConsent | None:
     if held is None:
         return None
     standing, records = held
+    told = notified(gateway, number)
     with gateway.reading() as session:
-        return HeldConsent(standing, tuple(records), notified(gateway, number), tuple(_logged(session, number)))
+        return HeldConsent(standing, tuple(records), told, tuple(_logged(session, number)))
 
 
 def _logged(session: Session, number: str) -> list[LoggedAct]:
     """Every entry about a consent, the oldest first."""
-    about, entries = Filter(object=f"consent:{number}"), list[Found]()
-    while more := find_entries(
-        session.connection(), about, before=entries[-1].place if entries else None, limit=ENTRIES_AT_ONCE
-    ):
-        entries += more
+    entries = list(select_all(session.connection(), Filter(object=f"consent:{number}")))
     told = [entry.fields() for entry in reversed(entries)]
     return [LoggedAct(datetime.fromtimestamp(fields["ts"] / 1000, UTC), fields["event"]) for fields in told]

@@ -41,4 +41,4 @@ def start_of_school_year(day: dt.date) -> dt.date:
 
 def end_of_school_year(day: dt.date) -> dt.date:
     """The last day, 31 July, of the school year that a day falls in; school years start on 1 August."""
-    return dt.date(day.year + (day.month >= FIRST_MONTH), 7, 31)
+    return dt.date(start_of_school_year(day).year + 1, FIRST_MONTH, 1) - dt.timedelta(days=1)

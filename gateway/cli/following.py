@@ -25,7 +25,7 @@ from audit.quorum import Policy, parse_policy
 from audit.receipt import is_signed_by
 from gateway.cli.common import keep
 from gateway.cli.failing import language, say_error
-from gateway.cli.remote import is_text
+from gateway.cli.remote import media_type
 from gateway.messages import text
 from pseudonymisation.private_file import FOLDER_MODE
 
@@ -187,7 +187,7 @@ def proven_receipt(http: httpx.Client, path: str) -> str | None:
         except httpx.RequestError:
             return None
         if answer.status_code != _LATER:
-            return answer.text if answer.status_code == _OK and is_text(answer) else None
+            return answer.text if answer.status_code == _OK and media_type(answer) == "text/plain" else None
         time.sleep(0.2)
     return None
 
@@ -232,7 +232,7 @@ def _proven(answer: httpx.Response, newest: str) -> Continuation | None:
 
 def _says_contradicted(answer: httpx.Response) -> bool:
     """Whether the gateway itself says so, and not whatever stands between."""
-    if answer.status_code != _CONTRADICTED or answer.headers.get("Content-Type") != "application/problem+json":
+    if answer.status_code != _CONTRADICTED or media_type(answer) != "application/problem+json":
         return False
     said = answer.json()
     return isinstance(said, dict) and said.get("type") == "/problems/checkpoint-contradicted"

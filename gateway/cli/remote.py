@@ -97,9 +97,9 @@ def rows_of(answer: httpx.Response, lang: str, *, needs: tuple[str, ...]) -> lis
     return rows
 
 
-def is_text(answer: httpx.Response) -> bool:
-    """Whether an answer is plain text, as receipts and checkpoints are, and no page."""
-    return _media_type(answer) == "text/plain"
+def media_type(answer: httpx.Response) -> str:
+    """What an answer is, without its parameters: plain text for a receipt, a problem document, or a page of others."""
+    return str(answer.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
 def not_the_gateway(answer: httpx.Response, lang: str) -> NoReturn:
@@ -107,24 +107,20 @@ def not_the_gateway(answer: httpx.Response, lang: str) -> NoReturn:
     _stop("no-gateway", lang, status=str(answer.status_code))
 
 
-def _document(answer: httpx.Response, media_type: str, lang: str) -> dict[str, Any]:
-    document = _parsed(answer, media_type, lang)
+def _document(answer: httpx.Response, wanted: str, lang: str) -> dict[str, Any]:
+    document = _parsed(answer, wanted, lang)
     if not isinstance(document, dict):
         not_the_gateway(answer, lang)
     return document
 
 
-def _parsed(answer: httpx.Response, media_type: str, lang: str) -> object:
-    if _media_type(answer) != media_type:
+def _parsed(answer: httpx.Response, wanted: str, lang: str) -> object:
+    if media_type(answer) != wanted:
         not_the_gateway(answer, lang)
     try:
         return answer.json()
     except (ValueError, RecursionError):
         not_the_gateway(answer, lang)
-
-
-def _media_type(answer: httpx.Response) -> str:
-    return str(answer.headers.get("Content-Type", "")).partition(";")[0].strip().lower()
 
 
 def _of_certificate(error: BaseException | None) -> str | None:

@@ -160,6 +160,9 @@ class _Figure(NamedTuple):
     upper: str = ""
 
 
+_NOT_APPLICABLE, _NOT_DELIVERED = _Figure(CellStatus.NOT_APPLICABLE.value), _Figure(CellStatus.NOT_DELIVERED.value)
+
+
 def _figures(frame: pd.DataFrame) -> dict[tuple[str, ...], _Figure]:
     """(level, area, subdivision, kind, band) → what is said of it."""
     with_bounds = frame if "lower" in frame.columns else frame.assign(lower=None, upper=None)
@@ -192,8 +195,7 @@ def _rows(
     awaited = table.awaited.get(place, frozenset())
     said = figures if delivered else {}  # a correction has cells of a site that withdrew since
     for subdivision, kind, band in cells:
-        there = delivered and subdivision not in awaited
-        absent = _Figure((CellStatus.NOT_APPLICABLE if there else CellStatus.NOT_DELIVERED).value)
+        absent = _NOT_APPLICABLE if delivered and subdivision not in awaited else _NOT_DELIVERED
         figure = said.get((level, area, subdivision, kind, band), absent)
         total = said.get((level, area, subdivision, kind, TOTAL), absent).pupils
         exact = method == "exact" or band == TOTAL  # head-counts are public, with noise too

@@ -206,7 +206,7 @@ def consented_of(world: World, number: str) -> HeldConsent:
 
 def test_every_use_under_a_consent_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many entries there are, none is left out and none is there twice."""
-    monkeypatch.setattr("gateway.access.ENTRIES_AT_ONCE", 2)
+    monkeypatch.setattr("audit.export.PAGE", 2)
     recipient, standing = care(world), given(world)
     must(send(world.gateway, world.site(0), standing.id, sealed(), HOURS))
     for _ in range(2):
