@@ -7,7 +7,7 @@ with what is held under it and every entry about it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlmodel import Session, col, select
 
@@ -28,6 +28,7 @@ from gateway.periods import ROWS, is_school_year, rows_end, school_year
 from gateway.prepared import SUBJECTS, years_cut
 from gateway.register import kind_of_code
 from gateway.store import Enrolment, Period, Submission
+from policies.days import moment_of
 from policies.decision import Deny
 from policies.parties import Kind, Role
 from policies.question import Action
@@ -221,4 +222,4 @@ def _logged(session: Session, number: str) -> list[LoggedAct]:
     """Every entry about a consent, the oldest first."""
     entries = list(select_all(session.connection(), Filter(object=f"consent:{number}")))
     told = [entry.fields() for entry in reversed(entries)]
-    return [LoggedAct(datetime.fromtimestamp(fields["ts"] / 1000, UTC), fields["event"]) for fields in told]
+    return [LoggedAct(moment_of(fields["ts"]), fields["event"]) for fields in told]

@@ -19,7 +19,7 @@ from gateway.oversight import may
 from gateway.publish.asking import certificate_of
 from gateway.store import ConsentedHealth, ConsentRecord, Period, Release, ReleaseState
 from policies.authzen import answer, what_if
-from policies.days import LOCAL
+from policies.days import LOCAL, moment_of
 from policies.dpia import Measured
 from policies.question import Action
 from policies.register import register_document
@@ -162,6 +162,6 @@ def _from_log(session: Session) -> Iterator[Measured]:
     for measure, event in _LAST.items():
         for entry in find(session.connection(), Filter(event=event.value), limit=1):
             fields = entry.fields()
-            at = datetime.fromtimestamp(fields["ts"] / 1000, UTC)
+            at = moment_of(fields["ts"])
             evidence = f"/v1/audit/proofs/inclusion?leaf={leaf_hash(entry.data).hex()}"
             yield Measured(measure, fields["decision"], at, evidence)

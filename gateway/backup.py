@@ -23,7 +23,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,7 @@ from gateway.revision import demand_newest, revision_of, upgrade
 from gateway.roles import grant_rights
 from gateway.settings import SETTINGS_FILE, WITNESSES_FILE, Home
 from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
+from policies.days import milliseconds, moment_of
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
@@ -187,7 +188,7 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
 
 def _newest_act(connection: Connection, now: datetime) -> datetime:
     """When the last thing that came back was done: the backup is of that moment."""
-    return datetime.fromtimestamp(newest(connection, int(now.timestamp() * 1000)) / 1000, UTC)
+    return moment_of(newest(connection, milliseconds(now)))
 
 
 def _write_data(gateway: Gateway, target: Path) -> None:

@@ -26,11 +26,11 @@ from gateway.identity import Identity, caller_of, policy_party, still_good
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import school_year, school_year_on
 from gateway.publish import handing
-from gateway.receive import milliseconds
 from gateway.recipient_key import read_jwk
 from gateway.sealed import read_seal
 from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
+from policies.days import milliseconds
 from policies.decision import Decision, Deny
 from policies.purpose import DataCategory
 from policies.question import Action

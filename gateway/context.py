@@ -25,7 +25,7 @@ from gateway.identity import Identity
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.settings import Home, Settings
-from policies.days import LOCAL
+from policies.days import local_day
 from policies.decision import Decision, Deny, Reason
 from policies.engine import Engine as PolicyEngine
 from policies.law import Law
@@ -77,7 +77,7 @@ class Gateway:
     @property
     def today(self) -> date:
         """The day it is in Europe/Amsterdam."""
-        return self.clock().astimezone(LOCAL).date()
+        return local_day(self.clock())
 
     @property
     def setup(self) -> Setup:

@@ -16,10 +16,11 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import counts_end, keep_open
 from gateway.proving import proof_of
-from gateway.receive import CURRENT, VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up, milliseconds
+from gateway.receive import CURRENT, VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up
 from gateway.records.expected import Cell
 from gateway.register import holding_on
 from gateway.store import Enrolment, Mandate, Period, Receipt, Submission, SubmissionState, table_of
+from policies.days import milliseconds
 from policies.decision import Decision, Deny, Permit
 from policies.question import Action
 from policies.things import Delivery

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Row, exists, func
 from sqlmodel import Session, col, or_, select
@@ -37,7 +37,7 @@ from gateway.store import (
     SubmissionState,
     Token,
 )
-from policies.days import LOCAL
+from policies.days import local_day, moment_of
 
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
@@ -323,7 +323,7 @@ def receipts_of(session: Session, party: str, subject: str) -> list[Held]:
     held = []
     for receipt in session.exec(query):
         said = json.loads(receipt.text.partition("\n")[0])
-        made = datetime.fromtimestamp(said["made"] / 1000, UTC)
+        made = moment_of(said["made"])
         held.append(Held(receipt.entry_id, made, said["details"].get("format", "")))
     return sorted(held, key=lambda each: each.made, reverse=True)
 
@@ -338,7 +338,7 @@ def register_ends(session: Session) -> date | None:
     last = session.connection().scalar(select(func.max(INDEX.c.ts)).where(INDEX.c.event == Event.REGISTER_EXPORTED))
     if last is None:
         return None
-    return datetime.fromtimestamp(last / 1000, LOCAL).date() + timedelta(days=EXPORT_DAYS)
+    return local_day(moment_of(last)) + timedelta(days=EXPORT_DAYS)
 
 
 def _of(period: Period, *states: SubmissionState) -> SelectOfScalar[str]:

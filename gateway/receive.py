@@ -32,6 +32,7 @@ from gateway.store import (
     SubmissionState,
     table_of,
 )
+from policies.days import milliseconds
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller, Kind
 from policies.purpose import DataCategory
@@ -389,11 +390,6 @@ def counts_of(session: Session, submission_id: str) -> dict[Cell, int]:
     """The leaf counts of a submission; only for its own site."""
     found = session.connection().execute(_COUNTS, {"id": submission_id})
     return {(subdivision, kind, band): pupils for subdivision, kind, band, pupils in found}
-
-
-def milliseconds(moment: datetime) -> int:
-    """A moment as milliseconds since 1970 UTC."""
-    return int(moment.timestamp() * 1000)
 
 
 def _as_details(counts: Mapping[Cell, int]) -> dict[str, int]:

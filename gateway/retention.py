@@ -30,7 +30,6 @@ from gateway.periods import counts_end, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.publish.asking import UNDER_WAY
 from gateway.publish.ledger import forget_answers
-from gateway.receive import milliseconds
 from gateway.register import lasting
 from gateway.shelf import SavedView
 from gateway.store import (
@@ -58,7 +57,7 @@ from gateway.store import (
     table_of,
 )
 from gateway.yearly import demand_next
-from policies.days import LOCAL
+from policies.days import LOCAL, milliseconds
 from policies.decision import Decision, Deny
 from policies.question import Action
 from policies.things import Installation

@@ -7,7 +7,7 @@ with an entry that commits to it. A process that was down over the summer does t
 import logging
 import threading
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 
 from sqlalchemy import Engine
 
@@ -17,7 +17,7 @@ from audit.note import Signer
 from audit.proofs import LogState, is_finished, logs, signed_size
 from audit.sequencer import Sequencer
 from gateway.periods import is_school_year, last_day, school_year_on
-from policies.days import LOCAL
+from policies.days import LOCAL, local_day, milliseconds, moment_of
 
 KEEP = timedelta(days=5 * 365 + 7)
 """Five years after its closing (NEN 7513), and a week so that no difference between clocks makes it less."""
@@ -88,7 +88,7 @@ class YearlyLog:
             year = self._year()
             end = datetime.combine(last_day(year) + timedelta(days=1), time(), LOCAL)
             try:
-                self.sequencer().run(stop, until=int(end.timestamp() * 1000))
+                self.sequencer().run(stop, until=milliseconds(end))
             except (LogClosedError, ClockError) as error:  # another process turned the year, or the key is wrong
                 _logger.error("the log is not sequenced: %s", error)  # noqa: TRY400  its message says all
                 stop.wait(TRY_AGAIN_SECONDS)
@@ -109,14 +109,14 @@ class YearlyLog:
 
     def _unused(self, origin: str) -> str:
         """A name that no log had before, in the year of this one."""
-        moment = datetime.fromtimestamp(self.log.clock() / 1000, UTC)
+        moment = moment_of(self.log.clock())
         return f"{origin}/{moment:%Y%m%dt%H%M%S}-{self.log.random(4).hex()}"
 
     def _sequencer(self, origin: str) -> Sequencer:
         return Sequencer(self.engine, self.log, Signer(origin, self.seed))
 
     def _year(self) -> str:
-        return school_year_on(datetime.fromtimestamp(self.log.clock() / 1000, UTC).astimezone(LOCAL).date())
+        return school_year_on(local_day(moment_of(self.log.clock())))
 
 
 def demand_next(origin: str, year: str) -> None:

@@ -1,4 +1,4 @@
-"""Days as Dutch law counts them: a moment becomes a day in Europe/Amsterdam, a school year ends on 31 July."""
+"""Days as Dutch law counts them, in Europe/Amsterdam, school years, and moments as the log counts them."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -20,6 +20,16 @@ def local_day(moment: dt.datetime) -> dt.date:
     return moment.astimezone(LOCAL).date()
 
 
+def milliseconds(moment: dt.datetime) -> int:
+    """A moment as milliseconds since 1970 UTC."""
+    return int(moment.timestamp() * 1000)
+
+
+def moment_of(milliseconds: int) -> dt.datetime:
+    """The moment so many milliseconds after 1970 began, in UTC."""
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+
+
 def span(first: dt.date | None, last: dt.date | None) -> tuple[int | None, int | None]:
     """From the start of a first day to the end of a last one, both included and either left open.
 
@@ -31,7 +41,7 @@ def span(first: dt.date | None, last: dt.date | None) -> tuple[int | None, int |
 
 
 def _midnight(day: dt.date | None) -> int | None:
-    return None if day is None else int(dt.datetime.combine(day, dt.time(), LOCAL).timestamp() * 1000)
+    return None if day is None else milliseconds(dt.datetime.combine(day, dt.time(), LOCAL))
 
 
 def start_of_school_year(day: dt.date) -> dt.date:

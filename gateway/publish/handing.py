@@ -16,8 +16,8 @@ from gateway.formats.write import Format
 from gateway.identity import Identity, still_good
 from gateway.outcome import Refused
 from gateway.proving import FOLLOWS, proof_of
-from gateway.receive import milliseconds
 from gateway.store import Receipt, Release
+from policies.days import milliseconds
 from policies.decision import Decision
 
 PROOF_SECONDS = 5.0

@@ -3,13 +3,13 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 
 from markupsafe import Markup, escape
 
 from gateway.messages import CONSENT, Language, catalogue, named, rule_text, text
 from gateway.outcome import Fault
-from policies.days import LOCAL
+from policies.days import LOCAL, moment_of
 from policies.sources import Sources
 
 _MONTHS: Mapping[Language, tuple[str, ...]] = {
@@ -44,7 +44,7 @@ def moment(at: datetime | None, language: Language) -> str:
 def logged_at(fields: Mapping[str, object]) -> datetime:
     """When an entry of the log was made; the beginning of 1970 for one that does not say."""
     stamp = fields.get("ts")
-    return datetime.fromtimestamp((stamp if isinstance(stamp, int) else 0) / 1000, UTC)
+    return moment_of(stamp if isinstance(stamp, int) else 0)
 
 
 def kept(days: int, after: str, language: Language) -> str:
