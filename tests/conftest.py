@@ -1,9 +1,11 @@
 """What every test may use: the reference material, databases of both kinds, the deterministic hypothesis profile."""
 
+import inspect
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +15,10 @@ settings.register_profile("house", derandomize=True, deadline=None, suppress_hea
 settings.load_profile("house")
 
 ROOT = Path(__file__).parents[1]
+_PATIENCE = 60.0
+# httpx waits five seconds for an answer where a test says nothing else; a machine full of tests may take longer.
+_of_httpx: httpx.Timeout = inspect.signature(httpx.get).parameters["timeout"].default
+_of_httpx.connect = _of_httpx.read = _of_httpx.write = _of_httpx.pool = _PATIENCE
 
 
 @pytest.fixture(scope="session")
