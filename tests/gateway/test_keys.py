@@ -1,7 +1,6 @@
 """Keys after a leak: followed, renounced, destroyed; each act logged with what it did."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection
@@ -387,14 +386,14 @@ def test_only_the_operator_turns_keys(world: World) -> None:
     assert {row.key_id for row in rows(world)} == {key.key_id}
 
 
-def test_old_pids_leave_the_files_of_sqlite(tmp_path: Path, world: World) -> None:
+def test_old_pids_leave_the_files_of_sqlite(world: World) -> None:
     """After a rotation no byte of an old pid is left in the database file or its write-ahead log."""
     if world.gateway.database.dialect.name != "sqlite":
         pytest.skip("PostgreSQL's dead rows last until vacuum")
     delivered(world)
     before = [row.pid for row in rows(world)]
     rotated(world)
-    files = list(tmp_path.glob("test.sqlite*"))
+    files = list(world.gateway.home.folder.glob("gateway.sqlite*"))
     assert files
     held = b"".join(file.read_bytes() for file in files)
     assert not [pid for pid in before if pid in held]

@@ -26,6 +26,7 @@ from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseSlice, ReleaseState, WebSession
 from gateway.synthetic.region import Site as InventedSite
 from policies.engine import Engine
+from tests.databases import KINDS
 from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, copied_world, running
 
 if TYPE_CHECKING:
@@ -125,12 +126,11 @@ def published(stage: Stage, release: str, *, later: timedelta, **told: object) -
         session.delete(session.get_one(Release, release))
 
 
-@pytest.fixture
-def small_world(database: str, tmp_path: Path) -> Iterator[World]:
+@pytest.fixture(params=KINDS)
+def small_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A deployment of ten sites without a server, on both databases."""
-    world = copied_world(tmp_path / "data", database)
-    yield world
-    world.gateway.database.dispose()
+    with copied_world(request, tmp_path / "data") as made:
+        yield made
 
 
 def deliver(world: World, period: str, indexes: Iterable[int], number: int) -> None:
