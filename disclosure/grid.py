@@ -49,7 +49,12 @@ class Grid:
     @cached_property
     def rows(self) -> np.ndarray:
         """R x P, 1 where a profile leaf belongs to a row."""
-        return _kron([axis.members.toarray().astype(np.int64) for axis in self.profile])
+        return _kron(self._inside)
+
+    @cached_property
+    def _inside(self) -> list[np.ndarray]:
+        """Nodes x leaves of each profile axis."""
+        return [axis.members.toarray().astype(np.int64) for axis in self.profile]
 
     @cached_property
     def row_nodes(self) -> np.ndarray:
@@ -243,40 +248,30 @@ class Grid:
 
     def inequalities(self, given: Sequence[Inequality]) -> np.ndarray:
         """I x P: coefficients of larger - smaller, one line per inequality and leaf of the free dimensions."""
-        lines = [line for inequality in given for line in self._lines(inequality)]
-        return np.array(lines, np.int64).reshape(len(lines), self.rows.shape[1])
+        return np.concatenate([np.zeros((0, self.rows.shape[1]), np.int64), *map(self._lines, given)])
 
-    def _lines(self, inequality: Inequality) -> list[np.ndarray]:
+    def _lines(self, inequality: Inequality) -> np.ndarray:
         named = {name for cell in (*inequality.smaller, *inequality.larger) for name in cell}
         if self.areas.name in named:
             raise DisclosureError(f"inequality: it may not name a code of {self.areas.name!r}; it holds in every unit")
         unknown = named - {axis.name for axis in self.profile}
         if unknown:
             raise DisclosureError(f"inequality: no dimension {min(unknown)!r}")
-        free = [axis for axis in self.profile if axis.name not in named]
-        spots: list[dict[str, str]] = [{}]
-        for axis in free:
-            spots = [{**spot, axis.name: str(code)} for spot in spots for code in axis.codes[: axis.leaves]]
-        return [
-            sum(
-                (self._line({**spot, **cell}, free) for cell in inequality.larger),
-                np.zeros(self.rows.shape[1], np.int64),
-            )
-            - sum((self._line({**spot, **cell}, free) for cell in inequality.smaller), 0)
-            for spot in spots
-        ]
+        larger, smaller = (
+            sum((self._side(cell, named) for cell in cells), np.int64(0))
+            for cells in (inequality.larger, inequality.smaller)
+        )
+        return np.asarray(larger - smaller)
 
-    def _line(self, cell: Cell, free: Sequence[Axis]) -> np.ndarray:
-        names = {axis.name for axis in free}
+    def _side(self, cell: Cell, named: set[str]) -> np.ndarray:
+        """F x P: the leaves of a cell, for each leaf of the dimensions it leaves free."""
         parts = []
-        for axis in self.profile:
-            if axis.name not in cell:
+        for axis, inside in zip(self.profile, self._inside, strict=True):
+            if axis.name in named and axis.name not in cell:
                 raise DisclosureError(f"inequality: name a code of {axis.name!r} in every cell, or in none")
-            nodes = axis.select([cell[axis.name]])
-            if axis.name in names:
-                nodes[axis.leaves :] = False
-            parts.append(axis.members[[int(np.argmax(nodes))]].toarray())
-        return np.asarray(_kron(parts)[0])
+            free = axis.name not in named
+            parts.append(inside[: axis.leaves] if free else inside[axis.select([cell[axis.name]])])
+        return _kron(parts)
 
 
 def build_grid(

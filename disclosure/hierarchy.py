@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Self
 
@@ -140,12 +141,21 @@ class Axis:
         Raises:
             DisclosureError: a pair that does not exist.
         """
-        index = pd.MultiIndex.from_arrays([np.array(self.levels, object)[self.level], self.codes])
-        place = index.get_indexer(pd.MultiIndex.from_arrays([levels.astype(str), as_codes(codes)]))
+        (text, code), (name, level) = _distinct(codes), _distinct(levels)
+        found = [self._numbers.get((of, each), -1) for of in name for each in text]
+        place = np.array(found, int).reshape(len(name), len(text))[level, code]
         if (place < 0).any():
             first = int(np.argmax(place < 0))
             raise DisclosureError(f"{self.name}: no code {codes.iloc[first]!r} at level {levels.iloc[first]!r}")
         return np.asarray(place)
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, str], int]:
+        """The node of each level and code."""
+        return {
+            (self.levels[level], code): node
+            for node, (level, code) in enumerate(zip(self.level, self.codes, strict=True))
+        }
 
 
 def as_codes(values: pd.Series) -> np.ndarray:

@@ -137,11 +137,11 @@ def _stays(members: sparse.csr_array, rows: np.ndarray, possible: np.ndarray, to
             can = np.identity(rows.shape[1])[:, possible[unit]]
             kinds[key] = sparse.csr_array(can @ linalg.null_space(rows[told[unit]] @ can))
         parts.append(kinds[key])
-    free, each = sparse.csr_array(sparse.block_diag(parts)), sparse.identity(units)
-    lines = [
-        members[units:][told[units:, row]] @ (sparse.kron(each, line[None]) @ free) for row, line in enumerate(rows)
-    ]
-    sums = sparse.csr_array(sparse.vstack(lines))
+    free = sparse.csr_array(sparse.block_diag(parts))
+    area, row = np.nonzero(told[units:])
+    added = sparse.csr_array(sparse.kron(members[units:], sparse.identity(len(rows)), format="csr"))
+    of_units = sparse.csr_array(sparse.kron(sparse.identity(units), rows, format="csr") @ free)
+    sums = sparse.csr_array(added[area * len(rows) + row] @ of_units)
     length = sparse.linalg.norm(sums, axis=1)
     sums = sparse.csr_array(sparse.diags_array(1 / length[length > CLOSE]) @ sums[np.flatnonzero(length > CLOSE)])
     most = np.zeros(told.shape)

@@ -61,32 +61,37 @@ class Relations:
         Raises:
             DisclosureError: an unknown dimension, or one that some cells name and others do not.
         """
-        lines = [sparse.csr_array((0, int(np.prod(self.shape))), dtype=np.int64)]
+        lines, nodes, signs, many = list[np.ndarray](), list[np.ndarray](), list[int](), 0
         for inequality in given:
-            cells = (*inequality.smaller, *inequality.larger)
-            named = {name for cell in cells for name in cell}
-            unknown = named - {axis.name for axis in self.axes}
-            if unknown:
-                raise DisclosureError(f"inequality: no dimension {min(unknown)!r}")
-            for cell in cells:
-                if named - set(cell):
-                    raise DisclosureError(
-                        f"inequality: name a code of {min(named - set(cell))!r} in every cell, or in none"
-                    )
-            larger, *more = [self._side(cell, named) for cell in inequality.larger]
-            for side in more:
-                larger = larger + side
-            for cell in inequality.smaller:
-                larger = larger - self._side(cell, named)
-            lines.append(larger)
-        return sparse.csr_array(sparse.vstack(lines))
+            self._demand_shape(inequality)
+            cells = [*((1, cell) for cell in inequality.larger), *((-1, cell) for cell in inequality.smaller)]
+            for sign, cell in cells:
+                nodes.append(spots := self._spots(cell))
+                lines.append(many + np.arange(spots.shape[1]))
+                signs += [sign] * spots.shape[1]
+            many += spots.shape[1]
+        if not signs:
+            return sparse.csr_array((0, int(np.prod(self.shape))), dtype=np.int64)
+        adding = sparse.csr_array((signs, (np.concatenate(lines), np.arange(len(signs)))), shape=(many, len(signs)))
+        return sparse.csr_array(adding @ self.sums(np.concatenate(nodes, axis=1)))
 
-    def _side(self, cell: Cell, named: set[str]) -> sparse.csr_array:
-        product = sparse.csr_array(np.ones((1, 1), np.int64))
-        for axis in self.axes:
-            nodes = axis.select([cell[axis.name]]) if axis.name in named else np.arange(axis.leaves)
-            product = sparse.csr_array(sparse.kron(product, axis.members[nodes], format="csr"))
-        return product
+    def _demand_shape(self, inequality: Inequality) -> None:
+        cells = (*inequality.smaller, *inequality.larger)
+        named = {name for cell in cells for name in cell}
+        unknown = named - {axis.name for axis in self.axes}
+        if unknown:
+            raise DisclosureError(f"inequality: no dimension {min(unknown)!r}")
+        for cell in cells:
+            if left := named - set(cell):
+                raise DisclosureError(f"inequality: name a code of {min(left)!r} in every cell, or in none")
+
+    def _spots(self, cell: Cell) -> np.ndarray:
+        """Axes x F: the node of each axis in a cell, for each leaf of the dimensions it leaves free."""
+        nodes = [
+            np.flatnonzero(axis.select([cell[axis.name]])) if axis.name in cell else np.arange(axis.leaves)
+            for axis in self.axes
+        ]
+        return np.stack([each.ravel() for each in np.meshgrid(*nodes, indexing="ij")])
 
 
 def relate(
