@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from gateway.deliveries import confirm, withdraw
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.messages import problem_text, text
@@ -71,3 +72,32 @@ def test_a_board_is_offered_no_form_that_can_only_be_refused(small_world: World,
     shown = [seen(small_world, party, page) for party in (site.board, site.code)]
     assert [text("pages", words, "nl") in each for each in shown] == [True, False]
     assert ['class="stack"' in each for each in shown] == [False, True]
+
+
+def send(world: World, drawn: int) -> str:
+    """The first site sends counts, as drawn for that period: a version that waits."""
+    upload = Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0, drawn))
+    sent = must(receive(world.gateway, world.site(0), upload))
+    assert isinstance(sent, Received)
+    return sent.submission.id
+
+
+def page_of(world: World, party: str, submission: str) -> str:
+    """The page of a version as somebody of the school sees it."""
+    return said(world.gateway, school.submission, Identity(party, "school"), submission=submission)
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_withdrawing_a_version_that_waits_says_which_one_counts(small_world: World, confirmed: bool) -> None:
+    """A confirmed version before it stays the delivery, before and after withdrawing; without one there is none."""
+    world, code, next_step = small_world, small_world.region.sites[0].code, ASKED
+    if confirmed:
+        next_step = f"/school/submissions/{send(world, 1)}"
+        must(confirm(world.gateway, world.site(0), next_step.rpartition("/")[2]))
+    waiting = send(world, 2)
+    before = page_of(world, code, waiting)
+    must(withdraw(world.gateway, world.site(0), waiting))
+    after = page_of(world, code, waiting)
+    stands, none = text("pages", "submission.stands", "nl", version="1"), text("pages", "submission.withdraw.text", "nl")
+    assert [stands in before, none in before, stands in after] == [confirmed, not confirmed, confirmed]
+    assert f'href="{next_step}"' in after
