@@ -21,7 +21,7 @@ def test_the_monitor_is_a_table_of_sites(small_world: World) -> None:
     """Its caption, which is read out and not seen, is its own and not that of the table of periods."""
     page = said(small_world.gateway, desk.period, small_world.desk.identity, table=TABLE, code=PERIOD)
     caption = page.partition('<caption id="sites"')[2].partition("</caption>")[0]
-    assert caption.endswith(f">{text('pages', 'monitor.title', 'nl')}")
+    assert caption.endswith(f">{text('pages', 'monitor.caption', 'nl')}")
 
 
 def test_work_that_failed_stands_apart_with_its_remedy(small_world: World) -> None:
