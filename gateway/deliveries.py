@@ -72,7 +72,10 @@ def _confirm(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refu
 
 
 def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
-    """Withdraw a submission: its rows are erased, and the site has no delivery until it confirms another."""
+    """Withdraw a submission: its rows are erased.
+
+    Of the confirmed version the site has no delivery until it confirms another; of one that waits nothing changes.
+    """
     return _act(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION, _withdraw)
 
 

@@ -160,6 +160,11 @@ class OwnPeriod:
     versions: Sequence[Submission]
 
     @property
+    def name(self) -> str:
+        """Table and code, as an address has them: in one period several tables can be counted."""
+        return f"{self.period.table_id}/{self.period.code}"
+
+    @property
     def current(self) -> Submission | None:
         """The version that waits for confirmation or was confirmed; the newest of them."""
         return next((row for row in self.versions if row.state in CURRENT), None)

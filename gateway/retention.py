@@ -28,7 +28,7 @@ from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import counts_end, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
-from gateway.publish.asking import UNDER_WAY
+from gateway.publish.asking import EXPIRED, UNDER_WAY
 from gateway.publish.ledger import forget_answers
 from gateway.register import lasting
 from gateway.shelf import SavedView
@@ -64,7 +64,7 @@ from policies.things import Installation
 from pseudonymisation import rotation
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
-JOB, EXPIRED, CLOCK = "retention", "expired", "clock"
+JOB, CLOCK = "retention", "clock"
 _A_DAY = timedelta(days=1)
 _ENDED = (JobState.DONE, JobState.FAILED)
 _NEVER_OUT = (ReleaseState.BUILDING, ReleaseState.FAILED, ReleaseState.REJECTED)
@@ -246,9 +246,9 @@ def _tables(gateway: Gateway, session: Session) -> int:
         session.execute(delete(ReleaseChart).where(col(ReleaseChart.release_id) == release.id))
         session.execute(delete(Receipt).where(col(Receipt.subject) == f"release:{release.id}"))
         session.execute(update(Approval).where(col(Approval.release_id) == release.id).values(reason=""))
-        if release.published_at is not None:
-            release.state = ReleaseState.WITHDRAWN
-        elif release.state not in _NEVER_OUT:
+        if release.state == ReleaseState.PUBLISHED:
+            release.state, release.failure = ReleaseState.WITHDRAWN, EXPIRED
+        elif release.published_at is None and release.state not in _NEVER_OUT:
             release.state, release.failure = ReleaseState.FAILED, EXPIRED
     return gone
 

@@ -49,6 +49,9 @@ PeriodCode = Annotated[str, typer.Option("--period", help="2026-2027-1.")]
 _MAP = """Bestand voor eigen kolommen en waarden / file for other columns and values:
 columns.number = "Identificatie", subdivisions."Groep 3" = "lower_years", fixed.subdivision = "undivided"."""
 Map = Annotated[Path | None, typer.Option("--map", exists=True, help=_MAP)]
+Service = Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")]
+ServiceKeyFile = Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")]
+Cache = Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")]
 Made = TypeVar("Made")
 _SUBMITTED = ("id", "receipt", "state", "counts")
 
@@ -89,11 +92,11 @@ def pseudonymise(
     export: File,
     site: Site,
     period: PeriodCode,
-    service: Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")],
-    service_key: Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")],
+    service: Service,
+    service_key: ServiceKeyFile,
     output: Output,
     mapping: Map = None,
-    cache: Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")] = None,
+    cache: Cache = None,
     token_file: TokenFile = None,
     offline: Annotated[bool, typer.Option("--offline", help="Alleen uit het geheugen / from the cache.")] = False,
     lang: Lang = "nl",
@@ -132,11 +135,11 @@ def change_numbers(
     file: File,
     site: Site,
     period: PeriodCode,
-    service: Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")],
-    service_key: Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")],
+    service: Service,
+    service_key: ServiceKeyFile,
     output: Output,
     mapping: Map = None,
-    cache: Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")] = None,
+    cache: Cache = None,
     token_file: TokenFile = None,
     lang: Lang = "nl",
 ) -> None:

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from gateway.collections import TOTAL
 from gateway.deliveries import Seen
 from gateway.notices import Notified
+from gateway.publish.asking import EXPIRED
 from gateway.publish.downloading import Listed
 from gateway.receive import Received
 from gateway.store import Submission
@@ -115,7 +116,10 @@ class SubmissionItem(Body):
 
 
 class ReleaseItem(Body):
-    """A release in the catalogue; of two published ones of a period, the one that `corrects` the other holds."""
+    """A release in the catalogue; of two published ones of a period, the one that `corrects` the other holds.
+
+    One that is `expired` was erased because its retention term is over; nobody undid it.
+    """
 
     id: str
     collection: str
@@ -125,6 +129,7 @@ class ReleaseItem(Body):
     purposes: list[str]
     published_at: Instant | None
     corrects: str | None
+    expired: bool
 
     @classmethod
     def of(cls, listed: Listed) -> Self:
@@ -138,6 +143,7 @@ class ReleaseItem(Body):
             purposes=listed.release.purposes.split(),
             published_at=listed.release.published_at,
             corrects=listed.release.corrects,
+            expired=listed.release.failure == EXPIRED,
         )
 
 

@@ -28,6 +28,7 @@ from policies.things import Release as ReleaseThing
 from policies.things import Thing
 
 JOB = "build-release"
+EXPIRED = "expired"  # why a release failed, or is withdrawn: its term is over
 _OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 UNDER_WAY = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
 _JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law

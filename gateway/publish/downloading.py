@@ -16,7 +16,7 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import certificate_of, decide_for_any, plan_of, release_thing
+from gateway.publish.asking import EXPIRED, certificate_of, decide_for_any, plan_of, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
 from gateway.register import kind_of_code, site_facts, sites_on
@@ -63,7 +63,7 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
         found = []
         undone: set[str | None] = set()
         for release, period in session.exec(query):
-            if release.state == ReleaseState.WITHDRAWN:
+            if release.state == ReleaseState.WITHDRAWN and release.failure != EXPIRED:
                 undone.add(release.corrects)
             decided = _decide_on_release(gateway, caller, release, period, Action.READ_RELEASE)
             if isinstance(decided, Permit):

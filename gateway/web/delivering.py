@@ -52,7 +52,7 @@ class _Asked:
     @property
     def address(self) -> str:
         """The page of this period."""
-        return f"/school/periods/{self.own.period.table_id}/{self.own.period.code}"
+        return f"/school/periods/{self.own.name}"
 
 
 def _asked(request: Request, who: Visitor) -> _Asked | Refused:

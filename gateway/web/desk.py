@@ -14,6 +14,7 @@ from gateway.periods import find_period, reopened_for, school_year_on
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build, to_correct
 from gateway.publish.downloading import catalogue
+from gateway.store import JobState
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from pseudonymisation.keyring import KeyState
@@ -126,7 +127,8 @@ def system(request: Request, who: Visitor) -> Response:
         request,
         who,
         "operator_system.html",
-        jobs=jobs,
+        jobs=[job for job in jobs if job.state != JobState.FAILED],
+        failed=[job for job in jobs if job.state == JobState.FAILED],
         chain=chain,
         keys=keys,
         kek=next((key.kek_id for key in keys if key.kek_id), ""),

@@ -25,6 +25,10 @@ ANSWERS: Mapping[str, Mapping[str, str]] = {
 
 def notices(request: Request, who: Visitor) -> Response:
     """What holds for this recipient, and what has ended."""
+    return _notices(request, who)
+
+
+def _notices(request: Request, who: Visitor, refused: str = "") -> Response:
     gateway = gateway_of(request)
     holding = [one for one in consents.own(gateway, who.known) if not one.state.closed]
     with gateway.reading() as session:
@@ -33,21 +37,24 @@ def notices(request: Request, who: Visitor) -> Response:
         request,
         who,
         "notices.html",
+        400 if refused else 200,
         notices=[(row, answer_of(row)) for row in notices_of(gateway, who.known)],
         holding=holding,
         names=names,
         answers=list(ANSWERS),
         today=gateway.today,
+        refused=refused,
     )
 
 
 def answer(request: Request, who: Visitor, form: Form) -> Response:
     """What was done after a notice: the first answer stands, but what was kept can be erased later."""
+    gateway, consent = gateway_of(request), request.path_params["consent"]
     if form["answer"] not in ANSWERS:
-        return refusal(request, who, Refused("invalid-request"))
-    gateway = gateway_of(request)
+        waits = any(row.consent_id == consent for row in notices_of(gateway, who.known) if not answer_of(row))
+        return _notices(request, who, consent) if waits else refusal(request, who, Refused("invalid-request"))
     given = Answer.model_validate({"at": gateway.clock(), **ANSWERS[form["answer"]]})
-    outcome = answer_notice(gateway, who.known, request.path_params["consent"], given)
+    outcome = answer_notice(gateway, who.known, consent, given)
     return then(request, who, outcome, _HOME)
 
 

@@ -28,7 +28,7 @@ def figures(request: Request, who: Visitor) -> Response:
     with gateway.reading() as session:
         mine = overview.own_figures(session, who.known.party)
     wanted = request.query_params.get("period")
-    own = next((each for each in mine if wanted in (None, each.period.code)), None)
+    own = next((each for each in mine if wanted in (None, each.period.code, each.name)), None)
     if own is None:
         return page(request, who, "school_figures.html", own=None, mine=mine)
     contract = gateway.contracts[own.period.table_id]

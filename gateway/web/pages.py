@@ -223,6 +223,12 @@ def _audited(gateway: Gateway, language: Language, column: str, value: str) -> s
     return str(catalogue("pages")[f"{family}.{value}"][language]) if family else value
 
 
+def _table_title(gateway: Gateway, language: Language, table: str) -> str:
+    """What a table is called where several are counted; of one there is nothing to tell apart."""
+    several = len({contract.table for contract in gateway.contracts.values()}) > 1
+    return gateway.contracts[table].collection.title[language] if several else ""
+
+
 def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
     """The functions with which templates speak one language."""
     contact = gateway.settings.contact
@@ -250,6 +256,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "basis": lambda rule: basis_of(rule, language),
         "purpose": lambda name: _audited(gateway, language, "purpose", name),
         "audited": lambda column, value: _audited(gateway, language, column, value),
+        "table_title": lambda table: _table_title(gateway, language, table),
         "titled": lambda family, name: words.titled(family, name, language),
         "plainly": lambda value: words.plainly(value, language),
         "kept": lambda days, after: words.kept(days, after, language),

@@ -36,9 +36,11 @@ def releases(request: Request, who: Visitor) -> Response:
 def table(request: Request, who: Visitor) -> Response:
     """The own slice with filters and bars."""
     gateway, listed = gateway_of(request), _listed(request, who)
-    fetched = fetch(gateway, who.known, listed.release.id) if listed else Refused("not-found")
-    if isinstance(fetched, Refused) or listed is None:
-        return refusal(request, who, fetched if isinstance(fetched, Refused) else Refused("not-found"))
+    if listed is None:
+        return refusal(request, who, Refused("not-found"))
+    fetched = fetch(gateway, who.known, listed.release.id)
+    if isinstance(fetched, Refused):
+        return refusal(request, who, fetched)
     contract = gateway.contracts[listed.period.table_id]
     rows = rows_of(fetched)
     view = view_of(gateway, contract, rows, request.query_params)
@@ -61,9 +63,11 @@ def table(request: Request, who: Visitor) -> Response:
 def schools(request: Request, who: Visitor) -> Response:
     """Which sites delivered, from the released rows themselves."""
     gateway, listed = gateway_of(request), _listed(request, who)
-    fetched = fetch(gateway, who.known, listed.release.id, "site") if listed else Refused("not-found")
-    if isinstance(fetched, Refused) or listed is None:
-        return refusal(request, who, fetched if isinstance(fetched, Refused) else Refused("not-found"))
+    if listed is None:
+        return refusal(request, who, Refused("not-found"))
+    fetched = fetch(gateway, who.known, listed.release.id, "site")
+    if isinstance(fetched, Refused):
+        return refusal(request, who, fetched)
     sites = {line.area: line for line in lines(rows_of(fetched))}
     with gateway.reading() as session:
         names = overview.area_names(session, list(sites))

@@ -140,7 +140,7 @@ def _page(
     found = [(period, each) for (period, _), each in zip(held, rows, strict=True)]
     contracts = gateway_of(request).contracts
     trend = _trend(found, area, changes, request.query_params, contracts[found[-1][0].table_id]) if found else None
-    exercise = any(period.exercise for period, _ in found) if found else None
+    exercise = all(period.exercise for period, _ in found) if found else None
     said = {} if exercise is None else {"exercise": exercise}
     return page(request, who, "trend.html", trend=trend, school=who.role == "school", **said)
 
@@ -181,8 +181,8 @@ def _trend(
 
 
 def _pick(group: Sequence[Line], wanted: Filters) -> Line | None:
-    fitting = (line for line in group if (line.kind, line.subdivision) == (wanted.kind, TOTAL))
-    return next((line for line in fitting if line.sector == wanted.sector), None)
+    asked = wanted.kind, TOTAL, wanted.sector
+    return next((line for line in group if (line.kind, line.subdivision, line.sector) == asked), None)
 
 
 def _beside(own: Line | None, others: Sequence[Line], wanted: Filters) -> dict[str, Line | None]:

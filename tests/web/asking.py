@@ -12,9 +12,9 @@ from gateway.web.pages import Visitor
 from gateway.web.site import create_pages
 
 
-def said(gateway: Gateway, page: PageHandler, who: Identity | None = None, **path: str) -> str:
+def said(gateway: Gateway, page: PageHandler, who: Identity | None = None, *, query: str = "", **path: str) -> str:
     """The Dutch text of a page as somebody sees it, or the public."""
-    return bytes(page(_request(gateway, path), Visitor("nl", who)).body).decode()
+    return bytes(page(_request(gateway, path, query), Visitor("nl", who)).body).decode()
 
 
 def sent(gateway: Gateway, page: FormHandler, who: Identity, form: Mapping[str, str], **path: str) -> str:
@@ -22,9 +22,9 @@ def sent(gateway: Gateway, page: FormHandler, who: Identity, form: Mapping[str, 
     return bytes(page(_request(gateway, path), Visitor("nl", who), Form(form)).body).decode()
 
 
-def _request(gateway: Gateway, path: Mapping[str, str]) -> Request:
+def _request(gateway: Gateway, path: Mapping[str, str], query: str = "") -> Request:
     scope = {
-        "type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [],
+        "type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": [],
         "path_params": path, "app": create_pages(gateway, *[Limit(1, gateway.clock)] * 2),
     }  # fmt: skip
     return Request(scope)

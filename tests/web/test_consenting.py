@@ -85,6 +85,7 @@ def answered(page: Page, consent: str) -> None:
     page.locator("main a[href='/notices']").click()
     card = page.locator("section.card", has=page.locator(f"#n-{consent[:8]}"))
     sound(page)
+    card.locator("input[value=erased]").check()
     card.locator("button").click()
     expect(card.locator(".state-confirmed")).to_be_visible()
     sound(page)

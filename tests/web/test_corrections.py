@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 
+from gateway.messages import text
 from gateway.periods import find_period
-from gateway.store import ReleaseState
+from gateway.store import Period, ReleaseState
 from gateway.web.sheets import published as listed
 from tests.web.conftest import OPEN_PERIOD, PERIOD, TABLE, Stage, csrf, published
 
@@ -48,6 +49,16 @@ def test_a_table_whose_correction_was_withdrawn_says_so(stage: Stage) -> None:
     assert "dan staat die hier" not in every
 
 
+def test_a_table_whose_term_is_over_is_not_told_as_withdrawn(stage: Stage) -> None:
+    """Its page and the interface say that it was erased in time, and of what it corrected that nothing was undone."""
+    told = {"corrects": stage.release, "state": ReleaseState.WITHDRAWN, "failure": "expired"}
+    with published(stage, GONE, later=timedelta(hours=2), **told), stage.client("swv") as swv:
+        shown, listed_too = swv.get("/releases").text, swv.get("/v1/releases").json()
+    words = [text("pages", f"releases.{each}", "nl") for each in ("expired", "withdrawn")]
+    assert [*(each in shown for each in words), "is ingetrokken" in shown] == [True, False, False]
+    assert {each["id"]: each["expired"] for each in listed_too} == {GONE: True, stage.release: False}
+
+
 def test_a_filter_stays_on_the_table_it_was_set_on(stage: Stage, correction: str) -> None:
     """Whoever looks at an older national table and filters it gets lines of that table."""
     with stage.client() as public:
@@ -64,3 +75,17 @@ def test_an_unknown_release_is_not_told_as_no_release(stage: Stage) -> None:
     assert "ingetrokken of bestaat niet" in answer.text
     assert "nog geen landelijke tabel" not in answer.text
     assert 'href="/national"' in answer.text.split("<h1>")[1]
+
+
+def test_an_exercise_beside_a_real_period_is_marked_and_frames_no_page(stage: Stage) -> None:
+    """Over real figures no page says that everything is invented; the exercise among them says so itself."""
+    frame, tag = text("pages", "notice.exercise", "nl"), f">{text('pages', 'notice.exercise.short', 'nl')}<"
+    with stage.gateway.writing() as session:
+        period = find_period(session, TABLE, OPEN_PERIOD)
+        assert period is not None
+        period.exercise, period_id = False, period.id
+    with published(stage, GONE, period_id=period_id, later=timedelta(hours=1)), stage.client("swv") as swv:
+        pages = [swv.get(address).text for address in ("/releases/trend", "/national")]
+    with stage.gateway.writing() as session:
+        session.get_one(Period, period_id).exercise = True
+    assert [(frame in page, page.count(tag)) for page in pages] == [(False, 2), (False, 1)]

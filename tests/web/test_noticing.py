@@ -38,3 +38,16 @@ def test_a_recipient_who_kept_can_say_later_that_it_erased(small_world: World) -
         sent(small_world.gateway, noticing.answer, recipient, {"answer": each}, consent=number)
         pages.append(said(small_world.gateway, noticing.notices, recipient))
     assert [f'action="/notices/{number}"' in page for page in pages] == [True, False]
+
+
+def test_an_answer_is_chosen_and_not_preselected(small_world: World) -> None:
+    """Nothing is checked; an empty choice comes back with its fault at the field, and nothing was answered."""
+    _, recipient, number = withdrawn(small_world)
+    before = said(small_world.gateway, noticing.notices, recipient)
+    refused = sent(small_world.gateway, noticing.answer, recipient, {"answer": ""}, consent=number)
+    after = said(small_world.gateway, noticing.notices, recipient)
+    group, fault = f"a-{number[:8]}", text("pages", "notices.fault", "nl")
+    assert [" checked" in page for page in (before, refused)] == [False, False]
+    assert [fault in page for page in (before, refused, after)] == [False, True, False]
+    assert [place in refused for place in (f'href="#{group}"', f'id="{group}"', "<title>Fout:")] == [True] * 3
+    assert f'action="/notices/{number}"' in after

@@ -1,17 +1,28 @@
 """What a school is asked and told: the periods that are its own, and where its deliveries stand."""
 
 import dataclasses
+import re
 from datetime import date
+from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
+from gateway.collections import CONTRACTS, load_contracts
+from gateway.context import Gateway
+from gateway.deliveries import confirm, withdraw
 from gateway.demo.people import must
+from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.messages import problem_text, text
+from gateway.outcome import Refused
 from gateway.receive import Received, Upload, receive
-from gateway.web import answering, consenting, delivering, school
+from gateway.retention import run
+from gateway.store import Count, Period, Submission
+from gateway.web import answering, consenting, delivering, own_figures, school
 from gateway.web.forms import PageHandler
 from tests.gateway.conftest import PERIOD, TABLE, World
+from tests.gateway.test_retention import COUNTS_OVER, machine
 from tests.web.asking import said
 
 ASKED = f"/school/periods/{TABLE}/{PERIOD}"
@@ -71,3 +82,99 @@ def test_a_board_is_offered_no_form_that_can_only_be_refused(small_world: World,
     shown = [seen(small_world, party, page) for party in (site.board, site.code)]
     assert [text("pages", words, "nl") in each for each in shown] == [True, False]
     assert ['class="stack"' in each for each in shown] == [False, True]
+
+
+def send(world: World, drawn: int) -> str:
+    """The first site sends counts, as drawn for that period: a version that waits."""
+    upload = Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0, drawn))
+    sent = must(receive(world.gateway, world.site(0), upload))
+    assert isinstance(sent, Received)
+    return sent.submission.id
+
+
+def page_of(world: World, party: str, submission: str) -> str:
+    """The page of a version as somebody of the school sees it."""
+    return said(world.gateway, school.submission, Identity(party, "school"), submission=submission)
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_withdrawing_a_version_that_waits_says_which_one_counts(small_world: World, confirmed: bool) -> None:
+    """A confirmed version before it stays the delivery, before and after withdrawing; without one there is none."""
+    world, code, next_step = small_world, small_world.region.sites[0].code, ASKED
+    if confirmed:
+        next_step = f"/school/submissions/{send(world, 1)}"
+        must(confirm(world.gateway, world.site(0), next_step.rpartition("/")[2]))
+    waiting = send(world, 2)
+    before = page_of(world, code, waiting)
+    must(withdraw(world.gateway, world.site(0), waiting))
+    after = page_of(world, code, waiting)
+    stands, none = (
+        text("pages", "submission.stands", "nl", version="1"),
+        text("pages", "submission.withdraw.text", "nl"),
+    )
+    assert [stands in before, none in before, stands in after] == [confirmed, not confirmed, confirmed]
+    assert f'href="{next_step}"' in after
+
+
+def test_a_delivery_whose_term_is_over_offers_no_receipt(small_world: World) -> None:
+    """Counts and receipts are erased by then: the page says so in their place, and has no button to what is gone."""
+    later, kept = small_world.at(COUNTS_OVER), send(small_world, 1)
+    must(confirm(small_world.gateway, small_world.site(0), kept))
+    pages = [page_of(small_world, small_world.region.sites[0].code, kept)]
+    must(run(later.gateway, machine(later)))
+    pages.append(page_of(later, later.region.sites[0].code, kept))
+    assert [f"/school/submissions/{kept}/receipt" in page for page in pages] == [True, False]
+    assert [text("pages", "submission.confirmed.text", "nl") in page for page in pages] == [True, False]
+    assert [text("pages", "submission.erased", "nl") in page for page in pages] == [False, True]
+
+
+def test_a_missing_delivery_of_a_closed_period_leads_to_what_can_be_done(small_world: World) -> None:
+    """Among the earlier periods it links to the page that says how the period is reopened for the site."""
+    must(small_world.desk.close_period(TABLE, PERIOD))
+    page = seen(small_world, small_world.region.sites[0].code)
+    assert text("pages", "state.missing", "nl") in page
+    assert f'href="{ASKED}"' in page
+
+
+OTHER = "own-counts"
+
+
+def with_another_table(world: World, folder: Path) -> World:
+    """The first site delivered for a second table of the same period too."""
+    text_of = (CONTRACTS / f"{TABLE}.toml").read_text(encoding="utf-8")
+    (folder / "own.toml").write_text(text_of.replace(f'"{TABLE}"', f'"{OTHER}"'), encoding="utf-8")
+    kept = send(world, 1)
+    must(confirm(world.gateway, world.site(0), kept))
+    with world.gateway.writing() as session:
+        first = session.get_one(Submission, kept)
+        period = session.get_one(Period, first.period_id)
+        again = Period(**period.model_dump(exclude={"id"}) | {"table_id": OTHER})
+        session.add(again)
+        session.flush()
+        told = {"id": "f" * 32, "period_id": again.id, "collection": OTHER}
+        session.add(Submission(**first.model_dump() | told))
+        session.flush()
+        for count in session.exec(select(Count).where(Count.submission_id == kept)).all():
+            session.add(Count(**count.model_dump() | {"submission_id": told["id"]}))
+    return World(dataclasses.replace(world.gateway, contracts=load_contracts(folder)), world.region)
+
+
+def test_each_table_of_a_period_leads_to_its_own_figures(
+    small_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two tables in one period a school reaches both, and no two things on a page have one name."""
+    world, asked = with_another_table(small_world, tmp_path), []
+
+    def noted(_gateway: Gateway, _who: Identity, table: str, code: str, _form: Format) -> Refused:
+        asked.append((table, code))
+        return Refused("not-found")
+
+    monkeypatch.setattr(own_figures, "hold_own", noted)
+    school_itself = Identity(world.region.sites[0].code, "school")
+    home, history = (said(world.gateway, page, school_itself) for page in (school.home, school.history))
+    for query in re.findall(r'"/school/figures\?([^"]+)"', home):
+        said(world.gateway, own_figures.figures, school_itself, query=query)
+    assert sorted(asked) == [(TABLE, PERIOD), (OTHER, PERIOD)]
+    for page in (home, history):
+        names = re.findall(r' id="([^"]+)"', page)
+        assert len(names) == len(set(names))

@@ -1,0 +1,59 @@
+"""The operator's pages: what a table is called, what failed and how to go on, and forms that were refused."""
+
+from collections.abc import Mapping
+
+import pytest
+
+from gateway.consents import ask
+from gateway.demo.people import must
+from gateway.identity import Identity
+from gateway.messages import text
+from gateway.retention import JOB
+from gateway.store import Job, JobState
+from gateway.web import consenting, desk, parties
+from gateway.web.forms import FormHandler
+from tests.gateway.conftest import PERIOD, TABLE, World
+from tests.gateway.test_consents import care, terms
+from tests.web.asking import said, sent
+
+
+def test_the_monitor_is_a_table_of_sites(small_world: World) -> None:
+    """Its caption, which is read out and not seen, is its own and not that of the table of periods."""
+    page = said(small_world.gateway, desk.period, small_world.desk.identity, table=TABLE, code=PERIOD)
+    caption = page.partition('<caption id="sites"')[2].partition("</caption>")[0]
+    assert caption.endswith(f">{text('pages', 'monitor.caption', 'nl')}")
+
+
+def test_work_that_failed_stands_apart_with_its_remedy(small_world: World) -> None:
+    """What waits is no failure; what failed five times is not under way, and beside it stands the command."""
+    pages = []
+    for state in (JobState.WAITING, JobState.FAILED):
+        with small_world.gateway.writing() as session:
+            session.add(Job(kind=JOB, subject="", due_at=small_world.gateway.clock(), state=state))
+        pages.append(said(small_world.gateway, desk.system, small_world.desk.identity))
+    under_way = [page.partition(text("pages", "operator.jobs", "nl"))[2] for page in pages]
+    assert ["verzuimpoort job dismiss" in page for page in pages] == [False, True]
+    assert [page.count("state-failed") for page in pages] == [0, 1]
+    assert [page.count("state-failed") for page in under_way] == [0, 0]
+
+
+def test_the_command_for_a_copy_of_the_keys_is_whole() -> None:
+    """Without an option `backup` copies nothing."""
+    assert "verzuimpoort backup --keys" in text("pages", "system.keys.kek", "nl", id="")
+
+
+REFUSED = [
+    (desk.open_period, {"reference_date": ""}),
+    (parties.add_party, {"code": "x", "kind": "supplier"}),
+    (consenting.change, {"act": "given"}),
+]
+
+
+@pytest.mark.parametrize(("page", "form"), REFUSED)
+def test_a_refused_form_says_so_in_its_title(small_world: World, page: FormHandler, form: Mapping[str, str]) -> None:
+    """Who hears the title first knows that the form came back."""
+    care(small_world)
+    consent = must(ask(small_world.gateway, small_world.site(0), terms()))
+    who = Identity(consent.site, "school") if page is consenting.change else small_world.desk.identity
+    answer = sent(small_world.gateway, page, who, form, consent=consent.id)
+    assert f"<title>{text('pages', 'deliver.faulty', 'nl')} " in answer
