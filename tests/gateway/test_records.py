@@ -530,6 +530,12 @@ def test_a_wrong_head_breaks_its_rule(change: dict[str, object], rule: str) -> N
     assert rule in broken(document(**change), RECORDS)
 
 
+def test_a_document_of_any_period_can_leave_the_school() -> None:
+    """The code of a period is no pupil's number, in whatever year."""
+    codes = [f"{first}-{first + 1}-{quarter}" for first in range(2020, 2099) for quarter in range(1, 5)]
+    assert [code for code in codes if raw_in(document(period=code)) is not None] == []
+
+
 def test_a_subdivision_without_pupils_needs_no_lines() -> None:
     """Nobody is in it, so nobody in it was ill; with some of its bands or with records all of it has to be there."""
     expected = replace(RECORDS, sector="po", offered=("lower_years", "upper_years"))
