@@ -82,10 +82,10 @@ def parse_number(text: str) -> Number | NumberFlaw:
 def looks_raw(text: str) -> bool:
     """Whether a whole cell or JSON string is nine digits that pass an eleven test.
 
-    Separators are allowed, and the `.0` that a spreadsheet adds. Nine digits exactly: an eight-digit cell is more often
-    a date or a count than a number without its zero. Nor is the code of a period a number, such as `2027-2028-2`.
+    Separators are allowed, and the `.0` or `%` that a spreadsheet adds. Nine digits exactly: an eight-digit cell is
+    more often a date or a count than a number without its zero. Nor is the code of a period one, such as `2027-2028-2`.
     """
-    stripped = text.strip()
+    stripped = text.strip().removesuffix("%").rstrip()
     if not _RAW.fullmatch(stripped) or _is_period(stripped):
         return False
     digits = stripped.translate(_SEPARATORS)
