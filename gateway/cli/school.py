@@ -90,7 +90,7 @@ def check(
 
 
 @app.command()
-def pseudonymise(
+def pseudonymise(  # long: a command names its options one by one
     export: File,
     site: Site,
     period: PeriodCode,
