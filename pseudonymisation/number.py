@@ -16,6 +16,7 @@ EDUCATION_PREFIX = "10"
 _SEPARATORS = str.maketrans("", "", " .-")
 _DIGITS = re.compile(r"[0-9]{8,9}")
 _RAW = re.compile(r"([0-9][0-9 .-]{7,13}[0-9])(?:[.,]0{1,2})?")
+_PERIOD = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
 _ADDED_ZEROS = re.compile(r"[.,]0{1,2}$")
 _WORDS = re.compile(r"[a-z]+")
 
@@ -81,16 +82,21 @@ def parse_number(text: str) -> Number | NumberFlaw:
 def looks_raw(text: str) -> bool:
     """Whether a whole cell or JSON string is nine digits that pass an eleven test.
 
-    Separators are allowed, and the `.0` that a spreadsheet adds. Nine digits exactly: an eight-digit cell is more often
-    a date or a count than a number without its zero.
+    Separators are allowed, and the `.0` or `%` that a spreadsheet adds. Nine digits exactly: an eight-digit cell is
+    more often a date or a count than a number without its zero. Nor is the code of a period one, such as `2027-2028-2`.
     """
-    stripped = text.strip()
-    if not _RAW.fullmatch(stripped):
+    stripped = text.strip().removesuffix("%").rstrip()
+    if not _RAW.fullmatch(stripped) or _is_period(stripped):
         return False
     digits = stripped.translate(_SEPARATORS)
     if len(digits) != len(WEIGHTS):
         digits = _ADDED_ZEROS.sub("", stripped).translate(_SEPARATORS)
     return len(digits) == len(WEIGHTS) and isinstance(parse_number(digits), Number)
+
+
+def _is_period(text: str) -> bool:
+    match = _PERIOD.fullmatch(text)
+    return match is not None and int(match[2]) == int(match[1]) + 1
 
 
 def personal_header(header: str) -> str | None:

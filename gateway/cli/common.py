@@ -17,7 +17,7 @@ from gateway.cli.failing import Plain, language, say_error
 from gateway.formats.read import read_sheet
 from gateway.formats.sheet import Sheet, UnreadableFile
 from gateway.messages import Language, problem_text, rule_text, text
-from gateway.outcome import Refused, Report
+from gateway.outcome import Fault, Refused, Report
 from gateway.settings import SERVICE_TOKEN_VARIABLE, TOKEN_FORM, TOKEN_VARIABLE, home
 from pseudonymisation.domain import check_school_year
 from pseudonymisation.errors import MalformedError
@@ -174,10 +174,12 @@ def readable(read: Callable[[], Result], lang: str, file: Path) -> Result:
 
 
 def table(file: Path, known: Collection[str], lang: str) -> Sheet:
-    """A CSV file or workbook; where others stand beside the sheet that was read, it is said which that is."""
-    sheet = readable(lambda: read_sheet(file.read_bytes(), known), lang, file)
+    """A CSV file or workbook; what was tolerated is said, and which sheet was read where others stand beside it."""
+    sheet, wanted = readable(lambda: read_sheet(file.read_bytes(), known), lang, file), language(lang)
+    for note in sheet.notes:
+        say_error(rule_text(Fault(note), wanted))
     if sheet.beside:
-        say(text("cli", "sheet-read", language(lang), file=file.name, sheet=sheet.title))
+        say_error(text("cli", "sheet-read", wanted, file=file.name, sheet=sheet.title))
     return sheet
 
 

@@ -33,7 +33,7 @@ from gateway.cli.remote import connection, document_of, http_client
 from gateway.collections import Contract, load_contracts
 from gateway.formats.read_csv import decode
 from gateway.formats.sheet import Content, content_of
-from gateway.messages import text
+from gateway.messages import rule_text, text
 from gateway.outcome import Fault, Report
 from gateway.records import Expected, parse, raw_in
 from gateway.records.document import read_document
@@ -52,6 +52,9 @@ Map = Annotated[Path | None, typer.Option("--map", exists=True, help=_MAP)]
 Service = Annotated[str, typer.Option("--service", help="Adres van de pseudoniemdienst / service address.")]
 ServiceKeyFile = Annotated[Path, typer.Option("--service-key", exists=True, help="Sleutelbestand / key file.")]
 Cache = Annotated[Path | None, typer.Option("--cache", help="Map van het geheugen / cache folder.")]
+Template = Annotated[
+    Path | None, typer.Option("--template", exists=True, help="Sjabloon van de vestiging / template of the site.")
+]
 Made = TypeVar("Made")
 _SUBMITTED = ("id", "receipt", "state", "counts")
 
@@ -60,7 +63,7 @@ _SUBMITTED = ("id", "receipt", "state", "counts")
 def check(
     file: File,
     collection: CollectionName,
-    template: Annotated[Path | None, typer.Option("--template", help="Sjabloon van de vestiging / template.")] = None,
+    template: Template = None,
     sector: Annotated[str | None, typer.Option("--sector", help="po, so, vo, vso.")] = None,
     as_json: Json = False,
     lang: Lang = "nl",
@@ -70,25 +73,27 @@ def check(
     sector = sector and sector.lower()
     if sector not in {None, *contract.subdivisions}:
         raise typer.BadParameter(f"onbekende sector / unknown sector: {', '.join(contract.subdivisions)}")
-    offered = readable(lambda: offered_in(template.read_bytes()), lang, template) if template else None
-    outcome = parse(file.read_bytes(), Expected(contract, sector=sector, offered=offered))
+    outcome = parse(file.read_bytes(), Expected(contract, sector=sector, offered=_offered(template, lang)))
     if not isinstance(outcome, Report) and not outcome.counts:
         outcome = Report.of([Fault("FILE-EMPTY")])
     faults = outcome if isinstance(outcome, Report) else Report((), {})
     if as_json:
-        unchecked = [] if isinstance(outcome, Report) else list(outcome.unchecked)
-        say_json({"faults": [asdict(one) for one in faults.faults], "totals": faults.totals, "unchecked": unchecked})
+        told = {"faults": [asdict(one) for one in faults.faults], "totals": faults.totals}
+        unchecked, notes = ((), ()) if isinstance(outcome, Report) else (outcome.unchecked, outcome.notes)
+        say_json(told | {"unchecked": unchecked, "notes": notes})
     elif isinstance(outcome, Report):
         say_report(outcome, wanted)
     else:
         say(text("cli", "check-good", wanted))
+        for note in outcome.notes:
+            say(rule_text(Fault(note), wanted))
         for rule in outcome.unchecked:
             say(text("cli", f"unchecked-{rule.lower()}", wanted))
     raise typer.Exit(1 if faults.totals else 0)
 
 
 @app.command()
-def pseudonymise(
+def pseudonymise(  # long: a command names its options one by one
     export: File,
     site: Site,
     period: PeriodCode,
@@ -96,6 +101,7 @@ def pseudonymise(
     service_key: ServiceKeyFile,
     output: Output,
     mapping: Map = None,
+    template: Template = None,
     cache: Cache = None,
     token_file: TokenFile = None,
     offline: Annotated[bool, typer.Option("--offline", help="Alleen uit het geheugen / from the cache.")] = False,
@@ -104,8 +110,8 @@ def pseudonymise(
     """Maak van een export een aanlevering met pseudoniemen; nummers verlaten de school niet / an export, blinded."""
     from pseudonymisation import client
 
-    key = _pinned(service_key, period, lang, output, export, mapping, token_file)
-    chosen = _chosen(mapping, lang)
+    key = _pinned(service_key, period, lang, output, export, mapping, template, token_file)
+    chosen, offered = _chosen(mapping, lang), _offered(template, lang)
     sheet = table(export, client.known_headings(chosen, client.FIELDS), lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with (
@@ -123,6 +129,7 @@ def pseudonymise(
             bands=[client.Band(name, upper) for name, upper in _contract("absence-records").bands.upper.items()],
             output=output,
             chosen=chosen,
+            offered=offered,
             progress=lambda known, _: bar.update(known - bar.pos),
         )
     delivery, wanted = _done(made, lang), language(lang)
@@ -155,8 +162,9 @@ def change_numbers(
         made = client.change_numbers(
             sheet.header, sheet.rows, site=site, period=period, source=source, cache=kept, output=output, chosen=chosen
         )
-    pupils = str(_done(made, lang).records)
-    say(text("cli", "changes-made", language(lang), file=str(output), pupils=pupils))
+    delivery = _done(made, lang)
+    facts = {"pupils": str(delivery.records), "rows": ", ".join(map(str, delivery.rows))}
+    say(text("cli", "changes-made", language(lang), file=str(output), **facts))
 
 
 @app.command("submit-changes")
@@ -214,6 +222,11 @@ def _contract(collection: str) -> Contract:
     if collection not in contracts:
         raise typer.BadParameter(f"onbekende uitvraag / unknown collection: {', '.join(contracts)}")
     return contracts[collection]
+
+
+def _offered(template: Path | None, lang: str) -> tuple[str, ...] | None:
+    """The subdivisions of the site, if its template is given."""
+    return readable(lambda: offered_in(template.read_bytes()), lang, template) if template else None
 
 
 def _service(url: str, token_file: Path | None, lang: str, *, offline: bool) -> httpx.Client:

@@ -60,10 +60,18 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
 
 
 def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Rows by number as a spreadsheet counts them: a line break within a cell begins none, a blank line is one."""
-    number = 0
+    """Rows by number as a spreadsheet counts them: a line break within a cell begins none, a blank line is one.
+
+    Between commas a decimal comma without quotes moves the cells after it; of a row whose last ones are empty nobody
+    could tell that later.
+    """
+    number = width = 0
     try:
         for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
+            filled = any(cell.strip() for cell in row)
+            if delimiter == "," and filled and 0 < width < len(row):
+                raise UnreadableFile("ROW-CELLS", number)
+            width = width or filled * len(row)
             yield number, row
     except csv.Error as error:
         rule = "FILE-CELL" if "field limit" in str(error) else "FILE-QUOTES"

@@ -11,6 +11,7 @@ from gateway.formats.sheet import MAX_ROWS, Content, Sheet, UnreadableFile, chec
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
+    from openpyxl.cell.read_only import EmptyCell, ReadOnlyCell
     from openpyxl.worksheet.worksheet import Worksheet
 
 MAX_UNPACKED = 100_000_000
@@ -26,12 +27,14 @@ _HEADER_WITHIN = 100
 
 
 def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
-    """Read a workbook as text, one sheet as the table and the others beside it; whole numbers lose their `.0`.
+    """Read a workbook as text, one sheet as the table and the others beside it.
+
+    Whole numbers lose their `.0`; one that is shown as a percentage gets the sign, so that nobody takes it for hours.
 
     Args:
         body: The file's bytes.
-        known: Names of the columns the reader expects: the sheet with most of them is read, a visible one before a
-            hidden one, and else the first.
+        known: Names of the columns the reader expects: the sheet with most of them is read, a hidden one only where
+            no visible one has any, and else the first.
 
     Raises:
         UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, or above a limit.
@@ -121,19 +124,23 @@ def _elements(xml: bytes) -> int:
 
 
 def _chosen(workbook: "Workbook", known: Collection[str]) -> "Worksheet":
-    """The sheet with the known header: before it there may be an explanation, and a hidden one counts last."""
+    """The sheet with the known header: before it there may be an explanation.
 
-    def found(sheet: "Worksheet") -> int:
+    A hidden one counts only where no visible one has a known heading: that one may have a slip in another.
+    """
+
+    def rank(sheet: "Worksheet") -> tuple[bool, int, bool]:
         first = sheet.iter_rows(max_row=_HEADER_WITHIN, values_only=True)
         header = next((row for row in first if any(map(_is_filled, row))), ())
-        return found_in(map(_text, header), known)
+        found, visible = found_in(map(_text, header), known), sheet.sheet_state == "visible"
+        return visible and found > 0, found, visible
 
-    in_order = sorted(workbook.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
-    return max(in_order, key=found) if len(in_order) > 1 else in_order[0]
+    sheets = workbook.worksheets
+    return max(sheets, key=rank) if len(sheets) > 1 else sheets[0]
 
 
 def _read(sheet: "Worksheet") -> Sheet:
-    return checked_rows(_numbered(sheet.iter_rows(values_only=True)))
+    return checked_rows(_numbered(sheet.iter_rows()))
 
 
 def _read_filled(sheet: "Worksheet", number: int) -> Sheet | None:
@@ -150,9 +157,13 @@ def _is_filled(cell: object) -> bool:
     return bool(_text(cell).strip())
 
 
-def _numbered(rows: Iterator[tuple[object, ...]]) -> Iterator[tuple[int, list[str]]]:
+def _numbered(rows: "Iterator[tuple[ReadOnlyCell | EmptyCell, ...]]") -> Iterator[tuple[int, list[str]]]:
     for number, row in enumerate(rows, start=1):
-        yield number, [_text(value) for value in row]
+        yield number, [_text(cell.value) + _sign(cell) for cell in row]
+
+
+def _sign(cell: "ReadOnlyCell | EmptyCell") -> str:
+    return "%" if isinstance(cell.value, int | float) and "%" in cell.number_format else ""
 
 
 def _text(value: object) -> str:

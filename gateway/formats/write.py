@@ -52,7 +52,8 @@ def write_table(lines: bytes, form: Format, about: Mapping[str, str], *, own: bo
     Args:
         lines: Rows as `gateway.table.encode_rows` made them.
         form: One of `FILES`.
-        about: Where the table comes from: period, release, and `exercise` where it is of one; stands in XLSX and JSON.
+        about: Where the table comes from: period, release, and `exercise` where it is of one; stands in XLSX, JSON
+            and the metadata of Parquet, and beside a CSV only in its package.
         own: Whether it is a site's own table, small counts included; XLSX says so.
     """
     if form is Format.CSV:
@@ -60,7 +61,7 @@ def write_table(lines: bytes, form: Format, about: Mapping[str, str], *, own: bo
     rows = decode_rows(lines)
     if form is Format.XLSX:
         return _workbook(rows, about, own=own)
-    return _json(rows, about) if form is Format.JSON else _parquet(rows)
+    return _json(rows, about) if form is Format.JSON else _parquet(rows, about)
 
 
 def typed(row: TableRow) -> dict[str, str | int | None]:
@@ -75,11 +76,13 @@ def _json(rows: Sequence[TableRow], about: Mapping[str, str]) -> bytes:
     return json.dumps({**about, "rows": [typed(row) for row in rows]}, ensure_ascii=False).encode()
 
 
-def _parquet(rows: Sequence[TableRow]) -> bytes:
+def _parquet(rows: Sequence[TableRow], about: Mapping[str, str]) -> bytes:
     import pyarrow as pa  # noqa: PLC0415  large, and few downloads need it
     from pyarrow import parquet  # noqa: PLC0415  likewise
 
-    schema = pa.schema([(name, pa.int64() if name in NUMBERS else pa.string()) for name in COLUMNS])
+    schema = pa.schema(
+        [(name, pa.int64() if name in NUMBERS else pa.string()) for name in COLUMNS], metadata=dict(about)
+    )
     target = io.BytesIO()
     parquet.write_table(pa.Table.from_pylist([typed(row) for row in rows], schema=schema), target)
     return target.getvalue()

@@ -64,7 +64,7 @@ def accept(body: bytes, expected: Expected) -> Parsed | None:
     counts = count_rows(rows, expected, form)  # (4)
     if add_sent(counts, counted, expected, form) or any(check_counts(counts, expected, known_cells=counts)):
         return None
-    return Parsed(counts, rows, document.key_id, unchecked=expected.unchecked)
+    return Parsed(counts, rows, document.key_id, unchecked=expected.unchecked(document=True))
 
 
 @lru_cache(maxsize=16)

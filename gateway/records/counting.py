@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from operator import itemgetter
 
 from gateway.collections import Records
@@ -10,7 +11,7 @@ from gateway.outcome import Fault
 from gateway.records.counts import COLUMNS, MAX_PUPILS, json_text
 from gateway.records.document import Json
 from gateway.records.expected import Cell, Expected, Row
-from gateway.records.rules import check_subdivision
+from gateway.records.rules import check_subdivision, where_not_offered
 from pseudonymisation.number import looks_raw
 
 
@@ -35,6 +36,7 @@ def add_sent(counts: dict[Cell, int], document: Mapping[str, Json], expected: Ex
     """Add the kinds that arrive counted: leaf bands of each subdivision, whole numbers, zeros written as 0.
 
     A subdivision that the site offers and that has no pupils has no records, and so no lines here: all of it is zero.
+    One that has lines here and no records has no pupils in its rows either, where it is not known what is offered.
     """
     faults: list[Fault] = []
     for kind, name in form.sent_as_counts.items():
@@ -47,9 +49,12 @@ def add_sent(counts: dict[Cell, int], document: Mapping[str, Json], expected: Ex
         for number, entry in enumerate(entries, start=1):
             fault = _sent_entry(counts, kind, entry, expected)
             if fault is not None:
-                faults.append(Fault(fault, number, name))
+                faults.append(replace(fault, row=number, column=name))
     for kind in form.sent_as_counts:
         _add_nobody(counts, kind, expected)
+    if expected.offered is None:
+        without_rows = expected.contract.cells(tuple(dict.fromkeys(cell[0] for cell in counts)))
+        counts |= {cell: 0 for cell in without_rows if cell not in counts and cell[1] not in form.sent_as_counts}
     return faults
 
 
@@ -62,10 +67,10 @@ def _add_nobody(counts: dict[Cell, int], kind: str, expected: Expected) -> None:
         counts |= {cell: 0 for cell in expected.contract.cells(empty) if cell[1] == kind}
 
 
-def _sent_entry(counts: dict[Cell, int], kind: str, entry: Json, expected: Expected) -> str | None:
-    """Put one entry of a counted kind into `counts`, or name the rule it breaks."""
+def _sent_entry(counts: dict[Cell, int], kind: str, entry: Json, expected: Expected) -> Fault | None:
+    """Put one entry of a counted kind into `counts`, or name the rule it breaks and the codes where it does."""
     if not isinstance(entry, Mapping) or entry.keys() != {"subdivision", "band", "pupils"}:
-        return "JSON-ENTRY"
+        return Fault("JSON-ENTRY")
     subdivision, band, pupils = (entry[name] for name in COLUMNS if name != "kind")
     cell = (json_text(subdivision), kind, json_text(band))
     rule = _sent_fault(cell, pupils, expected)
@@ -73,7 +78,7 @@ def _sent_entry(counts: dict[Cell, int], kind: str, entry: Json, expected: Expec
         rule = "ROW-DUPLICATE"
     if rule is None and isinstance(pupils, int):
         counts[cell] = pupils
-    return rule
+    return None if rule is None else Fault(rule, where=where_not_offered(rule, cell[0]))
 
 
 def _sent_fault(cell: Cell, pupils: Json, expected: Expected) -> str | None:

@@ -1,6 +1,7 @@
 """The statutory form: one row for each subdivision, kind and leaf band, and a whole number of pupils."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from gateway.collections import TOTAL, Contract
 from gateway.formats.sheet import MAX_ROWS, Content, Sheet, UnreadableFile, column_letter
@@ -8,7 +9,7 @@ from gateway.outcome import Fault
 from gateway.records.document import Json, check_head
 from gateway.records.expected import Cell, Expected, Parsed
 from gateway.records.raw import raw_cells, raw_sheets
-from gateway.records.rules import check_counts, check_subdivision
+from gateway.records.rules import check_counts, check_subdivision, where_not_offered
 
 COLUMNS = ("subdivision", "kind", "band", "pupils")
 FIELDS = frozenset({"collection", "site", "period", "counts"})
@@ -25,9 +26,9 @@ def counts_of_sheet(sheet: Sheet, expected: Expected) -> Parsed | list[Fault]:
     numbered = (
         (number, tuple(cells[place] if place < len(cells) else "" for place in places)) for number, cells in sheet.rows
     )
-    parsed = _counts(numbered, expected, sheet.notes)
+    parsed = _counts(numbered, expected)
     if isinstance(parsed, Parsed) and not long:
-        return parsed
+        return replace(parsed, notes=sheet.notes, unchecked=expected.unchecked(document=False))
     return long + (parsed if isinstance(parsed, list) else [])
 
 
@@ -48,9 +49,9 @@ def counts_of_document(document: Mapping[str, Json], expected: Expected) -> Pars
         if isinstance(entry["pupils"], str) and pupils_fault(entry["pupils"]) is None:
             faults.append(Fault("COUNT-WHOLE", number, "pupils"))
     faults += raw_cells(rows)
-    parsed = _counts(rows, expected, ())
+    parsed = _counts(rows, expected)
     if isinstance(parsed, Parsed) and not faults:
-        return parsed
+        return replace(parsed, unchecked=expected.unchecked(document=True))
     return faults + (parsed if isinstance(parsed, list) else [])
 
 
@@ -77,9 +78,7 @@ def _columns(sheet: Sheet) -> tuple[tuple[int, ...], list[Fault]]:
     return (() if faults else tuple(names.index(name) for name in COLUMNS)), faults
 
 
-def _counts(
-    rows: Iterable[tuple[int, Sequence[str]]], expected: Expected, notes: tuple[str, ...]
-) -> Parsed | list[Fault]:
+def _counts(rows: Iterable[tuple[int, Sequence[str]]], expected: Expected) -> Parsed | list[Fault]:
     faults: list[Fault] = []
     counts: dict[Cell, int] = {}
     seen: dict[Cell, int] = {}
@@ -99,7 +98,7 @@ def _counts(
         else:
             counts[cell] = int(pupils)
     faults += check_counts(counts, expected, known_cells=seen)
-    return faults or Parsed(counts, notes=notes, unchecked=expected.unchecked)
+    return faults or Parsed(counts)
 
 
 def _codes(cell: Cell, number: int, expected: Expected) -> Iterator[Fault]:
@@ -107,7 +106,7 @@ def _codes(cell: Cell, number: int, expected: Expected) -> Iterator[Fault]:
     contract: Contract = expected.contract
     rule = check_subdivision(subdivision, expected)
     if rule is not None:
-        yield Fault(rule, number, "subdivision")
+        yield Fault(rule, number, "subdivision", where_not_offered(rule, subdivision))
     if kind not in contract.kinds.members:
         yield Fault("CODE-KIND", number, "kind")
     if band in contract.bands.margins or band == TOTAL:

@@ -29,14 +29,13 @@ class Expected:
     offered: tuple[str, ...] | None = None
     keys: frozenset[str] | None = None
 
-    @property
-    def unchecked(self) -> tuple[str, ...]:
-        """Codes of the rules that could not be checked for want of knowledge."""
-        rules = {"SUBDIVISION-OFFERED": self.offered, "JSON-SITE": self.site, "JSON-PERIOD": self.period}
+    def unchecked(self, *, document: bool) -> tuple[str, ...]:
+        """Codes of the rules that could not be checked for want of knowledge; a table does not say of whom it is."""
+        rules: dict[str, object] = {"SUBDIVISION-OFFERED": self.offered}
+        if document:
+            rules |= {"JSON-SITE": self.site, "JSON-PERIOD": self.period}
         if self.contract.collection.form == "records":
-            rules["KEY-UNKNOWN"] = None if self.keys is None else "known"
-        else:
-            rules = {"SUBDIVISION-OFFERED": self.offered}
+            rules["KEY-UNKNOWN"] = self.keys
         return tuple(rule for rule, known in rules.items() if known is None)
 
 

@@ -16,7 +16,7 @@ from gateway.records.counts import json_text
 from gateway.records.document import Json, check_head
 from gateway.records.expected import Expected, Parsed, Row
 from gateway.records.raw import raw_cells
-from gateway.records.rules import check_counts, check_subdivision
+from gateway.records.rules import check_counts, check_subdivision, where_not_offered
 from pseudonymisation.number import looks_raw
 
 HUNDREDTHS = 100
@@ -59,7 +59,7 @@ def records_of_document(document: Mapping[str, Json], expected: Expected) -> Par
     counts = count_rows(rows, expected, form)  # (3)
     faults += add_sent(counts, document, expected, form)
     faults += check_counts(counts, expected, known_cells=counts)  # (4)
-    return faults or Parsed(counts, tuple(rows), key_id, unchecked=expected.unchecked)
+    return faults or Parsed(counts, tuple(rows), key_id, unchecked=expected.unchecked(document=True))
 
 
 def hundredths(value: Json) -> int | None:
@@ -138,7 +138,7 @@ class _RecordReader:
         rule = self._subdivisions[subdivision]
         if rule is not None:
             rule = "RAW-NUMBER" if looks_raw(subdivision) else rule
-            self.faults.append(Fault(rule, number, "subdivision"))
+            self.faults.append(Fault(rule, number, "subdivision", where_not_offered(rule, subdivision)))
 
     def _check_hours(self, number: int, scheduled: int | None, hours: tuple[int | None, ...]) -> None:
         named = [(self._scheduled, scheduled), *zip(self._hours, hours, strict=True)]

@@ -35,6 +35,11 @@ def check_subdivision(subdivision: str, expected: Expected) -> str | None:
     return None
 
 
+def where_not_offered(rule: str | None, subdivision: str) -> str:
+    """What places a fault of a subdivision: its code, where the contract knows it."""
+    return subdivision if rule == "SUBDIVISION-OFFERED" else ""
+
+
 def _totals(counts: Mapping[Cell, int], subdivision: str, contract: Contract) -> Iterator[Fault]:
     """COUNT-TOTAL: every kind counts the same pupils, so every kind has the same total."""
     totals = {

@@ -4,7 +4,8 @@
      "changes": [{"old": "86 characters", "new": "86 characters"}]}
 
 A pupil without a citizen service number starts with an education number and may get the other one later; without this
-document the gateway would take the two for two pupils.
+document the gateway would take the two for two pupils. The pairs are in the order of their pseudonyms, as that of the
+list would say something of the pupils; the school is told which row each pair was.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,34 +38,39 @@ def change_numbers(
     if (problem := misnamed(site, period)) is not None:
         return problem
     columns = find_columns(header, chosen or ColumnMap(), CHANGE_FIELDS)
-    faults, pairs = (columns, []) if isinstance(columns, list) else _check(columns, rows)
+    faults, pairs = (columns, {}) if isinstance(columns, list) else _check(columns, rows)
     if faults:
         return refusal("faults", tuple(faults), count=len(faults))
-    found = pseudonyms_of([digits for pair in pairs for digits in pair], source, cache, None)
+    found = pseudonyms_of([digits for pair in pairs.values() for digits in pair], source, cache, None)
     if isinstance(found, Refusal):
         return found
-    made = [[pseudonym_text(found.pseudonyms[digits]) for digits in pair] for pair in pairs]
+    text = {digits: pseudonym_text(pseudonym) for digits, pseudonym in found.pseudonyms.items()}
+    made = sorted((text[old], text[new], row) for row, (old, new) in pairs.items())
     document = {
         "collection": "number-changes",
         "site": site,
         "period": period,
         "key_id": source.key_id,
-        "changes": [{"old": old, "new": new} for old, new in sorted(made)],
+        "changes": [{"old": old, "new": new} for old, new, _ in made],
     }
     if (problem := write_document(output, document)) is not None:
         return problem
-    return Delivery(output, len(pairs), found.asked, 2 * len(pairs) - found.asked, ())
+    rows_of_pairs = tuple(row for _, _, row in made)
+    return Delivery(output, len(pairs), found.asked, 2 * len(pairs) - found.asked, (), rows_of_pairs)
 
 
-def _check(columns: Columns, rows: Iterable[tuple[int, Sequence[str]]]) -> tuple[list[Fault], list[list[str]]]:
-    """Every fault of the list; its pairs, if there is none."""
+def _check(columns: Columns, rows: Iterable[tuple[int, Sequence[str]]]) -> tuple[list[Fault], dict[int, list[str]]]:
+    """Every fault of the list; its pairs by their row, if there is none."""
     faults: list[Fault] = []
-    pairs: list[list[str]] = []
+    pairs: dict[int, list[str]] = {}
     first: dict[str, int] = {}
     for row, cells in rows:
         if not any(cell.strip() for cell in cells):
             continue
-        pairs.append([])
+        pairs[row] = []
+        if columns.shifted(cells):
+            faults.append(fault(row, "", "ROW-CELLS"))
+            continue
         for name in CHANGE_FIELDS:
             text, heading = columns.cell(cells, name), columns.headings[name]
             number = parse_number(text)
@@ -74,5 +80,5 @@ def _check(columns: Columns, rows: Iterable[tuple[int, Sequence[str]]]) -> tuple
                 faults.append(fault(row, heading, "NUMBER-TWICE", first=first[number.digits]))
             else:
                 first[number.digits] = row
-                pairs[-1].append(number.digits)
+                pairs[row].append(number.digits)
     return faults if pairs else [fault(0, "", "FILE-EMPTY")], pairs

@@ -32,6 +32,7 @@ class Delivery:
         asked: how many numbers the service converted just now, at the cost of quota.
         kept: how many were known already.
         warnings: rows to look at; they are in the document.
+        rows: of number changes, the row in the school's list of each pair, in the order of the document.
     """
 
     path: Path
@@ -39,6 +40,7 @@ class Delivery:
     asked: int
     kept: int
     warnings: tuple[Fault, ...]
+    rows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,14 +49,23 @@ class ColumnMap:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where each field stands in a row: field to positions, the first filled one counts; and the headings found."""
+    """Where each field stands in a row: field to positions, the first filled one counts; and the headings found.
+
+    Attributes:
+        width: how many cells the heading row has.
+    """
 
     positions: Mapping[str, tuple[int, ...]]
     headings: Mapping[str, str]
+    width: int
 
     def cell(self, cells: Sequence[str], name: str) -> str:
         """The text of a field in a row; empty where the row is too short."""
         return next((text for at in self.positions[name] if at < len(cells) and (text := cells[at].strip())), "")
+
+    def shifted(self, cells: Sequence[str]) -> bool:
+        """Whether a row goes on beyond the headings: a delimiter too many moved its cells."""
+        return any(cell.strip() for cell in cells[self.width :])
 
 
 def read_map(text: str) -> ColumnMap | Refusal:
@@ -109,7 +118,7 @@ def find_columns(header: Sequence[str], chosen: ColumnMap, fields: Sequence[str]
         else:
             positions[name] = tuple(places)
             headings[name] = header[places[0]].strip()
-    return faults or Columns(positions, headings)
+    return faults or Columns(positions, headings, len(header))
 
 
 def known_headings(chosen: ColumnMap | None, fields: Sequence[str]) -> frozenset[str]:

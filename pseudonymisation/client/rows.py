@@ -98,6 +98,9 @@ class _Reader:
 
     def read(self, row: int, cells: Sequence[str]) -> None:
         self.count += 1
+        if self._columns.shifted(cells):
+            self._wrong(row, "", "ROW-CELLS")
+            return
         before = len(self.faults)
         number = self._number(row, self._columns.cell(cells, "number"))
         subdivision = self._subdivision(row, cells)

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app, school
-from gateway.cli.common import secret_token
+from gateway.cli.common import secret_token, table
 from gateway.cli.remote import safe
 from gateway.collections import load_contracts
 from gateway.running import free_port
@@ -41,6 +41,12 @@ def elsewhere() -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def complete(subdivision: str) -> str:
+    """A file of counts without pupils; it is a template too."""
+    cells = load_contracts()["absence-counts"].cells([subdivision])
+    return "\n".join(["subdivision;kind;band;pupils", *(";".join((*cell, "0")) for cell in cells)])
 
 
 def submit(folder: Path, document: str, gateway: str, *words: str) -> str:
@@ -234,6 +240,33 @@ def test_a_template_that_is_none_is_said(tmp_path: Path, template: bytes) -> Non
     assert "template.csv:" in done.output
 
 
+@pytest.mark.parametrize(("lang", "said"), [("nl", "gelezen als Windows-1252"), ("en", "read as Windows-1252")])
+def test_what_is_tolerated_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str], lang: str, said: str) -> None:
+    """A file of another encoding passes with a note: in words, as a code for a program, and of another table."""
+    file, notes = tmp_path / "counts.csv", ["NOTE-CP1252"]
+    file.write_bytes(complete("undivided").replace("undivided;all", "undivided\xa0;all", 1).encode("cp1252"))
+    words = ["check", str(file), "--collection", "absence-counts", "--lang", lang]
+    assert said in CliRunner().invoke(app, words).stdout
+    assert json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)["notes"] == notes
+    table(file, (), lang)
+    assert said in capsys.readouterr().err
+
+
+def test_a_subdivision_that_is_not_offered_is_said_at_the_school(tmp_path: Path) -> None:
+    """With its template `pseudonymise` names the row of the export; the document has another order."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    export, template = tmp_path / "export.csv", tmp_path / "template.csv"
+    rows = [service.HEADER, *(cells for _, cells in service.export_rows(service.numbers(2)))]
+    export.write_text("\n".join(map(";".join, rows)))
+    template.write_text(complete("havo"))
+    words = ["pseudonymise", export, "--site", service.SITE, "--period", service.PERIOD, "--offline"]
+    words += ["--service", "https://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
+    words += ["--cache", tmp_path / "cache", "--template", template]
+    done = CliRunner().invoke(app, [str(word) for word in words])
+    assert (done.exit_code, "[SUBDIVISION]" in done.output) == (1, True), done.output
+
+
 def test_a_file_with_headings_only_is_empty(tmp_path: Path) -> None:
     """Without a template nothing says what is missing, but a file with nothing in it is not in order."""
     file = tmp_path / "counts.csv"
@@ -286,9 +319,8 @@ def test_a_cover_sheet_is_passed_over(tmp_path: Path, command: str, header: list
 @pytest.mark.parametrize(("sector", "exits"), [("vo", 0), ("VO", 0), ("mbo", 2), ("", 2)])
 def test_an_unknown_sector_is_wrong_usage(tmp_path: Path, sector: str, exits: int) -> None:
     """In capitals it is the same sector; one that is none is said with those there are, and no row is blamed."""
-    cells = load_contracts()["absence-counts"].cells(["havo"])
     file = tmp_path / "counts.csv"
-    file.write_text("\n".join(["subdivision;kind;band;pupils", *(";".join((*cell, "0")) for cell in cells)]))
+    file.write_text(complete("havo"))
     done = CliRunner().invoke(app, ["check", str(file), "--collection", "absence-counts", "--sector", sector])
     assert (done.exit_code, "po, so, vo, vso" in done.output) == (exits, exits == 2), done.output
 

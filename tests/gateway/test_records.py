@@ -15,17 +15,19 @@ from hypothesis import strategies as st
 from gateway.collections import load_contracts
 from gateway.formats.read_csv import read_csv
 from gateway.formats.read_xlsx import read_xlsx
-from gateway.formats.sheet import MAX_BYTES, MAX_ROWS
+from gateway.formats.sheet import MAX_BYTES, MAX_ROWS, UnreadableFile
 from gateway.messages import LANGUAGES, Language, catalogue, rule_text
 from gateway.outcome import Fault, Report
 from gateway.records import Expected, Parsed, parse, raw_in
 from gateway.records.clean import accept
+from gateway.records.counts import pupils_fault
 from gateway.records.document import read_document
 from gateway.records.rows import hundredths, records_of_document
 from gateway.records.template import offered_in, template_rows
 from gateway.web.words import fault_text
 from pseudonymisation.client.mapping import ColumnMap, subdivision_codes
 from pseudonymisation.client.rows import check_rows
+from pseudonymisation.client.rows import hundredths as in_hundredths
 
 CONTRACTS = load_contracts()
 COUNTS = Expected(CONTRACTS["absence-counts"], sector="so", offered=("undivided",))
@@ -75,6 +77,11 @@ def as_xlsx(table: list[list[object]], *before: tuple[str, list[list[object]]]) 
     return out.getvalue()
 
 
+def shown(table: list[list[object]], hidden: list[list[object]]) -> bytes:
+    """A workbook of a visible sheet with a hidden one before it."""
+    return as_xlsx(table, ("hidden", hidden))
+
+
 def faults(body: bytes, expected: Expected = COUNTS) -> list[Fault]:
     outcome = parse(body, expected)
     assert isinstance(outcome, Report)
@@ -112,6 +119,13 @@ def test_the_sheet_with_the_counts_is_read(before: tuple[str, list[list[object]]
     parsed = parse(as_xlsx(rows(), before), COUNTS)
     assert isinstance(parsed, Parsed)
     assert parsed.counts == parse(as_csv(rows()), COUNTS).counts
+
+
+def test_a_hidden_sheet_is_not_read_for_a_visible_one_with_a_slip() -> None:
+    """The last period's counts, hidden behind a heading that is mistyped, are not delivered: the heading is said."""
+    with_slip = [["subdivision", "kind", "band", "aantal"], *rows()[1:]]
+    assert ("COLUMN-MISSING", "pupils") in {(fault.rule, fault.column) for fault in faults(shown(with_slip, rows()))}
+    assert isinstance(parse(shown([["Uitleg"]], rows()), COUNTS), Parsed)
 
 
 @pytest.mark.parametrize("state", ["visible", "hidden"])
@@ -158,6 +172,21 @@ def test_a_number_of_a_workbook_has_its_fifteen_digits() -> None:
     """What stands as 12.3 in a workbook is read as 12.3, without the noise of its binary form."""
     sheet = read_xlsx(as_xlsx([["hours"], [12.299999999999999], [0.1 + 0.2], [1e15], [7.0]]))
     assert [cells for _, cells in sheet.rows] == [("12.3",), ("0.3",), ("1000000000000000",), ("7",)]
+
+
+def test_a_percentage_of_a_workbook_keeps_its_sign() -> None:
+    """What Excel shows as 5% is 0.05 in the file: it is no number of hours or pupils, nor does it hide a BSN."""
+    book = openpyxl.Workbook()
+    book.active.append(["hours"])
+    for row, (value, form) in enumerate([(0.05, "0%"), (1, "0.0 %"), (7, "0.00"), (int(BSN), "0%")], start=2):
+        book.active.cell(row, 1, value).number_format = form
+    out = io.BytesIO()
+    book.save(out)
+    read = [cell for _, (cell,) in read_xlsx(out.getvalue()).rows]
+    assert [cell.endswith("%") for cell in read] == [True, True, False, True]
+    assert [in_hundredths(cell) for cell in read] == [None, None, 700, None]
+    assert [pupils_fault(cell) for cell in read] == ["COUNT-WHOLE", "COUNT-WHOLE", None, "COUNT-WHOLE"]
+    assert raw_in(out.getvalue()) is not None
 
 
 def resized(book: bytes, ref: str) -> bytes:
@@ -249,6 +278,15 @@ def test_the_first_line_for_excel_is_no_header(first: bytes) -> None:
     assert {fault.row for fault in faults(first + as_csv(rows(authorised_upto5="x")))} == {2}
 
 
+@pytest.mark.parametrize("row", ["x,12,5,", "x,12,5,2"])
+def test_a_decimal_comma_between_commas_is_seen(row: str) -> None:
+    """It moves the cells after it, also where it only pushes an empty last one out of the row; blank rows move none."""
+    table = f"name,hours,remark\n,,,,\nx,12,\n{row}\n".encode()
+    with pytest.raises(UnreadableFile) as refused:
+        read_csv(table, ())
+    assert (refused.value.fault.rule, refused.value.fault.row) == ("ROW-CELLS", 4)
+
+
 def test_a_heading_of_two_lines_is_one_row() -> None:
     """Rows are counted as a spreadsheet shows them, a blank one too, whatever stands in a cell."""
     sheet = read_csv(b'number;"hours\nplanned"\r\n1;2\r\n\r\n"a\nb";4\r\n5;6\r\n', ())
@@ -312,9 +350,17 @@ def test_a_wrong_sheet_breaks_its_rule(edit: Callable[[list[list[str]]], object]
 
 
 def test_a_subdivision_must_be_offered() -> None:
-    """A subdivision of the sector that this site does not offer is refused by its own rule."""
-    expected = replace(COUNTS, sector="vo", offered=("havo",))
-    assert "SUBDIVISION-OFFERED" in broken(as_csv(rows()), expected)
+    """One of the sector that this site does not offer is refused by its own rule, which names it."""
+    offered = {"sector": "vo", "offered": ("havo",)}
+    others = [line | {"subdivision": "vwo"} for line in illness(1)]
+    counted = faults(
+        as_csv([[cell.replace("undivided", "vwo") for cell in row] for row in rows()]), replace(COUNTS, **offered)
+    )
+    sent = faults(document([record(subdivision="havo")], illness_counts=others), replace(RECORDS, **offered))
+    listed = faults(document([record(subdivision="vwo")]), replace(RECORDS, **offered))
+    for found in (counted, sent, listed):
+        assert {fault.where for fault in found if fault.rule == "SUBDIVISION-OFFERED"} == {"vwo"}
+    assert "vwo" in rule_text(listed[0], "en")
 
 
 def test_what_is_not_known_is_not_checked_and_said_so() -> None:
@@ -322,6 +368,15 @@ def test_what_is_not_known_is_not_checked_and_said_so() -> None:
     parsed = parse(as_csv(rows()), replace(COUNTS, sector=None, offered=None))
     assert isinstance(parsed, Parsed)
     assert parsed.unchecked == ("SUBDIVISION-OFFERED",)
+
+
+def test_a_document_says_of_whom_it_is_and_offline_nobody_checks_it() -> None:
+    """Its site and its period are held against nothing without a connection, of counts as of records."""
+    lines = [dict(zip(rows()[0], row, strict=True)) | {"pupils": int(row[3])} for row in rows()[1:]]
+    about = {"collection": "absence-counts", "site": "00AB00", "period": "2026-2027-1"}
+    parsed = parse(json.dumps({**about, "counts": lines}).encode(), COUNTS)
+    assert isinstance(parsed, Parsed)
+    assert parsed.unchecked == ("JSON-SITE", "JSON-PERIOD")
 
 
 def test_a_template_tells_what_is_offered() -> None:
@@ -530,6 +585,12 @@ def test_a_wrong_head_breaks_its_rule(change: dict[str, object], rule: str) -> N
     assert rule in broken(document(**change), RECORDS)
 
 
+def test_a_document_of_any_period_can_leave_the_school() -> None:
+    """The code of a period is no pupil's number, in whatever year."""
+    codes = [f"{first}-{first + 1}-{quarter}" for first in range(2020, 2099) for quarter in range(1, 5)]
+    assert [code for code in codes if raw_in(document(period=code)) is not None] == []
+
+
 def test_a_subdivision_without_pupils_needs_no_lines() -> None:
     """Nobody is in it, so nobody in it was ill; with some of its bands or with records all of it has to be there."""
     expected = replace(RECORDS, sector="po", offered=("lower_years", "upper_years"))
@@ -544,6 +605,22 @@ def test_a_subdivision_without_pupils_needs_no_lines() -> None:
     second = record("B", subdivision="upper_years")
     assert broken(document([first, second], illness_counts=lower), expected) == {"ROW-MISSING"}
     assert broken(document([], illness_counts=[]), expected) == {"ROW-MISSING"}
+
+
+@pytest.mark.parametrize("parser", [parse, accept])
+def test_lines_of_a_subdivision_without_records_need_no_register(parser: Callable[..., object]) -> None:
+    """What the gateway takes of a site that offers it passes at a school that does not say what it offers."""
+    offline = Expected(CONTRACTS["absence-records"])
+    first = record(subdivision="lower_years")
+    lower, upper, ill = (
+        [line | {"subdivision": code} for line in illness(number)]
+        for code, number in (("lower_years", 1), ("upper_years", 0), ("upper_years", 1))
+    )
+    parsed = parser(document([first], illness_counts=lower + upper), offline)
+    assert isinstance(parsed, Parsed)
+    assert {n for cell, n in parsed.counts.items() if cell[0] == "upper_years"} == {0}
+    assert len(parsed.counts) == 2 * len(GOOD)
+    assert broken(document([first], illness_counts=lower + ill), offline) == {"COUNT-TOTAL"}
 
 
 def test_numbers_are_numbers_and_exact() -> None:

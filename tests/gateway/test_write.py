@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.formats.write import FILES, Format, write_table
+from gateway.formats.write import EXERCISE, FILES, Format, write_table
 from gateway.messages import LANGUAGES, catalogue
 from gateway.table import COLUMNS, NUMBERS, CellStatus, TableRow, decode_rows, encode_rows, share_of
 
@@ -87,6 +87,12 @@ def test_no_text_becomes_a_formula_or_link(text: str) -> None:
     book = openpyxl.load_workbook(io.BytesIO(write_table(encode_rows([one]), Format.XLSX, ABOUT)))
     cell = book["Levering"]["C2"]
     assert (cell.data_type, cell.hyperlink) == ("s", None)
+
+
+def test_parquet_says_that_it_is_of_an_exercise() -> None:
+    """What is told about a table stands in its metadata, where the columns have no place for it."""
+    body = write_table(LINES, Format.PARQUET, ABOUT | {EXERCISE: "yes"})
+    assert pq.read_schema(io.BytesIO(body)).metadata.get(b"exercise") == b"yes"
 
 
 def test_figures_are_numbers_or_nothing_in_parquet() -> None:

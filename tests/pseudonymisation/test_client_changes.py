@@ -39,6 +39,7 @@ def test_pairs_of_pseudonyms_and_nothing_else(world: World, cache: Cache) -> Non
     assert made.keys() == {"collection", "site", "period", "key_id", "changes"}
     expected = [{"old": y[OLD], "new": y[NEW]}, {"old": y[OTHER], "new": y[THIRD]}]
     assert made["changes"] == sorted(expected, key=lambda pair: pair["old"])
+    assert [expected[row - 2] for row in outcome.rows] == made["changes"]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,7 @@ def test_pairs_of_pseudonyms_and_nothing_else(world: World, cache: Cache) -> Non
         ([(OLD, OLD)], [(2, "NUMBER-TWICE")]),
         ([(OLD, NEW), (NEW, OTHER)], [(3, "NUMBER-TWICE")]),
         ([(OLD, NEW), (OTHER, NEW)], [(3, "NUMBER-TWICE")]),
+        ([(OLD, NEW, OTHER)], [(2, "ROW-CELLS")]),
     ],
 )
 def test_faults_of_the_list(

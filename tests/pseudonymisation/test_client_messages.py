@@ -29,7 +29,7 @@ def test_both_languages_say_the_same(name: str, texts: list[str]) -> None:
     ("codes", "folder", "pattern"),
     [
         (CLIENT["refusals"], "client", r'refusal\("([a-z-]+)"|4\d\d: "([a-z-]+)"|, "(service-refused)"'),
-        (CLIENT["rules"], "", r'"((?:FILE|COLUMN|CELL|NUMBER|HOURS|SUBDIVISION)[A-Z-]*)"'),
+        (CLIENT["rules"], "", r'"((?:FILE|COLUMN|ROW|CELL|NUMBER|HOURS|SUBDIVISION)[A-Z-]*)"'),
         (SERVICE, "service", r'Problem\("([a-z-]+)"|4\d\d: "([a-z-]+)"'),
     ],
 )

@@ -101,6 +101,23 @@ def test_empty_rows_are_skipped() -> None:
     assert faults(check(GOOD[:5])) == [(2, "Ongeoorloofd", "CELL-EMPTY")]
 
 
+def test_a_row_with_more_cells_than_the_heading_is_not_read() -> None:
+    """A decimal comma without quotes in a file of commas shifts what follows; empty cells at the end shift nothing."""
+    shifted = ("111222333", "onderbouw", "200", "12", "5", "3", "1")
+    assert faults(check(shifted)) == [(2, "", "ROW-CELLS")]
+    assert check((*GOOD, "", " ")).faults == ()
+
+
+@pytest.mark.parametrize("heading", ["Ziekteverzuim %", "ziekteverzuim (%)", "Ziekte\N{FULLWIDTH PERCENT SIGN}"])
+def test_a_column_of_percentages_is_no_column_of_hours(heading: str) -> None:
+    """It is missing, unless the school's own map names it with its sign."""
+    header = [*HEADER[:4], heading, HEADER[5]]
+    assert [fault.rule for fault in check(GOOD, header=header).faults] == ["COLUMN-MISSING"]
+    for named, rules in ((heading, []), ("Ziekteverzuim", ["COLUMN-MISSING"])):
+        chosen = ColumnMap(columns={"hours_illness": named})
+        assert [fault.rule for fault in check(GOOD, header=header, chosen=chosen).faults] == rules
+
+
 def test_a_file_without_pupils_is_refused() -> None:
     """Only a heading, or only blank lines, is no delivery."""
     assert faults(check()) == faults(check(("",))) == [(0, "", "FILE-EMPTY")]

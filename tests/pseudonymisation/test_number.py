@@ -110,6 +110,13 @@ def test_ordinary_cells_are_not_numbers(text: str) -> None:
     assert not looks_raw(text)
 
 
+@pytest.mark.parametrize("quarter", range(1, 5))
+def test_no_code_of_a_period_is_a_number(quarter: int) -> None:
+    """Of every school year, also where its nine digits pass; grouped otherwise, or of no school year, they still do."""
+    assert not [code for first in range(2020, 2099) if looks_raw(code := f"{first}-{first + 1}-{quarter}")]
+    assert all(map(looks_raw, ("202720282", "2027.2028.2", "2027 2028 2", "2027-20282", "2027-2022-1")))
+
+
 def test_digits_stay_out_of_logs() -> None:
     """A number shows no digit in `repr`, the form in which values reach logs and tracebacks."""
     assert "1" not in repr(parse_number("111222333"))
