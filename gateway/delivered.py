@@ -19,11 +19,15 @@ def asks(session: Session, period: Period, site: str) -> bool:
     return facts is not None and facts.funded
 
 
+def asked(period: Period) -> ColumnElement[bool]:
+    """The condition that facts are those of a site that a period asks to deliver."""
+    return holding_on(period.reference_date, model=SiteFacts) & col(SiteFacts.funded)
+
+
 def counted(session: Session, period: Period) -> list[str]:
     """The submissions that count now: the confirmed one of each site that is asked to deliver."""
-    asked = select(col(SiteFacts.site)).where(holding_on(period.reference_date, model=SiteFacts), col(SiteFacts.funded))
-    found = select(col(Submission.id)).where(_confirmed(period), col(Submission.site).in_(asked))
-    return list(session.execute(found).scalars())
+    found = select(col(Submission.id)).join(SiteFacts, col(SiteFacts.site) == Submission.site)
+    return list(session.execute(found.where(_confirmed(period), asked(period))).scalars())
 
 
 def delivered_sectors(session: Session, period: Period) -> list[str]:

@@ -11,7 +11,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
 from audit.schema import INDEX
-from gateway.delivered import asks
+from gateway.delivered import asked, asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
@@ -113,10 +113,8 @@ def deliveries(session: Session, period: Period, state: str = "", after: str = "
         RECEIVED: (site.in_(sent), site.not_in(confirmed)),
         MISSING: (site.not_in(sent),),
     }
-    asked = select(SiteFacts.site, SiteFacts.sector).where(
-        holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded, site > after, *stands.get(state, ())
-    )
-    facts = session.execute(asked.order_by(site).limit(PAGE + 1)).all()
+    wanted = select(SiteFacts.site, SiteFacts.sector).where(asked(period), site > after, *stands.get(state, ()))
+    facts = session.execute(wanted.order_by(site).limit(PAGE + 1)).all()
     codes = [each.site for each in facts]
     called, versions = names(session, codes), dict[str, list[Row[tuple[str, str, int, datetime]]]]()
     query = select(Submission.site, Submission.state, Submission.version, Submission.received_at)
@@ -138,12 +136,9 @@ def deliveries(session: Session, period: Period, state: str = "", after: str = "
 
 def progress(session: Session, period: Period) -> Progress:
     """How far the deliveries of a period are, counted in the database."""
-    asked = select(func.count()).where(holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded)
-    return Progress(
-        session.exec(asked).one(),
-        _sites_in(session, period, SubmissionState.CONFIRMED),
-        _sites_in(session, period, *CURRENT) - _sites_in(session, period, SubmissionState.CONFIRMED),
-    )
+    expected = session.exec(select(func.count()).select_from(SiteFacts).where(asked(period))).one()
+    delivered = _sites_in(session, period, SubmissionState.CONFIRMED)
+    return Progress(expected, delivered, _sites_in(session, period, *CURRENT) - delivered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +180,9 @@ def own_periods(session: Session, site: str) -> list[OwnPeriod]:
         sent.setdefault(row.period_id, []).append(row)
     own = []
     for period in periods(session):
-        asked, versions = asks(session, period, site), sent.get(period.id or 0, ())
-        if asked or versions:
-            own.append(OwnPeriod(period, asked and takes(session, period, site), versions))
+        due, versions = asks(session, period, site), sent.get(period.id or 0, ())
+        if due or versions:
+            own.append(OwnPeriod(period, due and takes(session, period, site), versions))
     return own
 
 
@@ -342,12 +337,13 @@ def register_ends(session: Session) -> date | None:
 
 
 def _of(period: Period, *states: SubmissionState) -> SelectOfScalar[str]:
-    """Sites that have a version in one of these states."""
-    return select(Submission.site).where(Submission.period_id == period.id, col(Submission.state).in_(states))
+    """Sites that are asked to deliver and have a version in one of these states."""
+    sent = select(Submission.site).join(SiteFacts, col(SiteFacts.site) == Submission.site).where(asked(period))
+    return sent.where(Submission.period_id == period.id, col(Submission.state).in_(states))
 
 
 def _sites_in(session: Session, period: Period, *states: SubmissionState) -> int:
-    """How many sites have a version in one of these states."""
+    """How many of them there are."""
     return session.exec(select(func.count()).select_from(_of(period, *states).distinct().subquery())).one()
 
 
