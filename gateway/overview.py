@@ -16,7 +16,7 @@ from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
 from gateway.receive import CURRENT
-from gateway.register import EXPORT_DAYS, holding_on, names, sites_on
+from gateway.register import EXPORT_DAYS, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
     Count,
@@ -187,10 +187,11 @@ def own_periods(session: Session, site: str) -> list[OwnPeriod]:
 
 
 def own_figures(session: Session, site: str) -> list[OwnPeriod]:
-    """Those of them of which the site's confirmed counts are here: not once their term is over."""
+    """Those of them that have a table of the site's own: it was in the register, and its counts are here yet."""
     here = exists(select(Count.submission_id).where(Count.submission_id == col(Submission.id)))
     kept = set(session.exec(select(Submission.period_id).where(Submission.site == site, _CONFIRMED, here)))
-    return [own for own in own_periods(session, site) if own.period.id in kept]
+    mine = [own for own in own_periods(session, site) if own.period.id in kept]
+    return [own for own in mine if site_facts(session, site, own.period.reference_date) is not None]
 
 
 def sites_of(session: Session, kind: str, area: str, day: date, *, sector: str = "") -> frozenset[str]:
