@@ -11,11 +11,10 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
 from audit.schema import INDEX
-from gateway.delivered import asked, asks
+from gateway.delivered import CURRENT, asked, asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
-from gateway.receive import CURRENT
 from gateway.register import EXPORT_DAYS, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
