@@ -1,16 +1,20 @@
 """What was delivered for a period, without the tables it becomes: small enough for the processes that serve."""
 
 from collections.abc import Mapping
+from datetime import date
 
 from sqlalchemy import ColumnElement, select
 from sqlmodel import Session, col
 
+from gateway.collections import Contracts
+from gateway.outcome import Fault
 from gateway.records.expected import Cell
 from gateway.register import holding_on, site_facts, sites_on
 from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
 
 COUNTRY = "NL"
 LEVELS = ("site", "gemeente", "swv", "country")
+CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 
 
 def asks(session: Session, period: Period, site: str) -> bool:
@@ -19,17 +23,37 @@ def asks(session: Session, period: Period, site: str) -> bool:
     return facts is not None and facts.funded
 
 
+def asked(period: Period) -> ColumnElement[bool]:
+    """The condition that facts are those of a site that a period asks to deliver."""
+    return holding_on(period.reference_date, model=SiteFacts) & col(SiteFacts.funded)
+
+
 def counted(session: Session, period: Period) -> list[str]:
     """The submissions that count now: the confirmed one of each site that is asked to deliver."""
-    asked = select(col(SiteFacts.site)).where(holding_on(period.reference_date, model=SiteFacts), col(SiteFacts.funded))
-    found = select(col(Submission.id)).where(_confirmed(period), col(Submission.site).in_(asked))
-    return list(session.execute(found).scalars())
+    found = select(col(Submission.id)).join(SiteFacts, col(SiteFacts.site) == Submission.site)
+    return list(session.execute(found.where(_confirmed(period), asked(period))).scalars())
 
 
 def delivered_sectors(session: Session, period: Period) -> list[str]:
     """Sectors of which at least one site delivered; a release has a table for each."""
     there = set(session.execute(select(col(Submission.site)).where(_confirmed(period))).scalars())
     return sorted({f.sector for f in sites_on(session, period.reference_date) if f.funded and f.site in there})
+
+
+def without_place(session: Session, contracts: Contracts, since: date) -> list[Fault]:
+    """Sites that by the register sent, for a reference date since a day, subdivisions that their sector does not have.
+
+    They fit in no table: no release of the period could be built, of no sector.
+    """
+    found = set()
+    for period in session.execute(select(Period).where(col(Period.reference_date) >= since)).scalars():
+        for sector, offered in contracts[period.table_id].subdivisions.items():
+            query = select(col(Submission.site)).join(SiteFacts, col(SiteFacts.site) == Submission.site).join(Count)
+            here = holding_on(period.reference_date, model=SiteFacts) & (col(SiteFacts.sector) == sector)
+            sent = (col(Submission.period_id) == period.id) & col(Submission.state).in_(CURRENT)
+            lacking = query.where(here, sent, col(Count.subdivision).not_in(offered)).distinct()
+            found |= set(session.execute(lacking).scalars())
+    return [Fault("SITE-DELIVERED", where=site) for site in sorted(found)]
 
 
 def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:

@@ -12,11 +12,12 @@ from audit.entry import Entry, Object
 from audit.events import Event
 from audit.receipt import issue, with_proof
 from gateway.context import Gateway
+from gateway.delivered import CURRENT
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import counts_end, keep_open
 from gateway.proving import proof_of
-from gateway.receive import CURRENT, VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up
+from gateway.receive import VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up
 from gateway.records.expected import Cell
 from gateway.register import holding_on
 from gateway.store import Enrolment, Mandate, Period, Receipt, Submission, SubmissionState, table_of

@@ -12,7 +12,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway.context import OPERATION, Gateway, actor_of
 from gateway.database import take_turns
-from gateway.delivered import asks
+from gateway.delivered import asks, without_place
 from gateway.identity import (
     SCOPES,
     Identity,
@@ -160,11 +160,10 @@ class Desk:
     ) -> Changes | Refused:
         """Register sites and parties from a list, in one transaction; one wrong line refuses the whole list."""
         nameless = [Fault("PARTY-NAME", where=code) for code, _, name in parties if not name_fits(name)]
-        if nameless:
-            return Refused("faults-in-request", report=Report.of(nameless))
 
         def act(session: Session, actor: Actor, decision: Decision) -> Changes | Refused:
-            changes = register_sites(session, sites, valid_from, parties)
+            changes = nameless or register_sites(session, sites, valid_from, parties)
+            changes = without_place(session, self.gateway.contracts, valid_from) or changes
             if isinstance(changes, list):
                 return Refused("faults-in-request", report=Report.of(changes))
             entry = Entry(event=Event.PARTY_CHANGED, actor=actor, party=self.gateway.settings.operator)

@@ -11,12 +11,11 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
 from audit.schema import INDEX
-from gateway.delivered import asks
+from gateway.delivered import CURRENT, asked, asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
-from gateway.receive import CURRENT
-from gateway.register import EXPORT_DAYS, holding_on, names, sites_on
+from gateway.register import EXPORT_DAYS, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
     Count,
@@ -113,10 +112,8 @@ def deliveries(session: Session, period: Period, state: str = "", after: str = "
         RECEIVED: (site.in_(sent), site.not_in(confirmed)),
         MISSING: (site.not_in(sent),),
     }
-    asked = select(SiteFacts.site, SiteFacts.sector).where(
-        holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded, site > after, *stands.get(state, ())
-    )
-    facts = session.execute(asked.order_by(site).limit(PAGE + 1)).all()
+    wanted = select(SiteFacts.site, SiteFacts.sector).where(asked(period), site > after, *stands.get(state, ()))
+    facts = session.execute(wanted.order_by(site).limit(PAGE + 1)).all()
     codes = [each.site for each in facts]
     called, versions = names(session, codes), dict[str, list[Row[tuple[str, str, int, datetime]]]]()
     query = select(Submission.site, Submission.state, Submission.version, Submission.received_at)
@@ -138,12 +135,9 @@ def deliveries(session: Session, period: Period, state: str = "", after: str = "
 
 def progress(session: Session, period: Period) -> Progress:
     """How far the deliveries of a period are, counted in the database."""
-    asked = select(func.count()).where(holding_on(period.reference_date, model=SiteFacts), SiteFacts.funded)
-    return Progress(
-        session.exec(asked).one(),
-        _sites_in(session, period, SubmissionState.CONFIRMED),
-        _sites_in(session, period, *CURRENT) - _sites_in(session, period, SubmissionState.CONFIRMED),
-    )
+    expected = session.exec(select(func.count()).select_from(SiteFacts).where(asked(period))).one()
+    delivered = _sites_in(session, period, SubmissionState.CONFIRMED)
+    return Progress(expected, delivered, _sites_in(session, period, *CURRENT) - delivered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,17 +184,18 @@ def own_periods(session: Session, site: str) -> list[OwnPeriod]:
         sent.setdefault(row.period_id, []).append(row)
     own = []
     for period in periods(session):
-        asked, versions = asks(session, period, site), sent.get(period.id or 0, ())
-        if asked or versions:
-            own.append(OwnPeriod(period, asked and takes(session, period, site), versions))
+        due, versions = asks(session, period, site), sent.get(period.id or 0, ())
+        if due or versions:
+            own.append(OwnPeriod(period, due and takes(session, period, site), versions))
     return own
 
 
 def own_figures(session: Session, site: str) -> list[OwnPeriod]:
-    """Those of them of which the site's confirmed counts are here: not once their term is over."""
+    """Those of them that have a table of the site's own: it was in the register, and its counts are here yet."""
     here = exists(select(Count.submission_id).where(Count.submission_id == col(Submission.id)))
     kept = set(session.exec(select(Submission.period_id).where(Submission.site == site, _CONFIRMED, here)))
-    return [own for own in own_periods(session, site) if own.period.id in kept]
+    mine = [own for own in own_periods(session, site) if own.period.id in kept]
+    return [own for own in mine if site_facts(session, site, own.period.reference_date) is not None]
 
 
 def sites_of(session: Session, kind: str, area: str, day: date, *, sector: str = "") -> frozenset[str]:
@@ -347,12 +342,13 @@ def register_ends(session: Session) -> date | None:
 
 
 def _of(period: Period, *states: SubmissionState) -> SelectOfScalar[str]:
-    """Sites that have a version in one of these states."""
-    return select(Submission.site).where(Submission.period_id == period.id, col(Submission.state).in_(states))
+    """Sites that are asked to deliver and have a version in one of these states."""
+    sent = select(Submission.site).join(SiteFacts, col(SiteFacts.site) == Submission.site).where(asked(period))
+    return sent.where(Submission.period_id == period.id, col(Submission.state).in_(states))
 
 
 def _sites_in(session: Session, period: Period, *states: SubmissionState) -> int:
-    """How many sites have a version in one of these states."""
+    """How many of them there are."""
     return session.exec(select(func.count()).select_from(_of(period, *states).distinct().subquery())).one()
 
 

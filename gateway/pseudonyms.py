@@ -16,7 +16,8 @@ import secrets
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,15 @@ from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
 from gateway.context import Gateway, wall_clock
+from gateway.delivered import asked
 from gateway.key_store import make_kek, open_kek
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.periods import first_day, last_use, school_year_on
+from gateway.periods import first_day, last_use, school_year, school_year_on
 from gateway.register import EXPORT_DAYS, stays_of
 from gateway.settings import Pkcs11, demand_owner
-from gateway.store import ServiceCredential, SiteFacts
+from gateway.store import Period, ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
 from policies.days import local_day
 from policies.decision import Decision
@@ -282,7 +284,7 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
                 valid_to=until,
                 credentials=tuple(held.get(row.site, ())),
             )
-            for row, until in stays_of(session, today, before=expires)
+            for row, until in stays_of(session, today, before=expires, still=_asked_until(session))
         ]
         document = export_register(
             sites,
@@ -297,6 +299,19 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
         return len(sites)
 
     return desk.act(Action.MANAGE_REGISTER, act)
+
+
+def _asked_until(session: Session) -> dict[str, date]:
+    """Sites that some period asks, with the first day on which keys of the last such school year are not used any more.
+
+    A site that closed delivers for a period on whose reference date it was there, also when that is reopened for it
+    later: until that day the service answers it, without another register. One that no period asks it does not.
+    """
+    until: dict[str, date] = {}
+    for period in sorted(session.exec(select(Period)), key=attrgetter("code")):
+        sites = session.exec(select(SiteFacts.site).where(asked(period)))
+        until |= dict.fromkeys(sites, last_use(school_year(period.code)))
+    return until
 
 
 @dataclass(frozen=True, slots=True)

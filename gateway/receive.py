@@ -14,6 +14,7 @@ from audit.receipt import issue
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
 from gateway.database import take_turns
+from gateway.delivered import CURRENT
 from gateway.identity import Identity, sender_of, still_good
 from gateway.outcome import Refused, Report
 from gateway.periods import counts_end, find_period, keep_open, rows_end, school_year, takes
@@ -29,7 +30,6 @@ from gateway.store import (
     ServiceKey,
     SiteFacts,
     Submission,
-    SubmissionState,
     table_of,
 )
 from policies.days import milliseconds
@@ -41,7 +41,6 @@ from policies.things import Delivery
 from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
 
 _TRIES = 3  # a rotation comes in between once, if ever
-CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 # Statements of every delivery are built once, and ask for columns: to make an object of a row costs as much again.
 _SITE, _SUBMISSION = table_of(SiteFacts).c, table_of(Submission).c
 _KEYS = select(table_of(ServiceKey).c.key_id).where(table_of(ServiceKey).c.school_year == bindparam("year"))

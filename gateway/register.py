@@ -131,19 +131,23 @@ def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
     return session.exec(query).all()
 
 
-def stays_of(session: Session, day: date, *, before: date) -> Iterator[tuple[SiteFacts, date | None]]:
+def stays_of(
+    session: Session, day: date, *, before: date, still: Mapping[str, date]
+) -> Iterator[tuple[SiteFacts, date | None]]:
     """Every site that is registered on a day, or first after it and before another: its facts then, and its end.
 
-    Facts that change on a day end no site: the end is the first day without any, or None.
+    Facts that change on a day end no site: the end is the first day without any, or None. One that is `still` known
+    until a later day ends then, with the facts it had last.
     """
-    held = select(SiteFacts).where(lasting(day, model=SiteFacts))
-    rows = session.exec(held.order_by(SiteFacts.site, col(SiteFacts.valid_from)))
-    for _, of_site in groupby(rows, key=attrgetter("site")):
-        first, *later = of_site
+    rows = session.exec(select(SiteFacts).order_by(SiteFacts.site, col(SiteFacts.valid_from)))
+    for site, of_site in groupby(rows, key=attrgetter("site")):
+        known = list(of_site)
+        first, *later = [facts for facts in known if facts.valid_to is None or facts.valid_to > day] or known[-1:]
         until = first.valid_to
         for facts in later:
             until = facts.valid_to if facts.valid_from == until else until
-        if first.valid_from < before:
+        until = until and max(until, still.get(site, until))
+        if first.valid_from < before and (until is None or until > day):
             yield first, until
 
 

@@ -146,9 +146,9 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
         if period is None:
             return Refused("unknown-period")
         caller = caller_of(session, identity, gateway.today)
-        thing = OwnTable(party=identity.party if caller.acting.kind is Kind.SITE else "")
-        decision = gateway.decide(caller, Action.READ_OWN_TABLE, thing, ("own-school",), collection)
         facts = site_facts(session, identity.party, period.reference_date)
+        thing = OwnTable(party=identity.party if facts is not None else "")
+        decision = gateway.decide(caller, Action.READ_OWN_TABLE, thing, ("own-school",), collection)
         counts = own_counts(session, period, identity.party)
     if isinstance(decision, Deny) or facts is None:
         return _refuse(gateway, caller, decision)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import policies
 from gateway.context import vocabulary
+from gateway.deliveries import own_submissions, withdraw
 from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
 from gateway.periods import find_period
@@ -93,6 +94,37 @@ def test_what_left_the_register_before_it_was_built_is_not_released(world: World
     must(world.desk.end_site(world.region.sites[0].code, date(2026, 9, 1)))
     build(world.gateway, release)
     assert state(world, release) == ReleaseState.FAILED
+
+
+def test_a_school_listed_under_another_sector_than_it_delivered_holds_up_no_release(
+    new_world: Callable[..., World],
+) -> None:
+    """Ended, and listed with a sector that lacks what it delivered: refused by name, and the others are released."""
+    world = new_world()
+    at, school = next(each for each in enumerate(world.region.sites) if len(each[1].subdivisions) > 1)
+    special = next(at for at, site in enumerate(world.region.sites) if site.sector == "vso")
+    deliver(world, at, world.counts(at))
+    deliver(world, special, world.counts(special))
+    must(world.desk.end_site(school.code, date(2026, 8, 1)))
+    other = dataclasses.replace(school.entry, sector="so", subdivisions=("undivided",))
+    refused = world.desk.register([other], [], date(2026, 8, 1))
+    must(world.desk.close_period(TABLE, PERIOD))
+    assert state(world, built(world)) == ReleaseState.BUILT
+    assert isinstance(refused, Refused)
+    assert refused.report is not None
+    assert [(fault.rule, fault.where) for fault in refused.report.faults] == [("SITE-DELIVERED", school.code)]
+    assert must(world.desk.register([other], [], date(2026, 10, 2))).added == 1
+
+
+def test_a_school_that_withdrew_is_listed_under_its_own_sector(new_world: Callable[..., World]) -> None:
+    """Before it was ended the school withdrew what it delivered under the wrong one: nothing is in the way."""
+    world = new_world()
+    at, school = next(each for each in enumerate(world.region.sites) if len(each[1].subdivisions) > 1)
+    deliver(world, at, world.counts(at))
+    must(withdraw(world.gateway, world.site(at), own_submissions(world.gateway, world.site(at))[0][0].id))
+    must(world.desk.end_site(school.code, date(2026, 8, 1)))
+    other = dataclasses.replace(school.entry, sector="so", subdivisions=("undivided",))
+    assert must(world.desk.register([other], [], date(2026, 8, 1))).added == 1
 
 
 def test_figures_from_before_a_stricter_law_do_not_leave(new_world: Callable[..., World], tmp_path: Path) -> None:

@@ -328,7 +328,7 @@ def test_the_operator_sees_until_when_the_service_takes_the_register(world: Worl
 
 def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World, tmp_path: Path) -> None:
     """Exported in December, changed in January: known on both days; not before a site begins, nor after its end."""
-    new, leaving = replace(SITE, code="91BB02"), replace(SITE, code="91BB03")
+    new, leaving = replace(SITE, code="91BB02"), replace(SITE, code="91BB03", funded=False)
     december = world.at(datetime(2026, 12, 10, 10, tzinfo=UTC))
     with december.gateway.writing() as session:
         register_sites(session, [SITE, leaving], FIRST)
@@ -342,6 +342,18 @@ def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World,
     days = (date(2026, 12, 31), LATER)
     known = {site.code: [register.site(site.code, day) is not None for day in days] for site in (SITE, new, leaving)}
     assert known == {SITE.code: [True, True], new.code: [False, True], leaving.code: [True, False]}
+
+
+def test_a_school_that_closed_has_pseudonyms_made_for_the_period_that_asks_it(world: World, tmp_path: Path) -> None:
+    """Ended yesterday: until the key of that school year is used no more, for its own pupils; ended before: at once."""
+    asked, before = world.region.sites[:2]
+    for code, day in ((asked.code, date(2026, 11, 1)), (before.code, date(2026, 9, 1))):
+        must(world.desk.end_site(code, day))
+    must(export_service_register(world.desk, tmp_path / "register.json", serial=1))
+    register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+    known = {site.site: (site.valid_to, site.pupils) for site in register.sites}
+    assert known[asked.code] == (date(2028, 1, 1), asked.pupils)
+    assert before.code not in known
 
 
 def read(text: str) -> Listing | list[Fault]:

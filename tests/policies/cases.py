@@ -147,6 +147,8 @@ DELIVERIES = [
     row("7 a school reads its own table", "school", A.READ_OWN_TABLE, OWN_TABLE, "own-school", PERMIT, "read-own-table"),
     row("7 its program reads it", "school's program", A.READ_OWN_TABLE, OWN_TABLE, "own-school", PERMIT, "read-own-table"),
     row("7 another school's table", "other school", A.READ_OWN_TABLE, OWN_TABLE, "own-school", NOT_FOUND, "not-your-school"),
+    row("7 a school that closed reads its own table", "closed school", A.READ_OWN_TABLE, OWN_TABLE, "own-school", PERMIT, "read-own-table"),
+    row("7 a school that closed reads another's", "closed school", A.READ_OWN_TABLE, OwnTable("00CD00"), "own-school", NOT_FOUND, "not-your-school"),
     row("7 a table that does not exist", "school", A.READ_OWN_TABLE, OwnTable(""), "own-school", NOT_FOUND, "not-your-school"),
     row("7 for a purpose without it", "school", A.READ_OWN_TABLE, OWN_TABLE, "absence-insight-swv", NO_PERMIT),
     row("7 its privacy officer", "school's privacy officer", A.READ_OWN_TABLE, OWN_TABLE, "own-school", NO_PERMIT),

@@ -27,7 +27,13 @@ from tests.policies.world import PROPOSED, START
 SPEAKS_FOR_SITE = {Role.SCHOOL, Role.MACHINE}
 SPEAKS_FOR_RECIPIENT = {Role.RECIPIENT, Role.MACHINE}
 # What a site that left the register still owes the pupils and parents it had, and may read of its own.
-STAYS_OPEN = {Action.READ_CONSENT, Action.WITHDRAW_CONSENT, Action.REQUEST_ACCESS, Action.READ_SUBMISSION}
+STAYS_OPEN = {
+    Action.READ_CONSENT,
+    Action.WITHDRAW_CONSENT,
+    Action.REQUEST_ACCESS,
+    Action.READ_SUBMISSION,
+    Action.READ_OWN_TABLE,
+}
 # What a purpose that does not work still owes those who consented under it.
 ENDS_A_CONSENT = {Action.READ_CONSENT, Action.WITHDRAW_CONSENT, Action.ANSWER_NOTICE}
 NEVER_MORE_THAN_PUBLIC = {Kind.INSPECTORATE, Kind.RESEARCHER, Kind.PROVINCE}

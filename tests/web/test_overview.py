@@ -112,6 +112,18 @@ def test_a_site_that_is_not_funded_is_asked_nothing(small_world: World) -> None:
         assert overview.progress(session, period_of(session)).expected == len(small_world.region.sites) - 1
 
 
+def test_a_delivery_of_a_site_that_is_asked_no_more_hides_nobody_who_is_missing(small_world: World) -> None:
+    """One delivered and ended before the reference date: as many are missing as the list of missing sites has."""
+    must(confirm(small_world.gateway, small_world.site(0), send(small_world, 0).id))
+    send(small_world, 1)
+    for gone in small_world.region.sites[:2]:
+        must(small_world.desk.end_site(gone.code, date(2026, 9, 1)))
+    with small_world.gateway.reading() as session:
+        progress = overview.progress(session, period_of(session))
+        missing = overview.deliveries(session, period_of(session), "missing")
+    assert (progress.delivered, progress.received, progress.missing) == (0, 0, len(missing))
+
+
 def test_a_verdict_stays_blind_until_the_decision(small_world: World) -> None:
     """Before the decision a person reads the own verdict only, and that there are others; afterwards all of them."""
     operator = small_world.gateway.settings.operator

@@ -16,12 +16,15 @@ from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.messages import problem_text, text
 from gateway.outcome import Refused
+from gateway.publish import handing
+from gateway.publish.downloading import own_table
 from gateway.receive import Received, Upload, receive
 from gateway.retention import run
 from gateway.store import Count, Period, Submission
-from gateway.web import answering, consenting, delivering, own_figures, school
+from gateway.web import answering, consenting, delivering, own_figures, school, trend
 from gateway.web.forms import PageHandler
 from tests.gateway.conftest import PERIOD, TABLE, World
+from tests.gateway.noisy_release import deliver
 from tests.gateway.test_retention import COUNTS_OVER, machine
 from tests.web.asking import said
 
@@ -178,3 +181,18 @@ def test_each_table_of_a_period_leads_to_its_own_figures(
     for page in (home, history):
         names = re.findall(r' id="([^"]+)"', page)
         assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize(("last", "there"), [(date(2026, 11, 2), True), (date(2026, 9, 1), False)])
+def test_a_school_that_closed_reads_its_own_figures(
+    small_world: World, monkeypatch: pytest.MonkeyPatch, last: date, there: bool
+) -> None:
+    """Figures, trend and file of a period on whose reference date it was in the register; of another none of them."""
+    code, ours = small_world.region.sites[0].code, own_figures.figures
+    deliver(small_world, 0, small_world.counts(0))
+    must(small_world.desk.end_site(code, last))
+    monkeypatch.setattr(handing, "proven", lambda _gateway, receipt, *_: receipt)
+    assert [PERIOD in seen(small_world, code, page) for page in (ours, trend.of_school)] == [there, there]
+    file = own_table(small_world.gateway, Identity(code, "school"), TABLE, PERIOD, Format.CSV)
+    assert (file != Refused("not-found")) is there
+    assert there or text("pages", "figures.none", "nl") in seen(small_world, code, ours)
