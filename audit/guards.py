@@ -114,7 +114,7 @@ def _sqlite() -> Iterator[str]:
     # Replacing the row that has a rowid fires no DELETE. Before an insert a rowid that is not chosen reads as -1, so no
     # row may have that one, or nothing more would get in.
     for table in _WITH_ROWID:
-        there = f"EXISTS (SELECT 1 FROM {table.name} WHERE rowid = NEW.rowid)"
+        there = f"EXISTS (SELECT 1 FROM {table.name} WHERE rowid = NEW.rowid)"  # noqa: S608  our own tables
         yield trigger(table, "INSERT", there, "is there already", name="rowid")
     for table in (*_WITH_ROWID, PENDING):
         yield trigger(table, "INSERT", "NEW.rowid < 1", "counts from 1", name="place", after=True)

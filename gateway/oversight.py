@@ -18,6 +18,9 @@ from policies.parties import Caller, Kind
 from policies.question import Action
 from policies.things import Records, Thing
 
+WHOLE_LOG = "log:audit"
+"""What a check of every entry is about; one of a single entry is about that."""
+
 
 def policy_text(gateway: Gateway) -> str:
     """Whom to believe: the keys of the logs and of receipts, and the quorum of witnesses, as a policy file."""

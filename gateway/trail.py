@@ -15,7 +15,7 @@ from typing import Any
 from sqlmodel import Session
 
 from audit import verify
-from audit.entry import Entry
+from audit.entry import Entry, Object
 from audit.errors import AuditError, LogBrokenError, NeverSignedError, NoteError, NotLoggedError
 from audit.events import COLUMNS, SHAPES, Column, Event
 from audit.events import Decision as Outcome
@@ -28,7 +28,7 @@ from audit.timeline import Filter, Found, find, tally
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.oversight import may, policy_text, scope_of
+from gateway.oversight import WHOLE_LOG, may, policy_text, scope_of
 from gateway.proving import quorum_of
 from gateway.store import Party
 from policies.question import Action
@@ -162,7 +162,7 @@ def check_entry(gateway: Gateway, identity: Identity, leaf: str) -> tuple[Proven
         verdict = Verdict(fault.kind, fault.index)
     else:
         verdict = Verdict(entries=1, signed_by=tree.origin)
-    _log_check(gateway, identity, verdict)
+    _log_check(gateway, identity, verdict, f"entry:{leaf}")
     return proven, verdict
 
 
@@ -186,7 +186,7 @@ def check_log(gateway: Gateway, identity: Identity) -> Verdict | Refused:
         return Refused("log-behind", retry_after=1)
     else:
         verdict = Verdict(entries=checked.entries, signed_by=checked.tree.origin)
-    _log_check(gateway, identity, verdict)
+    _log_check(gateway, identity, verdict, WHOLE_LOG)
     return verdict
 
 
@@ -388,10 +388,11 @@ def _steps(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> list[St
     return steps
 
 
-def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict) -> None:
+def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict, about: str) -> None:
     allowed = may(gateway, identity, Action.READ_AUDIT)
     if isinstance(allowed, Refused):
         return
     caller, decision = allowed
     outcome = Outcome.ERROR if verdict.fault else Outcome.PERMIT
-    gateway.log_act(Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), decision=outcome), decision)
+    checked = Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), object=Object(about), decision=outcome)
+    gateway.log_act(checked, decision)

@@ -17,6 +17,7 @@ from audit.proofs import checkpoint, signed_size
 from audit.schema import COSIGNATURE, PENDING
 from audit.timeline import Filter
 from gateway import trail
+from gateway.accountability import measured
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -159,6 +160,23 @@ def test_a_log_signed_by_somebody_else_is_noticed(logged: World, monkeypatch: py
     monkeypatch.setattr(trail, "policy_text", lambda _: policy)
     assert must(trail.check_entry(logged.gateway, OFFICER, leaves(logged)[0]))[1].fault == "key"
     assert must(trail.check_log(logged.gateway, OFFICER)).fault == "key"
+
+
+def test_the_register_tells_of_checks_of_the_whole_log_only(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check of one entry is no check of the whole log, and hides none that found a fault."""
+
+    def told() -> list[str]:
+        logged.sequence()
+        return [each.value for each in measured(logged.gateway) if each.measure == "trail"]
+
+    leaf = leaves(logged)[0]
+    must(trail.check_entry(logged.gateway, OFFICER, leaf))
+    assert told() == []
+    with monkeypatch.context() as lost:
+        lost.setattr(trail, "policy_text", lambda _: "quorum none\n")
+        assert must(trail.check_log(logged.gateway, OFFICER)).fault
+    must(trail.check_entry(logged.gateway, OFFICER, leaf))
+    assert told() == ["error"]
 
 
 def test_a_changed_entry_is_named(logged: World) -> None:
