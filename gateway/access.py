@@ -220,8 +220,8 @@ def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site:
     held = find(session.connection(), [tag(keyring.secret(key_id), pseudonym) for key_id in used], mine)
     found = {each.root: each for each in held}
     entry_of = {leaf: root for root, leaf in entries.items() if root in found}
-    query = select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of))
-    logged = {bytes(leaf): bytes(data) for leaf, data in session.connection().execute(query)}
+    rows = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))
+    logged = {bytes(leaf): bytes(data) for leaf, data in rows}
     if len(logged) < len(entry_of):
         raise NotLoggedError("an entry about this pupil has no index yet")
     return [LoggedUse(data, found[entry_of[leaf]]) for leaf, data in logged.items()]
