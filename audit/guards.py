@@ -33,6 +33,8 @@ KEEP_AT_LEAST_MS: Final = 5 * 365 * 86_400_000
 
 _KEPT: Final = (*EVIDENCE, *DERIVED)
 _EXPIRING: Final = frozenset({ENTRY, NODE, *DERIVED})
+_WITH_ROWID: Final = (ENTRY, CHECKPOINT, COSIGNATURE, INDEX)
+"""Tables in which SQLite gives each row a number beside its key."""
 
 # When a row may not be inserted: (table, condition on NEW, why), in the SQL that both engines share.
 _NEXT_INDEX: Final = "coalesce((SELECT max(idx) + 1 FROM audit_entry WHERE log = NEW.log), 0)"
@@ -89,10 +91,10 @@ def create(connection: Connection) -> None:
 def _sqlite() -> Iterator[str]:
     now = NOW["sqlite"]
 
-    def trigger(table: Table, moment: str, when: str, why: str) -> str:
-        name = f"{table.name}_{moment.lower()}_guard"
+    def trigger(table: Table, moment: str, when: str, why: str, *, name: str = "", after: bool = False) -> str:
         return (
-            f"CREATE TRIGGER IF NOT EXISTS {name} BEFORE {moment} ON {table.name} WHEN {when} "
+            f"CREATE TRIGGER IF NOT EXISTS {table.name}_{name or moment.lower()}_guard "
+            f"{'AFTER' if after else 'BEFORE'} {moment} ON {table.name} WHEN {when} "
             f"BEGIN SELECT RAISE(ABORT, 'audit: {table.name}: {why}'); END"
         )
 
@@ -109,6 +111,13 @@ def _sqlite() -> Iterator[str]:
     yield trigger(LOG, "INSERT", there, "is there already")
     for table, when, why in (*_SMALL_RULES, *_BULK_RULES):
         yield trigger(table, "INSERT", when.format(now=now), why)
+    # Replacing the row that has a rowid fires no DELETE. Before an insert a rowid that is not chosen reads as -1, so no
+    # row may have that one, or nothing more would get in.
+    for table in _WITH_ROWID:
+        there = f"EXISTS (SELECT 1 FROM {table.name} WHERE rowid = NEW.rowid)"  # noqa: S608  our own tables
+        yield trigger(table, "INSERT", there, "is there already", name="rowid")
+    for table in (*_WITH_ROWID, PENDING):
+        yield trigger(table, "INSERT", "NEW.rowid < 1", "counts from 1", name="place", after=True)
 
 
 def _postgresql() -> Iterator[str]:

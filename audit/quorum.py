@@ -1,7 +1,8 @@
 """Whom to believe: the policy file (C2SP tlog-policy) that names logs, witnesses and how many of them suffice.
 
-One line more than the specification: `receipt <vkey>` names a key that signs receipts. Logs that follow one another
-(a school year each, or after a restore) have names of their own and share a key; of witnesses a key counts once.
+One line more than the specification: `receipt <vkey>` names a key that signs receipts, the one in use first. Logs that
+follow one another (a school year each, or after a restore) have names of their own and share a key; of witnesses a key
+counts once.
 """
 
 from collections.abc import Callable, Collection, Iterable

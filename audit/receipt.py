@@ -58,6 +58,8 @@ class Verdict(StrEnum):
     """Signed and in a signed log, but not seen by the witnesses the policy asks for."""
     PROMISED = "promised"
     """Signed; the proof is not in it yet: fetch the receipt again."""
+    FORMER = "former"
+    """Signed with a key that is in use no more: it counts only with its proof, so fetch the receipt again."""
     OTHER_FILE = "other-file"
     """A good receipt, but not of this file."""
     REFUSED = "refused"
@@ -122,7 +124,8 @@ def is_signed_by(text: str, policy: Policy) -> bool:
 def verify_receipt(text: str, policy: Policy, content: bytes | None = None) -> Checked:
     """Check a receipt, offline.
 
-    1. A receipt key of the policy signed the line, and the line is canonical.
+    1. A receipt key of the policy signed the line, and the line is canonical. Without a proof only the first key, the
+       one in use, counts: whoever has a former one may have signed what was never logged.
     2. The file, if given, is the one the entry commits to.
     3. The proof leads from the entry to a checkpoint that the log signed.
     4. Enough witnesses cosigned that checkpoint.
@@ -134,7 +137,10 @@ def verify_receipt(text: str, policy: Policy, content: bytes | None = None) -> C
     """
     note, proof = _parts(text)
     try:
-        line = leaf.parse(parse_note(note).opened(policy.receipts).removesuffix("\n").encode())  # 1
+        signed = parse_note(note)
+        line = leaf.parse(signed.opened(policy.receipts).removesuffix("\n").encode())  # 1
+        if not proof and not any(signature.is_by(policy.receipts[0]) for signature in signed.signatures):
+            return Checked(Verdict.FORMER, content=line)
         entry = line.get("entry")
         if not isinstance(entry, Mapping):
             return Checked(Verdict.REFUSED, "the receipt has no entry")

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry
+from audit.errors import NotLoggedError
 from audit.events import Event
 from audit.export import select_all
 from audit.schema import ENTRY
@@ -30,7 +31,7 @@ from gateway.register import kind_of_code
 from gateway.store import Enrolment, Period, Submission
 from policies.days import moment_of
 from policies.decision import Deny
-from policies.parties import Kind, Role
+from policies.parties import Caller, Kind, Role
 from policies.question import Action
 from policies.things import Records
 from pseudonymisation.domain import Domain
@@ -121,21 +122,44 @@ def answer(
     decision = gateway.decide(caller, Action.REQUEST_ACCESS, Records(party=identity.party), (ACCOUNTABILITY,))
     if isinstance(decision, Deny):
         return gateway.refuse(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
+    refused = Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller))
     if not may_have_rows(identity):
-        gateway.log_undone(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
+        gateway.log_undone(refused, decision)
         return Refused("access-by-site")
     with gateway.writing() as session:
         good = still_good(session, identity, gateway.clock())
         if good:
             gateway.append(session, Entry(event=Event.ACCESS_REQUESTED, actor=actor_of(caller)), decision)
     if not good:
-        gateway.log_undone(Entry(event=Event.ACCESS_REFUSED, actor=actor_of(caller)), decision)
+        gateway.log_undone(refused, decision)
         return Refused("unauthenticated")
+    try:
+        held = _held(gateway, identity, caller, year, pseudonym, consents)
+    except NotLoggedError:
+        gateway.log_undone(refused, decision)
+        return Refused("log-behind", retry_after=1)
+    gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
+    return held
+
+
+def may_have_rows(identity: Identity) -> bool:
+    """Whether somebody speaks for a site, which alone has rows of pupils, or oversees all of them."""
+    return identity.role == Role.CONTROLLER_OFFICER or kind_of_code(identity.party) == Kind.SITE
+
+
+def _held(  # noqa: PLR0917  each is named where it is called from
+    gateway: Gateway, identity: Identity, caller: Caller, year: str, pseudonym: bytes, consents: Sequence[str]
+) -> Held:
+    """What is held.
+
+    Raises:
+        NotLoggedError: An entry about this pupil has no index yet.
+    """
     site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
     over = rows_end(gateway.law.purposes, year, SUBJECTS) <= gateway.today
     found = {number: _consent(gateway, identity.party, number) for number in consents}
     with gateway.reading() as session:
-        held = Held(
+        return Held(
             tuple(_rows(gateway, session, identity.party, year, pseudonym)),
             tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
             tuple(one for one in found.values() if one),
@@ -144,13 +168,6 @@ def answer(
             numbers_changed=not over and _are_numbers_changed(session, year, site),
             uses_beyond_reach=not over and year in years_cut(gateway.keyring),
         )
-    gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
-    return held
-
-
-def may_have_rows(identity: Identity) -> bool:
-    """Whether somebody speaks for a site, which alone has rows of pupils, or oversees all of them."""
-    return identity.role == Role.CONTROLLER_OFFICER or kind_of_code(identity.party) == Kind.SITE
 
 
 def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: bytes) -> list[HeldRow]:
@@ -203,8 +220,11 @@ def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site:
     held = find(session.connection(), [tag(keyring.secret(key_id), pseudonym) for key_id in used], mine)
     found = {each.root: each for each in held}
     entry_of = {leaf: root for root, leaf in entries.items() if root in found}
-    logged = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))
-    return [LoggedUse(bytes(data), found[entry_of[bytes(leaf)]]) for leaf, data in logged]
+    rows = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))
+    logged = {bytes(leaf): bytes(data) for leaf, data in rows}
+    if len(logged) < len(entry_of):
+        raise NotLoggedError("an entry about this pupil has no index yet")
+    return [LoggedUse(data, found[entry_of[leaf]]) for leaf, data in logged.items()]
 
 
 def _consent(gateway: Gateway, site: str, number: str) -> HeldConsent | None:

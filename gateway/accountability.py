@@ -15,7 +15,7 @@ from gateway.context import Gateway, actor_of, operator_of
 from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
-from gateway.oversight import may
+from gateway.oversight import WHOLE_LOG, may
 from gateway.publish.asking import certificate_of
 from gateway.store import ConsentedHealth, ConsentRecord, Period, Release, ReleaseState
 from policies.authzen import answer, what_if
@@ -27,10 +27,10 @@ from policies.things import Installation
 from policies.withdrawal import Notice
 
 _LAST = {
-    "keys-destroyed": Event.BACKUP_RESTORED,
-    "trail": Event.AUDIT_VERIFIED,
-    "refusals-reviewed": Event.AUDIT_REVIEWED,
-    "retention": Event.RETENTION_RUN,
+    "keys-destroyed": Filter(event=Event.BACKUP_RESTORED),
+    "trail": Filter(event=Event.AUDIT_VERIFIED, object=WHOLE_LOG),
+    "refusals-reviewed": Filter(event=Event.AUDIT_REVIEWED),
+    "retention": Filter(event=Event.RETENTION_RUN),
 }
 
 
@@ -159,8 +159,8 @@ def _from_release(session: Session) -> Iterator[Measured]:
 
 def _from_log(session: Session) -> Iterator[Measured]:
     """When something was last done, by the newest entry of the log that says so."""
-    for measure, event in _LAST.items():
-        for entry in find(session.connection(), Filter(event=event.value), limit=1):
+    for measure, wanted in _LAST.items():
+        for entry in find(session.connection(), wanted, limit=1):
             fields = entry.fields()
             at = moment_of(fields["ts"])
             evidence = f"/v1/audit/proofs/inclusion?leaf={leaf_hash(entry.data).hex()}"

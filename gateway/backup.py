@@ -48,7 +48,7 @@ from gateway.outcome import GatewayError, Refused
 from gateway.publish import ledger
 from gateway.revision import demand_newest, revision_of, upgrade
 from gateway.roles import grant_rights
-from gateway.settings import SETTINGS_FILE, WITNESSES_FILE, Home
+from gateway.settings import FORMER_RECEIPTS_FILE, SETTINGS_FILE, WITNESSES_FILE, Home
 from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
 from policies.days import milliseconds, moment_of
 from policies.decision import Decision
@@ -59,7 +59,7 @@ from pseudonymisation.private_file import make_private, make_private_folder, rea
 _GATEWAY: Final = SQLModel.metadata  # complete once `budgets` and `shelf` are imported
 FORMAT: Final = "verzuimpoort/backup/v1"
 _ABOUT: Final = "backup.json"
-_DATA_FILES: Final = (SETTINGS_FILE, WITNESSES_FILE)
+_DATA_FILES: Final = (SETTINGS_FILE, WITNESSES_FILE, FORMER_RECEIPTS_FILE)
 _CHUNK: Final = 5_000
 
 

@@ -4,6 +4,7 @@
 data/
   gateway.toml       this file's format: `Settings`
   witnesses.txt      who cosigns the log, where somebody does: `gateway.witnesses`
+  former-receipts.txt  keys of receipts that were renewed, as the policy of before the renewal: `gateway.oversight`
   gateway.sqlite     the embedded default database
   keys/              0700: receipt and log keys, key-encryption keys, ring/ and consents/
   pseudonym/         the pseudonym service's own folder, when it runs here
@@ -31,7 +32,7 @@ DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
 TOKEN_VARIABLE = "VERZUIMPOORT_TOKEN"  # noqa: S105  the name of a variable, not a secret
 SERVICE_TOKEN_VARIABLE = "VERZUIMPOORT_SERVICE_TOKEN"  # noqa: S105  the same; of the pseudonym service
 TOKEN_FORM = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")  # of the gateway: row and secret
-SETTINGS_FILE, WITNESSES_FILE = "gateway.toml", "witnesses.txt"
+SETTINGS_FILE, WITNESSES_FILE, FORMER_RECEIPTS_FILE = "gateway.toml", "witnesses.txt", "former-receipts.txt"
 
 
 class SettingsError(MendableError):

@@ -6,7 +6,7 @@ Every look is itself an entry. What an officer may see at all is decided in `gat
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from tempfile import TemporaryFile
@@ -15,12 +15,12 @@ from typing import Any
 from sqlmodel import Session
 
 from audit import verify
-from audit.entry import Entry
+from audit.entry import Entry, Object
 from audit.errors import AuditError, LogBrokenError, NeverSignedError, NoteError, NotLoggedError
 from audit.events import COLUMNS, SHAPES, Column, Event
 from audit.events import Decision as Outcome
 from audit.export import NO_PROOFS, ldv_records, select_all, write_bundle, write_csv, write_selection
-from audit.merkle import inclusion_ranges, leaf_hash, node_hash
+from audit.merkle import leaf_hash
 from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs, signed_size
 from audit.quorum import NONE, parse_policy
 from audit.tiles import Tile, entry_bundle
@@ -28,8 +28,8 @@ from audit.timeline import Filter, Found, find, tally
 from gateway.context import Gateway, actor_of
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.oversight import may, policy_text, scope_of
-from gateway.proving import quorum_of
+from gateway.oversight import WHOLE_LOG, may, policy_text, scope_of
+from gateway.proving import Step, quorum_of, steps_of
 from gateway.store import Party
 from policies.question import Action
 
@@ -53,25 +53,6 @@ class Timeline:
     values: Mapping[Column, Mapping[str, int]]
     size: int
     reviewed: Found | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One step of a proof: what is there already, joined with what the log gives for the entries beside it.
-
-    Attributes:
-        first: First entry that the neighbour's hash covers.
-        last: Last entry it covers.
-        left: The neighbour stands on the left.
-        neighbour: Its hash.
-        result: Hash of both together.
-    """
-
-    first: int
-    last: int
-    left: bool
-    neighbour: str
-    result: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +143,7 @@ def check_entry(gateway: Gateway, identity: Identity, leaf: str) -> tuple[Proven
         verdict = Verdict(fault.kind, fault.index)
     else:
         verdict = Verdict(entries=1, signed_by=tree.origin)
-    _log_check(gateway, identity, verdict)
+    _log_check(gateway, identity, verdict, f"entry:{leaf}")
     return proven, verdict
 
 
@@ -186,7 +167,7 @@ def check_log(gateway: Gateway, identity: Identity) -> Verdict | Refused:
         return Refused("log-behind", retry_after=1)
     else:
         verdict = Verdict(entries=checked.entries, signed_by=checked.tree.origin)
-    _log_check(gateway, identity, verdict)
+    _log_check(gateway, identity, verdict, WHOLE_LOG)
     return verdict
 
 
@@ -269,10 +250,12 @@ def take_out(
         name: Which log: its number, its origin, or the end of that, such as `2025-2026`. Without one, the log in use
             as a bundle, and every log in the other forms.
     """
-    allowed = _look(gateway, identity, Action.EXPORT_AUDIT, Event.AUDIT_EXPORTED)
-    if allowed is not None:
-        return allowed
-    mine, policy = replace(wanted or Filter(), viewer=scope_of(identity) or None), policy_text(gateway)
+    mine = replace(wanted or Filter(), viewer=scope_of(identity) or None)
+    return _hand_out(gateway, identity, lambda: _taken(gateway, form, mine, name))
+
+
+def _taken(gateway: Gateway, form: Form, mine: Filter, name: str) -> bytes | Refused:
+    policy = policy_text(gateway)
     with gateway.reading() as session:
         if name:
             chain = logs(session.connection())
@@ -308,16 +291,28 @@ def report(gateway: Gateway, identity: Identity, wanted: Filter) -> Mapping[str,
 
 def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile) -> bytes | Refused:
     """A bundle of entries (C2SP tlog-tiles), which holds those of everybody: for the controller's officer only."""
-    allowed = _look(gateway, identity, Action.EXPORT_AUDIT, Event.AUDIT_EXPORTED)
-    if allowed is not None:
+
+    def read() -> bytes | Refused:
+        if scope_of(identity):
+            return Refused("not-found")
+        try:
+            with gateway.reading() as session:
+                return entry_bundle(session.connection(), log, tile)
+        except AuditError:
+            return Refused("not-found")
+
+    return _hand_out(gateway, identity, read)
+
+
+def _hand_out(gateway: Gateway, identity: Identity, read: Callable[[], bytes | Refused]) -> bytes | Refused:
+    """Ask the law, and log before anything leaves that it did, or that nothing could although the law permits it."""
+    allowed = may(gateway, identity, Action.EXPORT_AUDIT)
+    if isinstance(allowed, Refused):
         return allowed
-    if scope_of(identity):
-        return Refused("not-found")
-    try:
-        with gateway.reading() as session:
-            return entry_bundle(session.connection(), log, tile)
-    except AuditError:
-        return Refused("not-found")
+    (caller, decision), taken = allowed, read()
+    log = gateway.log_undone if isinstance(taken, Refused) else gateway.log_act
+    log(Entry(event=Event.AUDIT_EXPORTED, actor=actor_of(caller)), decision)
+    return taken
 
 
 def _is_unlinkable(session: Session, fields: Mapping[str, Any]) -> bool:
@@ -375,23 +370,14 @@ def _prove(gateway: Gateway, session: Session, identity: Identity, leaf: bytes) 
         return Refused("not-found")
     size, note = checkpoint(connection, place.log, at_least=place.index + 1, policy=quorum_of(gateway))
     path = inclusion(connection, place, size)
-    return Proven(found[0], found[0].fields(), leaf.hex(), _steps(leaf, place.index, size, path), size, note)
+    return Proven(found[0], found[0].fields(), leaf.hex(), steps_of(leaf, place.index, size, path), size, note)
 
 
-def _steps(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> list[Step]:
-    """The proof as steps from the leaf upward (RFC 6962 section 2.1.1)."""
-    steps, have = [], leaf
-    for (start, end), neighbour in zip(inclusion_ranges(index, size), path, strict=True):
-        left = end <= index
-        have = node_hash(neighbour, have) if left else node_hash(have, neighbour)
-        steps.append(Step(start, end - 1, left, neighbour.hex(), have.hex()))
-    return steps
-
-
-def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict) -> None:
+def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict, about: str) -> None:
     allowed = may(gateway, identity, Action.READ_AUDIT)
     if isinstance(allowed, Refused):
         return
     caller, decision = allowed
     outcome = Outcome.ERROR if verdict.fault else Outcome.PERMIT
-    gateway.log_act(Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), decision=outcome), decision)
+    checked = Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), object=Object(about), decision=outcome)
+    gateway.log_act(checked, decision)

@@ -7,6 +7,7 @@ there by hand (groups of groups) holds too. `verzuimpoort witness add` keeps the
 import logging
 import threading
 from contextlib import ExitStack
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -69,26 +70,62 @@ def remove(gateway: Gateway, identity: Identity, name: str, at_least: int | None
 
 
 def ask_all(gateway: Gateway, client: httpx.Client) -> dict[str, Answer]:
-    """Ask every witness to cosign the log in use, and the end of the one before it; the answers by name.
+    """Ask every witness to cosign the log in use, and the end of each one before it that is kept; the answers by name.
 
-    All of one round are asked about the same checkpoint, for lines under two of them make no quorum.
+    The answer is that about the log in use, or an alarm. All of one round are asked about the same checkpoint, for
+    lines under two of them make no quorum.
     """
-    each = {witness.name: [*asked.values()] for witness, asked in _ask_each(gateway, client).items()}
-    return {
-        name: Answer.ALARM if Answer.ALARM in asked else (asked or [Answer.UP_TO_DATE])[-1]
-        for name, asked in each.items()
-    }
+    told = {}
+    for witness, asked in _ask_each(gateway, client).items():
+        answers = [answer for head, answer in asked.items() if not head.left]
+        told[witness.name] = Answer.ALARM if Answer.ALARM in answers else [Answer.UP_TO_DATE, *answers][-1]
+    return told
 
 
-def _ask_each(gateway: Gateway, client: httpx.Client) -> dict[Witness, dict[str, Answer]]:
-    """What each witness answers about each log, by its origin."""
-    with gateway.reading() as session:
-        heads = [(log, signed_size(session.connection(), log.log)) for log in logs(session.connection())[-2:]]
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What is to be cosigned: the latest checkpoint of a log.
+
+    Attributes:
+        left: Another log went on in its place without a last entry, as after a restore: a witness may well be ahead.
+    """
+
+    log: LogState
+    size: int
+    left: bool
+
+    def proof(self, witness: Witness) -> str:
+        """What an alarm of this witness about this log is known by."""
+        return f"{witness.key}\n{self.log.origin}\n"
+
+
+def _ask_each(gateway: Gateway, client: httpx.Client) -> dict[Witness, dict[_Head, Answer]]:
+    """What each witness answers about each log; one that is ahead of a log left behind is heard once."""
+    heads = _heads(gateway)
     return {
-        witness: {log.origin: _ask(gateway, log, size, witness, client) for log, size in heads}
+        witness: {
+            head: _ask(gateway, head.log, head.size, witness, client)
+            for head in heads
+            if not (head.left and _is_logged(gateway, _id_of(head.proof(witness))))
+        }
         for witness in known(gateway.home).witnesses
         if witness.url is not None
     }
+
+
+def _heads(gateway: Gateway) -> list[_Head]:
+    """Of every log whose retention has not ended, oldest first."""
+    with gateway.reading() as session:
+        connection, now = session.connection(), gateway.log.clock()
+        return [
+            _Head(
+                log,
+                signed_size(connection, log.log),
+                left=log.is_closed and not find(connection, Filter(log=log.log, event=Event.LOG_CLOSED), limit=1),
+            )
+            for log in logs(connection)
+            if log.keep_until is None or log.keep_until > now
+        ]
 
 
 def ask_until(gateway: Gateway, stop: threading.Event) -> None:
@@ -101,8 +138,8 @@ def ask_until(gateway: Gateway, stop: threading.Event) -> None:
         while not stop.wait(EVERY_SECONDS):
             try:
                 for witness, asked in _ask_each(gateway, client).items():
-                    for origin in (origin for origin, answer in asked.items() if answer is Answer.ALARM):
-                        raise_alarm(gateway, f"witness {witness.name}", f"{witness.key}\n{origin}\n")
+                    for head in (head for head, answer in asked.items() if answer is Answer.ALARM):
+                        raise_alarm(gateway, f"witness {witness.name}", head.proof(witness))
             except Exception as error:  # noqa: BLE001  the database or the file may be back next time
                 _logger.warning("witnesses were not asked (%s); trying again", type(error).__name__)
 
@@ -115,7 +152,7 @@ def raise_alarm(gateway: Gateway, who: str, proof: str) -> None:
         who: For the operator.
         proof: The checkpoint's text, or witness and log; its SHA-256 stands in the entry, and each has one entry.
     """
-    about, actor = f"witness:{sha256(proof.encode()).hexdigest()}", Actor(Role.GATEWAY, gateway.settings.operator)
+    about, actor = _id_of(proof), Actor(Role.GATEWAY, gateway.settings.operator)
     with _raising:
         raised = _raised.setdefault(gateway.database, set())
         if about not in raised and not _is_logged(gateway, about):
@@ -123,6 +160,10 @@ def raise_alarm(gateway: Gateway, who: str, proof: str) -> None:
             alarm = Entry(event=Event.WITNESS_ALARMED, actor=actor, object=Object(about), decision=Outcome.ERROR)
             gateway.log_act(alarm)
         raised.add(about)
+
+
+def _id_of(proof: str) -> str:
+    return f"witness:{sha256(proof.encode()).hexdigest()}"
 
 
 def _is_logged(gateway: Gateway, about: str) -> bool:
@@ -170,7 +211,7 @@ def _change(  # noqa: PLR0917  each is named where it is called from
                 return Refused("not-found")
             text = _text([*there.values(), *filter(None, (fresh,))], at_least)
             policy, file = parse_policy(text), _file(gateway.home)
-            object_ = Object(f"witness:{sha256(str(about.key).encode()).hexdigest()}")
+            object_ = Object(_id_of(str(about.key)))
             gateway.append(session, Entry(event=event, actor=actor, object=object_), decision)
             undone.callback(write_private, file, quorum_text(gateway.home).encode())
             write_private(file, text.encode())

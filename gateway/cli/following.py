@@ -31,6 +31,8 @@ from pseudonymisation.private_file import FOLDER_MODE
 
 PROOF_SECONDS = 10.0
 _OK, _LATER, _CONTRADICTED = httpx.codes.OK, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT
+_YEAR = re.compile(r"/(20\d\d)-20\d\d(?:/|$)")  # of an origin
+_KEPT_YEARS = 5
 _NONE = -1  # a size that no checkpoint has
 
 
@@ -92,8 +94,9 @@ def follow(http: httpx.Client, file: Path) -> Followed:
 
     Steps: (1) nothing kept: believe and keep; (2) the log of the kept checkpoint only grew, by its proof; (3) when that
     log was followed by the next school year's, it ends as it was seen and the next one has the same key; keys and
-    quorum are taken anew, for they name the new log. What is no answer of a gateway at all, the login page of a network
-    for instance, shows nothing; what is one and does not hold under the kept key contradicts.
+    quorum are taken anew, for they name the new log; likewise when that log was erased in time, if the year of the new
+    one is so much later. What is no answer of a gateway at all, the login page of a network for instance, shows
+    nothing; what is one and does not hold under the kept key contradicts.
     """
     newest = http.get("/v1/audit/checkpoint")
     if newest.status_code != _OK:
@@ -108,11 +111,12 @@ def follow(http: httpx.Client, file: Path) -> Followed:
     if seen is None:
         return Followed.UNREADABLE
     answer = http.post("/v1/audit/continuation", content=seen.note.encode())
-    proven = _proven(answer, newest.text)
+    proven = _proven(answer, newest.text, seen.note)
     if proven is None:
         return Followed.UNKNOWN
     try:
-        now, old = _continued(seen, proven), seen.opened().checkpoint  # (2)
+        now = seen if _says_expired(answer) else _continued(seen, proven)  # (2)
+        old = seen.opened().checkpoint
         latest = replace(now, note=newest.text)
         another = latest.opened().checkpoint.origin != old.origin
     except (AuditError, ValueError, KeyError):
@@ -217,11 +221,12 @@ def _first(http: httpx.Client, note: str) -> Seen | None:
         return None
 
 
-def _proven(answer: httpx.Response, newest: str) -> Continuation | None:
+def _proven(answer: httpx.Response, newest: str, kept: str) -> Continuation | None:
     """The proof that the gateway gave, or its refusal to give one as the proof that it has none; else None."""
     try:
         Checkpoint.parse(parse_note(newest).text)
-        if _says_contradicted(answer):
+        contradicted = _says(answer, _CONTRADICTED, "checkpoint-contradicted")
+        if contradicted or (_says_expired(answer) and _may_be_over(kept, newest)):
             return Continuation(_NONE, [], newest)
         proven = Continuation.parse(answer.text)
         Checkpoint.parse(parse_note(proven.checkpoint).text)
@@ -230,12 +235,22 @@ def _proven(answer: httpx.Response, newest: str) -> Continuation | None:
     return proven if answer.status_code == _OK else None
 
 
-def _says_contradicted(answer: httpx.Response) -> bool:
+def _says(answer: httpx.Response, status: int, code: str) -> bool:
     """Whether the gateway itself says so, and not whatever stands between."""
-    if answer.status_code != _CONTRADICTED or media_type(answer) != "application/problem+json":
+    if answer.status_code != status or media_type(answer) != "application/problem+json":
         return False
     said = answer.json()
-    return isinstance(said, dict) and said.get("type") == "/problems/checkpoint-contradicted"
+    return isinstance(said, dict) and said.get("type") == f"/problems/{code}"
+
+
+def _says_expired(answer: httpx.Response) -> bool:
+    return _says(answer, httpx.codes.GONE, "checkpoint-expired")
+
+
+def _may_be_over(kept: str, newest: str) -> bool:
+    """Whether the log of a checkpoint can be erased by now: else a gateway could have what was kept forgotten."""
+    begun, now = (_YEAR.search(note.partition("\n")[0]) for note in (kept, newest))
+    return begun is not None and now is not None and int(now[1]) - int(begun[1]) >= _KEPT_YEARS
 
 
 def _continued(seen: Seen, proven: Continuation) -> Seen:

@@ -32,6 +32,13 @@ EVERYWHERE = [
     "INSERT INTO audit_entry SELECT log, idx + 5, hash, source, data FROM audit_entry WHERE idx = 0",
     "INSERT INTO audit_entry SELECT log, idx, hash, source + 50, data FROM audit_entry WHERE idx = 2",
 ]
+# On SQLite: table with a rowid of its own → a row that may come next in it; with a rowid that is taken, or is no place.
+NEXT = {
+    "audit_entry": {"log": "1", "idx": "idx + 1", "hash": "hash", "source": "900", "data": "x'7b7d'"},
+    "audit_checkpoint": {"log": "2", "size": "0", "note": "'another'", "made": "1"},
+    "audit_cosignature": {"log": "log", "size": "size", "witness": "'another'", "line": "'its line'"},
+    "audit_index": {"log": "1", "idx": "99", "ts": "1", "event": "'x'", "decision": "'x'"},
+}
 SQLITE = [
     "INSERT OR REPLACE INTO audit_entry SELECT log, idx, hash, source, x'7b7d' FROM audit_entry WHERE idx = 2",
     "INSERT OR REPLACE INTO audit_entry SELECT log, 5, hash, source, x'7b7d' FROM audit_entry WHERE idx = 2",
@@ -40,6 +47,14 @@ SQLITE = [
     "REPLACE INTO audit_log SELECT 2, origin, key FROM audit_log",
     "REPLACE INTO audit_index (log, idx, ts, event, decision) SELECT log, idx, ts, 'x', decision FROM audit_index",
     "REPLACE INTO audit_pending SELECT id, x'7b7d' FROM audit_pending",
+    *(
+        f"REPLACE INTO {table} (rowid, {', '.join(row)}) SELECT {rowid}, {', '.join(row.values())} FROM {table} "  # noqa: S608
+        "ORDER BY rowid DESC LIMIT 1"
+        for table, row in NEXT.items()
+        for rowid in ("rowid", "-1")
+    ),
+    "UPDATE OR REPLACE audit_entry SET rowid = 2 WHERE rowid = 3",
+    "INSERT INTO audit_pending (id, data) VALUES (-1, x'7b7d')",
     "INSERT INTO audit_pending SELECT id, data FROM audit_pending WHERE 1 ON CONFLICT (id) DO UPDATE SET id = 9",
     "UPDATE OR REPLACE audit_entry SET idx = 1 WHERE idx = 2",
     "INSERT INTO audit_pending (data) VALUES (x'7b0a7d')",

@@ -73,6 +73,14 @@ def test_a_receipt_is_worth_what_both_verifiers_say(
     assert _their_verdict(text, policy, content) == verdict
 
 
+def test_under_a_former_key_only_what_is_in_the_log_counts(promised: str, proven: str) -> None:
+    """The first receipt key of a policy is in use; whoever has one of the others promises nothing."""
+    policy = RELAXED.replace("receipt ", f"receipt {Signer(RECEIPTS.key.name, bytes([7]) * 32).key}\nreceipt ")
+    verdicts = [verify_receipt(each, parse_policy(policy), FILE).verdict for each in (proven, promised)]
+    assert verdicts == [Verdict.PROVEN, Verdict.FORMER]
+    assert _their_verdict(proven, policy, FILE) == "proven"
+
+
 def test_a_proven_receipt_says_where_its_entry_stands_and_who_saw_it(proven: str) -> None:
     """Index, tree, cosignatures and content are there once they are proven; the reason is empty."""
     note = parse_note(Proof.parse(proven[proven.index("c2sp") :]).checkpoint)

@@ -1,6 +1,7 @@
 """What is held of a pupil, asked by the school; and what would be decided, asked by anybody."""
 
 import json
+from collections.abc import Callable
 from datetime import date
 
 import pytest
@@ -29,13 +30,19 @@ from .test_consents import HOURS, care, given, sealed
 
 
 def delivered(world: World, index: int = 0) -> bytes:
+    """Let a site deliver records that get their place in the log; returns the pseudonym of its first pupil."""
+    pseudonym = received(world, index)
+    world.sequence()
+    return pseudonym
+
+
+def received(world: World, index: int = 0) -> bytes:
     """Let a site deliver records; returns the pseudonym of its first pupil."""
     site = world.region.sites[index]
     pupils = draw_pupils(site, index=index, period=1, seed=1)
     body = records_document(pupils, world.gateway.contracts["absence-records"], site=site.code, period=PERIOD)
     outcome = receive(world.gateway, world.site(index), Upload("absence-records", site.code, PERIOD, body))
     assert isinstance(outcome, Received)
-    world.sequence()
     return read_pseudonym(local_pseudonym(int(pupils.numbers[0]), site.code.encode()))
 
 
@@ -55,6 +62,20 @@ def test_a_parent_learns_what_is_held_and_logged(world: World) -> None:
     assert logged["event"] == "submission.received"
     assert logged["subjects_root"] == held.uses[0].subject.root.hex()
     held.uses[0].subject.verify()
+
+
+def test_what_has_no_place_in_the_log_yet_is_not_left_out(new_world: Callable[..., World]) -> None:
+    """The school sends the file and asks in one second: it is to ask again, and that is logged."""
+    world = new_world()
+    pseudonym, school = received(world), secretary(world, 0)
+    asked = answer(world.gateway, school, year="2026-2027", pseudonym=pseudonym)
+    assert asked == Refused("log-behind", retry_after=1)
+    world.sequence()
+    held = answer(world.gateway, school, year="2026-2027", pseudonym=pseudonym)
+    assert isinstance(held, Held)
+    assert len(held.uses) == 1
+    with world.gateway.reading() as session:
+        assert find(session.connection(), Filter(event="access.refused", organisation=school.party, decision="deny"))
 
 
 def test_a_school_that_closed_still_answers_a_parent(world: World) -> None:

@@ -15,7 +15,7 @@ from audit.continuation import Continuation
 from audit.note import Signer
 from gateway.cli import app, reading
 from gateway.cli.common import keep
-from gateway.cli.following import Followed, follow, memory_of, told, watch
+from gateway.cli.following import Followed, Seen, follow, memory_of, told, watch
 from gateway.settings import TOKEN_VARIABLE
 from pseudonymisation.client.cache import Cache, open_cache
 
@@ -142,13 +142,14 @@ PAGE = "<html>Welkom op het gastnetwerk</html>"
 OTHER = str(LOG.sign(Checkpoint(LOG.key.name, 1, bytes([7]) * 32).text()))
 STRANGER = Signer(LOG.key.name, bytes([2]) * 32)
 AWAY = str(STRANGER.sign(Checkpoint(LOG.key.name, 1, bytes(32)).text()))
-CONTRADICTED = {"type": "/problems/checkpoint-contradicted"}
 AT = "/v1/audit/checkpoint", "/v1/audit/continuation", "/v1/audit/policy"
 
 
-def refusal(media_type: str = "application/problem+json") -> httpx.Response:
-    """A refusal that says the checkpoint is contradicted."""
-    return httpx.Response(409, json=CONTRADICTED, headers={"Content-Type": media_type})
+def refusal(
+    media_type: str = "application/problem+json", *, status: int = 409, code: str = "checkpoint-contradicted"
+) -> httpx.Response:
+    """A refusal that says the checkpoint is contradicted, or what else the gateway says of it."""
+    return httpx.Response(status, json={"type": f"/problems/{code}"}, headers={"Content-Type": media_type})
 
 
 @pytest.mark.parametrize(
@@ -177,6 +178,29 @@ def test_only_a_gateway_that_contradicts_is_an_alarm(
         assert follow(http, memory) is outcome
     assert memory.read_bytes() == before
     assert str(memory) in told(outcome, memory, "nl")
+
+
+NEWER = Signer("poort.example/audit/2032-2033", bytes([1]) * 32)
+ODD = str(Signer(NEWER.key.name, bytes([2]) * 32).sign(Checkpoint(NEWER.key.name, 1, bytes(32)).text()))
+NEW = str(NEWER.sign(Checkpoint(NEWER.key.name, 1, bytes(32)).text()))
+
+
+@pytest.mark.parametrize(
+    ("newest", "outcome"), [(NEW, Followed.CONTINUES), (ODD, Followed.BROKEN), (NOTE, Followed.UNKNOWN)]
+)
+def test_after_a_log_that_was_erased_in_time_the_newest_is_followed(
+    tmp_path: Path, newest: str, outcome: Followed
+) -> None:
+    """Years later nothing can be compared with what was kept; before that, or under another key, it is not believed."""
+    memory = tmp_path / "poort.json"
+    with asked(ANSWERS) as http:
+        assert follow(http, memory) is Followed.FIRST
+    expired = refusal(status=410, code="checkpoint-expired")
+    with asked({**ANSWERS, AT[0]: newest, AT[1]: expired, AT[2]: f"log {NEWER.key}\nquorum none\n"}) as http:
+        assert follow(http, memory) is outcome
+    seen = Seen.read(memory)
+    assert seen
+    assert (NEWER.key.name in seen.note, NEWER.key.name in seen.policy) == (outcome is Followed.CONTINUES,) * 2
 
 
 @pytest.mark.parametrize("path", [AT[0], AT[2]])

@@ -13,6 +13,8 @@ from audit.checkpoint import Checkpoint
 from audit.merkle import verify_consistency
 from audit.note import Signer, decode_base64
 from audit.proofs import checkpoint, logs, root
+from audit.quorum import parse_policy
+from audit.receipt import Verdict, verify_receipt
 from audit.schema import ENTRY, PENDING
 from gateway import trail
 from gateway.app import renew_log_key, yearly_log
@@ -21,7 +23,8 @@ from gateway.deliveries import receipt_of
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.oversight import go_on_from
+from gateway.oversight import go_on_from, policy_text
+from gateway.settings import FORMER_RECEIPTS_FILE
 from gateway.yearly import KEEP
 
 from .conftest import NOW, World
@@ -37,6 +40,25 @@ def lone(new_world: Callable[..., World]) -> World:
     made = new_world()
     made.sequence()
     return made
+
+
+def test_a_receipt_counts_on_after_its_key_was_renewed(lone: World) -> None:
+    """The policy kept before the renewal names the key of before: with its proof the receipt is in order."""
+    submission, policy = received(lone).submission.id, policy_text(lone.gateway)
+    lone.sequence()
+    (lone.gateway.home.folder / FORMER_RECEIPTS_FILE).write_text(policy)
+    assert policy_text(lone.gateway) == policy
+    renewed = dataclasses.replace(lone.gateway, receipts=Signer(lone.gateway.receipts.key.name, bytes([7]) * 32))
+    receipt = str(receipt_of(renewed, lone.site(0), submission))
+    verdicts = [
+        verify_receipt(each, parse_policy(policy_text(renewed))).verdict for each in (receipt, proofless(receipt))
+    ]
+    assert verdicts == [Verdict.PROVEN, Verdict.FORMER]
+
+
+def proofless(receipt: str) -> str:
+    """A receipt as it was given at once."""
+    return receipt.partition("\n\nc2sp")[0] + "\n"
 
 
 def alarms(world: World) -> int:

@@ -1,20 +1,23 @@
-"""Who cosigns the log: asked about the log in use and the one before it, and what is said when one cannot."""
+"""Who cosigns the log: asked about every log that is kept, and what is said when one cannot."""
 
 import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 
-from audit.checkpoint import Cosigner
+from audit.checkpoint import Checkpoint, Cosigner
+from audit.note import parse_note
 from audit.proofs import checkpoint, logs
 from audit.quorum import Witness as Counted
 from audit.quorum import parse_policy
 from audit.witness import Witness, read_logs
+from gateway.app import yearly_log
 from gateway.identity import Identity
 from gateway.oversight import policy_text
 from gateway.witnesses import add, ask_all, ask_until, known, remove
@@ -88,6 +91,64 @@ def test_a_split_is_entered_although_the_same_witness_saw_one_before(
     ask_until(witnessed.gateway, stop)
     assert counted[5] == 1
     assert alarms(witnessed) == 2
+
+
+def origins(world: World) -> list[str]:
+    """Every log, oldest first."""
+    with world.gateway.reading() as session:
+        return [log.origin for log in logs(session.connection())]
+
+
+def test_a_new_witness_cosigns_every_log_that_is_kept(witnessed: World) -> None:
+    """Receipts of closed years keep a quorum; what is cosigned is not asked about again, nor what is expired."""
+    asked = list[str]()
+
+    def cosigned(body: str) -> tuple[int, str]:
+        checkpoint = parse_note(body.partition("\n\n")[2])
+        asked.append(checkpoint.text.partition("\n")[0])
+        return 200, str(COSIGNER.cosign(Checkpoint.parse(checkpoint.text), 1))
+
+    for year in range(2):
+        witnessed.at(AUGUST + timedelta(days=366 * year)).sequence()
+    with reached(cosigned) as client:
+        later = witnessed.at(AUGUST + timedelta(days=6 * 365 - 30))
+        assert ask_all(later.gateway, client) == {"w": "cosigned"}
+        assert asked == origins(witnessed)[1:]
+        assert ask_all(witnessed.gateway, client) == {"w": "up-to-date"}
+    assert sorted(asked) == origins(witnessed)
+
+
+def test_after_a_restore_the_answer_is_about_the_log_in_use(witnessed: World) -> None:
+    """A witness is ahead of the log of before, as it was to be: what it says of the new one is told."""
+    before, new = origins(witnessed)[0], yearly_log(witnessed.gateway).take_over()
+    of_new = iter([(404, ""), (422, "")])
+    with reached(lambda body: (409, "999") if f"\n{before}\n" in body else next(of_new)) as client:
+        assert f"\n{before}\n" not in new
+        assert ask_all(witnessed.gateway, client) == {"w": "unknown-log"}
+        assert ask_all(witnessed.gateway, client) == {"w": "alarm"}
+
+
+def test_that_a_witness_is_ahead_of_a_log_left_behind_is_entered_once(
+    witnessed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The alarm stands in the log; from then on that witness is asked about the log in use only."""
+    monkeypatch.setattr("gateway.witnesses.EVERY_SECONDS", 0)
+    before, asked = origins(witnessed)[0], list[bool]()
+    yearly_log(witnessed.gateway).take_over()
+
+    def ahead(stop: threading.Event, body: str) -> tuple[int, str]:
+        asked.append(f"\n{before}\n" in body)
+        if not asked[-1]:
+            stop.set()
+        return (409, "999") if asked[-1] else (404, "")
+
+    for _ in range(2):
+        stop = threading.Event()
+        client = reached(partial(ahead, stop))
+        monkeypatch.setattr("gateway.witnesses.httpx.Client", lambda client=client, **_: client)
+        ask_until(witnessed.gateway, stop)
+        witnessed.sequence()
+    assert (asked, alarms(witnessed)) == ([True, False, False], 1)
 
 
 def counted(number: int) -> Counted:

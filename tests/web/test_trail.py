@@ -15,8 +15,10 @@ from audit.merkle import leaf_hash, node_hash
 from audit.note import Signer, parse_note
 from audit.proofs import checkpoint, signed_size
 from audit.schema import COSIGNATURE, PENDING
+from audit.tiles import Tile
 from audit.timeline import Filter
 from gateway import trail
+from gateway.accountability import measured
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -57,6 +59,19 @@ def test_looking_is_itself_an_entry(logged: World) -> None:
     leaves(logged)
     logged.sequence()
     assert leaves(logged, Filter(event="audit.viewed"))
+
+
+def test_an_export_that_was_not_handed_out_is_not_entered_as_one(logged: World) -> None:
+    """Entries of everybody for an officer of one organisation, a log that is not there: permitted, and not done."""
+    own = Identity(logged.region.sites[0].code, "privacy-officer")
+    assert trail.bundle_of_entries(logged.gateway, own, 1, Tile.parse("entries/000.p/1")) == Refused("not-found")
+    assert trail.take_out(logged.gateway, OFFICER, name="2019-2020") == Refused("not-found")
+    logged.sequence()
+    assert len(leaves(logged, Filter(event="audit.exported", decision="deny"))) == 2
+    assert leaves(logged, Filter(event="audit.exported", decision="permit")) == []
+    assert must(trail.bundle_of_entries(logged.gateway, OFFICER, 1, Tile.parse("entries/000.p/1")))
+    logged.sequence()
+    assert len(leaves(logged, Filter(event="audit.exported", decision="permit"))) == 1
 
 
 def test_a_school_may_not_look(logged: World) -> None:
@@ -159,6 +174,23 @@ def test_a_log_signed_by_somebody_else_is_noticed(logged: World, monkeypatch: py
     monkeypatch.setattr(trail, "policy_text", lambda _: policy)
     assert must(trail.check_entry(logged.gateway, OFFICER, leaves(logged)[0]))[1].fault == "key"
     assert must(trail.check_log(logged.gateway, OFFICER)).fault == "key"
+
+
+def test_the_register_tells_of_checks_of_the_whole_log_only(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check of one entry is no check of the whole log, and hides none that found a fault."""
+
+    def told() -> list[str]:
+        logged.sequence()
+        return [each.value for each in measured(logged.gateway) if each.measure == "trail"]
+
+    leaf = leaves(logged)[0]
+    must(trail.check_entry(logged.gateway, OFFICER, leaf))
+    assert told() == []
+    with monkeypatch.context() as lost:
+        lost.setattr(trail, "policy_text", lambda _: "quorum none\n")
+        assert must(trail.check_log(logged.gateway, OFFICER)).fault
+    must(trail.check_entry(logged.gateway, OFFICER, leaf))
+    assert told() == ["error"]
 
 
 def test_a_changed_entry_is_named(logged: World) -> None:
