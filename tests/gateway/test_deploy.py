@@ -8,6 +8,8 @@ from collections.abc import Callable
 from getpass import getuser
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
@@ -70,6 +72,17 @@ def test_the_database_takes_the_connections_of_every_process() -> None:
     assert isinstance(pool, QueuePool)
     assert int(said) == pool.size() + pool._max_overflow
     assert int(most) >= 4 * int(said)
+
+
+def test_each_thread_of_a_server_finds_a_connection_to_sqlite() -> None:
+    """As many readers at once as there are threads wait for no connection."""
+
+    async def threads() -> float:
+        return anyio.to_thread.current_default_thread_limiter().total_tokens
+
+    pool = open_database("sqlite://").pool
+    assert isinstance(pool, QueuePool)
+    assert pool.size() + pool._max_overflow >= anyio.run(threads)
 
 
 def test_setting_up_brings_schools_in_with_commands_that_there_are() -> None:
