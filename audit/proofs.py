@@ -151,10 +151,10 @@ def signed_at(connection: Connection, log: int) -> int:
     return connection.scalar(made) or 0
 
 
-def unsigned(connection: Connection) -> int:
-    """Entries that the sequencer has still to sign: those without an index, and the end of the log in use."""
+def unsigned(connection: Connection, in_use: Sequence[LogState]) -> int:
+    """Entries that the sequencer has still to sign: those without an index, and the end of the log in use, if any."""
     waiting = connection.scalar(select(func.count()).select_from(PENDING)) or 0
-    return waiting + sum(log.size - signed_size(connection, log.log) for log in logs(connection)[-1:])
+    return waiting + sum(log.size - signed_size(connection, log.log) for log in in_use)
 
 
 def log_note(connection: Connection, log: int, size: int) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 from typing import Any
@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError, OperationalError, TimeoutError  # noqa: A004  SQLAlchemy's, of its pool
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection, QueuePool
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Session
 
@@ -42,6 +42,10 @@ _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
 _SINCE = "verzuimpoort_since"
 _IDLE_SECONDS = 1.0
+# On SQLite the pool is no smaller than a server has threads (40): a connection costs a file that is open.
+_POOL: Mapping[str, Any] = {
+    "hide_parameters": True, "poolclass": QueuePool, "pool_size": 16, "pool_timeout": BUSY_SECONDS,
+}  # fmt: skip
 _TURN = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
 
 
@@ -74,7 +78,7 @@ def open_database(url: str) -> Engine:
 
 def _open(url: str) -> Engine:
     if url.startswith("sqlite"):
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        engine = create_engine(url, **_POOL, max_overflow=32, connect_args={"timeout": BUSY_SECONDS})
         engine.dialect.colspecs = {**engine.dialect.colspecs, LargeBinary: _Bytes}
         _guard_sqlite(engine)
         return engine
@@ -84,10 +88,8 @@ def _open(url: str) -> Engine:
     options = (*asked.get("options", ()), "-c idle_in_transaction_session_timeout=60000 -c timezone=UTC")
     engine = create_engine(
         address,
-        hide_parameters=True,
-        pool_size=16,
+        **_POOL,
         max_overflow=16,
-        pool_timeout=BUSY_SECONDS,
         connect_args={"connect_timeout": asked.get("connect_timeout", (5,))[-1], "options": " ".join(options)},
     )
     _ask_who_lay_idle(engine)

@@ -28,6 +28,7 @@ LINK_LIFE = timedelta(hours=1)
 IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=8)
 PROVEN = timedelta(minutes=15)
+_AHEAD = timedelta(seconds=60)
 ROLES = ("school", "recipient", "operator", "privacy-officer", "controller-officer")
 SCOPES = ("submit", "download", "consent", "audit", "all")
 _OIN = re.compile(r"[0-9]{20}")
@@ -273,9 +274,9 @@ def identify_session(
 ) -> tuple[Identity, WebSession] | None:
     """The person behind a session cookie, or None: unknown, idle for 15 minutes, or older than eight hours."""
     row = session.get(WebSession, _digest(cookie))
-    if row is None or row.seen_at + IDLE <= now or row.started_at + ABSOLUTE <= now:
+    if row is None or not (_lasts(row.seen_at, IDLE, now) and _lasts(row.started_at, ABSOLUTE, now)):
         return None
-    return _identity(session.get_one(Person, row.person_id), row, proven=now < row.proven_at + proven_for), row
+    return _identity(session.get_one(Person, row.person_id), row, proven=_lasts(row.proven_at, proven_for, now)), row
 
 
 def keep_alive(session: Session, cookie: str, now: datetime) -> None:
@@ -363,6 +364,11 @@ def _opened_by(session: Session, link: LoginLink | None, now: datetime) -> Perso
         return None
     person = session.get_one(Person, link.person_id)
     return person if session.get_one(Party, person.party).locked_at is None else None
+
+
+def _lasts(since: datetime, life: timedelta, now: datetime) -> bool:
+    """Whether what began then is not over; what began more than a minute from now is: a clock ran ahead."""
+    return since - _AHEAD <= now < since + life
 
 
 def _identity(person: Person, row: WebSession, *, proven: bool) -> Identity:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Row, exists, func
+from sqlalchemy import ColumnElement, Row, exists, func
 from sqlmodel import Session, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
-from audit.schema import INDEX
+from audit.schema import ENTRY, INDEX
 from gateway.delivered import CURRENT, asked, asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -41,7 +41,6 @@ from policies.days import local_day, moment_of
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
 _CONFIRMED = col(Submission.state) == SubmissionState.CONFIRMED
-_RECEIPTS = 1_000
 
 
 def name_and_label(session: Session, identity: Identity) -> tuple[str, str]:
@@ -317,9 +316,26 @@ class Held:
     form: str
 
 
-def receipts_of(session: Session, party: str, subject: str) -> list[Held]:
-    """The receipts a party holds of a submission or release, the newest first; the newest of a thousand at most."""
-    query = select(Receipt).where(Receipt.party == party, Receipt.subject == subject).limit(_RECEIPTS)
+def newest_downloads(session: Session, party: str, release_id: str, most: int) -> list[Held]:
+    """The receipts of what a party downloaded of a release last, so many at most, the newest first.
+
+    The log's index knows which those are: a program that fetches a release every hour leaves thousands.
+    """
+    subject, places = f"release:{release_id}", (INDEX.c.log, INDEX.c.idx)
+    newest = (
+        select(ENTRY.c.hash)
+        .join(INDEX, (ENTRY.c.log == places[0]) & (ENTRY.c.idx == places[1]))
+        .where(INDEX.c.object == subject, INDEX.c.recipient == party, INDEX.c.event == Event.RELEASE_DOWNLOADED)
+        .order_by(*(place.desc() for place in places))
+        .limit(most)
+    )
+    entries = [each.hex() for each in session.connection().execute(newest).scalars()]
+    return receipts_of(session, party, subject, col(Receipt.entry_id).in_(entries))
+
+
+def receipts_of(session: Session, party: str, subject: str, *among: ColumnElement[bool]) -> list[Held]:
+    """The receipts a party holds of a submission or release, the newest first."""
+    query = select(Receipt).where(Receipt.party == party, Receipt.subject == subject, *among)
     held = []
     for receipt in session.exec(query):
         said = json.loads(receipt.text.partition("\n")[0])

@@ -306,6 +306,7 @@ class _Storing:
         versions = self.session.connection().execute(VERSIONS, {"period": period_id, "site": site}).all()
         current = next((row for row in versions if row.state in CURRENT), None)
         if current is not None and current.tag == self.tag:
+            self._remember(current.id, self.gateway.clock())
             return self._again(self.session.get_one(Submission, current.id))
         return self._new(versions[0].version + 1 if versions else 1)
 

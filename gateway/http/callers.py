@@ -1,7 +1,8 @@
 """Who is calling over HTTP: a bearer token, a client certificate the proxy verified, or a browser's session cookie.
 
-A session needs its CSRF token on every change. A credential that is not good is refused, never taken for the public;
-two credentials of different parties are refused too.
+A session needs its CSRF token on every change; a certificate alone, which a browser shows for every page, changes
+nothing for a page elsewhere. A credential that is not good is refused, never taken for the public; two
+credentials of different parties are refused too.
 """
 
 import hmac
@@ -54,6 +55,19 @@ def forget_session(response: Response, *, secure: bool) -> None:
     response.delete_cookie(cookie_name(secure=secure), secure=secure, httponly=True, samesite="lax")
 
 
+def same_origin(request: Request) -> bool:
+    """Whether a request came from a page of this site, or from no page at all, by what the browser says of it.
+
+    `Sec-Fetch-Site` decides: our pages send no referrer, which makes browsers send `Origin: null`. Only where a browser
+    does not know it, the origin must be this host.
+    """
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = request.headers.get("origin")
+    return origin is None or origin.partition("://")[2] == request.headers.get("host")
+
+
 def session_of(request: Request, gateway: Gateway) -> tuple[Identity, WebSession] | None:
     """The person behind the session cookie, and the session; using it keeps it alive."""
     cookie = request.cookies.get(cookie_name(secure=gateway.settings.secure))
@@ -75,6 +89,8 @@ def optional_identity(request: Request, gateway: TheGateway) -> Identity | None:
         limited = request.app.state.requests.take(machine.party)
         if limited is not None:
             raise NotAllowed(limited)
+        if request.method not in SAFE and "authorization" not in request.headers and not same_origin(request):
+            raise NotAllowed(Refused("csrf"))
         return machine
     found = session_of(request, gateway)
     if found is None:

@@ -33,7 +33,7 @@ class Limit:
         now = self.clock()
         with self._lock:
             seen = self._seen.setdefault(party, deque())
-            while seen and seen[0] <= now - WINDOW:
+            while seen and not now - WINDOW < seen[0] <= now:  # later than now: of a clock that ran ahead, once
                 seen.popleft()
             if len(seen) >= self.most:
                 wait = seen[0] + WINDOW - now

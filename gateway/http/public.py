@@ -92,7 +92,8 @@ def metrics(request: Request, gateway: TheGateway) -> Response:
     with gateway.reading() as session:
         jobs = dict(session.exec(select(Job.state, func.count()).group_by(Job.state)).all())
         connection = session.connection()
-        pending = unsigned(connection)
-        signed = max((signed_at(connection, log.log) for log in logs(connection)[-1:]), default=0)
+        in_use = logs(connection)[-1:]
+        pending = unsigned(connection, in_use)
+        signed = max((signed_at(connection, log.log) for log in in_use), default=0)
     age = (gateway.log.clock() - signed) / 1000 if signed else math.inf
     return Response(telemetry.metrics(jobs, pending, age), media_type="text/plain; version=0.0.4")

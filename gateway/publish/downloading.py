@@ -58,7 +58,7 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
     """Releases the caller may know of, of the newest period first; looking at the catalogue is not logged."""
     with gateway.reading() as session:
         caller = caller_or_anybody(gateway, session, identity)
-        newest = col(Period.code).desc(), col(Release.built_at).desc()
+        newest = col(Period.code).desc(), col(Release.built_at).desc().nulls_first(), col(Release.id)
         query = select(Release, Period).join(Period).order_by(*newest)
         found = []
         undone: set[str | None] = set()
@@ -108,7 +108,7 @@ def hold(
 ) -> Held | Refused:
     """Prepare what a recipient asks for; several at once wait for one checkpoint together.
 
-    A site gets its own figures, unsuppressed; asked for the level `swv` those of its region as a whole.
+    A site gets its own figures, unsuppressed; asked for the level `swv` those of its region as a whole, and no others.
 
     Steps: (1) which areas are the caller's by the register of the period, and does the law allow them; (2) the file
     from the stored bytes; (3) entry and receipt in one transaction; `let_go` waits until a signed checkpoint holds it.
@@ -116,12 +116,12 @@ def hold(
     with gateway.reading() as session:  # (1)
         release = session.get(Release, release_id)
         period = session.get(Period, release.period_id) if release else None
-        of_site = identity is not None and kind_of_code(identity.party) == Kind.SITE and level != REGION
+        of_site = identity is not None and kind_of_code(identity.party) == Kind.SITE and level in (None, "site")
         found = None if of_site else _slice_of(gateway, session, identity, release_id, level)
     if identity is not None and of_site:
         return hold_own(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
-    if found is None or isinstance(found, Refused):
-        return found or Refused("not-found")
+    if found is None or isinstance(found, _Shut):
+        return _refuse(gateway, found.caller, found.decision) if found else Refused("not-found")
     body = _written(gateway, found, form, language)  # (2)
     if body is None:
         return _refuse(gateway, found.caller, found.decision)
@@ -203,19 +203,27 @@ class _Found:
     rows: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Shut:
+    """Whom the law opens nothing of a release, and what it said where there was something to ask it."""
+
+    caller: Caller
+    decision: Decision | None
+
+
 def _slice_of(
     gateway: Gateway, session: Session, identity: Identity | None, release_id: str, level: str | None
-) -> _Found | Refused:
+) -> _Found | _Shut | None:
     caller = caller_or_anybody(gateway, session, identity)
     release = session.get(Release, release_id)
     if release is None:
-        return Refused("not-found")
+        return None
     period = session.get_one(Period, release.period_id)
     purposes = _purposes(gateway, caller, release)
     if caller.acting.kind is Kind.SITE:
         plan = plan_of(gateway, release)
         if plan is None or all(line.site != REGION for line in plan.show):
-            return Refused("not-found")  # nothing of regions was released that a school could see
+            return None  # nothing of regions was released that a school could see
         purposes = [_REGION_FOR_SCHOOL]
     published = release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
     allowed: list[tuple[str, str, str]] = []
@@ -237,7 +245,7 @@ def _slice_of(
             allowed.append(place)
     permits = [decision for decision in decisions.values() if isinstance(decision, Permit)]
     if not permits:
-        return _refuse(gateway, caller, next(iter(decisions.values()), None))
+        return _Shut(caller, next(iter(decisions.values()), None))
     rows = _stored(session, release_id, allowed)
     return _Found(caller, permits[0], period, release_id, release.state, allowed, rows)
 

@@ -72,8 +72,9 @@ def period(request: Request, who: Visitor) -> Response:
     gateway, wanted = gateway_of(request), request.path_params
     with gateway.reading() as session:
         found = find_period(session, wanted["table"], wanted["code"])
-        if found is None:
-            return refusal(request, who, Refused("unknown-period"))
+    if found is None:
+        return refusal(request, who, Refused("unknown-period"))
+    with gateway.reading() as session:
         progress = overview.progress(session, found)
         many = {each: getattr(progress, each) for each in (overview.MISSING, overview.RECEIVED, overview.DELIVERED)}
         asked = request.query_params.get("state", "")

@@ -12,9 +12,10 @@ from starlette.routing import Route
 from starlette.types import Message
 
 from gateway.formats.sheet import MAX_BYTES
+from gateway.http.callers import same_origin
 from gateway.http.edge import is_kept
 from gateway.outcome import Refused
-from gateway.web.pages import Visitor, page, refusal, same_origin, see_other, token_fits, visitor
+from gateway.web.pages import Visitor, page, refusal, see_other, token_fits, visitor
 
 EVERYBODY = ""
 _MAX_FIELDS = 500

@@ -151,19 +151,6 @@ def attachment(body: bytes | str, name: str, media_type: str) -> Response:
     return Response(body, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media_type)
 
 
-def same_origin(request: Request) -> bool:
-    """Whether a form came from a page of this site, by what the browser says of it.
-
-    `Sec-Fetch-Site` decides: our pages send no referrer, which makes browsers send `Origin: null`. Only where a browser
-    does not know it, the origin must be this host.
-    """
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        return site in ("same-origin", "none")
-    origin = request.headers.get("origin")
-    return origin is None or origin.partition("://")[2] == request.headers.get("host")
-
-
 def token_fits(who: Visitor, given: str) -> bool:
     """Whether a form carries the CSRF token of this session."""
     return who.session is not None and hmac.compare_digest(given.encode(), who.session.csrf.encode())

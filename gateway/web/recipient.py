@@ -92,7 +92,7 @@ def files(request: Request, who: Visitor) -> Response:
     if listed is None:
         return refusal(request, who, Refused("not-found"))
     with gateway.reading() as session:
-        kept = overview.receipts_of(session, who.known.party, f"release:{listed.release.id}")
+        kept = overview.newest_downloads(session, who.known.party, listed.release.id, _SHOWN)
         drawn = overview.has_chart(session, listed.release.id, _area(who))
     path = f"v1/releases/{listed.release.id}/table"
     return page(
@@ -102,7 +102,7 @@ def files(request: Request, who: Visitor) -> Response:
         listed=listed,
         has_sites=_has_sites(request, who, listed),
         exercise=listed.period.exercise,
-        receipts=kept[:_SHOWN],
+        receipts=kept,
         drawn=drawn,
         snippets=snippets(gateway.settings.base_url, path, who.language),
         section="files",

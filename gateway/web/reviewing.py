@@ -44,9 +44,10 @@ def _release(request: Request, who: Visitor, form: Form | None = None, fault: st
     gateway, wanted = gateway_of(request), request.path_params["release"]
     with gateway.reading() as session:
         found = overview.find_release(session, wanted)
-        if isinstance(found, Refused):
-            return refusal(request, who, found)
-        row, its_period = found
+    if isinstance(found, Refused):
+        return refusal(request, who, found)
+    row, its_period = found
+    with gateway.reading() as session:
         review = overview.reviewed(session, row, who.known.person)
     view, plan = None, plan_of(gateway, row)
     if plan is None:

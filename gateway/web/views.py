@@ -56,11 +56,10 @@ def change(request: Request, who: Visitor, form: Form) -> Response:
     person = who.known.person or 0
     with gateway_of(request).writing() as session:
         session.execute(delete(SavedView).where(col(SavedView.person_id) == person, col(SavedView.name) == name))
-        if form["act"] == "keep":
-            if len(views_of(session, person)) >= MOST:
-                return refusal(request, who, Refused("invalid-request"))
+        full = form["act"] == "keep" and len(views_of(session, person)) >= MOST
+        if form["act"] == "keep" and not full:
             session.add(SavedView(person_id=person, name=name, query=query))
-    return see_other(f"/audit?{query}")
+    return refusal(request, who, Refused("invalid-request")) if full else see_other(f"/audit?{query}")
 
 
 ROUTES = [act("/audit/views", ROLES, change)]

@@ -63,6 +63,20 @@ def test_a_machine_delivers_with_its_certificate(behind_proxy: Site) -> None:
         assert other.get("/v1/submissions").status_code == 200
 
 
+@pytest.mark.parametrize("behind_proxy", [("127.0.0.1",)], indirect=True)
+@pytest.mark.parametrize(
+    ("site", "answer"), [("cross-site", 403), ("same-site", 403), ("same-origin", 404), ("none", 404), (None, 404)]
+)
+def test_a_page_elsewhere_changes_nothing_with_the_certificate_of_a_browser(
+    behind_proxy: Site, site: str | None, answer: int
+) -> None:
+    """A browser shows a certificate for every page, and says from which; a program says nothing and is heard."""
+    headers = {"Client-Cert": machine(CA, OIN).escaped} | ({"Sec-Fetch-Site": site} if site else {})
+    with behind_proxy.client() as http:
+        assert http.post(f"/v1/submissions/{'0' * 32}/confirmation", headers=headers).status_code == answer
+        assert http.get("/v1/releases", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("behind_proxy", [(), ("10.0.0.1",)], indirect=True)
 def test_a_header_from_outside_is_nobodys_word(behind_proxy: Site) -> None:
     """Whoever is not the proxy may write what it likes: the header is dropped."""

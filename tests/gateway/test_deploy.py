@@ -8,9 +8,12 @@ from collections.abc import Callable
 from getpass import getuser
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import QueuePool
 from typer.main import get_command
 
 from gateway.backup import backup, restore
@@ -59,6 +62,27 @@ def test_every_file_is_named_by_the_page_about_running() -> None:
     commands = get_command(app).commands  # type: ignore[attr-defined]  # a group of commands
     named = re.findall(r"`verzuimpoort ([a-z-]+)|`(?:VERZUIMPOORT_DATABASE=… )?verzuimpoort ([a-z-]+)", page)
     assert {first or second for first, second in named} <= set(commands)
+
+
+def test_the_database_takes_the_connections_of_every_process() -> None:
+    """What OPERATIONS.md says a process opens at most is what its pool may, and the server takes those of four."""
+    page = (FOLDER / "OPERATIONS.md").read_text()
+    (said, most), *_ = re.findall(r"opens at most (\d+) connections[^.]*`max_connections = (\d+)`", page)
+    pool = open_database("postgresql:///verzuimpoort").pool
+    assert isinstance(pool, QueuePool)
+    assert int(said) == pool.size() + pool._max_overflow
+    assert int(most) >= 4 * int(said)
+
+
+def test_each_thread_of_a_server_finds_a_connection_to_sqlite() -> None:
+    """As many readers at once as there are threads wait for no connection."""
+
+    async def threads() -> float:
+        return anyio.to_thread.current_default_thread_limiter().total_tokens
+
+    pool = open_database("sqlite://").pool
+    assert isinstance(pool, QueuePool)
+    assert pool.size() + pool._max_overflow >= anyio.run(threads)
 
 
 def test_setting_up_brings_schools_in_with_commands_that_there_are() -> None:

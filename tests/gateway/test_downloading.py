@@ -5,22 +5,28 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 
 import openpyxl
 import pytest
+from sqlmodel import select
 
+from audit.entry import Actor, Entry, Object
+from audit.events import Event, Role
 from gateway.delivered import COUNTRY
 from gateway.demo.people import IN_FORCE, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.messages import text
 from gateway.outcome import Refused
-from gateway.overview import has_chart, own_figures
+from gateway.overview import has_chart, newest_downloads, own_figures
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
-from gateway.store import Release, ReleaseState
+from gateway.publish.handing import Held
+from gateway.store import Period, Receipt, Release, ReleaseState
+from policies.days import milliseconds
 from policies.engine import Engine
-from tests.gateway.conftest import PERIOD, TABLE, World, build_world
+from tests.gateway.conftest import NOW, PERIOD, TABLE, World, build_world
 from tests.gateway.noisy_release import delivered, person
 from tests.gateway.records import events
 from tests.gateway.test_deciding import CARE, built, under, working
@@ -196,8 +202,41 @@ def test_a_level_that_is_not_the_caller_s_is_not_there(not_for_swvs: tuple[World
     before = events(world).count("release.downloaded")
     for who, level in ((None, "site"), (None, "gemeente"), (swv(world), "gemeente"), (swv(world), "swv")):
         assert isinstance(hold(world.gateway, who, release, Format.CSV, level=level), Refused)
-    assert hold(world.gateway, None, release, Format.CSV, level="site") == Refused("not-found")
+    for who, level in ((None, "site"), *((world.site(0), level) for level in ("gemeente", "swv", "country"))):
+        assert hold(world.gateway, who, release, Format.CSV, level=level) == Refused("not-found")
+    assert isinstance(hold(world.gateway, world.site(0), release, Format.CSV, level="site"), Held)
     assert events(world).count("release.downloaded") == before
+
+
+def test_the_newest_release_comes_first_and_one_that_is_being_built_before_it(world: World) -> None:
+    """Pages of the catalogue neither repeat nor skip one: of two without a moment of their own, the id decides."""
+    operator = person(world, "builder")
+    moments = {"a": NOW, "b": None, "c": NOW + timedelta(hours=1), "d": NOW, "e": None}
+    with world.gateway.writing() as session:
+        period = session.exec(select(Period.id)).one()
+        for name, moment in reversed(moments.items()):
+            state = ReleaseState.BUILT if moment else ReleaseState.BUILDING
+            made = {"id": name, "built_at": moment, "state": state, "builder_id": operator.person, "seed": b""}
+            session.add(Release(**made, period_id=period, purposes=PUBLIC))
+    assert [listed.release.id for listed in catalogue(world.gateway, operator)] == ["b", "e", "c", "a", "d"]
+
+
+def test_the_newest_receipts_of_a_release_are_those_that_are_shown(world: World) -> None:
+    """A program that fetched it more often than a page shows: the last ones, and none of another party."""
+    mine, about = swv(world).party, f"release:{'a' * 32}"
+    asked = [(minute, mine) for minute in (1, 2, 3, 4)] + [(5, "GM0001")]
+    for minute, party in asked:
+        then = world.at(NOW + timedelta(minutes=minute)).gateway
+        who, event = Actor(Role.RECIPIENT, party), Event.RELEASE_DOWNLOADED
+        entry = Entry(event=event, actor=who, recipient=party, object=Object(about))
+        with then.writing() as session:
+            made = json.dumps({"details": {"format": "csv"}, "made": milliseconds(then.clock())})
+            kept = {"party": party, "subject": about, "text": f"{made}\n"}
+            session.add(Receipt(entry_id=then.append(session, entry).entry_id, **kept))
+    world.at(NOW + timedelta(minutes=6)).sequence()
+    with world.gateway.reading() as session:
+        shown = newest_downloads(session, mine, "a" * 32, 2)
+    assert [(each.made - NOW) / timedelta(minutes=1) for each in shown] == [4, 3]
 
 
 @pytest.mark.parametrize("form", [Format.XLSX, Format.ZIP])

@@ -96,6 +96,18 @@ def test_a_session_ends_by_itself(world: World, idle: timedelta) -> None:
         assert identify_session(session, opened.secret, NOW + idle) is None
 
 
+@pytest.mark.parametrize("moment", ["seen_at", "started_at", "proven_at"])
+def test_a_clock_that_ran_ahead_lets_no_session_live_longer(world: World, moment: str) -> None:
+    """A moment of a session lies an hour after now: the session, or the proof of who it is, is over."""
+    with world.gateway.writing() as session:
+        person = add_person(session, world.region.sites[0].code, "school", "secretaris")
+        opened = start_session(session, person, NOW, proven_at=NOW)
+        setattr(session.exec(select(WebSession)).one(), moment, NOW + timedelta(hours=1))
+        found = identify_session(session, opened.secret, NOW)
+    assert not (found and found[0].proven)
+    assert (found is None) == (moment != "proven_at")
+
+
 def test_logging_out_ends_the_session(world: World) -> None:
     """A closed session identifies nobody."""
     with world.gateway.writing() as session:

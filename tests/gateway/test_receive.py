@@ -110,6 +110,15 @@ def test_an_idempotency_key_belongs_to_its_bytes(world: World) -> None:
         assert len(session.exec(select(Submission)).all()) == 1
 
 
+def test_a_key_that_came_with_bytes_that_were_there_is_kept_too(world: World) -> None:
+    """It answered with the version that was there; it goes on to, and takes no other bytes."""
+    first, other = received(world).submission.id, world.counts(0, period=2)
+    assert received(world, key="k").submission.id == first
+    assert receive(world.gateway, world.site(0), upload(world, body=other, key="k")) == Refused("idempotency-conflict")
+    assert received(world, body=other).created
+    assert received(world, key="k").submission.id == first
+
+
 def test_idempotency_keys_of_two_parties_do_not_meet(world: World) -> None:
     """Each party has keys of its own, kept as a keyed tag."""
     received(world, 0, key="k")
