@@ -73,7 +73,7 @@ class Relations:
         if not signs:
             return sparse.csr_array((0, int(np.prod(self.shape))), dtype=np.int64)
         adding = sparse.csr_array((signs, (np.concatenate(lines), np.arange(len(signs)))), shape=(many, len(signs)))
-        return sparse.csr_array(adding @ self.sums(np.concatenate(nodes, axis=1)))
+        return sparse.csr_array(adding @ self.sums([*np.concatenate(nodes, axis=1)]))
 
     def _demand_shape(self, inequality: Inequality) -> None:
         cells = (*inequality.smaller, *inequality.larger)
