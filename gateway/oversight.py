@@ -11,9 +11,8 @@ from audit.proofs import logs
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from gateway.settings import FORMER_RECEIPTS_FILE
 from gateway.store import Party
-from gateway.witnesses import quorum_text, raise_alarm
+from gateway.witnesses import former_receipts, quorum_text, raise_alarm
 from policies.decision import Decision, Deny
 from policies.parties import Caller, Kind
 from policies.question import Action
@@ -27,15 +26,9 @@ def policy_text(gateway: Gateway) -> str:
     """Whom to believe: the keys of the logs and of receipts, and the quorum of witnesses, as a policy file."""
     with gateway.reading() as session:
         keys = [state.key for state in logs(session.connection())]
-    lines = [f"log {key}" for key in keys] + [f"receipt {key}" for key in _receipt_keys(gateway)]
+    receipts = dict.fromkeys([str(gateway.receipts.key), *former_receipts(gateway.home)])  # the one in use first
+    lines = [f"log {key}" for key in keys] + [f"receipt {key}" for key in receipts]
     return "".join(f"{line}\n" for line in lines) + quorum_text(gateway.home)
-
-
-def _receipt_keys(gateway: Gateway) -> list[str]:
-    """The one in use, and then those of the policy that was kept when it was renewed."""
-    kept = gateway.home.folder / FORMER_RECEIPTS_FILE
-    lines = [line.split() for line in kept.read_text("utf-8-sig").splitlines()] if kept.exists() else []
-    return list(dict.fromkeys([str(gateway.receipts.key), *(words[1] for words in lines if words[:1] == ["receipt"])]))
 
 
 def go_on_from(gateway: Gateway, seen: str) -> str | Refused:

@@ -4,7 +4,7 @@
 data/
   gateway.toml       this file's format: `Settings`
   witnesses.txt      who cosigns the log, where somebody does: `gateway.witnesses`
-  former-receipts.txt  keys of receipts that were renewed, as the policy of before the renewal: `gateway.oversight`
+  former-receipts.txt  keys of receipts that were renewed, as the policy of before the renewal: `gateway.witnesses`
   gateway.sqlite     the embedded default database
   keys/              0700: receipt and log keys, key-encryption keys, ring/ and consents/
   pseudonym/         the pseudonym service's own folder, when it runs here

@@ -28,7 +28,7 @@ from gateway.context import OPERATION, Gateway, actor_of
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of
 from gateway.outcome import Refused
-from gateway.settings import WITNESSES_FILE, Home
+from gateway.settings import FORMER_RECEIPTS_FILE, WITNESSES_FILE, Home
 from policies.decision import Deny
 from policies.question import Action
 from policies.things import Installation
@@ -48,6 +48,13 @@ def quorum_text(where: Home) -> str:
     """Witnesses and quorum as lines of a policy file."""
     file = _file(where)
     return file.read_text(encoding="utf-8-sig") if file.exists() else _NOBODY
+
+
+def former_receipts(where: Home) -> list[str]:
+    """Receipt keys of the policy that was kept when the key was renewed; none where it never was."""
+    file = where.folder / FORMER_RECEIPTS_FILE
+    lines = [line.split() for line in file.read_text("utf-8-sig").splitlines()] if file.exists() else []
+    return [words[1] for words in lines if words[:1] == ["receipt"]]
 
 
 def known(where: Home) -> Policy:

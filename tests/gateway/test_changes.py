@@ -114,6 +114,7 @@ def test_a_malformed_document_is_refused_without_echo(world: World, change: dict
 
 def held(world: World, pseudonym: bytes) -> int:
     """How many rows the first site finds of a pupil."""
+    world.sequence()
     found = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonym)
     assert isinstance(found, Held)
     return len(found.rows)

@@ -47,6 +47,7 @@ def test_no_school_notices_a_rotation(world: World) -> None:
     """The same pupil is found again, and delivered again under the same pid."""
     pseudonyms = delivered(world, 0)
     rotated(world)
+    world.sequence()
     held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
     assert isinstance(held, Held)
     assert len(held.rows) == 1
@@ -67,6 +68,7 @@ def test_a_delivery_across_a_rotation_stands_under_the_new_key(world: World, mon
     current = world.gateway.keyring.active(PURPOSE, YEAR)
     assert current is not None
     assert {row.key_id for row in rows(world)} == {current.key_id}
+    world.sequence()
     held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
     assert isinstance(held, Held)
     assert len(held.rows) == 1
@@ -122,6 +124,7 @@ def test_a_rotation_that_broke_off_is_completed_by_the_next(world: World, monkey
             rotate(world.desk, PURPOSE, YEAR)
     made = rotated(world)
     assert {row.key_id for row in rows(world)} == {made.key_id}
+    world.sequence()
     held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
     assert isinstance(held, Held)
     assert len(held.rows) == 1
