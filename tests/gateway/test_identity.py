@@ -275,8 +275,8 @@ def test_a_proof_of_who_one_is_fades(world: World) -> None:
         person = add_person(session, world.gateway.settings.operator, "operator", "beheerder")
         opened = open_session(session, issue_link(session, person, NOW), NOW)
         assert opened is not None
-        session.exec(select(WebSession)).one().seen_at = NOW + PROVEN
         early = identify_session(session, opened.secret, NOW)
+        session.exec(select(WebSession)).one().seen_at = NOW + PROVEN
         late = identify_session(session, opened.secret, NOW + PROVEN)
     assert early is not None
     assert late is not None
