@@ -98,7 +98,7 @@ def test_a_school_delivers_without_javascript(stage: Stage, visit: Visit, langua
     expect(page.locator(".state-confirmed")).to_be_visible()
     corrected(page, bands)
     page.goto("/school/history")
-    versions = page.locator(f"table:has(#h-{OPEN_PERIOD}) tbody tr")
+    versions = page.locator(f"table:has([id='h-{TABLE}/{OPEN_PERIOD}']) tbody tr")
     expect(versions.nth(0)).to_contain_text(said(page, "state.confirmed"))
     expect(versions.nth(1)).to_contain_text(said(page, "state.replaced"))
 
