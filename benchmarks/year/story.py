@@ -252,7 +252,8 @@ def _end(stage: Stage, figures: YearFigures, say: Say) -> None:
     operator = Identity(later.settings.operator, "machine")
     figures.erased = dict(must(retention.run(later, operator)).of)
     with later.reading() as session:
-        figures.left = session.exec(select(func.count()).select_from(Enrolment)).one() + retention.overdue(later)
+        rows = session.exec(select(func.count()).select_from(Enrolment)).one()
+    figures.left = rows + retention.overdue(later)
     say(f"retention: {figures.erased}")
     say(f"the new year's log: {exported(later)}")
 
