@@ -95,10 +95,11 @@ def of_recipient(request: Request, who: Visitor) -> Response:
 
 
 def of_school(request: Request, who: Visitor) -> Response:
-    """The own figures over the newest confirmed deliveries, with region and country where they are published."""
+    """The own figures over the newest confirmed deliveries of one table, with region and country where they are out."""
     gateway, site = gateway_of(request), who.known.party
     with gateway.reading() as session:
-        mine = [own.period for own in overview.own_figures(session, site)][:MOST]
+        own_periods = [own.period for own in overview.own_figures(session, site)]
+    mine = [period for period in own_periods if period.table_id == own_periods[0].table_id][:MOST]
     public = public_releases(gateway)
     held: list[tuple[Period, list[Held]]] = []
     for period in reversed(mine):

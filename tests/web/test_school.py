@@ -17,7 +17,8 @@ from gateway.identity import Identity
 from gateway.messages import problem_text, text
 from gateway.outcome import Refused
 from gateway.publish import handing
-from gateway.publish.downloading import own_table
+from gateway.publish.downloading import hold_own, own_table
+from gateway.publish.handing import Held
 from gateway.receive import Received, Upload, receive
 from gateway.retention import run
 from gateway.store import Count, Period, Submission
@@ -181,6 +182,22 @@ def test_each_table_of_a_period_leads_to_its_own_figures(
     for page in (home, history):
         names = re.findall(r' id="([^"]+)"', page)
         assert len(names) == len(set(names))
+
+
+def test_a_trend_of_a_school_is_of_one_table(
+    small_world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two tables in one period the figures of one are drawn: each has kinds and bands of its own."""
+    world, asked = with_another_table(small_world, tmp_path), []
+
+    def noted(gateway: Gateway, who: Identity, table: str, code: str, form: Format) -> Held | Refused:
+        asked.append(table)
+        return hold_own(gateway, who, table, code, form)
+
+    monkeypatch.setattr(trend, "hold_own", noted)
+    monkeypatch.setattr(handing, "proven", lambda _gateway, receipt, *_: receipt)
+    said(world.gateway, trend.of_school, Identity(world.region.sites[0].code, "school"))
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("last", "there"), [(date(2026, 11, 2), True), (date(2026, 9, 1), False)])
