@@ -163,7 +163,8 @@ class Desk:
 
         def act(session: Session, actor: Actor, decision: Decision) -> Changes | Refused:
             changes = nameless or register_sites(session, sites, valid_from, parties)
-            changes = without_place(session, self.gateway.contracts, valid_from) or changes
+            if not isinstance(changes, list):
+                changes = without_place(session, self.gateway.contracts, valid_from) or changes
             if isinstance(changes, list):
                 return Refused("faults-in-request", report=Report.of(changes))
             entry = Entry(event=Event.PARTY_CHANGED, actor=actor, party=self.gateway.settings.operator)

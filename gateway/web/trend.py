@@ -98,8 +98,8 @@ def of_school(request: Request, who: Visitor) -> Response:
     """The own figures over the newest confirmed deliveries of one table, with region and country where they are out."""
     gateway, site = gateway_of(request), who.known.party
     with gateway.reading() as session:
-        own_periods = [own.period for own in overview.own_figures(session, site)]
-    mine = [period for period in own_periods if period.table_id == own_periods[0].table_id][:MOST]
+        periods = [own.period for own in overview.own_figures(session, site)]
+    mine = [period for period in periods if period.table_id == periods[0].table_id][:MOST]
     public = public_releases(gateway)
     held: list[tuple[Period, list[Held]]] = []
     for period in reversed(mine):
