@@ -14,7 +14,7 @@ from audit.log import Log
 from audit.note import Signer
 from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
-from gateway.database import open_database
+from gateway.database import open_database, reading
 from gateway.identity import add_person, find_person, issue_link
 from gateway.key_store import make_kek, open_kek
 from gateway.messages import MendableError
@@ -26,7 +26,7 @@ from gateway.revision import upgrade
 from gateway.roles import create_roles, demand_sequencing, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
-from gateway.yearly import YearlyLog
+from gateway.yearly import LOG_KEY, YearlyLog, demand_own
 from policies.decision import Decision
 from policies.engine import Engine as PolicyEngine
 from policies.errors import BadPolicy
@@ -35,10 +35,10 @@ from pseudonymisation.keyring import Keyring
 from pseudonymisation.private_file import make_private, make_private_folder, read_private, write_private
 
 SEED = 32
-_RECEIPTS, _LOG, _TAGS, _KEK = "receipts.key", "log.key", "tags.key", "kek.json"
+_RECEIPTS, _TAGS, _KEK = "receipts.key", "tags.key", "kek.json"
 RING, CONSENTS = "ring", "consents"
 _BRANCHES = 64  # of the keys of consents: 6,400 of them live a hundred to a branch
-KEY_FILES = (_RECEIPTS, _LOG, _TAGS, "register.key")
+KEY_FILES = (_RECEIPTS, LOG_KEY, _TAGS, "register.key")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,15 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
     """Make data folder, settings, keys and database where they are missing, and open the deployment.
 
     What is there already is left alone, so that a second run goes on with it.
+
+    Raises:
+        MendableError: the database is another deployment's; nothing was made.
     """
     make_private_folder(where.folder)
+    _demand_own(where)
     write_settings(where, settings)
     make_private_folder(where.keys)
-    for name in (_RECEIPTS, _LOG, _TAGS):
+    for name in (_RECEIPTS, LOG_KEY, _TAGS):
         make_private(where.keys / name, os.urandom(SEED))
     make_kek("kek", where.keys / _KEK, read_settings(where).pkcs11)
     gateway = open_gateway(where)
@@ -145,7 +149,7 @@ def open_consent_keys(where: Home, settings: Settings) -> Keyring:
 
 def yearly_log(gateway: Gateway) -> YearlyLog:
     """The logs of this deployment, one a school year: the only thing that holds their signing key."""
-    seed = read_private(gateway.home.keys / _LOG)
+    seed = read_private(gateway.home.keys / LOG_KEY)
     return YearlyLog(gateway.database, gateway.log, gateway.settings.log_name, seed)
 
 
@@ -172,7 +176,7 @@ def renew_log_key(desk: Desk) -> str | Refused:
     refused = desk.act(Action.MANAGE_KEYS, act)  # (1)
     if refused is not None:
         return refused
-    write_private(gateway.home.keys / _LOG, os.urandom(SEED))  # (2)
+    write_private(gateway.home.keys / LOG_KEY, os.urandom(SEED))  # (2)
     return yearly_log(gateway).take_over()  # (3)
 
 
@@ -190,6 +194,16 @@ def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
             about = Object(f"link:{gateway.new_id()}")
             gateway.append(session, Entry(event=Event.LINK_ISSUED, actor=actor, party=who[0], object=about))
     return made
+
+
+def _demand_own(where: Home) -> None:
+    """See `demand_own`; of a database that may be empty, or have no file yet."""
+    database = open_database(where.database)
+    try:
+        with reading(database) as session:
+            demand_own(session.connection(), where)
+    finally:
+        database.dispose()
 
 
 def _kinds(contracts: Contracts) -> dict[str, tuple[str, ...]]:

@@ -56,7 +56,7 @@ from gateway.store import (
     WebSession,
     table_of,
 )
-from gateway.yearly import demand_next
+from gateway.yearly import demand_next, demand_own
 from policies.days import LOCAL, milliseconds
 from policies.decision import Decision, Deny
 from policies.question import Action
@@ -150,8 +150,13 @@ def overdue(gateway: Gateway) -> int:
 
 
 def _is_believed(gateway: Gateway) -> bool:
-    """Whether the log goes on by this clock: this day is of its school year or of the next one."""
+    """Whether the log goes on by this clock: this day is of its school year or of the next one.
+
+    Raises:
+        MendableError: it is the log of another deployment.
+    """
     with gateway.reading() as session:
+        demand_own(session.connection(), gateway.home)
         chain = logs(session.connection())
     try:
         if chain:

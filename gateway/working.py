@@ -20,7 +20,7 @@ from gateway.revision import demand_newest
 from gateway.settings import Home
 from gateway.telemetry import set_up_logging
 from gateway.unsettled import demand_settled
-from gateway.yearly import YearlyLog
+from gateway.yearly import YearlyLog, demand_own
 
 AWAY_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def work_until(gateway: Gateway, stop: threading.Event) -> None:
 
     Raises:
         AuditError: the log contradicts itself.
-        MendableError: the database was restored and not settled, or is of another version.
+        MendableError: the database was restored and not settled, or is of another version or another deployment.
     """
     while not stop.is_set():
         try:
@@ -84,11 +84,13 @@ def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
 
     Raises:
         AuditError: the log contradicts itself; the event told all of them to stop, and it is raised after the block.
-        MendableError: the database was restored and not settled, or is of another version: nothing is signed or erased.
+        MendableError: the database was restored and not settled, or is of another version or another deployment:
+            nothing is signed or erased.
     """
     with gateway.reading() as session:
         demand_settled(session.connection())
         demand_newest(session.connection())
+        demand_own(session.connection(), gateway.home)
     log, broken = yearly_log(gateway), list[AuditError]()
     lawbook.keep(gateway)
     retention.schedule(gateway)

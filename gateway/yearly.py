@@ -9,19 +9,24 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, inspect
 
 from audit.errors import AuditError, ClockError, LogClosedError
 from audit.log import Log
 from audit.note import Signer
 from audit.proofs import LogState, is_finished, logs, signed_size
+from audit.schema import LOG
 from audit.sequencer import Sequencer
+from gateway.messages import MendableError
 from gateway.periods import is_school_year, last_day, school_year_on
+from gateway.settings import DATABASE_VARIABLE, Home
 from policies.days import LOCAL, local_day, milliseconds, moment_of
+from pseudonymisation.private_file import read_private
 
 KEEP = timedelta(days=5 * 365 + 7)
 """Five years after its closing (NEN 7513), and a week so that no difference between clocks makes it less."""
 TRY_AGAIN_SECONDS = 10.0
+LOG_KEY = "log.key"
 BROKEN = "the log contradicts itself: nothing is signed before somebody has looked"
 _logger = logging.getLogger(__name__)
 
@@ -129,3 +134,16 @@ def demand_next(origin: str, year: str) -> None:
     if not 0 <= int(year[:4]) - int(of_log[:4]) <= 1:
         right = "`verzuimpoort key renew-log` goes on if the clock is right"
         raise ClockError(f"log {origin} is in use and this clock says {year}: set the clock; {right}")
+
+
+def demand_own(connection: Connection, where: Home) -> None:
+    """Refuse to work on the database of another deployment: to this one, all that stands there is without a key.
+
+    The newest log tells whose it is: those of former years have the same key, or the one of before `key renew-log`.
+
+    Raises:
+        MendableError: its key is not the one of this folder.
+    """
+    chain, file = logs(connection) if inspect(connection).has_table(LOG.name) else [], where.keys / LOG_KEY
+    if chain and not (file.exists() and Signer(chain[-1].origin, read_private(file)).key == chain[-1].key):
+        raise MendableError("database-of-another", folder=where.folder, variable=DATABASE_VARIABLE)

@@ -248,8 +248,12 @@ def consent_overdue(data: Data = None, as_json: Json = False, lang: Lang = "nl")
 def consent_end_keyless(data: Data = None, lang: Lang = "nl") -> None:
     """Beëindig toestemmingen waarvan de sleutel weg is / end consents whose key is gone, as a restore does."""
     from gateway.consent_ends import end_keyless
+    from gateway.yearly import demand_own
 
-    say(text("cli", "keyless-ended", language(lang), number=str(end_keyless(deployment(data)))))
+    gateway = deployment(data)
+    with gateway.reading() as session:
+        demand_own(session.connection(), gateway.home)
+    say(text("cli", "keyless-ended", language(lang), number=str(end_keyless(gateway))))
 
 
 @release.command("build")
