@@ -3,7 +3,8 @@
 Two files, to be kept apart. The data: `backup.json`, settings, witnesses and, in one snapshot, a member of JSON lines
 for each table. The keys: the gateway's own, and both keyrings, every key still wrapped. The key-encryption keys are in
 neither: each is renewed when a key of its ring is destroyed, so what was destroyed after a backup opens from no copy.
-`kek.json` belongs in a safe; when a school year's key is destroyed, the file of the keys and that copy are made anew.
+`kek.json` belongs in a safe; when a school year's key is destroyed, the file of the keys and that copy are made anew:
+only together do they open what still lives, so a restore with one that is older is refused.
 One of those in `consent-kek.json` is renewed whenever a consent ends, which nobody has to follow: it needs no copy.
 Restored without it, every consent is over and is asked for again; what else there is does not hang on it. The data may
 be of any day.
@@ -16,32 +17,32 @@ year before the operator says what was published since the backup, whoever was l
 the log goes on under a new name, because its old name may have signed what this backup does not know.
 """
 
-import base64
 import json
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
-from itertools import islice
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine, Table, and_, delete, func, insert, inspect, select, text, update
-from sqlmodel import Session, SQLModel, col
+from sqlalchemy import Connection, Engine, delete, func, inspect, update
+from sqlmodel import Session, col, select
 
 from audit import guards
 from audit import schema as audit_schema
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from audit.timeline import newest
-from gateway import budgets, consent_ends, retention, shelf, unsettled  # noqa: F401  its tables are part of a backup
+from gateway import consent_ends, retention, unsettled
 from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of, operator_of
 from gateway.identity import caller_of
 from gateway.keys import rotate_restored
+from gateway.lines import fill, lines_of, rows_in, tables
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
@@ -49,18 +50,16 @@ from gateway.publish import ledger
 from gateway.revision import demand_newest, revision_of, upgrade
 from gateway.roles import grant_rights
 from gateway.settings import FORMER_RECEIPTS_FILE, SETTINGS_FILE, WITNESSES_FILE, Home
-from gateway.store import LoginLink, Oin, ServiceCredential, Token, WebSession
+from gateway.store import Enrolment, LoginLink, Oin, ServiceCredential, Token, WebSession, table_of
 from policies.days import milliseconds, moment_of
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
 from pseudonymisation.private_file import make_private, make_private_folder, read_private
 
-_GATEWAY: Final = SQLModel.metadata  # complete once `budgets` and `shelf` are imported
 FORMAT: Final = "verzuimpoort/backup/v1"
 _ABOUT: Final = "backup.json"
 _DATA_FILES: Final = (SETTINGS_FILE, WITNESSES_FILE, FORMER_RECEIPTS_FILE)
-_CHUNK: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +116,23 @@ def backup(desk: Desk, *, data: Path | None, keys: Path | None) -> Refused | Non
     return None
 
 
-def restore(where: Home, data: Path, keys: Path) -> Restored:
+def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
     """Bring a backup back into an empty database, and then make true what has happened since.
 
-    Steps: (1) settings, witnesses and keys where they are missing; all that could stop the settling is
-    opened; (2) the keyrings take in what still opens; (3) one transaction: tables, rows, and only then guards, rights
-    and the mark that nothing is settled, with which no server and no worker starts; (4) `settle`. What broke off before
-    (3) is run again, what broke off after it is completed by `settle` alone.
+    Steps: (1) settings, witnesses and keys where they are missing; all that could stop the settling is opened; (2) the
+    keyrings take in what still opens; (3) one transaction: tables, rows, and only then guards, rights and the mark that
+    nothing is settled, with which no server and no worker starts; (4) `settle`. What broke off before (3) is run again,
+    what broke off after it is completed by `settle` alone.
+
+    Args:
+        where: Folder and empty database.
+        data: The file with the data, of any day.
+        keys: The newest file with the keys.
+        lost: How many keys are gone for good, as the operator says: what stands under them is erased.
 
     Raises:
-        MendableError: not a backup, of another version, or the database is not empty: names the mend.
+        MendableError: not a backup, of another version, the database is not empty, other keys are there, or keys stay
+            away: names the mend.
         KeyringError: the key-encryption key is missing: it comes back first.
         PolicyError: the settings name rules or purposes that are not here or wrong.
     """
@@ -138,19 +144,16 @@ def restore(where: Home, data: Path, keys: Path) -> Restored:
         try:
             with gateway.database.begin() as connection:
                 _demand_empty(connection)
-            records, consented = (
-                [_record(ring.read(name)) for name in ring.namelist() if name.startswith(f"{each}/")]
-                for each in (RING, CONSENTS)
-            )
-            refused = gateway.keyring.restore(records) + gateway.consent_keys.restore(consented)  # (2)
+            _demand_same(ring, where.keys)
+            refused = _take_in(gateway, archive, ring, lost)  # (2)
             rows = _fill(gateway.database, archive, about["revision"])  # (3)
-            ended, erased = settle(gateway)  # (4)
+            ended, erased = settle(gateway, lost=lost)  # (4)
         finally:
             gateway.database.dispose()
-    return Restored(datetime.fromisoformat(about["made"]), rows, len(refused), ended, erased)
+    return Restored(datetime.fromisoformat(about["made"]), rows, refused, ended, erased)
 
 
-def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
+def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
     """After any restore, by this program or by the database's own means: make true what happened since.
 
     Steps, completed by running them again: (1) sessions, links and tokens end, for what was revoked since has come
@@ -160,16 +163,22 @@ def settle(gateway: Gateway) -> tuple[int, Mapping[str, int]]:
     are over; (5) rows and tags of before a rotation go through it once more; (6) a retention run, which also erases
     rows without a key; (7) servers and workers may start.
 
+    Args:
+        gateway: On the database that was restored.
+        lost: How many keys are gone for good, as the operator says: what stands under them is erased.
+
     Returns:
         How many consents ended, and what the retention run erased.
 
     Raises:
-        MendableError: the database is of another version; nothing was changed.
+        MendableError: the database is of another version, or keys of its rows stay away; nothing was changed.
     """
     operator = operator_of(gateway)
     with gateway.writing() as session:
         connection, now = session.connection(), gateway.clock()
         demand_newest(connection)
+        under = session.exec(select(Enrolment.key_id, func.count()).group_by(Enrolment.key_id))
+        _demand_keys(gateway, dict(under.all()), (), lost)
         known_until = _newest_act(connection, now) if unsettled.begin(connection) else None
         caller = caller_of(session, operator, gateway.today)
         gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
@@ -199,10 +208,9 @@ def _write_data(gateway: Gateway, target: Path) -> None:
         about = {"format": FORMAT, "revision": revision_of(connection), "made": gateway.clock().isoformat()}
         archive.writestr(_ABOUT, json.dumps(about))
         _put_in(archive, _DATA_FILES, gateway.home.folder, Path.read_bytes)
-        for table in _tables():
+        for table in tables():
             with archive.open(f"{table.name}.jsonl", "w", force_zip64=True) as lines:
-                for row in _rows_of(connection, table):
-                    lines.write(row)
+                lines.writelines(lines_of(connection, table))
 
 
 def _write_keys(gateway: Gateway, target: Path) -> None:
@@ -228,6 +236,54 @@ def _put_back(archive: zipfile.ZipFile, names: Iterable[str], folder: Path) -> N
             make_private(folder / name, archive.read(name))
 
 
+def _demand_same(ring: zipfile.ZipFile, folder: Path) -> None:
+    """Refuse to go on with other keys than those of the backup, such as those that `init` makes for a new deployment.
+
+    Raises:
+        MendableError: names them.
+    """
+    other = [name for name in KEY_FILES if name in ring.namelist() and read_private(folder / name) != ring.read(name)]
+    if other:
+        raise MendableError("restore-other-keys", folder=folder, names=", ".join(other))
+
+
+def _take_in(gateway: Gateway, archive: zipfile.ZipFile, ring: zipfile.ZipFile, lost: int) -> int:
+    """Keys of a backup into both keyrings; how many did not open, which of consents may be all (see the module).
+
+    Raises:
+        MendableError: more keys of school years stay away than are lost.
+    """
+    records, consented = (
+        [_record(ring.read(name)) for name in ring.namelist() if name.startswith(f"{each}/")]
+        for each in (RING, CONSENTS)
+    )
+    refused = gateway.keyring.restore(records)
+    under = Counter(str(row["key_id"]) for row in rows_in(archive, table_of(Enrolment)))
+    _demand_keys(gateway, under, refused, lost)
+    return len(refused) + len(gateway.consent_keys.restore(consented))
+
+
+def _demand_keys(gateway: Gateway, under: Mapping[str, int], refused: Iterable[str], lost: int) -> None:
+    """Refuse to settle where more keys stay away than are gone for good: it erases what stands under them.
+
+    Nothing tells a key that was destroyed after the backup from one whose key-encryption key was only not brought
+    along. The newest file of keys and the copy of `kek.json` that belongs to it open every key that still lives.
+
+    Args:
+        gateway: Its keyring has taken in what opens.
+        under: Rows of pupils by the key they stand under.
+        refused: Living keys of the backup that did not open, with or without rows.
+        lost: How many the operator says are gone.
+
+    Raises:
+        MendableError: names how many stay away, and how many rows would be erased.
+    """
+    away = {*refused, *under.keys() - {record.key_id for record in gateway.keyring.records()}}
+    if len(away) > lost:
+        rows = sum(under.get(key, 0) for key in away)
+        raise MendableError("restore-keys-away", folder=gateway.home.keys, keys=len(away), rows=rows)
+
+
 @contextmanager
 def _new_zip(target: Path) -> Iterator[zipfile.ZipFile]:
     """A new zip file of its owner only; one that was not finished does not stay."""
@@ -240,18 +296,13 @@ def _new_zip(target: Path) -> Iterator[zipfile.ZipFile]:
         raise
 
 
-def _tables() -> list[Table]:
-    """Every table, those first to which others refer."""
-    return [*_GATEWAY.sorted_tables, *audit_schema.METADATA.sorted_tables]
-
-
 def _demand_all(connection: Connection) -> None:
     """Refuse a backup that would leave out a table of the database.
 
     Raises:
         MendableError: the database has a table that this program does not know.
     """
-    unknown = set(inspect(connection).get_table_names()) - {table.name for table in _tables()} - {"alembic_version"}
+    unknown = set(inspect(connection).get_table_names()) - {table.name for table in tables()} - {"alembic_version"}
     if unknown:
         raise MendableError("backup-unknown-tables", tables=", ".join(sorted(unknown)))
 
@@ -282,40 +333,6 @@ def _record(data: bytes) -> KeyRecord:
         raise MendableError("backup-key") from error
 
 
-def _rows_of(connection: Connection, table: Table) -> Iterator[bytes]:
-    keys = list(table.primary_key.columns)
-    found = connection.execution_options(yield_per=_CHUNK).execute(select(table).order_by(*keys))
-    for row in found:
-        yield json.dumps([_plain(value) for value in row], ensure_ascii=False).encode() + b"\n"
-
-
-def _plain(value: object) -> object:
-    """A value as JSON; what JSON has no form for says what it is."""
-    match value:
-        case bytes():
-            return {"bytes": base64.b64encode(value).decode()}
-        case datetime():
-            return {"moment": value.isoformat()}
-        case date():
-            return {"day": value.isoformat()}
-        case _:
-            return value
-
-
-def _value(plain: Any) -> object:  # noqa: ANN401  JSON
-    if not isinstance(plain, dict):
-        return plain
-    ((form, written),) = plain.items()
-    return _FORMS[form](written)
-
-
-_FORMS: Final[Mapping[str, Callable[[str], object]]] = {
-    "bytes": base64.b64decode,
-    "moment": datetime.fromisoformat,
-    "day": date.fromisoformat,
-}
-
-
 def _fill(database: Engine, archive: zipfile.ZipFile, revision: str) -> int:
     with database.begin() as connection:
         _demand_empty(connection)
@@ -323,8 +340,7 @@ def _fill(database: Engine, archive: zipfile.ZipFile, revision: str) -> int:
         if revision_of(connection) != revision:
             raise MendableError("backup-revision", revision=revision)
         audit_schema.METADATA.create_all(connection)
-        rows = sum(_load(connection, table, archive) for table in _tables())
-        _go_on_counting(connection)
+        rows = fill(connection, archive)
         guards.create(connection)
         grant_rights(connection)
         unsettled.mark(connection)
@@ -342,57 +358,8 @@ def _demand_empty(connection: Connection) -> None:
         raise MendableError("restore-not-empty")
 
 
-def _load(connection: Connection, table: Table, archive: zipfile.ZipFile) -> int:
-    """The rows of one table; each line is the list of its values in the order of the columns.
-
-    Where a row refers to one of its own table, such as a correction, that is told once all of them are there.
-    """
-    names = [column.name for column in table.columns]
-    own = [column.name for column in table.columns if any(key.references(table) for key in column.foreign_keys)]
-    referring: list[dict[str, object]] = []
-    always = table is audit_schema.PENDING and connection.dialect.name == "postgresql"
-    statement = text(_OVERRIDING) if always else insert(table)
-    many = 0
-    name = f"{table.name}.jsonl"
-    if name not in archive.namelist():
-        raise MendableError("backup-torn", name=name)
-    with archive.open(name) as lines:
-        while chunk := list(islice(lines, _CHUNK)):
-            rows = [dict(zip(names, map(_value, json.loads(line)), strict=True)) for line in chunk]
-            if own:
-                referring += [row for row in rows if any(row[name] is not None for name in own)]
-                rows = [row | dict.fromkeys(own) for row in rows]
-            connection.execute(statement, rows)
-            many += len(rows)
-    for row in referring:
-        mine = and_(*(column == row[column.name] for column in table.primary_key))
-        connection.execute(update(table).where(mine).values({name: row[name] for name in own}))
-    return many
-
-
-def _go_on_counting(connection: Connection) -> None:
-    """Numbers that the database gives out go on after the last one used, in the waiting room of the log too."""
-    entry, pending = audit_schema.ENTRY, audit_schema.PENDING
-    used = [connection.scalar(select(func.max(column))) or 0 for column in (entry.c.source, pending.c.id)]
-    if connection.dialect.name == "sqlite":
-        connection.execute(text("DELETE FROM sqlite_sequence WHERE name = 'audit_pending'"))
-        connection.execute(text("INSERT INTO sqlite_sequence VALUES ('audit_pending', :last)"), {"last": max(used)})
-        return
-    last = {(pending.name, "id"): max(used)}
-    for table in _GATEWAY.sorted_tables:
-        counted = table.autoincrement_column
-        if counted is not None and not counted.foreign_keys:
-            last[table.name, counted.name] = connection.scalar(select(func.max(counted))) or 0
-    for (of, column), number in last.items():
-        sequence = func.pg_get_serial_sequence(of, column)
-        connection.execute(select(func.setval(sequence, max(number, 1), number > 0)))
-
-
 def _end_credentials(session: Session, now: datetime) -> None:
     for gone in (LoginLink, WebSession, ServiceCredential):
         session.execute(delete(gone))
     for kept in (Token, Oin):
         session.execute(update(kept).where(col(kept.revoked_at).is_(None)).values(revoked_at=now))
-
-
-_OVERRIDING: Final = "INSERT INTO audit_pending (id, data) OVERRIDING SYSTEM VALUE VALUES (:id, :data)"

@@ -42,6 +42,14 @@ groups = (retention, consent, job)
 Purpose = Annotated[str, typer.Option("--purpose", help="Doel waarvoor de sleutel is / purpose of the key.")]
 As = Annotated[str, typer.Option("--as", help="Naam van de beheerder die dit doet / label of the operator's person.")]
 Reason = Annotated[str, typer.Option("--reason", help="Reden / reason.")]
+Lost = Annotated[
+    int,
+    typer.Option(
+        "--lost",
+        min=0,
+        help="Zoveel sleutels zijn voorgoed weg: wis hun rijen / so many keys are gone for good: erase their rows.",
+    ),
+]
 _ROWS = "counting-for-school"
 
 
@@ -155,6 +163,7 @@ def backup(
 def restore(
     file: File,
     keys: Annotated[Path, typer.Option("--keys", exists=True, dir_okay=False, help="Nieuwste sleutels / newest keys.")],
+    lost: Lost = 0,
     data: Data = None,
     as_json: Json = False,
     lang: Lang = "nl",
@@ -162,7 +171,7 @@ def restore(
     """Zet een reservekopie terug in een lege database; wat sindsdien is vernietigd komt niet terug / restore."""
     from gateway.backup import restore as bring_back
 
-    found = bring_back(home(data), file, keys)
+    found = bring_back(home(data), file, keys, lost=lost)
     made = found.made.isoformat(timespec="milliseconds") if as_json else f"{found.made:%Y-%m-%d %H:%M} UTC"
     told = {"made": made, "rows": found.rows, "refused": found.refused, "ended": found.ended}
     again = _again(deployment(data))
@@ -174,12 +183,12 @@ def restore(
 
 
 @app.command("settle-restore")
-def settle_restore(data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
+def settle_restore(lost: Lost = 0, data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
     """Na terugzetten met de database zelf: maak waar wat sindsdien gebeurde / after a restore by other means."""
     from gateway.backup import settle
 
     gateway = deployment(data)
-    ended, erased = settle(gateway)
+    ended, erased = settle(gateway, lost=lost)
     again = _again(gateway)
     if as_json:
         say_json({"ended": ended, "erased": dict(erased), "again": _as_json(again)})

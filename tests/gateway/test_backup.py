@@ -23,7 +23,7 @@ from audit.proofs import logs, signed_size
 from audit.schema import ENTRY, PENDING
 from audit.subjects import find, tag
 from gateway.access import Held, answer
-from gateway.app import open_gateway, renew_log_key, yearly_log
+from gateway.app import create_deployment, open_gateway, renew_log_key, yearly_log
 from gateway.backup import Restored, backup, restore, settle
 from gateway.budgets import Restoration
 from gateway.cli import app
@@ -43,18 +43,19 @@ from gateway.prepared import SUBJECTS
 from gateway.pseudonyms import issue_service_tokens
 from gateway.roles import APP, SEQUENCER, create_roles
 from gateway.running import free_port
-from gateway.settings import DATABASE_VARIABLE, WITNESSES_FILE, Home
+from gateway.settings import DATABASE_VARIABLE, WITNESSES_FILE, Home, Settings, database_url
 from gateway.store import Enrolment, Release, ReleaseState, ServiceCredential, Submission
 from gateway.witnesses import quorum_text
 from gateway.working import background
 from policies.consent import Stage
 from policies.errors import PolicyError
 from pseudonymisation.errors import KeyringError
+from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import KeyRecord
 from tests.databases import KINDS, new_database
 
 from .conftest import TABLE, World, build_world
-from .records import delivered, rows
+from .records import delivered, events, rows
 from .test_consents import care, given
 
 PURPOSE, YEAR = "counting-for-school", "2026-2027"
@@ -93,9 +94,9 @@ def elsewhere(world: World, tmp_path: Path) -> Home:
     return home
 
 
-def restored(world: World, copies: Copies, tmp_path: Path) -> tuple[Restored, Gateway]:
+def restored(world: World, copies: Copies, tmp_path: Path, *, lost: int = 0) -> tuple[Restored, Gateway]:
     home = elsewhere(world, tmp_path)
-    outcome = restore(home, copies.data, copies.keys)
+    outcome = restore(home, copies.data, copies.keys, lost=lost)
     return outcome, open_gateway(home)
 
 
@@ -140,7 +141,7 @@ def test_what_was_destroyed_stays_destroyed(world: World, copies: Copies, tmp_pa
     if newest_keys:
         copies.keys.unlink()
         assert backup(world.desk, data=None, keys=copies.keys) is None
-    outcome, gateway = restored(world, copies, tmp_path)
+    outcome, gateway = restored(world, copies, tmp_path, lost=0 if newest_keys else 2)
     assert outcome.refused == (0 if newest_keys else 2)
     assert outcome.erased["rows"] > 0
     with gateway.reading() as session:
@@ -149,6 +150,87 @@ def test_what_was_destroyed_stays_destroyed(world: World, copies: Copies, tmp_pa
     with pytest.raises(KeyringError):
         gateway.keyring.secret(key.key_id)
     assert (gateway.keyring.active("audit-subjects", YEAR) is not None) is newest_keys
+    gateway.database.dispose()
+
+
+def older_kek(world: World, copies: Copies, _: Home) -> int:
+    """The copy in the safe was not renewed when one of the two keys was destroyed; the keys file was."""
+    subjects = world.gateway.keyring.active(SUBJECTS, YEAR)
+    assert subjects is not None
+    destroy(world.desk, subjects.key_id)
+    made(world, copies)
+    return 1
+
+
+def older_keys(world: World, copies: Copies, _: Home) -> int:
+    """The keys file is of before the keys of this school year were made: nothing of them is in it."""
+    made(world, copies)
+    with zipfile.ZipFile(copies.keys) as archive:
+        kept = {name: archive.read(name) for name in archive.namelist() if not name.startswith("ring/")}
+    with zipfile.ZipFile(copies.keys, "w") as archive:
+        for name, data in kept.items():
+            archive.writestr(name, data)
+    return 1
+
+
+def foreign_kek(world: World, copies: Copies, home: Home) -> int:
+    """The key-encryption key is that of another deployment."""
+    made(world, copies)
+    (home.keys / "kek.json").unlink()
+    FileKek.create(home.keys / "kek.json")
+    return 2
+
+
+@pytest.mark.parametrize("outdated", [older_kek, older_keys, foreign_kek])
+def test_keys_that_only_were_not_brought_along_erase_nothing(
+    lite_world: World, copies: Copies, tmp_path: Path, outdated: Callable[[World, Copies, Home], int]
+) -> None:
+    """The restore says how many keys stay away and what would go, and fills nothing; with the right files it works."""
+    delivered(lite_world)
+    home, many = elsewhere(lite_world, tmp_path), len(rows(lite_world))
+    away = outdated(lite_world, copies, home)
+    with pytest.raises(MendableError, match=f"open: {away}; rows of pupils under them: {many}.*--lost {away}"):
+        restore(home, copies.data, copies.keys, lost=away - 1)
+    assert tables(home) == []
+    shutil.copy(lite_world.gateway.home.keys / "kek.json", home.keys)
+    copies.keys.unlink()
+    assert backup(lite_world.desk, data=None, keys=copies.keys) is None
+    outcome = restore(home, copies.data, copies.keys)
+    assert (outcome.refused, "rows" in outcome.erased) == (0, False)
+
+
+def test_a_ring_that_does_not_belong_to_the_database_settles_nothing(world: World, tmp_path: Path) -> None:
+    """After a restore by the database's own means: a folder whose keys know none of the rows erases none of them."""
+    delivered(world)
+    world.sequence()
+    folder = tmp_path / "other"
+    create_deployment(Home(folder, database_url(folder / "gateway.sqlite")), Settings()).database.dispose()
+    other = open_gateway(Home(folder, world.gateway.home.database))
+    before = len(rows(world)), events(world)
+    with pytest.raises(MendableError, match="--lost 1"):
+        settle(other)
+    other.database.dispose()
+    assert (len(rows(world)), events(world)) == before
+
+
+def test_a_folder_that_init_made_does_not_stay_under_a_backup(
+    lite_world: World, copies: Copies, tmp_path: Path
+) -> None:
+    """Its receipts, log and tags have other keys: first all of it goes, as the error says, then everything is back."""
+    delivered(lite_world)
+    made(lite_world, copies)
+    home = Home(tmp_path / "new", f"sqlite:///{tmp_path}/new/gateway.sqlite")
+    create_deployment(home, Settings()).database.dispose()
+    with pytest.raises(MendableError, match="move the whole folder away"):
+        restore(home, copies.data, copies.keys)
+    for file in home.folder.glob("gateway.sqlite*"):
+        file.unlink()
+    with pytest.raises(MendableError, match=r"receipts\.key, log\.key, tags\.key.*the whole data folder"):
+        restore(home, copies.data, copies.keys)
+    shutil.rmtree(home.folder)
+    outcome, gateway = restored(lite_world, copies, tmp_path)
+    assert gateway.tag_key == lite_world.gateway.tag_key
+    assert outcome.refused == 0
     gateway.database.dispose()
 
 
@@ -358,7 +440,7 @@ def test_nothing_runs_on_what_was_restored_half(
     lite_world.sequence()
     made(lite_world, copies)
     with monkeypatch.context() as patch:
-        patch.setattr("gateway.backup.settle", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("gateway.backup.settle", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             restore(home, copies.data, copies.keys)
     gateway = open_gateway(home)
