@@ -18,7 +18,6 @@ the log goes on under a new name, because its old name may have signed what this
 """
 
 import json
-import os
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,7 +54,7 @@ from policies.days import milliseconds, moment_of
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.keyring import KeyRecord
-from pseudonymisation.private_file import make_private, make_private_folder, read_private
+from pseudonymisation.private_file import make_private, make_private_folder, new_private, read_private
 
 FORMAT: Final = "verzuimpoort/backup/v1"
 _ABOUT: Final = "backup.json"
@@ -286,14 +285,9 @@ def _demand_keys(gateway: Gateway, under: Mapping[str, int], refused: Iterable[s
 
 @contextmanager
 def _new_zip(target: Path) -> Iterator[zipfile.ZipFile]:
-    """A new zip file of its owner only; one that was not finished does not stay."""
-    descriptor = os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w+b") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            yield archive
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+    """A new zip file of its owner only; one that was not finished never had its name."""
+    with new_private(target) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        yield archive
 
 
 def _demand_all(connection: Connection) -> None:

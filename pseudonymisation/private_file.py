@@ -3,12 +3,14 @@
 On Windows the mode bits mean little; there the folder of the user's profile is what keeps others out.
 """
 
+import errno
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from pseudonymisation.errors import KeyringError
 
@@ -58,10 +60,21 @@ def make_private(path: Path, data: bytes) -> None:
     """Make a file whole where there is none; one that is there, or that another process makes meanwhile, stays."""
     if path.exists():
         return
+    with suppress(FileExistsError), new_private(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def new_private(path: Path) -> Iterator[BinaryIO]:
+    """A new file to write into, that gets its name only once the block ended without an error and all is on disk.
+
+    Raises:
+        FileExistsError: there is one of that name, which stays.
+    """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        with os.fdopen(descriptor, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         _place(name, path)
@@ -116,11 +129,10 @@ def _place(name: str, path: Path) -> None:
     """Give a file another name where none has it; without links, of two in the same moment the later one stays."""
     try:
         _link(name, path)
-    except FileExistsError:
-        return
-    except OSError:  # a disk without hard links
-        if not path.exists():
-            Path(name).rename(path)
+    except OSError as error:  # also on a disk without hard links
+        if isinstance(error, FileExistsError) or path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+        Path(name).rename(path)
 
 
 def _refuse_wider(status: os.stat_result, path: Path, wanted: str) -> None:

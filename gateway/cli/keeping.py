@@ -1,5 +1,7 @@
 """At the operator: keys after a leak, the retention run, backups, consents by their id, releases by a named person."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -152,6 +154,7 @@ def backup(
 
     if keys is None and output is None:
         raise typer.BadParameter("geef -o, --keys of beide / give -o, --keys or both")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by itself it ends without removing what is half written
     refused = make(desk(data), data=output, keys=keys)
     if refused is not None:
         done(refused, lang)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -386,6 +387,27 @@ def test_a_backup_that_fails_leaves_neither_file(lite_world: World, copies: Copi
         made(lite_world, copies)
     assert not copies.data.exists()
     assert not copies.keys.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such signal and no such pipe")
+@pytest.mark.parametrize(("option", "waits_for"), [("-o", WITNESSES_FILE), ("--keys", "keys/register.key")])
+def test_a_backup_that_is_stopped_leaves_nothing(
+    lite_world: World, copies: Copies, option: str, waits_for: str
+) -> None:
+    """Neither a torn file under its name, for which the next would be refused, nor a hidden one with what it holds."""
+    home, target = lite_world.gateway.home, copies.data.parent / "backups" / "one.zip"
+    target.parent.mkdir()
+    os.mkfifo(home.folder / waits_for, 0o600)
+    command = [sys.executable, "-m", "gateway.cli", "backup", option, str(target), "--data", str(home.folder)]
+    with (
+        subprocess.Popen(command, env=os.environ | {DATABASE_VARIABLE: home.database}) as running,
+        (home.folder / waits_for).open("wb"),  # opens once the backup reads
+    ):
+        (half,) = target.parent.iterdir()
+        assert (half == target, stat.S_IMODE(half.stat().st_mode)) == (False, 0o600)
+        running.terminate()
+        assert running.wait() == 1
+    assert list(target.parent.iterdir()) == []
 
 
 def test_a_school_makes_no_backup(world: World, copies: Copies) -> None:
