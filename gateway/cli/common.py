@@ -65,7 +65,7 @@ def _sure(given: bool) -> bool:
 
 app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Result = TypeVar("Result")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")  # what says the id of one has 32
 _FOR_GATEWAY = (
     "geen token van de poort, dat met vp_ begint; er is niets verstuurd"
     " / no token of the gateway, which begins with vp_; nothing was sent"
