@@ -35,7 +35,8 @@ _OF_THE_LOG: dict[type[AuditError], str] = {
     LogExpiredError: "log-expired",
 }  # fmt: skip
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
-_INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL, appendix A
+_INSUFFICIENT_PRIVILEGE, _DISK_FULL = "42501", "53100"  # PostgreSQL, appendix A
+_UNWRITTEN, _BROKEN = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY"), ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 # A server that lets nobody in gives no code to the driver, only its words.
 _NOT_LET_IN = re.compile(r'authentication failed|no password supplied|no pg_hba\.conf entry|role ".+" does not exist')
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
@@ -62,7 +63,8 @@ class Plain(TyperGroup):
         except Exception as error:
             if not _is_of_database(error):
                 raise
-            _fail(text("mends", _trouble(error), language(ctx.obj), variable=DATABASE_VARIABLE))
+            facts = {"variable": DATABASE_VARIABLE, "trouble": str(getattr(error, "orig", None) or error)}
+            _fail(text("mends", _trouble(error), language(ctx.obj), **facts))
 
 
 def _said(error: Exception, wanted: Language) -> str:
@@ -91,9 +93,8 @@ def _of_file(error: OSError, wanted: Language) -> str:
 
 def _is_of_database(error: Exception) -> bool:
     """Whether the database is away or empty; told by its name, for SQLAlchemy is not in the base install."""
-    return (
-        type(error).__name__ in {"OperationalError", "ProgrammingError"} and type(error).__module__ == "sqlalchemy.exc"
-    )
+    named = {"DatabaseError", "OperationalError", "ProgrammingError"}
+    return type(error).__name__ in named and type(error).__module__ == "sqlalchemy.exc"
 
 
 def _trouble(error: Exception) -> str:
@@ -112,6 +113,11 @@ def _fail(message: str) -> NoReturn:
 def language(lang: str | None) -> Language:
     """The language asked for; Dutch unless it is English."""
     return "en" if lang == "en" else "nl"
+    of_sqlite = getattr(said, "sqlite_errorname", "")
+    if of_sqlite.startswith(_UNWRITTEN) or getattr(said, "sqlstate", None) == _DISK_FULL:
+        return "database-unwritten"
+    if of_sqlite.startswith(_BROKEN):
+        return "database-broken"
 
 
 def say_error(line: str) -> None:

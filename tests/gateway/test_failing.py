@@ -4,14 +4,16 @@ import os
 import re
 import socket
 import tomllib
+import sqlite3
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from psycopg.errors import InsufficientPrivilege
-from sqlalchemy.exc import ProgrammingError
+from psycopg.errors import DiskFull, InsufficientPrivilege
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from typer.testing import CliRunner
 
 import pseudonymisation.errors
@@ -123,6 +125,37 @@ def test_a_full_disk_is_one_line(language: str, told: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("language", "told"), [("nl", "de eigenaar van"), ("en", "the owner of")])
 def test_a_login_without_the_right_is_told_which_one_has_it(
+def of_sqlite(name: str) -> sqlite3.Error:
+    """An error as the driver raises it."""
+    made = sqlite3.OperationalError("the words of SQLite")
+    made.sqlite_errorname = name
+    return made
+
+
+@pytest.mark.parametrize(
+    "error", [*map(of_sqlite, ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY_DIRECTORY")), DiskFull("no room")]
+)
+@pytest.mark.parametrize(("language", "told"), [("nl", "maak ruimte"), ("en", "make room")])
+def test_a_database_that_cannot_write_is_not_one_that_is_to_be_made(
+    language: str, told: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a file that may not be written: nobody is sent to `migrate`."""
+    monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=OperationalError("INSERT", {}, error)))
+    said = fails("party", "list", "--lang", language)
+    assert (told in said, str(error) in said, "migrate" in said) == (True, True, False)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(("language", "told"), [("nl", "geen database"), ("en", "no database")])
+def test_a_file_that_is_no_database_is_said(language: str, told: str, tmp_path: Path) -> None:
+    """Overwritten or damaged: what is advised is the last backup, not to make it."""
+    data = {DATA_VARIABLE: str(tmp_path / "data")}
+    assert CliRunner(env=data).invoke(cli.app, ["init"]).exit_code == 0
+    for file in (tmp_path / "data").glob("gateway.sqlite*"):
+        file.write_bytes(b"no database at all. " * 500)
+    assert told in fails("party", "list", "--lang", language, **data)
+
+
     language: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database is there and says no: nobody goes looking whether it is away."""
