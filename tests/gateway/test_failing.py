@@ -1,11 +1,12 @@
 """What is said when a command fails: one line, what is wrong and how to mend it, in the language asked for."""
 
+import io
 import os
 import re
 import socket
-import tomllib
 import sqlite3
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ import pseudonymisation.errors
 from audit.errors import AuditError, EntryError
 from gateway import cli
 from gateway.app import CONSENTS, open_gateway
+from gateway.cli.common import say
 from gateway.consent_ends import end_keyless
 from gateway.consents import load
 from gateway.messages import catalogue
@@ -123,8 +125,6 @@ def test_a_full_disk_is_one_line(language: str, told: str, tmp_path: Path) -> No
     assert len(said.splitlines()) == 1
 
 
-@pytest.mark.parametrize(("language", "told"), [("nl", "de eigenaar van"), ("en", "the owner of")])
-def test_a_login_without_the_right_is_told_which_one_has_it(
 def of_sqlite(name: str) -> sqlite3.Error:
     """An error as the driver raises it."""
     made = sqlite3.OperationalError("the words of SQLite")
@@ -156,12 +156,24 @@ def test_a_file_that_is_no_database_is_said(language: str, told: str, tmp_path: 
     assert told in fails("party", "list", "--lang", language, **data)
 
 
+@pytest.mark.parametrize(("language", "told"), [("nl", "de eigenaar van"), ("en", "the owner of")])
+def test_a_login_without_the_right_is_told_which_one_has_it(
     language: str, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database is there and says no: nobody goes looking whether it is away."""
     refused = ProgrammingError("SELECT", {}, InsufficientPrivilege("permission denied for table audit_pending"))
     monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=refused))
     assert told in fails("party", "list", "--lang", language)
+
+
+def test_a_name_that_the_screen_has_no_letters_for_is_said_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent is confirmed too: saying where the receipt is does not end the command."""
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(cli, "app", lambda: say("Paweł/bewijs.txt"))
+    cli.main()
+    screen.seek(0)
+    assert screen.read() == "Pawe\\u0142/bewijs.txt\n"
 
 
 @pytest.mark.parametrize(("package", "extra"), [("pkcs11.mechanisms", "pkcs11"), ("sqlmodel", "gateway")])
