@@ -3,6 +3,7 @@
 import errno
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -29,6 +30,9 @@ _ONLY_IN_EXTRA = {
     "alembic", "authlib", "cedarpy", "fastapi", "highspy", "joserfc", "numpy", "opentelemetry", "pandas",
     "prometheus_client", "sqlalchemy", "sqlmodel", "uvicorn",
 }  # fmt: skip
+_OTHER_EXTRAS = {
+    "pkcs11": "only-in-pkcs11", "opentelemetry.sdk": "only-in-telemetry", "opentelemetry.exporter": "only-in-telemetry",
+}  # fmt: skip
 _OF_THE_LOG: dict[type[AuditError], str] = {
     EntryError: "log-entry", NoteError: "log-note", ProofError: "log-proof", NotLoggedError: "log-not-there",
     LogClosedError: "log-closed", LogBrokenError: "log-broken", ClockError: "log-clock",
@@ -52,10 +56,10 @@ class Plain(TyperGroup):
         except _KNOWN as error:
             _fail(_said(error, language(ctx.obj)))
         except ModuleNotFoundError as error:
-            package = (error.name or "").split(".")[0]
-            if package not in _ONLY_IN_EXTRA | {"pkcs11"}:
+            extra = _of_extra((error.name or "").split("."))
+            if extra is None:
                 raise
-            _fail(text("cli", "only-in-pkcs11" if package == "pkcs11" else "only-in-extra", language(ctx.obj)))
+            _fail(text("cli", extra, language(ctx.obj)))
         except OSError as error:
             if error.filename is None and error.errno not in _FULL:
                 raise
@@ -84,6 +88,12 @@ def _said(error: Exception, wanted: Language) -> str:
             return str(error)
 
 
+def _of_extra(name: Sequence[str]) -> str | None:
+    """What is said of a package that is missing, by the extra it comes with; None where it comes with none."""
+    other = _OTHER_EXTRAS.get(".".join(name[:2])) or _OTHER_EXTRAS.get(name[0])
+    return other or ("only-in-extra" if name[0] in _ONLY_IN_EXTRA else None)
+
+
 def _of_file(error: OSError, wanted: Language) -> str:
     """What is the matter with a file, or with the disk, which names no file."""
     if error.filename is None:
@@ -98,8 +108,16 @@ def _is_of_database(error: Exception) -> bool:
 
 
 def _trouble(error: Exception) -> str:
-    """What is the matter with the database: it refuses the login, the login lacks a right, or it is away or empty."""
+    """What is the matter with the database.
+
+    It cannot write, is damaged, refuses the login, the login lacks a right, or it is away or empty.
+    """
     said = getattr(error, "orig", None)
+    of_sqlite = getattr(said, "sqlite_errorname", "")
+    if of_sqlite.startswith(_UNWRITTEN) or getattr(said, "sqlstate", None) == _DISK_FULL:
+        return "database-unwritten"
+    if of_sqlite.startswith(_BROKEN):
+        return "database-broken"
     if getattr(said, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
         return "login-may-not"
     return "login-refused" if _NOT_LET_IN.search(str(said)) else "database-away"
@@ -113,11 +131,6 @@ def _fail(message: str) -> NoReturn:
 def language(lang: str | None) -> Language:
     """The language asked for; Dutch unless it is English."""
     return "en" if lang == "en" else "nl"
-    of_sqlite = getattr(said, "sqlite_errorname", "")
-    if of_sqlite.startswith(_UNWRITTEN) or getattr(said, "sqlstate", None) == _DISK_FULL:
-        return "database-unwritten"
-    if of_sqlite.startswith(_BROKEN):
-        return "database-broken"
 
 
 def say_error(line: str) -> None:

@@ -176,13 +176,22 @@ def test_a_name_that_the_screen_has_no_letters_for_is_said_all_the_same(monkeypa
     assert screen.read() == "Pawe\\u0142/bewijs.txt\n"
 
 
-@pytest.mark.parametrize(("package", "extra"), [("pkcs11.mechanisms", "pkcs11"), ("sqlmodel", "gateway")])
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [
+        ("pkcs11.mechanisms", "gateway,pkcs11"),
+        ("sqlmodel", "gateway"),
+        ("opentelemetry", "gateway"),
+        ("opentelemetry.sdk", "gateway,telemetry"),
+        ("opentelemetry.exporter", "gateway,telemetry"),
+    ],
+)
 def test_a_package_of_an_extra_that_is_missing_names_the_extra(
     package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever put the keys in a token and did not install its library reads what to install."""
     monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=ModuleNotFoundError(name=package)))
-    assert f"{extra}]'" in fails("party", "list")
+    assert f"[{extra}]'" in fails("party", "list")
 
 
 @pytest.fixture
