@@ -111,6 +111,15 @@ def apart(output: Path, *read: Path | None) -> None:
             raise typer.BadParameter(f"-o: {file} wordt gelezen; kies een ander bestand / is read; choose another file")
 
 
+def beside(output: Path, kind: str) -> Path:
+    """What is kept beside an output; a pipe or a terminal is wrong usage: nothing can, and what is said would mix."""
+    other = output.with_name(f"{output.name}.{kind}")
+    if output.exists() and not output.is_file():
+        hint = f"geen bestand, en {other.name} komt ernaast / is no file, and {other.name} goes beside it"
+        raise typer.BadParameter(f"-o: {output} is {hint}")
+    return other
+
+
 def say(line: str) -> None:
     """One line to the user."""
     sys.stdout.write(f"{line}\n")
