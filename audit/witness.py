@@ -215,27 +215,38 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8081)
     given = parser.parse_args(arguments)
-    try:
-        logs = read_logs(given.logs)
-        cosigner = load_cosigner(given.name, given.key)
-    except (OSError, ValueError, NoteError) as error:
-        print(f"witness: {error}", file=sys.stderr)  # noqa: T201  a program says why it stops
-        return 2
 
     def reread() -> tuple[Key, ...]:
         try:
             return read_logs(given.logs)
         except NoteError as error:
-            print(f"witness: {error}", file=sys.stderr, flush=True)  # noqa: T201  and goes on with what it knew
+            _tell(error)  # and goes on with what it knew
             raise
 
-    server = serve(Witness(given.state, cosigner, logs, reread), (given.host, given.port))
+    try:
+        logs = read_logs(given.logs)
+        cosigner = load_cosigner(given.name, given.key)
+        witness = Witness(given.state, cosigner, logs, reread)
+    except sqlite3.Error as error:
+        return _tell(f"--state {given.state}: {error}")
+    except (OSError, ValueError, NoteError) as error:
+        return _tell(error)
+    try:
+        server = serve(witness, (given.host, given.port))
+    except (OSError, OverflowError) as error:
+        return _tell(f"--host {given.host} --port {given.port}: {error}")
     print(f"{cosigner.key}\nhttp://{given.host}:{server.server_port}", flush=True)  # noqa: T201  its address card
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         server.server_close()
     return 0
+
+
+def _tell(what: object) -> int:
+    """Say what is wrong; the exit code of a program that did not start."""
+    print(f"witness: {what}", file=sys.stderr, flush=True)  # noqa: T201  a program says why it stops
+    return 2
 
 
 if __name__ == "__main__":

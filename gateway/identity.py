@@ -102,8 +102,14 @@ def issue_token(session: Session, party: str, *, scopes: Iterable[str], expires_
     return token_id, f"vp_{token_id}_{secret}"
 
 
-def revoke_token(session: Session, key: str, now: datetime) -> Token | Oin | None:
-    """Revoke a token by its id, or a certificate's number, at once; None when there is none or it was before."""
+def revoke_token(session: Session, key: str, now: datetime) -> tuple[str, str] | None:
+    """Revoke a token by its id or by itself, or a certificate's number, at once; None when there is none or no more.
+
+    Returns:
+        Its party, and the id or number: never the secret, which is part of a token that leaked.
+    """
+    leaked = TOKEN_FORM.fullmatch(key)
+    key = leaked[1] if leaked else key
     row: Token | Oin | None = (
         session.get(Oin, key, with_for_update=True) if oin_fits(key) else session.get(Token, key, with_for_update=True)
     )
@@ -111,7 +117,7 @@ def revoke_token(session: Session, key: str, now: datetime) -> Token | Oin | Non
         return None
     row.revoked_at = now
     session.flush()
-    return row
+    return row.party, key
 
 
 def identify_token(session: Session, text: str, now: datetime) -> Identity | None:

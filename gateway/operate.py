@@ -263,16 +263,16 @@ class Desk:
 
         return self.act(Action.MANAGE_ACCESS, act)
 
-    def revoke_token(self, key: str) -> bool | Refused:
-        """Revoke a token by its id, or a certificate's number (OIN), at once; False when there is none."""
+    def revoke_token(self, key: str) -> str | Refused | None:
+        """Revoke a token by its id or by itself, or a number (OIN), at once; says which, None if there is none."""
 
-        def act(session: Session, actor: Actor, decision: Decision) -> bool:
-            ended = revoke_token(session, key, self.gateway.clock())
-            if ended is None:
-                return False
-            entry = _credential(Event.TOKEN_REVOKED, actor, ended.party, self._token(key))
+        def act(session: Session, actor: Actor, decision: Decision) -> str | None:
+            if (ended := revoke_token(session, key, self.gateway.clock())) is None:
+                return None
+            party, named = ended
+            entry = _credential(Event.TOKEN_REVOKED, actor, party, self._token(named))
             self.gateway.append(session, entry, decision)
-            return True
+            return named
 
         return self.act(Action.MANAGE_ACCESS, act)
 

@@ -2,9 +2,10 @@
 
 ```
 pseudonym/
-  service.toml      operator, the gateway's public key for the register, and `[pkcs11]` for a token in place of kek.json
+  service.toml      operator, the gateway's public key for the register, `database` where that is another than the one
+                    here, and `[pkcs11]` for a token in place of kek.json
   register.json     the signed register the gateway exported
-  service.sqlite    answers, quotas, and the service's own audit log
+  service.sqlite    answers, quotas, and the service's own audit log; goes along when the folder is moved
   keys/             0700: key-encryption key, ring/, log key
 ```
 The room `pseudonymisation` knows nothing of `audit`; here its events become entries.
@@ -24,7 +25,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, make_url
 from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
@@ -67,6 +68,7 @@ from pseudonymisation.service.quota import MAX_GRANT
 REGISTER_KEY = "register.key"
 REGISTER_FILE = "register.json"
 _SETTINGS = "service.toml"
+_DATABASE = "service.sqlite"
 _KEK = "service-kek"
 # The log says of a grant at most how many it was, never how many: 3 of them for pupils who arrived are 3 pupils.
 _GRANT_SIZES = (100, 1_000, MAX_GRANT)
@@ -120,19 +122,16 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
     """
     demand_owner(folder)
     settings = folder / _SETTINGS
-    given = {
-        "operator": operator,
-        "gateway_key": gateway_key.hex(),
-        "database": database or f"sqlite:///{folder.absolute() / 'service.sqlite'}",
-    }
-    made = _read_settings(folder) if settings.exists() else _checked(given)
+    given = {"operator": operator, "gateway_key": gateway_key.hex()} | ({"database": database} if database else {})
+    fresh = not settings.exists()
+    made = _checked(given) if fresh else _read_settings(folder)
     make_private_folder(folder)
     make_private_folder(folder / "keys")
     make_private(folder / "keys" / "log.key", os.urandom(32))
     make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
     make_private(settings, "".join(lines).encode())
-    service = open_service(folder)
+    service = _opened(folder, made, fresh=fresh)
     try:
         open_service_year(service, school_year_on(local_day(wall_clock())))
     finally:
@@ -144,20 +143,11 @@ def open_service(folder: Path) -> Service:
     """Open the service in a folder that `create_service_folder` made; it needs no register before it serves.
 
     Raises:
-        MendableError: the folder is not a service's, or another user's.
+        MendableError: the folder is not a service's, or another user's, or it was moved or copied away from the
+            database that its settings name.
     """
     demand_owner(folder)
-    settings = _read_settings(folder)
-    engine = open_store(settings.database)
-    with engine.begin() as connection:
-        create(connection)
-    keyring = _keyring(folder, settings)
-    log = Log(AuditVocabulary(settings.operator, names=_NAMES))
-    append = _Appender(log, settings.operator)
-    origin = f"{settings.operator.lower()}.pseudonym-service"
-    yearly = YearlyLog(engine, log, origin, read_private(folder / "keys" / "log.key"))
-    key = bytes.fromhex(settings.gateway_key)
-    return Service(settings.operator, engine, keyring, yearly, append, folder / REGISTER_FILE, key)
+    return _opened(folder, _read_settings(folder), fresh=False)
 
 
 def service_app(service: Service) -> FastAPI:
@@ -209,7 +199,7 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     operator: str = Field(pattern=r"^ORG-[A-Z0-9-]+$")
     gateway_key: str = Field(pattern=r"^[0-9a-f]{64}$")
-    database: str = Field(pattern=r"^(sqlite|postgresql\+psycopg)://")
+    database: str = Field("", pattern=r"^(sqlite|postgresql\+psycopg)://")
     pkcs11: Pkcs11 | None = None
 
 
@@ -229,6 +219,34 @@ def _read_settings(folder: Path) -> _Settings:
         return _Settings.model_validate(tomllib.loads(read_private(file).decode()))
     except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
         raise MendableError("service-settings", file=file) from error
+
+
+def _opened(folder: Path, settings: _Settings, *, fresh: bool) -> Service:
+    engine = open_store(_database(folder, settings, fresh=fresh))
+    with engine.begin() as connection:
+        create(connection)
+    keyring = _keyring(folder, settings)
+    log = Log(AuditVocabulary(settings.operator, names=_NAMES))
+    append = _Appender(log, settings.operator)
+    origin = f"{settings.operator.lower()}.pseudonym-service"
+    yearly = YearlyLog(engine, log, origin, read_private(folder / "keys" / "log.key"))
+    key = bytes.fromhex(settings.gateway_key)
+    return Service(settings.operator, engine, keyring, yearly, append, folder / REGISTER_FILE, key)
+
+
+def _database(folder: Path, settings: _Settings, *, fresh: bool) -> str:
+    """The database of a folder: its own, unless its settings name another.
+
+    Settings of development versions named their own place. So where one elsewhere is not there, or the folder has one
+    too, the folder was moved or copied; unless the settings are fresh, and it is to be made.
+    """
+    own = folder.absolute() / _DATABASE
+    named = make_url(settings.database) if settings.database and not fresh else None
+    if named is not None and named.drivername == "sqlite" and named.database:
+        other = Path(named.database)
+        if other.resolve() != own.resolve() and (own.exists() or not other.exists()):
+            raise MendableError("service-moved", file=folder / _SETTINGS, database=other, own=own)
+    return settings.database or f"sqlite:///{own}"
 
 
 def _keyring(folder: Path, settings: _Settings) -> Keyring:

@@ -4,6 +4,8 @@ Exit codes: 0 done, 1 refused or in error, 2 wrong usage. Commands import what t
 school's client works in the small base install.
 """
 
+import io
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -31,7 +33,9 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; a letter of a name that the screen does not have stops no act halfway."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -13,10 +13,10 @@ import httpx
 import typer
 
 from audit.events import COLUMNS, Decision, Event
-from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, done, say, say_json
+from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, done, keep, say, say_json
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of, told
-from gateway.cli.remote import anonymous, connection, expect
+from gateway.cli.remote import anonymous, connection, document_of, expect, media_type, not_the_gateway
 from gateway.messages import text
 from policies.days import span
 
@@ -28,6 +28,7 @@ audit = typer.Typer(name="audit", no_args_is_help=True, help="Logboek / audit lo
 witness = typer.Typer(name="witness", no_args_is_help=True, help="Getuigen van het logboek / witnesses of the log.")
 groups = (audit, witness)
 Remote = Annotated[str | None, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
+_IS: Mapping[str, str] = {"bundle": "application/zip", "ldv": "application/json", "csv": "text/csv"}
 _VALUES: Mapping[str, Sequence[str]] = {"event": (*Event, "unreadable"), "decision": tuple(Decision)}
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
 AtLeast = Annotated[
@@ -60,7 +61,7 @@ def audit_export(
         say(text("cli", "csv-proves-nothing", language(lang)))
     if gateway is not None:
         asked = chosen | {"format": form} | ({"log": log} if log else {})
-        output.write_bytes(_fetch(gateway, "export", token_file, lang, asked).content)
+        keep(output, _fetch(gateway, "export", token_file, lang, asked, _IS.get(form, "")).content)
         return
     from audit.timeline import Filter
     from gateway import trail
@@ -69,7 +70,7 @@ def audit_export(
         wanted = trail.Form(form)
     except ValueError:
         raise typer.BadParameter(f"--format: {', '.join(trail.Form)}") from None
-    output.write_bytes(done(trail.take_out(*_officer(data), wanted, Filter(**chosen), log), lang))
+    keep(output, done(trail.take_out(*_officer(data), wanted, Filter(**chosen), log), lang))
 
 
 @audit.command("report")
@@ -89,7 +90,8 @@ def audit_report(
     days = _days(since, until)
     counted: Mapping[str, Mapping[str, int]]
     if gateway is not None:
-        counted = _fetch(gateway, "report", token_file, lang, days).json()
+        answer = _fetch(gateway, "report", token_file, lang, days, "application/json")
+        counted = document_of(answer, lang, httpx.codes.OK, needs=("event",))
     else:
         from audit.timeline import Filter
         from gateway import trail
@@ -145,11 +147,11 @@ def audit_verifier(output: Output, _lang: Lang = "nl") -> None:
 def audit_policy(output: Output, gateway: Remote = None, data: Data = None, lang: Lang = "nl") -> None:
     """Bewaar sleutels en quorum waarmee wordt gecontroleerd / keep the keys and quorum to check with."""
     if gateway is not None:
-        output.write_text(_fetch(gateway, "policy", None, lang, {}).text, encoding="utf-8")
+        keep(output, _fetch(gateway, "policy", None, lang, {}, "text/plain").text)
         return
     from gateway.oversight import policy_text
 
-    output.write_text(policy_text(deployment(data)), encoding="utf-8")
+    keep(output, policy_text(deployment(data)))
 
 
 @audit.command("follow")
@@ -215,10 +217,15 @@ def witness_ask(data: Data = None, _lang: Lang = "nl") -> None:
     raise typer.Exit(1 if Answer.ALARM in answers.values() else 0)
 
 
-def _fetch(gateway: str, what: str, token_file: Path | None, lang: str, wanted: Mapping[str, Any]) -> httpx.Response:
+def _fetch(
+    gateway: str, what: str, token_file: Path | None, lang: str, wanted: Mapping[str, Any], kind: str
+) -> httpx.Response:
+    """An answer of this media type; one of somebody else, a login page of a network, is said, and ends with exit 1."""
     with anonymous(gateway, lang) if what == "policy" else connection(gateway, token_file, lang) as http:
         answer = http.get(f"/v1/audit/{what}", params=dict(wanted))
     expect(answer, lang, httpx.codes.OK)
+    if media_type(answer) != kind:
+        not_the_gateway(answer, lang)
     return answer
 
 

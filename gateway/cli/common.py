@@ -65,7 +65,7 @@ def _sure(given: bool) -> bool:
 
 app = typer.Typer(cls=Plain, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 Result = TypeVar("Result")
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43,}")  # what says the id of one has 32
 _FOR_GATEWAY = (
     "geen token van de poort, dat met vp_ begint; er is niets verstuurd"
     " / no token of the gateway, which begins with vp_; nothing was sent"
@@ -109,6 +109,15 @@ def apart(output: Path, *read: Path | None) -> None:
     for file in read:
         if file is not None and output.exists() and output.samefile(file):
             raise typer.BadParameter(f"-o: {file} wordt gelezen; kies een ander bestand / is read; choose another file")
+
+
+def beside(output: Path, kind: str) -> Path:
+    """What is kept beside an output; a pipe or a terminal is wrong usage: nothing can, and what is said would mix."""
+    other = output.with_name(f"{output.name}.{kind}")
+    if output.exists() and not output.is_file():
+        hint = f"geen bestand, en {other.name} komt ernaast / is no file, and {other.name} goes beside it"
+        raise typer.BadParameter(f"-o: {output} is {hint}")
+    return other
 
 
 def say(line: str) -> None:

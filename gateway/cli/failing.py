@@ -3,6 +3,7 @@
 import errno
 import re
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -29,13 +30,17 @@ _ONLY_IN_EXTRA = {
     "alembic", "authlib", "cedarpy", "fastapi", "highspy", "joserfc", "numpy", "opentelemetry", "pandas",
     "prometheus_client", "sqlalchemy", "sqlmodel", "uvicorn",
 }  # fmt: skip
+_OTHER_EXTRAS = {
+    "pkcs11": "only-in-pkcs11", "opentelemetry.sdk": "only-in-telemetry", "opentelemetry.exporter": "only-in-telemetry",
+}  # fmt: skip
 _OF_THE_LOG: dict[type[AuditError], str] = {
     EntryError: "log-entry", NoteError: "log-note", ProofError: "log-proof", NotLoggedError: "log-not-there",
     LogClosedError: "log-closed", LogBrokenError: "log-broken", ClockError: "log-clock",
     LogExpiredError: "log-expired",
 }  # fmt: skip
 _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
-_INSUFFICIENT_PRIVILEGE = "42501"  # PostgreSQL, appendix A
+_INSUFFICIENT_PRIVILEGE, _DISK_FULL = "42501", "53100"  # PostgreSQL, appendix A
+_UNWRITTEN, _BROKEN = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY"), ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 # A server that lets nobody in gives no code to the driver, only its words.
 _NOT_LET_IN = re.compile(r'authentication failed|no password supplied|no pg_hba\.conf entry|role ".+" does not exist')
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
@@ -51,10 +56,10 @@ class Plain(TyperGroup):
         except _KNOWN as error:
             _fail(_said(error, language(ctx.obj)))
         except ModuleNotFoundError as error:
-            package = (error.name or "").split(".")[0]
-            if package not in _ONLY_IN_EXTRA | {"pkcs11"}:
+            extra = _of_extra((error.name or "").split("."))
+            if extra is None:
                 raise
-            _fail(text("cli", "only-in-pkcs11" if package == "pkcs11" else "only-in-extra", language(ctx.obj)))
+            _fail(text("cli", extra, language(ctx.obj)))
         except OSError as error:
             if error.filename is None and error.errno not in _FULL:
                 raise
@@ -62,7 +67,8 @@ class Plain(TyperGroup):
         except Exception as error:
             if not _is_of_database(error):
                 raise
-            _fail(text("mends", _trouble(error), language(ctx.obj), variable=DATABASE_VARIABLE))
+            facts = {"variable": DATABASE_VARIABLE, "trouble": str(getattr(error, "orig", None) or error)}
+            _fail(text("mends", _trouble(error), language(ctx.obj), **facts))
 
 
 def _said(error: Exception, wanted: Language) -> str:
@@ -82,6 +88,12 @@ def _said(error: Exception, wanted: Language) -> str:
             return str(error)
 
 
+def _of_extra(name: Sequence[str]) -> str | None:
+    """What is said of a package that is missing, by the extra it comes with; None where it comes with none."""
+    other = _OTHER_EXTRAS.get(".".join(name[:2])) or _OTHER_EXTRAS.get(name[0])
+    return other or ("only-in-extra" if name[0] in _ONLY_IN_EXTRA else None)
+
+
 def _of_file(error: OSError, wanted: Language) -> str:
     """What is the matter with a file, or with the disk, which names no file."""
     if error.filename is None:
@@ -91,14 +103,21 @@ def _of_file(error: OSError, wanted: Language) -> str:
 
 def _is_of_database(error: Exception) -> bool:
     """Whether the database is away or empty; told by its name, for SQLAlchemy is not in the base install."""
-    return (
-        type(error).__name__ in {"OperationalError", "ProgrammingError"} and type(error).__module__ == "sqlalchemy.exc"
-    )
+    named = {"DatabaseError", "OperationalError", "ProgrammingError"}
+    return type(error).__name__ in named and type(error).__module__ == "sqlalchemy.exc"
 
 
 def _trouble(error: Exception) -> str:
-    """What is the matter with the database: it refuses the login, the login lacks a right, or it is away or empty."""
+    """What is the matter with the database.
+
+    It cannot write, is damaged, refuses the login, the login lacks a right, or it is away or empty.
+    """
     said = getattr(error, "orig", None)
+    of_sqlite = getattr(said, "sqlite_errorname", "")
+    if of_sqlite.startswith(_UNWRITTEN) or getattr(said, "sqlstate", None) == _DISK_FULL:
+        return "database-unwritten"
+    if of_sqlite.startswith(_BROKEN):
+        return "database-broken"
     if getattr(said, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
         return "login-may-not"
     return "login-refused" if _NOT_LET_IN.search(str(said)) else "database-away"

@@ -23,7 +23,7 @@ from gateway.cli.common import (
     say_json,
     table,
 )
-from gateway.cli.failing import language
+from gateway.cli.failing import language, say_error
 from gateway.messages import text
 from gateway.outcome import Refused, Report
 
@@ -182,6 +182,7 @@ def token_issue(
     at = desk(data)
     expires = at.gateway.clock() + timedelta(days=days)
     made = done(at.issue_token(code, scopes=scope or ["submit", "download"], expires_at=expires), lang)
+    say_error(text("cli", "token-id", language(lang), id=made.split("_")[1]))
     if output is None:
         say(text("cli", "token", language(lang), token=made))
         return
@@ -191,10 +192,11 @@ def token_issue(
 
 @token.command("revoke")
 def token_revoke(token_or_oin: str, data: Data = None, lang: Lang = "nl") -> None:
-    """Trek een token of het OIN van certificaten in / revoke a token, or the OIN of certificates."""
-    if not done(desk(data).revoke_token(token_or_oin), lang):
-        done(Refused("not-found"), lang)
-    say(text("cli", "token-revoked", language(lang), id=token_or_oin))
+    """Trek een token (het id of het token zelf) of het OIN van certificaten in / revoke a token, or an OIN."""
+    ended = done(desk(data).revoke_token(token_or_oin), lang)
+    if ended is None:
+        refuse(Refused("not-found"), lang)
+    say(text("cli", "token-revoked", language(lang), id=ended))
 
 
 @token.command("register-oin")

@@ -8,7 +8,7 @@ import typer
 
 from audit.errors import NoteError
 from audit.quorum import Policy, parse_policy
-from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, apart, app, keep, say
+from gateway.cli.common import File, GatewayUrl, Lang, Output, TokenFile, apart, app, beside, keep, say
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import keep_proven, policy_for, watch
 from gateway.cli.remote import anonymous, connection, expect, not_the_gateway
@@ -31,7 +31,7 @@ def download(
 ) -> None:
     """Haal het eigen deel van een uitlevering op, met ontvangstbewijs / download the own slice, with its receipt."""
     wanted = {"format": form} | ({"level": level} if level else {})
-    kept = output.with_name(f"{output.name}.receipt")
+    kept = beside(output, "receipt")
     for each in (output, kept):
         apart(each, token_file)
     with connection(gateway, token_file, lang) as http:

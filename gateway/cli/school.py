@@ -17,6 +17,7 @@ from gateway.cli.common import (
     TokenFile,
     apart,
     app,
+    beside,
     keep,
     readable,
     say,
@@ -194,7 +195,7 @@ def submit(
     lang: Lang = "nl",
 ) -> None:
     """Lever een bestand aan en bewaar het ontvangstbewijs / submit a file and keep the receipt."""
-    of_confirmation = output.with_name(f"{output.name}.confirmation")
+    of_confirmation = beside(output, "confirmation")
     for each in (output, of_confirmation):
         apart(each, file, token_file)
     body = file.read_bytes()

@@ -281,6 +281,27 @@ def test_a_witness_without_a_good_list_of_logs_does_not_start(
     assert not os.path.lexists(key)
 
 
+@pytest.mark.parametrize(
+    ("state", "port", "told"),
+    [
+        ("nowhere/w.db", "0", "--state"),
+        ("logs.txt", "0", "--state"),
+        ("w.db", "70000", "--port"),
+        ("w.db", "", "--port"),
+    ],
+)
+def test_a_witness_that_cannot_start_says_why_on_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], state: str, port: str, told: str
+) -> None:
+    """No folder for its state, a file that is none, a port that cannot be or that somebody has: the option is named."""
+    (tmp_path / "logs.txt").write_text(f"log {signer(ORIGIN).key}\nquorum none\n")
+    files = [f"--{name}={tmp_path / file}" for name, file in (("logs", "logs.txt"), ("key", "w.key"), ("state", state))]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["--name", "w", *files, "--port", port or str(taken.getsockname()[1])]) == 2
+    said = capsys.readouterr().err
+    assert (told in said, len(said.splitlines())) == (True, 1)
+
+
 def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     """A key file with loose permissions stops the witness, and the message says how to mend it."""
     key = tmp_path / "witness.key"

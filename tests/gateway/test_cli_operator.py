@@ -27,6 +27,7 @@ from gateway.pseudonyms import open_service
 from gateway.running import free_port
 from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, home
 from gateway.synthetic.region import codes, make_region
+from pseudonymisation.private_file import write_private
 
 Run = Callable[..., str]
 YEAR = school_year_on(wall_clock().date())  # what is typed goes by the real clock
@@ -292,6 +293,20 @@ def test_a_token_is_kept_in_a_file_of_its_owner(run: Run, tmp_path: Path) -> Non
     assert secret_token(file) not in said
     for days in (0, 731):
         run("token", "issue", "ORG-POORT", "--days", days, exits=2)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_token_is_revoked_by_what_leaked_or_by_the_id_that_was_said(run: Run, tmp_path: Path) -> None:
+    """Issuing says the id, which is not taken for a token; revoking takes the token too, and says no secret again."""
+    file, both = tmp_path / "token", tmp_path / "both"
+    said = [run("token", "issue", "ORG-POORT"), run("token", "issue", "ORG-POORT", "-o", file)]
+    ids = [each.split("token revoke ")[1][:32] for each in said]
+    ended = [run("token", "revoke", ids[0]), run("token", "revoke", leaked := file.read_text().strip())]
+    assert [one in each for one, each in zip(ids, ended, strict=True)] == [True, True]
+    assert leaked not in ended[1]
+    write_private(both, said[0].encode())
+    assert secret_token(both).split("_")[1] == ids[0]
+    run("token", "revoke", leaked, exits=1)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import http.server
 import json
+import os
 import socket
 import ssl
 import threading
@@ -336,6 +337,17 @@ def test_a_page_of_the_network_is_no_answer_of_the_gateway(
     client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(lambda _: given))
     monkeypatch.setattr(school, "connection", lambda *_: client)
     assert f"HTTP {status}" in submit(tmp_path, DOCUMENT, "http://gateway")
+
+
+@pytest.mark.parametrize(("command", "kept"), [("submit", "pipe.confirmation"), ("download", "pipe.receipt")])
+def test_a_pipe_is_no_place_for_what_has_its_receipt_beside_it(tmp_path: Path, command: str, kept: str) -> None:
+    """Said before anything is asked: what the command says would stand amid the table, and the receipt nowhere."""
+    document, pipe = tmp_path / "document.json", tmp_path / "pipe"
+    document.write_text(DOCUMENT)
+    os.mkfifo(pipe)
+    words = [command, str(document), "--gateway", f"http://127.0.0.1:{free_port()}", "-o", str(pipe)]
+    done = CliRunner(env={TOKEN_VARIABLE: TOKEN}).invoke(app, words)
+    assert (done.exit_code, kept in done.output) == (2, True), done.output
 
 
 @pytest.mark.parametrize("same", ["export.csv", "keys.json", "map.toml", "token"])

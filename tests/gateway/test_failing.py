@@ -1,8 +1,11 @@
 """What is said when a command fails: one line, what is wrong and how to mend it, in the language asked for."""
 
+import io
 import os
 import re
 import socket
+import sqlite3
+import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -10,14 +13,15 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from psycopg.errors import InsufficientPrivilege
-from sqlalchemy.exc import ProgrammingError
+from psycopg.errors import DiskFull, InsufficientPrivilege
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from typer.testing import CliRunner
 
 import pseudonymisation.errors
 from audit.errors import AuditError, EntryError
 from gateway import cli
 from gateway.app import CONSENTS, open_gateway
+from gateway.cli.common import say
 from gateway.consent_ends import end_keyless
 from gateway.consents import load
 from gateway.messages import catalogue
@@ -121,6 +125,37 @@ def test_a_full_disk_is_one_line(language: str, told: str, tmp_path: Path) -> No
     assert len(said.splitlines()) == 1
 
 
+def of_sqlite(name: str) -> sqlite3.Error:
+    """An error as the driver raises it."""
+    made = sqlite3.OperationalError("the words of SQLite")
+    made.sqlite_errorname = name
+    return made
+
+
+@pytest.mark.parametrize(
+    "error", [*map(of_sqlite, ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_READONLY_DIRECTORY")), DiskFull("no room")]
+)
+@pytest.mark.parametrize(("language", "told"), [("nl", "maak ruimte"), ("en", "make room")])
+def test_a_database_that_cannot_write_is_not_one_that_is_to_be_made(
+    language: str, told: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk, or a file that may not be written: nobody is sent to `migrate`."""
+    monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=OperationalError("INSERT", {}, error)))
+    said = fails("party", "list", "--lang", language)
+    assert (told in said, str(error) in said, "migrate" in said) == (True, True, False)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(("language", "told"), [("nl", "geen database"), ("en", "no database")])
+def test_a_file_that_is_no_database_is_said(language: str, told: str, tmp_path: Path) -> None:
+    """Overwritten or damaged: what is advised is the last backup, not to make it."""
+    data = {DATA_VARIABLE: str(tmp_path / "data")}
+    assert CliRunner(env=data).invoke(cli.app, ["init"]).exit_code == 0
+    for file in (tmp_path / "data").glob("gateway.sqlite*"):
+        file.write_bytes(b"no database at all. " * 500)
+    assert told in fails("party", "list", "--lang", language, **data)
+
+
 @pytest.mark.parametrize(("language", "told"), [("nl", "de eigenaar van"), ("en", "the owner of")])
 def test_a_login_without_the_right_is_told_which_one_has_it(
     language: str, told: str, monkeypatch: pytest.MonkeyPatch
@@ -131,13 +166,32 @@ def test_a_login_without_the_right_is_told_which_one_has_it(
     assert told in fails("party", "list", "--lang", language)
 
 
-@pytest.mark.parametrize(("package", "extra"), [("pkcs11.mechanisms", "pkcs11"), ("sqlmodel", "gateway")])
+def test_a_name_that_the_screen_has_no_letters_for_is_said_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent is confirmed too: saying where the receipt is does not end the command."""
+    screen = io.TextIOWrapper(io.BytesIO(), encoding="cp1252")
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(cli, "app", lambda: say("Paweł/bewijs.txt"))
+    cli.main()
+    screen.seek(0)
+    assert screen.read() == "Pawe\\u0142/bewijs.txt\n"
+
+
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [
+        ("pkcs11.mechanisms", "gateway,pkcs11"),
+        ("sqlmodel", "gateway"),
+        ("opentelemetry", "gateway"),
+        ("opentelemetry.sdk", "gateway,telemetry"),
+        ("opentelemetry.exporter", "gateway,telemetry"),
+    ],
+)
 def test_a_package_of_an_extra_that_is_missing_names_the_extra(
     package: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever put the keys in a token and did not install its library reads what to install."""
     monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=ModuleNotFoundError(name=package)))
-    assert f"{extra}]'" in fails("party", "list")
+    assert f"[{extra}]'" in fails("party", "list")
 
 
 @pytest.fixture

@@ -139,6 +139,25 @@ def test_a_school_that_submitted_first_can_pseudonymise(tmp_path: Path, monkeypa
 
 
 PAGE = "<html>Welkom op het gastnetwerk</html>"
+
+
+@pytest.mark.parametrize("words", [["export", "-o"], ["export", "--format", "csv", "-o"], ["policy", "-o"], ["report"]])
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_page_of_the_network_replaces_nothing_of_an_auditor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], kind: str
+) -> None:
+    """A login page with a good status, whatever it says to be, is no log, report or keys: what was kept stays."""
+    kept = tmp_path / "kept"
+    kept.write_text("kept before")
+    page = httpx.MockTransport(lambda _: httpx.Response(200, text=PAGE, headers={"Content-Type": kind}))
+    client = httpx.Client(base_url="http://gateway", transport=page)
+    monkeypatch.setattr("gateway.cli.audit.connection", lambda *_: client)
+    monkeypatch.setattr("gateway.cli.audit.anonymous", lambda *_: client)
+    where = [str(kept)] if words[-1] == "-o" else []
+    assert "HTTP 200" in said(tmp_path, "audit", *words, *where, "--gateway", "http://gateway", exits=1)
+    assert kept.read_text() == "kept before"
+
+
 OTHER = str(LOG.sign(Checkpoint(LOG.key.name, 1, bytes([7]) * 32).text()))
 STRANGER = Signer(LOG.key.name, bytes([2]) * 32)
 AWAY = str(STRANGER.sign(Checkpoint(LOG.key.name, 1, bytes(32)).text()))

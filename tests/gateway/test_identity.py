@@ -63,6 +63,19 @@ def test_a_token_ends(world: World) -> None:
         assert [identify_token(session, guess, NOW) for guess in guesses] == [None] * len(guesses)
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_token_is_ended_by_its_id_or_by_itself(world: World, whole: bool) -> None:
+    """Who finds a token that leaked has all of it; neither what is answered nor the log's entry says its secret."""
+    code = world.region.sites[0].code
+    token = must(world.desk.issue_token(code, scopes=["submit"], expires_at=NOW + timedelta(days=1)))
+    token_id = token.split("_")[1]
+    assert must(world.desk.revoke_token(token if whole else token_id)) == token_id
+    with world.gateway.reading() as session:
+        assert identify_token(session, token, NOW) is None
+        logged = [json.loads(data) for data in session.connection().scalars(select(PENDING.c.data))]
+    assert (logged[-1]["event"], logged[-1]["object"]) == ("token.revoked", {"id": f"token:{token_id}"})
+
+
 def test_a_link_opens_one_session(world: World) -> None:
     """A login link works once."""
     with world.gateway.writing() as session:
@@ -171,7 +184,7 @@ def test_a_number_that_was_revoked_is_free(world: World) -> None:
     with world.gateway.reading() as session:
         shown = identify_oin(session, OIN)
         assert [each.number for each in oins_of(session, code)] == [OIN]
-    assert [must(world.desk.revoke_token(OIN)) for _ in range(2)] == [True, False]
+    assert [must(world.desk.revoke_token(OIN)) for _ in range(2)] == [OIN, None]
     with world.gateway.reading() as session:
         assert identify_oin(session, OIN) is None
     must(world.desk.register_oin(other, OIN, scopes=["download"]))

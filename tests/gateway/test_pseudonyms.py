@@ -12,6 +12,7 @@ from sqlalchemy import Connection, event, select
 
 from audit.schema import PENDING
 from gateway import pseudonyms
+from gateway.messages import LANGUAGES, MendableError
 from gateway.pseudonyms import Service, create_service_folder, open_service, open_service_year
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.service import GrantReason, close_year, grant_quota
@@ -78,6 +79,58 @@ def test_making_the_service_logs_the_year_it_opens(service: Service) -> None:
     create_service_folder(service.register_file.parent, operator="ORG-DIENST", gateway_key=bytes(32))
     (entry,) = logged(service)
     assert (entry["event"], entry["object"]) == ("key.created", {"id": f"key:pseudonym-service/{year}"})
+
+
+def test_a_folder_that_is_moved_takes_its_database_along(service: Service, tmp_path: Path) -> None:
+    """The settings name no place, so what is logged at the new one stands after what was logged at the old one."""
+    service.engine.dispose()
+    moved = (tmp_path / "service").rename(tmp_path / "moved")
+    opened = open_service(moved)
+    assert [entry["event"] for entry in logged(opened)] == ["key.created"]
+    opened.engine.dispose()
+    assert not (tmp_path / "service").exists()
+
+
+def named(service: Service, file: Path) -> Path:
+    """The folder of the service, with settings that name a place of its database, as they once did."""
+    service.engine.dispose()
+    folder = service.register_file.parent
+    with (folder / "service.toml").open("a") as settings:
+        settings.write(f'database = "sqlite:///{file}"\n')
+    return folder
+
+
+def test_settings_that_name_the_database_of_their_folder_go_on(service: Service, tmp_path: Path) -> None:
+    """Also by another way to the same folder."""
+    folder = named(service, tmp_path / "service" / "service.sqlite")
+    (tmp_path / "other").symlink_to(folder)
+    for way in (folder, tmp_path / "other"):
+        opened = open_service(way)
+        assert [entry["event"] for entry in logged(opened)] == ["key.created"]
+        opened.engine.dispose()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_moved_or_copied_folder_leaves_the_database_of_the_old_place_alone(
+    service: Service, tmp_path: Path, there: bool
+) -> None:
+    """Settings that name it are refused, with the line to take out; nothing is made there, and nothing written."""
+    elsewhere = tmp_path / "old.sqlite"
+    if there:
+        elsewhere.touch()
+    folder = named(service, elsewhere)
+    with pytest.raises(MendableError) as refused:
+        open_service(folder)
+    assert all(str(elsewhere) in refused.value.said(language) for language in LANGUAGES)
+    assert elsewhere.read_bytes() == b"" if there else not elsewhere.exists()
+
+
+def test_a_database_elsewhere_is_made_with_the_folder(tmp_path: Path) -> None:
+    """Whoever names one wants it there, and from then on it is opened, not one in the folder."""
+    elsewhere, folder = tmp_path / "elsewhere.sqlite", tmp_path / "service"
+    create_service_folder(folder, operator="ORG-DIENST", gateway_key=bytes(32), database=f"sqlite:///{elsewhere}")
+    open_service(folder).engine.dispose()
+    assert (elsewhere.exists(), (folder / "service.sqlite").exists()) == (True, False)
 
 
 @pytest.mark.parametrize(("hour", "year"), [(21, "2025-2026"), (22, "2026-2027")])
