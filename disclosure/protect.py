@@ -110,7 +110,7 @@ def build(
     with threadpool_limits(1, user_api="blas"):
         key = _check_seed(seed)  # 1
         grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
-        problem = pose(grid, read_counts(grid, counts, terms.count).leaves, terms, seed=key)  # 2
+        problem = pose(grid, read_counts(grid, counts, terms.count), terms, seed=key)  # 2
         pattern = find_pattern(problem, key, executor, start)  # 3
         shown = _shown(problem, pattern, terms.rule)
         verdicts = _judged(_frame(problem, shown), counts, terms, pattern.witnesses)  # 4
