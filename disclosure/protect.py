@@ -17,8 +17,8 @@ from disclosure.grid import build_grid
 from disclosure.hierarchy import Hierarchy
 from disclosure.problem import Problem, pose
 from disclosure.rules import Inequality, Pattern, ThresholdRule
-from disclosure.secondary import Pattern as Found
 from disclosure.secondary import find_pattern
+from disclosure.secondary.search import Found
 from disclosure.table import ProtectedTable, read_counts
 from disclosure.terms import Terms, Weight
 from disclosure.utility import utility
