@@ -55,7 +55,6 @@ def write_bundle(
     out: IO[bytes],
     *,
     policy: str,
-    receipts: Iterable[str] = (),
     at_least: int = 1,
     compress: bool = True,
 ) -> int:
@@ -66,7 +65,6 @@ def write_bundle(
         log: Number of the log.
         out: Where the zip file goes.
         policy: Text of the policy file: keys, and the quorum that the last checkpoint meets, if any does.
-        receipts: Receipts with their proofs, to be checked along.
         at_least: Size that checkpoint must have reached; a recent one may have no cosignatures yet.
         compress: A third of the size, at the price of a second per million entries when it is checked.
 
@@ -81,7 +79,6 @@ def write_bundle(
             ("policy.txt", policy),
             *((f"checkpoints/{at:019d}", note) for at, note in _milestones(connection, log, size)),
             (f"checkpoints/{size:019d}", last),
-            *((f"receipts/{number:06d}", receipt) for number, receipt in enumerate(receipts)),
         ):
             bundle.writestr(_member(name), text)
         with bundle.open(_member("entries.jsonl", compress=compress), "w", force_zip64=True) as lines:

@@ -98,7 +98,7 @@ def _sqlite() -> Iterator[str]:
             f"BEGIN SELECT RAISE(ABORT, 'audit: {table.name}: {why}'); END"
         )
 
-    for table in (*_KEPT, PENDING):
+    for table in (*_KEPT, PENDING, SUBJECT):
         yield trigger(table, "UPDATE", "1", "is append-only")
     for table in _KEPT:
         may = _MAY_EXPIRE.format(now=now) if table in _EXPIRING else "0"
@@ -132,6 +132,7 @@ def _postgresql() -> Iterator[str]:
         if deletes:
             check = "audit_admit" if table is PENDING else "audit_keep"
             yield from _trigger(table, "delete", f"BEFORE DELETE ON {table.name} FOR EACH ROW", check)
+    yield from _trigger(SUBJECT, "change", f"BEFORE UPDATE ON {SUBJECT.name} FOR EACH STATEMENT", "audit_refuse")
     for table, when, why in _SMALL_RULES:
         yield _check(f"{table.name}_rule", when.format(now=now), why, "NEW")
         yield from _trigger(table, "insert", f"BEFORE INSERT ON {table.name} FOR EACH ROW", f"{table.name}_rule")
@@ -209,5 +210,4 @@ def grants(*, app: str, sequencer: str, officer: str) -> tuple[str, ...]:
         f"GRANT INSERT ON {evidence} TO {sequencer}",
         f"GRANT DELETE ON {', '.join(sorted(table.name for table in _EXPIRING))} TO {sequencer}",
         f"GRANT SELECT, INSERT, DELETE ON {SUBJECT.name} TO {app}",
-        f"GRANT UPDATE (slots) ON {SUBJECT.name} TO {app}",
     )

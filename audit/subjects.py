@@ -3,9 +3,9 @@
 A data subject is known here by a *tag*: the HMAC of a pseudonym under the log key of the school year. The tags of one
 entry, each with a salt of its own, are the leaves of a small Merkle tree, filled up with random leaves to a power of
 two of at least 64, so that the root says neither who nor how many. For a parent's access request the school brings
-the pseudonym, the tags lead to the entries, and a proof leads from the salted tag to the root in the log. To erase is
-to forget tag and salt: the root stays valid and says nothing. When the log key of a year is destroyed no tag of that
-year can be made again, in a backup either.
+the pseudonym, the tags lead to the entries, and a proof leads from the salted tag to the root in the log. Tags and
+salts of a school year are erased together: the roots stay valid and say nothing. When the log key of a year is
+destroyed no tag of that year can be made again, in a backup either.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from audit.errors import AuditError
 from audit.merkle import leaf_hash, node_hash, verify_inclusion
@@ -27,8 +27,6 @@ _DOMAIN: Final = b"nl-verzuim/log-subject/v1\x00"
 _BLOCK: Final = 64
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
-_ERASED: Final = bytes(SALT_BYTES)
-"""In place of a salt: the leaf hash stands where the tag was. No salt of 16 random bytes is ever this."""
 
 
 def tag(key: bytes, pseudonym: bytes) -> bytes:
@@ -137,36 +135,18 @@ def find(connection: Connection, tags: Sequence[bytes], roots: Sequence[bytes] |
     ]
 
 
-def _holding(
-    connection: Connection, each: bytes, among: ColumnElement[bool], *, lock: bool = False
-) -> list[tuple[bytes, bytes]]:
-    """Roots and slots in which these bytes occur; `lock` keeps others from changing them."""
+def _holding(connection: Connection, each: bytes, among: ColumnElement[bool]) -> list[tuple[bytes, bytes]]:
+    """Roots and slots in which these bytes occur."""
     inside = func.instr if connection.dialect.name == "sqlite" else func.pg_catalog.position
     query = select(SUBJECT.c.root, SUBJECT.c.slots).where(among, inside(SUBJECT.c.slots, each) > 0)
-    query = query.order_by(SUBJECT.c.root)
-    found = connection.execute(query.with_for_update() if lock else query)
-    return [(bytes(root), bytes(slots)) for root, slots in found]
+    return [(bytes(root), bytes(slots)) for root, slots in connection.execute(query.order_by(SUBJECT.c.root))]
 
 
 def _held(root: bytes, slots: bytes, place: int) -> Held:
-    leaves = [slot[SALT_BYTES:] if _is_erased(slot) else leaf_hash(slot) for slot in _cut(slots, SLOT_BYTES)]
+    leaves = list(map(leaf_hash, _cut(slots, SLOT_BYTES)))
     proof = [level[(place >> height) ^ 1] for height, level in enumerate(_levels(leaves)[:-1])]
     salt, each = (slot := slots[place * SLOT_BYTES :])[:SALT_BYTES], slot[SALT_BYTES:SLOT_BYTES]
     return Held(root, each, salt, place, len(leaves), proof)
-
-
-def erase(connection: Connection, tags: Sequence[bytes]) -> int:
-    """Forget these data subjects: tag and salt go, the leaf stays for the proofs of the others. Returns how many."""
-    erased = 0
-    for each in tags:
-        for root, slots in _holding(connection, each, SUBJECT.c.root.is_not(None), lock=True):
-            left = bytearray(slots)
-            for place in _places(slots, each):
-                slot = slice(place * SLOT_BYTES, (place + 1) * SLOT_BYTES)
-                left[slot] = _ERASED + leaf_hash(slots[slot])
-                erased += 1
-            connection.execute(update(SUBJECT).where(SUBJECT.c.root == root).values(slots=bytes(left)))
-    return erased
 
 
 def erase_year(connection: Connection, school_year: str) -> int:
@@ -183,10 +163,6 @@ def erase_year(connection: Connection, school_year: str) -> int:
 def _cut(many: bytes, size: int) -> list[bytes]:
     """Pieces of one size."""
     return [many[start : start + size] for start in range(0, len(many), size)]
-
-
-def _is_erased(slot: bytes) -> bool:
-    return slot.startswith(_ERASED)
 
 
 def _places(slots: bytes, each: bytes) -> Iterator[int]:

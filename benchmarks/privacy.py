@@ -90,7 +90,7 @@ def one_draw(data: Sector, levels: dict[str, Level]) -> np.ndarray:
     keys = Keys.of(laid["dimensions"], moves="band", structural_zeros=laid["structural_zeros"])  # type: ignore[arg-type]
     true, got = (keys.table(frame, "pupils").reshape(keys.shape[0], -1) for frame in (data.counts, made.counts))
     for (name, (query, _)), answer in zip(QUERIES.items(), answers.answers, strict=True):
-        members = keys.cells(query).members
+        members = keys.cells(query)
         truth = members @ true
         levels[name].cells += truth.size
         levels[name].raw += float(np.abs(answer.reshape(truth.shape) - truth).sum())

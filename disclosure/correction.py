@@ -111,7 +111,7 @@ def _least(grid: Grid, counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
 
     Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped.
     """
-    values, listed = grid.cells(read_counts(grid, counts, terms.count).leaves), grid.listed(terms.publish)
+    values, listed = grid.cells(read_counts(grid, counts, terms.count)), grid.listed(terms.publish)
     primary = primary_of(grid, values, listed, listed, terms)
     found = []
     for part, whole, other in ((DROPPED, OLD, NEW), (ADDED, NEW, OLD)):

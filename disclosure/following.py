@@ -39,11 +39,6 @@ class Following:
     insiders: np.ndarray
     given: np.ndarray
 
-    @property
-    def rows_of_rests(self) -> list[np.ndarray]:
-        """Per rest a line of R."""
-        return [rows[None] for _, rows in self.rests]
-
 
 @dataclass(frozen=True, eq=False)
 class _Readers:

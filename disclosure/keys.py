@@ -23,15 +23,6 @@ Query = Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """The cells of a query: node of the units, node of the profile, and which rows add up to them (cells x n)."""
-
-    units: np.ndarray
-    profiles: np.ndarray
-    members: sparse.csr_array
-
-
-@dataclass(frozen=True, eq=False)
 class Keys:
     """The layout; nothing in it depends on a count.
 
@@ -98,8 +89,8 @@ class Keys:
         """Whether a query is about single units; else about areas of several."""
         return query.get(self.unit.name, self.unit.levels[0]) == self.unit.levels[0]
 
-    def cells(self, query: Query) -> Cells:
-        """The cells a query asks for: a level per dimension, the leaves where it names none.
+    def cells(self, query: Query) -> sparse.csr_array:
+        """Which rows add up to each cell (cells x n) of a query: a level per dimension, the leaves where it names none.
 
         Raises:
             DisclosureError: an unknown dimension or level, or what is no level: each row counts in one cell at most.
@@ -117,16 +108,15 @@ class Keys:
             chosen = np.kron(chosen, axis.select(query.get(axis.name, axis.levels[0])))
         units, profiles = np.flatnonzero(wanted), np.flatnonzero(chosen)
         cells = self.crossed(np.repeat(units, len(profiles)), np.tile(profiles, len(units)))
-        if cells.members.sum(axis=0).max(initial=0) > 1:
+        if cells.sum(axis=0).max(initial=0) > 1:
             raise DisclosureError("a query counts an enrolment more than once; its loss would exceed its budget")
         return cells
 
-    def crossed(self, units: np.ndarray, profiles: np.ndarray) -> Cells:
-        """The cells of pairs of nodes; pairs that no row belongs to are left out."""
+    def crossed(self, units: np.ndarray, profiles: np.ndarray) -> sparse.csr_array:
+        """Which rows add up to the cells of pairs of nodes (cells x n); pairs that no row belongs to are left out."""
         wide = int(np.prod([len(axis.codes) for axis in self.profile]))
         members = sparse.csr_array(self._members[units * wide + profiles])
-        there = np.diff(members.indptr) > 0
-        return Cells(units[there], profiles[there], sparse.csr_array(members[there]))
+        return sparse.csr_array(members[np.diff(members.indptr) > 0])
 
     def place(self, frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Node of the units and of the profile for cells given by code and level of every dimension."""

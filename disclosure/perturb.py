@@ -128,7 +128,7 @@ class Estimate:
         """
         units, profiles = self._keys.place(cells)
         pairs, back = np.unique(np.stack([units, profiles]), axis=1, return_inverse=True)
-        found = self._keys.crossed(pairs[0], pairs[1]).members.astype(float)
+        found = self._keys.crossed(pairs[0], pairs[1]).astype(float)
         deviation = np.sqrt(np.maximum(self._squares.variances(found), 0.0))[back.ravel()]
         axis = self._keys.steps
         inside = np.asarray(axis.members.sum(axis=1)).ravel()[axis.nodes(cells[axis.name], cells[f"{axis.name}_level"])]
@@ -194,7 +194,7 @@ def _some(members: sparse.csr_array) -> sparse.csr_array:
 def _measured(keys: Keys, table: np.ndarray, design: Design, sampler: Sampler) -> Measured:
     """The draw with any sampler; only tests hand in another than OpenDP's."""
     flat = table.reshape(len(table), -1)
-    asked = [(keys.cells(ask.query).members, smallest_scale(sampler, ask.millionths)) for ask in design.asks]
+    asked = [(keys.cells(ask.query), smallest_scale(sampler, ask.millionths)) for ask in design.asks]
     answers = []
     for members, scale in asked:
         true = np.asarray(members @ flat)
@@ -215,7 +215,7 @@ def _answers(keys: Keys, design: Design, values: Sequence[np.ndarray]) -> list[A
     _demand(keys, design)
     return [
         Answer(
-            keys.cells(ask.query).members.astype(float),
+            keys.cells(ask.query).astype(float),
             value.astype(float),
             spread(design.mechanism, smallest_scale(sampler, ask.millionths)) ** 2,
             keys.is_near(ask.query),

@@ -110,7 +110,7 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
     grid = replace(grid, rests=tuple(units for units, _ in following.rests))
     values = grid.cells(leaves)
     listed = grid.listed(terms.publish)
-    watched = listed | grid.derivable(listed) | np.concatenate([following.cells, *following.rows_of_rests])
+    watched = listed | grid.derivable(listed) | np.vstack([following.cells, *(rows for _, rows in following.rests)])
     for pattern in terms.watch:
         watched |= np.outer(*grid.select(pattern)) & (grid.contributors > 0)
     primary = primary_of(grid, values, listed, watched, terms)

@@ -17,8 +17,8 @@ from disclosure.grid import build_grid
 from disclosure.hierarchy import Hierarchy
 from disclosure.problem import Problem, pose
 from disclosure.rules import Inequality, Pattern, ThresholdRule
-from disclosure.secondary import Pattern as Found
 from disclosure.secondary import find_pattern
+from disclosure.secondary.search import Found
 from disclosure.table import ProtectedTable, read_counts
 from disclosure.terms import Terms, Weight
 from disclosure.utility import utility
@@ -110,7 +110,7 @@ def build(
     with threadpool_limits(1, user_api="blas"):
         key = _check_seed(seed)  # 1
         grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
-        problem = pose(grid, read_counts(grid, counts, terms.count).leaves, terms, seed=key)  # 2
+        problem = pose(grid, read_counts(grid, counts, terms.count), terms, seed=key)  # 2
         pattern = find_pattern(problem, key, executor, start)  # 3
         shown = _shown(problem, pattern, terms.rule)
         verdicts = _judged(_frame(problem, shown), counts, terms, pattern.witnesses)  # 4

@@ -1,7 +1,6 @@
-"""The two kinds of table: counts that stay inside, and a table that may leave and cannot hold a confidential count."""
+"""Counts that stay inside, and a table that may leave and cannot hold a confidential count."""
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,25 +13,8 @@ from disclosure.primary import FAR
 PUBLISHED, SUPPRESSED = "published", "suppressed"
 
 
-@dataclass(frozen=True, eq=False)
-class FrequencyTable:
-    """Counts per unit and profile leaf (U x P). Confidential: shows its shape, never a figure.
-
-    Attributes:
-        grid: the layout.
-        leaves: the counts.
-    """
-
-    grid: Grid = field(repr=False)
-    leaves: np.ndarray = field(repr=False)
-
-    def __repr__(self) -> str:
-        """Only the shape."""
-        return f"FrequencyTable({self.leaves.shape[0]} x {self.leaves.shape[1]}, confidential)"
-
-
-def read_counts(grid: Grid, counts: pd.DataFrame, count: str) -> FrequencyTable:
-    """Check counts and lay them out; absent combinations are zero.
+def read_counts(grid: Grid, counts: pd.DataFrame, count: str) -> np.ndarray:
+    """Check counts and lay them out per unit and profile leaf (U x P); absent combinations are zero.
 
     Raises:
         DisclosureError: an empty table, no count column, a count that is negative, fractional or missing, a combination
@@ -56,7 +38,7 @@ def read_counts(grid: Grid, counts: pd.DataFrame, count: str) -> FrequencyTable:
             raise DisclosureError(f"{count}: the count of {grid.name_of(counts, wrong)} {what}")
     if numbers.sum() >= FAR:
         raise DisclosureError(f"{count}: the counts add up to 2**30 or more; split the table")
-    return FrequencyTable(grid, grid.leaf_table(counts, numbers.astype(np.int64)))
+    return grid.leaf_table(counts, numbers.astype(np.int64))
 
 
 class ProtectedTable:

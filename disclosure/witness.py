@@ -32,12 +32,6 @@ class Witnesses:
         ends = np.append(starts, len(self.number))[1:]
         yield from zip(self.number[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
 
-    def select(self, keep: np.ndarray) -> "Witnesses":
-        """Some of the witnesses, numbered anew."""
-        entries = keep[self.number]
-        number = (np.cumsum(keep) - 1)[self.number[entries]]
-        return Witnesses(number, self.unit[entries], self.leaf[entries], self.by[entries], self.insider[keep])
-
     def parts(self, most: int) -> Iterator[tuple[int, "Witnesses"]]:
         """All witnesses in order, as many at a time as have no more than `most` entries together (or one); the first.
 

@@ -65,12 +65,11 @@ class SiteEntry:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an import did, in numbers of sites and parties."""
+    """What an import did, in numbers of sites."""
 
     added: int
     changed: int
     unchanged: int
-    parties: int
 
 
 def party_fault(code: str, kind: str) -> str | None:
@@ -233,7 +232,7 @@ def register_sites(
     ]
     if faults:
         return faults
-    parties = add_parties(session, [*_with_sites(entries), *named])
+    add_parties(session, [*_with_sites(entries), *named])
     renamed = _rename(session, {code: name for code, _, name in named} | {each.code: each.name for each in entries})
     added = changed = 0
     for entry in entries:
@@ -245,7 +244,7 @@ def register_sites(
         changed += old is not None or after is not None
         _put(session, new, old, after)
     session.flush()
-    return Changes(added, changed, len(entries) - added - changed, parties)
+    return Changes(added, changed, len(entries) - added - changed)
 
 
 def _put(session: Session, new: SiteFacts, old: SiteFacts | None, after: SiteFacts | None) -> None:

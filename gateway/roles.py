@@ -48,10 +48,10 @@ def demand_sequencing(connection: Connection) -> None:
         raise MendableError("login-may-not")
 
 
-def grant_rights(connection: Connection) -> bool:
-    """Give the roles what they need, after each migration again; False where there are no such roles."""
+def grant_rights(connection: Connection) -> None:
+    """Give the roles, where there are any, what they need; after each migration again."""
     if connection.dialect.name != "postgresql" or not set(ROLES) <= set(connection.scalars(_THERE)):
-        return False
+        return
     tables = table_of(Party).metadata.sorted_tables
     names = ", ".join(f'"{table.name}"' for table in tables)
     connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {names} TO {APP}")
@@ -63,4 +63,3 @@ def grant_rights(connection: Connection) -> bool:
                 connection.exec_driver_sql(f"GRANT USAGE ON SEQUENCE {found} TO {APP}")
     for statement in grants(app=APP, sequencer=SEQUENCER, officer=OFFICER):
         connection.exec_driver_sql(statement)
-    return True

@@ -1,4 +1,4 @@
-"""Settings of one deployment: a small file in its data folder, and the environment. The only place that reads either.
+"""Settings of one deployment: a small file in its data folder, and the environment that names folder and database.
 
 ```
 data/

@@ -95,7 +95,6 @@ class Engine:
         in_force: Iterable[InForce] = (),
         methods: Mapping[Sector, Method] | None = None,
         folder: Path = PACKAGED,
-        policy_id: str = "verzuimpoort",
     ) -> Self:
         """Read, check and compile the law; nothing is loaded when anything is wrong.
 
@@ -107,7 +106,6 @@ class Engine:
             in_force: proposed purposes that are law for this operator.
             methods: exact or dp, for the sectors where it is not as the purpose files say.
             folder: where `rules/`, the schema, the vocabulary and the assessment are.
-            policy_id: name of this set of policies.
 
         Raises:
             BadPolicy: with file, line or key, and fix of every fault.
@@ -126,7 +124,7 @@ class Engine:
             raise BadPolicy(faults)
         chosen = {word.purpose: word for word in words}
         digest = _hash(rules, schema, known, chosen)
-        return cls(Law(rules, known, chosen, vocabulary, assessment, Version(policy_id, digest)), schema)
+        return cls(Law(rules, known, chosen, vocabulary, assessment, Version("verzuimpoort", digest)), schema)
 
     def decide(self, request: Request, *, at: dt.datetime) -> Decision:
         """Whether the act may be done at this moment, with grounds; every purpose named must allow it.

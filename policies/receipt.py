@@ -1,4 +1,4 @@
-"""What the giver of a consent takes home: a receipt in the terms of ISO/IEC TS 27560 and the W3C's DPV, and a page.
+"""What the giver of a consent takes home: a receipt in the terms of ISO/IEC TS 27560 and the W3C's DPV.
 
 It names no pupil: the school joins it to its own evidence. A receipt is a copy of the record and changes nothing.
 """

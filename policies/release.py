@@ -164,11 +164,6 @@ class ReleasePlan:
             for (site, subdivision, band), codes in kinds.items()
         ]
 
-    @property
-    def sectors(self) -> tuple[Sector, ...]:
-        """Sectors with at least one line to show, sorted."""
-        return tuple(sorted({sector for line in self.show for sector in line.sectors}))
-
 
 @dataclass(frozen=True, slots=True)
 class Served:

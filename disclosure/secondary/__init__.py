@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -18,25 +18,10 @@ from disclosure.witness import Witnesses, gather, join
 Task = tuple[Patch, dict[Change, Goal], np.ndarray]
 
 
-@dataclass(frozen=True, eq=False)
-class Pattern:
-    """What is published, why that is safe, and what could not be made safe.
-
-    Attributes:
-        shown: A x R.
-        witnesses: confidential proof.
-        left: goals without a witness; a release needs none.
-    """
-
-    shown: np.ndarray
-    witnesses: Witnesses
-    left: dict[Change, Goal]
-
-
 def find_pattern(
     problem: Problem, seed: bytes, executor: Executor | None = None, start: Witnesses | None = None
-) -> Pattern:
-    """Hide secondary cells until every goal has its witnesses.
+) -> Found:
+    """Hide secondary cells until every goal has its witnesses; a release leaves no goal open.
 
     0. Witnesses at hand that hold here too.
     1. Units in which something can change unseen, among themselves: few, and the only ones that can move what is told
@@ -72,7 +57,7 @@ def find_pattern(
         for (patch, _, _), found in zip(tasks, mapped(partial(_search, search), tasks), strict=True):
             take_over(patch, found)  # 2, 3
     found = search_whole(cut(problem, np.arange(problem.grid.areas.leaves), shown), left, order)  # 4
-    return Pattern(found.shown, join([*witnesses, found.witnesses]), found.left)
+    return replace(found, witnesses=join([*witnesses, found.witnesses]))
 
 
 def _replayed(patch: Patch, goals: dict[Change, Goal], start: Witnesses) -> Witnesses:

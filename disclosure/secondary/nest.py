@@ -45,7 +45,7 @@ class Nest:
         self._size = 0
         self._classes: dict[bytes, Classes] = {}
         self._near: dict[bytes, np.ndarray] = {}
-        self._realised: dict[tuple[Name, bytes, int], Changes | None] = {}
+        self._realised: dict[tuple[bytes, bytes, int], Changes | None] = {}
 
     def within_block(self, change: Change, insider: int) -> Delta | None:
         """A witness for a unit's cell that leaves every sum over its block alone."""
@@ -138,14 +138,14 @@ class Nest:
     def _realise(self, part: np.ndarray, leaves: np.ndarray, insider: int) -> Changes | None:
         """A change of a part's units with the given sum; asked once, as hiding more never takes a change away."""
         if self.firm:
-            return self._search(part, (part.tobytes(),), leaves, insider)
-        name: Name = (part.tobytes(),)
-        key = (name, leaves.tobytes(), insider)
+            return self._search(part, leaves, insider)
+        key = (part.tobytes(), leaves.tobytes(), insider)
         if key not in self._realised:
-            self._realised[key] = self._search(part, name, leaves, insider)
+            self._realised[key] = self._search(part, leaves, insider)
         return self._realised[key]
 
-    def _search(self, part: np.ndarray, name: Name, leaves: np.ndarray, insider: int) -> Changes | None:
+    def _search(self, part: np.ndarray, leaves: np.ndarray, insider: int) -> Changes | None:
+        name: Name = (part.tobytes(),)
         parts = self._children(part)
         for _ in range(LOOKS):
             delta = self._model(name, parts, closed=True).realise(leaves, insider, firm=self.firm)

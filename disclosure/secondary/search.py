@@ -20,7 +20,7 @@ class Found:
 
     Attributes:
         shown: N x R, published after the search.
-        witnesses: by unit of the problem.
+        witnesses: confidential proof, by unit of the problem.
         left: goals that are still open, by node of the patch.
     """
 

@@ -1,4 +1,4 @@
-"""HiGHS behind five calls: a linear programme that is solved again and again with other bounds."""
+"""HiGHS behind three calls: a linear programme that is solved again and again with other bounds."""
 
 import highspy
 import numpy as np

@@ -93,7 +93,7 @@ def download(
 def own_table(
     gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format
 ) -> Download | Refused:
-    """A site's own delivered figures, small counts included: the only way a confidential table leaves."""
+    """Hand a site its own delivered figures, small counts included: `hold_own` and `let_go` of it."""
     return alone(gateway, hold_own(gateway, identity, collection, period_code, form))
 
 
@@ -137,7 +137,7 @@ def hold(
 
 
 def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code: str, form: Format) -> Held | Refused:
-    """Prepare a site's own figures, as `own_table` hands them out; without counts there are none, not zeros."""
+    """Prepare a site's own figures, the only way a confidential table leaves; without counts there are none."""
     contract = gateway.contracts.get(collection)
     if contract is None:
         return Refused("unknown-collection")

@@ -23,14 +23,8 @@ ROLE = "operator"
 _SOON = timedelta(days=60)  # a register that is renewed every month has more left
 
 
-def home(request: Request, who: Visitor) -> Response:
+def home(request: Request, who: Visitor, form: Mapping[str, str] | None = None, fault: Fault | None = None) -> Response:
     """Periods with their progress."""
-    return _home(request, who)
-
-
-def _home(
-    request: Request, who: Visitor, form: Mapping[str, str] | None = None, fault: Fault | None = None
-) -> Response:
     gateway = gateway_of(request)
     with gateway.reading() as session:
         found = overview.periods(session)
@@ -57,13 +51,13 @@ def open_period(request: Request, who: Visitor, form: Form) -> Response:
     counted, ends = day_of(form["reference_date"]), day_of(form["deadline"])
     if counted is None or ends is None:
         missing = "reference_date" if counted is None else "deadline"
-        return _home(request, who, form.values, Fault("PERIOD-DAY", column=missing))
+        return home(request, who, form.values, Fault("PERIOD-DAY", column=missing))
     desk = Desk(gateway_of(request), who.known)
     opened = desk.open_period(
         form["table"], form["code"], reference_date=counted, deadline=ends, exercise=form["exercise"] == "yes"
     )
     if isinstance(opened, Refused) and opened.report is not None:
-        return _home(request, who, form.values, opened.report.faults[0])
+        return home(request, who, form.values, opened.report.faults[0])
     return then(request, who, opened, f"/operator/periods/{form['table']}/{form['code']}")
 
 

@@ -23,12 +23,8 @@ ANSWERS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def notices(request: Request, who: Visitor) -> Response:
+def notices(request: Request, who: Visitor, refused: str = "") -> Response:
     """What holds for this recipient, and what has ended."""
-    return _notices(request, who)
-
-
-def _notices(request: Request, who: Visitor, refused: str = "") -> Response:
     gateway = gateway_of(request)
     holding = [one for one in consents.own(gateway, who.known) if not one.state.closed]
     with gateway.reading() as session:
@@ -52,7 +48,7 @@ def answer(request: Request, who: Visitor, form: Form) -> Response:
     gateway, consent = gateway_of(request), request.path_params["consent"]
     if form["answer"] not in ANSWERS:
         waits = any(row.consent_id == consent for row in notices_of(gateway, who.known) if not answer_of(row))
-        return _notices(request, who, consent) if waits else refusal(request, who, Refused("invalid-request"))
+        return notices(request, who, consent) if waits else refusal(request, who, Refused("invalid-request"))
     given = Answer.model_validate({"at": gateway.clock(), **ANSWERS[form["answer"]]})
     outcome = answer_notice(gateway, who.known, consent, given)
     return then(request, who, outcome, _HOME)

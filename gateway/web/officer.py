@@ -116,9 +116,12 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
     )
 
 
-def check(request: Request, who: Visitor) -> Response:
+def check(request: Request, who: Visitor, verdict: trail.Verdict | None = None) -> Response:
     """How the log is checked, here and elsewhere."""
-    return _checked(request, who, None)
+    named = _file_name(gateway_of(request), "zip")
+    fault = FAULTS.get(verdict.fault) if verdict else None
+    scope = scope_of(who.known)
+    return page(request, who, "audit_check.html", verdict=verdict, fault=fault, scope=scope, bundle=named)
 
 
 def run_check(request: Request, who: Visitor, _form: Form) -> Response:
@@ -126,14 +129,7 @@ def run_check(request: Request, who: Visitor, _form: Form) -> Response:
     verdict = trail.check_log(gateway_of(request), who.known)
     if isinstance(verdict, Refused):
         return refusal(request, who, verdict)
-    return _checked(request, who, verdict)
-
-
-def _checked(request: Request, who: Visitor, verdict: trail.Verdict | None) -> Response:
-    named = _file_name(gateway_of(request), "zip")
-    fault = FAULTS.get(verdict.fault) if verdict else None
-    scope = scope_of(who.known)
-    return page(request, who, "audit_check.html", verdict=verdict, fault=fault, scope=scope, bundle=named)
+    return check(request, who, verdict)
 
 
 def _file_name(gateway: Gateway, ending: str) -> str:

@@ -32,12 +32,8 @@ _FIELD_OF = {
 }  # fmt: skip
 
 
-def parties(request: Request, who: Visitor) -> Response:
+def parties(request: Request, who: Visitor, form: Mapping[str, str] | None = None, fault: str = "") -> Response:
     """Search the register."""
-    return _parties(request, who)
-
-
-def _parties(request: Request, who: Visitor, form: Mapping[str, str] | None = None, fault: str = "") -> Response:
     words, kind = request.query_params.get("q", "").strip(), request.query_params.get("kind", "")
     with gateway_of(request).reading() as session:
         counts = overview.parties_by_kind(session)
@@ -64,16 +60,12 @@ def add_party(request: Request, who: Visitor, form: Form) -> Response:
     code = form["code"].upper()
     outcome = Desk(gateway_of(request), who.known).add_party(code, form["kind"], form["name"])
     if isinstance(outcome, Refused) and outcome.report is not None:
-        return _parties(request, who, form.values, outcome.report.faults[0].rule)
+        return parties(request, who, form.values, outcome.report.faults[0].rule)
     return then(request, who, outcome, f"/operator/parties/{code}")
 
 
-def party(request: Request, who: Visitor) -> Response:
+def party(request: Request, who: Visitor, status: int = 200, **made: Any) -> Response:  # noqa: ANN401  what a form made, for the template
     """One party: what the register knows, and who or what may act for it."""
-    return _party(request, who)
-
-
-def _party(request: Request, who: Visitor, status: int = 200, **made: Any) -> Response:  # noqa: ANN401  what a form made, for the template
     gateway, code = gateway_of(request), request.path_params["party"]
     with gateway.reading() as session:
         row = session.get(Party, code)
@@ -117,13 +109,13 @@ def change_party(request: Request, who: Visitor, form: Form) -> Response:
         secret = desk.invite(code, form["role"], form["label"])
         if isinstance(secret, Refused):
             return _again(request, who, form, secret)
-        return _party(request, who, link=f"{gateway.settings.base_url}/login/{secret}")
+        return party(request, who, link=f"{gateway.settings.base_url}/login/{secret}")
     if form["act"] == "token" and form["scope"] in SCOPES:
         expires = gateway.clock() + _A_YEAR
         token = desk.issue_token(code, scopes=[form["scope"]], expires_at=expires)
         if isinstance(token, Refused):
             return _again(request, who, form, token)
-        return _party(request, who, token=token)
+        return party(request, who, token=token)
     acts: dict[str, Callable[[], object]] = {
         "revoke": lambda: desk.revoke_token(form["token"]),
         "mandate": lambda: _mandate(gateway, desk, code, form),
@@ -149,7 +141,7 @@ def _again(request: Request, who: Visitor, form: Form, refused: Refused) -> Resp
         return refusal(request, who, refused)
     said = fault_text(fault, who.language) if fault else problem_text(refused.code, who.language)[1]
     values = {name: text for name, text in form.values.items() if name != field or field != "jwk"}
-    return _party(request, who, 400 if field else 403, values=values, faults={field: said})
+    return party(request, who, 400 if field else 403, values=values, faults={field: said})
 
 
 def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:

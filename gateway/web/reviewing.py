@@ -35,12 +35,8 @@ def releases(request: Request, who: Visitor) -> Response:
     return page(request, who, "operator_releases.html", listed=catalogue(gateway_of(request), who.known))
 
 
-def release(request: Request, who: Visitor) -> Response:
+def release(request: Request, who: Visitor, form: Form | None = None, fault: str = "") -> Response:
     """One release: how useful, how safe, who judged it, and what this person may do."""
-    return _release(request, who)
-
-
-def _release(request: Request, who: Visitor, form: Form | None = None, fault: str = "") -> Response:
     gateway, wanted = gateway_of(request), request.path_params["release"]
     with gateway.reading() as session:
         found = overview.find_release(session, wanted)
@@ -86,10 +82,10 @@ def decide(request: Request, who: Visitor, form: Form) -> Response:
     if form["act"] not in _ACTS:
         return refusal(request, who, Refused("invalid-request"))
     if not form["reason"]:
-        return _release(request, who, form, "reason")
+        return release(request, who, form, "reason")
     outcome = _ACTS[form["act"]](gateway_of(request), who.known, wanted, reason=form["reason"])
     if isinstance(outcome, Refused) and outcome.code == _STEP_UP:
-        return _release(request, who, form, _STEP_UP)
+        return release(request, who, form, _STEP_UP)
     return then(request, who, outcome, f"/operator/releases/{wanted}")
 
 

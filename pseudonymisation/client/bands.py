@@ -14,11 +14,11 @@ class Band:
 
     Attributes:
         code: such as `upto5`.
-        upto: whole per cent, or None for the last band, which has no upper end.
+        upto: whole per cent.
     """
 
     code: str
-    upto: int | None
+    upto: int
 
 
 def band_of(missed: int, scheduled: int, bands: Sequence[Band]) -> str:
@@ -28,9 +28,9 @@ def band_of(missed: int, scheduled: int, bands: Sequence[Band]) -> str:
         PseudonymisationError: the bands leave a share without a band.
     """
     for band in bands:
-        if band.upto is None or 100 * missed <= band.upto * scheduled:
+        if 100 * missed <= band.upto * scheduled:
             return band.code
-    raise PseudonymisationError("the last band has an upper end")
+    raise PseudonymisationError("a share is above the last band")
 
 
 def illness_counts(
@@ -40,7 +40,7 @@ def illness_counts(
 
     Args:
         pupils: the checked rows.
-        bands: in rising order, the last without upper end.
+        bands: in rising order, the last up to 100.
         offered: the subdivisions to count; None counts those that occur.
     """
     counts = Counter((pupil.subdivision, band_of(pupil.illness, pupil.scheduled, bands)) for pupil in pupils)

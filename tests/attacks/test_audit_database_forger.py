@@ -46,6 +46,7 @@ def filled(database: str) -> Iterator[World]:
     with make_world(database) as world:
         world.grow(4)
         world.sql("INSERT INTO audit_cosignature VALUES (1, 5, 'key of a witness', 'its line')")
+        world.sql("INSERT INTO audit_subject SELECT hash, '2026-2027', hash FROM audit_entry")
         world.append(entry())
         yield world
 

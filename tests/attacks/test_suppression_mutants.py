@@ -15,11 +15,10 @@ import pytest
 from disclosure import DisclosureError
 from disclosure.attacker import Verdicts
 from disclosure.problem import Problem
-from disclosure.secondary import Pattern
 from disclosure.secondary.goals import Change, Goal
 from disclosure.secondary.patch import Patch
 from disclosure.secondary.search import Found
-from disclosure.witness import Witnesses, gather
+from disclosure.witness import Witnesses, gather, join
 from tests.attacks.suppression import ORDER, given_away, given_away_to, ordered, released
 from tests.disclosure.world import Case, at_random
 
@@ -39,9 +38,9 @@ def one_side(problem: Problem) -> dict[Change, Goal]:
     return {change: goal for change, goal in find_goals(problem).items() if change.by < 0}
 
 
-def no_secondary(problem: Problem, *_: object) -> Pattern:
+def no_secondary(problem: Problem, *_: object) -> Found:
     """Hide small cells and nothing else."""
-    return Pattern(problem.listed & ~problem.hidden & ~problem.primary.known, gather([]), {})
+    return Found(problem.listed & ~problem.hidden & ~problem.primary.known, gather([]), {})
 
 
 def no_order(grid: Any, leaves: np.ndarray, terms: Any, *, seed: bytes) -> Problem:  # noqa: ANN401  passed through
@@ -145,14 +144,14 @@ def one_more(proof: Witnesses, entry: int) -> Witnesses:
 
 
 def half(proof: Witnesses) -> Witnesses:
-    return proof.select(np.arange(len(proof)) % 2 == 0)
+    return join(part for number, part in proof.parts(1) if number % 2 == 0)
 
 
-def watched(table: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[Problem, Pattern]:
+def watched(table: Case, monkeypatch: pytest.MonkeyPatch) -> tuple[Problem, Found]:
     """What the suppressor was asked and what it answered."""
-    seen: list[tuple[Problem, Pattern]] = []
+    seen: list[tuple[Problem, Found]] = []
 
-    def watch(problem: Problem, *rest: Any) -> Pattern:  # noqa: ANN401  passed through
+    def watch(problem: Problem, *rest: Any) -> Found:  # noqa: ANN401  passed through
         seen.append((problem, find_pattern(problem, *rest)))
         return seen[0][1]
 

@@ -17,6 +17,7 @@ EVERYWHERE = [
     "UPDATE audit_log SET key = 'another'",
     "UPDATE audit_index SET decision = 'permit'",
     "UPDATE audit_mark SET word = 'party:00XX00'",
+    "UPDATE audit_subject SET slots = root",
     "DELETE FROM audit_pending",
     "UPDATE audit_pending SET data = data",
     "INSERT INTO audit_closing VALUES (1, 5, 1)",

@@ -23,6 +23,7 @@ def worlds(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         for world in (open_, closed):
             world.grow(4)
         open_.sql("INSERT INTO audit_cosignature VALUES (1, 5, 'key of a witness', 'its line')")
+        open_.sql("INSERT INTO audit_subject SELECT hash, '2026-2027', hash FROM audit_entry")
         open_.append(entry())
         closed.sequencer.close(MORNING, MORNING + 6 * 365 * DAY)
         yield open_, closed

@@ -14,7 +14,7 @@ from audit.merkle import leaf_hash
 from audit.proofs import prove
 from audit.quorum import Policy
 from audit.schema import SUBJECT
-from audit.subjects import SLOT_BYTES, Subjects, erase, erase_year, find, store, tag, tags
+from audit.subjects import SLOT_BYTES, Subjects, erase_year, find, store, tag, tags
 from tests.audit.world import World, entry, root_of
 
 KEY, YEAR = bytes(range(32)), "2026-2027"
@@ -47,18 +47,6 @@ def test_a_parents_request_leads_from_a_pseudonym_to_the_entries(world: World) -
     for leaf, mine in zip(leaves, subjects, strict=True):
         world.read(lambda c, leaf=leaf: prove(c, leaf)).verify(leaf, Policy(logs=(world.key,)))
         assert (mine.root.hex() in roots) is (mine is not subjects[2])
-
-
-def test_an_erased_pupil_is_not_found_and_the_others_still_are(world: World) -> None:
-    """Tag and salt go; the root in the log is the same, and the proofs of the other pupils hold."""
-    leaf = _logged(world, Subjects.of(_tags(3), MAKE))
-    with world.engine.begin() as connection:
-        assert erase(connection, _tags(1)) == 1
-        assert erase(connection, _tags(1)) == 0
-    assert world.read(lambda c: find(c, _tags(1))) == []
-    other = world.read(lambda c: find(c, _tags(2)))
-    other[0].verify()
-    world.read(lambda c: prove(c, leaf)).verify(leaf, Policy(logs=(world.key,)))
 
 
 def test_a_destroyed_year_holds_no_tag(world: World) -> None:

@@ -75,7 +75,7 @@ def check_sensitivity(distance: float, order: int, kinds: Sequence[str], tables:
             continue
         moved = (keys.table(other, "n") - keys.table(counts, "n")).reshape(keys.shape[0], -1)
         for query, _ in QUERIES:
-            change = keys.cells(query).members @ moved
+            change = keys.cells(query) @ moved
             assert np.abs(change).max() <= 1
             assert (np.abs(change).reshape(len(change), *keys.shape[1:]).sum(axis=(0, 2)) <= 2).all()
             widest = max(widest, float(np.linalg.norm(change.ravel(), order)))

@@ -27,7 +27,7 @@ def test_a_consistent_table_is_whole_and_keeps_every_head_count(found: np.ndarra
     rng = np.random.default_rng(seed)
     true = KEYS.table(counts_of(found, seed), "n")
     answers = tuple(
-        np.rint(KEYS.cells(query).members @ true.reshape(14, -1) + rng.normal(0, width, (cells, 8)))
+        np.rint(KEYS.cells(query) @ true.reshape(14, -1) + rng.normal(0, width, (cells, 8)))
         .astype(int)
         .reshape(cells, 2, 4)
         for (query, _), cells in zip(QUERIES, (14, 8, 6, 4, 2), strict=True)
@@ -135,7 +135,7 @@ def test_least_squares_is_that_of_the_textbook() -> None:
     noisy = [answer.members.T @ np.reshape(answer.values, (-1, 8)) / answer.variance for answer in answers]
     right = sum(noisy)
     assert squares.solve(right) == pytest.approx(normal @ right, rel=1e-4, abs=1e-4)
-    towns = KEYS.cells({"shop": "town"}).members.astype(float)
+    towns = KEYS.cells({"shop": "town"}).astype(float)
     assert squares.covariance(towns) == pytest.approx((towns @ normal @ towns.T), rel=1e-4)
     assert squares.variances(towns) == pytest.approx(np.diag(towns @ normal @ towns.T), rel=1e-4)
 
@@ -146,7 +146,7 @@ def test_intervals_hold_what_they_promise() -> None:
     for seed in range(25):
         counts = counts_of(np.random.default_rng(seed).integers(30, 300, (8, 2)), seed)
         made = estimate(measure(counts, **arguments(), design=design()), **arguments(), design=design())
-        towns = KEYS.cells({"shop": "town"}).members
+        towns = KEYS.cells({"shop": "town"})
         frame = _cells_of_towns(towns @ KEYS.table(made.counts, "n").reshape(14, -1))
         bounds = made.intervals(frame)
         true = (towns @ KEYS.table(counts, "n").reshape(14, -1)).ravel()
@@ -156,14 +156,13 @@ def test_intervals_hold_what_they_promise() -> None:
 
 def _cells_of_towns(values: np.ndarray) -> pd.DataFrame:
     """The frame of a protected table: towns by item, mood and step."""
-    cells = KEYS.cells({"shop": "town"})
     lines = [
         {
-            "shop": KEYS.unit.codes[unit], "shop_level": "town",
-            "item": KEYS.profile[0].codes[profile], "item_level": "item",
+            "shop": town, "shop_level": "town", "item": item, "item_level": "item",
             "mood": mood, "mood_level": "mood", "step": step, "step_level": "step",
         }
-        for unit, profile in zip(cells.units, cells.profiles, strict=True)
+        for town in ("t1", "t2", "t3")
+        for item in ("apple", "pear")
         for mood in KEYS.kinds[0].codes
         for step in KEYS.steps.codes[:4]
     ]  # fmt: skip
@@ -189,5 +188,5 @@ def test_the_error_that_is_announced_is_the_error_that_comes() -> None:
         true = KEYS.table(counts, "n").reshape(14, -1)
         made = estimate(measure(counts, **arguments(), design=plan), **arguments(), design=plan)
         off = KEYS.table(made.counts, "n").reshape(14, -1) - true
-        seen += [float(np.abs(KEYS.cells(query).members @ off).mean()) / 25 for query, _ in QUERIES]
+        seen += [float(np.abs(KEYS.cells(query) @ off).mean()) / 25 for query, _ in QUERIES]
     assert seen == pytest.approx(announced, rel=0.15)

@@ -25,7 +25,7 @@ def test_rows_are_what_can_exist() -> None:
 @pytest.mark.parametrize(("query", "cells"), list(zip([query for query, _ in QUERIES], [14, 8, 6, 4, 2], strict=True)))
 def test_a_query_has_one_cell_per_key(query: dict[str, str], cells: int) -> None:
     """Every node of the level that some row belongs to, and every such row once."""
-    members = KEYS.cells(query).members
+    members = KEYS.cells(query)
     assert members.shape == (cells, 14)
     assert members.max() == 1
 

@@ -37,7 +37,7 @@ def test_what_else_cannot_be_in_a_unit_is_no_room_there() -> None:
     cell = pd.DataFrame({"shop": ["a", "b"], "item": "i", "season": "year"})
     cell = cell.assign(shop_level="shop", item_level="item", season_level="year")
     grid = build_grid(dimensions, counts, zeros, None)
-    values = grid.cells(read_counts(grid, counts, "n").leaves)
+    values = grid.cells(read_counts(grid, counts, "n"))
     relations = relate(dimensions, counts, zeros)
     layout = lay_cells(relations, unit_of(relations.axes))
     sums = layout.sums(layout.turn(relations.leaves(counts, "n")))

@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,20 @@ def test_what_an_extra_adds_is_locked() -> None:
     locked = set(re.findall(r"(?m)^([\w-]+)==", (ROOT / "requirements-extras.lock").read_text("utf-8")))
     assert {"distributed", "python-pkcs11"} <= asked
     assert asked - locked == set()
+
+
+def test_what_is_imported_is_asked_for() -> None:
+    """No package comes only because another one needs it today."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = [one for name, added in project["optional-dependencies"].items() if name != "dev" for one in added]
+    asked = {re.split(r"[^\w-]", one)[0] for one in (*project["dependencies"], *extras)}
+    of = {
+        name: {one.lower().replace("_", "-") for one in many}
+        for name, many in packages_distributions().items()
+        if name not in ROOMS
+    }
+    used = {name for path in FILES for name in imported(ast.parse(path.read_text())) if name in of}
+    assert {name for name in used if not of[name] & asked} == set()
 
 
 def test_top_level_is_closed() -> None:

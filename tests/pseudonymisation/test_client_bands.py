@@ -54,7 +54,7 @@ def test_without_a_list_the_subdivisions_that_occur_are_counted() -> None:
     ]  # fmt: skip
 
 
-def test_bands_without_an_open_end_are_an_error() -> None:
+def test_bands_that_end_too_early_are_an_error() -> None:
     """A share without a band would vanish from the counts."""
     with pytest.raises(PseudonymisationError):
         band_of(50, 100, [Band("upto5", 5)])

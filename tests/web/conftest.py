@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -26,12 +25,13 @@ from gateway.receive import Received, Upload, receive
 from gateway.store import Person, Release, ReleaseSlice, ReleaseState, WebSession
 from gateway.synthetic.region import Site as InventedSite
 from policies.engine import Engine
-from tests.databases import KINDS
-from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, copied_world, running
+from tests.gateway.conftest import PERIOD, TABLE, Site, World, build_world, running
+from tests.gateway.conftest import world as small_world
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
+__all__ = ["small_world"]
 # The shell opens no window of the whole browser for each test, which takes a third of the time.
 CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 OPEN_PERIOD, SITES, BUILD_SECONDS = "2026-2027-2", 12, 600.0
@@ -125,13 +125,6 @@ def published(stage: Stage, release: str, *, later: timedelta, **told: object) -
     with stage.gateway.writing() as session:
         session.execute(delete(ReleaseSlice).where(col(ReleaseSlice.release_id) == release))
         session.delete(session.get_one(Release, release))
-
-
-@pytest.fixture(params=KINDS)
-def small_world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
-    """A deployment of ten sites without a server, on both databases."""
-    with copied_world(request, tmp_path / "data") as made:
-        yield made
 
 
 def deliver(world: World, period: str, indexes: Iterable[int], number: int) -> None:
