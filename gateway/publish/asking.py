@@ -235,14 +235,7 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
     refusal: Deny | None = None
     allowed = []
     for purpose in gateway.law.purposes.releasing(contract.table):
-        plan = gateway.law.purposes.plan([purpose])
-        thing = ReleaseThing(
-            exercise=period.exercise,
-            minimum=plan.minimum,
-            zeros_are_small=plan.zeros_are_small,
-            complements=plan.complements,
-        )
-        decided = gateway.decide(caller, Action.BUILD_RELEASE, thing, (purpose,), contract.table)
+        decided = _decide_for(gateway, caller, contract, period, purpose)
         if isinstance(decided, Permit):
             allowed.append(purpose)
         elif refusal is None:
@@ -251,6 +244,11 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
         if refusal is None:
             raise MendableError("no-purpose")
         return refusal
-    plan = gateway.law.purposes.plan(allowed)
-    thing = release_thing(Release(id="", period_id=0, purposes="", builder_id=0, seed=b""), period, plan)
-    return gateway.decide(caller, Action.BUILD_RELEASE, thing, tuple(allowed), contract.table)
+    return _decide_for(gateway, caller, contract, period, *allowed)
+
+
+def _decide_for(gateway: Gateway, caller: Caller, contract: Contract, period: Period, *purposes: str) -> Decision:
+    """What the law says of a release that would be built for these purposes."""
+    wish = Release(id="", period_id=0, purposes="", builder_id=0, seed=b"")
+    thing = release_thing(wish, period, gateway.law.purposes.plan(purposes))
+    return gateway.decide(caller, Action.BUILD_RELEASE, thing, purposes, contract.table)
