@@ -19,7 +19,7 @@ from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION, WAIT_SECONDS
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
-from gateway.outcome import Refused
+from gateway.outcome import Refused, malformed
 from policies.sources import misfits
 
 # FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
@@ -114,5 +114,4 @@ def allowed(request: Request, path: str | None = None) -> str:
 def _invalid(request: Request, error: Exception) -> Response:
     """All faults of a malformed request at once: where and what, never a value or a key that was sent."""
     faults = misfits(error) if isinstance(error, RequestValidationError) else ()
-    fields = "; ".join(f"{place}: {code}" for place, code in faults)
-    return problem(request, Refused("invalid-request", facts={"fields": fields}))
+    return problem(request, malformed(faults))
