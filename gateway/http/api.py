@@ -25,7 +25,7 @@ from policies.sources import misfits
 # FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
 _logger = logging.getLogger(__name__)
-_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
+PROBLEM_OF = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
 
 
 def create_api(gateway: Gateway) -> FastAPI:
@@ -94,7 +94,7 @@ def refused_by_router(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": allowed(request)}
-    return problem(request, Refused(_CODES.get(status, "invalid-request")), headers)
+    return problem(request, Refused(PROBLEM_OF.get(status, "invalid-request")), headers)
 
 
 def allowed(request: Request, path: str | None = None) -> str:

@@ -29,7 +29,7 @@ from policies.things import Thing
 
 JOB = "build-release"
 EXPIRED = "expired"  # why a release failed, or is withdrawn: its term is over
-_OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
+OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 UNDER_WAY = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
 _JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law
 _RULE = (*_JUDGED, "min_denominator")
@@ -105,7 +105,7 @@ def to_correct(session: Session, period: Period) -> str | Refused | None:
     releases = session.exec(select(Release).where(Release.period_id == period.id)).all()
     if any(release.state in UNDER_WAY for release in releases):
         return Refused("release-exists")
-    out = [release for release in releases if release.state in _OUT]
+    out = [release for release in releases if release.state in OUT]
     if not out:
         return None
     if len(out) > 1:
@@ -165,7 +165,7 @@ def plan_of(gateway: Gateway, release: Release) -> ReleasePlan | None:
 def release_thing(release: Release, period: Period, plan: ReleasePlan | None, **more: bool | int) -> ReleaseThing:
     """A release as the law sees it."""
     facts: dict[str, bool | int] = {
-        "published": release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN),
+        "published": release.state in OUT,
         "withdrawn": release.state == ReleaseState.WITHDRAWN,
         "exercise": period.exercise,
         "attacker_failed": attacker_failed(release),
