@@ -270,9 +270,8 @@ def _next_facts(session: Session, day: date) -> Mapping[str, SiteFacts]:
 
 def names(session: Session, codes: Iterable[str]) -> Mapping[str, str]:
     """Names of parties by code."""
-    wanted = list(codes)
-    rows = session.exec(select(Party.code, Party.name).where(col(Party.code).in_(wanted))).all()
-    return dict(rows)
+    query = select(Party.code, Party.name).where(col(Party.code).in_(sorted(set(codes))))
+    return dict(session.exec(query).all())
 
 
 def _with_sites(entries: Iterable[SiteEntry]) -> Iterable[tuple[str, str, str]]:
