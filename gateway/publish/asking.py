@@ -11,14 +11,13 @@ from audit.entry import Entry
 from audit.events import Event
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
-from gateway.delivered import counted, delivered_sectors
+from gateway.delivered import counted, delivered_sectors, sectors_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import counts_end, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
-from gateway.register import sites_on
 from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller
@@ -125,8 +124,7 @@ def changed_sectors(session: Session, period: Period, corrects: str | None) -> s
     if corrects is None:
         return None
     differ = set(counted(session, period)) ^ set(sources_of(session, corrects))
-    sites = set(session.exec(select(Submission.site).where(col(Submission.id).in_(differ))))
-    return {facts.sector for facts in sites_on(session, period.reference_date) if facts.site in sites}
+    return set(sectors_of(session, period, col(Submission.id).in_(differ)))
 
 
 def built_anew(
