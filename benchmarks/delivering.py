@@ -1,21 +1,22 @@
-"""A deployment under load: processes that serve, a client that costs little, and what both use of the machine."""
+"""A deployment under load: processes that serve, clients, and what both use of the machine."""
 
 import dataclasses
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlencode
 
 import psutil
 
+from benchmarks.client import Client
 from gateway.app import create_deployment
 from gateway.context import Gateway, operator_of, wall_clock
 from gateway.demo.people import IN_FORCE, must
@@ -168,37 +169,20 @@ def _await(port: int) -> None:
     raise SystemExit("the server did not start")
 
 
-class Client:
-    """Sends over one kept connection a thread, with little of its own: the client shares the machine."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._own = threading.local()
-
-    def send(self, method: str, path: str, token: str, body: bytes = b"") -> tuple[int, bytes]:
-        """Status and body of the answer."""
-        connection = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = HTTPConnection("127.0.0.1", self._port, timeout=60)
-        connection.request(method, path, body, {"Authorization": f"Bearer {token}"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-
-    def deliver(self, one: Delivery) -> float:
-        """Seconds that one delivery takes."""
-        content = one.content
-        about = urlencode({"collection": one.collection, "party": one.site, "period": one.period})
-        began = time.perf_counter()
-        status, told = self.send("POST", f"/v1/submissions?{about}", one.token, content)
-        if status != 201:
-            raise SystemExit(told.decode())
-        return time.perf_counter() - began
+def deliver(client: Client, one: Delivery) -> float:
+    """Seconds that one delivery takes."""
+    content = one.content
+    about = urlencode({"collection": one.collection, "party": one.site, "period": one.period})
+    began = time.perf_counter()
+    answer = client.send("POST", f"/v1/submissions?{about}", one.token, content)
+    if answer.status_code != 201:
+        raise SystemExit(answer.text)
+    return time.perf_counter() - began
 
 
 def measure(port: int, deliveries: Sequence[Delivery], connections: int = CONNECTIONS) -> tuple[float, list[float]]:
     """Seconds in all and per request."""
-    client = Client(port)
     began = time.perf_counter()
-    with ThreadPoolExecutor(connections) as pool:
-        times = list(pool.map(client.deliver, deliveries))
+    with closing(Client(f"127.0.0.1:{port}")) as client, ThreadPoolExecutor(connections) as pool:
+        times = list(pool.map(partial(deliver, client), deliveries))
     return time.perf_counter() - began, times

@@ -8,7 +8,6 @@ The last columns are processor time, which a neighbour on the machine disturbs l
 """
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
@@ -19,12 +18,12 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from benchmarks.client import Client
 from benchmarks.delivering import (
     CONNECTIONS,
     COUNTS,
     PERIODS,
     RECORDS,
-    Client,
     Delivery,
     Deployment,
     database,
@@ -144,7 +143,7 @@ def soak(options: argparse.Namespace, folder: Path) -> None:
         gateway, tokens = prepare(Home(folder, url), sites, regions)
         versions = [[document(site, i, PERIODS[0], seed=s) for s in (1, 2)] for i, site in enumerate(sites)]
         with deployed(gateway, options.servers, processes) as deployment:
-            client = Client(deployment.port)
+            client = Client(f"127.0.0.1:{deployment.port}")
             end = time.monotonic() + options.seconds
 
             def work(number: int) -> tuple[int, int]:
@@ -154,11 +153,11 @@ def soak(options: argparse.Namespace, folder: Path) -> None:
                     if time.monotonic() > end:
                         return done, wrong
                     token, body = tokens[site.code], versions[number][turn % 2]
-                    status, told = client.send("POST", f"/v1/submissions?{about}", token, body)
-                    good = status == 201
+                    answer = client.send("POST", f"/v1/submissions?{about}", token, body)
+                    good = answer.status_code == 201
                     if good:
-                        path = f"/v1/submissions/{json.loads(told)['id']}/confirmation"
-                        good = client.send("POST", path, token)[0] == 200
+                        path = f"/v1/submissions/{answer.json()['id']}/confirmation"
+                        good = client.send("POST", path, token).status_code == 200
                     done, wrong = done + 1, wrong + (not good)
                 raise AssertionError
 

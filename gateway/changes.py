@@ -19,7 +19,7 @@ from audit.events import Event
 from gateway.context import Gateway
 from gateway.database import forget_log
 from gateway.identity import Identity, still_good
-from gateway.outcome import Fault, Refused, Report
+from gateway.outcome import Fault, Refused, Report, malformed
 from gateway.periods import school_year
 from gateway.prepared import hold_pids
 from gateway.receive import Matter, decide_on, look_up, refuse, rows_are_over
@@ -76,8 +76,7 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
         document = NumberChanges.model_validate_json(body)
         pairs = [(read_pseudonym(change.old), read_pseudonym(change.new)) for change in document.changes]
     except ValidationError as error:
-        fields = "; ".join(f"{place}: {code}" for place, code in misfits(error))
-        return Refused("invalid-request", facts={"fields": fields})
+        return malformed(misfits(error))
     except MalformedError:
         return _fault("PSEUDONYM-FORM")
     with gateway.reading() as session:  # (2)

@@ -9,7 +9,7 @@ from sqlmodel import Session, col
 from gateway.collections import Contracts
 from gateway.outcome import Fault
 from gateway.records.expected import Cell
-from gateway.register import holding_on, site_facts, sites_on
+from gateway.register import holding_on, site_facts
 from gateway.store import Count, Period, SiteFacts, Submission, SubmissionState
 
 COUNTRY = "NL"
@@ -36,17 +36,24 @@ def counted(session: Session, period: Period) -> list[str]:
 
 def delivered_sectors(session: Session, period: Period) -> list[str]:
     """Sectors of which at least one site delivered; a release has a table for each."""
-    there = set(session.execute(select(col(Submission.site)).where(_confirmed(period))).scalars())
-    return sorted({f.sector for f in sites_on(session, period.reference_date) if f.funded and f.site in there})
+    return sectors_of(session, period, _confirmed(period) & col(SiteFacts.funded))
+
+
+def sectors_of(session: Session, period: Period, sent: ColumnElement[bool]) -> list[str]:
+    """Sectors, by the register of a period, of the sites with submissions of which a condition holds."""
+    there = select(col(SiteFacts.sector)).join(Submission, col(Submission.site) == SiteFacts.site).distinct()
+    held = there.where(holding_on(period.reference_date, model=SiteFacts), sent)
+    return sorted(session.execute(held).scalars())
 
 
 def without_place(session: Session, contracts: Contracts, since: date) -> list[Fault]:
     """Sites that by the register sent, for a reference date since a day, subdivisions that their sector does not have.
 
-    They fit in no table: no release of the period could be built, of no sector.
+    They fit in no table: no release of the period could be built, of no sector. Of a collection that is gone none is.
     """
     found = set()
-    for period in session.execute(select(Period).where(col(Period.reference_date) >= since)).scalars():
+    periods = select(Period).where(col(Period.reference_date) >= since, col(Period.table_id).in_(contracts))
+    for period in session.execute(periods).scalars():
         for sector, offered in contracts[period.table_id].subdivisions.items():
             query = select(col(Submission.site)).join(SiteFacts, col(SiteFacts.site) == Submission.site).join(Count)
             here = holding_on(period.reference_date, model=SiteFacts) & (col(SiteFacts.sector) == sector)

@@ -29,7 +29,7 @@ IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=8)
 PROVEN = timedelta(minutes=15)
 _AHEAD = timedelta(seconds=60)
-ROLES = ("school", "recipient", "operator", "privacy-officer", "controller-officer")
+ROLES = tuple(role.value for role in Role if role is not Role.MACHINE)
 SCOPES = ("submit", "download", "consent", "audit", "all")
 _OIN = re.compile(r"[0-9]{20}")
 # Built once, and asking for columns: every request of a machine begins with it.

@@ -65,3 +65,8 @@ class Refused:
     decision: object | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
     retry_after: int | None = None
+
+
+def malformed(faults: Iterable[tuple[str, str]]) -> Refused:
+    """A request that does not fit its form: key and code of each fault, never a value that was sent."""
+    return Refused("invalid-request", facts={"fields": "; ".join(f"{key}: {code}" for key, code in faults)})

@@ -209,11 +209,6 @@ def has_chart(session: Session, release_id: str, area: str) -> bool:
     return session.exec(drawn.limit(1)).first() is not None
 
 
-def area_names(session: Session, codes: Sequence[str]) -> Mapping[str, str]:
-    """Names of the areas and sites of a table, by code."""
-    return names(session, sorted(set(codes)))
-
-
 def find_parties(session: Session, words: str, kind: str) -> Sequence[Party]:
     """The first 200 parties whose code or name contains the words, of one kind or of all."""
     query = select(Party).order_by(Party.kind, Party.name).limit(PAGE)

@@ -256,9 +256,8 @@ def _store(
     return gateway.together(store)  # (5)
 
 
-def _entry(event: Event, matter: Matter, **more: object) -> Entry:
-    base = Entry(event=event, actor=matter.actor, party=matter.caller.acting.code, period=matter.period.code)
-    return replace(base, **more)  # type: ignore[arg-type]  # fields of Entry, checked by Entry itself
+def _entry(event: Event, matter: Matter) -> Entry:
+    return Entry(event=event, actor=matter.actor, party=matter.caller.acting.code, period=matter.period.code)
 
 
 def _expected(matter: Matter) -> Expected:
@@ -276,7 +275,8 @@ def _expected(matter: Matter) -> Expected:
 def _log_faults(gateway: Gateway, matter: Matter, decision: Decision, report: Report) -> None:
     """A file with faults is logged with the rules it broke: no places, no numbers of faults."""
     rules = tuple(sorted(report.totals))
-    gateway.log_act(_entry(Event.SUBMISSION_REFUSED, matter, rules=rules, decision=Outcome.DENY), decision)
+    entry = replace(_entry(Event.SUBMISSION_REFUSED, matter), rules=rules, decision=Outcome.DENY)
+    gateway.log_act(entry, decision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,7 +329,7 @@ class _Storing:
     def _new(self, version: int) -> Received:
         gateway, session, made, now = self.gateway, self.session, self.made, self.gateway.clock()
         about = Object(f"submission:{made.id}", made.commitment)
-        entry = _entry(Event.SUBMISSION_RECEIVED, self.matter, object=about, subjects_root=made.root)
+        entry = replace(_entry(Event.SUBMISSION_RECEIVED, self.matter), object=about, subjects_root=made.root)
         appended = gateway.append(session, entry, self.decision)
         submission = Submission(
             id=made.id,

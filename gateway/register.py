@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import BindParameter, ColumnElement, Date, bindparam, or_
 from sqlmodel import Session, col, select
@@ -18,12 +18,11 @@ from sqlmodel import Session, col, select
 from audit.events import Event
 from gateway.outcome import Fault, GatewayError
 from gateway.store import Agreement, Mandate, Party, SiteFacts, table_of
+from policies.parties import Kind
+from policies.release import Sector
 
-SECTORS = ("po", "so", "vo", "vso")
-KINDS = (
-    "site", "board", "gemeente", "swv", "minister", "supplier", "youth_health_care", "attendance_officer",
-    "inspectorate", "researcher", "doctor", "province", "operator", "other",
-)  # fmt: skip
+SECTORS: tuple[str, ...] = get_args(Sector)
+KINDS = tuple(kind.value for kind in Kind if kind is not Kind.PUBLIC)
 EXPORT_DAYS = 120  # for so long the pseudonym service takes the register that is exported to it
 _LONGEST_NAME = 200
 _FORMS = {
@@ -270,9 +269,8 @@ def _next_facts(session: Session, day: date) -> Mapping[str, SiteFacts]:
 
 def names(session: Session, codes: Iterable[str]) -> Mapping[str, str]:
     """Names of parties by code."""
-    wanted = list(codes)
-    rows = session.exec(select(Party.code, Party.name).where(col(Party.code).in_(wanted))).all()
-    return dict(rows)
+    query = select(Party.code, Party.name).where(col(Party.code).in_(sorted(set(codes))))
+    return dict(session.exec(query).all())
 
 
 def _with_sites(entries: Iterable[SiteEntry]) -> Iterable[tuple[str, str, str]]:

@@ -15,7 +15,6 @@ class Kind(StrEnum):
     GEMEENTE = "gemeente"
     SWV = "swv"
     MINISTER = "minister"
-    OPERATOR = "operator"
     SUPPLIER = "supplier"
     YOUTH_HEALTH_CARE = "youth_health_care"
     ATTENDANCE_OFFICER = "attendance_officer"
@@ -23,6 +22,7 @@ class Kind(StrEnum):
     RESEARCHER = "researcher"
     DOCTOR = "doctor"
     PROVINCE = "province"
+    OPERATOR = "operator"
     PUBLIC = "public"
     OTHER = "other"
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+from benchmarks.client import Answer
+
 from .door import CONNECTIONS, Door, expect
 from .schools import OTHER_YEAR, Habit, Schools
 
@@ -130,7 +132,7 @@ class Round:
         expect(self._post(files.index, files.wrong, "faulty"), 400)
         self.promises.refuse()
 
-    def _post(self, index: int, body: bytes, what: str):  # noqa: ANN202  an answer of the door
+    def _post(self, index: int, body: bytes, what: str) -> Answer:
         site = self.schools.sites[index].code
         about = {"collection": self.schools.form(index), "party": site, "period": self.period}
         key = {"Idempotency-Key": f"{self.period}-{site}-{what}"}

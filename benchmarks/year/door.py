@@ -1,12 +1,15 @@
-"""Asking the gateway over HTTP as a careful client does: one connection pool, and again when nobody answered."""
+"""Asking the gateway over HTTP as a careful client does: over connections that are kept, again when nobody answered."""
 
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
+from json import dumps
+from urllib.parse import urlencode, urlsplit
 
-import httpx
+from benchmarks.client import Answer, Client
 
 CONNECTIONS = 8
 PATIENCE_SECONDS = 300.0
@@ -27,8 +30,7 @@ class Door:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        limits = httpx.Limits(max_connections=2 * CONNECTIONS, max_keepalive_connections=2 * CONNECTIONS)
-        self.http = httpx.Client(base_url=self.url, timeout=150, limits=limits)
+        self._client = Client(urlsplit(self.url).netloc)
 
     def ask(
         self,
@@ -37,21 +39,24 @@ class Door:
         token: str | None = None,
         *,
         params: Mapping[str, str] | None = None,
-        content: bytes | None = None,
+        content: bytes = b"",
         json: object = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx.Response:
+    ) -> Answer:
         """The answer; what got none, or was told to come back, is asked again with the same words.
 
         Raises:
             TimeoutError: nobody answered for five minutes.
         """
-        said = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
+        where = f"{path}?{urlencode(params)}" if params else path
+        said = dict(headers or {})
+        if json is not None:
+            content, said["Content-Type"] = dumps(json).encode(), "application/json"
         end = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < end:
             try:
-                answer = self.http.request(method, path, params=params, content=content, json=json, headers=said)
-            except httpx.TransportError:
+                answer = self._client.send(method, where, token, content, said)
+            except (OSError, HTTPException):
                 self._hear("again")
                 time.sleep(0.2)
                 continue
@@ -59,26 +64,24 @@ class Door:
                 self._hear(str(answer.status_code))
                 return answer
             self._hear("again")
-            time.sleep(min(float(answer.headers.get("retry-after", 1)), 2.0))
+            time.sleep(min(float(answer.headers.get("Retry-After", 1)), 2.0))
         raise TimeoutError(f"no answer to {method} {path.split('/')[2:3]}")
 
     def close(self) -> None:
         """Hang up."""
-        self.http.close()
+        self._client.close()
 
     def _hear(self, what: str) -> None:
         with self._lock:
             self.heard[what] += 1
 
 
-def expect(answer: httpx.Response, *statuses: int) -> httpx.Response:
+def expect(answer: Answer, *statuses: int) -> Answer:
     """The answer, if it has one of these statuses.
 
     Raises:
         RuntimeError: it has not; says what was answered, which names no pupil.
     """
     if answer.status_code not in statuses:
-        raise RuntimeError(
-            f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text[:600]}"
-        )
+        raise RuntimeError(f"{answer.asked}: {answer.status_code} {answer.text[:600]}")
     return answer

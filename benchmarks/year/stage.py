@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import httpx
 from joserfc.jwk import ECKey
 
+from benchmarks.client import Answer
 from gateway.app import create_deployment
 from gateway.context import Gateway
 from gateway.demo.deliveries import COUNTS
@@ -127,7 +127,7 @@ class Person:
     cookie: str = field(repr=False)
     csrf: str = field(repr=False)
 
-    def ask(self, path: str, body: object) -> httpx.Response:
+    def ask(self, path: str, body: object) -> Answer:
         """Do something over the API in this person's session."""
         return self.door.ask("POST", path, json=body, headers={"Cookie": self.cookie, "X-CSRF-Token": self.csrf})
 
@@ -135,10 +135,7 @@ class Person:
 def log_in(stage: Stage, door: Door, party: str, role: str, home: str, *, label: str = "") -> Person:
     """A person of a party at the door: through a one-time link to the page of its role."""
     secret = must(stage.desk.invite(party, role, label))
-    expect(door.ask("POST", f"/login/{secret}"), 303)
-    cookies = dict(door.http.cookies)
-    door.http.cookies.clear()
-    cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    cookie = expect(door.ask("POST", f"/login/{secret}"), 303).headers["Set-Cookie"].partition(";")[0]
     found = _CSRF.search(expect(door.ask("GET", home, headers={"Cookie": cookie}), 200).text)
     if found is None:
         raise LookupError("the page has no token against forged requests")

@@ -13,7 +13,7 @@ import httpx
 import typer
 
 from audit.events import COLUMNS, Decision, Event
-from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, done, keep, say, say_json
+from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, desk, done, keep, say, say_json
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of, told
 from gateway.cli.remote import anonymous, connection, document_of, expect, media_type, not_the_gateway
@@ -186,10 +186,10 @@ def witness_add(name: str, key: str, url: str, at_least: AtLeast = None, data: D
         raise typer.BadParameter(f"een naam is één woord, niet / a name is one word, not {NONE}, {witnesses.ALL}")
     if not _is_address(url):
         raise typer.BadParameter("het adres begint met / the address starts with https:// or http://")
-    gateway, identity = _operator(data)
-    _check_enough(at_least, {name, *(one.name for one in witnesses.known(gateway.home).witnesses)})
-    done(witnesses.add(gateway, identity, Witness(name, parsed, url), at_least), lang)
-    say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(gateway.home)))
+    ours = desk(data)
+    _check_enough(at_least, {name, *(one.name for one in witnesses.known(ours.gateway.home).witnesses)})
+    done(witnesses.add(ours.gateway, ours.identity, Witness(name, parsed, url), at_least), lang)
+    say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(ours.gateway.home)))
 
 
 @witness.command("remove")
@@ -197,10 +197,10 @@ def witness_remove(name: str, at_least: AtLeast = None, data: Data = None, lang:
     """Laat een getuige niet meer meetellen / let a witness count no more."""
     from gateway import witnesses
 
-    gateway, identity = _operator(data)
-    _check_enough(at_least, {one.name for one in witnesses.known(gateway.home).witnesses} - {name})
-    done(witnesses.remove(gateway, identity, name, at_least), lang)
-    say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(gateway.home)))
+    ours = desk(data)
+    _check_enough(at_least, {one.name for one in witnesses.known(ours.gateway.home).witnesses} - {name})
+    done(witnesses.remove(ours.gateway, ours.identity, name, at_least), lang)
+    say(text("cli", "witnesses", language(lang), quorum=witnesses.quorum_text(ours.gateway.home)))
 
 
 @witness.command("ask")
@@ -234,13 +234,6 @@ def _officer(data: Path | None) -> "tuple[Gateway, Identity]":
 
     gateway = deployment(data)
     return gateway, Identity(gateway.settings.operator, "controller-officer")
-
-
-def _operator(data: Path | None) -> "tuple[Gateway, Identity]":
-    from gateway.context import operator_of
-
-    gateway = deployment(data)
-    return gateway, operator_of(gateway)
 
 
 def _is_address(url: str) -> bool:

@@ -19,13 +19,13 @@ from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION, WAIT_SECONDS
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
-from gateway.outcome import Refused
+from gateway.outcome import Refused, malformed
 from policies.sources import misfits
 
 # FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
 _logger = logging.getLogger(__name__)
-_CODES = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
+PROBLEM_OF = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
 
 
 def create_api(gateway: Gateway) -> FastAPI:
@@ -94,7 +94,7 @@ def refused_by_router(request: Request, error: Exception) -> Response:
     headers = error.headers if isinstance(error, HTTPException) else None
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers = {"Allow": allowed(request)}
-    return problem(request, Refused(_CODES.get(status, "invalid-request")), headers)
+    return problem(request, Refused(PROBLEM_OF.get(status, "invalid-request")), headers)
 
 
 def allowed(request: Request, path: str | None = None) -> str:
@@ -114,5 +114,4 @@ def allowed(request: Request, path: str | None = None) -> str:
 def _invalid(request: Request, error: Exception) -> Response:
     """All faults of a malformed request at once: where and what, never a value or a key that was sent."""
     faults = misfits(error) if isinstance(error, RequestValidationError) else ()
-    fields = "; ".join(f"{place}: {code}" for place, code in faults)
-    return problem(request, Refused("invalid-request", facts={"fields": fields}))
+    return problem(request, malformed(faults))

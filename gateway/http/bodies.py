@@ -8,7 +8,7 @@ from fastapi import Request, Response
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.http.edge import read_body
-from gateway.outcome import Refused
+from gateway.outcome import Refused, malformed
 from policies.sources import misfits
 
 MAX_BODY = 64_000
@@ -26,8 +26,7 @@ async def read_json(request: Request, read: Callable[[bytes], Read]) -> Read | R
     try:
         return read(raw)
     except ValidationError as error:
-        fields = "; ".join(f"{place}: {code}" for place, code in misfits(error))
-        return Refused("invalid-request", facts={"fields": fields})
+        return malformed(misfits(error))
 
 
 def body_of(model: Any) -> dict[str, Any]:  # noqa: ANN401  a model, a union of them, or a plain type

@@ -16,7 +16,7 @@ from gateway.http.callers import Somebody, TheGateway
 from gateway.http.models import instant, notice_body
 from gateway.http.problems import problem
 from gateway.identity import Identity, caller_of
-from gateway.outcome import Refused
+from gateway.outcome import Refused, malformed
 from gateway.oversight import may
 from policies.authzen import answer as as_answer
 from policies.authzen import what_if
@@ -82,7 +82,7 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
     try:
         asked = what_if(body, caller, gateway.setup)
     except BadQuestion as error:
-        return Refused("invalid-request", facts={"fields": "; ".join(f"{key}: {what}" for key, what in error.faults)})
+        return malformed(error.faults)
     allowed = may(gateway, identity, Action.ASK_DECISION, Hypothesis(asked.others[0] if asked.others else ""))
     if isinstance(allowed, Refused):
         return allowed

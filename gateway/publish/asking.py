@@ -11,14 +11,13 @@ from audit.entry import Entry
 from audit.events import Event
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
-from gateway.delivered import counted, delivered_sectors
+from gateway.delivered import counted, delivered_sectors, sectors_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import counts_end, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
-from gateway.register import sites_on
 from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller
@@ -29,7 +28,7 @@ from policies.things import Thing
 
 JOB = "build-release"
 EXPIRED = "expired"  # why a release failed, or is withdrawn: its term is over
-_OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
+OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 UNDER_WAY = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
 _JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law
 _RULE = (*_JUDGED, "min_denominator")
@@ -105,7 +104,7 @@ def to_correct(session: Session, period: Period) -> str | Refused | None:
     releases = session.exec(select(Release).where(Release.period_id == period.id)).all()
     if any(release.state in UNDER_WAY for release in releases):
         return Refused("release-exists")
-    out = [release for release in releases if release.state in _OUT]
+    out = [release for release in releases if release.state in OUT]
     if not out:
         return None
     if len(out) > 1:
@@ -125,8 +124,7 @@ def changed_sectors(session: Session, period: Period, corrects: str | None) -> s
     if corrects is None:
         return None
     differ = set(counted(session, period)) ^ set(sources_of(session, corrects))
-    sites = set(session.exec(select(Submission.site).where(col(Submission.id).in_(differ))))
-    return {facts.sector for facts in sites_on(session, period.reference_date) if facts.site in sites}
+    return set(sectors_of(session, period, col(Submission.id).in_(differ)))
 
 
 def built_anew(
@@ -165,7 +163,7 @@ def plan_of(gateway: Gateway, release: Release) -> ReleasePlan | None:
 def release_thing(release: Release, period: Period, plan: ReleasePlan | None, **more: bool | int) -> ReleaseThing:
     """A release as the law sees it."""
     facts: dict[str, bool | int] = {
-        "published": release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN),
+        "published": release.state in OUT,
         "withdrawn": release.state == ReleaseState.WITHDRAWN,
         "exercise": period.exercise,
         "attacker_failed": attacker_failed(release),
@@ -235,14 +233,7 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
     refusal: Deny | None = None
     allowed = []
     for purpose in gateway.law.purposes.releasing(contract.table):
-        plan = gateway.law.purposes.plan([purpose])
-        thing = ReleaseThing(
-            exercise=period.exercise,
-            minimum=plan.minimum,
-            zeros_are_small=plan.zeros_are_small,
-            complements=plan.complements,
-        )
-        decided = gateway.decide(caller, Action.BUILD_RELEASE, thing, (purpose,), contract.table)
+        decided = _decide_for(gateway, caller, contract, period, purpose)
         if isinstance(decided, Permit):
             allowed.append(purpose)
         elif refusal is None:
@@ -251,6 +242,11 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
         if refusal is None:
             raise MendableError("no-purpose")
         return refusal
-    plan = gateway.law.purposes.plan(allowed)
-    thing = release_thing(Release(id="", period_id=0, purposes="", builder_id=0, seed=b""), period, plan)
-    return gateway.decide(caller, Action.BUILD_RELEASE, thing, tuple(allowed), contract.table)
+    return _decide_for(gateway, caller, contract, period, *allowed)
+
+
+def _decide_for(gateway: Gateway, caller: Caller, contract: Contract, period: Period, *purposes: str) -> Decision:
+    """What the law says of a release that would be built for these purposes."""
+    wish = Release(id="", period_id=0, purposes="", builder_id=0, seed=b"")
+    thing = release_thing(wish, period, gateway.law.purposes.plan(purposes))
+    return gateway.decide(caller, Action.BUILD_RELEASE, thing, purposes, contract.table)

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
@@ -17,7 +17,7 @@ from disclosure import DisclosureError
 from gateway.context import Gateway, actor_of
 from gateway.delivered import counted
 from gateway.identity import Identity, caller_of
-from gateway.publish.asking import attacker_failed, methods_of, requests_of
+from gateway.publish.asking import attacker_failed, requests_of
 from gateway.publish.charts import charts
 from gateway.publish.correcting import (
     Earlier,
@@ -35,7 +35,7 @@ from gateway.register import names
 from gateway.store import Period, Person, Release, ReleaseChart, ReleaseSlice, ReleaseSource, ReleaseState
 from gateway.table import encode_rows
 from gateway.tabulate import SectorTable, tabulate
-from policies.release import Method, ReleasePlan
+from policies.release import ReleasePlan
 
 _WHY: Mapping[type[Exception], str] = {
     NoiseLostError: "noise-lost",
@@ -70,21 +70,21 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
                 return
             period = session.get_one(Period, release.period_id)
             contract = gateway.contracts[period.table_id]
+            plan = gateway.law.purposes.plan(release.purposes.split())
             sources = counted(session, period)
             tables = tabulate(session, period, contract, sources)
             before = earlier(session, release, period, contract)
-            noisy = [sector for sector, method in _methods(gateway, release, tables) if method == "dp"]
+            noisy = [sector for sector, method in plan.methods.items() if method == "dp"]
             still = kept(session, release, period, noisy)
             called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
         if not tables:  # by the register of now none of these sites is asked
             give_up(gateway, release_id)
             return
         todo = [table for table in tables if table.sector not in still]
-        made = _protect_all(gateway, release, period, todo, before=before, executor=executor)  # (2)
+        made = _protect_all(gateway, release, period, todo, plan=plan, before=before, executor=executor)  # (2)
     except tuple(_WHY) as error:  # to try again would give the same
         give_up(gateway, release_id, _WHY[type(error)])
         return
-    plan = gateway.law.purposes.plan(release.purposes.split())
     built = _joined([(made | still)[table.sector] for table in tables], [table.sector for table in tables], plan)
     drawn = list(charts(release_id, built.slices, called, contract, exercise=period.exercise))
     with gateway.writing() as session:  # (3)
@@ -108,21 +108,18 @@ def canonical_bytes(parts: list[ReleaseSlice]) -> bytes:
     return b"".join(part.rows for part in ordered)
 
 
-def _methods(gateway: Gateway, release: Release, tables: Iterable[SectorTable]) -> list[tuple[str, Method]]:
-    return methods_of({table.sector for table in tables}, gateway.law.purposes.plan(release.purposes.split()))
-
-
 def _protect_all(
     gateway: Gateway,
     release: Release,
     period: Period,
     tables: list[SectorTable],
     *,
+    plan: ReleasePlan,
     before: Mapping[str, Earlier],
     executor: Executor | None,
 ) -> dict[str, Sector]:
-    contract, plan = gateway.contracts[period.table_id], gateway.law.purposes.plan(release.purposes.split())
-    asked = {r.population: r for r in requests_of(release.id, period, plan, _methods(gateway, release, tables))}
+    contract = gateway.contracts[period.table_id]
+    asked = {request.population: request for request in requests_of(release.id, period, plan, plan.methods.items())}
     made = {}
     for table in tables:
         seed, privacy = release.seed + table.sector.encode(), {}

@@ -16,10 +16,10 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import EXPIRED, certificate_of, decide_for_any, plan_of, release_thing
+from gateway.publish.asking import EXPIRED, OUT, certificate_of, decide_for_any, plan_of, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
-from gateway.register import kind_of_code, site_facts, sites_on
+from gateway.register import SECTORS, kind_of_code, site_facts, sites_on
 from gateway.store import Period, Release, ReleaseChart, ReleaseSlice, ReleaseState, SiteFacts
 from gateway.table import encode_rows
 from policies.decision import Decision, Deny, Permit
@@ -225,7 +225,6 @@ def _slice_of(
         if plan is None or all(line.site != REGION for line in plan.show):
             return None  # nothing of regions was released that a school could see
         purposes = [_REGION_FOR_SCHOOL]
-    published = release.state in (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
     allowed: list[tuple[str, str, str]] = []
     decisions: dict[tuple[str, Area], Decision] = {}
     for place, relation in _areas(session, caller, period):
@@ -233,7 +232,7 @@ def _slice_of(
             continue
         if (place[0], relation) not in decisions:
             thing = SliceThing(
-                published=published,
+                published=release.state in OUT,
                 withdrawn=release.state == ReleaseState.WITHDRAWN,
                 level=place[0],
                 area=relation,
@@ -328,7 +327,7 @@ def _areas(session: Session, caller: Caller, period: Period) -> Iterator[tuple[t
     sectors = sorted({facts.sector for facts in mine})
     yield from (((party.kind.value, party.code, sector), Area.OWN) for sector in sectors)
     yield from ((("site", facts.site, facts.sector), Area.OWN_SITE) for facts in mine)
-    everywhere = sectors or _SECTORS[party.code[:2]] if party.kind is Kind.SWV else ("po", "so", "vo", "vso")
+    everywhere = sectors or _SECTORS[party.code[:2]] if party.kind is Kind.SWV else SECTORS
     yield from ((("country", COUNTRY, sector), Area.COUNTRY) for sector in everywhere)
 
 

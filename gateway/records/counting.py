@@ -6,10 +6,9 @@ from dataclasses import replace
 from operator import itemgetter
 
 from gateway.collections import Records
-from gateway.formats.sheet import MAX_ROWS, UnreadableFile
 from gateway.outcome import Fault
 from gateway.records.counts import COLUMNS, MAX_PUPILS, json_text
-from gateway.records.document import Json
+from gateway.records.document import Json, entries_in
 from gateway.records.expected import Cell, Expected, Row
 from gateway.records.rules import check_subdivision, where_not_offered
 from pseudonymisation.number import looks_raw
@@ -40,12 +39,10 @@ def add_sent(counts: dict[Cell, int], document: Mapping[str, Json], expected: Ex
     """
     faults: list[Fault] = []
     for kind, name in form.sent_as_counts.items():
-        entries = document.get(name)
-        if not isinstance(entries, list):
-            faults.append(Fault("JSON-LIST", column=name))
+        entries = entries_in(document, name)
+        if isinstance(entries, Fault):
+            faults.append(entries)
             continue
-        if len(entries) > MAX_ROWS:
-            raise UnreadableFile("FILE-ROWS", MAX_ROWS + 1)
         for number, entry in enumerate(entries, start=1):
             fault = _sent_entry(counts, kind, entry, expected)
             if fault is not None:

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.collections import TOTAL, Contract
-from gateway.formats.sheet import MAX_ROWS, Content, Sheet, UnreadableFile, column_letter
+from gateway.formats.sheet import Content, Sheet, UnreadableFile, column_letter
 from gateway.outcome import Fault
-from gateway.records.document import Json, check_head
+from gateway.records.document import Json, check_head, entries_in
 from gateway.records.expected import Cell, Expected, Parsed
 from gateway.records.raw import raw_cells, raw_sheets
 from gateway.records.rules import check_counts, check_subdivision, where_not_offered
@@ -35,11 +35,9 @@ def counts_of_sheet(sheet: Sheet, expected: Expected) -> Parsed | list[Fault]:
 def counts_of_document(document: Mapping[str, Json], expected: Expected) -> Parsed | list[Fault]:
     """Check a JSON document of counts; rows are numbered from 1 in the order of the document."""
     faults = check_head(document, expected, FIELDS)
-    entries = document.get("counts")
-    if not isinstance(entries, list):
-        return [*faults, Fault("JSON-LIST", column="counts")]
-    if len(entries) > MAX_ROWS:
-        raise UnreadableFile("FILE-ROWS", MAX_ROWS + 1)
+    entries = entries_in(document, "counts")
+    if isinstance(entries, Fault):
+        return [*faults, entries]
     rows: list[tuple[int, tuple[str, ...]]] = []
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, Mapping) or entry.keys() != set(COLUMNS):

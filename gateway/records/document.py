@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeAlias
 
-from gateway.formats.sheet import UnreadableFile
+from gateway.formats.sheet import MAX_ROWS, UnreadableFile
 from gateway.outcome import Fault
 from gateway.records.expected import Expected
 
@@ -48,6 +48,20 @@ def check_head(document: Mapping[str, Json], expected: Expected, fields: frozens
         if name in document and wanted is not None and document[name] != wanted
     ]
     return faults
+
+
+def entries_in(document: Mapping[str, Json], name: str) -> list[Json] | Fault:
+    """What a list of a document holds, or the fault that it is none.
+
+    Raises:
+        UnreadableFile: more than a file may have rows.
+    """
+    entries = document.get(name)
+    if not isinstance(entries, list):
+        return Fault("JSON-LIST", column=name)
+    if len(entries) > MAX_ROWS:
+        raise UnreadableFile("FILE-ROWS", MAX_ROWS + 1)
+    return entries
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

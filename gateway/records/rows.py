@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from gateway.collections import Records
-from gateway.formats.sheet import MAX_ROWS, UnreadableFile
 from gateway.outcome import Fault, GatewayError
 from gateway.records.counting import add_sent, count_rows
 from gateway.records.counts import json_text
-from gateway.records.document import Json, check_head
+from gateway.records.document import Json, check_head, entries_in
 from gateway.records.expected import Expected, Parsed, Row
 from gateway.records.raw import raw_cells
 from gateway.records.rules import check_counts, check_subdivision, where_not_offered
@@ -47,11 +46,9 @@ def records_of_document(document: Mapping[str, Json], expected: Expected) -> Par
         key_id = ""
     elif expected.keys is not None and key_id not in expected.keys:
         faults.append(Fault("KEY-UNKNOWN", column="key_id"))
-    entries = document.get("records")
-    if not isinstance(entries, list):
-        return [*faults, Fault("JSON-LIST", column="records")]
-    if len(entries) > MAX_ROWS:
-        raise UnreadableFile("FILE-ROWS", MAX_ROWS + 1)
+    entries = entries_in(document, "records")
+    if isinstance(entries, Fault):
+        return [*faults, entries]
     rows, record_faults = explain(entries, expected, form)  # (2)
     faults += record_faults
     if faults:

@@ -15,11 +15,12 @@ from datetime import date
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import access, overview
+from gateway import access
 from gateway.context import Gateway
 from gateway.http.decisions import MOST_CONSENTS, held_body
 from gateway.outcome import Refused
 from gateway.periods import is_school_year, school_year_on
+from gateway.register import names
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
 from gateway.web.words import logged_at
@@ -77,7 +78,7 @@ def _page(
     gateway = gateway_of(request)
     terms = [one.standing.state.terms for one in held.consents] if held else []
     with gateway.reading() as session:
-        names = overview.area_names(session, [each.recipient for each in terms if each])
+        called = names(session, [each.recipient for each in terms if each])
     uses = [json.loads(use.entry) for use in held.uses] if held else []
     return page(
         request,
@@ -92,7 +93,7 @@ def _page(
         asks=access.may_have_rows(who.known),
         rows=[_row(gateway, row) for row in held.rows] if held else [],
         uses=[(fields, logged_at(fields)) for fields in uses],
-        names=names,
+        names=called,
         days=[_by_day(one.log) for one in held.consents] if held else [],
     )
 

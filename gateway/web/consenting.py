@@ -17,7 +17,7 @@ from gateway.consents import PURPOSE, Standing
 from gateway.context import Gateway
 from gateway.notices import notified
 from gateway.outcome import Fault, Refused
-from gateway.register import kind_of_code
+from gateway.register import kind_of_code, names
 from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
@@ -180,8 +180,8 @@ def receipt(request: Request, who: Visitor) -> Response:
     terms, language = standing.state.terms, who.language
     parties = [standing.site, terms.recipient if terms else ""]
     with gateway.reading() as session:
-        names = overview.area_names(session, parties)
-    school, recipient = (names.get(code, code) for code in parties)
+        called = names(session, parties)
+    school, recipient = (called.get(code, code) for code in parties)
     made = receipt_page(
         dict(consents.receipt_for(gateway, standing)),
         school,
@@ -297,14 +297,14 @@ def _placed(
         "GIVER-EXTRA": [name for name in days if _SIGNERS[name] not in required],
         "SIGNATURE-DATE": sorted(days, key=lambda name: days[name], reverse=True),
     }
-    anchors = {code: f"{names[0]}_date" for code, names in meant.items() if names} | dict(fields)
+    anchors = {code: f"{boxes[0]}_date" for code, boxes in meant.items() if boxes} | dict(fields)
     faults = refused.report.faults if refused.report else ()
     return [(anchors.get(fault.rule.partition("-")[2], ""), fault) for fault in faults]
 
 
 def _names(request: Request, found: Sequence[Standing]) -> Mapping[str, str]:
     with gateway_of(request).reading() as session:
-        return overview.area_names(session, [one.state.terms.recipient for one in found if one.state.terms])
+        return names(session, [one.state.terms.recipient for one in found if one.state.terms])
 
 
 def _may_receive(gateway: Gateway, code: str) -> bool:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import consents, overview
+from gateway import consents
 from gateway.notices import answer_notice, answer_of, notices_of
 from gateway.outcome import Refused
+from gateway.register import names
 from gateway.web.forms import Form, act, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from policies.withdrawal import Answer
@@ -28,7 +29,7 @@ def notices(request: Request, who: Visitor, refused: str = "") -> Response:
     gateway = gateway_of(request)
     holding = [one for one in consents.own(gateway, who.known) if not one.state.closed]
     with gateway.reading() as session:
-        names = overview.area_names(session, [one.site for one in holding])
+        called = names(session, [one.site for one in holding])
     return page(
         request,
         who,
@@ -36,7 +37,7 @@ def notices(request: Request, who: Visitor, refused: str = "") -> Response:
         400 if refused else 200,
         notices=[(row, answer_of(row)) for row in notices_of(gateway, who.known)],
         holding=holding,
-        names=names,
+        names=called,
         answers=list(ANSWERS),
         today=gateway.today,
         refused=refused,

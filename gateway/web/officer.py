@@ -14,12 +14,13 @@ from audit.export import verifier_archive
 from audit.merkle import leaf_hash
 from audit.proofs import Place
 from audit.verify import FAULTS
-from gateway import lawbook, overview, trail
+from gateway import lawbook, trail
 from gateway.context import Gateway
 from gateway.outcome import Refused
 from gateway.oversight import policy_text, scope_of
 from gateway.publish.asking import certificate_of
 from gateway.publish.downloading import catalogue, read_certificate
+from gateway.register import names
 from gateway.web.forms import Form, act, show
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 from gateway.web.public import register_of
@@ -49,7 +50,7 @@ def timeline(request: Request, who: Visitor) -> Response:
         return refusal(request, who, found)
     entries = [(each, _fields(each.fields())) for each in found.found]
     with gateway.reading() as session:
-        names = overview.area_names(session, [code for _, fields in entries for code in _codes(fields)])
+        called = names(session, [code for _, fields in entries for code in _codes(fields)])
         saved = views_of(session, who.known.person)
     return page(
         request,
@@ -57,7 +58,7 @@ def timeline(request: Request, who: Visitor) -> Response:
         "audit.html",
         found=found,
         entries=[(fields, logged_at(fields), leaf_hash(each.data).hex()) for each, fields in entries],
-        names=names,
+        names=called,
         asked=asked,
         columns=COLUMNS,
         views=_VIEWS,
@@ -96,7 +97,7 @@ def check_entry(request: Request, who: Visitor, _form: Form) -> Response:
 def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.Verdict | None = None) -> Response:
     gateway = gateway_of(request)
     with gateway.reading() as session:
-        names = overview.area_names(session, _codes(proven.fields))
+        called = names(session, _codes(proven.fields))
         version = lawbook.version_of(session, decided_by := proven.fields.get("policy", {}).get("sha256", ""))
     today = gateway.law.version.sha256
     return page(
@@ -106,7 +107,7 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
         proven=proven,
         fields=_fields(proven.fields),
         at=logged_at(proven.fields),
-        names=names,
+        names=called,
         rules=version.rules if version else {rule["id"]: rule for rule in register_of(request)["rules"]},
         law_kept=version is not None,
         of_today=version is None and decided_by not in {"", today},

@@ -11,7 +11,7 @@ from gateway.outcome import Refused
 from gateway.publish.bars import lines
 from gateway.publish.downloading import Listed, catalogue, download
 from gateway.publish.handing import receipt_of_entry
-from gateway.register import kind_of_code
+from gateway.register import kind_of_code, names
 from gateway.web.forms import show
 from gateway.web.pages import ANYBODY_IN, Visitor, attachment, gateway_of, page, refusal
 from gateway.web.sheets import fetch, file_of, format_asked, rows_of, view_of
@@ -70,8 +70,8 @@ def schools(request: Request, who: Visitor) -> Response:
         return refusal(request, who, fetched)
     sites = {line.area: line for line in lines(rows_of(fetched))}
     with gateway.reading() as session:
-        names = overview.area_names(session, list(sites))
-    ordered = sorted(sites.values(), key=lambda line: (line.delivered, names.get(line.area, line.area)))
+        called = names(session, sites)
+    ordered = sorted(sites.values(), key=lambda line: (line.delivered, called.get(line.area, line.area)))
     return page(
         request,
         who,
@@ -80,7 +80,7 @@ def schools(request: Request, who: Visitor) -> Response:
         has_sites=bool(sites),
         exercise=listed.period.exercise,
         sites=ordered,
-        names=names,
+        names=called,
         delivered=sum(line.delivered > 0 for line in ordered),
         section="schools",
     )

@@ -7,7 +7,6 @@ from itertools import groupby, islice
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway import overview
 from gateway.collections import Contract
 from gateway.context import Gateway
 from gateway.formats.write import Format
@@ -17,6 +16,7 @@ from gateway.outcome import Refused
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
 from gateway.publish.downloading import REGION, Listed, catalogue, download, hold, regions_open
 from gateway.publish.handing import Download, Held, let_go
+from gateway.register import names
 from gateway.store import ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
 from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, elsewhere, highest, settled
@@ -86,7 +86,7 @@ def view_of(gateway: Gateway, contract: Contract, rows: Sequence[TableRow], quer
     there = choices(found)
     wanted = settled(Filters.of(query), found)
     with gateway.reading() as session:
-        called = overview.area_names(session, [line.area for line in found])
+        called = names(session, (line.area for line in found))
     fitting = chosen(found, wanted, called, contract)
     drawn = draw(fitting, contract)
     parts = legend(bar for _, bar in drawn)

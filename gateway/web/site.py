@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
-from gateway.http.api import allowed, gone
+from gateway.http.api import PROBLEM_OF, allowed, gone
 from gateway.http.edge import WAIT_SECONDS
 from gateway.http.limits import Limit
 from gateway.messages import LANGUAGES, problem_text, text
@@ -38,8 +38,6 @@ from gateway.web import (
 )
 from gateway.web.pages import Visitor, refusal, visitor
 
-_PROBLEMS = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
-
 
 def create_pages(gateway: Gateway, public_limit: Limit, checks: Limit) -> Starlette:
     """All pages of a gateway, under `/`; the public shares its limit with the API, and so does checking of a file."""
@@ -63,7 +61,7 @@ def create_pages(gateway: Gateway, public_limit: Limit, checks: Limit) -> Starle
 
 def _http(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    response = refusal(request, visitor(request), Refused(_PROBLEMS.get(status, "invalid-request")))
+    response = refusal(request, visitor(request), Refused(PROBLEM_OF.get(status, "invalid-request")))
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = allowed(request)
     return response

@@ -117,6 +117,12 @@ def test_a_site_keeps_its_sector(world: World) -> None:
         assert site_facts(session, other.code, LATER) is None
 
 
+def test_a_list_is_taken_beside_a_period_of_a_collection_that_is_gone(world: World) -> None:
+    """A folder of contracts left the settings: nothing of its period can be built, so it is in the way of no list."""
+    desk = replace(world.desk, gateway=replace(world.gateway, contracts={}))
+    assert must(desk.register([SITE], [], FIRST)).added == 1
+
+
 def test_what_a_site_names_is_registered_with_it(world: World) -> None:
     """Board, gemeente and SWV of a site become parties."""
     with world.gateway.writing() as session:
