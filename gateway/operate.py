@@ -31,6 +31,7 @@ from gateway.identity import (
 )
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import (
+    ROWS,
     counts_end,
     days_fault,
     find_period,
@@ -47,7 +48,6 @@ from gateway.register import Changes, SiteEntry, end_site, name_fits, party_faul
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
 from policies.decision import Decision, Deny
 from policies.parties import Kind
-from policies.purpose import DataCategory
 from policies.question import Action
 from policies.things import Installation
 
@@ -221,7 +221,7 @@ class Desk:
         return self.act(Action.MANAGE_ACCESS, act)
 
     def create_keys(self, period: str) -> int | Refused:
-        """Make the missing keys of a period's school year, one per purpose that takes rows, one for the log.
+        """Make the missing keys of a period's school year: one for rows, one for the log.
 
         A school year whose rows were erased gets none any more. A key comes into use once its entry is kept.
         """
@@ -230,12 +230,7 @@ class Desk:
             return Refused("school-year-over")
 
         def act(session: Session, actor: Actor, decision: Decision) -> list[str]:
-            takers = [
-                purpose.id
-                for purpose in gateway.law.purposes.values()
-                if DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
-            ]
-            missing = [name for name in (*takers, SUBJECTS) if gateway.keyring.active(name, year) is None]
+            missing = [name for name in (ROWS, SUBJECTS) if gateway.keyring.active(name, year) is None]
             for name in missing:
                 about = Object(f"key:{name}/{year}")
                 gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
