@@ -50,6 +50,7 @@ from policies.decision import Decision, Deny
 from policies.parties import Kind
 from policies.question import Action
 from policies.things import Installation
+from pseudonymisation.rotation import half_succeeded
 
 _DESK = b"the operator's desk"
 Result = TypeVar("Result")
@@ -223,15 +224,18 @@ class Desk:
     def create_keys(self, period: str) -> int | Refused:
         """Make the missing keys of a period's school year: one for rows, one for the log.
 
-        A school year whose rows were erased gets none any more. A key comes into use once its entry is kept.
+        A school year whose rows were erased gets none any more, nor one in which a rotation broke off: rows stand there
+        to which only the key it made leads. A key comes into use once its entry is kept.
         """
         gateway, year = self.gateway, school_year(period)
         if rows_end(gateway.law.purposes, year) <= gateway.today:
             return Refused("school-year-over")
 
-        def act(session: Session, actor: Actor, decision: Decision) -> list[str]:
+        def act(session: Session, actor: Actor, decision: Decision) -> list[str] | Refused:
             missing = [name for name in (ROWS, SUBJECTS) if gateway.keyring.active(name, year) is None]
             for name in missing:
+                if half_succeeded(gateway.keyring, name, year) is not None:
+                    return Refused("rotation-unfinished", facts={"purpose": name})
                 about = Object(f"key:{name}/{year}")
                 gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
             days = {"not_before": first_day(year), "not_after": last_use(year)}
