@@ -156,7 +156,7 @@ def _held(  # noqa: PLR0917  each is named where it is called from
         NotLoggedError: An entry about this pupil has no index yet.
     """
     site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
-    over = rows_end(gateway.law.purposes, year, SUBJECTS) <= gateway.today
+    over = rows_end(gateway.law.purposes, year) <= gateway.today
     found = {number: _consent(gateway, identity.party, number) for number in consents}
     with gateway.reading() as session:
         return Held(

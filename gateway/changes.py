@@ -20,12 +20,11 @@ from gateway.context import Gateway
 from gateway.database import forget_log
 from gateway.identity import Identity, still_good
 from gateway.outcome import Fault, Refused, Report, malformed
-from gateway.periods import school_year
+from gateway.periods import ROWS, school_year
 from gateway.prepared import hold_pids
 from gateway.receive import Matter, decide_on, look_up, refuse, rows_are_over
 from gateway.store import Enrolment, Period, Submission, table_of
-from policies.decision import Decision, Deny
-from policies.parties import Kind
+from policies.decision import Decision, Deny, Permit
 from policies.question import Action
 from policies.sources import misfits
 from pseudonymisation import rotation
@@ -33,7 +32,6 @@ from pseudonymisation.domain import Domain
 from pseudonymisation.errors import MalformedError
 from pseudonymisation.pseudonym import pids_along, read_pseudonym
 
-RECORDS = "absence-records"
 MOST = 5_000
 Pair = tuple[bytes, bytes]
 
@@ -52,7 +50,7 @@ class NumberChanges(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     collection: Literal["number-changes"]
     site: str = Field(pattern="^[0-9]{2}[A-Z]{2}[0-9]{2}$")
-    period: str = Field(pattern="^20[0-9]{2}-20[0-9]{2}-[1-4]$")
+    period: str = Field(pattern="^20[0-9]{2}-20[0-9]{2}(-[1-4])?$")
     key_id: str = Field(max_length=40)
     changes: Annotated[tuple[NumberChange, ...], Field(min_length=1, max_length=MOST)]
 
@@ -68,9 +66,10 @@ class Changed:
 def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed | Refused:
     """Let stored rows of a site go on under the new numbers of its pupils, all of them or none.
 
-    Steps: (1) read the document strictly; (2) the law decides as on a delivery of records of that period; (3) the pids
-    of both numbers, under the key in use and those it followed; (4) one transaction: rows of the own site only, and the
-    entry. Where another key came into use between (3) and (4) nothing is changed, and the same call can succeed.
+    Steps: (1) read the document strictly; (2) the law decides as on a delivery of records of that period, in whatever
+    collection; (3) the pids of both numbers, under the key in use and those it followed; (4) one transaction: rows of
+    the own site and that school year only, and the entry. Where another key came into use between (3) and (4) nothing
+    is changed, and the same call can succeed.
     """
     try:  # (1)
         document = NumberChanges.model_validate_json(body)
@@ -79,12 +78,10 @@ def change_numbers(gateway: Gateway, identity: Identity, body: bytes) -> Changed
         return malformed(misfits(error))
     except MalformedError:
         return _fault("PSEUDONYM-FORM")
-    with gateway.reading() as session:  # (2)
-        about = {"collection": RECORDS, "site": document.site, "period": document.period}
-        matter = look_up(gateway, session, identity, **about)
-    if isinstance(matter, Refused):
-        return matter
-    decision = decide_on(gateway, matter, Action.SUBMIT)
+    decided = [(matter, decide_on(gateway, matter, Action.SUBMIT)) for matter in _matters(gateway, identity, document)]
+    if not decided:  # (2)
+        return Refused("unknown-period")
+    matter, decision = next((one for one in decided if isinstance(one[1], Permit)), decided[0])
     if isinstance(decision, Deny):
         return refuse(gateway, matter, decision)
     known = document.key_id in matter.keys
@@ -100,12 +97,21 @@ def _fault(rule: str, *, row: int = 0) -> Refused:
     return Refused("faults-in-request", report=Report.of([Fault(rule, row=row)]))
 
 
+def _matters(gateway: Gateway, identity: Identity, document: NumberChanges) -> list[Matter]:
+    """Deliveries of records that the document can stand beside: one for each collection that has such a period."""
+    names = [name for name, contract in gateway.contracts.items() if contract.collection.form == "records"]
+    about = {"site": document.site, "period": document.period}
+    with gateway.reading() as session:
+        found = [look_up(gateway, session, identity, collection=name, **about) for name in names]
+    return [one for one in found if isinstance(one, Matter)]
+
+
 def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> Mapping[str, Sequence[Pair]] | Refused:
     """Key id → pids of both numbers, the key in use last; the pseudonyms go no further than this function."""
     if rows_are_over(gateway, matter):
         return Refused("rows-erased")
-    domain = _domain(gateway, matter)
-    key = gateway.keyring.active(domain.purpose, domain.school_year)
+    domain = Domain(ROWS, school_year(matter.period.code))
+    key = gateway.keyring.active(ROWS, domain.school_year)
     if key is None:
         return Refused("key-missing")
     chain = gateway.keyring.chain(key.key_id)
@@ -114,16 +120,10 @@ def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> Mapping[st
     return dict(zip(gateway.keyring.links(key.key_id), under, strict=True))
 
 
-def _domain(gateway: Gateway, matter: Matter) -> Domain:
-    purpose = gateway.law.purposes.accepting(RECORDS, Kind.SITE, matter.thing.data)[0]
-    return Domain(purpose, school_year(matter.period.code))
-
-
 def _store(
     gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, made: Mapping[str, Sequence[Pair]]
 ) -> Changed | Refused:
-    site, domain = matter.caller.acting.code, _domain(gateway, matter)
-    year, rows = domain.school_year, 0
+    site, year, rows = matter.caller.acting.code, school_year(matter.period.code), 0
     own = select(col(Submission.id)).join(Period).where(col(Submission.site) == site, col(Period.code).startswith(year))
     with gateway.writing() as session:
         if not still_good(session, identity, gateway.clock()):
@@ -131,7 +131,7 @@ def _store(
         hold_pids(session, year)
         versions = own.order_by(col(Submission.period_id), col(Submission.version).desc())  # as a confirmation does
         session.execute(versions.with_for_update(of=table_of(Submission))).all()
-        current = gateway.keyring.active(domain.purpose, year)
+        current = gateway.keyring.active(ROWS, year)
         if current is None or current.key_id not in made:
             return Refused("busy", retry_after=1)
         table = table_of(Enrolment)

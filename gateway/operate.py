@@ -31,6 +31,7 @@ from gateway.identity import (
 )
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import (
+    ROWS,
     counts_end,
     days_fault,
     find_period,
@@ -47,9 +48,9 @@ from gateway.register import Changes, SiteEntry, end_site, name_fits, party_faul
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
 from policies.decision import Decision, Deny
 from policies.parties import Kind
-from policies.purpose import DataCategory
 from policies.question import Action
 from policies.things import Installation
+from pseudonymisation.rotation import half_succeeded
 
 _DESK = b"the operator's desk"
 Result = TypeVar("Result")
@@ -221,22 +222,20 @@ class Desk:
         return self.act(Action.MANAGE_ACCESS, act)
 
     def create_keys(self, period: str) -> int | Refused:
-        """Make the missing keys of a period's school year, one per purpose that takes rows, one for the log.
+        """Make the missing keys of a period's school year: one for rows, one for the log.
 
-        A school year whose rows were erased gets none any more. A key comes into use once its entry is kept.
+        A school year whose rows were erased gets none any more, nor one in which a rotation broke off: rows stand there
+        to which only the key it made leads. A key comes into use once its entry is kept.
         """
         gateway, year = self.gateway, school_year(period)
         if rows_end(gateway.law.purposes, year) <= gateway.today:
             return Refused("school-year-over")
 
-        def act(session: Session, actor: Actor, decision: Decision) -> list[str]:
-            takers = [
-                purpose.id
-                for purpose in gateway.law.purposes.values()
-                if DataCategory.ABSENCE_ROWS in purpose.data and purpose.collections and not purpose.status.off
-            ]
-            missing = [name for name in (*takers, SUBJECTS) if gateway.keyring.active(name, year) is None]
+        def act(session: Session, actor: Actor, decision: Decision) -> list[str] | Refused:
+            missing = [name for name in (ROWS, SUBJECTS) if gateway.keyring.active(name, year) is None]
             for name in missing:
+                if half_succeeded(gateway.keyring, name, year) is not None:
+                    return Refused("rotation-unfinished", facts={"purpose": name})
                 about = Object(f"key:{name}/{year}")
                 gateway.append(session, Entry(event=Event.KEY_CREATED, actor=actor, object=about), decision)
             days = {"not_before": first_day(year), "not_after": last_use(year)}

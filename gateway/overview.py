@@ -15,7 +15,7 @@ from gateway.delivered import CURRENT, asked, asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.periods import reopened_for, takes
-from gateway.register import EXPORT_DAYS, holding_on, names, site_facts, sites_on
+from gateway.register import EXPORT_DAYS, exports, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
     Count,
@@ -346,10 +346,8 @@ def open_jobs(session: Session) -> Sequence[Job]:
 
 def register_ends(session: Session) -> date | None:
     """From which day the pseudonym service refuses the register that was exported last; None when none was."""
-    last = session.connection().scalar(select(func.max(INDEX.c.ts)).where(INDEX.c.event == Event.REGISTER_EXPORTED))
-    if last is None:
-        return None
-    return local_day(moment_of(last)) + timedelta(days=EXPORT_DAYS)
+    made = exports(session)
+    return local_day(moment_of(made[-1])) + timedelta(days=EXPORT_DAYS) if made else None
 
 
 def _of(period: Period, *states: SubmissionState) -> SelectOfScalar[str]:

@@ -76,11 +76,11 @@ def last_use(year: str) -> date:
     return date(int(year[5:]) + 1, 1, 1)
 
 
-def rows_end(purposes: Purposes, year: str, purpose: str = ROWS) -> date:
+def rows_end(purposes: Purposes, year: str) -> date:
     """The first day on which rows of a school year, and the keys they stand under, may not be there any more."""
-    kept = purposes.by_id.get(purpose, purposes[ROWS]).retention
+    kept = purposes[ROWS].retention
     if kept is None or kept.after != "school_year":
-        raise MendableError("no-retention", purpose=purpose)
+        raise MendableError("no-retention", purpose=ROWS)
     return last_day(year) + timedelta(days=kept.days + 1)
 
 

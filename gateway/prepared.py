@@ -16,7 +16,7 @@ from audit.subjects import Subjects, tags
 from audit.subjects import store as store_subjects
 from gateway.context import Gateway
 from gateway.database import insert_rows, take_turns
-from gateway.periods import school_year
+from gateway.periods import ROWS, school_year
 from gateway.records import Parsed
 from gateway.records.expected import Cell
 from gateway.store import Count, Enrolment, table_of
@@ -52,7 +52,6 @@ class Prepared:
         sent_with: Key of the pseudonym service the rows were made with; empty without rows.
         key_id: Key of the pids; empty without rows.
         log_key_id: Key of the tags; empty without rows.
-        purpose: For which rows are kept.
         year: The school year it belongs to.
         subjects: Salted tags for the log's side table; None without rows.
         enrolments: Rows as they are stored, in the order of their pids: nothing of the file's order is kept.
@@ -65,7 +64,6 @@ class Prepared:
     sent_with: str
     key_id: str
     log_key_id: str
-    purpose: str
     year: str
     subjects: Subjects | None
     enrolments: list[tuple[object, ...]] = field(repr=False)
@@ -77,7 +75,7 @@ class Prepared:
 
     def is_current(self, keyring: Keyring) -> bool:
         """Whether its keys are still those in use: nothing is kept under a key that another took the place of."""
-        made_with = [(self.purpose, self.key_id), (SUBJECTS, self.log_key_id)] if self.key_id else []
+        made_with = [(ROWS, self.key_id), (SUBJECTS, self.log_key_id)] if self.key_id else []
         in_use = [keyring.active(purpose, self.year) for purpose, _ in made_with]
         return [one and one.key_id for one in in_use] == [key_id for _, key_id in made_with]
 
@@ -90,25 +88,23 @@ class Prepared:
             store_subjects(connection, self.subjects, self.year)
 
 
-def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, purpose: str, period: str) -> Prepared | None:
+def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, period: str) -> Prepared | None:
     """Make everything of a submission that needs no transaction; None when a key that its rows need is missing.
 
     Args:
         gateway: Whose keys are used.
         parsed: What the file says.
         body: The file.
-        purpose: For which rows are kept: the space in which their pids may be compared.
         period: Code of the period.
     """
     submission_id, nonce, year = gateway.new_id(), gateway.random(NONCE_BYTES), school_year(period)
     key_id, log_key_id, subjects, enrolments = "", "", None, list[tuple[object, ...]]()
     if parsed.rows:
-        domain = Domain(purpose, year)
-        key, log_key = (gateway.keyring.active(name, year) for name in (purpose, SUBJECTS))
+        key, log_key = (gateway.keyring.active(name, year) for name in (ROWS, SUBJECTS))
         if key is None or log_key is None:
             return None
         key_id, log_key_id, ys = key.key_id, log_key.key_id, [row.pseudonym for row in parsed.rows]
-        pids = pids_through(gateway.keyring.chain(key_id), domain, ys)
+        pids = pids_through(gateway.keyring.chain(key_id), Domain(ROWS, year), ys)
         subjects = Subjects.of(tags(gateway.keyring.secret(log_key_id), ys), gateway.random)
         enrolments = [
             (submission_id, pid, key_id, row.subdivision, row.scheduled, " ".join(map(str, row.hours)))
@@ -122,7 +118,6 @@ def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, purpose: str, peri
         sent_with=parsed.key_id,
         key_id=key_id,
         log_key_id=log_key_id,
-        purpose=purpose,
         year=year,
         subjects=subjects,
         enrolments=enrolments,

@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import reduce
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,11 @@ from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import first_day, last_use, school_year, school_year_on
-from gateway.register import EXPORT_DAYS, stays_of
+from gateway.register import EXPORT_DAYS, exports, stays_of
 from gateway.settings import Pkcs11, demand_owner
 from gateway.store import Period, ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
-from policies.days import local_day
+from policies.days import local_day, milliseconds
 from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.errors import SignatureError
@@ -278,13 +279,12 @@ def issue_service_tokens(desk: Desk, sites: Sequence[str], *, days: int) -> Mapp
     return desk.act(Action.MANAGE_ACCESS, act)
 
 
-def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | Refused:
+def export_service_register(desk: Desk, target: Path) -> int | Refused:
     """Write the signed register of sites and their credentials for the service; returns how many sites are in it.
 
     Args:
         desk: The operator's; the export is logged.
         target: The file, replaced whole.
-        serial: Higher than that of the last export.
     """
     gateway, today = desk.gateway, desk.gateway.today
     expires = today + timedelta(days=EXPORT_DAYS)
@@ -306,7 +306,7 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
         ]
         document = export_register(
             sites,
-            serial=serial,
+            serial=_next_serial(session, gateway),
             operator=gateway.settings.operator,
             issued=gateway.clock(),
             expires=expires,
@@ -317,6 +317,12 @@ def export_service_register(desk: Desk, target: Path, *, serial: int) -> int | R
         return len(sites)
 
     return desk.act(Action.MANAGE_REGISTER, act)
+
+
+def _next_serial(session: Session, gateway: Gateway) -> int:
+    """The present second, or what comes after every export so far: one may have been made while the clock was ahead."""
+    made = [*exports(session), milliseconds(gateway.clock())]
+    return reduce(lambda serial, moment: max(moment // 1_000, serial + 1), made, 0)
 
 
 def _asked_until(session: Session) -> dict[str, date]:

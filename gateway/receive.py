@@ -242,8 +242,7 @@ def _store(
 
     None when a key that it was made with was followed by another meanwhile: then it is made again.
     """
-    purpose = gateway.law.purposes.accepting(matter.contract.collection.id, Kind.SITE, matter.thing.data)[0]
-    made = prepare(gateway, parsed, upload.body, purpose=purpose, period=matter.period.code)
+    made = prepare(gateway, parsed, upload.body, period=matter.period.code)
     if made is None:
         return Refused("key-missing")
     tag = gateway.tag(b"content", upload.collection.encode(), upload.body)

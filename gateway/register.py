@@ -16,6 +16,7 @@ from sqlalchemy import BindParameter, ColumnElement, Date, bindparam, or_
 from sqlmodel import Session, col, select
 
 from audit.events import Event
+from audit.schema import INDEX
 from gateway.outcome import Fault, GatewayError
 from gateway.store import Agreement, Mandate, Party, SiteFacts, table_of
 from policies.parties import Kind
@@ -97,6 +98,12 @@ def holding_on(day: date | BindParameter[date], *, model: type[SiteFacts | Agree
 def lasting(day: date | BindParameter[date], *, model: type[SiteFacts | Agreement | Mandate]) -> ColumnElement[bool]:
     """The condition that a dated row does not end by a day: it holds then, or begins later."""
     return or_(col(model.valid_to).is_(None), col(model.valid_to) > day)
+
+
+def exports(session: Session) -> list[int]:
+    """When the register was exported to the pseudonym service, the last one last: milliseconds since 1970 UTC."""
+    made = select(INDEX.c.ts).where(INDEX.c.event == Event.REGISTER_EXPORTED).order_by(INDEX.c.log, INDEX.c.idx)
+    return list(session.connection().scalars(made))
 
 
 # Statements of every delivery are built once: building one costs more than SQLite needs to answer it.

@@ -185,7 +185,7 @@ def _doomed(gateway: Gateway) -> list[KeyRecord]:
         for key in gateway.keyring.records()
         if key.school_year is not None
         and key.state is not KeyState.DESTROYED
-        and rows_end(gateway.law.purposes, key.school_year, key.purpose) <= gateway.today
+        and rows_end(gateway.law.purposes, key.school_year) <= gateway.today
     ]
 
 

@@ -265,6 +265,7 @@ def load_purposes(folders: Iterable[Path] = (), methods: Mapping[Sector, Method]
             faults += _faults_of(path, purpose, sources)
             purposes[purpose.id] = _using(path, purpose, methods or {}, faults)
     faults += _conflicts(purposes.values())
+    faults += _uneven(purposes.values())
     if faults:
         raise BadPolicy(faults)
     return Purposes(dict(sorted(purposes.items())), sources)
@@ -346,3 +347,17 @@ def _conflicts(purposes: Iterable[Purpose]) -> list[Fault]:
             what, _, fix = str(error).partition(": ")
             faults.append(Fault(f"collection {collection}", "release", what, sentence(fix)))
     return faults
+
+
+def _uneven(purposes: Iterable[Purpose]) -> Iterator[Fault]:
+    """Rows stand under one key of their school year, whatever they came for: no file may say another term."""
+    terms = {
+        purpose.id: f"{purpose.retention.days} days after {purpose.retention.after}"
+        for purpose in purposes
+        if DataCategory.ABSENCE_ROWS in purpose.data and purpose.senders and purpose.collections
+        if purpose.retention and purpose.outside is None and not purpose.status.off
+    }
+    if len(set(terms.values())) > 1:
+        told = ", ".join(f"{key} {term}" for key, term in sorted(terms.items()))
+        fix = "Give your own purposes the term of the product's"
+        yield Fault("purposes", "retention", f"rows of pupils are kept for more than one term: {told}", fix)

@@ -61,8 +61,7 @@ def service_register(output: Output, data: Data = None, lang: Lang = "nl") -> No
     """Schrijf het ondertekende register voor de dienst / write the signed register for the service."""
     from gateway.pseudonyms import export_service_register
 
-    at = desk(data)
-    sites = done(export_service_register(at, output, serial=int(at.gateway.clock().timestamp())), lang)
+    sites = done(export_service_register(desk(data), output), lang)
     say(text("cli", "register-exported", language(lang), file=str(output), sites=str(sites)))
 
 

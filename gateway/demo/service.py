@@ -33,15 +33,13 @@ class Service:
     """The running service, and the tokens its sites were given."""
 
     url: str
-    serial: int = 1
     tokens: dict[str, str] = field(default_factory=dict, repr=False)
 
     def register(self, gateway: Gateway, region: Region) -> None:
         """Give every site a token and export the register with their hashes."""
         desk = Desk(gateway, replace(operator_of(gateway), proven=True))
         self.tokens = dict(must(issue_service_tokens(desk, [site.code for site in region.sites], days=_DAYS)))
-        self.serial += 1
-        must(export_service_register(desk, gateway.home.service / REGISTER_FILE, serial=self.serial))
+        must(export_service_register(desk, gateway.home.service / REGISTER_FILE))
 
     def client(self, site: str) -> httpx.Client:
         """A client of the service with a site's credential."""
@@ -58,14 +56,13 @@ def pseudonym_service(gateway: Gateway) -> Iterator[Service]:
     """Run the service at the address of the settings, as a process, for as long as the block runs."""
     folder = gateway.home.service
     create_service_folder(folder, operator=gateway.settings.service_operator, gateway_key=register_public_key(gateway))
-    serial = int(time.time())
     desk = Desk(gateway, operator_of(gateway))
-    must(export_service_register(desk, folder / REGISTER_FILE, serial=serial))
+    must(export_service_register(desk, folder / REGISTER_FILE))
     port = urlsplit(gateway.settings.service_url).port
     command = [sys.executable, "-m", "gateway.cli", "pseudonym-service", "--folder", str(folder), "--port", str(port)]
     process = subprocess.Popen(command)  # noqa: S603  our own program with our own arguments
     try:
-        service = Service(gateway.settings.service_url, serial)
+        service = Service(gateway.settings.service_url)
         _await(service, process)
         yield service
     finally:

@@ -79,6 +79,7 @@ def _page(
     terms = [one.standing.state.terms for one in held.consents] if held else []
     with gateway.reading() as session:
         called = names(session, [each.recipient for each in terms if each])
+    rows = [_row(gateway, row) for row in held.rows] if held else []
     uses = [json.loads(use.entry) for use in held.uses] if held else []
     return page(
         request,
@@ -91,7 +92,8 @@ def _page(
         most=MOST_CONSENTS,
         held=held,
         asks=access.may_have_rows(who.known),
-        rows=[_row(gateway, row) for row in held.rows] if held else [],
+        rows=rows,
+        kinds=list(dict.fromkeys(kind for row in rows for kind in row.missed)),
         uses=[(fields, logged_at(fields)) for fields in uses],
         names=called,
         days=[_by_day(one.log) for one in held.consents] if held else [],

@@ -1,6 +1,7 @@
 """Keys after a leak: followed, renounced, destroyed; each act logged with what it did."""
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 from sqlalchemy import Connection
@@ -8,6 +9,7 @@ from sqlalchemy import Connection
 from gateway import receive
 from gateway.access import Held, answer
 from gateway.database import UNAVAILABLE
+from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.keys import Rotated, destroy, renounce, rotate
 from gateway.operate import Desk
@@ -17,7 +19,7 @@ from gateway.retention import run
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
-from .conftest import World
+from .conftest import TABLE, World
 from .records import delivered, elsewhere, events, full_disk, rows, sent
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
@@ -176,6 +178,25 @@ def before_a_key_is_active(store: Callable[..., KeyRecord]) -> Callable[..., Key
         return store(keyring, record, shredding=shredding)
 
     return stored
+
+
+@pytest.mark.parametrize("purpose", [PURPOSE, SUBJECTS])
+def test_no_key_comes_between_two_of_a_rotation_that_broke_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, purpose: str
+) -> None:
+    """Making keys, or opening a period, names the command that completes it: no third key leaves rows behind."""
+    delivered(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "_store", before_a_key_is_active(Keyring._store))
+        with pytest.raises(KeyboardInterrupt):
+            rotate(world.desk, purpose, YEAR)
+    unfinished = Refused("rotation-unfinished", facts={"purpose": purpose})
+    days = {"reference_date": date(2026, 12, 1), "deadline": date(2026, 12, 31)}
+    assert world.desk.create_keys(YEAR) == unfinished
+    assert world.desk.open_period(TABLE, f"{YEAR}-2", exercise=True, **days) == unfinished
+    made = must(rotate(world.desk, purpose, YEAR))
+    assert world.desk.create_keys(YEAR) == 0
+    assert purpose == SUBJECTS or {row.key_id for row in rows(world)} == {made.key_id}
 
 
 def test_a_rotation_that_broke_off_between_two_keys_is_completed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,13 @@ import pytest
 
 from gateway import deliveries
 from gateway.deliveries import own_submissions
+from gateway.demo.people import must
 from gateway.grants import MANDATED, USUAL, end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.register import has_agreement
+from gateway.repeat import to_repeat
 from policies.consent import Giver
 
 from .conftest import NOW, PERIOD, TABLE, Site, World
@@ -187,3 +189,15 @@ def test_an_agreement_that_begins_later_stands_in_the_way_of_none_of_today(world
     with world.gateway.reading() as session:
         assert has_agreement(session, code, today)
         assert has_agreement(session, code, date(2027, 1, 1))
+
+
+def test_after_a_restore_what_begins_later_is_gone_through_too(world: World) -> None:
+    """A mandate and an agreement from tomorrow on may have been ended after the backup, like those of today."""
+    site, tomorrow = world.region.sites[1].code, world.gateway.today + timedelta(days=1)
+    days = {"valid_from": tomorrow, "valid_to": tomorrow + timedelta(days=1)}
+    must(grant_mandate(world.desk, SUPPLIER, site, actions=USUAL, collections=[TABLE], **days))
+    must(end_agreement(world.desk, site))
+    must(register_agreements(world.desk, [site], tomorrow))
+    with world.gateway.reading() as session:
+        again = dict(to_repeat(session, world.gateway.today))
+    assert again == {"mandates": {"supplier": SUPPLIER, "sites": "2"}, "agreements": {"number": "10"}}

@@ -324,12 +324,26 @@ def test_the_operator_sees_until_when_the_service_takes_the_register(world: Worl
     for at in (world, world.at(NOW + timedelta(days=30))):
         with at.gateway.reading() as session:
             told.append(overview.register_ends(session))
-        export_service_register(at.desk, tmp_path / "register.json", serial=len(told))
+        export_service_register(at.desk, tmp_path / "register.json")
         at.sequence()
     register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
     with world.gateway.reading() as session:
         told.append(overview.register_ends(session))
     assert told == [None, date(2027, 3, 2), register.expires]
+
+
+def test_a_register_is_newer_than_one_made_while_the_clock_was_ahead(world: World, tmp_path: Path) -> None:
+    """For three days it was wrong: the service takes what is exported after that, and the page names its last day."""
+    serials = []
+    for at in (world, world.at(NOW + timedelta(days=3)), world, world.at(NOW + timedelta(minutes=1))):
+        must(export_service_register(at.desk, tmp_path / "register.json"))
+        register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+        serials.append(register.serial)
+        at.sequence()
+    with world.gateway.reading() as session:
+        assert overview.register_ends(session) == register.expires == date(2027, 3, 2)
+    ahead = int((NOW + timedelta(days=3)).timestamp())
+    assert serials == [int(NOW.timestamp()), ahead, ahead + 1, ahead + 2]
 
 
 def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World, tmp_path: Path) -> None:
@@ -343,7 +357,7 @@ def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World,
         ends = site_facts(session, leaving.code, FIRST)
         assert ends is not None
         ends.valid_to = LATER
-    export_service_register(december.desk, tmp_path / "register.json", serial=1)
+    export_service_register(december.desk, tmp_path / "register.json")
     register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
     days = (date(2026, 12, 31), LATER)
     known = {site.code: [register.site(site.code, day) is not None for day in days] for site in (SITE, new, leaving)}
@@ -355,7 +369,7 @@ def test_a_school_that_closed_has_pseudonyms_made_for_the_period_that_asks_it(wo
     asked, before = world.region.sites[:2]
     for code, day in ((asked.code, date(2026, 11, 1)), (before.code, date(2026, 9, 1))):
         must(world.desk.end_site(code, day))
-    must(export_service_register(world.desk, tmp_path / "register.json", serial=1))
+    must(export_service_register(world.desk, tmp_path / "register.json"))
     register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
     known = {site.site: (site.valid_to, site.pupils) for site in register.sites}
     assert known[asked.code] == (date(2028, 1, 1), asked.pupils)

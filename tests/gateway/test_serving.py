@@ -50,7 +50,7 @@ def test_a_service_told_to_stop_lets_its_log_come_to_an_end(tmp_path: Path, monk
     gateway, folder = create_deployment(where, Settings()), tmp_path / "service"
     create_service_folder(folder, operator="ORG-DIENST", gateway_key=register_public_key(gateway))
     desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
-    assert export_service_register(desk, folder / "register.json", serial=1) == 0
+    assert export_service_register(desk, folder / "register.json") == 0
     gateway.database.dispose()
     monkeypatch.setattr(running, "serve", lambda *_, **__: sys.exit(0))
     before = set(threading.enumerate())

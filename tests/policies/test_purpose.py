@@ -110,6 +110,27 @@ def test_a_deployment_adds_purposes_without_touching_the_product() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ("days = 30", "days = 30", ""),
+        ("days = 30", "days = 31", "attendance-support 31 days after school_year"),
+        ("days = 30", "days = 29", "attendance-support 29 days after school_year"),
+        ('after = "school_year"', 'after = "receipt"', "attendance-support 30 days after receipt"),
+    ],
+)
+def test_rows_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, becomes: str, told: str) -> None:
+    """They stand under one key a school year: who takes them and keeps them longer or shorter does not load."""
+    text = (PACKAGED / "purposes" / "counting-for-school.toml").read_text(encoding="utf-8")
+    text = text.replace('id = "counting-for-school"', 'id = "attendance-support"').replace(was, becomes)
+    (tmp_path / "attendance-support.toml").write_text(text, encoding="utf-8")
+    if told:
+        with pytest.raises(BadPolicy, match=f"{told}, counting-for-school 30 days after school_year"):
+            load_purposes([tmp_path])
+    else:
+        assert "attendance-support" in load_purposes([tmp_path])
+
+
 def test_the_operator_chooses_a_method_for_a_sector() -> None:
     """For every purpose alike, so that one release keeps one method."""
     purposes = load_purposes(methods={"vo": "dp"})

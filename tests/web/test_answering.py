@@ -1,12 +1,16 @@
 """The page on which a school answers a parent: what it says is all there is, or says what it misses."""
 
 import json
+import re
+from dataclasses import replace
 
+from gateway.access import Held, HeldRow
+from gateway.collections import Records
 from gateway.consented import read_all, send
 from gateway.consents import append
 from gateway.demo.people import must
 from gateway.identity import Identity
-from gateway.messages import text
+from gateway.messages import named, text
 from gateway.web import answering, consenting
 from policies.consent import Giver, Withdrawn
 from tests.gateway.conftest import World
@@ -50,6 +54,30 @@ def test_page_and_file_have_the_hours_and_who_read_them(small_world: World) -> N
     assert [event["event"] for event in consent["events"]] == ["asked", "given"]
     logged = ["consent.asked", "consent.given", "record.stored", "record.read"]
     assert [act["event"] for act in consent["log"]] == logged
+
+
+def test_hours_of_two_collections_stand_each_under_their_kind(small_world: World) -> None:
+    """A deployment's own rows have other kinds of hours, in another order: no number stands under another's head."""
+    gateway, site = small_world.gateway, small_world.region.sites[0].code
+    contract = gateway.contracts["absence-records"]
+    own = {"id": "pilot-records", "records": Records(scheduled="s", hours={"unauthorised": "u", "all": "a"})}
+    pilot = replace(contract, collection=contract.collection.model_copy(update=own))
+    rows = (
+        HeldRow("2026-2027-1", "absence-records", "undivided", 20_000, (100, 200)),
+        HeldRow("2026-2027-2", "pilot-records", "undivided", 20_000, (300, 400)),
+    )
+    page = said(
+        replace(gateway, contracts={**gateway.contracts, "pilot-records": pilot}),
+        lambda request, who: answering._page(request, who, {}, [], Held(rows, (), ())),
+        Identity(site, "school"),
+    )
+    heads = re.findall('<th scope="col" class="num">(.*?)</th>', page)
+    cells = re.findall('<td class="num">(.*?)</td>', page)
+    places = [heads.index(named(kind, "nl")) for kind in ("authorised", "unauthorised", "all")]
+    assert [[line[at] for at in places] for line in (cells[: len(heads)], cells[len(heads) :])] == [
+        ["1,00", "2,00", ""],
+        ["", "3,00", "4,00"],
+    ]
 
 
 def test_the_list_of_consents_has_the_number_that_is_asked_for(small_world: World) -> None:

@@ -1,0 +1,98 @@
+"""A deployment's own purposes and collections that take rows of pupils: found, changed and erased like all."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.access import Held, answer
+from gateway.changes import Changed, change_numbers
+from gateway.collections import CONTRACTS
+from gateway.demo.people import IN_FORCE, must
+from gateway.identity import Identity
+from gateway.receive import Received, Upload, receive
+from gateway.retention import overdue, run
+from gateway.settings import Settings
+from gateway.synthetic.pupils import draw_pupils
+from policies.purpose import PACKAGED
+from pseudonymisation.pseudonym import read_pseudonym
+
+from .conftest import PERIOD, World
+from .documents import local_pseudonym, records_document
+from .records import rows
+from .test_changes import NEW, YEAR, document
+
+COUNTING = (PACKAGED / "purposes" / "counting-for-school.toml").read_text(encoding="utf-8")
+RECORDS = (CONTRACTS / "absence-records.toml").read_text(encoding="utf-8")
+COUNTS = (CONTRACTS / "absence-counts.toml").read_text(encoding="utf-8")
+
+
+def deployment(new_world: Callable[..., World], folder: Path, purpose: str, **contracts: str) -> World:
+    """One with a purpose of its own, whose name comes before that of the product's, and contracts of its own."""
+    (folder / "own").mkdir()
+    (folder / "contracts").mkdir()
+    text = purpose.replace('id = "counting-for-school"', 'id = "attendance-support"')
+    (folder / "own" / "attendance-support.toml").write_text(text, encoding="utf-8")
+    for name, contract in contracts.items():
+        (folder / "contracts" / f"{name}.toml").write_text(contract, encoding="utf-8")
+    folders = {"purposes": (folder / "own",), "collections": (folder / "contracts",)}
+    return new_world(settings=Settings(in_force=IN_FORCE, **folders))
+
+
+def delivered(world: World, collection: str = "absence-records", period: str = PERIOD) -> bytes:
+    """Let the first site deliver rows in a collection; returns the pseudonym of its first pupil."""
+    site = world.region.sites[0]
+    pupils = draw_pupils(site, index=0, period=1, seed=1)
+    body = records_document(pupils, world.gateway.contracts[collection], site=site.code, period=period)
+    outcome = receive(world.gateway, world.site(0), Upload(collection, site.code, period, body))
+    assert isinstance(outcome, Received), outcome
+    world.sequence()
+    return read_pseudonym(local_pseudonym(int(pupils.numbers[0]), site.code.encode()))
+
+
+def asked(world: World, pseudonym: bytes) -> Held:
+    """What the first site answers the parents of a pupil."""
+    held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonym)
+    assert isinstance(held, Held), held
+    return held
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        ("", ""),
+        ("valid_from = 2025-08-01", "valid_from = 2025-08-01\nvalid_until = 2026-11-01"),
+        ("valid_from = 2025-08-01", "valid_from = 2027-08-01"),
+        ('status = "in_force"', 'status = "undecided"\nreason = { nl = "proef", en = "test" }'),
+    ],
+    ids=["works", "ended", "begins next year", "undecided"],
+)
+def test_rows_of_a_second_purpose_are_rows_like_any(
+    new_world: Callable[..., World], tmp_path: Path, was: str, becomes: str
+) -> None:
+    """Whether it works today or not, they are found, changed and erased, and no delivery is refused."""
+    world = deployment(new_world, tmp_path, COUNTING.replace(was, becomes, 1) if was else COUNTING)
+    pseudonym = delivered(world)
+    held = asked(world, pseudonym)
+    assert (len(held.rows), held.beyond_reach) == (1, False)
+    assert change_numbers(world.gateway, world.site(0), document(world, (pseudonym, NEW))) == Changed(pupils=1, rows=1)
+    over = world.at(datetime(2027, 8, 31, 10, tzinfo=UTC))
+    assert overdue(over.gateway) == len(rows(world)) > 0
+    must(run(over.gateway, world.desk.identity))
+    assert rows(world) == []
+
+
+def test_rows_of_an_own_collection_are_found_and_changed(new_world: Callable[..., World], tmp_path: Path) -> None:
+    """Its own purpose, contract, table and periods: parents are answered, and a pupil goes on under a new number."""
+    purpose = COUNTING.replace('["absence-records"]', '["pilot-counts", "pilot-records"]')
+    purpose = purpose.replace('["absence_rows", ', '["absence_rows", "absence_counts", ')
+    own = {"pilot-records": RECORDS.replace("absence-", "pilot-"), "pilot-counts": COUNTS.replace("absence-", "pilot-")}
+    world = deployment(new_world, tmp_path, purpose, **own)
+    days = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 12, 1)}
+    must(world.desk.open_period("pilot-counts", f"{YEAR}-2", **days, exercise=True))
+    pseudonym = delivered(world, "pilot-records", f"{YEAR}-2")
+    held = asked(world, pseudonym)
+    assert ([row.collection for row in held.rows], held.beyond_reach) == (["pilot-records"], False)
+    body = document(world, (pseudonym, NEW), period=f"{YEAR}-2")
+    assert change_numbers(world.gateway, world.site(0), body) == Changed(pupils=1, rows=1)
