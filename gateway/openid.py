@@ -124,7 +124,8 @@ def finish(gateway: Gateway, secret: str, query: Mapping[str, str], *, former: s
             person = _person_of(gateway, session, provider, claims)  # (4)
             now = gateway.clock()
             proven_at = min(now, datetime.fromtimestamp(claims.get("auth_time") or 0, UTC))
-            opened = start_session(session, person, now, proven_at=proven_at, former=former)  # (5)
+            lasts = gateway.settings.proven_for
+            opened = start_session(session, person, now, proven_at=proven_at, proven_for=lasts, former=former)  # (5)
             actor = actor_of(caller_of(session, opened.identity, gateway.today))
             gateway.append(session, Entry(event=Event.SESSION_RAISED if since else Event.SESSION_OPENED, actor=actor))
             return opened
