@@ -19,9 +19,9 @@ from audit.events import Event
 from audit.proofs import logs
 from audit.subjects import erase_year
 from gateway import consent_ends, consents
-from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, actor_of
+from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, allowed
 from gateway.database import forget_log, take_turns
-from gateway.identity import ABSOLUTE, Identity, caller_of
+from gateway.identity import ABSOLUTE, Identity
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.operate import Desk
@@ -58,7 +58,7 @@ from gateway.store import (
 )
 from gateway.yearly import demand_next
 from policies.days import LOCAL, milliseconds
-from policies.decision import Decision, Deny
+from policies.decision import Decision
 from policies.question import Action
 from policies.things import Installation
 from pseudonymisation import rotation
@@ -90,12 +90,10 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     contacts, closed logs, with the entry of the run and one for each key, and those keys go out of use; (3) the keys of
     school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
     """
-    with gateway.reading() as session:
-        caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, Action.RUN_RETENTION, Installation(), (OPERATION,))
-    actor = actor_of(caller)
-    if isinstance(decision, Deny):
-        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+    permitted = allowed(gateway, identity, Action.RUN_RETENTION, Installation(), OPERATION)
+    if isinstance(permitted, Refused):
+        return permitted
+    actor, decision = permitted
     if not _is_believed(gateway):
         gateway.log_undone(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
         return Refused(CLOCK)
