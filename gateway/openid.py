@@ -253,7 +253,5 @@ def _ask(method: str, url: str, **more: Any) -> Mapping[str, Any]:  # noqa: ANN4
 def _failed(gateway: Gateway, error: Exception) -> Refused:
     """Log that a login failed; why stands in the process's own log, without anything of the person."""
     _logger.warning("a login failed: %s", error if isinstance(error, _Failed) else type(error).__name__)
-    with gateway.writing() as session:
-        entry = Entry(event=Event.SESSION_REFUSED, actor=Actor(AuditRole.PUBLIC), decision=Outcome.DENY)
-        gateway.append(session, entry)
+    gateway.log_act(Entry(event=Event.SESSION_REFUSED, actor=Actor(AuditRole.PUBLIC), decision=Outcome.DENY))
     return Refused("sign-in-failed")
