@@ -11,7 +11,7 @@ from audit.merkle import leaf_hash
 from audit.timeline import Filter, find
 from gateway import retention
 from gateway.consents import events_of, standings
-from gateway.context import Gateway, actor_of, operator_of
+from gateway.context import Gateway, operator_of
 from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
@@ -46,8 +46,8 @@ def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -
     allowed = may(gateway, reader, Action.READ_REGISTER_OF_PROCESSING, Installation())
     if isinstance(allowed, Refused):
         return allowed
-    caller, decision = allowed
-    gateway.log_act(Entry(event=Event.REGISTER_READ, actor=actor_of(caller)), decision)
+    actor, decision = allowed
+    gateway.log_act(Entry(event=Event.REGISTER_READ, actor=actor), decision)
     standing = gateway.engine.standing(gateway.clock())
     return register_document(
         gateway.law, on=gateway.today, standing=standing, measured=measured(gateway), commit=commit
@@ -117,8 +117,8 @@ def _look(gateway: Gateway) -> Refused | None:
     allowed = may(gateway, Identity(gateway.settings.operator, "controller-officer"), Action.READ_AUDIT)
     if isinstance(allowed, Refused):
         return allowed
-    caller, decision = allowed
-    gateway.log_act(Entry(event=Event.AUDIT_VIEWED, actor=actor_of(caller)), decision)
+    actor, decision = allowed
+    gateway.log_act(Entry(event=Event.AUDIT_VIEWED, actor=actor), decision)
     return None
 
 

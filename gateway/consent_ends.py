@@ -1,4 +1,4 @@
-"""Consents that end without anybody withdrawing them: on their last day, with their purpose, or with their key."""
+"""Consents that end without anybody withdrawing them: with their last day, purpose, processor agreement or key."""
 
 from datetime import date, timedelta
 
@@ -7,6 +7,7 @@ from sqlmodel import select
 from gateway.consent_keys import destroy_keys, has_key
 from gateway.consents import PURPOSE, Standing, keep_events, standing_in, standings
 from gateway.context import Gateway
+from gateway.register import agreed
 from gateway.store import ConsentRecord
 from policies.consent import Event, Expired, Narrowed, Stage, happened
 from policies.purpose import Purpose
@@ -14,16 +15,19 @@ from policies.withdrawal import to_expire
 
 
 def expire(gateway: Gateway) -> int:
-    """End every consent whose last day has passed, and all that were given once the law ended their purpose.
+    """End every consent whose last day has passed, and what was given once its purpose or its site's agreement ended.
 
+    Without a processor agreement nothing is kept for a site any more (AVG art. 28(3)(g)).
     Event, key, notice; returns how many, and doing it again ends none. A question nobody answered has its own last day.
     A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
     """
     with gateway.reading() as session:
         found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
-    over = set(to_expire({one.id: one.events for one in found}, gateway.clock()))
+        served = set(session.exec(agreed(gateway.today)))
     if _is_over(gateway.law.purposes[PURPOSE], gateway.today):
-        over |= {one.id for one in found if _holds(one)}
+        served = set()
+    over = set(to_expire({one.id: one.events for one in found}, gateway.clock()))
+    over |= {one.id for one in found if _holds(one) and one.site not in served}
     for consent_id in sorted(over):
         with gateway.writing() as session:
             session.get(ConsentRecord, consent_id, with_for_update=True)

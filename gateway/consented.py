@@ -27,6 +27,7 @@ from gateway.outcome import Fault, Refused, Report
 from gateway.periods import school_year, school_year_on
 from gateway.publish import handing
 from gateway.recipient_key import read_jwk
+from gateway.register import has_agreement
 from gateway.sealed import read_seal
 from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
@@ -227,13 +228,16 @@ def _decide(gateway: Gateway, identity: Identity, standing: Standing, action: Ac
         caller = caller_of(session, identity, gateway.today)
         named = standing.state.terms.recipient if standing.state.terms else "nobody"
         recipient = policy_party(session, named, gateway.today)
+        site = identity.party if action is Action.SUBMIT_CONSENTED_RECORD else standing.site or "nobody"
+        agreement = has_agreement(session, site, gateway.today)
     thing = record_under(
         standing.state,
-        party=identity.party if action is Action.SUBMIT_CONSENTED_RECORD else standing.site or "nobody",
+        party=site,
         owner=standing.site,
         recipient=recipient,
         data=DATA,
         sealed=sealed,
+        agreement=agreement,
     )
     return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
 

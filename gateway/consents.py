@@ -23,6 +23,7 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import CONSENT
 from gateway.outcome import Fault, GatewayError, Refused, Report
+from gateway.register import has_agreement
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentRecord, Party
 from policies.consent import (
     EVENTS,
@@ -186,6 +187,7 @@ def decide(
     """What the law says about an act on a consent."""
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
+        agreement = has_agreement(session, standing.site, gateway.today)
     terms = standing.state.terms
     thing = ConsentThing(
         party=standing.site,
@@ -195,6 +197,7 @@ def decide(
         complete=complete,
         until=terms.last_day if terms else date.max,
         latest=end_of_school_year(gateway.today),
+        agreement=agreement,
     )
     return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
 

@@ -14,6 +14,7 @@ from sqlmodel import Session
 from audit.entry import Activity, Actor, Entry, Policy
 from audit.entry import Vocabulary as AuditVocabulary
 from audit.events import Decision as Outcome
+from audit.events import Event
 from audit.events import Role as AuditRole
 from audit.group import GroupCommit
 from audit.log import Appended, Log
@@ -21,12 +22,12 @@ from audit.note import Signer
 from audit.receipt import equality_tag
 from gateway.collections import Contracts
 from gateway.database import joining, reading, writing
-from gateway.identity import Identity
+from gateway.identity import Identity, caller_of
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.settings import Home, Settings
 from policies.days import local_day
-from policies.decision import Decision, Deny, Reason
+from policies.decision import Decision, Deny, Permit, Reason
 from policies.engine import Engine as PolicyEngine
 from policies.law import Law
 from policies.parties import Caller, Kind, Role
@@ -208,6 +209,19 @@ def actor_of(caller: Caller) -> Actor:
         return Actor(AuditRole.PUBLIC)
     role = _OFFICERS.get(caller.role) or _AUDIT_ROLE.get(caller.party.kind, AuditRole.RECIPIENT)
     return Actor(role, caller.party.code)
+
+
+def allowed(
+    gateway: Gateway, identity: Identity, action: Action, thing: Thing, purpose: str
+) -> tuple[Actor, Permit] | Refused:
+    """Who acts, for the log, with the law's permission for an act of one purpose; a refusal is logged."""
+    with gateway.reading() as session:
+        caller = caller_of(session, identity, gateway.today)
+    decision = gateway.decide(caller, action, thing, (purpose,))
+    actor = actor_of(caller)
+    if isinstance(decision, Deny):
+        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+    return actor, decision
 
 
 def operator_of(gateway: Gateway, person: int | None = None) -> Identity:

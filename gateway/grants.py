@@ -105,7 +105,8 @@ def register_agreements(desk: Desk, sites: Sequence[str], valid_from: date) -> i
 def end_agreement(desk: Desk, site: str) -> int | Refused:
     """End the processor agreement of a site; returns how many ended.
 
-    From today it can deliver counts only, and the next retention run erases its rows per pupil.
+    From today it can deliver counts only and pass nothing on under a consent, and the next retention run erases its
+    rows per pupil and ends its consents.
     """
 
     def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:

@@ -27,7 +27,6 @@ from policies.parties import Party as PolicyParty
 LINK_LIFE = timedelta(hours=1)
 IDLE = timedelta(minutes=15)
 ABSOLUTE = timedelta(hours=8)
-PROVEN = timedelta(minutes=15)
 _AHEAD = timedelta(seconds=60)
 ROLES = tuple(role.value for role in Role if role is not Role.MACHINE)
 SCOPES = ("submit", "download", "consent", "audit", "all")
@@ -245,7 +244,9 @@ def link_is_open(session: Session, secret: str, now: datetime) -> bool:
     return _opened_by(session, session.get(LoginLink, _digest(secret)), now) is not None
 
 
-def open_session(session: Session, secret: str, now: datetime, *, former: str = "") -> Opened | None:
+def open_session(
+    session: Session, secret: str, now: datetime, *, proven_for: timedelta, former: str = ""
+) -> Opened | None:
     """Use up a login link and open a browser session in the place of the former one of this browser.
 
     None when the link is unknown, used, expired or its party locked; then the former session goes on.
@@ -255,10 +256,12 @@ def open_session(session: Session, secret: str, now: datetime, *, former: str = 
     if link is None or person is None:
         return None
     link.used_at = now
-    return start_session(session, person, now, proven_at=now, former=former)
+    return start_session(session, person, now, proven_at=now, proven_for=proven_for, former=former)
 
 
-def start_session(session: Session, person: Person, now: datetime, *, proven_at: datetime, former: str = "") -> Opened:
+def start_session(
+    session: Session, person: Person, now: datetime, *, proven_at: datetime, proven_for: timedelta, former: str = ""
+) -> Opened:
     """A browser session of somebody who proved at a moment who it is; it ends the former one of this browser."""
     close_session(session, former)
     cookie = secrets.token_urlsafe(32)
@@ -272,11 +275,11 @@ def start_session(session: Session, person: Person, now: datetime, *, proven_at:
         proven_at=proven_at,
     )
     session.add(row)
-    return Opened(cookie, _identity(person, row, proven=now < proven_at + PROVEN))
+    return Opened(cookie, _identity(person, row, proven=_lasts(proven_at, proven_for, now)))
 
 
 def identify_session(
-    session: Session, cookie: str, now: datetime, *, proven_for: timedelta = PROVEN
+    session: Session, cookie: str, now: datetime, *, proven_for: timedelta
 ) -> tuple[Identity, WebSession] | None:
     """The person behind a session cookie, or None: unknown, idle for 15 minutes, or older than eight hours."""
     row = session.get(WebSession, _digest(cookie))

@@ -124,7 +124,8 @@ def finish(gateway: Gateway, secret: str, query: Mapping[str, str], *, former: s
             person = _person_of(gateway, session, provider, claims)  # (4)
             now = gateway.clock()
             proven_at = min(now, datetime.fromtimestamp(claims.get("auth_time") or 0, UTC))
-            opened = start_session(session, person, now, proven_at=proven_at, former=former)  # (5)
+            lasts = gateway.settings.proven_for
+            opened = start_session(session, person, now, proven_at=proven_at, proven_for=lasts, former=former)  # (5)
             actor = actor_of(caller_of(session, opened.identity, gateway.today))
             gateway.append(session, Entry(event=Event.SESSION_RAISED if since else Event.SESSION_OPENED, actor=actor))
             return opened
@@ -252,7 +253,5 @@ def _ask(method: str, url: str, **more: Any) -> Mapping[str, Any]:  # noqa: ANN4
 def _failed(gateway: Gateway, error: Exception) -> Refused:
     """Log that a login failed; why stands in the process's own log, without anything of the person."""
     _logger.warning("a login failed: %s", error if isinstance(error, _Failed) else type(error).__name__)
-    with gateway.writing() as session:
-        entry = Entry(event=Event.SESSION_REFUSED, actor=Actor(AuditRole.PUBLIC), decision=Outcome.DENY)
-        gateway.append(session, entry)
+    gateway.log_act(Entry(event=Event.SESSION_REFUSED, actor=Actor(AuditRole.PUBLIC), decision=Outcome.DENY))
     return Refused("sign-in-failed")

@@ -10,14 +10,13 @@ from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
-from gateway.context import OPERATION, Gateway, actor_of
+from gateway.context import OPERATION, Gateway, allowed
 from gateway.database import take_turns
 from gateway.delivered import asks, without_place
 from gateway.identity import (
     SCOPES,
     Identity,
     add_person,
-    caller_of,
     end_credentials,
     find_person,
     issue_link,
@@ -46,7 +45,7 @@ from gateway.prepared import SUBJECTS
 from gateway.recipient_key import public_key_id
 from gateway.register import Changes, SiteEntry, end_site, name_fits, party_fault, place_party, register_sites
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
-from policies.decision import Decision, Deny
+from policies.decision import Decision
 from policies.parties import Kind
 from policies.question import Action
 from policies.things import Installation
@@ -360,12 +359,10 @@ class Desk:
         """
         if action is Action.MANAGE_ACCESS and self.identity.person is not None and not self.identity.proven:
             return Refused("step-up")
-        with self.gateway.reading() as session:
-            caller = caller_of(session, self.identity, self.gateway.today)
-        decision = self.gateway.decide(caller, action, Installation(exercise=exercise), (OPERATION,))
-        actor = actor_of(caller)
-        if isinstance(decision, Deny):
-            return self.gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+        permitted = allowed(self.gateway, self.identity, action, Installation(exercise=exercise), OPERATION)
+        if isinstance(permitted, Refused):
+            return permitted
+        actor, decision = permitted
         with self.gateway.writing() as session:
             take_turns(session, _DESK)  # two operators who press the same button at once find what the first one did
             good = still_good(session, self.identity, self.gateway.clock())

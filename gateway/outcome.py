@@ -3,6 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from policies.decision import Deny
 
 REPORTED_PER_RULE = 100
 
@@ -62,7 +66,7 @@ class Refused:
 
     code: str
     report: Report | None = None
-    decision: object | None = None
+    decision: "Deny | None" = None
     facts: Mapping[str, str] = field(default_factory=dict)
     retry_after: int | None = None
 

@@ -2,19 +2,18 @@
 
 from dataclasses import replace
 
-from audit.entry import Entry
+from audit.entry import Actor
 from audit.errors import LogBrokenError, LogExpiredError, NoteError, NotLoggedError
-from audit.events import Event
 from audit.monitoring import continue_from
 from audit.note import parse_note
 from audit.proofs import logs
-from gateway.context import ACCOUNTABILITY, Gateway, actor_of
-from gateway.identity import Identity, caller_of
+from gateway.context import ACCOUNTABILITY, Gateway, allowed
+from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.store import Party
 from gateway.witnesses import former_receipts, quorum_text, raise_alarm
-from policies.decision import Decision, Deny
-from policies.parties import Caller, Kind
+from policies.decision import Permit
+from policies.parties import Kind
 from policies.question import Action
 from policies.things import Records, Thing
 
@@ -60,14 +59,9 @@ def as_officer(gateway: Gateway, identity: Identity) -> Identity:
 
 def may(
     gateway: Gateway, identity: Identity, action: Action, about: Thing | None = None
-) -> tuple[Caller, Decision] | Refused:
+) -> tuple[Actor, Permit] | Refused:
     """Whether somebody may look; without `about`, at entries: an officer at the own party's, or at all."""
-    with gateway.reading() as session:
-        caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, action, about or Records(party=scope_of(identity)), (ACCOUNTABILITY,))
-    if isinstance(decision, Deny):
-        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller)), decision)
-    return caller, decision
+    return allowed(gateway, identity, action, about or Records(party=scope_of(identity)), ACCOUNTABILITY)
 
 
 def scope_of(identity: Identity) -> str:

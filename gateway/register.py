@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 from sqlalchemy import BindParameter, ColumnElement, Date, bindparam, or_
 from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
 from audit.schema import INDEX
@@ -159,6 +160,11 @@ def stays_of(
 def has_agreement(session: Session, site: str, day: date) -> bool:
     """Whether a processor agreement of the site holds on a day (AVG art. 28)."""
     return session.connection().execute(_AGREEMENT, {"site": site, "day": day}).first() is not None
+
+
+def agreed(day: date) -> SelectOfScalar[str]:
+    """Sites with a processor agreement that holds on a day or begins later: what is kept for others goes."""
+    return select(Agreement.site).where(lasting(day, model=Agreement))
 
 
 def mandates(session: Session, supplier: str, site: str, day: date) -> Sequence[Mandate]:

@@ -19,9 +19,9 @@ from audit.events import Event
 from audit.proofs import logs
 from audit.subjects import erase_year
 from gateway import consent_ends, consents
-from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, actor_of
+from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, allowed
 from gateway.database import forget_log, take_turns
-from gateway.identity import ABSOLUTE, Identity, caller_of
+from gateway.identity import ABSOLUTE, Identity
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.operate import Desk
@@ -30,10 +30,9 @@ from gateway.periods import counts_end, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.publish.asking import EXPIRED, UNDER_WAY
 from gateway.publish.ledger import forget_answers
-from gateway.register import lasting
+from gateway.register import agreed
 from gateway.shelf import SavedView
 from gateway.store import (
-    Agreement,
     Approval,
     ConsentEvent,
     ConsentNotice,
@@ -58,7 +57,7 @@ from gateway.store import (
 )
 from gateway.yearly import demand_next, demand_own
 from policies.days import LOCAL, milliseconds
-from policies.decision import Decision, Deny
+from policies.decision import Decision
 from policies.question import Action
 from policies.things import Installation
 from pseudonymisation import rotation
@@ -85,17 +84,15 @@ class Erased:
 def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     """Erase everything past its term; nothing by a clock by which the log would not go on, for nothing comes back.
 
-    Steps: (1) consents whose last day has passed, or whose purpose works no more, end, each with its key; (2) one
+    Steps: (1) consents past their last day, or without their purpose or agreement, end, each with its key; (2) one
     transaction, after the deliveries that are being kept: rows, tags, counts, tables, old consents, credentials,
     contacts, closed logs, with the entry of the run and one for each key, and those keys go out of use; (3) the keys of
     school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
     """
-    with gateway.reading() as session:
-        caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, Action.RUN_RETENTION, Installation(), (OPERATION,))
-    actor = actor_of(caller)
-    if isinstance(decision, Deny):
-        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+    permitted = allowed(gateway, identity, Action.RUN_RETENTION, Installation(), OPERATION)
+    if isinstance(permitted, Refused):
+        return permitted
+    actor, decision = permitted
     if not _is_believed(gateway):
         gateway.log_undone(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
         return Refused(CLOCK)
@@ -202,8 +199,8 @@ def _rows(gateway: Gateway, session: Session) -> int:
 
 def _not_agreed(gateway: Gateway) -> ColumnElement[bool]:
     """Rows of sites without an agreement that holds or begins later (AVG art. 28(3)(g)); what was counted stays."""
-    agreed = select(Agreement.site).where(lasting(gateway.today, model=Agreement))
-    return col(Enrolment.submission_id).in_(select(Submission.id).where(col(Submission.site).not_in(agreed)))
+    ended = select(Submission.id).where(col(Submission.site).not_in(agreed(gateway.today)))
+    return col(Enrolment.submission_id).in_(ended)
 
 
 def _subjects(gateway: Gateway, session: Session) -> int:

@@ -25,7 +25,7 @@ from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs, s
 from audit.quorum import NONE, parse_policy
 from audit.tiles import Tile, entry_bundle
 from audit.timeline import Filter, Found, find, tally
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import WHOLE_LOG, may, policy_text, scope_of
@@ -230,8 +230,8 @@ def correct(
                 return Refused("unknown-party")
     except (NotLoggedError, ValueError):
         return Refused("not-found")
-    (caller, decision), event, cause = allowed, Event.ENTRY_CORRECTED, leaf_hash(wrong.found.data)
-    entry = Entry(event=event, actor=actor_of(caller), cause=cause, party=party, recipient=recipient, period=period)
+    (actor, decision), event, cause = allowed, Event.ENTRY_CORRECTED, leaf_hash(wrong.found.data)
+    entry = Entry(event=event, actor=actor, cause=cause, party=party, recipient=recipient, period=period)
     return gateway.log_act(entry, decision).entry_id
 
 
@@ -309,9 +309,9 @@ def _hand_out(gateway: Gateway, identity: Identity, read: Callable[[], bytes | R
     allowed = may(gateway, identity, Action.EXPORT_AUDIT)
     if isinstance(allowed, Refused):
         return allowed
-    (caller, decision), taken = allowed, read()
+    (actor, decision), taken = allowed, read()
     log = gateway.log_undone if isinstance(taken, Refused) else gateway.log_act
-    log(Entry(event=Event.AUDIT_EXPORTED, actor=actor_of(caller)), decision)
+    log(Entry(event=Event.AUDIT_EXPORTED, actor=actor), decision)
     return taken
 
 
@@ -357,8 +357,8 @@ def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) ->
     allowed = may(gateway, identity, action)
     if isinstance(allowed, Refused):
         return allowed
-    caller, decision = allowed
-    gateway.log_act(Entry(event=event, actor=actor_of(caller)), decision)
+    actor, decision = allowed
+    gateway.log_act(Entry(event=event, actor=actor), decision)
     return None
 
 
@@ -377,7 +377,7 @@ def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict, about: st
     allowed = may(gateway, identity, Action.READ_AUDIT)
     if isinstance(allowed, Refused):
         return
-    caller, decision = allowed
+    actor, decision = allowed
     outcome = Outcome.ERROR if verdict.fault else Outcome.PERMIT
-    checked = Entry(event=Event.AUDIT_VERIFIED, actor=actor_of(caller), object=Object(about), decision=outcome)
+    checked = Entry(event=Event.AUDIT_VERIFIED, actor=actor, object=Object(about), decision=outcome)
     gateway.log_act(checked, decision)

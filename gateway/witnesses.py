@@ -24,12 +24,11 @@ from audit.events import Event, Role
 from audit.proofs import LogState, logs, signed_size
 from audit.quorum import Policy, Witness, parse_policy
 from audit.timeline import Filter, find
-from gateway.context import OPERATION, Gateway, actor_of
+from gateway.context import OPERATION, Gateway, allowed
 from gateway.database import take_turns
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.settings import FORMER_RECEIPTS_FILE, WITNESSES_FILE, Home
-from policies.decision import Deny
 from policies.question import Action
 from policies.things import Installation
 from pseudonymisation.private_file import write_private
@@ -202,12 +201,10 @@ def _change(  # noqa: PLR0917  each is named where it is called from
     at_least: int | None,
 ) -> Policy | Refused:
     """Decide, log and put a new file in place, one act at a time: without the entry the file stays as it was."""
-    with gateway.reading() as session:
-        caller = caller_of(session, identity, gateway.today)
-    decision = gateway.decide(caller, Action.MANAGE_KEYS, Installation(), (OPERATION,))
-    actor = actor_of(caller)
-    if isinstance(decision, Deny):
-        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
+    permitted = allowed(gateway, identity, Action.MANAGE_KEYS, Installation(), OPERATION)
+    if isinstance(permitted, Refused):
+        return permitted
+    actor, decision = permitted
     with ExitStack() as undone:
         with gateway.writing() as session:
             take_turns(session, ALL.encode())
@@ -215,6 +212,8 @@ def _change(  # noqa: PLR0917  each is named where it is called from
             old = there.pop(name, None)
             about = fresh or old
             if about is None:
+                nobody = Entry(event=Event.REQUEST_REFUSED, actor=actor, decision=Outcome.DENY)
+                gateway.append(session, nobody, decision)
                 return Refused("not-found")
             text = _text([*there.values(), *filter(None, (fresh,))], at_least)
             policy, file = parse_policy(text), _file(gateway.home)

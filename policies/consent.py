@@ -274,7 +274,14 @@ NONCE_BYTES = 32
 
 
 def record_under(
-    state: State, *, party: str, owner: str, recipient: Party, data: frozenset[DataCategory], sealed: bool
+    state: State,
+    *,
+    party: str,
+    owner: str,
+    recipient: Party,
+    data: frozenset[DataCategory],
+    sealed: bool,
+    agreement: bool,
 ) -> ConsentedRecord:
     """A record and the consent it would stand under, as the rules look at it.
 
@@ -285,6 +292,7 @@ def record_under(
         recipient: the party the record is for.
         data: categories in the record.
         sealed: its case reference is sealed to the recipient's key.
+        agreement: the processor agreement of the site that sends it holds.
     """
     terms = state.terms
     return ConsentedRecord(
@@ -299,4 +307,5 @@ def record_under(
         consent_from=terms.first_day if terms else NEVER,
         consent_until=terms.last_day if terms else dt.date.min,
         sealed=sealed,
+        agreement=agreement,
     )

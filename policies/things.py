@@ -222,6 +222,7 @@ class Consent(Thing):
         complete: givers, scope, evidence and notice are in order (`problems_of` found none).
         until: last day.
         latest: last day the law of this gateway allows, 31 July of the school year.
+        agreement: the site's processor agreement is registered and valid today.
     """
 
     TYPE: ClassVar[str] = "Consent"
@@ -233,6 +234,7 @@ class Consent(Thing):
     complete: bool = False
     until: dt.date = NEVER
     latest: dt.date = dt.date.min
+    agreement: bool = False
 
     @property
     def categories(self) -> frozenset[DataCategory]:
@@ -261,6 +263,7 @@ class ConsentedRecord(Thing):
         consent_from: first day of the consent.
         consent_until: last day of the consent.
         sealed: the case reference is sealed to the recipient's key.
+        agreement: the site's processor agreement is registered and valid today.
     """
 
     TYPE: ClassVar[str] = "ConsentedRecord"
@@ -276,6 +279,7 @@ class ConsentedRecord(Thing):
     consent_from: dt.date
     consent_until: dt.date
     sealed: bool
+    agreement: bool = False
 
     @property
     def categories(self) -> frozenset[DataCategory]:

@@ -9,7 +9,7 @@ import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -146,11 +146,11 @@ def refuse(refused: Refused, lang: str = "nl") -> NoReturn:
         say_error(f"  {name}: {value}")
     if refused.report is not None:
         say_report(refused.report, wanted)
-    decision: Any = refused.decision
-    for sentence in decision.why if decision is not None else ():
-        say_error(f"  {getattr(sentence, wanted)}")
-    for ground in decision.grounds if decision is not None else ():
-        say_error(f"  [{ground.rule}] {getattr(ground.legal_basis, wanted)} ({ground.source})")
+    if refused.decision is not None:
+        for sentence in refused.decision.why:
+            say_error(f"  {getattr(sentence, wanted)}")
+        for ground in refused.decision.grounds:
+            say_error(f"  [{ground.rule}] {getattr(ground.legal_basis, wanted)} ({ground.source})")
     raise typer.Exit(1)
 
 

@@ -32,7 +32,7 @@ METHODS: Mapping[Sector, Method] = {"vo": "dp"}
 def must(outcome: Done | Refused) -> Done:
     """The result of an act that the demo knows to be allowed."""
     if isinstance(outcome, Refused):
-        reasons = [sentence.en for sentence in getattr(outcome.decision, "why", ())]
+        reasons = [] if outcome.decision is None else [sentence.en for sentence in outcome.decision.why]
         raise GatewayError(f"the demo was refused: {outcome.code} {dict(outcome.facts)} {outcome.report} {reasons}")
     return outcome
 

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import httpx
@@ -37,7 +37,7 @@ class Service:
 
     def register(self, gateway: Gateway, region: Region) -> None:
         """Give every site a token and export the register with their hashes."""
-        desk = Desk(gateway, replace(operator_of(gateway), proven=True))
+        desk = Desk(gateway, operator_of(gateway))
         self.tokens = dict(must(issue_service_tokens(desk, [site.code for site in region.sites], days=_DAYS)))
         must(export_service_register(desk, gateway.home.service / REGISTER_FILE))
 

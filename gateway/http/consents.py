@@ -86,7 +86,7 @@ async def append(request: Request, gateway: TheGateway, caller: Somebody, consen
             event = _EVENT.validate_json(_stamp(stamped, gateway))
         except ValidationError:
             return Refused("invalid-request", facts={"fields": "event"})
-        return consents.append(gateway, caller, consent_id, lambda _: event)
+        return consents.append(gateway, caller, consent_id, lambda at: event.model_copy(update={"at": at}))
 
     return _answer(request, gateway, await run_in_threadpool(act), 201)
 

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from audit.entry import Entry
 from audit.events import Event
 from gateway import access
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway
 from gateway.http.bodies import answer_json, body_of, read_json
 from gateway.http.callers import Somebody, TheGateway
 from gateway.http.models import instant, notice_body
@@ -86,9 +86,9 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
     allowed = may(gateway, identity, Action.ASK_DECISION, Hypothesis(asked.others[0] if asked.others else ""))
     if isinstance(allowed, Refused):
         return allowed
-    caller, permit = allowed
+    actor, permit = allowed
     decision = gateway.engine.decide(asked.request, at=asked.at or gateway.clock())
-    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor_of(caller)), permit)
+    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor), permit)
     return as_answer(decision)
 
 

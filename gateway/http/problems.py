@@ -35,7 +35,7 @@ def problem(request: Request, refused: Refused, headers: Mapping[str, str] | Non
         body["instance"] = f"urn:trace:{trace}"
     if refused.report is not None:
         body |= report_body(refused.report, wanted)
-    if isinstance(refused.decision, Deny):
+    if refused.decision is not None:
         body["decision"] = decision_body(refused.decision, wanted)
     more = {"Retry-After": str(refused.retry_after)} if refused.retry_after is not None else {}
     if refused.code == "unauthenticated":

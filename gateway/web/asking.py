@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from audit.entry import Entry
 from audit.events import Event
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import may
@@ -79,8 +79,8 @@ def _answers(gateway: Gateway, identity: Identity, kind: Kind, case: Case) -> li
     allowed = may(gateway, identity, Action.ASK_DECISION, Hypothesis(party=""))
     if isinstance(allowed, Refused):
         return allowed
-    asker, permit = allowed
-    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor_of(asker)), permit)
+    actor, permit = allowed
+    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor), permit)
     role = Role.SCHOOL if kind is Kind.SITE else Role.RECIPIENT
     caller = Caller(Party(MADE_UP, kind, sectors=frozenset({"po"})), role)
     found = []

@@ -39,8 +39,8 @@ def enter(request: Request, who: Visitor, _form: Form) -> Response:
     """Use the link up, open a session and go to the visitor's own pages."""
     gateway = gateway_of(request)
     with gateway.writing() as session:
-        former = former_session(request)
-        opened = open_session(session, request.path_params["secret"], gateway.clock(), former=former)
+        secret, lasts = request.path_params["secret"], gateway.settings.proven_for
+        opened = open_session(session, secret, gateway.clock(), proven_for=lasts, former=former_session(request))
         if opened is not None:
             _append(gateway, session, opened.identity, Event.SESSION_OPENED)
     if opened is None:

@@ -25,7 +25,6 @@ from gateway.store import WebSession
 from gateway.web import words
 from gateway.web.assets import address
 from gateway.web.typed import typed_in
-from policies.decision import Deny
 from policies.documents import basis_of
 from policies.purpose import Status
 
@@ -132,7 +131,7 @@ def page(request: Request, who: Visitor, template: str, status: int = 200, **val
 def refusal(request: Request, who: Visitor, refused: Refused) -> HTMLResponse:
     """A refusal as a page: what, why, by which rule and article, what to do next, and what was typed in vain."""
     title, detail = problem_text(refused.code, who.language)
-    decision = decision_body(refused.decision, who.language) if isinstance(refused.decision, Deny) else None
+    decision = decision_body(refused.decision, who.language) if refused.decision is not None else None
     trace = getattr(request.state, "trace", "")
     values = {"problem_title": title, "detail": detail, "refused": refused, "decision": decision, "trace": trace}
     response = page(request, who, "problem.html", entry_of(refused.code)["status"], **values)
@@ -177,7 +176,7 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
         "csrf": who.session.csrf if who.session else "",
         "session_left": _left(who.session, gateway.clock()) if who.session else 0,
         "exercise": exercise,
-        "single_operator": gateway.settings.operator == gateway.settings.service_operator,
+        "single_operator": not gateway.setup.two_operators,
         "proposed": any(purpose.status is Status.PROPOSED for purpose in gateway.law.purposes.values()),
         "secure": gateway.settings.secure,
         "single_sign_on": gateway.settings.openid is not None,

@@ -121,10 +121,12 @@ def clients(site: Site, people: Mapping[str, int]) -> dict[str, httpx.Client]:
         token = must(site.world.desk.issue_token(party, scopes=["all"], expires_at=expires))
         made[name] = httpx.Client(base_url=site.url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
     for name, person in people.items():
+        now, lasts = gateway.clock(), gateway.settings.proven_for
         with gateway.writing() as session:
-            opened = start_session(session, session.get_one(Person, person), gateway.clock(), proven_at=gateway.clock())
+            who = session.get_one(Person, person)
+            opened = start_session(session, who, now, proven_at=now, proven_for=lasts)
         with gateway.reading() as session:
-            found = identify_session(session, opened.secret, gateway.clock())
+            found = identify_session(session, opened.secret, now, proven_for=lasts)
             assert found is not None
         cookies, headers = {"verzuimpoort": opened.secret}, {"X-CSRF-Token": found[1].csrf}
         made[name] = httpx.Client(base_url=site.url, cookies=cookies, headers=headers, timeout=30)

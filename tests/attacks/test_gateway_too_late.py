@@ -60,11 +60,12 @@ def test_a_token_that_is_revoked_keeps_nothing_of_a_slow_body(house: House, oper
 def test_a_person_who_is_logged_out_publishes_nothing(house: House) -> None:
     """Logged out everywhere while a verdict on a release is under way: 401, and all that happened is that refusal."""
     gateway = house.site.world.gateway
+    now, lasts = gateway.clock(), gateway.settings.proven_for
     with gateway.writing() as session:
         person = add_person(session, gateway.settings.operator, "operator", "another")
-        opened = start_session(session, person, gateway.clock(), proven_at=gateway.clock())
+        opened = start_session(session, person, now, proven_at=now, proven_for=lasts)
     with gateway.reading() as session:
-        found = identify_session(session, opened.secret, gateway.clock())
+        found = identify_session(session, opened.secret, now, proven_for=lasts)
     assert found is not None
     head = (
         f"POST /v1/releases/{house.ids['release']}/withdrawal HTTP/1.1\r\nCookie: verzuimpoort={opened.secret}\r\n"

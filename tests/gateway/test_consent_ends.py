@@ -1,20 +1,28 @@
 """Consents that end without anybody withdrawing them."""
 
 from dataclasses import replace
+from datetime import timedelta
+
+import pytest
 
 from gateway.consent_ends import expire
 from gateway.consented import Sent, read_all, send
 from gateway.consents import PURPOSE, Standing, append, ask, load
 from gateway.context import Gateway
+from gateway.demo.people import must
+from gateway.grants import end_agreement, register_agreements
 from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
-from policies.consent import Giver, Withdrawn
+from gateway.retention import run
+from policies.consent import Giver, Stage, Withdrawn
+from policies.consent import Refused as SaidNo
 from policies.engine import Engine
 from policies.purpose import Purposes
 from policies.withdrawal import Answer
+from pseudonymisation.keyring import KeyState
 
 from .conftest import NOW, World
-from .test_consents import HOURS, care, given, sealed, terms
+from .test_consents import HOURS, care, given, sealed, signed, terms
 
 
 def over(gateway: Gateway) -> Gateway:
@@ -34,6 +42,48 @@ def test_a_consent_is_withdrawn_after_its_purpose_ended(world: World) -> None:
     ended = append(later, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
     assert isinstance(ended, Standing)
     assert ended.state.closed
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["ended", "another begins later"])
+def test_a_consent_ends_with_the_agreement_of_its_school(world: World, again: bool) -> None:
+    """At once nothing is passed on, and with the next run the key is gone and the recipient told; not of a question."""
+    recipient, standing, school = care(world), given(world), world.site(0)
+    asked = must(ask(world.gateway, school, terms()))
+    must(send(world.gateway, school, standing.id, sealed(), HOURS))
+    assert must(end_agreement(world.desk, school.party)) == 1
+    if again:
+        must(register_agreements(world.desk, [school.party], (NOW + timedelta(days=9)).date()))
+    refused = [
+        send(world.gateway, school, standing.id, sealed(), HOURS),
+        ask(world.gateway, school, terms(), signed(Giver.PARENT)),
+    ]
+    assert [article_of(outcome) for outcome in refused] == [
+        ("record-needs-processor-agreement",), ("consent-needs-processor-agreement",)
+    ]  # fmt: skip
+    assert read_all(world.gateway, recipient) == []
+    must(run(world.gateway, world.desk.identity))
+    ends = [load(world.gateway, one.id).state.closed for one in (standing, asked)]
+    assert (ends, len(notices_of(world.gateway, recipient))) == ([not again, False], 0 if again else 1)
+    alive = [key for key in world.gateway.consent_keys.records() if key.state is not KeyState.DESTROYED]
+    assert len(alive) == (1 if again else 0)
+
+
+def article_of(outcome: object) -> tuple[str, ...]:
+    """By which rules it was refused."""
+    assert isinstance(outcome, Refused)
+    assert outcome.decision is not None
+    return outcome.decision.rules
+
+
+def test_without_an_agreement_one_can_still_say_no(world: World) -> None:
+    """A question is answered with no, and what was given is taken back, also where the agreement has ended."""
+    care(world)
+    school, standing = world.site(0), given(world)
+    asked = must(ask(world.gateway, school, terms()))
+    must(end_agreement(world.desk, school.party))
+    no = must(append(world.gateway, school, asked.id, lambda at: SaidNo(at=at)))
+    ended = must(append(world.gateway, school, standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT)))
+    assert (no.state.stage, ended.state.stage) == (Stage.REFUSED, Stage.WITHDRAWN)
 
 
 def test_a_consent_ends_with_its_purpose(world: World) -> None:

@@ -383,6 +383,19 @@ def test_a_withdrawal_counts_where_another_clock_was_ahead(world: World) -> None
     assert expire(later) == 0
 
 
+def test_an_event_over_http_counts_where_another_clock_was_ahead(lite: Site) -> None:
+    """Narrowed at a server a minute ahead, withdrawn over HTTP at this one: an answer, and it is over."""
+    world = lite.world
+    care(world)
+    standing = given(world)
+    ahead = world.by(lambda: world.gateway.clock() + timedelta(minutes=1)).gateway
+    sooner = {"scope": terms().scope, "last_day": date(2027, 6, 1)}
+    must(append(ahead, world.site(0), standing.id, lambda at: Narrowed(at=at, **sooner)))
+    with lite.client(standing.site) as school:
+        answer = school.post(f"/v1/consents/{standing.id}/events", json={"event": "withdrawn", "by": "parent"})
+    assert (answer.status_code, answer.json().get("state")) == (201, "withdrawn")
+
+
 def test_a_broken_history_stops_no_other_consent(world: World, caplog: pytest.LogCaptureFixture) -> None:
     """A consent whose events contradict each other is reported; the others are read, listed, and end on their day."""
     recipient, broken, good = care(world), given(world), given(world, last_day=date(2026, 11, 10))

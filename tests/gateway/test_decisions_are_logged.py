@@ -11,7 +11,7 @@ from sqlmodel import select
 from audit.entry import Entry
 from audit.events import Event
 from audit.schema import ENTRY, PENDING
-from gateway import access, accountability, changes, consents, deliveries, keys, notices, retention, trail
+from gateway import access, accountability, changes, consents, deliveries, keys, notices, retention, trail, witnesses
 from gateway.consented import read_all, send
 from gateway.context import Gateway, actor_of
 from gateway.http.decisions import _decide as what_if
@@ -105,6 +105,7 @@ ACTS: list[tuple[str, Callable[[World], Identity], Act]] = [
     ("manage as a school", school, lambda w, who: Desk(w.gateway, who).close_period(TABLE, PERIOD)),
     ("close", operator, lambda w, who: Desk(w.gateway, who).close_period(TABLE, PERIOD)),
     ("rotate", operator, lambda w, who: keys.rotate(Desk(w.gateway, who), "counting-for-school", "2026-2027")),
+    ("remove no witness", operator, lambda w, who: witnesses.remove(w.gateway, who, "w9", None)),
     ("retention", operator, lambda w, who: retention.run(w.gateway, who)),
     ("retention as a school", school, lambda w, who: retention.run(w.gateway, who)),
     ("build", operator, lambda w, who: asking.request_build(w.gateway, who, TABLE, PERIOD)),

@@ -2,42 +2,46 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
 from audit.schema import PENDING
+from gateway import identity
 from gateway.demo.people import must
 from gateway.identity import (
     ABSOLUTE,
     IDLE,
     LINK_LIFE,
-    PROVEN,
     add_person,
     caller_of,
     close_session,
     close_sessions_of,
     identify_oin,
-    identify_session,
     identify_token,
     issue_link,
     issue_token,
     keep_alive,
-    open_session,
     revoke_token,
-    start_session,
     still_good,
 )
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.overview import oins_of
 from gateway.pseudonyms import export_service_register, issue_service_tokens, register_public_key
+from gateway.settings import Settings
 from gateway.store import LoginLink, Token, WebSession
 from policies.parties import Kind
 from pseudonymisation.service import load_register
 
 from .conftest import NOW, World
+
+PROVEN = Settings().proven_for
+identify_session = partial(identity.identify_session, proven_for=PROVEN)
+open_session = partial(identity.open_session, proven_for=PROVEN)
+start_session = partial(identity.start_session, proven_for=PROVEN)
 
 
 def test_a_token_identifies_its_party(world: World) -> None:

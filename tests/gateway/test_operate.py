@@ -305,21 +305,22 @@ def test_where_people_log_in_at_a_provider_operators_get_no_link(world: World) -
 def test_first_links_let_nobody_in_who_is_locked_out(world: World) -> None:
     """`init` on a live deployment leaves an entry for each link, and none opens before the operator is let in."""
     operator, now = world.gateway.settings.operator, world.gateway.clock()
+    lasts = world.gateway.settings.proven_for
     must(world.desk.end_credentials(operator))
     (first,) = first_links(world.gateway, ["beheerder 1"])
     assert events(world)[-1] == "link.issued"
     with world.gateway.writing() as session:
         assert not link_is_open(session, first.secret, now)
-        assert open_session(session, first.secret, now) is None
+        assert open_session(session, first.secret, now, proven_for=lasts) is None
     must(world.desk.let_in(operator))
     with world.gateway.writing() as session:
-        assert open_session(session, first.secret, now) is not None
+        assert open_session(session, first.secret, now, proven_for=lasts) is not None
 
 
 def logged_in(world: World, label: str) -> Identity:
     """A person of the operator, through a link of its own."""
     secret = must(world.desk.invite(world.gateway.settings.operator, "operator", label))
     with world.gateway.writing() as session:
-        opened = open_session(session, secret, world.gateway.clock())
+        opened = open_session(session, secret, world.gateway.clock(), proven_for=world.gateway.settings.proven_for)
     assert opened is not None
     return opened.identity

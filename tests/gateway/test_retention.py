@@ -386,7 +386,8 @@ def seen(world: World, label: str) -> int:
     with world.gateway.writing() as session:
         who = add_person(session, world.gateway.settings.operator, "operator", label)
         session.flush()
-        opened = open_session(session, issue_link(session, who, world.gateway.clock()), world.gateway.clock())
+        now, lasts = world.gateway.clock(), world.gateway.settings.proven_for
+        opened = open_session(session, issue_link(session, who, now), now, proven_for=lasts)
         assert opened is not None
         session.add(SavedView(person_id=who.id or 0, name=label, query=""))
         return who.id or 0

@@ -262,7 +262,10 @@ def never(request: Request, purpose: Purpose, _: dt.date) -> bool:
 
 
 def keeping_consent(request: Request, purpose: Purpose, today: dt.date) -> bool:
-    """The site that holds the evidence; registering needs a complete one with an end in this school year."""
+    """The site that holds the evidence; registering needs a complete one with an end in this school year.
+
+    Once it is given it needs the site's processor agreement too.
+    """
     thing, caller = request.thing, request.caller
     assert isinstance(thing, Consent)
     holder = (
@@ -271,7 +274,11 @@ def keeping_consent(request: Request, purpose: Purpose, today: dt.date) -> bool:
     if request.action is not Action.REGISTER_CONSENT:
         return holder
     return (
-        holder and thing.complete and thing.recipient_is in purpose.recipients and today <= thing.until <= thing.latest
+        holder
+        and thing.complete
+        and thing.recipient_is in purpose.recipients
+        and today <= thing.until <= thing.latest
+        and (thing.agreement or not thing.given)
     )
 
 
@@ -293,9 +300,10 @@ def knowing_consent(request: Request, purpose: Purpose, today: dt.date) -> bool:
 
 
 def consent_holds(thing: ConsentedRecord, purpose: Purpose, today: dt.date) -> bool:
-    """Given, on this day, for this recipient, for all of these data, and all of it within the purpose."""
+    """Given, on this day, for this recipient, all of these data, within the purpose, of a site with an agreement."""
     return (
         thing.consent_state == "given"
+        and thing.agreement
         and thing.consent_from <= today <= thing.consent_until
         and thing.consent_recipient == thing.recipient
         and thing.data <= thing.consent_scope

@@ -289,7 +289,9 @@ def test_evidence_is_committed_with_a_nonce() -> None:
 )  # fmt: skip
 def test_a_consent_is_put_to_the_rules_as_it_is_now(events: Sequence[Event], day: str, permitted: bool) -> None:
     """From events to decision: only what holds today lets a record through."""
-    thing = record_under(state(events, day), party=SITE.code, owner=SITE.code, recipient=JGZ, data=ILLNESS, sealed=True)
+    thing = record_under(
+        state(events, day), party=SITE.code, owner=SITE.code, recipient=JGZ, data=ILLNESS, sealed=True, agreement=True
+    )
     asking = Request(
         CALLERS["school"], Action.SUBMIT_CONSENTED_RECORD, thing, ("care-with-consent",), "consented-records"
     )

@@ -147,6 +147,7 @@ CONSENT = Consent(
     complete=True,
     until=dt.date(2027, 3, 1),
     latest=dt.date(2027, 7, 31),
+    agreement=True,
 )
 RECORD = ConsentedRecord(
     party=SITE.code,
@@ -160,6 +161,7 @@ RECORD = ConsentedRecord(
     consent_from=dt.date(2026, 9, 1),
     consent_until=dt.date(2027, 3, 1),
     sealed=True,
+    agreement=True,
 )
 OWN_TABLE = OwnTable(SITE.code)
 RECORDS = Records(SITE.code)

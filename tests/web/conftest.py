@@ -18,7 +18,7 @@ from gateway import lawbook
 from gateway.context import Gateway
 from gateway.deliveries import confirm
 from gateway.demo.people import IN_FORCE, MINISTER, must
-from gateway.identity import PROVEN, Identity, add_person, issue_link
+from gateway.identity import Identity, add_person, issue_link
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.receive import Received, Upload, receive
@@ -68,7 +68,7 @@ class Stage:
     def session(self, role: str) -> dict[str, str]:
         """The session cookie of a role, opened anew before who it is would have to be proven again."""
         now = self.gateway.clock()
-        if role not in self.opened or now - self.opened[role][0] > PROVEN / 3:
+        if role not in self.opened or now - self.opened[role][0] > self.gateway.settings.proven_for / 3:
             self.opened[role] = now, self._log_in(role)
         return self.opened[role][1]
 

@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from gateway.demo.people import must
-from gateway.identity import PROVEN
 from gateway.messages import text
 from gateway.outcome import Refused
 from gateway.web import parties
@@ -95,7 +94,7 @@ def test_a_refused_form_comes_back_with_its_fault_at_the_field(
 def test_what_was_typed_stays_when_the_proof_is_too_old(stage: Stage) -> None:
     """Before anything is typed the page leads to a fresh proof; a form that is sent all the same comes back whole."""
     with stage.fresh("builder") as builder:
-        age(stage, builder.cookies, proven_at=PROVEN)
+        age(stage, builder.cookies, proven_at=stage.gateway.settings.proven_for)
         assert 'href="/session">opnieuw' in builder.get(f"/operator/parties/{CARE}").text
         told = send(builder, CARE, {"act": "invite", "role": "privacy-officer", "label": "Wim"})
         problem = send(builder, CARE, {"act": "withdraw-key", "kid": "none"})

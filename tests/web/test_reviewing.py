@@ -8,7 +8,6 @@ import httpx
 import pytest
 from sqlmodel import delete, select
 
-from gateway.identity import PROVEN
 from gateway.store import Approval, Period, Release, ReleaseState
 from tests.gateway.conftest import NOW
 from tests.web.conftest import OPEN_PERIOD, Stage, age, csrf
@@ -73,7 +72,7 @@ def test_a_reason_stays_when_the_proof_is_too_old(stage: Stage, judged: str) -> 
     with stage.gateway.writing() as session:
         session.get_one(Release, judged).state = ReleaseState.APPROVED
     with stage.fresh("approver") as client:
-        age(stage, client.cookies, proven_at=PROVEN)
+        age(stage, client.cookies, proven_at=stage.gateway.settings.proven_for)
         way = re.compile('<a href="/session">[^<]+ wie u bent</a>')
         before = way.findall(client.get(f"/operator/releases/{judged}").text)
         told = decide(client, judged, act="publish", reason=REASON)
@@ -88,7 +87,7 @@ def test_a_withdrawal_that_was_refused_stands_open_with_its_reason(stage: Stage,
         session.get_one(Release, judged).state = ReleaseState.PUBLISHED
         session.get_one(Release, judged).published_at = NOW
     with stage.fresh("approver") as client:
-        age(stage, client.cookies, proven_at=PROVEN)
+        age(stage, client.cookies, proven_at=stage.gateway.settings.proven_for)
         told = decide(client, judged, act="withdraw", reason=REASON).text
     assert re.findall("<details open><summary>([^<]*)", told) == ["Trek in"]
     assert f">{REASON}</textarea>" in told
