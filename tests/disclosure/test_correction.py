@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from disclosure import Build, DisclosureError, Hierarchy, Proof, Terms, attack, correct
 from tests.disclosure.world import NAMES, SEED, Case, at_random, case
 
+TOTALS_OF_SHOPS = [{"shop": "shop", "item": "any"}, {"shop": "town"}, {"shop": "chain"}, {"shop": "all"}]
 LEVELS = [f"{name}{end}" for name in NAMES for end in ("", "_level")]
 _PARENTS = [("kept", "old", "new", "either"), ("dropped", "old", None, "either"), ("added", None, "new", "either")]
 VERSIONS = Hierarchy(
@@ -274,6 +275,20 @@ def test_withdrawn_shop_is_taken_out_without_a_trace_of_its_small_counts(town: C
     before = changed(town, {("s0", "m"): [50, 9, 2]})
     releases = corrected(before, without(town, ["s0"]), ["s0"])
     assert narrowed(before, without(town, ["s0"]), releases, ["s0"]).empty
+
+
+@pytest.mark.parametrize("what", ["shop", "mood"])
+def test_an_area_that_is_left_to_one_shop_follows_its_list(what: str) -> None:
+    """One of two shops of a town withdraws, or one of its moods: the town shows no more than the other shop does."""
+    places = [(f"s{n}", f"t{n // 2}", f"c{n % 2}", "o") for n in range(6)]
+    counts = {(f"s{n}", mood): [60 + n, 30 + n, 20 - n] for n in range(6) for mood in "lm"}
+    zeros = pd.DataFrame({"shop": ["s0"], "mood": ["m"]})
+    before = case(places, counts, publish=TOTALS_OF_SHOPS, zeros=zeros[:0])
+    left = before.counts[(before.counts["shop"] != "s0") | (before.counts["mood"] != "m")].reset_index(drop=True)
+    after = {"shop": without(before, ["s0"]), "mood": replace(before, counts=left, zeros=zeros)}[what]
+    frames = [made.protected.frame for made in (after.build(), corrected(before, after, ["s0"])[1])]
+    fresh, frame = (set(each[LEVELS].itertuples(index=False, name=None)) for each in frames)
+    assert not frame - fresh
 
 
 def test_what_the_old_release_gave_away_of_the_others_cannot_be_taken_back() -> None:
