@@ -109,18 +109,21 @@ def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witness
 def _least(grid: Grid, counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     """How many were dropped and added at least, as everybody can tell from known figures and from small ones.
 
-    Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped.
+    Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped. Of
+    areas these are bounds of small cells only: the others shrink no promise of their own, and an insider with a share,
+    who is not told that the figure is small, is not to be held to them.
     """
     values = grid.cells(read_counts(grid, counts, terms.count).leaves)
     listed = find_listed(grid, values, terms.publish, terms.public)[0]
     primary = primary_of(grid, values, listed, listed, terms)
-    found = []
+    promised, found = values <= terms.rule.highest, []
+    promised[: grid.areas.leaves] = True
     for part, whole, other in ((DROPPED, OLD, NEW), (ADDED, NEW, OLD)):
         rows = {version: np.flatnonzero(grid.select({VERSION: [version]})[1]) for version in (part, whole, other)}
         least = primary.lower[:, rows[whole]] - primary.upper[:, rows[other]]
         area, place = np.nonzero(least[: len(grid.areas.codes)] > 0)
         cells = grid.named(area, rows[part][place])
-        found.append(cells.assign(lower=least[area, place], upper=FAR))
+        found.append(cells.assign(lower=least[area, place], upper=FAR)[promised[area, rows[part][place]]])
     return pd.concat(found, ignore_index=True)
 
 
