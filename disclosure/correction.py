@@ -91,7 +91,10 @@ def _of_new(made: Build) -> Build:
 
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
-    """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables."""
+    """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables.
+
+    One for an insider that is none here, or that owns what it changes, is for everyone if it is for anyone.
+    """
     was = proof.terms
     then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
     found = proof.witnesses
@@ -102,8 +105,10 @@ def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witness
         [axis.positions(pd.Series(codes[axis.name])) for axis in now.profile], [axis.leaves for axis in now.profile]
     )
     unit = now.areas.positions(pd.Series(codes[now.areas.name]))
-    who = np.searchsorted(terms.insiders, was.insiders)
-    return replace(found, unit=unit, leaf=leaf, insider=np.append(who, -1)[found.insider])
+    who = np.append(pd.Index(terms.insiders).get_indexer(was.insiders), -1)
+    insider = who[np.where(found.insider < len(was.insiders), found.insider, -1)]
+    insider[found.number[terms.owners(now.areas)[unit] == insider[found.number]]] = -1
+    return replace(found, unit=unit, leaf=leaf, insider=insider)
 
 
 def _least(grid: Grid, counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:

@@ -356,6 +356,17 @@ def test_proof_of_another_release_proves_nothing(town: Case) -> None:
     assert found.verdicts.holds
 
 
+@pytest.mark.parametrize("owners", ["one", "others"])
+def test_what_was_proved_against_other_insiders_is_proved_anew(owners: str) -> None:
+    """There are fewer now, or others own the shops: witnesses for those of then are of no use, and break nothing."""
+    then = replace(at_random(30), owners=True)
+    old, others = then.build(), {"o0": "o1", "o1": "o2", "o2": "o0"}
+    now = then.places["owner"].map(others) if owners == "others" else owners
+    terms = Terms(**replace(then, places=then.places.assign(owner=now)).arguments())
+    arguments = {"touched": {"shop": ["s0"]}, "seed": SEED, "proof": Proof(terms, old.witnesses)}
+    assert correct(then.counts, then.counts, old.protected.frame, terms, **arguments).verdicts.holds
+
+
 def test_two_releases_side_by_side_would_give_it_away(town: Case) -> None:
     """Two releases made apart show the single pupil that moved: the attack of these tests can succeed."""
     after = changed(town, {("s0", "m"): [39, 13, 9]})
