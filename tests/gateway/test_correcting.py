@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlmodel import select
@@ -199,6 +200,17 @@ def test_a_correction_says_that_the_register_changed_since(world: World, fact: s
         assert session.get_one(Release, failed).failure == "register-changed"
     must(world.desk.register([home], [], date(2026, 9, 1)))
     assert released(world).corrects is not None
+
+
+def test_a_release_that_does_not_say_whose_its_sites_were_is_corrected_too(world: World) -> None:
+    """One of before the boards were kept beside the witnesses: it is read and corrected like any other."""
+    first = released(delivered(world))
+    with world.gateway.writing() as session, np.load(io.BytesIO(first.witnesses)) as kept:
+        without = io.BytesIO()
+        np.savez(without, **{name: kept[name] for name in kept if not name.endswith(("_sites", "_boards"))})
+        session.get_one(Release, first.id).witnesses = without.getvalue()
+    changed_late(world)
+    assert '"narrowed": 0' in released(world).certificate
 
 
 def test_a_correction_of_a_site_of_another_sector_says_register_changed(world: World) -> None:
