@@ -16,7 +16,7 @@ from disclosure.errors import DisclosureError
 from disclosure.grid import Grid, build_grid
 from disclosure.hierarchy import Hierarchy, as_codes, lay_out
 from disclosure.known import primary_of
-from disclosure.primary import FAR
+from disclosure.primary import FAR, find_listed
 from disclosure.protect import Build, build
 from disclosure.rules import Cell, Inequality, Pattern
 from disclosure.table import SUPPRESSED, ProtectedTable, read_counts
@@ -91,7 +91,10 @@ def _of_new(made: Build) -> Build:
 
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
-    """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables."""
+    """The witnesses of the release as changes of what is kept: where nothing was touched they hold in both tables.
+
+    One for an insider that is none here, or that owns what it changes, is for everyone if it is for anyone.
+    """
     was = proof.terms
     then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
     found = proof.witnesses
@@ -102,42 +105,45 @@ def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witness
         [axis.positions(pd.Series(codes[axis.name])) for axis in now.profile], [axis.leaves for axis in now.profile]
     )
     unit = now.areas.positions(pd.Series(codes[now.areas.name]))
-    who = np.searchsorted(terms.insiders, was.insiders)
-    return replace(found, unit=unit, leaf=leaf, insider=np.append(who, -1)[found.insider])
+    who = np.append(pd.Index(terms.insiders).get_indexer(was.insiders), -1)
+    insider = who[np.where(found.insider < len(was.insiders), found.insider, -1)]
+    insider[found.number[terms.owners(now.areas)[unit] == insider[found.number]]] = -1
+    return replace(found, unit=unit, leaf=leaf, insider=insider)
 
 
 def _least(grid: Grid, counts: pd.DataFrame, terms: Terms) -> pd.DataFrame:
     """How many were dropped and added at least, as everybody can tell from known figures and from small ones.
 
-    Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped.
+    Kept is part of both: where a published figure turns small, what it held more than a small one can was dropped. Of
+    areas these are bounds of small cells only: the others shrink no promise of their own, and an insider with a share,
+    who is not told that the figure is small, is not to be held to them.
     """
-    values, listed = grid.cells(read_counts(grid, counts, terms.count)), grid.listed(terms.publish)
+    values = grid.cells(read_counts(grid, counts, terms.count))
+    listed = find_listed(grid, values, terms.publish, terms.public)[0]
     primary = primary_of(grid, values, listed, listed, terms)
-    found = []
+    promised, found = values <= terms.rule.highest, []
+    promised[: grid.areas.leaves] = True
     for part, whole, other in ((DROPPED, OLD, NEW), (ADDED, NEW, OLD)):
         rows = {version: np.flatnonzero(grid.select({VERSION: [version]})[1]) for version in (part, whole, other)}
         least = primary.lower[:, rows[whole]] - primary.upper[:, rows[other]]
         area, place = np.nonzero(least[: len(grid.areas.codes)] > 0)
         cells = grid.named(area, rows[part][place])
-        found.append(cells.assign(lower=least[area, place], upper=FAR))
+        found.append(cells.assign(lower=least[area, place], upper=FAR)[promised[area, rows[part][place]]])
     return pd.concat(found, ignore_index=True)
 
 
 def _split(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> pd.DataFrame:
-    """Counts per version; combinations that did not change have no dropped and no added."""
+    """Counts per version, with a row where the tables that it is part of have one; else none were kept or changed."""
     if VERSION in terms.dimensions:
         raise DisclosureError(f"{VERSION}: a correction needs this name for itself; give the dimension another one")
     names = list(terms.dimensions)
     left, right = _checked(old, new, terms)
     both = left.merge(right, on=names, how="outer", suffixes=(f"_{OLD}", f"_{NEW}"))
-    before = both[f"{terms.count}_{OLD}"].fillna(0)
-    after = both[f"{terms.count}_{NEW}"].fillna(0)
-    kept = before.where(before < after, after)
-    parts = {KEPT: kept, DROPPED: before - kept, ADDED: after - kept}
-    return pd.concat(
-        [both[names].assign(version=version).assign(**{terms.count: part}) for version, part in parts.items()],
-        ignore_index=True,
-    )
+    before, after = both[f"{terms.count}_{OLD}"], both[f"{terms.count}_{NEW}"]
+    kept = before.where(~(before > after), after).where(after.notna())
+    parts = {KEPT: kept, DROPPED: before - kept.fillna(0), ADDED: after - kept.fillna(0)}
+    counts = [both[names].assign(version=version).assign(**{terms.count: part}) for version, part in parts.items()]
+    return pd.concat(counts, ignore_index=True).dropna(subset=[terms.count])
 
 
 def _checked(old: pd.DataFrame, new: pd.DataFrame, terms: Terms) -> Iterator[pd.DataFrame]:
@@ -207,23 +213,50 @@ def _in(version: str, order: Inequality) -> Inequality:
 
 
 def _impossible(counts: pd.DataFrame, terms: Terms, touched: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Nothing is dropped or added where nothing was delivered anew; what could not exist before cannot now."""
+    """Nothing is dropped or added where nothing was delivered anew; what a version could not have, it has not now.
+
+    A leaf delivered anew that a version lacks is no part of it, as by itself: where public margins tell of all that is
+    there, everybody sees that it has none.
+    """
     ((name, codes),) = touched.items()
     zeros = terms.structural_zeros
     columns = [name] if zeros is None else list(dict.fromkeys([name, *zeros.columns]))
+    every = _product(counts, terms, columns)
+    anew = every[name].astype(str).isin({str(code) for code in codes})
+    never = [every[~anew & (every[VERSION] != KEPT)]]
+    if any(_tells(pattern, counts, terms, columns) for pattern in terms.public):
+        never += [_absent(every[anew], counts, part) for part in (DROPPED, ADDED)]
+    if zeros is not None:
+        free = [column for column in columns if column not in zeros.columns]
+        never.append(zeros.merge(_product(counts, terms, free), how="cross")[every.columns])
+    return pd.concat(never, ignore_index=True).drop_duplicates()
+
+
+def _product(counts: pd.DataFrame, terms: Terms, columns: Sequence[str]) -> pd.DataFrame:
+    """Every combination of the leaves of some dimensions and a version."""
     leaves = [_leaves(counts, terms, column) for column in columns]
-    still = pd.MultiIndex.from_product([*leaves, [DROPPED, ADDED]], names=[*columns, VERSION]).to_frame(index=False)
-    still = still[~still[name].astype(str).isin({str(code) for code in codes})]
-    if zeros is None:
-        return still
-    free = [column for column in columns if column not in zeros.columns]
-    wide = zeros.merge(
-        pd.MultiIndex.from_product(
-            [*(_leaves(counts, terms, column) for column in free), [KEPT, DROPPED, ADDED]], names=[*free, VERSION]
-        ).to_frame(index=False),
-        how="cross",
-    )
-    return pd.concat([still, wide[[*columns, VERSION]]], ignore_index=True).drop_duplicates()
+    names = [*columns, VERSION]
+    return pd.MultiIndex.from_product([*leaves, [KEPT, DROPPED, ADDED]], names=names).to_frame(index=False)
+
+
+def _tells(pattern: Pattern, counts: pd.DataFrame, terms: Terms, columns: Sequence[str]) -> bool:
+    """Whether a public margin holds every leaf of the table, those of some dimensions each by itself."""
+    for name, wanted in pattern.items():
+        axis = lay_out(name, terms.dimensions[name], counts[name])
+        chosen = axis.select(wanted)
+        held = chosen[: axis.leaves] if name in columns else axis.members[np.flatnonzero(chosen)].sum(axis=0)
+        if not held.all():
+            return False
+    return True
+
+
+def _absent(every: pd.DataFrame, counts: pd.DataFrame, part: str) -> pd.DataFrame:
+    """What the version that has `part` beside what is kept does not have at all."""
+    columns = [column for column in every.columns if column != VERSION]
+    rows = counts.loc[counts[VERSION] == part, columns].drop_duplicates()
+    codes = pd.MultiIndex.from_arrays([as_codes(every[column]) for column in columns])
+    has = codes.isin(pd.MultiIndex.from_frame(rows))
+    return every[~has & every[VERSION].isin([KEPT, part])]
 
 
 def _leaves(counts: pd.DataFrame, terms: Terms, name: str) -> list[str]:

@@ -209,19 +209,24 @@ class Grid:
             row = row * len(axis.codes) + axis.nodes(cells[axis.name], cells[f"{axis.name}_level"])
         return area, row
 
-    def listed(self, patterns: Sequence[Pattern] | None) -> np.ndarray:
-        """A x R: the cells that patterns stand for (None: all). A cell of one unit follows that unit's own list."""
+    def listed(self, patterns: Sequence[Pattern] | None, filled: np.ndarray) -> np.ndarray:
+        """A x R: the cells that patterns stand for (None: all). A cell of one unit follows that unit's own list.
+
+        Args:
+            patterns: the list.
+            filled: U x R, False where nobody is in a unit's row, as everybody knows; another unit is alone then.
+        """
         shown = np.zeros(self.contributors.shape, bool)
         for pattern in [{}] if patterns is None else patterns:
             areas, rows = self.select(pattern)
             shown |= np.outer(areas, rows)
         shown[len(self.areas.codes) :] = False
-        return np.asarray(shown & self._follows_unit(shown) & (self.contributors > 0))
+        return np.asarray(shown & self._follows_unit(shown, filled) & (self.contributors > 0))
 
-    def _follows_unit(self, shown: np.ndarray) -> np.ndarray:
+    def _follows_unit(self, shown: np.ndarray, filled: np.ndarray) -> np.ndarray:
         """False where the only unit that contributes to a cell does not list the row itself."""
-        listing = np.asarray(self.members @ (self.offered & shown[: self.areas.leaves]).astype(np.int64))
-        return np.asarray((self.contributors != 1) | (listing == 1))
+        listing = np.asarray(self.members @ (filled & shown[: self.areas.leaves]).astype(np.int64))
+        return np.asarray((self.members @ filled.astype(np.int64) != 1) | (listing == 1))
 
     def above(self, pattern: Pattern) -> Iterator[np.ndarray]:
         """R, for each combination of levels the pattern names: the row of these that holds a row, -1 for none."""

@@ -8,7 +8,7 @@ from scipy import sparse
 
 from disclosure.following import Following
 from disclosure.grid import Grid
-from disclosure.primary import FAR, Primary, small_ends
+from disclosure.primary import FAR, Primary, small_ends, smallest_total
 from disclosure.rules import ThresholdRule
 
 
@@ -43,8 +43,8 @@ def find_remainders(
 ) -> Remainders:
     """Small remainders of the watched margins, and of what an insider can work out besides.
 
-    A remainder over no unit is not a cell. Where an outsider is told a bound of the margin, the insider inherits what
-    it leaves for the remainder; the definition itself then narrows, not the release.
+    A remainder in which nobody can be, as everybody knows, is not a cell. Where an outsider is told a bound of the
+    margin, the insider inherits what it leaves for the remainder; the definition itself then narrows, not the release.
 
     Args:
         grid: the layout.
@@ -57,10 +57,9 @@ def find_remainders(
     """
     areas, who, share = _shares(grid.members, insider, following.insiders[:, [0, 2]])
     taken = share @ values[: grid.areas.leaves]
-    left = grid.contributors[areas] - share @ grid.contributors[: grid.areas.leaves]
     small, low, high = _ends(grid, primary, areas, share, value=values[areas] - taken, taken=taken, rule=rule)
     looked = _looked(areas, who, share, (watched & ~primary.known)[areas], following)
-    pair, row = np.nonzero(small & (left > 0) & looked)
+    pair, row = np.nonzero(small & looked)
     area = areas[pair]
     taken, told = taken[pair, row], primary.told[area, row]
     return Remainders(
@@ -83,7 +82,7 @@ def _ends(
     taken: np.ndarray,
     rule: ThresholdRule,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs x R: whether a remainder (`value`, after `taken`) is small, and the ends that must stay possible."""
+    """Pairs x R: whether a remainder (`value`, after `taken`) is small and can be more than 0, and its open ends."""
     units = grid.areas.leaves
     totals = primary.totals[:, areas]
     for total, of in zip(totals, primary.totals, strict=True):
@@ -91,8 +90,10 @@ def _ends(
     most, least = (
         (grid.members @ each[:units])[areas] - share @ each[:units] for each in (primary.most, primary.least)
     )
-    small, low, high = small_ends(rule, value, totals, np.minimum(most, primary.most[areas] - taken))
-    return small, np.maximum(low, np.maximum(least, primary.least[areas] - taken)), high
+    room = np.minimum(most, primary.most[areas] - taken)
+    small, low, high = small_ends(rule, value, totals, room)
+    filled = np.minimum(room, smallest_total(totals)) > 0
+    return small & filled, np.maximum(low, np.maximum(least, primary.least[areas] - taken)), high
 
 
 def _looked(

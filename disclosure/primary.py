@@ -55,6 +55,15 @@ def row_totals(grid: Grid, values: np.ndarray, public: Sequence[Pattern]) -> tup
     return np.concatenate(layers), known
 
 
+def find_listed(
+    grid: Grid, values: np.ndarray, publish: Sequence[Pattern] | None, public: Sequence[Pattern]
+) -> tuple[np.ndarray, np.ndarray]:
+    """A x R: the cells of a release, by its list and by public figures; and those that everybody knows."""
+    totals, known = row_totals(grid, values, public)
+    filled = grid.offered & (smallest_total(totals[:, : grid.areas.leaves]) > 0)
+    return grid.listed(publish, filled), known
+
+
 def ceilings(grid: Grid, values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """A x R: what no cell can exceed: of every unit in it the smallest known cell around; FAR for a unit without one.
 

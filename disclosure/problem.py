@@ -13,7 +13,7 @@ from disclosure.following import follow
 from disclosure.grid import Grid
 from disclosure.insiders import Remainders, find_remainders
 from disclosure.known import primary_of
-from disclosure.primary import Primary, row_totals
+from disclosure.primary import Primary, find_listed
 from disclosure.terms import Terms, Weight
 
 TOGETHER = 8  # regions searched at once for what one of them alone cannot do
@@ -105,11 +105,11 @@ def pose(grid: Grid, leaves: np.ndarray, terms: Terms, *, seed: bytes) -> Proble
         DisclosureError: a pattern or inequality that names an unknown dimension, level or code.
     """
     rule, insider = terms.rule, terms.owners(grid.areas)
-    public = row_totals(grid, grid.cells(leaves), terms.public)[1]
-    following = follow(grid, grid.listed(terms.publish), public, insider)
+    listed, public = find_listed(grid, grid.cells(leaves), terms.publish, terms.public)
+    following = follow(grid, listed, public, insider)
     grid = replace(grid, rests=tuple(units for units, _ in following.rests))
     values = grid.cells(leaves)
-    listed = grid.listed(terms.publish)
+    listed = np.concatenate([listed, np.zeros((len(following.rests), listed.shape[1]), bool)])
     watched = listed | grid.derivable(listed) | np.vstack([following.cells, *(rows for _, rows in following.rests)])
     for pattern in terms.watch:
         watched |= np.outer(*grid.select(pattern)) & (grid.contributors > 0)

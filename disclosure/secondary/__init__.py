@@ -81,9 +81,8 @@ def _levels(problem: Problem) -> Iterator[tuple[Callable[..., Found], np.ndarray
 
 
 def _few(problem: Problem, shown: np.ndarray, goals: dict[Change, Goal], order: np.ndarray) -> Iterator[Task]:
-    """The units in which something can change unseen, with every goal they have a share in, which leave `goals`."""
-    unseen = (problem.unseen != 0).astype(np.int64)
-    units = np.flatnonzero((problem.grid.available @ unseen.T == unseen.sum(axis=1)).any(axis=1))
+    """The units with leaves that unseen changes add to, with every goal they have a share in, which leave `goals`."""
+    units = np.flatnonzero((problem.grid.available & (problem.unseen > 0).any(axis=0)).any(axis=1))
     if len(units):
         patch = cut(problem, units, shown)
         place = {int(node): at for at, node in enumerate(patch.ids)}

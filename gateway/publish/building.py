@@ -27,6 +27,7 @@ from gateway.publish.correcting import (
     correct_sector,
     earlier,
     kept,
+    stored,
 )
 from gateway.publish.ledger import NotReservedError, forget_answers
 from gateway.publish.noisy import NoiseLostError, noisy_sector
@@ -138,7 +139,7 @@ def _protect_all(
             slices(period.code, table, contract, plan, frame),
             {**built.protected.certificate, **privacy},
             json.loads(built.utility.to_json(orient="records")),
-            vars(built.witnesses),
+            stored(built, table),
         )
     return made
 

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,7 @@ class Earlier:
         rule: When a count was small then.
         witnesses: Why that was safe. Confidential.
         late: Sites that may have delivered anew since, as everybody may know.
+        boards: Site → board then; none where the release does not say.
     """
 
     table: SectorTable = field(repr=False)
@@ -46,6 +48,7 @@ class Earlier:
     rule: Mapping[str, int | bool]
     witnesses: Witnesses = field(repr=False)
     late: tuple[str, ...]
+    boards: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Sector:
     """What a release says of one sector.
 
     Attributes:
-        witnesses: What the judge saw, confidential, by name.
+        witnesses: What the judge saw, confidential, by name; and the sites with their boards, which were the insiders.
     """
 
     slices: Sequence[Slice]
@@ -63,7 +66,11 @@ class Sector:
 
 
 class RegisterChangedError(GatewayError):
-    """By the register of today, what left before does not add up: a site of then is in another area, or in none."""
+    """By the register of today, what left before is of other areas or boards.
+
+    What left does not add up where a site of then is in another area, or in none. Where it has another board, that of
+    then still knows its figures and that of today learns them: against two insiders of one site nothing is proved.
+    """
 
 
 class LawChangedError(GatewayError):
@@ -91,8 +98,8 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
                 table=table,
                 rows=[row for part in slices if part.sector == table.sector for row in decode_rows(part.rows)],
                 rule=certificates[table.sector]["rule"],
-                witnesses=Witnesses(**_named(found, table.sector)),
                 late=tuple(sorted(late)),
+                **_stored(_named(found, table.sector)),
             )
             for table in tables
         }
@@ -135,7 +142,7 @@ def correct_sector(
         RegisterChangedError: the register of the reference date was changed since; the areas of then are not kept.
         LawChangedError: the law was changed since; what it promised then of the first release has to hold beside this.
     """
-    if not _adds_up(before):
+    if not _adds_up(before) or not before.boards.items() <= _boards(before.table).items():
         raise RegisterChangedError("the register of the reference date is another one than that of the first release")
     both = _both(before.table, table)
     terms, released = terms_of(both, contract, plan), _frame(before.rows, both)
@@ -171,6 +178,23 @@ def _listed(released: pd.DataFrame, terms: Terms) -> bool:
     left = set(released[columns].itertuples(index=False, name=None))
     lines = terms.publish or ()
     return left <= {(line["site"], line["subdivision"], kind, line["band"]) for line in lines for kind in line["kind"]}
+
+
+def stored(built: Build, table: SectorTable) -> dict[str, np.ndarray]:
+    """What a release keeps of its proof, by name; all that `earlier` needs. Confidential."""
+    sites, boards = (table.sites[column].to_numpy(str) for column in ("site", "board"))
+    return vars(built.witnesses) | {"sites": sites, "boards": boards}
+
+
+def _stored(columns: dict[str, np.ndarray]) -> dict[str, Any]:
+    """The same as fields of `Earlier`."""
+    sites, boards = (columns.pop(name, np.array([])).tolist() for name in ("sites", "boards"))
+    return {"witnesses": Witnesses(**columns), "boards": dict(zip(sites, boards, strict=True))}
+
+
+def _boards(table: SectorTable) -> dict[str, str]:
+    """Site → board, by the register of today."""
+    return dict(zip(table.sites["site"], table.sites["board"], strict=True))
 
 
 def _named(witnesses: Mapping[str, np.ndarray], sector: str) -> dict[str, np.ndarray]:

@@ -49,3 +49,12 @@ def test_owner_of_every_shop_is_no_insider() -> None:
     places = [(shop, place, chain, "o1" if place == "t1" else owner) for shop, place, chain, owner in PLACES]
     counts = one_mood([40, 20], [50, 14], [30, 9], [60, 12], [50, 10], [60, 18])
     assert released(case(places, counts, owners=True))["value"].notna().all()
+
+
+def test_margin_is_shown_where_nobody_is_in_the_rest() -> None:
+    """The third shop of t1 has no customer, as everybody knows: what is left of t1 for o1 can only be nought."""
+    counts = one_mood([40, 20], [50, 14], [0, 0], [60, 12], [50, 10], [60, 18])
+    table = case(PLACES, counts, owners=True)
+    frame = released(table)
+    assert frame.loc[frame["shop"] == "t1", "value"].tolist() == [90, 34, 124]
+    assert not given_away_to(table, "o1", frame)

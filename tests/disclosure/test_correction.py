@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from disclosure import Build, DisclosureError, Hierarchy, Proof, Terms, attack, correct
 from tests.disclosure.world import NAMES, SEED, Case, at_random, case
 
+TOTALS_OF_SHOPS = [{"shop": "shop", "item": "any"}, {"shop": "town"}, {"shop": "chain"}, {"shop": "all"}]
 LEVELS = [f"{name}{end}" for name in NAMES for end in ("", "_level")]
 _PARENTS = [("kept", "old", "new", "either"), ("dropped", "old", None, "either"), ("added", None, "new", "either")]
 VERSIONS = Hierarchy(
@@ -276,6 +277,20 @@ def test_withdrawn_shop_is_taken_out_without_a_trace_of_its_small_counts(town: C
     assert narrowed(before, without(town, ["s0"]), releases, ["s0"]).empty
 
 
+@pytest.mark.parametrize("what", ["shop", "mood"])
+def test_an_area_that_is_left_to_one_shop_follows_its_list(what: str) -> None:
+    """One of two shops of a town withdraws, or one of its moods: the town shows no more than the other shop does."""
+    places = [(f"s{n}", f"t{n // 2}", f"c{n % 2}", "o") for n in range(6)]
+    counts = {(f"s{n}", mood): [60 + n, 30 + n, 20 - n] for n in range(6) for mood in "lm"}
+    zeros = pd.DataFrame({"shop": ["s0"], "mood": ["m"]})
+    before = case(places, counts, publish=TOTALS_OF_SHOPS, zeros=zeros[:0])
+    left = before.counts[(before.counts["shop"] != "s0") | (before.counts["mood"] != "m")].reset_index(drop=True)
+    after = {"shop": without(before, ["s0"]), "mood": replace(before, counts=left, zeros=zeros)}[what]
+    frames = [made.protected.frame for made in (after.build(), corrected(before, after, ["s0"])[1])]
+    fresh, frame = (set(each[LEVELS].itertuples(index=False, name=None)) for each in frames)
+    assert not frame - fresh
+
+
 def test_what_the_old_release_gave_away_of_the_others_cannot_be_taken_back() -> None:
     """Two small shops were hidden within a sum of four; when the big one goes, that sum is a figure: refused."""
     places = [(f"s{n}", f"t{n // 3}", f"c{n // 3}", "o") for n in range(6)]
@@ -339,6 +354,17 @@ def test_proof_of_another_release_proves_nothing(town: Case) -> None:
     arguments = {"touched": {"shop": ["s0"]}, "seed": SEED}
     found = correct(before.counts, after.counts, frame, terms, proof=Proof(terms, wrong), **arguments)
     assert found.verdicts.holds
+
+
+@pytest.mark.parametrize("owners", ["one", "others"])
+def test_what_was_proved_against_other_insiders_is_proved_anew(owners: str) -> None:
+    """There are fewer now, or others own the shops: witnesses for those of then are of no use, and break nothing."""
+    then = replace(at_random(30), owners=True)
+    old, others = then.build(), {"o0": "o1", "o1": "o2", "o2": "o0"}
+    now = then.places["owner"].map(others) if owners == "others" else owners
+    terms = Terms(**replace(then, places=then.places.assign(owner=now)).arguments())
+    arguments = {"touched": {"shop": ["s0"]}, "seed": SEED, "proof": Proof(terms, old.witnesses)}
+    assert correct(then.counts, then.counts, old.protected.frame, terms, **arguments).verdicts.holds
 
 
 def test_two_releases_side_by_side_would_give_it_away(town: Case) -> None:

@@ -13,7 +13,7 @@ from disclosure.attacker.layout import lay_cells
 from disclosure.attacker.relations import relate
 from disclosure.following import follow
 from disclosure.grid import Grid, build_grid
-from disclosure.primary import row_totals
+from disclosure.primary import find_listed
 from tests.attacks.test_suppression_random_lists import LINES
 
 
@@ -61,7 +61,7 @@ def at_random(seed: int) -> Listed:
     counts = counts[~zero.ravel()].reset_index(drop=True)
     grid = build_grid(terms.dimensions, counts, terms.structural_zeros, None, {"item"})
     figures = grid.cells(grid.leaf_table(counts, counts["n"].to_numpy()))
-    return Listed(terms, counts, grid, grid.listed(terms.publish), row_totals(grid, figures, terms.public)[1])
+    return Listed(terms, counts, grid, *find_listed(grid, figures, terms.publish, terms.public))
 
 
 def spanned(grid: Grid, known: np.ndarray) -> np.ndarray:

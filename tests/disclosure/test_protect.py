@@ -110,9 +110,12 @@ def test_publish_list_shows_nothing_else(shops: Case) -> None:
     }  # fmt: skip
 
 
-def test_area_of_one_unit_follows_its_units_list(shops: Case) -> None:
-    """t2 has one shop: its items are not shown where the shop's are not."""
-    frame = shops.build(publish=[{"shop": "town"}, {"shop": "shop", "item": "any"}]).protected.frame
+@pytest.mark.parametrize("empty", [[], ["s5"]])
+def test_area_of_one_unit_follows_its_units_list(empty: list[str]) -> None:
+    """t2 has one shop, or one beside which stands an empty one: its items are not shown where the shop's are not."""
+    places, counts = [(shop, "t2", "c1", "o2") for shop in empty], {(shop, "m"): [0, 0] for shop in empty}
+    table = case([*PLACES, *places], COUNTS | counts, owners=bool(empty))
+    frame = table.build(publish=[{"shop": "town"}, {"shop": "shop", "item": "any"}]).protected.frame
     assert set(frame.loc[frame["shop"] == "t2", "item"]) == {"any"}
     assert set(frame.loc[frame["shop"] == "t1", "item"]) == {"any", "i0", "i1"}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlmodel import select
@@ -183,17 +184,13 @@ def test_second_correction_is_refused(six: Versions) -> None:
     assert request_build(world.gateway, person(world, "again"), TABLE, PERIOD) == Refused("corrected-once")
 
 
-def register(world: World, index: int, gemeente: str, since: date) -> None:
-    """A site belongs to a gemeente since a day."""
-    entry = replace(world.region.sites[index].entry, gemeente=gemeente)
-    must(world.desk.register([entry], [], since))
-
-
-def test_a_correction_says_that_the_register_changed_since(world: World) -> None:
-    """A site moved to another gemeente with a date before the period's: that is why; put back, it can be built."""
+@pytest.mark.parametrize("fact", ["gemeente", "board"])
+def test_a_correction_says_that_the_register_changed_since(world: World, fact: str) -> None:
+    """A site moved to another gemeente or board with a date before the period's: that is why; put back, it is built."""
     released(delivered(world))
-    home = world.region.sites[0].gemeente
-    register(world, 0, next(code for code in world.region.gemeenten if code != home), date(2026, 9, 1))
+    home = world.region.sites[0].entry
+    elsewhere = next(getattr(s, fact) for s in world.region.sites if getattr(s, fact) != getattr(home, fact))
+    must(world.desk.register([replace(home, **{fact: elsewhere})], [], date(2026, 9, 1)))
     must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
     deliver(world, LATE, moved(world.counts(LATE), 6))
     must(world.desk.close_period(TABLE, PERIOD))
@@ -201,8 +198,19 @@ def test_a_correction_says_that_the_register_changed_since(world: World) -> None
     build(world.gateway, failed)
     with world.gateway.reading() as session:
         assert session.get_one(Release, failed).failure == "register-changed"
-    register(world, 0, home, date(2026, 9, 1))
+    must(world.desk.register([home], [], date(2026, 9, 1)))
     assert released(world).corrects is not None
+
+
+def test_a_release_that_does_not_say_whose_its_sites_were_is_corrected_too(world: World) -> None:
+    """One of before the boards were kept beside the witnesses: it is read and corrected like any other."""
+    first = released(delivered(world))
+    with world.gateway.writing() as session, np.load(io.BytesIO(first.witnesses)) as kept:
+        without = io.BytesIO()
+        np.savez(without, **{name: kept[name] for name in kept if not name.endswith(("_sites", "_boards"))})
+        session.get_one(Release, first.id).witnesses = without.getvalue()
+    changed_late(world)
+    assert '"narrowed": 0' in released(world).certificate
 
 
 def test_a_correction_of_a_site_of_another_sector_says_register_changed(world: World) -> None:
