@@ -56,7 +56,7 @@ def correct(
     Args:
         old: the counts of that release, with the columns of `new`.
         new: the corrected counts.
-        released: the frame of that release; with `proof`, a row of a cell that it did not list says nothing.
+        released: the frame of that release; with `proof`, no cell that it did not list is hidden by it.
         terms: those of the release; they hold for both tables.
         touched: {dimension: leaf codes} whose counts were delivered anew, as everybody may know.
         seed: as for `build`; a fresh one.
@@ -75,9 +75,10 @@ def correct(
             published margin becomes a cell. Then the first release has to stand.
     """
     counts = _split(old, new, terms)
-    both = _terms(counts, _listed(released, old, proof) if proof else released, terms, touched)
+    both = _terms(counts, released, terms, touched)
     grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
-    both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
+    known = pd.concat([both.known, _least(grid, counts, both)], ignore_index=True)
+    both = replace(both, known=known, hidden=_on_list(both.hidden, old, proof))
     start = _lifted(proof, old, grid, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start, leaving={VERSION: [NEW]}))
 
@@ -90,12 +91,14 @@ def _of_new(made: Build) -> Build:
     return replace(made, protected=ProtectedTable(codes, values, shown, made.protected.certificate))
 
 
-def _listed(released: pd.DataFrame, old: pd.DataFrame, proof: Proof) -> pd.DataFrame:
-    """The rows of a release that it listed: what one unit alone had, and has no longer, need not stay hidden."""
+def _on_list(hidden: pd.DataFrame | None, old: pd.DataFrame, proof: Proof | None) -> pd.DataFrame | None:
+    """Those of the hidden cells that the release listed: of an area, what one unit alone had was not."""
+    if hidden is None or proof is None:
+        return hidden
     was = proof.terms
     then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
-    said: pd.DataFrame = released[then.listed(was.publish)[then.place(released)]]
-    return said
+    listed: pd.DataFrame = hidden[then.listed(was.publish)[then.place(hidden)]]
+    return listed
 
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
