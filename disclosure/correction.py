@@ -56,7 +56,7 @@ def correct(
     Args:
         old: the counts of that release, with the columns of `new`.
         new: the corrected counts.
-        released: the frame of that release.
+        released: the frame of that release; with `proof`, no cell that it did not list is hidden by it.
         terms: those of the release; they hold for both tables.
         touched: {dimension: leaf codes} whose counts were delivered anew, as everybody may know.
         seed: as for `build`; a fresh one.
@@ -77,7 +77,8 @@ def correct(
     counts = _split(old, new, terms)
     both = _terms(counts, released, terms, touched)
     grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
-    both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
+    known = pd.concat([both.known, _least(grid, counts, both)], ignore_index=True)
+    both = replace(both, known=known, hidden=_on_list(both.hidden, old, proof))
     start = _lifted(proof, old, grid, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start, leaving={VERSION: [NEW]}))
 
@@ -88,6 +89,17 @@ def _of_new(made: Build) -> Build:
     codes = frame.drop(columns=[VERSION, f"{VERSION}_level", "value", "status"])
     values, shown = frame["value"].fillna(0).to_numpy("int64"), frame["value"].notna().to_numpy()
     return replace(made, protected=ProtectedTable(codes, values, shown, made.protected.certificate))
+
+
+def _on_list(hidden: pd.DataFrame | None, old: pd.DataFrame, proof: Proof | None) -> pd.DataFrame | None:
+    """Those of the hidden cells that the release listed: of an area, what one unit alone had was not."""
+    if hidden is None or proof is None:
+        return hidden
+    was = proof.terms
+    then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
+    values = then.cells(read_counts(then, old, was.count))
+    listed: pd.DataFrame = hidden[find_listed(then, values, was.publish, was.public)[0][then.place(hidden)]]
+    return listed
 
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:

@@ -30,7 +30,8 @@ class SectorTable:
         bands: Columns band, the names of band margins' levels, total.
         structural_zeros: Columns site, subdivision: what a site does not offer.
         delivered: (level, area) → sites that delivered; `expected` → sites that are asked to.
-        awaited: (level, area) → subdivisions that its sites offer which are asked and did not deliver.
+        there: (level, area) → subdivisions that its sites delivered; `awaited` → those that its sites offer which are
+            asked and did not deliver.
     """
 
     sector: str
@@ -41,6 +42,7 @@ class SectorTable:
     structural_zeros: pd.DataFrame
     delivered: Mapping[tuple[str, str], int]
     expected: Mapping[tuple[str, str], int]
+    there: Mapping[tuple[str, str], frozenset[str]]
     awaited: Mapping[tuple[str, str], frozenset[str]]
 
     @property
@@ -95,12 +97,10 @@ def _counts_of(session: Session, submissions: Sequence[str]) -> pd.DataFrame:
 
 def _sector_table(sector: str, contract: Contract, asked: Sequence[SiteFacts], counts: pd.DataFrame) -> SectorTable:
     offered = contract.subdivisions[sector]
-    there = set(counts["site"])
-    delivered = [facts for facts in asked if facts.site in there]
+    has = counts.groupby("site")["subdivision"].unique().to_dict()
+    delivered = [facts for facts in asked if facts.site in has]
     sites = pd.DataFrame([{**areas_of(facts), "board": facts.board} for facts in delivered])
-    has = counts[["site", "subdivision"]].drop_duplicates().itertuples(index=False, name=None)
-    pairs = set(has)
-    missing = [pair for pair in product(sites["site"], offered) if pair not in pairs]
+    missing = [(site, code) for site, code in product(sites["site"], offered) if code not in has[site]]
     return SectorTable(
         sector=sector,
         counts=counts,
@@ -110,17 +110,18 @@ def _sector_table(sector: str, contract: Contract, asked: Sequence[SiteFacts], c
         structural_zeros=pd.DataFrame(missing, columns=["site", "subdivision"]),
         delivered=_per_area(delivered),
         expected=_per_area(asked),
-        awaited=_offered(facts for facts in asked if facts.site not in there),
+        there=_in_areas((facts, has[facts.site]) for facts in delivered),
+        awaited=_in_areas((facts, facts.subdivisions.split()) for facts in asked if facts.site not in has),
     )
 
 
-def _offered(sites: Iterable[SiteFacts]) -> dict[tuple[str, str], frozenset[str]]:
-    """(level, area) → what these sites offer, by the register."""
+def _in_areas(sites: Iterable[tuple[SiteFacts, Iterable[str]]]) -> dict[tuple[str, str], frozenset[str]]:
+    """(level, area) → subdivisions of its sites, given those of each site."""
     found: dict[tuple[str, str], frozenset[str]] = {}
-    for facts in sites:
+    for facts, subdivisions in sites:
         for level, area in areas_of(facts).items():
             if area is not None:
-                found[level, area] = found.get((level, area), frozenset()) | {*facts.subdivisions.split()}
+                found[level, area] = found.get((level, area), frozenset()).union(subdivisions)
     return found
 
 

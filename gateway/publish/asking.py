@@ -89,8 +89,10 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
         plan = gateway.law.purposes.plan(decision.purposes)
         methods = methods_of(sectors, plan)
         due = built_anew(session, period, corrects, methods)
-        refused = other_method(session, methods, school_year(period.code)) or reserve(
-            gateway, session, requests_of(release.id, period, plan, due)
+        refused = (
+            other_method(session, methods, school_year(period.code))
+            or other_table(gateway, session, period, methods)
+            or reserve(gateway, session, requests_of(release.id, period, plan, due))
         )
         if refused is not None:
             return refused
@@ -198,9 +200,33 @@ def rule_of(release: Release, plan: ReleasePlan | None) -> dict[str, int | bool]
 
 
 def methods_used(release: Release) -> list[tuple[str, Method]]:
-    """How the figures of each sector were made, by the release's own certificate."""
-    sectors = certificate_of(release)["sectors"]
-    return [(sector, "dp" if "privacy" in found else "exact") for sector, found in sorted(sectors.items())]
+    """How the figures of each sector that it shows were made, by the release's own certificate."""
+    sectors = sorted(certificate_of(release)["sectors"].items())
+    return [(sector, "dp" if "privacy" in found else "exact") for sector, found in sectors if found["cells"]["listed"]]
+
+
+def other_table(
+    gateway: Gateway, session: Session, period: Period, methods: Iterable[tuple[str, Method]]
+) -> Refused | None:
+    """The refusal of exact figures beside another table of the period; None where no kind and sector is in both.
+
+    Each is protected by itself: of the same pupils one shows what the other hides. What was withdrawn is known too, and
+    nobody knows how much of an exercise is invented. Noise beside exact figures, or other noise, is for the ledger.
+    """
+    exact, kinds = {sector for sector, method in methods if method == "exact"}, _kinds(gateway, period.table_id)
+    beside = select(Release, col(Period.table_id)).join(Period)
+    beside = beside.where(Period.code == period.code, Period.id != period.id, col(Release.state).in_(OUT))
+    for release, table in session.exec(beside):
+        shared = kinds & _kinds(gateway, table) if table in gateway.contracts else kinds  # it may have had any
+        sectors = exact & {sector for sector, _ in methods_used(release)}
+        if shared and sectors:
+            both = {"sectors": " ".join(sorted(sectors)), "kinds": " ".join(sorted(shared))}
+            return Refused("other-table", facts={"period": period.code, "table": table} | both)
+    return None
+
+
+def _kinds(gateway: Gateway, table: str) -> set[str]:
+    return set(gateway.contracts[table].kinds.members)
 
 
 def attacker_failed(release: Release) -> bool:

@@ -13,7 +13,7 @@ from gateway.context import Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import school_year
-from gateway.publish.asking import decide_for_any, methods_used, outdated, plan_of, release_thing
+from gateway.publish.asking import decide_for_any, methods_used, other_table, outdated, plan_of, release_thing
 from gateway.publish.ledger import fix_methods, forgotten, not_known
 from gateway.store import Approval, Period, Release, ReleaseState
 from policies.decision import Decision, Deny
@@ -79,7 +79,7 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
         if isinstance(again, Refused) or isinstance(again.decision, Deny) or release.state not in _FROM[event]:
             return Refused("release-state", facts={"state": release.state})
         period = session.get_one(Period, release.period_id)
-        hindered = _hindered(session, release, period, event)
+        hindered = _hindered(gateway, session, release, period, event)
         if hindered is not None:
             session.rollback()
             return hindered
@@ -94,14 +94,19 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
         return release
 
 
-def _hindered(session: Session, release: Release, period: Period, event: Event) -> Refused | None:
-    """Why the law's permit is not enough for a release to go on: its sources, its method, or a restore."""
+def _hindered(gateway: Gateway, session: Session, release: Release, period: Period, event: Event) -> Refused | None:
+    """Why the law's permit is not enough for a release to go on: its sources, its method, a restore, another table."""
     if event in _ONWARDS:
         hindered = forgotten(session, period)
         if hindered is not None or outdated(session, release, period):
             return hindered or Refused("release-outdated")
     if event is Event.RELEASE_PUBLISHED:
-        return not_known(session, period) or fix_methods(session, methods_used(release), school_year(period.code))
+        methods = methods_used(release)
+        return (
+            not_known(session, period)
+            or fix_methods(session, methods, school_year(period.code))  # also keeps another publication of them waiting
+            or other_table(gateway, session, period, methods)
+        )
     return None
 
 

@@ -40,7 +40,10 @@ _CHARGE = (
     .where(_NAMED, _ACCOUNTS.c.spent + bindparam("asked") <= _ACCOUNTS.c.cap)
     .values(spent=_ACCOUNTS.c.spent + bindparam("asked"))
 )
-_FIX = text("INSERT INTO year_method (population, school_year, method) VALUES (:of, :year, :by) ON CONFLICT DO NOTHING")
+_FIX = text(  # what is there stays, and is locked: publications of one population wait for one another
+    "INSERT INTO year_method (population, school_year, method) VALUES (:of, :year, :by) "
+    "ON CONFLICT (population, school_year) DO UPDATE SET method = year_method.method"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,9 +160,6 @@ class _Figure(NamedTuple):
     upper: str = ""
 
 
-_NOT_APPLICABLE, _NOT_DELIVERED = _Figure(CellStatus.NOT_APPLICABLE.value), _Figure(CellStatus.NOT_DELIVERED.value)
-
-
 def _figures(frame: pd.DataFrame) -> dict[tuple[str, ...], _Figure]:
     """(level, area, subdivision, kind, band) → what is said of it."""
     with_bounds = frame if "lower" in frame.columns else frame.assign(lower=None, upper=None)
@@ -192,10 +189,9 @@ def _rows(
 ) -> Iterator[TableRow]:
     level, area = place
     delivered = table.delivered.get(place, 0)
-    awaited = table.awaited.get(place, frozenset())
     said = figures if delivered else {}  # a correction has cells of a site that withdrew since
     for subdivision, kind, band in cells:
-        absent = _NOT_APPLICABLE if delivered and subdivision not in awaited else _NOT_DELIVERED
+        absent = _Figure(_absent(table, place, subdivision))
         figure = said.get((level, area, subdivision, kind, band), absent)
         total = said.get((level, area, subdivision, kind, TOTAL), absent).pupils
         exact = method == "exact" or band == TOTAL  # head-counts are public, with noise too
@@ -216,6 +212,15 @@ def _rows(
             sites_delivered=str(delivered),
             sites_expected=str(table.expected[place]),
         )
+
+
+def _absent(table: SectorTable, place: tuple[str, str], subdivision: str) -> CellStatus:
+    """Why a row has no cell. Where pupils were delivered, they are of one school, which shows no more of itself."""
+    if place not in table.delivered:
+        return CellStatus.NOT_DELIVERED
+    if subdivision == TOTAL or subdivision in table.there[place]:
+        return CellStatus.SUPPRESSED
+    return CellStatus.NOT_DELIVERED if subdivision in table.awaited.get(place, ()) else CellStatus.NOT_APPLICABLE
 
 
 def _codes(lookup: pd.DataFrame, level: str) -> list[str]:
