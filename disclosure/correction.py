@@ -56,7 +56,7 @@ def correct(
     Args:
         old: the counts of that release, with the columns of `new`.
         new: the corrected counts.
-        released: the frame of that release; with `proof`, a row of a cell that it did not list says nothing.
+        released: the frame of that release; with `proof`, no cell that it did not list is hidden by it.
         terms: those of the release; they hold for both tables.
         touched: {dimension: leaf codes} whose counts were delivered anew, as everybody may know.
         seed: as for `build`; a fresh one.
@@ -75,7 +75,7 @@ def correct(
             published margin becomes a cell. Then the first release has to stand.
     """
     counts = _split(old, new, terms)
-    both = _terms(counts, _listed(released, old, proof) if proof else released, terms, touched)
+    both = _on_list(_terms(counts, released, terms, touched), old, proof)
     grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
     both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
     start = _lifted(proof, old, grid, both) if proof else None
@@ -90,12 +90,13 @@ def _of_new(made: Build) -> Build:
     return replace(made, protected=ProtectedTable(codes, values, shown, made.protected.certificate))
 
 
-def _listed(released: pd.DataFrame, old: pd.DataFrame, proof: Proof) -> pd.DataFrame:
-    """The rows of a release that it listed: what one unit alone had, and has no longer, need not stay hidden."""
-    was = proof.terms
+def _on_list(terms: Terms, old: pd.DataFrame, proof: Proof | None) -> Terms:
+    """The same without hidden cells that the release did not list: of an area, what one unit alone had."""
+    if proof is None:
+        return terms
+    was, hidden = proof.terms, pd.DataFrame(terms.hidden)
     then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
-    said: pd.DataFrame = released[then.listed(was.publish)[then.place(released)]]
-    return said
+    return replace(terms, hidden=hidden[then.listed(was.publish)[then.place(hidden)]])
 
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:
