@@ -75,10 +75,9 @@ def correct(
             published margin becomes a cell. Then the first release has to stand.
     """
     counts = _split(old, new, terms)
-    both = _terms(counts, released, terms, touched)
+    both = _on_list(_terms(counts, released, terms, touched), old, proof)
     grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
-    known = pd.concat([both.known, _least(grid, counts, both)], ignore_index=True)
-    both = replace(both, known=known, hidden=_on_list(both.hidden, old, proof))
+    both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
     start = _lifted(proof, old, grid, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start, leaving={VERSION: [NEW]}))
 
@@ -91,15 +90,14 @@ def _of_new(made: Build) -> Build:
     return replace(made, protected=ProtectedTable(codes, values, shown, made.protected.certificate))
 
 
-def _on_list(hidden: pd.DataFrame | None, old: pd.DataFrame, proof: Proof | None) -> pd.DataFrame | None:
-    """Those of the hidden cells that the release listed: of an area, what one unit alone had was not."""
-    if hidden is None or proof is None:
-        return hidden
-    was = proof.terms
+def _on_list(terms: Terms, old: pd.DataFrame, proof: Proof | None) -> Terms:
+    """The same without hidden cells that the release did not list: of an area, what one unit alone had."""
+    if proof is None:
+        return terms
+    was, hidden = proof.terms, pd.DataFrame(terms.hidden)
     then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
-    values = then.cells(read_counts(then, old, was.count))
-    listed: pd.DataFrame = hidden[find_listed(then, values, was.publish, was.public)[0][then.place(hidden)]]
-    return listed
+    listed, _ = find_listed(then, then.cells(read_counts(then, old, was.count)), was.publish, was.public)
+    return replace(terms, hidden=hidden[listed[then.place(hidden)]])
 
 
 def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witnesses:

@@ -139,7 +139,7 @@ def correct_sector(
     """Protect one sector for readers who have the release that this one corrects.
 
     Raises:
-        RegisterChangedError: the register of the reference date was changed since; the areas of then are not kept.
+        RegisterChangedError: the register of the reference date was changed since; areas and boards are not kept.
         LawChangedError: the law was changed since; what it promised then of the first release has to hold beside this.
     """
     if not _adds_up(before) or not before.boards.items() <= _boards(before.table).items():
