@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import Message
 from http.client import HTTPConnection
-from select import select
+from select import POLLIN, poll
 from typing import Any
 
 _ANSWER_SECONDS = 150.0
@@ -79,6 +79,9 @@ class Client:
             kept = self._kept.pop()
         except IndexError:
             return HTTPConnection(self._host, timeout=_ANSWER_SECONDS)
-        if kept.sock is not None and select([kept.sock], [], [], 0)[0]:
-            kept.close()
+        if kept.sock is not None:
+            said = poll()  # `select` knows no file above 1,023
+            said.register(kept.sock, POLLIN)
+            if said.poll(0):
+                kept.close()
         return kept

@@ -48,7 +48,7 @@ GATEWAY_PUBLIC = Ed25519PrivateKey.from_private_bytes(GATEWAY_SECRET).public_key
 
 def token_of(site: str) -> str:
     """The credential of a site of this world."""
-    return f"made-up-token-of-{site}-for-tests"
+    return f"made-up-token-of-{site}-as-long-as-a-real-one"
 
 
 def numbers(count: int, seed: int = 1) -> list[str]:

@@ -102,7 +102,8 @@ def decide(client: httpx.Client, release: str, **fields: str) -> httpx.Response:
 def test_the_page_names_the_rule_that_the_figures_were_made_by(stage: Stage, judged: str) -> None:
     """Made when counts were shown from seven in one sector and from nine in the other: it says seven, not today's."""
     rule = {"zeros_are_small": True, "complements": True, "min_denominator": 25}
-    sectors = {sector: {"rule": rule | {"minimum": least}} for sector, least in (("po", 7), ("vo", 9))}
+    cells = {"listed": 1, "published": 1, "suppressed": 0}
+    sectors = {sector: {"rule": rule | {"minimum": least}, "cells": cells} for sector, least in (("po", 7), ("vo", 9))}
     said = {"attacker": {"exact": 0, "narrowed": 0}, "sectors": sectors}
     with stage.gateway.writing() as session:
         session.get_one(Release, judged).certificate = json.dumps(said)
