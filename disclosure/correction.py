@@ -17,7 +17,7 @@ from disclosure.grid import Grid, build_grid
 from disclosure.hierarchy import Hierarchy, as_codes, lay_out
 from disclosure.known import primary_of
 from disclosure.primary import FAR, find_listed
-from disclosure.protect import Build, build
+from disclosure.protect import Build, build, grid_of
 from disclosure.rules import Cell, Inequality, Pattern
 from disclosure.table import SUPPRESSED, ProtectedTable, read_counts
 from disclosure.terms import Terms
@@ -76,7 +76,7 @@ def correct(
     """
     counts = _split(old, new, terms)
     both = _on_list(_terms(counts, released, terms, touched), old, proof)
-    grid = build_grid(both.dimensions, counts, both.structural_zeros, both.coalitions, both.within)
+    grid = grid_of(counts, both)
     both = replace(both, known=pd.concat([both.known, _least(grid, counts, both)], ignore_index=True))
     start = _lifted(proof, old, grid, both) if proof else None
     return _of_new(build(counts, both, seed=seed, executor=executor, start=start, leaving={VERSION: [NEW]}))
@@ -95,7 +95,7 @@ def _on_list(terms: Terms, old: pd.DataFrame, proof: Proof | None) -> Terms:
     if proof is None:
         return terms
     was, hidden = proof.terms, pd.DataFrame(terms.hidden)
-    then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
+    then = grid_of(old, was)
     listed, _ = find_listed(then, then.cells(read_counts(then, old, was.count)), was.publish, was.public)
     return replace(terms, hidden=hidden[listed[then.place(hidden)]])
 
@@ -106,7 +106,7 @@ def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witness
     One for an insider that is none here, or that owns what it changes, is for everyone if it is for anyone.
     """
     was = proof.terms
-    then = build_grid(was.dimensions, old, was.structural_zeros, was.coalitions, was.within)
+    then = grid_of(old, was)
     found = proof.witnesses
     places = np.unravel_index(found.leaf, [axis.leaves for axis in then.profile])
     codes = {axis.name: axis.codes[place] for axis, place in zip(then.profile, places, strict=True)}

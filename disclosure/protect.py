@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from disclosure.attacker import Verdicts, judge
 from disclosure.errors import DisclosureError
-from disclosure.grid import build_grid
+from disclosure.grid import Grid, build_grid
 from disclosure.hierarchy import Hierarchy
 from disclosure.problem import Problem, pose
 from disclosure.rules import Inequality, Pattern, ThresholdRule
@@ -76,6 +76,11 @@ def protect(
     return build(counts, terms, seed=seed, executor=executor).protected
 
 
+def grid_of(counts: pd.DataFrame, terms: Terms) -> Grid:
+    """The layout of a table under its terms; errors as `build_grid`."""
+    return build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
+
+
 def build(
     counts: pd.DataFrame,
     terms: Terms,
@@ -109,7 +114,7 @@ def build(
     """
     with threadpool_limits(1, user_api="blas"):
         key = _check_seed(seed)  # 1
-        grid = build_grid(terms.dimensions, counts, terms.structural_zeros, terms.coalitions, terms.within)
+        grid = grid_of(counts, terms)
         problem = pose(grid, read_counts(grid, counts, terms.count), terms, seed=key)  # 2
         pattern = find_pattern(problem, key, executor, start)  # 3
         shown = _shown(problem, pattern, terms.rule)
