@@ -22,10 +22,11 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import school_year_on
 from gateway.register import add_parties
-from gateway.revision import upgrade
+from gateway.revision import demand_newest, upgrade
 from gateway.roles import create_roles, demand_sequencing, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
+from gateway.unsettled import demand_settled
 from gateway.yearly import LOG_KEY, YearlyLog, demand_own
 from policies.decision import Decision
 from policies.engine import Engine as PolicyEngine
@@ -145,6 +146,18 @@ def open_consent_keys(where: Home, settings: Settings) -> Keyring:
     elif settings.pkcs11 is None and not file.exists():
         raise MendableError("consent-kek-missing", file=file, keys=where.keys / CONSENTS)
     return Keyring(where.keys / CONSENTS, open_kek(name, file, settings.pkcs11))
+
+
+def demand_workable(gateway: Gateway) -> None:
+    """Refuse to serve, or to work in the background, on a database that this deployment would harm.
+
+    Raises:
+        MendableError: it was restored and not settled, or is of another version or another deployment.
+    """
+    with gateway.reading() as session:
+        demand_settled(session.connection())
+        demand_newest(session.connection())
+        demand_own(session.connection(), gateway.home)
 
 
 def yearly_log(gateway: Gateway) -> YearlyLog:

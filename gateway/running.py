@@ -17,14 +17,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from audit.errors import AuditError
 from gateway import lawbook
-from gateway.app import open_gateway
+from gateway.app import demand_workable, open_gateway
 from gateway.asgi import create_app
 from gateway.messages import MendableError
 from gateway.pseudonyms import open_service, service_app
-from gateway.revision import demand_newest
 from gateway.settings import Home, hand_on, home
 from gateway.telemetry import set_up_logging, set_up_traces
-from gateway.unsettled import demand_settled
 from gateway.yearly import YearlyLog
 
 HEAD_SECONDS = 10.0
@@ -91,14 +89,24 @@ def run_server(where: Home, *, host: str, port: int, workers: int = 1) -> None:
     """Serve API and pages until told to stop, in one process or in several on the same database.
 
     Raises:
-        MendableError: the port is taken, or the database was restored and not settled, or is of another version.
+        MendableError: the port is taken, or see `demand_workable`.
     """
     demand_free(host, port)
     if workers == 1:
         serve(_watched_app(where), host=host, port=port)
         return
+    _demand_servable(where)
     hand_on(where)
     uvicorn.run("gateway.running:app_from_environment", factory=True, workers=workers, host=host, port=port, **SERVER)
+
+
+def _demand_servable(where: Home) -> None:
+    """Say once what is wrong, before there are processes that would each die of it, again and again."""
+    gateway = open_gateway(where)
+    try:
+        demand_workable(gateway)
+    finally:
+        gateway.database.dispose()
 
 
 def app_from_environment() -> ASGIApp:
@@ -110,9 +118,7 @@ def app_from_environment() -> ASGIApp:
 def _watched_app(where: Home) -> ASGIApp:
     sys.setswitchinterval(_THREAD_SECONDS)
     gateway = open_gateway(where)
-    with gateway.reading() as session:
-        demand_settled(session.connection())
-        demand_newest(session.connection())
+    demand_workable(gateway)
     lawbook.keep(gateway)
     if gateway.settings.traces:
         set_up_traces(gateway.settings.traces)

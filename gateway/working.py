@@ -6,21 +6,19 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
+from queue import SimpleQueue
 
 from audit.errors import AuditError
 from gateway import consents, lawbook, retention, witnesses
-from gateway.app import open_gateway, yearly_log
+from gateway.app import demand_workable, open_gateway, yearly_log
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.executors import executor_of
 from gateway.jobs import Work, run_until
 from gateway.publish import asking, building
-from gateway.revision import demand_newest
 from gateway.settings import Home
 from gateway.telemetry import set_up_logging
-from gateway.unsettled import demand_settled
-from gateway.yearly import YearlyLog, demand_own
+from gateway.yearly import YearlyLog
 
 AWAY_SECONDS = 1.0
 _logger = logging.getLogger(__name__)
@@ -50,16 +48,28 @@ def run_worker(where: Home) -> None:
     set_up_logging()
     gateway = open_gateway(where)
     stop = threading.Event()
-
-    def told(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, told)
+    _heed_signals(stop)
     try:
         work_until(gateway, stop)
     except AuditError:
         sys.exit(1)
+
+
+def _heed_signals(stop: threading.Event) -> None:
+    """Set an event once the process is asked to end.
+
+    A signal comes in the midst of anything, of the waiting for that very event too, whose lock the handler would then
+    wait for in vain: it only leaves word in a queue made for that, and a thread of its own sets the event.
+    """
+    told = SimpleQueue[int]()
+
+    def set_it() -> None:
+        told.get()
+        stop.set()
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda number, _: told.put(number))
+    threading.Thread(target=set_it, name="signals", daemon=True).start()
 
 
 def work_until(gateway: Gateway, stop: threading.Event) -> None:
@@ -87,10 +97,7 @@ def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
         MendableError: the database was restored and not settled, or is of another version or another deployment:
             nothing is signed or erased.
     """
-    with gateway.reading() as session:
-        demand_settled(session.connection())
-        demand_newest(session.connection())
-        demand_own(session.connection(), gateway.home)
+    demand_workable(gateway)
     log, broken = yearly_log(gateway), list[AuditError]()
     lawbook.keep(gateway)
     retention.schedule(gateway)

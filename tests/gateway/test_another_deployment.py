@@ -15,6 +15,7 @@ from gateway.database import open_database
 from gateway.demo.people import must
 from gateway.messages import MendableError
 from gateway.retention import Erased, run
+from gateway.running import free_port, run_server
 from gateway.settings import Home, Settings, database_url
 from gateway.working import background
 from gateway.yearly import LOG_KEY
@@ -50,9 +51,14 @@ def run_demo(where: Home) -> None:
     demo._job(where, sites=10, seed=1, progress=lambda _: None)
 
 
+def serve_by_two(where: Home) -> None:
+    run_server(where, host="127.0.0.1", port=free_port(), workers=2)
+
+
 ACTS = [
     pytest.param(lambda where: create_deployment(where, Settings()), False, id="init"),
     pytest.param(run_demo, False, id="demo"),
+    pytest.param(serve_by_two, True, id="servers"),
     pytest.param(by(start_worker), True, id="worker"),
     pytest.param(by(lambda gateway: run(gateway, operator_of(gateway))), True, id="retention"),
 ]

@@ -39,7 +39,8 @@ def test_server_processes_may_take_their_time_to_start(tmp_path: Path, monkeypat
     asked: dict[str, object] = {}
     monkeypatch.setattr(running.uvicorn, "run", lambda *_, **options: asked.update(options))
     monkeypatch.setattr(running, "hand_on", lambda _: None)
-    where = Home(tmp_path, database_url(tmp_path / "gateway.sqlite"))
+    where = Home(tmp_path / "data", database_url(tmp_path / "data" / "gateway.sqlite"))
+    create_deployment(where, Settings()).database.dispose()
     running.run_server(where, host="127.0.0.1", port=running.free_port(), workers=2)
     assert (asked["workers"], asked["timeout_worker_healthcheck"]) == (2, 60)
 

@@ -1,9 +1,11 @@
 """The worker: it is there again when the database is, whatever it was doing when that went away."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,24 @@ def test_a_database_that_is_away_at_the_start_is_waited_for(world: World, monkey
     working.work_until(world.gateway, stop)
 
     assert tries == ["away", "again"]
+
+
+def test_a_signal_in_the_midst_of_waiting_for_it_ends_the_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also a second one while the first is heeded: neither waits for a lock that its own thread holds."""
+    handlers = dict[int, Callable[[int, None], object]]()
+    monkeypatch.setattr(signal, "signal", handlers.__setitem__)
+    stop = threading.Event()
+    working._heed_signals(stop)
+
+    def interrupted() -> None:
+        with stop._cond:  # type: ignore[attr-defined]  # as the main thread holds it for a moment of its waiting
+            handlers[signal.SIGTERM](signal.SIGTERM, None)
+            handlers[signal.SIGTERM](signal.SIGTERM, None)
+
+    main = threading.Thread(target=interrupted, daemon=True)
+    main.start()
+
+    assert stop.wait(60)
 
 
 def test_a_log_that_contradicts_itself_ends_the_worker_with_one_json_line(tmp_path: Path) -> None:
