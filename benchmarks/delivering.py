@@ -33,7 +33,8 @@ from tests.databases import new_database, running_postgresql
 COUNTS, RECORDS = "absence-counts", "absence-records"
 YEAR = school_year_on(local_day(wall_clock()))
 PERIODS = tuple(f"{YEAR}-{number}" for number in range(1, 5))
-CONNECTIONS = 8
+CONNECTIONS, A_COUNTRYS = 8, 32
+"""Senders at the same time: those the goal for one delivery is stated for, and those of a country that delivers."""
 _AT_MOST = 500  # sites of an invented region
 
 
@@ -180,7 +181,7 @@ def deliver(client: Client, one: Delivery) -> float:
     return time.perf_counter() - began
 
 
-def measure(port: int, deliveries: Sequence[Delivery], connections: int = CONNECTIONS) -> tuple[float, list[float]]:
+def measure(port: int, deliveries: Sequence[Delivery], connections: int) -> tuple[float, list[float]]:
     """Seconds in all and per request."""
     began = time.perf_counter()
     with closing(Client(f"127.0.0.1:{port}")) as client, ThreadPoolExecutor(connections) as pool:

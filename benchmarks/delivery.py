@@ -20,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.client import Client
 from benchmarks.delivering import (
+    A_COUNTRYS,
     CONNECTIONS,
     COUNTS,
     PERIODS,
@@ -71,23 +72,28 @@ def floor(deliveries: Sequence[Delivery], sites: Sequence[Site]) -> float:
     return time.perf_counter() - began
 
 
-def report(name: str, deployment: Deployment, deliveries: Sequence[Delivery]) -> None:
+def report(
+    name: str, deployment: Deployment, deliveries: Sequence[Delivery], *, connections: int = CONNECTIONS
+) -> None:
     """Deliver and print a line of the table."""
     before = deployment.processor_seconds()
-    seconds, times = measure(deployment.port, deliveries)
+    seconds, times = measure(deployment.port, deliveries, connections)
     spent = {part: used - before[part] for part, used in deployment.processor_seconds().items()}
     p50, p95 = statistics.median(times) * 1000, statistics.quantiles(times, n=20)[-1] * 1000
     number = len(deliveries)
     parts = " | ".join(f"{1000 * used / number:.1f}" for used in spent.values())
-    print(f"| {name} | {number} | {seconds:.1f} | {number / seconds:.0f} | {p50:.1f} | {p95:.1f} | {parts} |")
+    rate, took = f"{seconds:.1f} | {number / seconds:.0f}", f"{p50:.1f} | {p95:.1f}"
+    print(f"| {name} | {number} | {connections} | {rate} | {took} | {parts} |")
 
 
 def heading(options: argparse.Namespace) -> None:
     """What was run where, and the head of the table."""
-    where = f"{options.servers} server processes, {CONNECTIONS} connections, {os.cpu_count()} cores"
+    where = f"{options.servers} server processes, {os.cpu_count()} cores"
     print(f"Delivery over HTTP, {options.database}, {where}, load {os.getloadavg()[0]:.1f}.\n")
-    print("| files | number | s | files/s | p50 ms | p95 ms | ms a file: servers | worker | database | client |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| files | number | senders | s | files/s | p50 ms | p95 ms | ms a file: server | worker | database | client |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
 
 
 def table(options: argparse.Namespace, folder: Path) -> None:
@@ -129,7 +135,7 @@ def national(options: argparse.Namespace, folder: Path) -> None:
         pupils = sum(site.pupils for site in sites)
         with deployed(gateway, options.servers, processes) as deployment:
             heading(options)
-            report(f"national, {pupils:,} enrolments", deployment, rounds[0])
+            report(f"national, {pupils:,} enrolments", deployment, rounds[0], connections=A_COUNTRYS)
             if len(large) > 1:
                 mean = statistics.mean(site.pupils for _, site in large)
                 report(f"large schools, {mean:.0f} pupils each", deployment, rounds[1])

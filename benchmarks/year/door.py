@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 from benchmarks.client import Answer, Client
 
-CONNECTIONS = 8
+CONNECTIONS = 32  # schools, or recipients, that are served at the same time
 PATIENCE_SECONDS = 300.0
 _LATER = frozenset({429, 502, 503, 504})
 

@@ -108,7 +108,7 @@ def download_by_all(stage: Stage, door: Door, release_id: str, file: Path) -> Po
             expect(door.ask("GET", f"/v1/releases/{release_id}/table", token, params={"format": "csv"}), 200).content
         )
 
-    with ThreadPoolExecutor(2 * CONNECTIONS) as threads:
+    with ThreadPoolExecutor(CONNECTIONS) as threads:
         list(threads.map(fetch, [*stage.recipients, None]))
     pool.done()
     return pool
