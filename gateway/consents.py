@@ -13,9 +13,8 @@ from datetime import date, datetime
 from sqlalchemy import delete
 from sqlmodel import Session, col, or_, select
 
-from audit.entry import Actor, Entry, Object
+from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
-from audit.events import Role as AuditRole
 from gateway.consent_keys import destroy_keys, open_key, renew_key
 from gateway.context import Gateway
 from gateway.database import take_turns
@@ -215,8 +214,7 @@ def undone(gateway: Gateway, refused: Refused, decision: Decision) -> Refused:
 
 def entry(gateway: Gateway, event: AuditEvent, consent_id: str) -> Entry:
     """An entry about a consent: no site, no recipient, a random id."""
-    actor = Actor(AuditRole.GATEWAY, gateway.settings.operator)
-    return Entry(event=event, actor=actor, object=Object(f"consent:{consent_id}"))
+    return Entry(event=event, actor=gateway.actor, object=Object(f"consent:{consent_id}"))
 
 
 def with_kind(gateway: Gateway, terms: Terms) -> Terms:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlmodel import Session
@@ -45,6 +45,36 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+class KeepsLog(Protocol):
+    """Whoever keeps a log that anybody may follow: the gateway, and the pseudonym service."""
+
+    @property
+    def home(self) -> Home:
+        """Its folder, in which its witnesses are named."""
+
+    @property
+    def database(self) -> Engine:
+        """Where the log is kept."""
+
+    @property
+    def log(self) -> Log:
+        """Writes the log's entries."""
+
+    @property
+    def receipts(self) -> Signer | None:
+        """Signs receipts, where it gives any."""
+
+    @property
+    def actor(self) -> Actor:
+        """Who does what nobody asked for."""
+
+    def reading(self) -> AbstractContextManager[Session]:
+        """A transaction that only reads."""
+
+    def log_act(self, entry: Entry) -> Appended:
+        """Log an act that changes nothing else, in a transaction of its own."""
+
+
 @dataclass(frozen=True)
 class Gateway:
     """One gateway, composed: what `receive`, `publish` and the other acts get as their first argument.
@@ -79,6 +109,11 @@ class Gateway:
     def today(self) -> date:
         """The day it is in Europe/Amsterdam."""
         return local_day(self.clock())
+
+    @property
+    def actor(self) -> Actor:
+        """Who does what nobody asked for: the gateway itself."""
+        return Actor(AuditRole.GATEWAY, self.settings.operator)
 
     @property
     def setup(self) -> Setup:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, select
 
-from audit.entry import Actor, Entry, Policy
-from audit.events import Event, Role
+from audit.entry import Entry, Policy
+from audit.events import Event
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.shelf import LawVersion
@@ -92,9 +92,8 @@ def keep(gateway: Gateway) -> bool:
             return False
         text = json.dumps(document, ensure_ascii=False)
         session.add(LawVersion(sha256=version.sha256, since=gateway.clock(), document=text))
-        actor = Actor(Role.GATEWAY, gateway.settings.operator)
         policy = Policy(version.id, bytes.fromhex(version.sha256))
-        gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=actor, policy=policy))
+        gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=gateway.actor, policy=policy))
     return True
 
 

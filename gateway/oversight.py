@@ -7,7 +7,7 @@ from audit.errors import LogBrokenError, LogExpiredError, NoteError, NotLoggedEr
 from audit.monitoring import continue_from
 from audit.note import parse_note
 from audit.proofs import logs
-from gateway.context import ACCOUNTABILITY, Gateway, allowed
+from gateway.context import ACCOUNTABILITY, Gateway, KeepsLog, allowed
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.store import Party
@@ -21,16 +21,17 @@ WHOLE_LOG = "log:audit"
 """What a check of every entry is about; one of a single entry is about that."""
 
 
-def policy_text(gateway: Gateway) -> str:
+def policy_text(gateway: KeepsLog) -> str:
     """Whom to believe: the keys of the logs and of receipts, and the quorum of witnesses, as a policy file."""
     with gateway.reading() as session:
         keys = [state.key for state in logs(session.connection())]
-    receipts = dict.fromkeys([str(gateway.receipts.key), *former_receipts(gateway.home)])  # the one in use first
+    given = [str(gateway.receipts.key)] if gateway.receipts else []
+    receipts = dict.fromkeys([*given, *former_receipts(gateway.home)])  # the one in use first
     lines = [f"log {key}" for key in keys] + [f"receipt {key}" for key in receipts]
     return "".join(f"{line}\n" for line in lines) + quorum_text(gateway.home)
 
 
-def go_on_from(gateway: Gateway, seen: str) -> str | Refused:
+def go_on_from(gateway: KeepsLog, seen: str) -> str | Refused:
     """The proof that the log only grew since a checkpoint somebody kept: so everybody is a monitor.
 
     When the log signed that checkpoint and holds another history, or a shorter one, the alarm is raised.

@@ -37,13 +37,15 @@ from audit.guards import create
 from audit.log import Log
 from gateway.context import Gateway, wall_clock
 from gateway.delivered import asked
+from gateway.http.api import doors_to
 from gateway.key_store import make_kek, open_kek
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import first_day, last_use, school_year, school_year_on
 from gateway.register import EXPORT_DAYS, exports, stays_of
-from gateway.settings import Pkcs11, demand_owner
+from gateway.service_log import ServiceLog
+from gateway.settings import Home, Pkcs11, demand_owner
 from gateway.store import Period, ServiceCredential, SiteFacts
 from gateway.yearly import YearlyLog
 from policies.days import local_day, milliseconds
@@ -92,7 +94,7 @@ class Service:
     operator: str
     engine: Engine
     keyring: Keyring
-    log: YearlyLog
+    log: ServiceLog
     append: "_Appender"
     register_file: Path
     gateway_key: bytes
@@ -152,12 +154,12 @@ def open_service(folder: Path) -> Service:
 
 
 def service_app(service: Service) -> FastAPI:
-    """The service as an ASGI application.
+    """The service as an ASGI application, with the doors by which everybody follows its log as the gateway's.
 
     Raises:
         MendableError: it has no register yet, or not one of its gateway.
     """
-    return create_service(
+    app = create_service(
         engine=service.engine,
         keyring=service.keyring,
         registers=service.registers(),
@@ -165,6 +167,8 @@ def service_app(service: Service) -> FastAPI:
         clock=wall_clock,
         operator=service.operator,
     )
+    app.router.routes.append(doors_to(service.log))
+    return app
 
 
 def grant(service: Service, site: str, year: str, *, elements: int, reason: GrantReason) -> None:
@@ -223,16 +227,17 @@ def _read_settings(folder: Path) -> _Settings:
 
 
 def _opened(folder: Path, settings: _Settings, *, fresh: bool) -> Service:
-    engine = open_store(_database(folder, settings, fresh=fresh))
+    database = _database(folder, settings, fresh=fresh)
+    engine = open_store(database)
     with engine.begin() as connection:
         create(connection)
     keyring = _keyring(folder, settings)
-    log = Log(AuditVocabulary(settings.operator, names=_NAMES))
-    append = _Appender(log, settings.operator)
+    log, actor = Log(AuditVocabulary(settings.operator, names=_NAMES)), Actor(Role.PSEUDONYM_SERVICE, settings.operator)
     origin = f"{settings.operator.lower()}.pseudonym-service"
     yearly = YearlyLog(engine, log, origin, read_private(folder / "keys" / "log.key"))
+    own = ServiceLog(Home(folder, database), yearly, actor)
     key = bytes.fromhex(settings.gateway_key)
-    return Service(settings.operator, engine, keyring, yearly, append, folder / REGISTER_FILE, key)
+    return Service(settings.operator, engine, keyring, own, _Appender(log, actor), folder / REGISTER_FILE, key)
 
 
 def _database(folder: Path, settings: _Settings, *, fresh: bool) -> str:
@@ -346,7 +351,7 @@ class _Appender:
     """
 
     log: Log
-    operator: str
+    actor: Actor
 
     def __call__(self, connection: Connection, event: str, fields: Mapping[str, Any]) -> None:
         kind, outcome = _EVENTS[event]
@@ -358,7 +363,7 @@ class _Appender:
             about = f"key:pseudonym-service/{fields['school_year']}"
         entry = Entry(
             event=kind,
-            actor=Actor(Role.PSEUDONYM_SERVICE, self.operator),
+            actor=self.actor,
             decision=outcome,
             party=fields.get("site"),
             period=fields.get("school_year"),

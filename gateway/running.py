@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from audit.errors import AuditError
-from gateway import lawbook
+from gateway import lawbook, service_log, witnesses
 from gateway.app import demand_workable, open_gateway
 from gateway.asgi import create_app
 from gateway.messages import MendableError
@@ -126,7 +126,7 @@ def _watched_app(where: Home) -> ASGIApp:
 
 
 def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
-    """Serve the pseudonym service, and sequence its own log, until told to stop.
+    """Serve the pseudonym service, and keep its own log (order, witnesses, end of retention), until told to stop.
 
     Raises:
         MendableError: the port is taken, the folder is not a service's, or it has no register of its gateway.
@@ -135,13 +135,19 @@ def run_pseudonym_service(folder: Path, *, host: str, port: int) -> None:
     service = open_service(folder)
     app = service_app(service)
     stop = threading.Event()
-    thread = threading.Thread(target=_sequence, args=(service.log, stop), name="sequencer", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=_sequence, args=(service.log.yearly, stop), name="sequencer", daemon=True),
+        threading.Thread(target=witnesses.ask_until, args=(service.log, stop), name="witnesses", daemon=True),
+        threading.Thread(target=service_log.expire_until, args=(service.log, stop), name="retention", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
     try:
         serve(app, host=host, port=port)
     finally:  # SIGTERM ends `serve` by an exception
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
         service.engine.dispose()
 
 

@@ -32,6 +32,7 @@ DATABASE_VARIABLE = "VERZUIMPOORT_DATABASE"
 TOKEN_VARIABLE = "VERZUIMPOORT_TOKEN"  # noqa: S105  the name of a variable, not a secret
 SERVICE_TOKEN_VARIABLE = "VERZUIMPOORT_SERVICE_TOKEN"  # noqa: S105  the same; of the pseudonym service
 TOKEN_FORM = re.compile(r"vp_([0-9a-f]{32})_([A-Za-z0-9_-]{43})")  # of the gateway: row and secret
+PUBLIC_PER_MINUTE = 600
 SETTINGS_FILE, WITNESSES_FILE, FORMER_RECEIPTS_FILE = "gateway.toml", "witnesses.txt", "former-receipts.txt"
 
 
@@ -120,7 +121,7 @@ class Settings(BaseModel):
     service_url: str = Field(default="http://127.0.0.1:8001", pattern=r"^https?://[^/\s]+$")
     proxies: tuple[str, ...] = ()
     requests_per_minute: int = Field(default=6_000, ge=1)
-    public_per_minute: int = Field(default=600, ge=1)
+    public_per_minute: int = Field(default=PUBLIC_PER_MINUTE, ge=1)
     proven_minutes: int = Field(default=15, ge=1, le=480)
     processes: int = Field(default=1, ge=1, le=64)
     cluster: str = Field(default="", pattern=r"^(tls://[^/\s]+|tcp://(127\.0\.0\.1|localhost):[0-9]+)?$")

@@ -18,13 +18,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.cosigning import Answer, ask_witness
-from audit.entry import Actor, Entry, Object
+from audit.entry import Entry, Object
 from audit.events import Decision as Outcome
-from audit.events import Event, Role
+from audit.events import Event
 from audit.proofs import LogState, logs, signed_size
 from audit.quorum import Policy, Witness, parse_policy
 from audit.timeline import Filter, find
-from gateway.context import OPERATION, Gateway, allowed
+from gateway.context import OPERATION, Gateway, KeepsLog, allowed
 from gateway.database import take_turns
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -75,7 +75,7 @@ def remove(gateway: Gateway, identity: Identity, name: str, at_least: int | None
     return _change(gateway, identity, Event.WITNESS_REMOVED, name, None, at_least)
 
 
-def ask_all(gateway: Gateway, client: httpx.Client) -> dict[str, Answer]:
+def ask_all(gateway: KeepsLog, client: httpx.Client) -> dict[str, Answer]:
     """Ask every witness to cosign the log in use, and the end of each one before it that is kept; the answers by name.
 
     The answer is that about the log in use, or an alarm. All of one round are asked about the same checkpoint, for
@@ -105,7 +105,7 @@ class _Head:
         return f"{witness.key}\n{self.log.origin}\n"
 
 
-def _ask_each(gateway: Gateway, client: httpx.Client) -> dict[Witness, dict[_Head, Answer]]:
+def _ask_each(gateway: KeepsLog, client: httpx.Client) -> dict[Witness, dict[_Head, Answer]]:
     """What each witness answers about each log; one that is ahead of a log left behind is heard once."""
     heads = _heads(gateway)
     return {
@@ -119,7 +119,7 @@ def _ask_each(gateway: Gateway, client: httpx.Client) -> dict[Witness, dict[_Hea
     }
 
 
-def _heads(gateway: Gateway) -> list[_Head]:
+def _heads(gateway: KeepsLog) -> list[_Head]:
     """Of every log whose retention has not ended, oldest first."""
     with gateway.reading() as session:
         connection, now = session.connection(), gateway.log.clock()
@@ -134,7 +134,7 @@ def _heads(gateway: Gateway) -> list[_Head]:
         ]
 
 
-def ask_until(gateway: Gateway, stop: threading.Event) -> None:
+def ask_until(gateway: KeepsLog, stop: threading.Event) -> None:
     """Ask again and again until told to stop.
 
     A witness that saw another past or a longer log proves that the log was split or rolled back: that is an entry, one
@@ -150,7 +150,7 @@ def ask_until(gateway: Gateway, stop: threading.Event) -> None:
                 _logger.warning("witnesses were not asked (%s); trying again", type(error).__name__)
 
 
-def raise_alarm(gateway: Gateway, who: str, proof: str) -> None:
+def raise_alarm(gateway: KeepsLog, who: str, proof: str) -> None:
     """Log that somebody holds a signed checkpoint that contradicts the log: it was split, rewritten or rolled back.
 
     Args:
@@ -158,7 +158,7 @@ def raise_alarm(gateway: Gateway, who: str, proof: str) -> None:
         who: For the operator.
         proof: The checkpoint's text, or witness and log; its SHA-256 stands in the entry, and each has one entry.
     """
-    about, actor = _id_of(proof), Actor(Role.GATEWAY, gateway.settings.operator)
+    about, actor = _id_of(proof), gateway.actor
     with _raising:
         raised = _raised.setdefault(gateway.database, set())
         if about not in raised and not _is_logged(gateway, about):
@@ -172,12 +172,12 @@ def _id_of(proof: str) -> str:
     return f"witness:{sha256(proof.encode()).hexdigest()}"
 
 
-def _is_logged(gateway: Gateway, about: str) -> bool:
+def _is_logged(gateway: KeepsLog, about: str) -> bool:
     with gateway.reading() as session:
         return bool(find(session.connection(), Filter(event=Event.WITNESS_ALARMED, object=about), limit=1))
 
 
-def _ask(gateway: Gateway, log: LogState, size: int, witness: Witness, client: httpx.Client) -> Answer:
+def _ask(gateway: KeepsLog, log: LogState, size: int, witness: Witness, client: httpx.Client) -> Answer:
     try:
         answer = ask_witness(gateway.database, log.log, witness, client, size)
     except SQLAlchemyError:

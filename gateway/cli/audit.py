@@ -156,7 +156,7 @@ def audit_policy(output: Output, gateway: Remote = None, data: Data = None, lang
 
 @audit.command("follow")
 def audit_follow(
-    gateway: Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")],
+    gateway: Annotated[str, typer.Option("--gateway", help="Adres van poort of pseudoniemdienst / address of either.")],
     memory: Annotated[Path | None, typer.Option("--memory", help="Bewaard controlepunt / kept checkpoint.")] = None,
     lang: Lang = "nl",
 ) -> None:

@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.common import Data, Lang, Output, SchoolYear, Sure, deployment, desk, done, say, school_year_given
+from gateway.cli.common import (
+    Data,
+    Lang,
+    Output,
+    SchoolYear,
+    Sure,
+    deployment,
+    desk,
+    done,
+    keep,
+    say,
+    school_year_given,
+)
 from gateway.cli.failing import language
 from gateway.cli.operator import quota
 from gateway.messages import text
@@ -74,6 +86,21 @@ def key_file(folder: Folder, output: Output, lang: Lang = "nl") -> None:
     opened = open_service(folder)
     output.write_bytes(service_document(opened.keyring, opened.operator))
     say(text("cli", "key-file-written", language(lang), file=str(output)))
+
+
+@service.command("audit-export")
+def audit_export(
+    folder: Folder,
+    output: Annotated[Path, typer.Option("-o", "--output", exists=True, file_okay=False, help="Map / folder.")],
+    lang: Lang = "nl",
+) -> None:
+    """Neem het eigen logboek van de dienst mee: een bundel per schooljaar / take out its own log, a bundle a year."""
+    from gateway.pseudonyms import open_service
+    from gateway.service_log import take_out
+
+    for name, bundle in done(take_out(open_service(folder).log), lang).items():
+        keep(output / name, bundle)
+        say(str(output / name))
 
 
 @service.command("open-year")

@@ -9,17 +9,18 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match, Route
+from starlette.routing import Match, Mount, Route
 
-from gateway.context import Gateway
+from gateway.context import Gateway, KeepsLog, wall_clock
 from gateway.database import UNAVAILABLE
-from gateway.http import audit, consents, decisions, public, releases, submissions
-from gateway.http.callers import NotAllowed, forget_session
+from gateway.http import audit, consents, decisions, following, public, releases, submissions
+from gateway.http.callers import NotAllowed, forget_session, optional_identity
 from gateway.http.document import publish_document
-from gateway.http.edge import API_VERSION, WAIT_SECONDS
+from gateway.http.edge import API_VERSION, WAIT_SECONDS, Edge
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
 from gateway.outcome import Refused, malformed
+from gateway.settings import PUBLIC_PER_MINUTE
 from policies.sources import misfits
 
 # FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
@@ -39,23 +40,42 @@ def create_api(gateway: Gateway) -> FastAPI:
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
     )
-    api.state.gateway = gateway
+    api.state.gateway = api.state.log = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
     api.state.requests = Limit(gateway.settings.requests_per_minute, gateway.clock)
     api.state.public = Limit(gateway.settings.public_per_minute, gateway.clock)
-    routers = [part.router for part in (submissions, releases, consents, decisions, audit, public)]
+    routers = [part.router for part in (submissions, releases, consents, decisions, following, audit, public)]
     for router in routers:
         api.include_router(router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
     api.state.parts = [route for router in routers for route in router.routes]
     publish_document(api, routers, contact=contact)
-    api.add_exception_handler(Exception, unhandled)
-    answer_unavailable(api)
-    api.add_exception_handler(ClientDisconnect, gone)
-    api.add_exception_handler(NotAllowed, _not_allowed)
-    api.add_exception_handler(HTTPException, refused_by_router)
-    api.add_exception_handler(RequestValidationError, _invalid)
+    _answer_errors(api)
     return api
+
+
+def doors_to(kept: KeepsLog) -> Route:
+    """What everybody follows a log by, in an application that has no other part of the API; there all are strangers."""
+    doors = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
+    doors.state.log, doors.state.public = kept, Limit(PUBLIC_PER_MINUTE, wall_clock)
+    doors.state.parts = following.router.routes
+    doors.include_router(following.router)
+    doors.dependency_overrides[optional_identity] = _nobody
+    _answer_errors(doors)
+    return Route("/v1/audit/{door:path}", Edge(Mount("/v1", doors), secure=True))
+
+
+async def _nobody() -> None:
+    """Whatever credential was sent with it."""
+
+
+def _answer_errors(app: FastAPI) -> None:
+    app.add_exception_handler(Exception, unhandled)
+    answer_unavailable(app)
+    app.add_exception_handler(ClientDisconnect, gone)
+    app.add_exception_handler(NotAllowed, _not_allowed)
+    app.add_exception_handler(HTTPException, refused_by_router)
+    app.add_exception_handler(RequestValidationError, _invalid)
 
 
 def answer_unavailable(app: Starlette) -> None:

@@ -1,35 +1,30 @@
-"""`/v1/audit`: checkpoints and proofs for everybody, entries for privacy officers."""
+"""`/v1/audit`: proofs for everybody, entries for privacy officers. How everybody follows the log is in `following`."""
 
 import json
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from audit.errors import AuditError
 from audit.note import encode_base64
-from audit.proofs import checkpoint, consistency, logs
+from audit.proofs import consistency, logs
 from audit.tiles import Tile, hash_tile
 from audit.timeline import Filter
 from gateway import trail
-from gateway.http.bodies import MAX_BODY
 from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
-from gateway.http.edge import read_body
-from gateway.http.limits import take_public
+from gateway.http.following import MOST, Log
 from gateway.http.problems import problem
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.oversight import as_officer, go_on_from, policy_text
+from gateway.oversight import as_officer
 from gateway.proving import FOLLOWS, proof_of
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 Leaf = Annotated[str, Query(pattern="^[0-9a-f]{64}$")]
-_MOST = 1 << 40  # above any tree or clock, and far below what a database counts to
-Size = Annotated[int, Query(ge=1, le=_MOST)]
-Log = Annotated[int | None, Query(ge=1, le=_MOST)]
-LogNumber = Annotated[int, Path(ge=1, le=_MOST)]
-Instant = Annotated[int | None, Query(ge=0, le=_MOST << 10, description="milliseconds since 1970 UTC")]
+Size = Annotated[int, Query(ge=1, le=MOST)]
+LogNumber = Annotated[int, Path(ge=1, le=MOST)]
+Instant = Annotated[int | None, Query(ge=0, le=MOST << 10, description="milliseconds since 1970 UTC")]
 Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9.-]+$")]
 Article = Annotated[str | None, Query(max_length=64, pattern="^[ -~]+$")]
 
@@ -80,19 +75,6 @@ def officer(gateway: TheGateway, caller: Somebody) -> Identity:
 Officer = Annotated[Identity, Depends(officer)]
 
 
-@router.get("/checkpoint", operation_id="readCheckpoint")
-def latest(request: Request, gateway: TheGateway, log: Log = None) -> Response:
-    """The newest signed checkpoint with its cosignatures (C2SP tlog-checkpoint), of this log or an earlier one."""
-    with gateway.reading() as session:
-        chain = logs(session.connection())
-        if not chain:
-            return problem(request, FOLLOWS)
-        try:
-            return _text(checkpoint(session.connection(), log or chain[-1].log)[1])
-        except AuditError:
-            return problem(request, Refused("not-found") if log else FOLLOWS)
-
-
 @router.get("/logs", operation_id="listLogs")
 def chain_of_logs(gateway: TheGateway) -> list[dict[str, str | int | None]]:
     """Every log, one a school year: its number, origin, key, size, and from when its entries may be erased."""
@@ -107,27 +89,6 @@ def chain_of_logs(gateway: TheGateway) -> list[dict[str, str | int | None]]:
             }
             for state in logs(session.connection())
         ]
-
-
-@router.get("/policy", operation_id="readLogPolicy")
-def policy(gateway: TheGateway) -> Response:
-    """Keys of logs and receipts, witnesses and their quorum (C2SP tlog-policy): what a verifier is given."""
-    return _text(policy_text(gateway))
-
-
-@router.post(
-    "/continuation",
-    operation_id="continueFromCheckpoint",
-    openapi_extra={"requestBody": {"required": True, "content": {"text/plain": {"schema": {"type": "string"}}}}},
-)
-async def continuation(request: Request, gateway: TheGateway, caller: Anybody) -> Response:
-    """Send the last checkpoint you kept: you get the newest one and the proof that the log only grew in between."""
-    limited = take_public(request, "monitors") if caller is None else None
-    body = limited or await read_body(request, MAX_BODY)
-    if isinstance(body, Refused):
-        return problem(request, body)
-    answer = await run_in_threadpool(go_on_from, gateway, body.decode(errors="replace"))
-    return problem(request, answer) if isinstance(answer, Refused) else _text(answer)
 
 
 @router.get("/proofs/inclusion", operation_id="readInclusionProof")
@@ -208,7 +169,3 @@ def _entries(request: Request, gateway: TheGateway, caller: Identity | None, log
     if isinstance(body, Refused):
         return problem(request, body)
     return Response(body, media_type="application/octet-stream")
-
-
-def _text(body: str) -> Response:
-    return Response(body, media_type="text/plain")

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Row, bindparam, insert, select, text, update
 from sqlmodel import Session
 
-from audit.entry import Actor, Entry, Object
+from audit.entry import Entry, Object
 from audit.events import Decision as Outcome
-from audit.events import Event, Role
+from audit.events import Event
 from gateway.budgets import BudgetAccount, BudgetSpend, ReleasedSince, Restoration, SpendState, YearMethod
 from gateway.context import Gateway
 from gateway.outcome import GatewayError, Refused
@@ -301,7 +301,7 @@ def _of_year(population: str, year: str) -> str:
 def _log(gateway: Gateway, session: Session, request: Request, event: Event, amount: int) -> None:
     entry = Entry(
         event=event,
-        actor=Actor(Role.GATEWAY, gateway.settings.operator),
+        actor=gateway.actor,
         decision=Outcome.DENY if event is Event.BUDGET_REFUSED else Outcome.PERMIT,
         period=request.period,
         object=Object(f"release:{request.release}"),

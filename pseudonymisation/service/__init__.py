@@ -14,7 +14,7 @@ from pseudonymisation.service.register import (
     export_register,
     load_register,
 )
-from pseudonymisation.service.store import close_year, grant_quota, open_store
+from pseudonymisation.service.store import close_year, grant_quota, open_store, reading
 from pseudonymisation.workers import worker_pool
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "load_register",
     "open_store",
     "open_year",
+    "reading",
     "service_document",
     "worker_pool",
 ]

@@ -247,7 +247,7 @@ def test_what_was_done_is_done_though_the_log_was_not_compared(
     with asked(ANSWERS) as http:
         watch(http, "en")
     said_of_both = capsys.readouterr().err
-    assert "gave no checkpoint" in said_of_both
+    assert "no checkpoint of the log yet" in said_of_both
     assert "was not kept" in said_of_both
 
 
