@@ -3,8 +3,9 @@
 import logging
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +20,7 @@ from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION, WAIT_SECONDS
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
+from gateway.http.queries import declared, only_declared
 from gateway.outcome import Refused, malformed
 from policies.sources import misfits
 
@@ -38,6 +40,7 @@ def create_api(gateway: Gateway) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
+        dependencies=[Depends(only_declared)],
     )
     api.state.gateway = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
@@ -48,7 +51,9 @@ def create_api(gateway: Gateway) -> FastAPI:
         api.include_router(router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
     api.state.parts = [route for router in routers for route in router.routes]
-    publish_document(api, routers, contact=contact)
+    operations = [route for route in api.state.parts if isinstance(route, APIRoute)]
+    api.state.queries = {route.unique_id: declared(route) for route in operations}
+    publish_document(api, operations, contact=contact)
     api.add_exception_handler(Exception, unhandled)
     answer_unavailable(api)
     api.add_exception_handler(ClientDisconnect, gone)
