@@ -1,10 +1,12 @@
 """The API as one application under `/v1`, with its own error handling and OpenAPI document."""
 
 import logging
+from collections.abc import Iterable
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -19,6 +21,7 @@ from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION, WAIT_SECONDS, Edge
 from gateway.http.limits import CHECKS_PER_MINUTE, Limit
 from gateway.http.problems import problem
+from gateway.http.queries import declared, only_declared
 from gateway.outcome import Refused, malformed
 from gateway.settings import PUBLIC_PER_MINUTE
 from policies.sources import misfits
@@ -39,6 +42,7 @@ def create_api(gateway: Gateway) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         telemetry=NO_TELEMETRY,
+        dependencies=[Depends(only_declared)],
     )
     api.state.gateway = api.state.log = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
@@ -49,20 +53,34 @@ def create_api(gateway: Gateway) -> FastAPI:
         api.include_router(router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
     api.state.parts = [route for router in routers for route in router.routes]
-    publish_document(api, routers, contact=contact)
+    operations = [route for route in api.state.parts if isinstance(route, APIRoute)]
+    api.state.queries = _queries(operations)
+    publish_document(api, operations, contact=contact)
     _answer_errors(api)
     return api
 
 
 def doors_to(kept: KeepsLog) -> Route:
     """What everybody follows a log by, in an application that has no other part of the API; there all are strangers."""
-    doors = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=NO_TELEMETRY)
+    doors = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+        dependencies=[Depends(only_declared)],
+    )
     doors.state.log, doors.state.public = kept, Limit(PUBLIC_PER_MINUTE, wall_clock)
     doors.state.parts = following.router.routes
+    doors.state.queries = _queries(route for route in following.router.routes if isinstance(route, APIRoute))
     doors.include_router(following.router)
     doors.dependency_overrides[optional_identity] = _nobody
     _answer_errors(doors)
     return Route("/v1/audit/{door:path}", Edge(Mount("/v1", doors), secure=True))
+
+
+def _queries(operations: Iterable[APIRoute]) -> dict[str, frozenset[str]]:
+    return {route.unique_id: declared(route) for route in operations}
 
 
 async def _nobody() -> None:

@@ -1,7 +1,7 @@
 """`/v1/audit`: proofs for everybody, entries for privacy officers. How everybody follows the log is in `following`."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -14,6 +14,7 @@ from audit.timeline import Filter
 from gateway import trail
 from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
 from gateway.http.following import MOST, Log
+from gateway.http.paging import Before, link, name_of, place_of
 from gateway.http.problems import problem
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -27,6 +28,7 @@ LogNumber = Annotated[int, Path(ge=1, le=MOST)]
 Instant = Annotated[int | None, Query(ge=0, le=MOST << 10, description="milliseconds since 1970 UTC")]
 Word = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9.-]+$")]
 Article = Annotated[str | None, Query(max_length=64, pattern="^[ -~]+$")]
+Thing = Annotated[str | None, Query(max_length=128, pattern="^[ -~]+$", description="kind:identifier")]
 
 
 @dataclass(frozen=True)
@@ -40,22 +42,14 @@ class Asked:
     purpose: Word = None
     basis: Article = None
     rule: Word = None
+    organisation: Word = None
+    object: Thing = None
     since: Instant = None
     until: Instant = None
 
     def wanted(self) -> Filter:
         """The filter they make."""
-        return Filter(
-            event=self.event,
-            decision=self.decision,
-            recipient=self.recipient,
-            period=self.period,
-            purpose=self.purpose,
-            basis=self.basis,
-            rule=self.rule,
-            since=self.since,
-            until=self.until,
-        )
+        return Filter(**{each.name: getattr(self, each.name) for each in fields(Asked)})
 
 
 @dataclass(frozen=True)
@@ -130,16 +124,20 @@ def tile(request: Request, gateway: TheGateway, caller: Anybody, log: LogNumber,
 
 
 @router.get("/entries", operation_id="listEntries")
-def entries(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Asked, Depends()]) -> Response:
+def entries(
+    request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Asked, Depends()], before: Before = None
+) -> Response:
     """The newest entries that are the privacy officer's to see, as they were logged; looking is logged.
 
+    While there are older ones `Link: rel="next"` leads on to them, by `before`: the log grows while it is read.
     Bytes that somebody wrote past the log's own writer, and that are no entry, stand in `bytes`, in base64.
     """
-    found = trail.timeline(gateway, caller, asked.wanted())
+    found = trail.timeline(gateway, caller, asked.wanted(), place_of(before))
     if isinstance(found, Refused):
         return problem(request, found)
     lines = b",".join(one.line() for one in found.found)
-    return Response(b'{"entries":[' + lines + b"]}", media_type="application/json")
+    more = {"Link": link(request, "next", before=name_of(found.more))} if found.more else None
+    return Response(b'{"entries":[' + lines + b"]}", headers=more, media_type="application/json")
 
 
 @router.get("/report", operation_id="reportOnLog")

@@ -1,15 +1,16 @@
 """The OpenAPI document, brought into line with the NL GOV API Design Rules."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from gateway.formats.write import Format
 from gateway.http.callers import identity, optional_identity
 from gateway.http.links import links_of
+from gateway.http.queries import parts
 from gateway.trail import Form
 
 _PROBLEM = {
@@ -36,7 +37,7 @@ _PROBLEM = {
     },
 }
 _ERRORS = {
-    "400": "Malformed, or with faults: all of them at once",
+    "400": "Malformed, also by a parameter that is not listed or stands twice, or with faults: all of them at once",
     "401": "No valid credential",
     "403": "Not allowed: rule, article and reason",
     "404": "Not there, or not yours",
@@ -87,10 +88,9 @@ _SCHEMES = {
 _VERSION_HEADER = {"API-Version": {"description": "Version of the API", "schema": {"type": "string"}}}
 
 
-def publish_document(api: FastAPI, routers: Iterable[APIRouter], *, contact: dict[str, str]) -> None:
+def publish_document(api: FastAPI, routes: Iterable[APIRoute], *, contact: dict[str, str]) -> None:
     """Make the application serve a document in which every operation names its callers, problems and version header."""
     generate = api.openapi
-    routes = (route for router in routers for route in router.routes if isinstance(route, APIRoute))
     access = {route.operation_id: _access(route.dependant) for route in routes}
 
     def document() -> dict[str, Any]:
@@ -114,15 +114,9 @@ def publish_document(api: FastAPI, routers: Iterable[APIRouter], *, contact: dic
 
 def _access(dependant: Dependant) -> list[dict[str, list[str]]]:
     """Who may call: somebody with a credential, anybody with or without one, or the public."""
-    calls = {each.call for each in _all(dependant)}
+    calls = {each.call for each in parts(dependant)}
     some: list[dict[str, list[str]]] = [{name: []} for name in _SCHEMES] if optional_identity in calls else []
     return some if identity in calls else [*some, {}]
-
-
-def _all(dependant: Dependant) -> Iterator[Dependant]:
-    for each in dependant.dependencies:
-        yield each
-        yield from _all(each)
 
 
 def _complete(operation: dict[str, Any], *, changes: bool) -> None:

@@ -1,13 +1,21 @@
-"""Lists in pages: `page` and `pageSize`, with `Link: rel="next"` while there is more (RFC 8288)."""
+"""Lists in pages: `page` and `pageSize`, with `Link: rel="next"` while there is more (RFC 8288).
 
+The log grows by every look at it: its pages go on below a place, `before`, and not by their number.
+"""
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request, Response
 
+from audit.proofs import Place
+
 MOST = 1_000
 Item = TypeVar("Item")
+_PLACE = r"^([0-9]{1,9})\.([0-9]{1,18})$"
+Before = Annotated[str | None, Query(pattern=_PLACE, description="log.index of the last entry of the page before")]
 
 
 @dataclass(frozen=True)
@@ -29,11 +37,27 @@ class Page:
         links = []
         for relation, number in there.items():
             if number:
-                url = request.url.include_query_params(page=number)
-                links.append(f'<{url.path}?{url.query}>; rel="{relation}"')
+                links.append(link(request, relation, page=number))
         if links:
             response.headers["Link"] = ", ".join(links)
         return items[first:last]
+
+
+def link(request: Request, relation: str, **changed: object) -> str:
+    """A link to the same list with another parameter: a path of this site, whatever the request calls its host."""
+    url = request.url.include_query_params(**changed)
+    return f'<{url.path}?{url.query}>; rel="{relation}"'
+
+
+def place_of(text: str | None) -> Place | None:
+    """The place in the log that `before` names; None where it names none."""
+    found = re.fullmatch(_PLACE, text or "")
+    return Place(int(found[1]), int(found[2])) if found else None
+
+
+def name_of(place: Place) -> str:
+    """A place as `before` names it."""
+    return f"{place.log}.{place.index}"
 
 
 Paged = Annotated[Page, Depends()]

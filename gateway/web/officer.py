@@ -1,7 +1,6 @@
 """Pages of privacy officers: the timeline, an entry with its proof, the check, certificates, the bundle to take out."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -12,10 +11,10 @@ from starlette.responses import PlainTextResponse, Response
 from audit.events import COLUMNS
 from audit.export import verifier_archive
 from audit.merkle import leaf_hash
-from audit.proofs import Place
 from audit.verify import FAULTS
 from gateway import lawbook, trail
 from gateway.context import Gateway
+from gateway.http.paging import name_of, place_of
 from gateway.outcome import Refused
 from gateway.oversight import policy_text, scope_of
 from gateway.publish.asking import certificate_of
@@ -27,7 +26,6 @@ from gateway.web.public import register_of
 from gateway.web.views import LONGEST, MOST, ROLES, asked_of, filter_of, query_of, views_of
 from gateway.web.words import logged_at
 
-_PLACE = re.compile(r"([0-9]{1,9})\.([0-9]{1,18})")
 _VIEWS: Mapping[str, Mapping[str, str]] = {
     "all": {},
     "refused": {"decision": "deny"},
@@ -45,7 +43,7 @@ def timeline(request: Request, who: Visitor) -> Response:
     wanted = filter_of(asked)
     if wanted is None:
         return refusal(request, who, Refused("invalid-request"))
-    found = trail.timeline(gateway, who.known, wanted, _place(request.query_params.get("before", "")))
+    found = trail.timeline(gateway, who.known, wanted, place_of(request.query_params.get("before")))
     if isinstance(found, Refused):
         return refusal(request, who, found)
     entries = [(each, _fields(each.fields())) for each in found.found]
@@ -57,6 +55,7 @@ def timeline(request: Request, who: Visitor) -> Response:
         who,
         "audit.html",
         found=found,
+        before=name_of(found.more) if found.more else "",
         entries=[(fields, logged_at(fields), leaf_hash(each.data).hex()) for each, fields in entries],
         names=called,
         asked=asked,
@@ -204,11 +203,6 @@ def _codes(fields: Mapping[str, object]) -> list[str]:
         fields.get("recipient"),
     ]
     return [code for code in named if isinstance(code, str)]
-
-
-def _place(text: str) -> Place | None:
-    found = _PLACE.fullmatch(text)
-    return Place(int(found[1]), int(found[2])) if found else None
 
 
 ROUTES = [

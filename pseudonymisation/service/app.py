@@ -23,7 +23,7 @@ from pseudonymisation.keyring import Keyring
 from pseudonymisation.oprf import ELEMENT, MAX_BATCH, PROOF, evaluate
 from pseudonymisation.service.evaluation import Answer, Batch, Desk, Identify, amsterdam_day
 from pseudonymisation.service.keys import service_document
-from pseudonymisation.service.problems import HEADERS, Problem, response, wants_english
+from pseudonymisation.service.problems import HEADERS, Problem, response, unasked, wants_english
 from pseudonymisation.service.register import Register, bearer_token
 from pseudonymisation.service.store import Append
 from pseudonymisation.text64 import to_text
@@ -129,6 +129,8 @@ def _add_evaluations(app: FastAPI, desk: Desk, crowd: _Crowd) -> None:
 
 
 async def _evaluate(request: Request, desk: Desk, crowd: _Crowd, *, english: bool) -> Answer | Problem:
+    if request.url.query:
+        return unasked(english=english)
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
         return Problem("not-json")
     body = await _read(request)
@@ -170,8 +172,11 @@ def _answer(outcome: Answer) -> Response:
 
 def _add_reading(app: FastAPI, engine: Engine, document: Callable[[], bytes]) -> None:
     @app.get("/v1/keys")
-    def keys() -> Response:
+    def keys(request: Request) -> Response:
         """The signed document of public keys, one for each school year."""
+        if request.url.query:
+            english = wants_english(request.headers.get("accept-language"))
+            return response(unasked(english=english), english=english)
         return Response(document(), 200, HEADERS, media_type="application/json")
 
     @app.get("/health/live")

@@ -53,6 +53,11 @@ def malformed(error: ValidationError, *, english: bool) -> Problem:
     return Problem("malformed", errors=tuple(_fault(one["loc"], one["type"], english) for one in found[:MAX_ERRORS]))
 
 
+def unasked(*, english: bool) -> Problem:
+    """Something after the `?` of an address: no operation has a parameter."""
+    return Problem("malformed", errors=(_fault(("query",), "extra_forbidden", english),))
+
+
 def no_element(places: Sequence[int], *, english: bool) -> Problem:
     """Texts that are no element of the group, by their places, which count from 0."""
     message = "this is no element of ristretto255" if english else "dit is geen element van ristretto255"
@@ -90,6 +95,6 @@ def wants_english(accept_language: str | None) -> bool:
 
 def _fault(location: tuple[int | str, ...], kind: str, english: bool) -> dict[str, int | str]:
     rule, *messages = _RULES.get(kind, _FORM)
-    known = location and location[0] in ("key_id", "period", "blinded")
+    known = location and location[0] in ("key_id", "period", "blinded", "query")
     row = location[1] + 1 if len(location) > 1 and isinstance(location[1], int) else 0
     return {"row": row, "column": str(location[0]) if known else "", "rule": rule, "message": messages[english]}

@@ -76,6 +76,16 @@ def test_query_keys_are_camel_case(document: dict[str, Any]) -> None:
     assert not [key for key in keys if not re.fullmatch(r"[a-z][a-z\d]*([A-Z][a-z\d]*)*", key)]
 
 
+def test_what_a_query_may_hold_is_what_the_document_lists(document: dict[str, Any], world: World) -> None:
+    """doc-openapi: the names that an operation does not refuse are those described, and none may stand twice."""
+    listed = {
+        one["operationId"]: {p["name"]: p["schema"] for p in one.get("parameters", []) if p["in"] == "query"}
+        for _, _, one in operations(document)
+    }
+    assert {name: set(keys) for name, keys in listed.items()} == create_api(world.gateway).state.queries
+    assert "array" not in str(list(listed.values()))
+
+
 def test_schemas_are_upper_camel_case(document: dict[str, Any]) -> None:
     """schema-camel-case."""
     assert not [name for name in document["components"]["schemas"] if not re.fullmatch(r"[A-Z][A-Za-z0-9]*", name)]

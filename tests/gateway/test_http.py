@@ -198,6 +198,36 @@ def test_a_malformed_request_names_the_field_and_not_its_value(site: Site) -> No
     assert "Jansen" not in answer.text
 
 
+TWICE = [("dryRun", "true"), ("dryRun", "false")]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([("dryrun", "true")], "query.dryrun: unknown_parameter"),
+        (TWICE, "query.dryRun: repeated_parameter"),
+        ([("dry_run", "Jansen"), *TWICE], "query.dry_run: unknown_parameter; query.dryRun: repeated_parameter"),
+        ([("naam 123456782", "Jansen")], "query: unknown_parameter"),
+        ([("dryrun", "true"), ("dryRun", "maybe")], "query.dryrun: unknown_parameter; query.dryRun: bool_parsing"),
+    ],
+)
+def test_a_parameter_that_is_unknown_or_stands_twice_delivers_nothing(
+    lite: Site, more: list[tuple[str, str]], told: str
+) -> None:
+    """400 with every fault at once and never a value, instead of a delivery that was meant to be a check."""
+    with lite.client(lite.world.region.sites[0].code) as http:
+        answer = http.post("/v1/submissions", params=[*about(lite).items(), *more], content=lite.world.counts(0))
+        assert (answer.status_code, answer.json().get("fields")) == (400, told)
+        assert http.get("/v1/submissions").json() == []
+
+
+def test_who_may_not_ask_hears_that_before_what_is_malformed(lite: Site) -> None:
+    """An unknown parameter of a caller without a credential is 401, as a malformed one is."""
+    with lite.client() as http:
+        codes = [http.get("/v1/submissions", params={name: "x" * 99}).status_code for name in ("period", "nothing")]
+    assert codes == [401, 401]
+
+
 def test_the_document_describes_what_is_served(site: Site) -> None:
     """The OpenAPI document is public, names the version in its server, and uses no 422 and no path with underscores."""
     with site.client() as http:

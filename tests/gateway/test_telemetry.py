@@ -40,11 +40,12 @@ def test_an_unhandled_error_is_logged_with_its_trace_alone(
 ) -> None:
     """The answer's reference finds the line in the log; the line repeats nothing of the request."""
 
-    def fails(_: object) -> str:
+    def fails(*_: object) -> str:
         raise ValueError("Jan Jansen")
 
-    monkeypatch.setattr("gateway.http.public.language", fails)
-    answer = httpx.get(f"{site.url}/v1/purposes", params={"pupil": "Jansen"})
+    monkeypatch.setattr("gateway.http.callers.identify_token", fails)
+    headers = {"Authorization": "Bearer Jansen"}
+    answer = httpx.get(f"{site.url}/v1/submissions", params={"period": "Jansen"}, headers=headers)
     while not (failed := [record for record in caplog.records if record.exc_info]):
         threading.Event().wait(0.01)  # the line is written after the answer
     record = failed[0]

@@ -179,6 +179,18 @@ def test_malformed_requests_name_place_and_rule(
     assert ask(world, world.request(145)).json()["remaining"] == 0
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/evaluations"), ("GET", "/v1/keys")])
+def test_no_address_takes_a_parameter(world: World, method: str, path: str) -> None:
+    """What stands after a `?` is refused and not repeated, as an unknown field is; nothing is charged."""
+    response = world.http().request(method, path, params={"111222333": "x"}, json=world.request(5))
+    assert problem(response) == (400, "malformed")
+    assert [(one["row"], one["column"], one["rule"]) for one in response.json()["errors"]] == [
+        (0, "query", "FIELD-UNKNOWN")
+    ]
+    assert "111222333" not in response.text
+    assert ask(world, world.request(145)).json()["remaining"] == 0
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"\xff", b'{"key_id":' * 1000])
 def test_what_is_no_json_object_is_malformed(world: World, body: bytes) -> None:
     """Broken JSON is a refusal like any other."""

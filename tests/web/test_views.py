@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 import httpx
 import pytest
 
+from gateway import trail
 from gateway.demo.people import MINISTER
 from gateway.web.views import MOST
 from tests.web.conftest import Stage
@@ -91,6 +92,32 @@ def test_the_timeline_filters_by_legal_basis(stage: Stage) -> None:
             assert {each["basis"] for each in entries} == {basis}
             assert shown.count('href="/audit/entries/') >= len(entries)
             assert f'value="{html.escape(urlencode({"basis": basis}))}"' in shown  # a view of it can be kept
+
+
+def test_a_machine_reads_the_log_page_by_page(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page leads to the next under the same filters, until every entry was there once, the newest first."""
+    deliveries = {"event": "submission.confirmed"}
+    with stage.site.client(MINISTER, scopes=("audit",)) as machine:
+        every = machine.get("/v1/audit/entries", params=deliveries).json()["entries"]
+        monkeypatch.setattr(trail, "PAGE", len(every) - 2)
+        first = machine.get("/v1/audit/entries", params=deliveries)
+        last = machine.get(first.links["next"]["url"])
+        odd = machine.get("/v1/audit/entries", params={"before": "yesterday"})
+    assert first.json()["entries"] + last.json()["entries"] == every
+    assert (len(last.json()["entries"]), last.links, odd.status_code) == (2, {}, 400)
+
+
+def test_a_machine_filters_by_organisation_and_by_what_was_acted_upon(stage: Stage) -> None:
+    """As on the page: what names an organisation, as who acted or otherwise, and what is about one release."""
+    school = stage.site.world.region.sites[0].code
+    with stage.site.client(MINISTER, scopes=("audit",)) as machine:
+        own = machine.get("/v1/audit/entries", params={"organisation": school}).json()["entries"]
+        about = machine.get("/v1/audit/entries", params={"object": f"release:{stage.release}"}).json()["entries"]
+        counted = machine.get("/v1/audit/report", params={"object": f"release:{stage.release}"}).json()["event"]
+    assert {each["event"] for each in own} >= {"submission.received", "submission.confirmed"}
+    assert all(school in {each["actor"].get("organisation"), each.get("party"), each.get("recipient")} for each in own)
+    assert {each["object"]["id"] for each in about} == {f"release:{stage.release}"}
+    assert set(counted) == {each["event"] for each in about} > {"release.built", "release.published"}
 
 
 @pytest.mark.parametrize(("since", "until", "seen"), [
