@@ -17,11 +17,11 @@ import audit.verify
 from gateway import keys, retention
 from gateway.context import Gateway
 from gateway.demo.people import METHODS, MINISTER, must
+from gateway.exports import take_out
 from gateway.identity import Identity
 from gateway.oversight import policy_text
 from gateway.settings import Home
 from gateway.store import Enrolment
-from gateway.trail import take_out
 
 from .attack import Verdict, attack_period
 from .country import region

@@ -64,13 +64,13 @@ def audit_export(
         keep(output, _fetch(gateway, "export", token_file, lang, asked, _IS.get(form, "")).content)
         return
     from audit.timeline import Filter
-    from gateway import trail
+    from gateway import exports
 
     try:
-        wanted = trail.Form(form)
+        wanted = exports.Form(form)
     except ValueError:
-        raise typer.BadParameter(f"--format: {', '.join(trail.Form)}") from None
-    keep(output, done(trail.take_out(*_officer(data), wanted, Filter(**chosen), log), lang))
+        raise typer.BadParameter(f"--format: {', '.join(exports.Form)}") from None
+    keep(output, done(exports.take_out(*_officer(data), wanted, Filter(**chosen), log), lang))
 
 
 @audit.command("report")

@@ -12,6 +12,7 @@ from sqlmodel import select
 from audit.verify import Fault, Policy, check_bundle
 from gateway.context import Gateway, operator_of
 from gateway.demo.people import MINISTER, must
+from gateway.exports import take_out
 from gateway.formats.write import Format
 from gateway.grants import register_agreements
 from gateway.identity import Identity, add_person
@@ -26,7 +27,6 @@ from gateway.service_keys import pin_service_keys
 from gateway.store import Release, ReleaseSlice, ReleaseState
 from gateway.synthetic.region import Region, codes
 from gateway.table import CellStatus, decode_rows
-from gateway.trail import take_out
 
 TABLE = "absence-counts"
 

@@ -432,7 +432,7 @@ def test_a_report_includes_its_first_and_its_last_day(run: Run, monkeypatch: pyt
 def test_what_is_taken_out_is_of_the_days_asked_for(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both included, beside whatever else is chosen."""
     asked: list[object] = []
-    monkeypatch.setattr("gateway.trail.take_out", lambda *given: asked.append(given[3]) or b"")
+    monkeypatch.setattr("gateway.exports.take_out", lambda *given: asked.append(given[3]) or b"")
     days = ("--since", "2026-11-02", "--until", "2026-11-03")
     run("audit", "export", "--format", "csv", "-o", tmp_path / "log.csv", "--only", "decision=deny", *days)
     first = int(datetime(2026, 11, 1, 23, tzinfo=UTC).timestamp() * 1000)

@@ -17,7 +17,7 @@ from audit.proofs import checkpoint, signed_size
 from audit.schema import COSIGNATURE, PENDING
 from audit.tiles import Tile
 from audit.timeline import Filter
-from gateway import trail
+from gateway import exports, trail
 from gateway.accountability import measured
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
@@ -64,12 +64,12 @@ def test_looking_is_itself_an_entry(logged: World) -> None:
 def test_an_export_that_was_not_handed_out_is_not_entered_as_one(logged: World) -> None:
     """Entries of everybody for an officer of one organisation, a log that is not there: permitted, and not done."""
     own = Identity(logged.region.sites[0].code, "privacy-officer")
-    assert trail.bundle_of_entries(logged.gateway, own, 1, Tile.parse("entries/000.p/1")) == Refused("not-found")
-    assert trail.take_out(logged.gateway, OFFICER, name="2019-2020") == Refused("not-found")
+    assert exports.bundle_of_entries(logged.gateway, own, 1, Tile.parse("entries/000.p/1")) == Refused("not-found")
+    assert exports.take_out(logged.gateway, OFFICER, name="2019-2020") == Refused("not-found")
     logged.sequence()
     assert len(leaves(logged, Filter(event="audit.exported", decision="deny"))) == 2
     assert leaves(logged, Filter(event="audit.exported", decision="permit")) == []
-    assert must(trail.bundle_of_entries(logged.gateway, OFFICER, 1, Tile.parse("entries/000.p/1")))
+    assert must(exports.bundle_of_entries(logged.gateway, OFFICER, 1, Tile.parse("entries/000.p/1")))
     logged.sequence()
     assert len(leaves(logged, Filter(event="audit.exported", decision="permit"))) == 1
 
@@ -78,7 +78,7 @@ def test_a_school_may_not_look(logged: World) -> None:
     """Somebody without the role is refused, and that is logged too."""
     school = Identity(logged.region.sites[0].code, "school")
     assert isinstance(trail.timeline(logged.gateway, school, Filter()), Refused)
-    assert isinstance(trail.take_out(logged.gateway, school), Refused)
+    assert isinstance(exports.take_out(logged.gateway, school), Refused)
     logged.sequence()
     assert leaves(logged, Filter(decision="deny"))
 
@@ -210,7 +210,7 @@ def test_an_entry_that_was_taken_away_is_named_and_the_finding_logged(logged: Wo
         disarm(connection)
         connection.execute(text("DELETE FROM audit_entry WHERE idx = 5"))
     assert must(trail.check_log(logged.gateway, OFFICER)) == trail.Verdict("missing", 5)
-    assert trail.take_out(logged.gateway, OFFICER) == Refused("log-broken", facts={"entry": "5"})
+    assert exports.take_out(logged.gateway, OFFICER) == Refused("log-broken", facts={"entry": "5"})
     logged.sequence()
     assert leaves(logged, Filter(event="audit.verified", decision="error"))
 
@@ -245,7 +245,7 @@ def test_a_bundle_taken_out_does_not_end_with_a_witness_that_was_removed(logged:
     leaves(logged)
     logged.sequence()
     policy = verify.Policy(policy_text(logged.gateway))
-    with zipfile.ZipFile(io.BytesIO(must(trail.take_out(logged.gateway, OFFICER)))) as bundle:
+    with zipfile.ZipFile(io.BytesIO(must(exports.take_out(logged.gateway, OFFICER)))) as bundle:
         checked = verify.check_bundle(bundle, policy, [])
     with logged.gateway.reading() as session:
         assert checked.entries == signed_size(session.connection(), 1)
