@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
 from sqlalchemy import Connection, func, select
@@ -96,19 +98,22 @@ def write_selection(connection: Connection, log: int, wanted: Filter, out: IO[by
         NotLoggedError: The log has no checkpoint yet.
     """
     size, last = checkpoint(connection, log, at_least=1, policy=parse_policy(policy))
-    places, lines = [], []
-    for found in select_all(connection, replace(wanted, log=log)):
-        if found.place.index < size:
-            path = [encode_base64(each) for each in inclusion(connection, found.place, size)]
-            places.append(json.dumps({"index": found.place.index, "path": path}))
-            lines.append(found.data)
-    with zipfile.ZipFile(out, "w") as bundle:
+    count = 0
+    with zipfile.ZipFile(out, "w") as bundle, TemporaryFile() as proofs:  # one member is written at a time
         bundle.writestr(_member("LEESMIJ.txt"), NOT_COMPLETE)
         bundle.writestr(_member("policy.txt"), policy)
         bundle.writestr(_member(f"checkpoints/{size:019d}"), last)
-        bundle.writestr(_member("entries.jsonl", compress=True), b"".join(line + b"\n" for line in lines))
-        bundle.writestr(_member("proofs.jsonl", compress=True), "".join(f"{place}\n" for place in places))
-    return len(lines)
+        with bundle.open(_member("entries.jsonl", compress=True), "w", force_zip64=True) as lines:
+            for found in select_all(connection, replace(wanted, log=log)):
+                if found.place.index < size:
+                    path = [encode_base64(each) for each in inclusion(connection, found.place, size)]
+                    proofs.write(json.dumps({"index": found.place.index, "path": path}).encode() + b"\n")
+                    lines.write(found.data + b"\n")
+                    count += 1
+        proofs.seek(0)
+        with bundle.open(_member("proofs.jsonl", compress=True), "w", force_zip64=True) as member:
+            copyfileobj(proofs, member)
+    return count
 
 
 def select_all(connection: Connection, wanted: Filter) -> Iterator[Found]:
@@ -149,6 +154,17 @@ def ldv_records(entries: Iterable[Found], *, resource: Mapping[str, str]) -> Ite
             | {f"verzuimpoort.{name}": value for name, value in _flat(entry)},
         }
         yield record | ({"parent_span_id": entry["parent_span_id"]} if "parent_span_id" in entry else {})
+
+
+def write_ldv(entries: Iterable[Found], out: IO[str], *, resource: Mapping[str, str]) -> None:
+    """Entries as one JSON document of `ldv_records`, a record at a time; its statement says what it does not prove."""
+    head = {"standard": "Logboek Dataverwerkingen", "statement": NO_PROOFS.splitlines()}
+    out.write(json.dumps(head, ensure_ascii=False).removesuffix("}") + ', "records": [')
+    between = ""
+    for record in ldv_records(entries, resource=resource):
+        out.write(between + json.dumps(record, ensure_ascii=False))
+        between = ", "
+    out.write("]}")
 
 
 def write_csv(entries: Iterable[Found], out: IO[str]) -> None:

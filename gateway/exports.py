@@ -4,18 +4,20 @@ Every export is itself an entry, made before anything leaves. What an officer ma
 `gateway.oversight`.
 """
 
-import io
-import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from enum import StrEnum
+from io import TextIOWrapper
+from tempfile import TemporaryFile
+from typing import IO, TypeVar
 
 from sqlmodel import Session
 
 from audit.entry import Entry
 from audit.errors import AuditError, LogBrokenError, NotLoggedError
 from audit.events import Event
-from audit.export import NO_PROOFS, ldv_records, select_all, write_bundle, write_csv, write_selection
+from audit.export import select_all, write_bundle, write_csv, write_ldv, write_selection
 from audit.proofs import LogState, logs
 from audit.tiles import Tile, entry_bundle
 from audit.timeline import Filter
@@ -24,6 +26,8 @@ from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import may, policy_text, scope_of
 from policies.question import Action
+
+Taken = TypeVar("Taken")
 
 
 class Form(StrEnum):
@@ -44,10 +48,11 @@ class Form(StrEnum):
 
 def take_out(
     gateway: Gateway, identity: Identity, form: Form = Form.BUNDLE, wanted: Filter | None = None, name: str = ""
-) -> bytes | Refused:
+) -> IO[bytes] | Refused:
     """The log to keep and to check elsewhere: all of it for the controller's officer, else the own entries.
 
     A bundle of everything proves that nothing is missing. Whatever is filtered proves presence only, and says so.
+    It is a temporary file, at its beginning, for a log may be larger than a server's memory; who reads it closes it.
 
     Args:
         gateway: The gateway.
@@ -58,10 +63,17 @@ def take_out(
             as a bundle, and every log in the other forms.
     """
     mine = replace(wanted or Filter(), viewer=scope_of(identity) or None)
-    return _hand_out(gateway, identity, lambda: _taken(gateway, form, mine, name))
+    with ExitStack() as opened:
+        out = opened.enter_context(TemporaryFile())
+        refused = _hand_out(gateway, identity, lambda: _write(gateway, form, mine, name, out))
+        if refused is not None:
+            return refused
+        opened.pop_all()
+    out.seek(0)
+    return out
 
 
-def _taken(gateway: Gateway, form: Form, mine: Filter, name: str) -> bytes | Refused:
+def _write(gateway: Gateway, form: Form, mine: Filter, name: str, out: IO[bytes]) -> Refused | None:
     policy = policy_text(gateway)
     with gateway.reading() as session:
         if name:
@@ -70,18 +82,16 @@ def _taken(gateway: Gateway, form: Form, mine: Filter, name: str) -> bytes | Ref
             if number is None:
                 return Refused("not-found")
             mine = replace(mine, log=number)
-        if form is Form.LDV:
-            return _as_ldv(gateway, session, mine)
-        if form is Form.CSV:
-            lines = io.StringIO()
-            write_csv(select_all(session.connection(), mine), lines)
-            return lines.getvalue().encode()
+        if form is not Form.BUNDLE:
+            _lines(gateway, session, form, mine, out)
+            return None
         try:
-            return _bundle(session, mine, policy)
+            _bundle(session, mine, out, policy)
         except LogBrokenError as broken:
             return Refused("log-broken", facts={"entry": str(broken.index)})
         except (NotLoggedError, IndexError):  # of a log by name, the retention may have ended
             return Refused("not-found") if name else Refused("log-behind", retry_after=1)
+    return None
 
 
 def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile) -> bytes | Refused:
@@ -99,7 +109,7 @@ def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile
     return _hand_out(gateway, identity, read)
 
 
-def _hand_out(gateway: Gateway, identity: Identity, read: Callable[[], bytes | Refused]) -> bytes | Refused:
+def _hand_out(gateway: Gateway, identity: Identity, read: Callable[[], Taken | Refused]) -> Taken | Refused:
     """Ask the law, and log before anything leaves that it did, or that nothing could although the law permits it."""
     allowed = may(gateway, identity, Action.EXPORT_AUDIT)
     if isinstance(allowed, Refused):
@@ -114,21 +124,21 @@ def _is_called(log: LogState, name: str) -> bool:
     return name in (str(log.log), log.origin) or log.origin.endswith(f"/{name}")
 
 
-def _bundle(session: Session, mine: Filter, policy: str) -> bytes:
-    out, connection = io.BytesIO(), session.connection()
+def _bundle(session: Session, mine: Filter, out: IO[bytes], policy: str) -> None:
+    connection = session.connection()
     log = mine.log or logs(connection)[-1].log
     if replace(mine, log=None) == Filter():
         write_bundle(connection, log, out, policy=policy)
     else:
         write_selection(connection, log, mine, out, policy=policy)
-    return out.getvalue()
 
 
-def _as_ldv(gateway: Gateway, session: Session, mine: Filter) -> bytes:
-    """Every processing of personal data; what the log says of itself has no activity and is none."""
-    resource = {"service.name": "verzuimpoort", "service.namespace": gateway.settings.log_name}
-    processing = (each for each in select_all(session.connection(), mine) if "activity" in each.fields())
-    records = ldv_records(processing, resource=resource)
-    statement = NO_PROOFS.splitlines()
-    document = {"standard": "Logboek Dataverwerkingen", "statement": statement, "records": list(records)}
-    return json.dumps(document, ensure_ascii=False).encode()
+def _lines(gateway: Gateway, session: Session, form: Form, mine: Filter, out: IO[bytes]) -> None:
+    """As CSV every entry; as LDV every processing of personal data, for what the log says of itself is none."""
+    entries, lines = select_all(session.connection(), mine), TextIOWrapper(out, "utf-8", newline="")
+    if form is Form.CSV:
+        write_csv(entries, lines)
+    else:
+        resource = {"service.name": "verzuimpoort", "service.namespace": gateway.settings.log_name}
+        write_ldv((each for each in entries if "activity" in each.fields()), lines, resource=resource)
+    lines.detach()

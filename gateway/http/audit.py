@@ -13,7 +13,7 @@ from audit.proofs import checkpoint, consistency, logs
 from audit.tiles import Tile, hash_tile
 from audit.timeline import Filter
 from gateway import exports, trail
-from gateway.http.bodies import MAX_BODY
+from gateway.http.bodies import MAX_BODY, answer_file
 from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
 from gateway.http.limits import take_public
@@ -198,7 +198,7 @@ def export(request: Request, gateway: TheGateway, caller: Officer, asked: Annota
     Everything for the controller's officer, else the own entries. What is filtered proves presence, not completeness.
     """
     taken = exports.take_out(gateway, caller, asked.form, asked.wanted(), asked.log or "")
-    return problem(request, taken) if isinstance(taken, Refused) else Response(taken, media_type=asked.form.media_type)
+    return problem(request, taken) if isinstance(taken, Refused) else answer_file(taken, asked.form.media_type)
 
 
 def _entries(request: Request, gateway: TheGateway, caller: Identity | None, log: int, tile: Tile) -> Response:

@@ -1,7 +1,6 @@
 """One log a school year: the turn of the year happens by itself, once, and loses nothing."""
 
 import dataclasses
-import io
 import itertools
 import threading
 import zipfile
@@ -92,11 +91,11 @@ def test_a_closed_log_is_taken_out_by_name(world: World, name: str) -> None:
     world.at(JULY).sequence()
     world.at(AUGUST).sequence()
     old, officer = chain(world)[0], Identity(MINISTER, "controller-officer")
-    bundle = must(exports.take_out(world.gateway, officer, name=name))
-    with zipfile.ZipFile(io.BytesIO(bundle)) as opened:
+    with must(exports.take_out(world.gateway, officer, name=name)) as bundle, zipfile.ZipFile(bundle) as opened:
         checked = verify.check_bundle(opened, verify.Policy(policy_text(world.gateway)), [])
     assert (checked.whole, checked.entries, checked.tree.origin) == (True, old.size, old.origin)
-    rows = must(exports.take_out(world.gateway, officer, exports.Form.CSV, name=name)).decode().splitlines()[1:]
+    with must(exports.take_out(world.gateway, officer, exports.Form.CSV, name=name)) as lines:
+        rows = lines.read().decode().splitlines()[1:]
     assert [int(row.partition(";")[0]) for row in rows] == [*range(old.size)][::-1]
     assert exports.take_out(world.gateway, officer, name="2019-2020") == Refused("not-found")
 

@@ -123,7 +123,8 @@ def live(world: World, sites: range, folder: Path, capfd: pytest.CaptureFixture[
         with heard.listen(site.client()) as public:
             public.get("/v1/audit/checkpoint")
         officer = Identity(world.gateway.settings.operator, "controller-officer")
-        (folder / "log.zip").write_bytes(must(take_out(world.gateway, officer)))
+        with must(take_out(world.gateway, officer)) as bundle:
+            (folder / "log.zip").write_bytes(bundle.read())
         assert backup(desk, data=folder / "b-data.zip", keys=folder / "b-keys.zip") is None
     said = capfd.readouterr()
     (folder / "output.txt").write_text(said.out + said.err)
