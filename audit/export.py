@@ -37,6 +37,10 @@ NO_PROOFS: Final = (
 )
 _STATUS: Final = {"permit": "Ok", "deny": "Unset", "error": "Error"}
 """Logboek Dataverwerkingen: a refusal is a normal outcome, not an error of the system."""
+_OURS: Final = (
+    "decision", "actor", "party", "recipient", "purpose", "basis", "period", "rules", "policy", "object", "cause",
+    "amount",
+)  # fmt: skip
 _THIRTY_DAYS: Final = 30 * 86_400_000
 
 CSV_STATEMENT: Final = (
@@ -46,7 +50,7 @@ CSV_STATEMENT: Final = (
 """Name of the last, empty column: whoever opens the file reads it, and a program that reads by name does not mind."""
 CSV_COLUMNS: Final = (
     "index", "time", "event", "decision", "role", "organisation", "party", "recipient", "period", "purpose", "basis",
-    "activity", "policy", "rules", "object", "commitment", "cause", "trace_id", "span_id", "leaf",
+    "activity", "policy", "rules", "object", "commitment", "cause", "amount", "trace_id", "span_id", "leaf",
     CSV_STATEMENT,
 )  # fmt: skip
 
@@ -178,7 +182,7 @@ def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
             found.place.index, _moment(get("ts", 0)), get("event"), get("decision"), actor["role"],
             actor.get("organisation"), get("party"), get("recipient"), get("period"), get("purpose"), get("basis"),
             get("activity", {}).get("uri"), get("policy", {}).get("id"), " ".join(get("rules", ())),
-            about.get("id"), about.get("commitment"), get("cause"), get("trace_id"), get("span_id"),
+            about.get("id"), about.get("commitment"), get("cause"), get("amount"), get("trace_id"), get("span_id"),
             leaf_hash(found.data).hex(), None,
         )  # fmt: skip
         rows.writerow([_cell(value) for value in values])
@@ -209,8 +213,8 @@ def _member(name: str, *, compress: bool = False) -> zipfile.ZipInfo:
 
 
 def _flat(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The fields that Logboek Dataverwerkingen has no name for: who, for whom, on which ground, under which policy."""
-    for name in ("decision", "actor", "party", "recipient", "purpose", "basis", "period", "rules", "policy", "object"):
+    """The fields that Logboek Dataverwerkingen has no name for: who, for whom, on which ground, because of what."""
+    for name in _OURS:
         if isinstance(value := entry.get(name), dict):
             yield from ((f"{name}.{part}", each) for part, each in value.items())
         elif value is not None:

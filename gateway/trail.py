@@ -53,7 +53,11 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """An entry, where it stands, and the way from its bytes to what the log signed."""
+    """An entry, where it stands, and the way from its bytes to what the log signed.
+
+    Attributes:
+        corrected_by: Leaf hashes of the entries that correct it, the newest first.
+    """
 
     found: Found
     fields: Mapping[str, Any]
@@ -61,6 +65,7 @@ class Proven:
     steps: Sequence[Step]
     size: int
     note: str
+    corrected_by: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +263,10 @@ def _prove(gateway: Gateway, session: Session, identity: Identity, leaf: bytes) 
         return Refused("not-found")
     size, note = checkpoint(connection, place.log, at_least=place.index + 1, policy=quorum_of(gateway))
     path = inclusion(connection, place, size)
-    return Proven(found[0], found[0].fields(), leaf.hex(), steps_of(leaf, place.index, size, path), size, note)
+    steps = steps_of(leaf, place.index, size, path)
+    corrections = find(connection, Filter(viewer=scope or None, corrects=leaf.hex()))
+    corrected_by = [leaf_hash(each.data).hex() for each in corrections]
+    return Proven(found[0], found[0].fields(), leaf.hex(), steps, size, note, corrected_by)
 
 
 def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict, about: str) -> None:

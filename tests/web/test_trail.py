@@ -23,6 +23,7 @@ from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from tests.gateway.conftest import World
+from tests.web.conftest import entry_page, register_people
 
 OFFICER = Identity(MINISTER, "controller-officer")
 
@@ -109,6 +110,21 @@ def test_a_correction_is_a_new_entry_that_points_back(logged: World) -> None:
         assert trail.correct(logged.gateway, OFFICER, nothing) == Refused("not-found")
     with pytest.raises(EntryError):
         trail.correct(logged.gateway, OFFICER, wrong, period="next year")
+
+
+def test_who_reads_a_wrong_entry_is_led_to_what_corrects_it(logged: World) -> None:
+    """The site that it named by mistake finds the correction, which names another; a third site finds neither."""
+    people = register_people(logged)
+    wronged, other, third = (Identity(site.code, "privacy-officer") for site in logged.region.sites[:3])
+    wrong = leaves(logged, Filter(organisation=wronged.party))[0]
+    made = must(trail.correct(logged.gateway, OFFICER, wrong, party=other.party))
+    logged.sequence()
+    for officer in (OFFICER, wronged):
+        assert must(trail.entry(logged.gateway, officer, wrong)).corrected_by == [made]
+    assert must(trail.entry(logged.gateway, wronged, made)).corrected_by == []
+    assert trail.entry(logged.gateway, third, made) == Refused("not-found")
+    page = entry_page(logged, people["controller-officer"], wrong)
+    assert ("klopt niet" in page, f'href="/audit/entries/{made}"' in page) == (True, True)
 
 
 def test_a_correction_names_only_who_is_in_the_register(logged: World) -> None:
