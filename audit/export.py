@@ -8,6 +8,8 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
 from sqlalchemy import Connection, func, select
@@ -35,6 +37,10 @@ NO_PROOFS: Final = (
 )
 _STATUS: Final = {"permit": "Ok", "deny": "Unset", "error": "Error"}
 """Logboek Dataverwerkingen: a refusal is a normal outcome, not an error of the system."""
+_OURS: Final = (
+    "decision", "actor", "party", "recipient", "purpose", "basis", "period", "rules", "policy", "object", "cause",
+    "amount",
+)  # fmt: skip
 _THIRTY_DAYS: Final = 30 * 86_400_000
 
 CSV_STATEMENT: Final = (
@@ -44,7 +50,7 @@ CSV_STATEMENT: Final = (
 """Name of the last, empty column: whoever opens the file reads it, and a program that reads by name does not mind."""
 CSV_COLUMNS: Final = (
     "index", "time", "event", "decision", "role", "organisation", "party", "recipient", "period", "purpose", "basis",
-    "activity", "policy", "rules", "object", "commitment", "cause", "trace_id", "span_id", "leaf",
+    "activity", "policy", "rules", "object", "commitment", "cause", "amount", "trace_id", "span_id", "leaf",
     CSV_STATEMENT,
 )  # fmt: skip
 
@@ -96,19 +102,22 @@ def write_selection(connection: Connection, log: int, wanted: Filter, out: IO[by
         NotLoggedError: The log has no checkpoint yet.
     """
     size, last = checkpoint(connection, log, at_least=1, policy=parse_policy(policy))
-    places, lines = [], []
-    for found in select_all(connection, replace(wanted, log=log)):
-        if found.place.index < size:
-            path = [encode_base64(each) for each in inclusion(connection, found.place, size)]
-            places.append(json.dumps({"index": found.place.index, "path": path}))
-            lines.append(found.data)
-    with zipfile.ZipFile(out, "w") as bundle:
+    count = 0
+    with zipfile.ZipFile(out, "w") as bundle, TemporaryFile() as proofs:  # one member is written at a time
         bundle.writestr(_member("LEESMIJ.txt"), NOT_COMPLETE)
         bundle.writestr(_member("policy.txt"), policy)
         bundle.writestr(_member(f"checkpoints/{size:019d}"), last)
-        bundle.writestr(_member("entries.jsonl", compress=True), b"".join(line + b"\n" for line in lines))
-        bundle.writestr(_member("proofs.jsonl", compress=True), "".join(f"{place}\n" for place in places))
-    return len(lines)
+        with bundle.open(_member("entries.jsonl", compress=True), "w", force_zip64=True) as lines:
+            for found in select_all(connection, replace(wanted, log=log)):
+                if found.place.index < size:
+                    path = [encode_base64(each) for each in inclusion(connection, found.place, size)]
+                    proofs.write(json.dumps({"index": found.place.index, "path": path}).encode() + b"\n")
+                    lines.write(found.data + b"\n")
+                    count += 1
+        proofs.seek(0)
+        with bundle.open(_member("proofs.jsonl", compress=True), "w", force_zip64=True) as member:
+            copyfileobj(proofs, member)
+    return count
 
 
 def select_all(connection: Connection, wanted: Filter) -> Iterator[Found]:
@@ -151,6 +160,17 @@ def ldv_records(entries: Iterable[Found], *, resource: Mapping[str, str]) -> Ite
         yield record | ({"parent_span_id": entry["parent_span_id"]} if "parent_span_id" in entry else {})
 
 
+def write_ldv(entries: Iterable[Found], out: IO[str], *, resource: Mapping[str, str]) -> None:
+    """Entries as one JSON document of `ldv_records`, a record at a time; its statement says what it does not prove."""
+    head = {"standard": "Logboek Dataverwerkingen", "statement": NO_PROOFS.splitlines()}
+    out.write(json.dumps(head, ensure_ascii=False).removesuffix("}") + ', "records": [')
+    between = ""
+    for record in ldv_records(entries, resource=resource):
+        out.write(between + json.dumps(record, ensure_ascii=False))
+        between = ", "
+    out.write("]}")
+
+
 def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
     """Entries as CSV with `;`, a line each; columns in `CSV_COLUMNS`, the last of which says what it does not prove."""
     rows = csv.writer(out, delimiter=";", lineterminator="\n")
@@ -162,7 +182,7 @@ def write_csv(entries: Iterable[Found], out: IO[str]) -> None:
             found.place.index, _moment(get("ts", 0)), get("event"), get("decision"), actor["role"],
             actor.get("organisation"), get("party"), get("recipient"), get("period"), get("purpose"), get("basis"),
             get("activity", {}).get("uri"), get("policy", {}).get("id"), " ".join(get("rules", ())),
-            about.get("id"), about.get("commitment"), get("cause"), get("trace_id"), get("span_id"),
+            about.get("id"), about.get("commitment"), get("cause"), get("amount"), get("trace_id"), get("span_id"),
             leaf_hash(found.data).hex(), None,
         )  # fmt: skip
         rows.writerow([_cell(value) for value in values])
@@ -193,8 +213,8 @@ def _member(name: str, *, compress: bool = False) -> zipfile.ZipInfo:
 
 
 def _flat(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The fields that Logboek Dataverwerkingen has no name for: who, for whom, on which ground, under which policy."""
-    for name in ("decision", "actor", "party", "recipient", "purpose", "basis", "period", "rules", "policy", "object"):
+    """The fields that Logboek Dataverwerkingen has no name for: who, for whom, on which ground, because of what."""
+    for name in _OURS:
         if isinstance(value := entry.get(name), dict):
             yield from ((f"{name}.{part}", each) for part, each in value.items())
         elif value is not None:

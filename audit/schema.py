@@ -153,7 +153,8 @@ MARK = Table(
         "word",
         Text,
         primary_key=True,
-        comment="`party:` and an organisation that is actor, party or recipient; `rule:` and an id",
+        comment="`party:` and an organisation that is actor, party or recipient, of this or of what this corrects; "
+        "`rule:` and an id; `corrects:` and a leaf hash",
     ),
     Column("log", _NUMBER, primary_key=True, autoincrement=False),
     Column("idx", _NUMBER, primary_key=True, autoincrement=False),

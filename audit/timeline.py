@@ -1,7 +1,8 @@
 """Find entries: what a privacy officer asks, answered from columns derived from the entries' bytes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -22,6 +23,7 @@ _MAX_TS: Final = 253_402_300_799_999  # the last millisecond of the year 9999
 _OF_ITSELF: Final = (Event.LOG_OPENED, Event.LOG_HEARTBEAT, Event.LOG_CLOSED)
 _PARTY: Final = "party:"
 _RULE: Final = "rule:"
+_CORRECTS: Final = "corrects:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,10 @@ class Filter:
 
     Attributes:
         log: Number of the log; None for all of them.
-        viewer: Only entries in which this organisation is actor, party or recipient: the scope of its officer.
+        viewer: Only entries in which this organisation is actor, party or recipient, and what corrects one of these:
+            the scope of its officer.
         organisation: The same, as a question.
+        corrects: Leaf hash of an entry, of which the corrections are asked.
         rule: Id of a rule that decided or was broken.
         event: Event.
         decision: Outcome.
@@ -47,6 +51,7 @@ class Filter:
     log: int | None = None
     viewer: str | None = None
     organisation: str | None = None
+    corrects: str | None = None
     rule: str | None = None
     event: str | None = None
     decision: str | None = None
@@ -135,6 +140,7 @@ def _fitting(wanted: Filter) -> tuple[FromClause, list[ColumnElement[bool]], _Or
     order = _Order(INDEX.c.log, INDEX.c.idx)
     words = [f"{_PARTY}{each}" for each in (wanted.viewer, wanted.organisation) if each]
     holds: list[ColumnElement[bool]] = []
+    words += [f"{_CORRECTS}{wanted.corrects}"] if wanted.corrects else []
     for word in words + ([f"{_RULE}{wanted.rule}"] if wanted.rule else []):
         mark = MARK.alias()
         source = source.join(mark, (mark.c.log == INDEX.c.log) & (mark.c.idx == INDEX.c.idx))
@@ -150,14 +156,28 @@ def _fitting(wanted: Filter) -> tuple[FromClause, list[ColumnElement[bool]], _Or
     return source, holds, order
 
 
-def index_rows(log: int, first: int, entries: Sequence[bytes]) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
-    """Rows of `audit_index` and `audit_mark` for entries with the indexes from `first` on, in the order of columns."""
+def index_rows(
+    connection: Connection, log: int, first: int, entries: Sequence[bytes]
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    """Rows of `audit_index` and `audit_mark` for entries with the indexes from `first` on, in the order of columns.
+
+    Whoever finds an entry finds what corrects it too, also where the correction names somebody else.
+    """
     index, marks = [], []
     for idx, data in enumerate(entries, start=first):
-        _, columns, words = _read(data)
+        entry, columns, words = _read(data)
         index.append((log, idx, *columns))
-        marks += [(word, log, idx) for word in words]
+        marks += [(word, log, idx) for word in {*words, *_of_the_corrected(connection, entry)}]
     return index, marks
+
+
+def _of_the_corrected(connection: Connection, entry: dict[str, Any]) -> Iterator[str]:
+    """The organisations of what an entry corrects, and of what that corrected; forged bytes may point to nothing."""
+    with suppress(ValueError):
+        while entry["event"] == Event.ENTRY_CORRECTED:
+            wrong = select(ENTRY.c.data).where(ENTRY.c.hash == bytes.fromhex(entry.get("cause", ""))).limit(1)
+            entry, _, words = _read(connection.scalar(wrong) or b"")
+            yield from (word for word in words if word.startswith(_PARTY))
 
 
 def _read(data: bytes) -> tuple[dict[str, Any], tuple[Any, ...], list[str]]:
@@ -169,6 +189,7 @@ def _read(data: bytes) -> tuple[dict[str, Any], tuple[Any, ...], list[str]]:
         rest = (get("recipient"), get("period"), get("purpose"), get("basis"), about.get("id"))
         parties = {actor.get("organisation"), get("party"), rest[0]} - {None}
         words = [_PARTY + each for each in parties] + [_RULE + each for each in {*get("rules", ())}]
+        words += [_CORRECTS + get("cause", "")] if entry["event"] == Event.ENTRY_CORRECTED else []
         musts = (entry["event"], entry["decision"], actor["role"], entry["trace_id"], entry["span_id"])
         inner = (policy.get("id"), policy.get("sha256"), activity.get("uri"), activity.get("version"))
         others = (about.get("commitment"), get("subjects_root"), get("cause"), get("parent_span_id"))

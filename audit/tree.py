@@ -29,12 +29,12 @@ def grow(connection: Connection, log: int, size: int, entries: Sequence[Row[int,
         return 0
     leaves = [leaf_hash(data) for _, data in entries]
     fresh = _edge_at(connection, log, size).extend(leaves)
-    index, marks = index_rows(log, size, [data for _, data in entries])
     rows = [
         (log, idx, leaf, source, data)
         for idx, (leaf, (source, data)) in enumerate(zip(leaves, entries, strict=True), start=size)
     ]
     _put(connection, ENTRY, rows)
+    index, marks = index_rows(connection, log, size, [data for _, data in entries])
     _put(connection, NODE, [(log, place, each) for place, each in enumerate(fresh, start=stored(size))])
     _put(connection, INDEX, index)
     _put(connection, MARK, marks)

@@ -3,12 +3,9 @@
 Every look is itself an entry. What an officer may see at all is decided in `gateway.oversight`.
 """
 
-import io
-import json
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -19,11 +16,10 @@ from audit.entry import Entry, Object
 from audit.errors import AuditError, LogBrokenError, NeverSignedError, NoteError, NotLoggedError
 from audit.events import COLUMNS, SHAPES, Column, Event
 from audit.events import Decision as Outcome
-from audit.export import NO_PROOFS, ldv_records, select_all, write_bundle, write_csv, write_selection
+from audit.export import write_bundle
 from audit.merkle import leaf_hash
-from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs, signed_size
+from audit.proofs import Place, checkpoint, inclusion, locate, logs, signed_size
 from audit.quorum import NONE, parse_policy
-from audit.tiles import Tile, entry_bundle
 from audit.timeline import Filter, Found, find, tally
 from gateway.context import Gateway
 from gateway.identity import Identity
@@ -57,7 +53,11 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """An entry, where it stands, and the way from its bytes to what the log signed."""
+    """An entry, where it stands, and the way from its bytes to what the log signed.
+
+    Attributes:
+        corrected_by: Leaf hashes of the entries that correct it, the newest first.
+    """
 
     found: Found
     fields: Mapping[str, Any]
@@ -65,6 +65,7 @@ class Proven:
     steps: Sequence[Step]
     size: int
     note: str
+    corrected_by: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +83,6 @@ class Verdict:
     entry: int | None = None
     entries: int = 0
     signed_by: str = ""
-
-
-class Form(StrEnum):
-    """In which form the log is taken out."""
-
-    BUNDLE = "bundle"
-    """For the stand-alone verifier: entries, hashes, checkpoints, keys."""
-    LDV = "ldv"
-    """Logboek Dataverwerkingen, JSON."""
-    CSV = "csv"
-    """A line an entry, with its leaf hash."""
-
-    @property
-    def media_type(self) -> str:
-        """Its media type."""
-        return {Form.BUNDLE: "application/zip", Form.LDV: "application/json", Form.CSV: "text/csv"}[self]
 
 
 def timeline(gateway: Gateway, identity: Identity, wanted: Filter, before: Place | None = None) -> Timeline | Refused:
@@ -235,48 +220,6 @@ def correct(
     return gateway.log_act(entry, decision).entry_id
 
 
-def take_out(
-    gateway: Gateway, identity: Identity, form: Form = Form.BUNDLE, wanted: Filter | None = None, name: str = ""
-) -> bytes | Refused:
-    """The log to keep and to check elsewhere: all of it for the controller's officer, else the own entries.
-
-    A bundle of everything proves that nothing is missing. Whatever is filtered proves presence only, and says so.
-
-    Args:
-        gateway: The gateway.
-        identity: The officer.
-        form: In which form.
-        wanted: Which entries; all by default.
-        name: Which log: its number, its origin, or the end of that, such as `2025-2026`. Without one, the log in use
-            as a bundle, and every log in the other forms.
-    """
-    mine = replace(wanted or Filter(), viewer=scope_of(identity) or None)
-    return _hand_out(gateway, identity, lambda: _taken(gateway, form, mine, name))
-
-
-def _taken(gateway: Gateway, form: Form, mine: Filter, name: str) -> bytes | Refused:
-    policy = policy_text(gateway)
-    with gateway.reading() as session:
-        if name:
-            chain = logs(session.connection())
-            number = next((each.log for each in chain[::-1] if _is_called(each, name)), None)
-            if number is None:
-                return Refused("not-found")
-            mine = replace(mine, log=number)
-        if form is Form.LDV:
-            return _as_ldv(gateway, session, mine)
-        if form is Form.CSV:
-            lines = io.StringIO()
-            write_csv(select_all(session.connection(), mine), lines)
-            return lines.getvalue().encode()
-        try:
-            return _bundle(session, mine, policy)
-        except LogBrokenError as broken:
-            return Refused("log-broken", facts={"entry": str(broken.index)})
-        except (NotLoggedError, IndexError):  # of a log by name, the retention may have ended
-            return Refused("not-found") if name else Refused("log-behind", retry_after=1)
-
-
 def report(gateway: Gateway, identity: Identity, wanted: Filter) -> Mapping[str, Mapping[str, int]] | Refused:
     """How often each value of each of `COLUMNS` stands in the log; `refused` counts by which rule."""
     allowed = _look(gateway, identity, Action.READ_AUDIT, Event.AUDIT_VIEWED)
@@ -287,32 +230,6 @@ def report(gateway: Gateway, identity: Identity, wanted: Filter) -> Mapping[str,
         connection = session.connection()
         counted = {column: tally(connection, mine, column) for column in COLUMNS}
         return counted | {"refused": tally(connection, replace(mine, decision=Outcome.DENY.value), "rule")}
-
-
-def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile) -> bytes | Refused:
-    """A bundle of entries (C2SP tlog-tiles), which holds those of everybody: for the controller's officer only."""
-
-    def read() -> bytes | Refused:
-        if scope_of(identity):
-            return Refused("not-found")
-        try:
-            with gateway.reading() as session:
-                return entry_bundle(session.connection(), log, tile)
-        except AuditError:
-            return Refused("not-found")
-
-    return _hand_out(gateway, identity, read)
-
-
-def _hand_out(gateway: Gateway, identity: Identity, read: Callable[[], bytes | Refused]) -> bytes | Refused:
-    """Ask the law, and log before anything leaves that it did, or that nothing could although the law permits it."""
-    allowed = may(gateway, identity, Action.EXPORT_AUDIT)
-    if isinstance(allowed, Refused):
-        return allowed
-    (actor, decision), taken = allowed, read()
-    log = gateway.log_undone if isinstance(taken, Refused) else gateway.log_act
-    log(Entry(event=Event.AUDIT_EXPORTED, actor=actor), decision)
-    return taken
 
 
 def _is_unlinkable(session: Session, fields: Mapping[str, Any]) -> bool:
@@ -326,30 +243,6 @@ def _is_unlinkable(session: Session, fields: Mapping[str, Any]) -> bool:
     except (NotLoggedError, LookupError, ValueError, TypeError):
         return True
     return SHAPES[event].unlinkable
-
-
-def _is_called(log: LogState, name: str) -> bool:
-    return name in (str(log.log), log.origin) or log.origin.endswith(f"/{name}")
-
-
-def _bundle(session: Session, mine: Filter, policy: str) -> bytes:
-    out, connection = io.BytesIO(), session.connection()
-    log = mine.log or logs(connection)[-1].log
-    if replace(mine, log=None) == Filter():
-        write_bundle(connection, log, out, policy=policy)
-    else:
-        write_selection(connection, log, mine, out, policy=policy)
-    return out.getvalue()
-
-
-def _as_ldv(gateway: Gateway, session: Session, mine: Filter) -> bytes:
-    """Every processing of personal data; what the log says of itself has no activity and is none."""
-    resource = {"service.name": "verzuimpoort", "service.namespace": gateway.settings.log_name}
-    processing = (each for each in select_all(session.connection(), mine) if "activity" in each.fields())
-    records = ldv_records(processing, resource=resource)
-    statement = NO_PROOFS.splitlines()
-    document = {"standard": "Logboek Dataverwerkingen", "statement": statement, "records": list(records)}
-    return json.dumps(document, ensure_ascii=False).encode()
 
 
 def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) -> Refused | None:
@@ -370,7 +263,10 @@ def _prove(gateway: Gateway, session: Session, identity: Identity, leaf: bytes) 
         return Refused("not-found")
     size, note = checkpoint(connection, place.log, at_least=place.index + 1, policy=quorum_of(gateway))
     path = inclusion(connection, place, size)
-    return Proven(found[0], found[0].fields(), leaf.hex(), steps_of(leaf, place.index, size, path), size, note)
+    steps = steps_of(leaf, place.index, size, path)
+    corrections = find(connection, Filter(viewer=scope or None, corrects=leaf.hex()))
+    corrected_by = [leaf_hash(each.data).hex() for each in corrections]
+    return Proven(found[0], found[0].fields(), leaf.hex(), steps, size, note, corrected_by)
 
 
 def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict, about: str) -> None:

@@ -10,7 +10,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from shutil import copyfileobj
+from typing import IO, BinaryIO
 
 from pseudonymisation.errors import KeyringError
 
@@ -51,8 +52,8 @@ def read_private(path: Path) -> bytes:
         raise KeyringError("missing", path=path) from None
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Replace a file whole or not at all; the new one is on disk when this returns."""
+def write_private(path: Path, data: bytes | IO[bytes]) -> None:
+    """Replace a file whole or not at all, by bytes or what is left of an open file; it is on disk when this returns."""
     write_private_files({path: data})
 
 
@@ -84,7 +85,7 @@ def new_private(path: Path) -> Iterator[BinaryIO]:
         _flush(path.parent, os.O_RDONLY)
 
 
-def write_private_files(contents: Mapping[Path, bytes]) -> None:
+def write_private_files(contents: Mapping[Path, bytes | IO[bytes]]) -> None:
     """Replace several files of one folder, each whole or not at all; all are on disk when this returns.
 
     Written first and flushed afterwards, a thousand files cost the disk little more than one. The names they have
@@ -95,7 +96,10 @@ def write_private_files(contents: Mapping[Path, bytes]) -> None:
         descriptor = os.open(fresh[path], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, FILE_MODE)
         with os.fdopen(descriptor, "wb") as file:
             fresh[path].chmod(FILE_MODE)
-            file.write(data)
+            if isinstance(data, bytes):
+                file.write(data)
+            else:
+                copyfileobj(data, file)
     for path in contents:
         _flush(fresh[path], os.O_RDWR)
     for path in contents:

@@ -10,6 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import IO
 
 from sqlmodel import func, select
 
@@ -17,11 +18,11 @@ import audit.verify
 from gateway import keys, retention
 from gateway.context import Gateway
 from gateway.demo.people import METHODS, MINISTER, must
+from gateway.exports import take_out
 from gateway.identity import Identity
 from gateway.oversight import policy_text
 from gateway.settings import Home
 from gateway.store import Enrolment
-from gateway.trail import take_out
 
 from .attack import Verdict, attack_period
 from .country import region
@@ -261,10 +262,11 @@ def _end(stage: Stage, figures: YearFigures, say: Say) -> None:
 def exported(gateway: Gateway) -> str:
     """Take the log out as the controller's officer does, and verify it elsewhere."""
     sign_all(gateway)
-    return verified(must(take_out(gateway, Identity(MINISTER, "controller-officer"))), policy_text(gateway))
+    with must(take_out(gateway, Identity(MINISTER, "controller-officer"))) as bundle:
+        return verified(bundle, policy_text(gateway))
 
 
-def verified(bundle: bytes, policy: str) -> str:
+def verified(bundle: IO[bytes], policy: str) -> str:
     """What the stand-alone verifier says, copied out of the project and run with nothing else.
 
     Raises:
@@ -273,7 +275,8 @@ def verified(bundle: bytes, policy: str) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(audit.verify.__file__, folder / "verify.py")
-        (folder / "bundle.zip").write_bytes(bundle)
+        with (folder / "bundle.zip").open("wb") as file:
+            shutil.copyfileobj(bundle, file)
         (folder / "policy.txt").write_text(policy, encoding="utf-8")
         command = [sys.executable, "-I", "verify.py", "bundle.zip", "--policy", "policy.txt", "--lang", "en"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  ours

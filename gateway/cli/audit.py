@@ -4,10 +4,12 @@ With `--gateway` a token of scope `audit` asks over HTTP; with `--data` whoever 
 controller's officer. Either way the look is logged.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from tempfile import TemporaryFile
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
@@ -61,16 +63,18 @@ def audit_export(
         say(text("cli", "csv-proves-nothing", language(lang)))
     if gateway is not None:
         asked = chosen | {"format": form} | ({"log": log} if log else {})
-        keep(output, _fetch(gateway, "export", token_file, lang, asked, _IS.get(form, "")).content)
+        with _download(gateway, token_file, lang, asked, _IS.get(form, "")) as taken:
+            keep(output, taken)
         return
     from audit.timeline import Filter
-    from gateway import trail
+    from gateway import exports
 
     try:
-        wanted = trail.Form(form)
+        wanted = exports.Form(form)
     except ValueError:
-        raise typer.BadParameter(f"--format: {', '.join(trail.Form)}") from None
-    keep(output, done(trail.take_out(*_officer(data), wanted, Filter(**chosen), log), lang))
+        raise typer.BadParameter(f"--format: {', '.join(exports.Form)}") from None
+    with done(exports.take_out(*_officer(data), wanted, Filter(**chosen), log), lang) as taken:
+        keep(output, taken)
 
 
 @audit.command("report")
@@ -223,10 +227,33 @@ def _fetch(
     """An answer of this media type; one of somebody else, a login page of a network, is said, and ends with exit 1."""
     with anonymous(gateway, lang) if what == "policy" else connection(gateway, token_file, lang) as http:
         answer = http.get(f"/v1/audit/{what}", params=dict(wanted))
+    _demand(answer, lang, kind)
+    return answer
+
+
+@contextmanager
+def _download(
+    gateway: str, token_file: Path | None, lang: str, wanted: Mapping[str, Any], kind: str
+) -> Iterator[IO[bytes]]:
+    """The same of an export, as a temporary file at its beginning: it may be larger than memory."""
+    with TemporaryFile() as file:
+        with (
+            connection(gateway, token_file, lang) as http,
+            http.stream("GET", "/v1/audit/export", params=dict(wanted)) as answer,
+        ):
+            if answer.status_code != httpx.codes.OK:
+                answer.read()
+            _demand(answer, lang, kind)
+            for part in answer.iter_bytes():
+                file.write(part)
+        file.seek(0)
+        yield file
+
+
+def _demand(answer: httpx.Response, lang: str, kind: str) -> None:
     expect(answer, lang, httpx.codes.OK)
     if media_type(answer) != kind:
         not_the_gateway(answer, lang)
-    return answer
 
 
 def _officer(data: Path | None) -> "tuple[Gateway, Identity]":

@@ -9,7 +9,8 @@ import sys
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from shutil import copyfileobj
+from typing import IO, TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -95,13 +96,16 @@ TokenFile = Annotated[
 GatewayUrl = Annotated[str, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
 
 
-def keep(path: Path, content: str | bytes) -> None:
+def keep(path: Path, content: str | bytes | IO[bytes]) -> None:
     """Write what only its owner should read, whole or not at all; a pipe or a terminal takes it as it is."""
     data = content.encode() if isinstance(content, str) else content
-    if path.exists() and not path.is_file():
+    if not path.exists() or path.is_file():
+        write_private(path.resolve(), data)
+    elif isinstance(data, bytes):
         path.write_bytes(data)
-        return
-    write_private(path.resolve(), data)
+    else:
+        with path.open("wb") as pipe:
+            copyfileobj(data, pipe)
 
 
 def apart(output: Path, *read: Path | None) -> None:

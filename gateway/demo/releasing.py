@@ -1,6 +1,5 @@
 """The demo's period: opened as an exercise, closed, released with four eyes, downloaded by all, the log verified."""
 
-import io
 import time
 import zipfile
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from sqlmodel import select
 from audit.verify import Fault, Policy, check_bundle
 from gateway.context import Gateway, operator_of
 from gateway.demo.people import MINISTER, must
+from gateway.exports import take_out
 from gateway.formats.write import Format
 from gateway.grants import register_agreements
 from gateway.identity import Identity, add_person
@@ -26,7 +26,6 @@ from gateway.service_keys import pin_service_keys
 from gateway.store import Release, ReleaseSlice, ReleaseState
 from gateway.synthetic.region import Region, codes
 from gateway.table import CellStatus, decode_rows
-from gateway.trail import take_out
 
 TABLE = "absence-counts"
 
@@ -119,9 +118,11 @@ def download_all(gateway: Gateway, region: Region, release_id: str) -> int:
 
 def verify_the_log(gateway: Gateway) -> Verified:
     """Export the log as the controller's officer would, and let the stand-alone verifier judge it."""
-    bundle = must(take_out(gateway, Identity(MINISTER, "controller-officer")))
     try:
-        with zipfile.ZipFile(io.BytesIO(bundle)) as opened:
+        with (
+            must(take_out(gateway, Identity(MINISTER, "controller-officer"))) as bundle,
+            zipfile.ZipFile(bundle) as opened,
+        ):
             return Verified(check_bundle(opened, Policy(policy_text(gateway)), []).entries, verified=True)
     except Fault:
         return Verified(0, verified=False)

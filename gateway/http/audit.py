@@ -11,7 +11,8 @@ from audit.note import encode_base64
 from audit.proofs import consistency, logs
 from audit.tiles import Tile, hash_tile
 from audit.timeline import Filter
-from gateway import trail
+from gateway import exports, trail
+from gateway.http.bodies import answer_file
 from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
 from gateway.http.following import MOST, Log
 from gateway.http.paging import Before, link, name_of, place_of
@@ -56,7 +57,7 @@ class Asked:
 class Export(Asked):
     """What is taken out, of which log, in which form."""
 
-    form: Annotated[trail.Form, Query(alias="format")] = trail.Form.BUNDLE
+    form: Annotated[exports.Form, Query(alias="format")] = exports.Form.BUNDLE
     log: Word = None
 
 
@@ -156,14 +157,14 @@ def export(request: Request, gateway: TheGateway, caller: Officer, asked: Annota
     The log in use, or an earlier one by its number or school year: `log=2025-2026`.
     Everything for the controller's officer, else the own entries. What is filtered proves presence, not completeness.
     """
-    taken = trail.take_out(gateway, caller, asked.form, asked.wanted(), asked.log or "")
-    return problem(request, taken) if isinstance(taken, Refused) else Response(taken, media_type=asked.form.media_type)
+    taken = exports.take_out(gateway, caller, asked.form, asked.wanted(), asked.log or "")
+    return problem(request, taken) if isinstance(taken, Refused) else answer_file(taken, asked.form.media_type)
 
 
 def _entries(request: Request, gateway: TheGateway, caller: Identity | None, log: int, tile: Tile) -> Response:
     if caller is None:
         raise NotAllowed(Refused("unauthenticated"))
-    body = trail.bundle_of_entries(gateway, officer(gateway, caller), log, tile)
+    body = exports.bundle_of_entries(gateway, officer(gateway, caller), log, tile)
     if isinstance(body, Refused):
         return problem(request, body)
     return Response(body, media_type="application/octet-stream")

@@ -7,11 +7,11 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
+from gateway.exports import Form
 from gateway.formats.write import Format
 from gateway.http.callers import identity, optional_identity
 from gateway.http.links import links_of
 from gateway.http.queries import parts
-from gateway.trail import Form
 
 _PROBLEM = {
     "type": "object",

@@ -12,7 +12,7 @@ from audit.events import COLUMNS
 from audit.export import verifier_archive
 from audit.merkle import leaf_hash
 from audit.verify import FAULTS
-from gateway import lawbook, trail
+from gateway import exports, lawbook, trail
 from gateway.context import Gateway
 from gateway.http.paging import name_of, place_of
 from gateway.outcome import Refused
@@ -139,7 +139,7 @@ def _file_name(gateway: Gateway, ending: str) -> str:
 def bundle(request: Request, who: Visitor, _form: Form) -> Response:
     """The bundle to keep: checked elsewhere, without this gateway."""
     gateway = gateway_of(request)
-    taken = trail.take_out(gateway, who.known)
+    taken = exports.take_out(gateway, who.known)
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
     return attachment(taken, _file_name(gateway, "zip"), "application/zip")
@@ -150,7 +150,7 @@ def selection(request: Request, who: Visitor, form: Form) -> Response:
     gateway, wanted = gateway_of(request), filter_of(asked_of(dict(parse_qsl(form["query"]))))
     if wanted is None:
         return refusal(request, who, Refused("invalid-request"))
-    taken = trail.take_out(gateway, who.known, trail.Form.CSV, wanted)
+    taken = exports.take_out(gateway, who.known, exports.Form.CSV, wanted)
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
     return attachment(taken, _file_name(gateway, "csv"), "text/csv; charset=utf-8")

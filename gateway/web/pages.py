@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from gateway import overview
 from gateway.context import Gateway
 from gateway.http.api import allowed
+from gateway.http.bodies import answer_file
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body, entry_of
 from gateway.identity import ABSOLUTE, IDLE, Identity
@@ -145,9 +146,12 @@ def see_other(path: str) -> RedirectResponse:
     return RedirectResponse(path, 303)
 
 
-def attachment(body: bytes | str, name: str, media_type: str) -> Response:
-    """A file to keep."""
-    return Response(body, headers={"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media_type)
+def attachment(body: bytes | str | IO[bytes], name: str, media_type: str) -> Response:
+    """A file to keep; one that is open is closed once it was sent."""
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    if isinstance(body, bytes | str):
+        return Response(body, headers=headers, media_type=media_type)
+    return answer_file(body, media_type, headers)
 
 
 def token_fits(who: Visitor, given: str) -> bool:

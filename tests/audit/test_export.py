@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import insert
 
 from audit.checkpoint import Cosigner
+from audit.entry import Actor, Entry, Object
 from audit.errors import LogBrokenError, NotLoggedError
-from audit.events import Decision
+from audit.events import Decision, Event, Role
 from audit.export import (
     CSV_COLUMNS,
     CSV_STATEMENT,
@@ -27,9 +28,9 @@ from audit.export import (
 )
 from audit.note import Signer
 from audit.schema import PENDING
-from audit.timeline import Filter
+from audit.timeline import Filter, find
 from audit.verify import Policy, Verdict, check_bundle
-from tests.audit.world import ACTIVITY, DAY, MORNING, SITE, World, entry, signer
+from tests.audit.world import ACTIVITY, DAY, MORNING, OPERATOR, SITE, World, entry, signer
 
 RECEIPTS = Signer("verzuimpoort.example/receipts", bytes([9]) * 32)
 WITNESS = Cosigner("witness.example/w1", bytes([8]) * 32)
@@ -177,6 +178,22 @@ def test_csv_has_a_line_per_entry_and_no_formula(small_world: World) -> None:
     assert list(rows[0].items())[-1] == (CSV_STATEMENT, "")
     assert "Proves nothing by itself" in CSV_STATEMENT
     assert not [value for row in rows for value in row.values() if value and value[0] in "=+-@\t\r"]
+
+
+def test_every_form_says_what_an_entry_points_to_and_how_much_it_is(small_world: World) -> None:
+    """A correction without what it corrects, or a budget without its amount, could not be read."""
+    account, actor = Object("account:statutory-counts/2026-2027"), Actor(Role.GATEWAY, OPERATOR)
+    spent = Entry(event=Event.BUDGET_SPENT, actor=actor, object=account, amount=125_000, cause=bytes(32))
+    small_world.append(spent)
+    small_world.step()
+    found = small_world.read(lambda c: find(c, Filter(event="budget.spent")))
+    out = io.StringIO()
+    write_csv(found, out)
+    (row,) = csv.DictReader(io.StringIO(out.getvalue()), delimiter=";")
+    (record,) = ldv_records(found, resource={})
+    assert (row["cause"], row["amount"]) == (bytes(32).hex(), "125000")
+    said = record["attributes"]
+    assert (said["verzuimpoort.cause"], said["verzuimpoort.amount"]) == (bytes(32).hex(), 125_000)
 
 
 def test_a_formula_in_forged_bytes_is_defused(small_world: World) -> None:

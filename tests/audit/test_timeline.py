@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import insert
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision, Event, Role
+from audit.merkle import leaf_hash
+from audit.schema import PENDING
 from audit.timeline import UNREADABLE, Filter, Found, find, index_rows, tally
 from tests.audit.world import MORNING, OPERATOR, SITE, SWV, World, entry
 
 OTHER_SITE = "00CD00"
+CORRECTED = Event.ENTRY_CORRECTED
 RELEASE = Object(f"release:{1:032x}")
 
 
@@ -150,9 +154,31 @@ def _fits(fields: dict[str, Any], asked: dict[str, Any]) -> bool:
     )
 
 
-def test_bytes_that_are_no_entry_say_that_they_are_unreadable() -> None:
+def test_what_corrects_an_entry_is_found_by_all_whom_that_entry_named(filled: World) -> None:
+    """Also what corrects the correction, in the same round; a cause that is nowhere, or no hash, stops nothing."""
+    actor = Actor(Role.CONTROLLER_OFFICER, "ORG-MIN")
+    (wrong,) = filled.append(entry(party=SITE))
+    (right,) = filled.append(Entry(event=CORRECTED, actor=actor, cause=wrong.leaf, party=OTHER_SITE))
+    (last,) = filled.append(Entry(event=CORRECTED, actor=actor, cause=right.leaf, period="2026-2027-2"))
+    filled.append(Entry(event=CORRECTED, actor=actor, cause=bytes(32)))
+    forged = GOOD.replace(b'"ab"', b'"no hash"').replace(b'"e"', f'"{CORRECTED}"'.encode())
+    with filled.engine.begin() as connection:
+        connection.execute(insert(PENDING).values(data=forged))
+    filled.step()
+
+    def leaves(wanted: Filter) -> list[bytes]:
+        return [leaf_hash(each.data) for each in filled.read(lambda c: find(c, wanted))]
+
+    assert leaves(Filter(viewer=SITE, event=CORRECTED)) == [last.leaf, right.leaf]
+    assert leaves(Filter(viewer=OTHER_SITE, event=CORRECTED)) == [last.leaf, right.leaf]
+    assert leaves(Filter(viewer=SWV, event=CORRECTED)) == []
+    assert leaves(Filter(corrects=wrong.leaf.hex())) == [right.leaf]
+    assert leaves(Filter(event=CORRECTED))[0] == leaf_hash(forged)
+
+
+def test_bytes_that_are_no_entry_say_that_they_are_unreadable(small_world: World) -> None:
     """They are found under one event, and shown without anything of their content."""
-    rows, marks = index_rows(1, 7, [b'{"event":"Jan Jansen"}'])
+    rows, marks = small_world.read(lambda c: index_rows(c, 1, 7, [b'{"event":"Jan Jansen"}']))
     assert (rows, marks) == ([(1, 7, 0, UNREADABLE, UNREADABLE, None, None, None, None, None)], [])
     shown = Found(place=None, data=b'{"event":"Jan Jansen"}').fields()  # type: ignore[arg-type]  # place is not looked at
     assert "Jan" not in json.dumps(shown)

@@ -1,5 +1,6 @@
 """What the operator types: each command does its act, says what it did, and refuses with exit 1 or 2."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -432,7 +433,7 @@ def test_a_report_includes_its_first_and_its_last_day(run: Run, monkeypatch: pyt
 def test_what_is_taken_out_is_of_the_days_asked_for(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both included, beside whatever else is chosen."""
     asked: list[object] = []
-    monkeypatch.setattr("gateway.trail.take_out", lambda *given: asked.append(given[3]) or b"")
+    monkeypatch.setattr("gateway.exports.take_out", lambda *given: asked.append(given[3]) or io.BytesIO())
     days = ("--since", "2026-11-02", "--until", "2026-11-03")
     run("audit", "export", "--format", "csv", "-o", tmp_path / "log.csv", "--only", "decision=deny", *days)
     first = int(datetime(2026, 11, 1, 23, tzinfo=UTC).timestamp() * 1000)

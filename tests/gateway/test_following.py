@@ -158,6 +158,16 @@ def test_a_page_of_the_network_replaces_nothing_of_an_auditor(
     assert kept.read_text() == "kept before"
 
 
+def test_what_an_auditor_takes_out_is_kept_as_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes of the answer, of more than one part, are those of the file."""
+    sent = bytes(range(256)) * 1_000
+    log = httpx.MockTransport(lambda _: httpx.Response(200, content=sent, headers={"Content-Type": "application/zip"}))
+    client = httpx.Client(base_url="http://gateway", transport=log)
+    monkeypatch.setattr("gateway.cli.audit.connection", lambda *_: client)
+    said(tmp_path, "audit", "export", "-o", str(tmp_path / "log.zip"), "--gateway", "http://gateway", exits=0)
+    assert (tmp_path / "log.zip").read_bytes() == sent
+
+
 OTHER = str(LOG.sign(Checkpoint(LOG.key.name, 1, bytes([7]) * 32).text()))
 STRANGER = Signer(LOG.key.name, bytes([2]) * 32)
 AWAY = str(STRANGER.sign(Checkpoint(LOG.key.name, 1, bytes(32)).text()))

@@ -1,7 +1,6 @@
 """One log a school year: the turn of the year happens by itself, once, and loses nothing."""
 
 import dataclasses
-import io
 import itertools
 import threading
 import zipfile
@@ -19,7 +18,7 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from audit.sequencer import Sequencer
 from audit.timeline import Filter, find
-from gateway import trail
+from gateway import exports
 from gateway.app import renew_log_key, yearly_log
 from gateway.deliveries import receipt_of
 from gateway.demo.people import MINISTER, must
@@ -92,13 +91,13 @@ def test_a_closed_log_is_taken_out_by_name(world: World, name: str) -> None:
     world.at(JULY).sequence()
     world.at(AUGUST).sequence()
     old, officer = chain(world)[0], Identity(MINISTER, "controller-officer")
-    bundle = must(trail.take_out(world.gateway, officer, name=name))
-    with zipfile.ZipFile(io.BytesIO(bundle)) as opened:
+    with must(exports.take_out(world.gateway, officer, name=name)) as bundle, zipfile.ZipFile(bundle) as opened:
         checked = verify.check_bundle(opened, verify.Policy(policy_text(world.gateway)), [])
     assert (checked.whole, checked.entries, checked.tree.origin) == (True, old.size, old.origin)
-    rows = must(trail.take_out(world.gateway, officer, trail.Form.CSV, name=name)).decode().splitlines()[1:]
+    with must(exports.take_out(world.gateway, officer, exports.Form.CSV, name=name)) as lines:
+        rows = lines.read().decode().splitlines()[1:]
     assert [int(row.partition(";")[0]) for row in rows] == [*range(old.size)][::-1]
-    assert trail.take_out(world.gateway, officer, name="2019-2020") == Refused("not-found")
+    assert exports.take_out(world.gateway, officer, name="2019-2020") == Refused("not-found")
 
 
 def test_a_log_whose_retention_has_ended_is_not_found(world: World) -> None:
@@ -110,7 +109,7 @@ def test_a_log_whose_retention_has_ended_is_not_found(world: World) -> None:
             _past_the_guards(session.connection(), table, f"DELETE FROM {table} WHERE log = 1")  # noqa: S608  our own tables
         _past_the_guards(session.connection(), "audit_closing", "UPDATE audit_closing SET keep_until = 1")
     officer = Identity(MINISTER, "controller-officer")
-    assert trail.take_out(world.gateway, officer, name="2026-2027") == Refused("not-found")
+    assert exports.take_out(world.gateway, officer, name="2026-2027") == Refused("not-found")
 
 
 def test_a_year_that_was_closed_but_not_signed_is_signed_by_the_next_start(

@@ -14,6 +14,7 @@ import pytest
 from gateway.backup import backup
 from gateway.demo.people import IN_FORCE, must
 from gateway.demo.service import Service, pseudonym_service
+from gateway.exports import take_out
 from gateway.formats.read_csv import read_csv
 from gateway.identity import Identity
 from gateway.operate import Desk
@@ -22,7 +23,6 @@ from gateway.service_keys import pin_service_keys
 from gateway.settings import Settings
 from gateway.synthetic.export import school_export
 from gateway.synthetic.pupils import draw_pupils
-from gateway.trail import take_out
 from pseudonymisation import client
 from pseudonymisation.number import Number, parse_number
 from tests.gateway.conftest import PERIOD, Site, World, build_world, running
@@ -123,7 +123,8 @@ def live(world: World, sites: range, folder: Path, capfd: pytest.CaptureFixture[
         with heard.listen(site.client()) as public:
             public.get("/v1/audit/checkpoint")
         officer = Identity(world.gateway.settings.operator, "controller-officer")
-        (folder / "log.zip").write_bytes(must(take_out(world.gateway, officer)))
+        with must(take_out(world.gateway, officer)) as bundle:
+            (folder / "log.zip").write_bytes(bundle.read())
         assert backup(desk, data=folder / "b-data.zip", keys=folder / "b-keys.zip") is None
     said = capfd.readouterr()
     (folder / "output.txt").write_text(said.out + said.err)

@@ -152,6 +152,15 @@ def register_people(world: World) -> dict[str, int]:
         return {role: add_person(session, *party, role).id or 0 for role, party in parties.items()}
 
 
+def entry_page(world: World, officer: int, leaf: str) -> str:
+    """The page of an entry, as this officer sees it."""
+    with world.gateway.writing() as session:
+        link = issue_link(session, session.get_one(Person, officer), world.gateway.clock())
+    with running(world) as site:
+        cookies = dict(httpx.post(f"{site.url}/login/{link}", timeout=60).cookies)
+        return httpx.get(f"{site.url}/audit/entries/{leaf}", cookies=cookies, timeout=60).text
+
+
 def released(world: World, people: dict[str, int]) -> str:
     """A release of the first period, built by the worker, approved by another person and published."""
     gateway, operator = world.gateway, world.gateway.settings.operator

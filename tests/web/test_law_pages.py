@@ -17,8 +17,7 @@ from audit.timeline import Filter
 from gateway import lawbook, trail
 from gateway.context import actor_of, vocabulary
 from gateway.demo.people import IN_FORCE, MINISTER, must
-from gateway.identity import Identity, issue_link
-from gateway.store import Person
+from gateway.identity import Identity
 from policies.decision import Deny
 from policies.engine import Engine
 from policies.parties import ANYBODY
@@ -27,7 +26,7 @@ from policies.question import Action
 from policies.things import Installation
 from tests.gateway.conftest import Site, World, build_world, running
 from tests.policies.world import DEPLOYMENT
-from tests.web.conftest import register_people
+from tests.web.conftest import entry_page, register_people
 
 AUGUST = date(2027, 8, 1)
 RULE, ARTICLE, OTHER = (
@@ -112,14 +111,6 @@ def test_an_old_entry_is_read_with_the_article_of_its_time(world: World, tmp_pat
     listed = must(trail.timeline(gateway, Identity(MINISTER, "controller-officer"), Filter(decision="deny")))
     leaf = leaf_hash(listed.found[0].data).hex()
     (tmp_path / "law").mkdir()
-    page = _entry(under(world, with_other_article(tmp_path / "law")), officer, leaf)
+    page = entry_page(under(world, with_other_article(tmp_path / "law")), officer, leaf)
     assert (ARTICLE in page, OTHER in page, NOT_KEPT in page) == (kept, not kept, not kept)
     assert f'href="/rules{f"?version={version}" if kept else ""}#rule-{RULE}"' in page
-
-
-def _entry(world: World, officer: int, leaf: str) -> str:
-    with world.gateway.writing() as session:
-        link = issue_link(session, session.get_one(Person, officer), world.gateway.clock())
-    with running(world) as site:
-        cookies = dict(httpx.post(f"{site.url}/login/{link}", timeout=60).cookies)
-        return httpx.get(f"{site.url}/audit/entries/{leaf}", cookies=cookies, timeout=60).text

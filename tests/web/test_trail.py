@@ -1,6 +1,5 @@
 """The log as officers read it: proofs in steps, and a verdict that notices."""
 
-import io
 import zipfile
 
 import pytest
@@ -17,13 +16,14 @@ from audit.proofs import checkpoint, signed_size
 from audit.schema import COSIGNATURE, PENDING
 from audit.tiles import Tile
 from audit.timeline import Filter
-from gateway import trail
+from gateway import exports, trail
 from gateway.accountability import measured
 from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from tests.gateway.conftest import World
+from tests.web.conftest import entry_page, register_people
 
 OFFICER = Identity(MINISTER, "controller-officer")
 
@@ -64,12 +64,12 @@ def test_looking_is_itself_an_entry(logged: World) -> None:
 def test_an_export_that_was_not_handed_out_is_not_entered_as_one(logged: World) -> None:
     """Entries of everybody for an officer of one organisation, a log that is not there: permitted, and not done."""
     own = Identity(logged.region.sites[0].code, "privacy-officer")
-    assert trail.bundle_of_entries(logged.gateway, own, 1, Tile.parse("entries/000.p/1")) == Refused("not-found")
-    assert trail.take_out(logged.gateway, OFFICER, name="2019-2020") == Refused("not-found")
+    assert exports.bundle_of_entries(logged.gateway, own, 1, Tile.parse("entries/000.p/1")) == Refused("not-found")
+    assert exports.take_out(logged.gateway, OFFICER, name="2019-2020") == Refused("not-found")
     logged.sequence()
     assert len(leaves(logged, Filter(event="audit.exported", decision="deny"))) == 2
     assert leaves(logged, Filter(event="audit.exported", decision="permit")) == []
-    assert must(trail.bundle_of_entries(logged.gateway, OFFICER, 1, Tile.parse("entries/000.p/1")))
+    assert must(exports.bundle_of_entries(logged.gateway, OFFICER, 1, Tile.parse("entries/000.p/1")))
     logged.sequence()
     assert len(leaves(logged, Filter(event="audit.exported", decision="permit"))) == 1
 
@@ -78,7 +78,7 @@ def test_a_school_may_not_look(logged: World) -> None:
     """Somebody without the role is refused, and that is logged too."""
     school = Identity(logged.region.sites[0].code, "school")
     assert isinstance(trail.timeline(logged.gateway, school, Filter()), Refused)
-    assert isinstance(trail.take_out(logged.gateway, school), Refused)
+    assert isinstance(exports.take_out(logged.gateway, school), Refused)
     logged.sequence()
     assert leaves(logged, Filter(decision="deny"))
 
@@ -110,6 +110,21 @@ def test_a_correction_is_a_new_entry_that_points_back(logged: World) -> None:
         assert trail.correct(logged.gateway, OFFICER, nothing) == Refused("not-found")
     with pytest.raises(EntryError):
         trail.correct(logged.gateway, OFFICER, wrong, period="next year")
+
+
+def test_who_reads_a_wrong_entry_is_led_to_what_corrects_it(logged: World) -> None:
+    """The site that it named by mistake finds the correction, which names another; a third site finds neither."""
+    people = register_people(logged)
+    wronged, other, third = (Identity(site.code, "privacy-officer") for site in logged.region.sites[:3])
+    wrong = leaves(logged, Filter(organisation=wronged.party))[0]
+    made = must(trail.correct(logged.gateway, OFFICER, wrong, party=other.party))
+    logged.sequence()
+    for officer in (OFFICER, wronged):
+        assert must(trail.entry(logged.gateway, officer, wrong)).corrected_by == [made]
+    assert must(trail.entry(logged.gateway, wronged, made)).corrected_by == []
+    assert trail.entry(logged.gateway, third, made) == Refused("not-found")
+    page = entry_page(logged, people["controller-officer"], wrong)
+    assert ("klopt niet" in page, f'href="/audit/entries/{made}"' in page) == (True, True)
 
 
 def test_a_correction_names_only_who_is_in_the_register(logged: World) -> None:
@@ -210,7 +225,7 @@ def test_an_entry_that_was_taken_away_is_named_and_the_finding_logged(logged: Wo
         disarm(connection)
         connection.execute(text("DELETE FROM audit_entry WHERE idx = 5"))
     assert must(trail.check_log(logged.gateway, OFFICER)) == trail.Verdict("missing", 5)
-    assert trail.take_out(logged.gateway, OFFICER) == Refused("log-broken", facts={"entry": "5"})
+    assert exports.take_out(logged.gateway, OFFICER) == Refused("log-broken", facts={"entry": "5"})
     logged.sequence()
     assert leaves(logged, Filter(event="audit.verified", decision="error"))
 
@@ -245,7 +260,7 @@ def test_a_bundle_taken_out_does_not_end_with_a_witness_that_was_removed(logged:
     leaves(logged)
     logged.sequence()
     policy = verify.Policy(policy_text(logged.gateway))
-    with zipfile.ZipFile(io.BytesIO(must(trail.take_out(logged.gateway, OFFICER)))) as bundle:
+    with must(exports.take_out(logged.gateway, OFFICER)) as file, zipfile.ZipFile(file) as bundle:
         checked = verify.check_bundle(bundle, policy, [])
     with logged.gateway.reading() as session:
         assert checked.entries == signed_size(session.connection(), 1)
