@@ -18,7 +18,7 @@ from policies.question import Action
 from policies.things import Records, Thing
 
 WHOLE_LOG = "log:audit"
-"""What a check of every entry is about; one of a single entry is about that."""
+"""What a check or review of every entry is about; a check of one entry is about that, a review of own entries none."""
 
 
 def policy_text(gateway: Gateway) -> str:

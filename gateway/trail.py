@@ -91,12 +91,13 @@ def timeline(gateway: Gateway, identity: Identity, wanted: Filter, before: Place
     if allowed is not None:
         return allowed
     mine = replace(wanted, viewer=scope_of(identity) or None)
+    review = Filter(viewer=mine.viewer, event=Event.AUDIT_REVIEWED.value, object=None if mine.viewer else WHOLE_LOG)
     with gateway.reading() as session:
         connection = session.connection()
         found = find(connection, mine, before=before, limit=PAGE + 1)
         values = {column: tally(connection, Filter(viewer=mine.viewer), column) for column in COLUMNS}
         chain = logs(connection)
-        last = find(connection, Filter(viewer=mine.viewer, event=Event.AUDIT_REVIEWED.value), limit=1)
+        last = find(connection, review, limit=1)
     more = found[PAGE - 1].place if len(found) > PAGE else None
     return Timeline(found[:PAGE], more, values, chain[-1].size if chain else 0, last[0] if last else None)
 
@@ -175,8 +176,9 @@ def _count(gateway: Gateway) -> verify.Verdict:
 
 
 def sign_off(gateway: Gateway, identity: Identity) -> Refused | None:
-    """Record that an officer has reviewed the log as it stands now."""
-    return _look(gateway, identity, Action.REVIEW_AUDIT, Event.AUDIT_REVIEWED)
+    """Record that an officer has reviewed the log as it stands now: the own entries, or the whole log."""
+    about = None if scope_of(identity) else Object(WHOLE_LOG)
+    return _look(gateway, identity, Action.REVIEW_AUDIT, Event.AUDIT_REVIEWED, about)
 
 
 def correct(
@@ -245,13 +247,15 @@ def _is_unlinkable(session: Session, fields: Mapping[str, Any]) -> bool:
     return SHAPES[event].unlinkable
 
 
-def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) -> Refused | None:
+def _look(
+    gateway: Gateway, identity: Identity, action: Action, event: Event, about: Object | None = None
+) -> Refused | None:
     """Ask the law and log the look before anything is read."""
     allowed = may(gateway, identity, action)
     if isinstance(allowed, Refused):
         return allowed
     actor, decision = allowed
-    gateway.log_act(Entry(event=event, actor=actor), decision)
+    gateway.log_act(Entry(event=event, actor=actor, object=about), decision)
     return None
 
 

@@ -208,6 +208,22 @@ def test_the_register_tells_of_checks_of_the_whole_log_only(logged: World, monke
     assert told() == ["error"]
 
 
+def test_the_review_of_one_organisation_is_not_that_of_the_whole_log(logged: World) -> None:
+    """A school's officer sees its own; only who sees everything has reviewed everything."""
+    own = Identity(logged.region.sites[0].code, "privacy-officer")
+
+    def told() -> tuple[bool, bool, list[str]]:
+        logged.sequence()
+        seen = [must(trail.timeline(logged.gateway, each, Filter())).reviewed is not None for each in (own, OFFICER)]
+        return *seen, [each.value for each in measured(logged.gateway) if each.measure == "refusals-reviewed"]
+
+    assert told() == (False, False, [])
+    trail.sign_off(logged.gateway, own)
+    assert told() == (True, False, [])
+    trail.sign_off(logged.gateway, OFFICER)
+    assert told() == (True, True, ["permit"])
+
+
 def test_a_changed_entry_is_named(logged: World) -> None:
     """Somebody with the database's own power changes one entry: the check says which."""
     with logged.gateway.database.begin() as connection:
