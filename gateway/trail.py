@@ -129,7 +129,7 @@ def check_entry(gateway: Gateway, identity: Identity, leaf: str) -> tuple[Proven
         verdict = Verdict(fault.kind, fault.index)
     else:
         verdict = Verdict(entries=1, signed_by=tree.origin)
-    _log_check(gateway, identity, verdict, f"entry:{leaf}")
+    _log_check(gateway, identity, verdict, f"entry:{proven.leaf}")
     return proven, verdict
 
 

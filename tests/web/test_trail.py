@@ -1,6 +1,7 @@
 """The log as officers read it: proofs in steps, and a verdict that notices."""
 
 import zipfile
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import insert, text
@@ -180,6 +181,17 @@ def test_a_log_in_order_is_said_to_be_so(logged: World) -> None:
     assert (verdict.fault, verdict.signed_by) == ("", "verzuimpoort.example/audit/2026-2027")
     logged.sequence()
     assert len(leaves(logged, Filter(event="audit.verified"))) == 2
+
+
+@pytest.mark.parametrize("spelled", [str.upper, lambda leaf: f"{leaf[:2]} {leaf[2:]}"])
+def test_the_check_of_an_entry_is_about_the_entry_however_it_is_spelled(
+    logged: World, spelled: Callable[[str], str]
+) -> None:
+    """Capitals and spaces of who copied the hash are not logged."""
+    leaf = leaves(logged)[0]
+    assert must(trail.check_entry(logged.gateway, OFFICER, spelled(leaf)))[1].fault == ""
+    logged.sequence()
+    assert leaves(logged, Filter(event="audit.verified", object=f"entry:{leaf}"))
 
 
 def test_a_log_signed_by_somebody_else_is_noticed(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
