@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
 from audit.entry import Actor
 from audit.errors import LogBrokenError, LogExpiredError, NoteError, NotLoggedError
 from audit.monitoring import continue_from
 from audit.note import parse_note
-from audit.proofs import logs
+from audit.proofs import LogState, logs
 from gateway.context import ACCOUNTABILITY, Gateway, allowed
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.periods import is_school_year
 from gateway.store import Party
 from gateway.witnesses import former_receipts, quorum_text, raise_alarm
 from policies.decision import Permit
@@ -28,6 +31,19 @@ def policy_text(gateway: Gateway) -> str:
     receipts = dict.fromkeys([str(gateway.receipts.key), *former_receipts(gateway.home)])  # the one in use first
     lines = [f"log {key}" for key in keys] + [f"receipt {key}" for key in receipts]
     return "".join(f"{line}\n" for line in lines) + quorum_text(gateway.home)
+
+
+def logs_called(connection: Connection, name: str) -> frozenset[int]:
+    """The logs that a name means: a number, an origin or the end of one; a school year, every log of that year.
+
+    A year has several logs after a backup was restored or a key renewed in it.
+    """
+
+    def means(log: LogState) -> bool:
+        in_year = is_school_year(name) and f"/{name}/" in log.origin
+        return in_year or name in (str(log.log), log.origin) or log.origin.endswith(f"/{name}")
+
+    return frozenset(each.log for each in logs(connection) if means(each))
 
 
 def go_on_from(gateway: Gateway, seen: str) -> str | Refused:

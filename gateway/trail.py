@@ -240,7 +240,8 @@ def _is_unlinkable(session: Session, fields: Mapping[str, Any]) -> bool:
     try:
         while (event := Event(fields["event"])) is Event.ENTRY_CORRECTED:
             place = locate(connection, bytes.fromhex(fields["cause"]))
-            (cause,) = find(connection, Filter(log=place.log), before=Place(place.log, place.index + 1), limit=1)
+            mine = Filter(logs=frozenset({place.log}))
+            (cause,) = find(connection, mine, before=Place(place.log, place.index + 1), limit=1)
             fields = cause.fields() if cause.place == place else {}
     except (NotLoggedError, LookupError, ValueError, TypeError):
         return True
