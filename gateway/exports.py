@@ -78,11 +78,11 @@ def _write(gateway: Gateway, form: Form, mine: Filter, name: str, out: IO[bytes]
     with gateway.reading() as session:
         if name:
             called = logs_called(session.connection(), name)
-            if not called:
-                return Refused("not-found")
+            if isinstance(called, Refused):
+                return called
             if form is Form.BUNDLE and len(called) > 1:
-                return Refused("log-several", facts={"logs": ", ".join(map(str, sorted(called)))})
-            mine = replace(mine, logs=called)
+                return Refused("log-several", facts={"logs": ", ".join(map(str, called))})
+            mine = replace(mine, logs=frozenset(called))
         if form is not Form.BUNDLE:
             _lines(gateway, session, form, mine, out)
             return None
@@ -90,7 +90,7 @@ def _write(gateway: Gateway, form: Form, mine: Filter, name: str, out: IO[bytes]
             _bundle(session, mine, out, policy)
         except LogBrokenError as broken:
             return Refused("log-broken", facts={"entry": str(broken.index)})
-        except (NotLoggedError, IndexError):  # of a log by name, the retention may have ended
+        except (NotLoggedError, IndexError):  # one by name may have been left before anything was signed
             return Refused("not-found") if name else Refused("log-behind", retry_after=1)
     return None
 

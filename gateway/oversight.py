@@ -1,5 +1,6 @@
 """Who may look at the log, and what everybody gets to check it with. What officers see is in `gateway.trail`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
@@ -9,6 +10,7 @@ from audit.errors import LogBrokenError, LogExpiredError, NoteError, NotLoggedEr
 from audit.monitoring import continue_from
 from audit.note import parse_note
 from audit.proofs import LogState, logs
+from audit.retention import is_over
 from gateway.context import ACCOUNTABILITY, Gateway, allowed
 from gateway.identity import Identity
 from gateway.outcome import Refused
@@ -33,17 +35,22 @@ def policy_text(gateway: Gateway) -> str:
     return "".join(f"{line}\n" for line in lines) + quorum_text(gateway.home)
 
 
-def logs_called(connection: Connection, name: str) -> frozenset[int]:
+def logs_called(connection: Connection, name: str) -> Sequence[int] | Refused:
     """The logs that a name means: a number, an origin or the end of one; a school year, every log of that year.
 
-    A year has several logs after a backup was restored or a key renewed in it.
+    A year has several logs after a backup was restored or a key renewed in it. Of a log whose retention has ended
+    nothing is there to show, which nobody may take for a year in which nothing was done.
     """
 
     def means(log: LogState) -> bool:
         in_year = is_school_year(name) and f"/{name}/" in log.origin
         return in_year or name in (str(log.log), log.origin) or log.origin.endswith(f"/{name}")
 
-    return frozenset(each.log for each in logs(connection) if means(each))
+    called = [each.log for each in logs(connection) if means(each)]
+    over = [str(log) for log in called if is_over(connection, log)]
+    if over:
+        return Refused("log-expired", facts={"logs": ", ".join(over)})
+    return called or Refused("not-found")
 
 
 def go_on_from(gateway: Gateway, seen: str) -> str | Refused:
