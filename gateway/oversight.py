@@ -35,6 +35,11 @@ def policy_text(gateway: Gateway) -> str:
     return "".join(f"{line}\n" for line in lines) + quorum_text(gateway.home)
 
 
+def kept_logs(connection: Connection) -> list[LogState]:
+    """Every log whose retention has not ended, oldest first."""
+    return [each for each in logs(connection) if not is_over(connection, each.log)]
+
+
 def logs_called(connection: Connection, name: str) -> Sequence[int] | Refused:
     """The logs that a name means: a number, an origin or the end of one; a school year, every log of that year.
 
