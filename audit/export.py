@@ -108,7 +108,7 @@ def write_selection(connection: Connection, log: int, wanted: Filter, out: IO[by
         bundle.writestr(_member("policy.txt"), policy)
         bundle.writestr(_member(f"checkpoints/{size:019d}"), last)
         with bundle.open(_member("entries.jsonl", compress=True), "w", force_zip64=True) as lines:
-            for found in select_all(connection, replace(wanted, log=log)):
+            for found in select_all(connection, replace(wanted, logs=frozenset({log}))):
                 if found.place.index < size:
                     path = [encode_base64(each) for each in inclusion(connection, found.place, size)]
                     proofs.write(json.dumps({"index": found.place.index, "path": path}).encode() + b"\n")

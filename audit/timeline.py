@@ -31,7 +31,7 @@ class Filter:
     """Which entries; every part that is given must hold.
 
     Attributes:
-        log: Number of the log; None for all of them.
+        logs: Numbers of the logs; None for all of them.
         viewer: Only entries in which this organisation is actor, party or recipient, and what corrects one of these:
             the scope of its officer.
         organisation: The same, as a question.
@@ -48,7 +48,7 @@ class Filter:
         until: Milliseconds since 1970 UTC, exclusive.
     """
 
-    log: int | None = None
+    logs: frozenset[int] | None = None
     viewer: str | None = None
     organisation: str | None = None
     corrects: str | None = None
@@ -147,8 +147,8 @@ def _fitting(wanted: Filter) -> tuple[FromClause, list[ColumnElement[bool]], _Or
         holds.append(mark.c.word == word)
         order = _Order(mark.c.log, mark.c.idx)
     holds += [INDEX.c[name] == value for name in _ASKED if (value := getattr(wanted, name)) is not None]
-    if wanted.log is not None:
-        holds.append(order.log == wanted.log)
+    if wanted.logs is not None:
+        holds.append(order.log.in_(sorted(wanted.logs)))
     if wanted.since is not None:
         holds.append(INDEX.c.ts >= wanted.since)
     if wanted.until is not None:

@@ -29,7 +29,7 @@ from policies.withdrawal import Notice
 _LAST = {
     "keys-destroyed": Filter(event=Event.BACKUP_RESTORED),
     "trail": Filter(event=Event.AUDIT_VERIFIED, object=WHOLE_LOG),
-    "refusals-reviewed": Filter(event=Event.AUDIT_REVIEWED),
+    "refusals-reviewed": Filter(event=Event.AUDIT_REVIEWED, object=WHOLE_LOG),
     "retention": Filter(event=Event.RETENTION_RUN),
 }
 

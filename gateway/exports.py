@@ -18,13 +18,13 @@ from audit.entry import Entry
 from audit.errors import AuditError, LogBrokenError, NotLoggedError
 from audit.events import Event
 from audit.export import select_all, write_bundle, write_csv, write_ldv, write_selection
-from audit.proofs import LogState, logs
+from audit.proofs import logs
 from audit.tiles import Tile, entry_bundle
 from audit.timeline import Filter
 from gateway.context import Gateway
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.oversight import may, policy_text, scope_of
+from gateway.oversight import logs_called, may, policy_text, scope_of
 from policies.question import Action
 
 Taken = TypeVar("Taken")
@@ -59,8 +59,8 @@ def take_out(
         identity: The officer.
         form: In which form.
         wanted: Which entries; all by default.
-        name: Which log: its number, its origin, or the end of that, such as `2025-2026`. Without one, the log in use
-            as a bundle, and every log in the other forms.
+        name: Which log, see `logs_called`; a bundle is of one. Without a name, the log in use as a bundle, and every
+            log in the other forms.
     """
     mine = replace(wanted or Filter(), viewer=scope_of(identity) or None)
     with ExitStack() as opened:
@@ -77,11 +77,12 @@ def _write(gateway: Gateway, form: Form, mine: Filter, name: str, out: IO[bytes]
     policy = policy_text(gateway)
     with gateway.reading() as session:
         if name:
-            chain = logs(session.connection())
-            number = next((each.log for each in chain[::-1] if _is_called(each, name)), None)
-            if number is None:
-                return Refused("not-found")
-            mine = replace(mine, log=number)
+            called = logs_called(session.connection(), name)
+            if isinstance(called, Refused):
+                return called
+            if form is Form.BUNDLE and len(called) > 1:
+                return Refused("log-several", facts={"logs": ", ".join(map(str, called))})
+            mine = replace(mine, logs=frozenset(called))
         if form is not Form.BUNDLE:
             _lines(gateway, session, form, mine, out)
             return None
@@ -89,7 +90,7 @@ def _write(gateway: Gateway, form: Form, mine: Filter, name: str, out: IO[bytes]
             _bundle(session, mine, out, policy)
         except LogBrokenError as broken:
             return Refused("log-broken", facts={"entry": str(broken.index)})
-        except (NotLoggedError, IndexError):  # of a log by name, the retention may have ended
+        except (NotLoggedError, IndexError):  # one by name may have been left before anything was signed
             return Refused("not-found") if name else Refused("log-behind", retry_after=1)
     return None
 
@@ -120,14 +121,10 @@ def _hand_out(gateway: Gateway, identity: Identity, read: Callable[[], Taken | R
     return taken
 
 
-def _is_called(log: LogState, name: str) -> bool:
-    return name in (str(log.log), log.origin) or log.origin.endswith(f"/{name}")
-
-
 def _bundle(session: Session, mine: Filter, out: IO[bytes], policy: str) -> None:
     connection = session.connection()
-    log = mine.log or logs(connection)[-1].log
-    if replace(mine, log=None) == Filter():
+    log = max(mine.logs or [logs(connection)[-1].log])
+    if replace(mine, logs=None) == Filter():
         write_bundle(connection, log, out, policy=policy)
     else:
         write_selection(connection, log, mine, out, policy=policy)

@@ -1,15 +1,20 @@
 """Who may look at the log, and what everybody gets to check it with. What officers see is in `gateway.trail`."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+
+from sqlalchemy import Connection
 
 from audit.entry import Actor
 from audit.errors import LogBrokenError, LogExpiredError, NoteError, NotLoggedError
 from audit.monitoring import continue_from
 from audit.note import parse_note
-from audit.proofs import logs
+from audit.proofs import LogState, logs
+from audit.retention import is_over
 from gateway.context import ACCOUNTABILITY, Gateway, KeepsLog, allowed
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.periods import is_school_year
 from gateway.store import Party
 from gateway.witnesses import former_receipts, quorum_text, raise_alarm
 from policies.decision import Permit
@@ -18,7 +23,7 @@ from policies.question import Action
 from policies.things import Records, Thing
 
 WHOLE_LOG = "log:audit"
-"""What a check of every entry is about; one of a single entry is about that."""
+"""What a check or review of every entry is about; a check of one entry is about that, a review of own entries none."""
 
 
 def policy_text(gateway: KeepsLog) -> str:
@@ -29,6 +34,29 @@ def policy_text(gateway: KeepsLog) -> str:
     receipts = dict.fromkeys([*given, *former_receipts(gateway.home)])  # the one in use first
     lines = [f"log {key}" for key in keys] + [f"receipt {key}" for key in receipts]
     return "".join(f"{line}\n" for line in lines) + quorum_text(gateway.home)
+
+
+def kept_logs(connection: Connection) -> list[LogState]:
+    """Every log whose retention has not ended, oldest first."""
+    return [each for each in logs(connection) if not is_over(connection, each.log)]
+
+
+def logs_called(connection: Connection, name: str) -> Sequence[int] | Refused:
+    """The logs that a name means: a number, an origin or the end of one; a school year, every log of that year.
+
+    A year has several logs after a backup was restored or a key renewed in it. Of a log whose retention has ended
+    nothing is there to show, which nobody may take for a year in which nothing was done.
+    """
+
+    def means(log: LogState) -> bool:
+        in_year = is_school_year(name) and f"/{name}/" in log.origin
+        return in_year or name in (str(log.log), log.origin) or log.origin.endswith(f"/{name}")
+
+    called = [each.log for each in logs(connection) if means(each)]
+    over = [str(log) for log in called if is_over(connection, log)]
+    if over:
+        return Refused("log-expired", facts={"logs": ", ".join(over)})
+    return called or Refused("not-found")
 
 
 def go_on_from(gateway: KeepsLog, seen: str) -> str | Refused:

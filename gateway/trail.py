@@ -6,25 +6,28 @@ Every look is itself an entry. What an officer may see at all is decided in `gat
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from tempfile import TemporaryFile
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlmodel import Session
 
 from audit import verify
+from audit.checkpoint import Checkpoint
 from audit.entry import Entry, Object
 from audit.errors import AuditError, LogBrokenError, NeverSignedError, NoteError, NotLoggedError
 from audit.events import COLUMNS, SHAPES, Column, Event
 from audit.events import Decision as Outcome
 from audit.export import write_bundle
 from audit.merkle import leaf_hash
-from audit.proofs import Place, checkpoint, inclusion, locate, logs, signed_size
+from audit.proofs import LogState, Place, checkpoint, inclusion, locate, logs, signed_size
 from audit.quorum import NONE, parse_policy
 from audit.timeline import Filter, Found, find, tally
 from gateway.context import Gateway
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.oversight import WHOLE_LOG, may, policy_text, scope_of
+from gateway.oversight import WHOLE_LOG, kept_logs, may, policy_text, scope_of
 from gateway.proving import Step, quorum_of, steps_of
 from gateway.store import Party
 from policies.question import Action
@@ -77,12 +80,14 @@ class Verdict:
         entry: Index of the first entry the fault touches, where it touches one.
         entries: Entries that were checked.
         signed_by: Name of the log that signed.
+        unsigned: Entries at the end of a former log that it never signed: nothing says whether they are as they were.
     """
 
     fault: str = ""
     entry: int | None = None
     entries: int = 0
     signed_by: str = ""
+    unsigned: int = 0
 
 
 def timeline(gateway: Gateway, identity: Identity, wanted: Filter, before: Place | None = None) -> Timeline | Refused:
@@ -91,12 +96,13 @@ def timeline(gateway: Gateway, identity: Identity, wanted: Filter, before: Place
     if allowed is not None:
         return allowed
     mine = replace(wanted, viewer=scope_of(identity) or None)
+    review = Filter(viewer=mine.viewer, event=Event.AUDIT_REVIEWED.value, object=None if mine.viewer else WHOLE_LOG)
     with gateway.reading() as session:
         connection = session.connection()
         found = find(connection, mine, before=before, limit=PAGE + 1)
         values = {column: tally(connection, Filter(viewer=mine.viewer), column) for column in COLUMNS}
         chain = logs(connection)
-        last = find(connection, Filter(viewer=mine.viewer, event=Event.AUDIT_REVIEWED.value), limit=1)
+        last = find(connection, review, limit=1)
     more = found[PAGE - 1].place if len(found) > PAGE else None
     return Timeline(found[:PAGE], more, values, chain[-1].size if chain else 0, last[0] if last else None)
 
@@ -128,55 +134,81 @@ def check_entry(gateway: Gateway, identity: Identity, leaf: str) -> tuple[Proven
         verdict = Verdict(fault.kind, fault.index)
     else:
         verdict = Verdict(entries=1, signed_by=tree.origin)
-    _log_check(gateway, identity, verdict, f"entry:{leaf}")
+    _log_check(gateway, identity, [verdict], f"entry:{proven.leaf}")
     return proven, verdict
 
 
-def check_log(gateway: Gateway, identity: Identity) -> Verdict | Refused:
-    """Have the stand-alone verifier count every entry of the log in use into every root that was signed.
+def check_log(gateway: Gateway, identity: Identity) -> Sequence[Verdict] | Refused:
+    """Have the stand-alone verifier count every entry of every log that is kept into every root that was signed.
 
-    Nothing of the entries is shown, so an officer of one organisation may have the whole log checked.
+    A verdict a log, oldest first. Nothing of the entries is shown, so an officer of one organisation may have all of
+    them checked.
     """
     allowed = may(gateway, identity, Action.READ_AUDIT)
     if isinstance(allowed, Refused):
         return allowed
+    with gateway.reading() as session:
+        kept = kept_logs(session.connection())
+    numbers = {each.log for each in kept}
     try:
-        checked = _count(gateway)
-    except verify.Fault as fault:
-        verdict = Verdict(fault.kind, fault.index)
-    except LogBrokenError as broken:
-        verdict = Verdict("missing", broken.index)
-    except NoteError:
-        verdict = Verdict("policy")
-    except (NotLoggedError, IndexError):
+        verdicts = [_check(gateway, each, is_former=each.log + 1 in numbers) for each in kept]
+    except NotLoggedError:
+        verdicts = []
+    if not verdicts:
         return Refused("log-behind", retry_after=1)
-    else:
-        verdict = Verdict(entries=checked.entries, signed_by=checked.tree.origin)
-    _log_check(gateway, identity, verdict, WHOLE_LOG)
-    return verdict
+    _log_check(gateway, identity, verdicts, WHOLE_LOG)
+    return verdicts
 
 
-def _count(gateway: Gateway) -> verify.Verdict:
-    """Count up to the latest signed checkpoint, which witnesses need not have seen yet; an earlier one they must."""
+def _check(gateway: Gateway, log: LogState, *, is_former: bool) -> Verdict:
+    try:
+        return _count(gateway, log, is_former=is_former)
+    except verify.Fault as fault:
+        return Verdict(fault.kind, fault.index, signed_by=log.origin)
+    except LogBrokenError as broken:
+        return Verdict("missing", broken.index, signed_by=log.origin)
+    except NoteError:
+        return Verdict("policy", signed_by=log.origin)
+
+
+def _count(gateway: Gateway, log: LogState, *, is_former: bool) -> Verdict:
+    """Count up to the latest signed checkpoint, which witnesses need not have seen yet; an earlier one they must.
+
+    A former log ends as the one after it holds on to: who sees that one has seen the end of this one too.
+    """
     policy = policy_text(gateway)
     judge, quorum = verify.Policy(policy), parse_policy(policy)
     with TemporaryFile() as bundle:  # all entries of a year: too much for the memory of a server
         with gateway.reading() as session:
-            connection, log = session.connection(), logs(session.connection())[-1].log
-            _, seen = checkpoint(connection, log, at_least=1, policy=quorum)
-            latest = signed_size(connection, log)
-            write_bundle(connection, log, bundle, policy=policy, at_least=latest, compress=False)
+            connection, latest = session.connection(), signed_size(session.connection(), log.log)
+            if is_former and not latest:
+                return Verdict(signed_by=log.origin, unsigned=log.size)
+            _, seen = checkpoint(connection, log.log, at_least=1, policy=quorum)
+            write_bundle(connection, log.log, bundle, policy=policy, at_least=latest, compress=False)
+            held = _end_in_next(connection, log.log) if is_former and latest >= log.size else None
         tree = verify.Tree.parse(seen, judge)
-        if not judge.is_met(set(tree.cosigned)):
+        if not is_former and not judge.is_met(set(tree.cosigned)):
             raise verify.Fault("quorum")
         judge.quorum = NONE
         with zipfile.ZipFile(bundle) as opened:
-            return verify.check_bundle(opened, judge, [tree])
+            counted, _, end, _ = verify.check_bundle(opened, judge, [tree])
+    text = Checkpoint(end.origin, end.size, end.root).text()
+    if held is not None and held != sha256(text.encode()).hexdigest():
+        raise verify.Fault("fork")
+    return Verdict(entries=counted, signed_by=end.origin, unsigned=log.size - counted if is_former else 0)
+
+
+def _end_in_next(connection: Connection, log: int) -> str:
+    """SHA-256, in hex, of the last checkpoint's text of a former log, as the first entry of the next one says it."""
+    following = Filter(logs=frozenset({log + 1}))
+    opened = find(connection, following, before=Place(log + 1, 1), limit=1)
+    return str(opened[0].fields().get("object", {}).get("commitment", "")) if opened else ""
 
 
 def sign_off(gateway: Gateway, identity: Identity) -> Refused | None:
-    """Record that an officer has reviewed the log as it stands now."""
-    return _look(gateway, identity, Action.REVIEW_AUDIT, Event.AUDIT_REVIEWED)
+    """Record that an officer has reviewed the log as it stands now: the own entries, or the whole log."""
+    about = None if scope_of(identity) else Object(WHOLE_LOG)
+    return _look(gateway, identity, Action.REVIEW_AUDIT, Event.AUDIT_REVIEWED, about)
 
 
 def correct(
@@ -238,20 +270,23 @@ def _is_unlinkable(session: Session, fields: Mapping[str, Any]) -> bool:
     try:
         while (event := Event(fields["event"])) is Event.ENTRY_CORRECTED:
             place = locate(connection, bytes.fromhex(fields["cause"]))
-            (cause,) = find(connection, Filter(log=place.log), before=Place(place.log, place.index + 1), limit=1)
+            mine = Filter(logs=frozenset({place.log}))
+            (cause,) = find(connection, mine, before=Place(place.log, place.index + 1), limit=1)
             fields = cause.fields() if cause.place == place else {}
     except (NotLoggedError, LookupError, ValueError, TypeError):
         return True
     return SHAPES[event].unlinkable
 
 
-def _look(gateway: Gateway, identity: Identity, action: Action, event: Event) -> Refused | None:
+def _look(
+    gateway: Gateway, identity: Identity, action: Action, event: Event, about: Object | None = None
+) -> Refused | None:
     """Ask the law and log the look before anything is read."""
     allowed = may(gateway, identity, action)
     if isinstance(allowed, Refused):
         return allowed
     actor, decision = allowed
-    gateway.log_act(Entry(event=event, actor=actor), decision)
+    gateway.log_act(Entry(event=event, actor=actor, object=about), decision)
     return None
 
 
@@ -269,11 +304,11 @@ def _prove(gateway: Gateway, session: Session, identity: Identity, leaf: bytes) 
     return Proven(found[0], found[0].fields(), leaf.hex(), steps, size, note, corrected_by)
 
 
-def _log_check(gateway: Gateway, identity: Identity, verdict: Verdict, about: str) -> None:
+def _log_check(gateway: Gateway, identity: Identity, verdicts: Sequence[Verdict], about: str) -> None:
     allowed = may(gateway, identity, Action.READ_AUDIT)
     if isinstance(allowed, Refused):
         return
     actor, decision = allowed
-    outcome = Outcome.ERROR if verdict.fault else Outcome.PERMIT
+    outcome = Outcome.ERROR if any(each.fault for each in verdicts) else Outcome.PERMIT
     checked = Entry(event=Event.AUDIT_VERIFIED, actor=actor, object=Object(about), decision=outcome)
     gateway.log_act(checked, decision)

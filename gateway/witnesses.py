@@ -127,7 +127,8 @@ def _heads(gateway: KeepsLog) -> list[_Head]:
             _Head(
                 log,
                 signed_size(connection, log.log),
-                left=log.is_closed and not find(connection, Filter(log=log.log, event=Event.LOG_CLOSED), limit=1),
+                left=log.is_closed
+                and not find(connection, Filter(logs=frozenset({log.log}), event=Event.LOG_CLOSED), limit=1),
             )
             for log in logs(connection)
             if log.keep_until is None or log.keep_until > now

@@ -42,7 +42,7 @@ AtLeast = Annotated[
 def audit_export(
     output: Output,
     form: Annotated[str, typer.Option("--format", help="bundle, ldv, csv.")] = "bundle",
-    log: Annotated[str, typer.Option("--log", help="Schooljaar van een afgesloten logboek / of a closed log.")] = "",
+    log: Annotated[str, typer.Option("--log", help="Schooljaar of nummer ervan / its school year or number.")] = "",
     only: Annotated[
         list[str] | None, typer.Option("--only", help=f"{', '.join(COLUMNS)}: event=release.built.")
     ] = None,

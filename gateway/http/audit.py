@@ -154,7 +154,8 @@ def report(request: Request, gateway: TheGateway, caller: Officer, asked: Annota
 def export(request: Request, gateway: TheGateway, caller: Officer, asked: Annotated[Export, Depends()]) -> Response:
     """The log to keep: a bundle for the stand-alone verifier, Logboek Dataverwerkingen, or CSV.
 
-    The log in use, or an earlier one by its number or school year: `log=2025-2026`.
+    The log in use, or an earlier one by its number or school year: `log=2025-2026`. LDV and CSV hold every log of the
+    year, as after a restore; a bundle is of one, so then it is asked for by number (`/v1/audit/logs`).
     Everything for the controller's officer, else the own entries. What is filtered proves presence, not completeness.
     """
     taken = exports.take_out(gateway, caller, asked.form, asked.wanted(), asked.log or "")

@@ -1,7 +1,7 @@
 """Pages of privacy officers: the timeline, an entry with its proof, the check, certificates, the bundle to take out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +16,7 @@ from gateway import exports, lawbook, trail
 from gateway.context import Gateway
 from gateway.http.paging import name_of, place_of
 from gateway.outcome import Refused
-from gateway.oversight import policy_text, scope_of
+from gateway.oversight import kept_logs, policy_text, scope_of
 from gateway.publish.asking import certificate_of
 from gateway.publish.downloading import catalogue, read_certificate
 from gateway.register import names
@@ -116,30 +116,39 @@ def _entry(request: Request, who: Visitor, proven: trail.Proven, verdict: trail.
     )
 
 
-def check(request: Request, who: Visitor, verdict: trail.Verdict | None = None) -> Response:
-    """How the log is checked, here and elsewhere."""
-    named = _file_name(gateway_of(request), "zip")
-    fault = FAULTS.get(verdict.fault) if verdict else None
-    scope = scope_of(who.known)
-    return page(request, who, "audit_check.html", verdict=verdict, fault=fault, scope=scope, bundle=named)
+def check(request: Request, who: Visitor, verdicts: Sequence[trail.Verdict] = ()) -> Response:
+    """How the log is checked, here and elsewhere, with a bundle of each log that is kept."""
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        kept = kept_logs(session.connection())
+    return page(
+        request,
+        who,
+        "audit_check.html",
+        verdicts=verdicts,
+        faults=FAULTS,
+        scope=scope_of(who.known),
+        former=kept[:-1],
+        bundle=_file_name(gateway, "zip"),
+    )
 
 
 def run_check(request: Request, who: Visitor, _form: Form) -> Response:
-    """Have the whole log checked, and say the verdict plainly."""
-    verdict = trail.check_log(gateway_of(request), who.known)
-    if isinstance(verdict, Refused):
-        return refusal(request, who, verdict)
-    return check(request, who, verdict)
+    """Have every log that is kept checked, and say the verdicts plainly."""
+    verdicts = trail.check_log(gateway_of(request), who.known)
+    if isinstance(verdicts, Refused):
+        return refusal(request, who, verdicts)
+    return check(request, who, verdicts)
 
 
 def _file_name(gateway: Gateway, ending: str) -> str:
     return f"logboek-{gateway.today}.{ending}"
 
 
-def bundle(request: Request, who: Visitor, _form: Form) -> Response:
-    """The bundle to keep: checked elsewhere, without this gateway."""
+def bundle(request: Request, who: Visitor, form: Form) -> Response:
+    """The bundle to keep, of the log in use or of a former one: checked elsewhere, without this gateway."""
     gateway = gateway_of(request)
-    taken = exports.take_out(gateway, who.known)
+    taken = exports.take_out(gateway, who.known, name=form["log"])
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
     return attachment(taken, _file_name(gateway, "zip"), "application/zip")

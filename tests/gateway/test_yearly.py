@@ -100,16 +100,41 @@ def test_a_closed_log_is_taken_out_by_name(world: World, name: str) -> None:
     assert exports.take_out(world.gateway, officer, name="2019-2020") == Refused("not-found")
 
 
-def test_a_log_whose_retention_has_ended_is_not_found(world: World) -> None:
-    """Its name is still known, its entries are not."""
+def test_a_school_year_means_every_log_of_it(world: World) -> None:
+    """After a renewal a year has two: tables hold both, a bundle is of one and says which there are."""
+    world.at(JULY).sequence()
+    name = must(renew_log_key(world.at(JULY).desk))
+    world.at(JULY).sequence()
+    world.at(AUGUST).sequence()
+    first, second, _ = chain(world)
+    officer = Identity(MINISTER, "controller-officer")
+    whole, part, other = f"{NAME}/2026-2027", name.rpartition("/")[2], "2"
+    for asked, sizes in (("2026-2027", [second.size, first.size]), (whole, [first.size])):
+        with must(exports.take_out(world.gateway, officer, exports.Form.CSV, name=asked)) as lines:
+            rows = lines.read().decode().splitlines()[1:]
+        assert [int(row.partition(";")[0]) for row in rows] == [at for size in sizes for at in reversed(range(size))]
+    for asked, log in ((whole, first), (name, second), (part, second), (other, second)):
+        with must(exports.take_out(world.gateway, officer, name=asked)) as bundle, zipfile.ZipFile(bundle) as opened:
+            checked = verify.check_bundle(opened, verify.Policy(policy_text(world.gateway)), [])
+        assert (checked.tree.origin, checked.entries) == (log.origin, log.size)
+    refused = Refused("log-several", facts={"logs": "1, 2"})
+    for wanted in (None, Filter(event="log.opened")):
+        assert exports.take_out(world.gateway, officer, wanted=wanted, name="2026-2027") == refused
+
+
+def test_a_log_whose_retention_has_ended_is_told_to_be_over(world: World) -> None:
+    """Its name is still known, its entries are not: nobody takes an empty file for a year without acts."""
     world.at(JULY).sequence()
     world.at(AUGUST).sequence()
     with world.gateway.writing() as session:
         for table in ("audit_entry", "audit_index", "audit_mark", "audit_node"):
             _past_the_guards(session.connection(), table, f"DELETE FROM {table} WHERE log = 1")  # noqa: S608  our own tables
         _past_the_guards(session.connection(), "audit_closing", "UPDATE audit_closing SET keep_until = 1")
-    officer = Identity(MINISTER, "controller-officer")
-    assert exports.take_out(world.gateway, officer, name="2026-2027") == Refused("not-found")
+    everything, own = Identity(MINISTER, "controller-officer"), Identity(world.region.sites[0].code, "privacy-officer")
+    over = Refused("log-expired", facts={"logs": "1"})
+    for officer, form in itertools.product((everything, own), exports.Form):
+        assert exports.take_out(world.gateway, officer, form, name="2026-2027") == over
+    must(exports.take_out(world.gateway, own, name="2027-2028")).close()
 
 
 def test_a_year_that_was_closed_but_not_signed_is_signed_by_the_next_start(

@@ -45,19 +45,28 @@ def december_the_release(officer: Person, release: str) -> None:
 
 
 def september_another_log(town: Town, officer: Person, folder: Path) -> None:
-    """In the new school year the old log is closed and the new one commits to it; the whole verifies by itself."""
+    """In the new school year the old log is closed and the new one commits to it; each verifies by itself."""
     town.calendar.turn_to("2027-08-16")
     officer.log_in()
-    officer.see("/audit/check")
-    assert "In orde" in officer.press("/audit/check")
+    officer.reload_until("/audit/check", 'name="log" value="1"')
+    told = officer.press("/audit/check")
+    assert "In orde" in told
     form = {"csrf": officer.page.split('name="csrf" value="')[1].split('"')[0]}
-    answer = officer.http.post("/audit/bundle", data=form)
-    while answer.status_code == 503:  # the log is behind: "try again"
-        answer = officer.http.post("/audit/bundle", data=form)
-    assert answer.status_code == 200
-    (folder / "bundle.zip").write_bytes(answer.content)
+    for year, log in (("2026-2027", {"log": "1"}), ("2027-2028", {})):
+        assert re.search(rf"[0-9]+ regels opnieuw geteld en vergeleken met wat \S+/{year} ondertekende", told)
+        answer = officer.http.post("/audit/bundle", data=form | log)
+        while answer.status_code == 503:  # the log is behind: "try again"
+            answer = officer.http.post("/audit/bundle", data=form | log)
+        assert answer.status_code == 200
+        assert f"/{year} " in verified(officer, answer.content, folder)
+
+
+def verified(officer: Person, bundle: bytes, folder: Path) -> str:
+    """What the verifier says elsewhere of a bundle that is in order."""
+    (folder / "bundle.zip").write_bytes(bundle)
     (folder / "policy.txt").write_bytes(officer.fetch("/audit/policy.txt"))
     shutil.copy(audit.verify.__file__, folder / "verify.py")
     command = [sys.executable, "-I", "verify.py", "bundle.zip", "--policy", "policy.txt"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout.startswith("In orde")) == (0, True), run.stdout + run.stderr
+    return run.stdout

@@ -1,6 +1,7 @@
 """The log as officers read it: proofs in steps, and a verdict that notices."""
 
 import zipfile
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import insert, text
@@ -39,6 +40,12 @@ def leaves(world: World, wanted: Filter = Filter()) -> list[str]:  # noqa: B008 
     """Leaf hashes of the newest entries that fit."""
     found = must(trail.timeline(world.gateway, OFFICER, wanted))
     return [leaf_hash(each.data).hex() for each in found.found]
+
+
+def verdict_on(world: World) -> trail.Verdict:
+    """What the check of everything says, where there is one log."""
+    (verdict,) = must(trail.check_log(world.gateway, OFFICER))
+    return verdict
 
 
 def test_a_proof_leads_from_the_entry_to_what_was_signed(logged: World) -> None:
@@ -176,10 +183,21 @@ def test_pages_of_the_timeline_follow_each_other(logged: World, monkeypatch: pyt
 def test_a_log_in_order_is_said_to_be_so(logged: World) -> None:
     """Entry and whole log pass, and the check is logged."""
     assert must(trail.check_entry(logged.gateway, OFFICER, leaves(logged)[0]))[1].fault == ""
-    verdict = must(trail.check_log(logged.gateway, OFFICER))
+    verdict = verdict_on(logged)
     assert (verdict.fault, verdict.signed_by) == ("", "verzuimpoort.example/audit/2026-2027")
     logged.sequence()
     assert len(leaves(logged, Filter(event="audit.verified"))) == 2
+
+
+@pytest.mark.parametrize("spelled", [str.upper, lambda leaf: f"{leaf[:2]} {leaf[2:]}"])
+def test_the_check_of_an_entry_is_about_the_entry_however_it_is_spelled(
+    logged: World, spelled: Callable[[str], str]
+) -> None:
+    """Capitals and spaces of who copied the hash are not logged."""
+    leaf = leaves(logged)[0]
+    assert must(trail.check_entry(logged.gateway, OFFICER, spelled(leaf)))[1].fault == ""
+    logged.sequence()
+    assert leaves(logged, Filter(event="audit.verified", object=f"entry:{leaf}"))
 
 
 def test_a_log_signed_by_somebody_else_is_noticed(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +206,7 @@ def test_a_log_signed_by_somebody_else_is_noticed(logged: World, monkeypatch: py
     policy = f"log {stranger}\nreceipt {logged.gateway.receipts.key}\nquorum none\n"
     monkeypatch.setattr(trail, "policy_text", lambda _: policy)
     assert must(trail.check_entry(logged.gateway, OFFICER, leaves(logged)[0]))[1].fault == "key"
-    assert must(trail.check_log(logged.gateway, OFFICER)).fault == "key"
+    assert verdict_on(logged).fault == "key"
 
 
 def test_the_register_tells_of_checks_of_the_whole_log_only(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +221,25 @@ def test_the_register_tells_of_checks_of_the_whole_log_only(logged: World, monke
     assert told() == []
     with monkeypatch.context() as lost:
         lost.setattr(trail, "policy_text", lambda _: "quorum none\n")
-        assert must(trail.check_log(logged.gateway, OFFICER)).fault
+        assert verdict_on(logged).fault
     must(trail.check_entry(logged.gateway, OFFICER, leaf))
     assert told() == ["error"]
+
+
+def test_the_review_of_one_organisation_is_not_that_of_the_whole_log(logged: World) -> None:
+    """A school's officer sees its own; only who sees everything has reviewed everything."""
+    own = Identity(logged.region.sites[0].code, "privacy-officer")
+
+    def told() -> tuple[bool, bool, list[str]]:
+        logged.sequence()
+        seen = [must(trail.timeline(logged.gateway, each, Filter())).reviewed is not None for each in (own, OFFICER)]
+        return *seen, [each.value for each in measured(logged.gateway) if each.measure == "refusals-reviewed"]
+
+    assert told() == (False, False, [])
+    trail.sign_off(logged.gateway, own)
+    assert told() == (True, False, [])
+    trail.sign_off(logged.gateway, OFFICER)
+    assert told() == (True, True, ["permit"])
 
 
 def test_a_changed_entry_is_named(logged: World) -> None:
@@ -215,7 +249,7 @@ def test_a_changed_entry_is_named(logged: World) -> None:
         connection.execute(
             text("UPDATE audit_entry SET data = (SELECT data FROM audit_entry WHERE idx = 1) WHERE idx = 3")
         )
-    verdict = must(trail.check_log(logged.gateway, OFFICER))
+    verdict = verdict_on(logged)
     assert (verdict.fault, verdict.entry) == ("repeated", 3)
 
 
@@ -224,7 +258,7 @@ def test_an_entry_that_was_taken_away_is_named_and_the_finding_logged(logged: Wo
     with logged.gateway.database.begin() as connection:
         disarm(connection)
         connection.execute(text("DELETE FROM audit_entry WHERE idx = 5"))
-    assert must(trail.check_log(logged.gateway, OFFICER)) == trail.Verdict("missing", 5)
+    assert verdict_on(logged) == trail.Verdict("missing", 5, signed_by="verzuimpoort.example/audit/2026-2027")
     assert exports.take_out(logged.gateway, OFFICER) == Refused("log-broken", facts={"entry": "5"})
     logged.sequence()
     assert leaves(logged, Filter(event="audit.verified", decision="error"))
@@ -246,12 +280,12 @@ def test_the_check_counts_up_to_what_was_signed_last(logged: World) -> None:
         file.write_text(lines, "utf-8")
         with logged.gateway.reading() as session:
             size = signed_size(session.connection(), 1)
-        assert must(trail.check_log(logged.gateway, OFFICER)).entries == size
+        assert verdict_on(logged).entries == size
         logged.sequence()
     other = Cosigner("w.example/2", bytes([5]) * 32).key
     for lines, fault in ((f"witness w {other}\nquorum w\n", "quorum"), ("quorum nobody\n", "policy")):
         file.write_text(lines, "utf-8")
-        assert must(trail.check_log(logged.gateway, OFFICER)).fault == fault
+        assert verdict_on(logged).fault == fault
 
 
 def test_a_bundle_taken_out_does_not_end_with_a_witness_that_was_removed(logged: World) -> None:
