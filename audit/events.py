@@ -61,6 +61,7 @@ class Event(StrEnum):
     SESSION_REFUSED = "session.refused"
     REQUEST_REFUSED = "request.refused"
     DECISION_ASKED = "decision.asked"
+    RELEASE_ASKED = "release.asked"
     RELEASE_BUILT = "release.built"
     RELEASE_REFUSED = "release.refused"
     RELEASE_APPROVED = "release.approved"

@@ -216,7 +216,7 @@ def undone(gateway: Gateway, refused: Refused, decision: Decision) -> Refused:
 def entry(gateway: Gateway, event: AuditEvent, consent_id: str) -> Entry:
     """An entry about a consent: no site, no recipient, a random id."""
     actor = Actor(AuditRole.GATEWAY, gateway.settings.operator)
-    return Entry(event=event, actor=actor, object=Object(f"consent:{consent_id}"))
+    return gateway.serving(Entry(event=event, actor=actor, object=Object(f"consent:{consent_id}")), (PURPOSE,))
 
 
 def with_kind(gateway: Gateway, terms: Terms) -> Terms:
