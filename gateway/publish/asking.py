@@ -65,11 +65,7 @@ def _enqueue(gateway: Gateway, identity: Identity, actor: Actor, period: Period,
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         period = session.get_one(Period, period.id, with_for_update=True)
-        if period.state != PeriodState.CLOSED or reopened_for(session, period):
-            return Refused("period-open")
-        if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
-            return Refused("counts-erased")
-        corrects = not_known(session, period) or forgotten(session, period) or to_correct(session, period)
+        corrects = _in_the_way(gateway, session, period) or to_correct(session, period)
         if isinstance(corrects, Refused):
             return corrects
         sectors = delivered_sectors(session, period)
@@ -99,6 +95,15 @@ def _enqueue(gateway: Gateway, identity: Identity, actor: Actor, period: Period,
         asked = Entry(event=Event.RELEASE_ASKED, actor=actor, period=period.code, object=about)
         gateway.append(session, asked, decision)
         return release
+
+
+def _in_the_way(gateway: Gateway, session: Session, period: Period) -> Refused | None:
+    """Why nothing is built of a period as it stands."""
+    if period.state != PeriodState.CLOSED or reopened_for(session, period):
+        return Refused("period-open")
+    if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
+        return Refused("counts-erased")
+    return not_known(session, period) or forgotten(session, period)
 
 
 def to_correct(session: Session, period: Period) -> str | Refused | None:
