@@ -26,6 +26,7 @@ KINDS: Final = frozenset({
     "submission", "release", "party", "period", "mandate", "agreement", "token", "link", "session", "consent",
     "notice", "record", "access", "table", "certificate", "purpose", "policy", "register", "key", "quota", "batch",
     "account", "backup", "run", "review", "export", "request", "setting", "witness", "log", "entry", "service",
+    "exercise",
 })  # fmt: skip
 """What an entry may be about: the first part of an object's id."""
 

@@ -46,6 +46,7 @@ class Event(StrEnum):
     PERIOD_REOPENED = "period.reopened"
     PARTY_ADDED = "party.added"
     PARTY_CHANGED = "party.changed"
+    PARTY_LET_IN = "party.let-in"
     REGISTER_EXPORTED = "register.exported"
     REGISTER_READ = "register.read"
     MANDATE_GRANTED = "mandate.granted"
@@ -61,6 +62,7 @@ class Event(StrEnum):
     SESSION_REFUSED = "session.refused"
     REQUEST_REFUSED = "request.refused"
     DECISION_ASKED = "decision.asked"
+    RELEASE_ASKED = "release.asked"
     RELEASE_BUILT = "release.built"
     RELEASE_REFUSED = "release.refused"
     RELEASE_APPROVED = "release.approved"
@@ -172,7 +174,7 @@ _OF_FAMILY: Final = {
     "certificate": _HANDED_OUT,
     "policy": _shape(required=("policy",)),
     "setting": _PLAIN,
-    "key": _shape("period", required=("object",)),
+    "key": _shape("period", "party", required=("object",)),
     "pseudonym": _shape("party", "period", "subjects_root", required=("party",)),
     "quota": _shape("party", "period", required=("party", "object")),
     "batch": _shape("party", "period", required=("party",)),

@@ -122,7 +122,7 @@ def tally(connection: Connection, wanted: Filter, by: Column) -> dict[str, int]:
     if by == "rule":
         both = (MARK.c.log == INDEX.c.log) & (MARK.c.idx == INDEX.c.idx)
         source = source.join(MARK, both) if holds else MARK
-        holds.append(MARK.c.word.between(_RULE, f"{_RULE}~"))
+        holds.append(MARK.c.word >= _RULE)  # the last words in any collation, where letters may come after every sign
     rows = connection.execute(
         select(column, func.count()).select_from(source).where(*holds, column.is_not(None)).group_by(column)
     )

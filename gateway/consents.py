@@ -214,7 +214,8 @@ def undone(gateway: Gateway, refused: Refused, decision: Decision) -> Refused:
 
 def entry(gateway: Gateway, event: AuditEvent, consent_id: str) -> Entry:
     """An entry about a consent: no site, no recipient, a random id."""
-    return Entry(event=event, actor=gateway.actor, object=Object(f"consent:{consent_id}"))
+    about = Entry(event=event, actor=gateway.actor, object=Object(f"consent:{consent_id}"))
+    return gateway.serving(about, (PURPOSE,))
 
 
 def with_kind(gateway: Gateway, terms: Terms) -> Terms:

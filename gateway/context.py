@@ -1,7 +1,7 @@
 """What every act of the gateway works with, composed once in `app`: how it asks the law and leaves its trace."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
@@ -163,6 +163,19 @@ class Gateway:
         """
         return self.log.append(session.connection(), entry if decision is None else self._grounded(entry, decision))
 
+    def serving(self, entry: Entry, purposes: Sequence[str]) -> Entry:
+        """An entry of what no decision was asked for again, as the work of a worker is: with what it is done for.
+
+        That is the first of the purposes that the law knows, its legal basis, and its line in the register of
+        processing.
+        """
+        known = self.law.purposes.by_id
+        purpose = next((known[each] for each in purposes if each in known), None)
+        if purpose is None:
+            return entry
+        of_law = activity(self.settings, self.law, purpose.id)
+        return replace(entry, purpose=purpose.id, basis=purpose.legal_basis[0].reference, activity=of_law)
+
     def refuse(self, entry: Entry, decision: Deny) -> Refused:
         """Log what the law denied, in a transaction of its own; the problem it becomes.
 
@@ -212,15 +225,11 @@ class Gateway:
         return GroupCommit(self.database)
 
     def _grounded(self, entry: Entry, decision: Decision) -> Entry:
-        purpose = self.law.purposes.by_id.get(decision.purposes[0]) if decision.purposes else None
         return replace(
-            entry,
+            self.serving(entry, decision.purposes),
             rules=(*decision.rules, *entry.rules),
             policy=Policy(decision.policy.id, bytes.fromhex(decision.policy.sha256)),
             decision=entry.decision if entry.decision is not Outcome.PERMIT else Outcome(decision.verdict),
-            purpose=purpose.id if purpose else None,
-            basis=purpose.legal_basis[0].reference if purpose else None,
-            activity=activity(self.settings, self.law, purpose.id) if purpose else None,
         )
 
 

@@ -33,6 +33,7 @@ from gateway.periods import (
     ROWS,
     counts_end,
     days_fault,
+    entry_of,
     find_period,
     first_day,
     is_being_built,
@@ -42,7 +43,7 @@ from gateway.periods import (
     school_year,
 )
 from gateway.prepared import SUBJECTS
-from gateway.recipient_key import public_key_id
+from gateway.recipient_key import public_key_id, thumbprint
 from gateway.register import Changes, SiteEntry, end_site, name_fits, party_fault, place_party, register_sites
 from gateway.store import Party, PartyKey, Period, PeriodState, Reopening
 from policies.decision import Decision
@@ -91,7 +92,7 @@ class Desk:
             )
             session.add(period)
             session.flush()
-            self.gateway.append(session, Entry(event=Event.PERIOD_OPENED, actor=actor, period=code), decision)
+            self.gateway.append(session, entry_of(Event.PERIOD_OPENED, actor, period, self.gateway.contracts), decision)
             return period
 
         return self.act(Action.MANAGE_PERIODS, act, exercise=exercise)
@@ -114,7 +115,7 @@ class Desk:
             period.state = PeriodState.CLOSED
             for row in again:
                 row.closed_at = self.gateway.clock()
-            self.gateway.append(session, Entry(event=Event.PERIOD_CLOSED, actor=actor, period=code), decision)
+            self.gateway.append(session, entry_of(Event.PERIOD_CLOSED, actor, period, self.gateway.contracts), decision)
             return period
 
         return self.act(Action.MANAGE_PERIODS, act, exercise=self._is_exercise(table, code))
@@ -134,7 +135,7 @@ class Desk:
             if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
                 return Refused("counts-erased")
             session.add(Reopening(period_id=period.id, site=site))
-            entry = Entry(event=Event.PERIOD_REOPENED, actor=actor, period=code, party=site)
+            entry = entry_of(Event.PERIOD_REOPENED, actor, period, self.gateway.contracts, site)
             self.gateway.append(session, entry, decision)
             return period
 
@@ -167,7 +168,7 @@ class Desk:
                 changes = without_place(session, self.gateway.contracts, valid_from) or changes
             if isinstance(changes, list):
                 return Refused("faults-in-request", report=Report.of(changes))
-            entry = Entry(event=Event.PARTY_CHANGED, actor=actor, party=self.gateway.settings.operator)
+            entry = _entry(Event.PARTY_CHANGED, actor, self.gateway.settings.operator, "register:gateway")
             self.gateway.append(session, entry, decision)
             return changes
 
@@ -199,7 +200,7 @@ class Desk:
             if session.get(PartyKey, kid) is not None:
                 return Refused("recipient-key")
             session.add(PartyKey(kid=kid, party=party, jwk=json.dumps(dict(jwk), sort_keys=True)))
-            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
+            self.gateway.append(session, _entry(Event.KEY_PUBLISHED, actor, party, f"key:{thumbprint(jwk)}"), decision)
             return kid
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -215,7 +216,8 @@ class Desk:
             if row is None or row.party != party:
                 return Refused("not-found")
             session.delete(row)
-            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
+            about = f"key:{thumbprint(json.loads(row.jwk))}"
+            self.gateway.append(session, _entry(Event.KEY_RETIRED, actor, party, about), decision)
             return kid
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -256,7 +258,7 @@ class Desk:
             if (shut := shut_out(session, party)) is not None:
                 return shut
             token_id, token = issue_token(session, party, scopes=scopes, expires_at=expires_at)
-            self.gateway.append(session, _credential(Event.TOKEN_ISSUED, actor, party, f"token:{token_id}"), decision)
+            self.gateway.append(session, _entry(Event.TOKEN_ISSUED, actor, party, f"token:{token_id}"), decision)
             return token
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -268,8 +270,7 @@ class Desk:
             if (ended := revoke_token(session, key, self.gateway.clock())) is None:
                 return None
             party, named = ended
-            entry = _credential(Event.TOKEN_REVOKED, actor, party, self._token(named))
-            self.gateway.append(session, entry, decision)
+            self.gateway.append(session, _entry(Event.TOKEN_REVOKED, actor, party, self._token(named)), decision)
             return named
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -284,8 +285,7 @@ class Desk:
                 return shut
             if not register_oin(session, number, party, scopes=scopes):
                 return Refused("oin-taken")
-            entry = _credential(Event.TOKEN_ISSUED, actor, party, self._token(number))
-            self.gateway.append(session, entry, decision)
+            self.gateway.append(session, _entry(Event.TOKEN_ISSUED, actor, party, self._token(number)), decision)
             return number
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -300,7 +300,7 @@ class Desk:
             if session.get(Party, party) is None:
                 return Refused("unknown-party")
             ended = end_credentials(session, party, self.gateway.clock())
-            self.gateway.append(session, _credential(Event.TOKEN_REVOKED, actor, party, f"party:{party}"), decision)
+            self.gateway.append(session, _entry(Event.TOKEN_REVOKED, actor, party, f"party:{party}"), decision)
             return ended
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -315,7 +315,7 @@ class Desk:
             if row.locked_at is None:
                 return False
             row.locked_at = None
-            self.gateway.append(session, Entry(event=Event.PARTY_CHANGED, actor=actor, party=party), decision)
+            self.gateway.append(session, Entry(event=Event.PARTY_LET_IN, actor=actor, party=party), decision)
             return True
 
         return self.act(Action.MANAGE_ACCESS, act)
@@ -344,7 +344,7 @@ class Desk:
                 return Refused("operator-by-command")
             person = find_person(session, party, role, known_as) or add_person(session, party, role, known_as)
             secret = issue_link(session, person, self.gateway.clock())
-            entry = _credential(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
+            entry = _entry(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
             self.gateway.append(session, entry, decision)
             return secret
 
@@ -392,5 +392,5 @@ def _are_scopes(scopes: Sequence[str]) -> bool:
     return bool(scopes) and set(scopes).issubset(SCOPES)
 
 
-def _credential(event: Event, actor: Actor, party: str, about: str) -> Entry:
+def _entry(event: Event, actor: Actor, party: str, about: str) -> Entry:
     return Entry(event=event, actor=actor, party=party, object=Object(about))

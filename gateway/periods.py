@@ -7,7 +7,9 @@ from sqlalchemy import bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from gateway.collections import Contract
+from audit.entry import Actor, Entry, Object
+from audit.events import Event
+from gateway.collections import Contract, Contracts
 from gateway.messages import MendableError
 from gateway.outcome import Fault
 from gateway.store import Period, PeriodState, Release, ReleaseState, Reopening, table_of
@@ -35,6 +37,16 @@ def days_fault(code: str, reference_date: date, deadline: date) -> Fault | None:
         return Fault("PERIOD-DAYS", column="reference_date")
     within = reference_date <= deadline <= last_deadline(year)
     return None if within else Fault("PERIOD-DAYS", column="deadline")
+
+
+def entry_of(event: Event, actor: Actor, period: Period, contracts: Contracts, party: str | None = None) -> Entry:
+    """The entry of an act on a period: of which table, and whether it is an exercise.
+
+    A table that the deployment has no more is no word of the log any more.
+    """
+    about = Object(f"{'exercise' if period.exercise else 'period'}:{period.table_id}/{period.code}")
+    known = period.table_id in contracts
+    return Entry(event=event, actor=actor, period=period.code, party=party, object=about if known else None)
 
 
 def school_year(code: str) -> str:

@@ -4,6 +4,7 @@ import json
 import re
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping
+from hashlib import sha256
 
 from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 CURVES = ("P-256", "P-384", "P-521", "X25519", "X448")
 AGREED, WRAPPED = ("ECDH-ES", "ECDH-ES+A256KW"), ("RSA-OAEP-256",)
 _ALGORITHMS = {"EC": AGREED, "OKP": AGREED, "RSA": WRAPPED}
+_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x"), "RSA": ("e", "kty", "n")}
 _RSA_BITS = 2048
 _TRIAL = bytes(range(56))
 _ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -33,6 +35,12 @@ def public_key_id(jwk: Mapping[str, object]) -> str | None:
     """
     kid = str(jwk.get("kid", ""))
     return kid if is_public_key(jwk) and _ID.fullmatch(kid) else None
+
+
+def thumbprint(jwk: Mapping[str, object]) -> str:
+    """The SHA-256 thumbprint of a public key (RFC 7638) in hexadecimal, by which the log names it."""
+    members = {name: jwk[name] for name in _MEMBERS[str(jwk["kty"])]}
+    return sha256(json.dumps(members, separators=(",", ":")).encode()).hexdigest()
 
 
 def is_public_key(jwk: Mapping[str, object]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from audit.entry import Entry
+from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
@@ -49,30 +49,23 @@ def request_build(gateway: Gateway, identity: Identity, collection: str, period_
         if period is None:
             return Refused("unknown-period")
         caller = caller_of(session, identity, gateway.today)
-    decision = _decide(gateway, caller, contract, period)
+    decision, actor = _decide(gateway, caller, contract, period), actor_of(caller)
+    refusal = Entry(event=Event.REQUEST_REFUSED, actor=actor, period=period_code)
     if isinstance(decision, Deny):
-        return gateway.refuse(Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code), decision)
-    made = _enqueue(gateway, identity, period, decision)
+        return gateway.refuse(refusal, decision)
+    made = _enqueue(gateway, identity, actor, period, decision)
     if isinstance(made, Refused):
-        entry = Entry(event=Event.REQUEST_REFUSED, actor=actor_of(caller), period=period_code)
-        gateway.log_undone(entry, decision)
+        gateway.log_undone(refusal, decision)
     return made
 
 
-def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Decision) -> Release | Refused:
+def _enqueue(gateway: Gateway, identity: Identity, actor: Actor, period: Period, decision: Permit) -> Release | Refused:
     """Keep the wish for a release, with what it costs of the budget, for a worker; one at a time for a period."""
     with gateway.writing() as session:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         period = session.get_one(Period, period.id, with_for_update=True)
-        if period.state != PeriodState.CLOSED or reopened_for(session, period):
-            return Refused("period-open")
-        if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
-            return Refused("counts-erased")
-        unknown = not_known(session, period) or forgotten(session, period)
-        if unknown is not None:
-            return unknown
-        corrects = to_correct(session, period)
+        corrects = _in_the_way(gateway, session, period) or to_correct(session, period)
         if isinstance(corrects, Refused):
             return corrects
         sectors = delivered_sectors(session, period)
@@ -98,7 +91,19 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
             return refused
         session.add(release)
         enqueue(session, gateway, JOB, release.id)
+        about = Object(f"release:{release.id}")
+        asked = Entry(event=Event.RELEASE_ASKED, actor=actor, period=period.code, object=about)
+        gateway.append(session, asked, decision)
         return release
+
+
+def _in_the_way(gateway: Gateway, session: Session, period: Period) -> Refused | None:
+    """Why nothing is built of a period as it stands."""
+    if period.state != PeriodState.CLOSED or reopened_for(session, period):
+        return Refused("period-open")
+    if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
+        return Refused("counts-erased")
+    return not_known(session, period) or forgotten(session, period)
 
 
 def to_correct(session: Session, period: Period) -> str | Refused | None:

@@ -208,10 +208,11 @@ def _entry(gateway: Gateway, session: Session, release: Release, event: Event, o
     builder = session.get_one(Person, release.builder_id)
     caller = caller_of(session, Identity(builder.party, builder.role, builder.id), gateway.today)
     commitment = bytes.fromhex(release.commitment) if release.commitment else None
-    return Entry(
+    entry = Entry(
         event=event,
         actor=actor_of(caller),
         decision=outcome,
         period=session.get_one(Period, release.period_id).code,
         object=Object(f"release:{release.id}", commitment),
     )
+    return gateway.serving(entry, release.purposes.split())

@@ -307,4 +307,4 @@ def _log(gateway: Gateway, session: Session, request: Request, event: Event, amo
         object=Object(f"release:{request.release}"),
         amount=amount,
     )
-    gateway.append(session, entry)
+    gateway.append(session, gateway.serving(entry, request.purposes))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import event, insert
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Decision, Event, Role
@@ -116,6 +116,24 @@ def test_refusals_are_counted_by_rule_and_downloads_by_recipient(filled: World) 
         "submission.received": 1,
         "submission.refused": 1,
     }
+
+
+def test_rules_are_counted_in_a_database_that_sorts_as_a_dictionary_does(small_world: World) -> None:
+    """Where a database orders text in Dutch or English, signs come before figures and letters; no rule is lost."""
+    event.listen(small_world.engine, "connect", lambda made, _: made.create_collation("dictionary", _in_a_dictionary))
+    small_world.engine.dispose()  # the next connection knows that order
+    small_world.sql(
+        "DROP TABLE audit_mark",
+        "CREATE TABLE audit_mark (word TEXT COLLATE dictionary, log INT, idx INT, PRIMARY KEY (word, log, idx))",
+    )
+    small_world.append(_refusal(SITE, "COUNT-TOTAL", "swv-no-personal-data"))
+    small_world.step()
+    assert small_world.read(lambda c: tally(c, Filter(), "rule")) == {"COUNT-TOTAL": 1, "swv-no-personal-data": 1}
+
+
+def _in_a_dictionary(one: str, other: str) -> int:
+    keys = [[(each.isalpha(), each.isdigit(), each.lower()) for each in word] for word in (one, other)]
+    return (keys[0] > keys[1]) - (keys[0] < keys[1])
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -22,7 +22,8 @@ from policies.withdrawal import Answer
 from pseudonymisation.keyring import KeyState
 
 from .conftest import NOW, World
-from .test_consents import HOURS, care, given, sealed, signed, terms
+from .test_consents import HOURS, care, entries, given, sealed, signed, terms
+from .test_deciding import grounds, grounds_of
 
 
 def over(gateway: Gateway) -> Gateway:
@@ -42,6 +43,17 @@ def test_a_consent_is_withdrawn_after_its_purpose_ended(world: World) -> None:
     ended = append(later, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
     assert isinstance(ended, Standing)
     assert ended.state.closed
+
+
+def test_what_ends_by_itself_stands_under_its_purpose(world: World) -> None:
+    """Nobody asked for it, so that no decision brings the article and the line of the register of processing."""
+    care(world)
+    given(world)
+    later = world.at(NOW + timedelta(days=400))
+    assert expire(later.gateway) == 1
+    told = {entry["event"]: grounds(entry) for entry in entries(later)[-2:]}
+    assert set(told) == {"consent.expired", "consent.notice-sent"}
+    assert set(told.values()) == {grounds_of(later, PURPOSE)}
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["ended", "another begins later"])

@@ -526,7 +526,7 @@ def test_nothing_is_sealed_to_a_key_that_was_withdrawn(world: World) -> None:
     assert world.desk.withdraw_key(world.region.sites[0].code, "care-key-2026") == Refused("not-found")
     assert world.desk.withdraw_key(CARE, "care-key-2026") == "care-key-2026"
     assert world.desk.withdraw_key(CARE, "care-key-2026") == Refused("not-found")
-    assert events(world)[len(before) :] == ["request.refused", "party.changed", "request.refused"]
+    assert events(world)[len(before) :] == ["request.refused", "key.retired", "request.refused"]
     assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), Refused)
     care(world)
     assert isinstance(send(world.gateway, world.site(0), standing.id, sealed(), HOURS), Sent)

@@ -1,9 +1,10 @@
 """What stands between a built release and its readers: the law of the day, other eyes, and figures that still hold."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import policies
 from gateway.context import vocabulary
@@ -12,13 +13,14 @@ from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
 from gateway.periods import find_period
 from gateway.publish.asking import request_build, sources_of, to_correct
-from gateway.publish.building import build
+from gateway.publish.building import build, give_up
 from gateway.publish.deciding import publish, review
 from gateway.store import Period, Release, ReleaseState
 from policies.engine import Engine
 from policies.purpose import InForce
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.gateway.noisy_release import SETTINGS, deliver, delivered, person
+from tests.gateway.test_consents import entries
 
 CARE = "absence-insight-care"
 LIKE = "absence-insight-gemeente"
@@ -45,6 +47,17 @@ def built(world: World) -> str:
     release: Release = must(request_build(world.gateway, person(world, "builder"), TABLE, PERIOD))
     build(world.gateway, release.id)
     return release.id
+
+
+def grounds(entry: Mapping[str, Any]) -> tuple[object, ...]:
+    """What an entry was done for: purpose, legal basis, and the line in the register of processing."""
+    return entry.get("purpose"), entry.get("basis"), entry.get("activity", {}).get("uri")
+
+
+def grounds_of(world: World, purpose: str) -> tuple[object, ...]:
+    """The same, of a purpose by the law and the settings."""
+    basis = world.gateway.law.purposes[purpose].legal_basis[0].reference
+    return purpose, basis, f"{world.gateway.settings.base_url}/register#{purpose}"
 
 
 def state(world: World, release: str) -> str:
@@ -75,6 +88,17 @@ def test_a_period_nobody_delivered_for_is_not_released(world: World) -> None:
         period = find_period(session, TABLE, PERIOD)
         assert period is not None
         assert to_correct(session, period) is None
+
+
+def test_the_log_says_of_a_release_who_wished_it_and_what_for(world: World) -> None:
+    """Also of one that a worker gave up: each act on it has the purpose, its article and its line of the register."""
+    release = must(request_build(delivered(world).gateway, person(world, "builder"), TABLE, PERIOD))
+    give_up(world.gateway, release.id)
+    told = [entry for entry in entries(world) if entry.get("object") == {"id": f"release:{release.id}"}]
+    assert [(entry["event"], entry["decision"], entry.get("rules")) for entry in told] == [
+        ("release.asked", "permit", ["build-release"]), ("release.refused", "error", None),
+    ]  # fmt: skip
+    assert [grounds(entry) for entry in told] == [grounds_of(world, release.purposes.split()[0])] * 2
 
 
 def test_nothing_changes_between_the_wish_for_a_release_and_its_making(world: World) -> None:

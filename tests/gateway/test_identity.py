@@ -233,7 +233,7 @@ def test_who_is_shut_out_gets_no_link_until_it_is_let_in(world: World) -> None:
     assert [world.desk.let_in(code) for _ in range(2)] == [True, False]
     with world.gateway.reading() as session:
         logged = [json.loads(row.data) for row in session.connection().execute(select(PENDING))]
-    assert [one["event"] for one in logged if one.get("party") == code][-1] == "party.changed"
+    assert [one["event"] for one in logged if one.get("party") == code][-1] == "party.let-in"
     assert must(world.desk.invite(code, "school", "secretaris"))
     assert isinstance(world.desk.let_in("ORG-NOBODY"), Refused)
 

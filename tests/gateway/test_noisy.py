@@ -49,7 +49,8 @@ from .noisy_release import (
     release_of,
     spends,
 )
-from .test_deciding import working
+from .test_consents import entries
+from .test_deciding import grounds, grounds_of, working
 
 ROOT = Path(__file__).parents[2]
 PAID = noise(per_release=125_000, per_period=125_000, per_school_year=500_000)
@@ -94,6 +95,15 @@ def test_a_release_is_paid_when_it_is_asked_for(noisy_world: World) -> None:
     asked(noisy_world)
     assert {spend.asked for spend in spends(noisy_world.gateway).values()} == {125_000}
     assert {spent for _, spent in accounts(noisy_world.gateway).values()} == {125_000}
+
+
+def test_the_log_says_what_noise_was_paid_and_drawn_for(embedded: World) -> None:
+    """Reserved, spent and built by the gateway itself: each entry has the purpose that the figures serve."""
+    release = asked(embedded)
+    build(embedded.gateway, release.id)
+    told = [entry for entry in entries(embedded) if f"release:{release.id}" in str(entry.get("object"))]
+    assert {entry["event"] for entry in told} == {"release.asked", "budget.reserved", "budget.spent", "release.built"}
+    assert {grounds(entry) for entry in told} == {grounds_of(embedded, release.purposes.split()[0])}
 
 
 def test_figures_with_noise_carry_their_interval(embedded: World) -> None:

@@ -16,6 +16,7 @@ from gateway.messages import LANGUAGES, catalogue, rule_text
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.publish.deciding import review
+from gateway.recipient_key import thumbprint
 from gateway.register import SiteEntry
 from gateway.settings import OpenId, SettingsError, read_settings
 from gateway.store import LoginLink, Party, Period, PeriodState, Person, Release, ReleaseState
@@ -24,6 +25,8 @@ from pseudonymisation.keyring import KeyState
 
 from .conftest import NOW, PERIOD, TABLE, World
 from .records import events, full_disk
+from .test_consents import entries
+from .test_recipient_key import KEY
 
 DAYS = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 11, 30)}
 
@@ -125,6 +128,52 @@ def test_a_token_has_scopes_that_exist(world: World, scopes: list[str]) -> None:
 def test_a_person_has_a_role_of_its_organisation(world: World, role: str) -> None:
     """Nobody at a school logs in as operator, recipient or the minister's officer, nor as what does not exist."""
     assert rules(world.desk.invite(world.region.sites[0].code, role, "x")) == {"PERSON-ROLE"}
+
+
+@pytest.mark.parametrize("exercise", [True, False])
+def test_the_log_says_which_table_a_period_is_of_and_whether_it_is_an_exercise(world: World, exercise: bool) -> None:
+    """The code alone is that of every table; of an exercise no officer need ask who were the two operators."""
+    settings = world.gateway.settings.model_copy(update={"unsafe_single_operator": True})
+    desk, code = Desk(replace(world.gateway, settings=settings), world.desk.identity), "2026-2027-2"
+    must(desk.open_period(TABLE, code, exercise=exercise, **DAYS))
+    must(desk.close_period(TABLE, code))
+    must(desk.reopen_for(TABLE, code, world.region.sites[0].code))
+    about = f"{'exercise' if exercise else 'period'}:{TABLE}/{code}"
+    assert [(each["event"], each["period"], each["object"]) for each in entries(world)[-3:]] == [
+        ("period.opened", code, {"id": about}),
+        ("period.closed", code, {"id": about}),
+        ("period.reopened", code, {"id": about}),
+    ]
+
+
+def test_a_period_is_closed_whose_table_the_deployment_has_no_more(world: World) -> None:
+    """The log has no word for that table by then, and says only which period it is."""
+    must(Desk(replace(world.gateway, contracts={}), world.desk.identity).close_period(TABLE, PERIOD))
+    last = entries(world)[-1]
+    assert (last["event"], last["period"], last.get("object")) == ("period.closed", PERIOD, None)
+
+
+def test_the_log_tells_the_acts_on_a_party_apart(world: World) -> None:
+    """Name, key and its loss, a party shut out and let in, a site that ends, a list: the entry alone tells which."""
+    site, key = world.region.sites[0].code, f"key:{thumbprint(KEY)}"
+    for name in ("Zorg", "Zorg Noord"):
+        must(world.desk.add_party("ORG-JGZ", "youth_health_care", name))
+    must(world.desk.register_key("ORG-JGZ", KEY))
+    must(world.desk.withdraw_key("ORG-JGZ", str(KEY["kid"])))
+    must(world.desk.end_credentials("ORG-JGZ"))
+    must(world.desk.let_in("ORG-JGZ"))
+    must(world.desk.end_site(site, world.gateway.today))
+    must(world.desk.register([], [("GM0999", "gemeente", "Nergens")], world.gateway.today))
+    assert [(each["event"], each["party"], each.get("object", {}).get("id")) for each in entries(world)[-8:]] == [
+        ("party.added", "ORG-JGZ", None),
+        ("party.changed", "ORG-JGZ", None),
+        ("key.published", "ORG-JGZ", key),
+        ("key.retired", "ORG-JGZ", key),
+        ("token.revoked", "ORG-JGZ", "party:ORG-JGZ"),
+        ("party.let-in", "ORG-JGZ", None),
+        ("party.changed", site, None),
+        ("party.changed", world.gateway.settings.operator, "register:gateway"),
+    ]
 
 
 def test_closing_ends_reopenings(world: World) -> None:

@@ -5,11 +5,16 @@ from base64 import urlsafe_b64encode
 import pytest
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from gateway.recipient_key import public_key_id
+from gateway.recipient_key import public_key_id, thumbprint
 
 KID = {"kid": "care-key-2026"}
 KEY = dict(ECKey.generate_key("P-256", KID).as_dict(private=False))
 OKP = {"kty": "OKP", **KID}
+EXAMPLE = (
+    "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMs"
+    "tn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5haj"
+    "rn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"
+)
 SHORT = urlsafe_b64encode(bytes([0xC1]) * 128).rstrip(b"=").decode()
 
 
@@ -26,6 +31,12 @@ SHORT = urlsafe_b64encode(bytes([0xC1]) * 128).rstrip(b"=").decode()
 def test_a_key_for_sealing_is_taken(jwk: dict[str, object]) -> None:
     """On every curve of a seal, and RSA of 2048 bits; also where it says so itself."""
     assert public_key_id(jwk) == "care-key-2026"
+
+
+def test_a_key_is_named_by_what_its_owner_can_compute() -> None:
+    """The thumbprint of the example of RFC 7638, paragraph 3.1; what else a key says of itself does not count."""
+    named = thumbprint({"kty": "RSA", "n": EXAMPLE, "e": "AQAB", "alg": "RS256", "kid": "2011-04-29"})
+    assert urlsafe_b64encode(bytes.fromhex(named)) == b"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs="
 
 
 @pytest.mark.parametrize(
