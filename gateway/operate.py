@@ -127,6 +127,8 @@ class Desk:
             if period is None or period.id is None:
                 return Refused("unknown-period")
             session.refresh(period, with_for_update=True)
+            if period.state != PeriodState.CLOSED:
+                return Refused("period-open")
             if is_being_built(session, period):
                 return Refused("release-under-way")
             if not asks(session, period, site):  # it could send nothing, and every build would wait for it

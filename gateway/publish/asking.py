@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from audit.entry import Entry
@@ -18,7 +19,7 @@ from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import counts_end, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
-from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
+from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Reopening, Submission
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller
 from policies.question import Action
@@ -65,14 +66,7 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         period = session.get_one(Period, period.id, with_for_update=True)
-        if period.state != PeriodState.CLOSED or reopened_for(session, period):
-            return Refused("period-open")
-        if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
-            return Refused("counts-erased")
-        unknown = not_known(session, period) or forgotten(session, period)
-        if unknown is not None:
-            return unknown
-        corrects = to_correct(session, period)
+        corrects = _in_the_way(gateway, session, period) or to_correct(session, period)
         if isinstance(corrects, Refused):
             return corrects
         sectors = delivered_sectors(session, period)
@@ -97,8 +91,19 @@ def _enqueue(gateway: Gateway, identity: Identity, period: Period, decision: Dec
         if refused is not None:
             return refused
         session.add(release)
+        if corrects is None:  # it counts what they changed: to a correction, late is who is reopened from now on
+            session.execute(delete(Reopening).where(col(Reopening.period_id) == period.id))
         enqueue(session, gateway, JOB, release.id)
         return release
+
+
+def _in_the_way(gateway: Gateway, session: Session, period: Period) -> Refused | None:
+    """Why nothing is built of a period as it stands."""
+    if period.state != PeriodState.CLOSED or reopened_for(session, period):
+        return Refused("period-open")
+    if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
+        return Refused("counts-erased")
+    return not_known(session, period) or forgotten(session, period)
 
 
 def to_correct(session: Session, period: Period) -> str | Refused | None:
