@@ -17,7 +17,7 @@ from gateway.database import forget_log
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import hold_year
-from gateway.prepared import SUBJECTS, hold_pids, years_cut
+from gateway.prepared import SUBJECTS, hold_pids, hold_versions, years_cut
 from gateway.store import Enrolment, Submission, table_of
 from policies.decision import Decision
 from policies.question import Action
@@ -207,6 +207,7 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:
         hold_pids(session, year)
+        hold_versions(session, year, col(Submission.pid_key_id) == leaked)
         connection, gateway, table = session.connection(), desk.gateway, table_of(Enrolment)
         domain, key = Domain(successor.purpose, year), gateway.keyring.secret(successor.key_id)
         moved = rotation.rekey(connection, table, leaked=leaked, successor=successor.key_id, key=key, domain=domain)
