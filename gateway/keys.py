@@ -118,6 +118,7 @@ def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
             return Refused("unknown-key")
         if key_id in gateway.keyring.needed():
             return Refused("key-needed")
+        hold_pids(session, record.school_year)
         hold_year(session, record.school_year)
         erased = _erase_under(gateway, session, record)
         if isinstance(erased, Refused):
@@ -217,7 +218,7 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
             gateway.append(session, _entry(Event.KEY_ROTATED, actor, successor), decision)
         return moved
 
-    return desk.act(Action.MANAGE_KEYS, act)
+    return desk.act(Action.MANAGE_KEYS, act, alone=False)  # it takes minutes, and a party is locked out at once
 
 
 def _entry(event: Event, actor: Actor, record: KeyRecord) -> Entry:
