@@ -21,7 +21,7 @@ from gateway.database import forget_log
 from gateway.identity import Identity, still_good
 from gateway.outcome import Fault, Refused, Report, malformed
 from gateway.periods import ROWS, school_year
-from gateway.prepared import hold_pids
+from gateway.prepared import hold_pids, hold_versions
 from gateway.receive import Matter, decide_on, look_up, refuse, rows_are_over
 from gateway.store import Enrolment, Period, Submission, table_of
 from policies.decision import Decision, Deny, Permit
@@ -129,8 +129,7 @@ def _store(
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         hold_pids(session, year)
-        versions = own.order_by(col(Submission.period_id), col(Submission.version).desc())  # as a confirmation does
-        session.execute(versions.with_for_update(of=table_of(Submission))).all()
+        hold_versions(session, year, col(Submission.site) == site)
         current = gateway.keyring.active(ROWS, year)
         if current is None or current.key_id not in made:
             return Refused("busy", retry_after=1)

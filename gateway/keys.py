@@ -17,7 +17,7 @@ from gateway.database import forget_log
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import hold_year
-from gateway.prepared import SUBJECTS, hold_pids, years_cut
+from gateway.prepared import SUBJECTS, hold_pids, hold_versions, years_cut
 from gateway.store import Enrolment, Submission, table_of
 from policies.decision import Decision
 from policies.question import Action
@@ -118,6 +118,7 @@ def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
             return Refused("unknown-key")
         if key_id in gateway.keyring.needed():
             return Refused("key-needed")
+        hold_pids(session, record.school_year)
         hold_year(session, record.school_year)
         erased = _erase_under(gateway, session, record)
         if isinstance(erased, Refused):
@@ -207,6 +208,7 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
 
     def act(session: Session, actor: Actor, decision: Decision) -> int:
         hold_pids(session, year)
+        hold_versions(session, year, col(Submission.pid_key_id) == leaked)
         connection, gateway, table = session.connection(), desk.gateway, table_of(Enrolment)
         domain, key = Domain(successor.purpose, year), gateway.keyring.secret(successor.key_id)
         moved = rotation.rekey(connection, table, leaked=leaked, successor=successor.key_id, key=key, domain=domain)
@@ -216,7 +218,7 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
             gateway.append(session, _entry(Event.KEY_ROTATED, actor, successor), decision)
         return moved
 
-    return desk.act(Action.MANAGE_KEYS, act)
+    return desk.act(Action.MANAGE_KEYS, act, alone=False)  # it takes minutes, and a party is locked out at once
 
 
 def _entry(event: Event, actor: Actor, record: KeyRecord) -> Entry:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 
-from sqlalchemy import Connection
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, Connection, select
+from sqlmodel import Session, col
 
 from audit.receipt import NONCE_BYTES, commit
 from audit.subjects import Subjects, tags
@@ -19,7 +19,7 @@ from gateway.database import insert_rows, take_turns
 from gateway.periods import ROWS, school_year
 from gateway.records import Parsed
 from gateway.records.expected import Cell
-from gateway.store import Count, Enrolment, table_of
+from gateway.store import Count, Enrolment, Period, Submission, table_of
 from pseudonymisation.domain import Domain
 from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_through
@@ -32,6 +32,16 @@ _ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hou
 def hold_pids(session: Session, year: str) -> None:
     """Let nobody else re-key or change stored pids of a school year until this transaction ends."""
     take_turns(session, b"pids" + year.encode())
+
+
+def hold_versions(session: Session, year: str, which: ColumnElement[bool]) -> None:
+    """Let no version of these submissions of a school year end until this transaction does.
+
+    They are held before any of their rows, and in the order in which a confirmation holds them.
+    """
+    columns = col(Submission.period_id), col(Submission.site), col(Submission.version).desc()
+    held = select(col(Submission.id)).join(Period).where(col(Period.code).startswith(year), which).order_by(*columns)
+    session.execute(held.with_for_update(of=table_of(Submission))).all()
 
 
 def years_cut(keyring: Keyring) -> set[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
@@ -18,7 +19,7 @@ from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import counts_end, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
-from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
+from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Reopening, Submission
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller
 from policies.question import Action
@@ -90,6 +91,8 @@ def _enqueue(gateway: Gateway, identity: Identity, actor: Actor, period: Period,
         if refused is not None:
             return refused
         session.add(release)
+        if corrects is None:  # it counts what they changed: to a correction, late is who is reopened from now on
+            session.execute(delete(Reopening).where(col(Reopening.period_id) == period.id))
         enqueue(session, gateway, JOB, release.id)
         about = Object(f"release:{release.id}")
         asked = Entry(event=Event.RELEASE_ASKED, actor=actor, period=period.code, object=about)

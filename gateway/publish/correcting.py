@@ -39,7 +39,7 @@ class Earlier:
         rows: As they were published.
         rule: When a count was small then.
         witnesses: Why that was safe. Confidential.
-        late: Sites that may have delivered anew since, as everybody may know.
+        late: Sites that may have delivered anew since, as everybody may know; nobody else serves as a cover.
         boards: Site → board then; none where the release does not say.
     """
 

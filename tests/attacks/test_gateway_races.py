@@ -14,14 +14,17 @@ from datetime import timedelta
 import httpx
 import pytest
 from sqlalchemy import delete, func, text
+from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.event import listen, remove
 from sqlmodel import select
 
 from gateway.changes import Changed, change_numbers
-from gateway.deliveries import confirm
+from gateway.deliveries import Seen, confirm, withdraw
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import add_person, issue_link
+from gateway.keys import Rotated, rotate
+from gateway.outcome import Refused
 from gateway.receive import Received
 from gateway.store import Approval, Person, Release, ReleaseState, Submission, Token, WebSession, table_of
 from pseudonymisation.domain import Domain
@@ -319,9 +322,26 @@ def test_numbers_change_before_or_after_a_confirmation(house: House) -> None:
         assert must(confirmed.result()).submission.state == "confirmed"
 
 
+@pytest.mark.parametrize("act", [confirm, withdraw])
+def test_a_key_is_followed_before_or_after_a_version_ends(house: House, act: Callable[..., Seen | Refused]) -> None:
+    """Pids are re-keyed while a version is confirmed or withdrawn, which erases rows: each waits for the other."""
+    world, index = house.site.world, 3
+    delivered(world, index, OPEN)
+    newer = sent(world, index, OPEN, drawn=next(NUMBERS))
+    assert isinstance(newer, Received)
+    with ThreadPoolExecutor(2) as pool, half_done(world, "UPDATE enrolment") as begun:
+        rotated = pool.submit(rotate, world.desk, PURPOSE, YEAR)
+        assert begun.wait(60)
+        ended = pool.submit(act, world.gateway, world.site(index), newer.submission.id)
+        moved = rotated.result()
+        assert isinstance(moved, Rotated)
+        assert moved.rows > 0
+        assert must(ended.result()).submission.state != "received"
+
+
 @contextmanager
 def half_done(world: World, statement: str) -> Iterator[threading.Event]:
-    """Let who does this first go on once somebody else has to wait for it; says when it is done."""
+    """Let who does this to a row first go on once somebody else has to wait for it; says when it is done."""
     database, begun = world.gateway.database, threading.Event()
     waiting = text(
         "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -331,8 +351,8 @@ def half_done(world: World, statement: str) -> Iterator[threading.Event]:
         with database.connect() as connection:
             return bool(connection.scalar(waiting))
 
-    def pause(_connection: object, _cursor: object, done: str, *_: object) -> None:
-        if done.startswith(statement) and not begun.is_set():
+    def pause(_connection: object, cursor: DBAPICursor, done: str, *_: object) -> None:
+        if done.startswith(statement) and cursor.rowcount > 0 and not begun.is_set():
             begun.set()
             until = time.monotonic() + 60
             while database.dialect.name == "postgresql" and not others_wait() and time.monotonic() < until:

@@ -329,11 +329,11 @@ def test_random_corrections_cannot_be_seen(seed: int, what: str) -> None:
     table = replace(at_random(seed), owners=False)
     shops = rng.choice(table.places["shop"], size=int(rng.integers(1, 3)), replace=False).tolist()
     before = without(table, shops) if what == "late" else table
-    after = {"moved": _moved(table, shops, rng), "late": table, "gone": without(table, shops)}[what]
+    after = {"moved": moved(table, shops, rng), "late": table, "gone": without(table, shops)}[what]
     assert narrowed(before, after, corrected(before, after, shops), shops).empty
 
 
-def _moved(table: Case, shops: Sequence[str], rng: np.random.Generator) -> Case:
+def moved(table: Case, shops: Sequence[str], rng: np.random.Generator) -> Case:
     """Some pupils of the first item are counted with the second."""
     counts = table.counts.set_index(list(NAMES))["n"].copy()
     items, moods = sorted(table.counts["item"].unique()), sorted(table.counts["mood"].unique())

@@ -18,13 +18,15 @@ from disclosure import Hierarchy, Terms, ThresholdRule
 from gateway.context import Gateway
 from gateway.deliveries import withdraw
 from gateway.demo.people import IN_FORCE, must
+from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
+from gateway.publish.correcting import earlier
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.protecting import seed_for
 from gateway.settings import Settings
-from gateway.store import Release, ReleaseSlice, Submission
+from gateway.store import Period, Release, ReleaseSlice, Submission
 from gateway.table import TableRow, decode_rows
 from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
@@ -38,10 +40,16 @@ NOT_FOR_SWVS = Engine.load(in_force=[each for each in IN_FORCE if each.purpose !
 def released(world: World) -> Release:
     """A release of the period, published by two people."""
     builder, other = person(world, "builder"), person(world, "other")
-    release: Release = must(request_build(world.gateway, builder, TABLE, PERIOD))
-    build(world.gateway, release.id)
+    release = asked_and_built(world, builder)
     must(review(world.gateway, other, release.id, approved=True, reason="checked"))
     return must(publish(world.gateway, builder, release.id, reason="due"))
+
+
+def asked_and_built(world: World, builder: Identity) -> Release:
+    """A release of the period that waits for its verdict."""
+    release: Release = must(request_build(world.gateway, builder, TABLE, PERIOD))
+    build(world.gateway, release.id)
+    return release
 
 
 def rows(gateway: Gateway, release: Release) -> dict[tuple[str, ...], TableRow]:
@@ -175,6 +183,47 @@ def test_after_withdrawal_readers_still_know(world: World) -> None:
     assert released(world).corrects == first.id
 
 
+@pytest.mark.parametrize(
+    ("then", "late"),
+    [
+        ("published", {1, 2}),
+        ("withdrawn", {1, 2}),
+        ("built anew", {2}),
+        ("corrected in vain", {1, 2}),
+    ],
+)
+def test_late_is_who_was_reopened_since_the_first_release(
+    new_world: Callable[..., World], then: str, late: set[int]
+) -> None:
+    """One site is reopened before it, one while it waits for its verdict, one when it is out.
+
+    Of the first everybody knows that nothing changed since: it hides the change of no other.
+    """
+    world = delivered(new_world())
+    builder, other = person(world, "one"), person(world, "two")
+    changed_late(world, 0, by=1)
+    first = asked_and_built(world, builder)
+    if then == "built anew":
+        changed_late(world, 1, by=1)
+        must(review(world.gateway, other, first.id, approved=False, reason="outdated"))
+        first = asked_and_built(world, builder)
+    else:
+        must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[1].code))
+    must(review(world.gateway, other, first.id, approved=True, reason="checked"))
+    must(publish(world.gateway, builder, first.id, reason="due"))
+    changed_late(world, 2, by=1)
+    if then == "withdrawn":
+        must(withdraw_release(world.gateway, other, first.id, reason="wrong"))
+    if then == "corrected in vain":
+        correction = asked_and_built(world, builder)
+        must(review(world.gateway, other, correction.id, approved=False, reason="again"))
+    correction = must(request_build(world.gateway, builder, TABLE, PERIOD))
+    with world.gateway.reading() as session:
+        period = session.get_one(Period, correction.period_id)
+        found = earlier(session, correction, period, world.gateway.contracts[TABLE])
+    assert {each.late for each in found.values()} == {tuple(sorted(world.region.sites[at].code for at in late))}
+
+
 def test_second_correction_is_refused(six: Versions) -> None:
     """Three versions side by side are not examined; a second correction does not come, whoever is late or withdraws."""
     world = six.world
@@ -231,10 +280,10 @@ def test_a_correction_of_a_site_of_another_sector_says_register_changed(world: W
         assert session.get_one(Release, failed).failure == "register-changed"
 
 
-def changed_late(world: World) -> None:
+def changed_late(world: World, index: int = LATE, by: int = 6) -> None:
     """One site delivers other counts after the period was closed; it is closed again."""
-    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[LATE].code))
-    deliver(world, LATE, moved(world.counts(LATE), 6))
+    must(world.desk.reopen_for(TABLE, PERIOD, world.region.sites[index].code))
+    deliver(world, index, moved(world.counts(index), by))
     must(world.desk.close_period(TABLE, PERIOD))
 
 

@@ -16,6 +16,7 @@ from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.prepared import SUBJECTS, Prepared
 from gateway.retention import run
+from pseudonymisation import rotation
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
@@ -91,6 +92,47 @@ def test_a_rotation_waits_for_a_delivery_that_is_being_kept(world: World, monkey
         patch.setattr(Prepared, "store", rotating)
         delivered(world)
     assert world.gateway.keyring.active(PURPOSE, YEAR) == before
+
+
+def acts(patch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """From now on this is done when pids were re-keyed, before their transaction ends."""
+    rekey = rotation.rekey
+
+    def then_act(*given: object, **named: object) -> int:
+        moved = rekey(*given, **named)  # type: ignore[arg-type]  # passed on as it came
+        act()
+        return moved
+
+    patch.setattr(rotation, "rekey", then_act)
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_a_party_is_locked_out_while_pids_are_rekeyed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What takes minutes keeps nobody from ending at once what opens a door; on SQLite there is one writer."""
+    delivered(world)
+    party, ended = world.region.sites[0].code, list[object]()
+    with monkeypatch.context() as patch, elsewhere(world) as other:
+        acts(patch, lambda: ended.append(other.end_credentials(party)))
+        rotated(world)
+    assert ended == [0]
+
+
+def test_no_key_is_destroyed_before_the_pids_that_come_under_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who destroys the key in use while pids are re-keyed to it waits, and erases them too."""
+    delivered(world)
+
+    def destroying() -> None:
+        current = world.gateway.keyring.active(PURPOSE, YEAR)
+        assert current is not None
+        with pytest.raises(UNAVAILABLE):
+            destroy(other, current.key_id)
+
+    with monkeypatch.context() as patch, elsewhere(world) as other:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        acts(patch, destroying)
+        made = rotated(world)
+    assert {row.key_id for row in rows(world)} == {made.key_id}
+    assert world.gateway.keyring.active(PURPOSE, YEAR) is not None
 
 
 def test_tags_of_the_new_key_stay_when_those_of_a_leaked_one_are_erased(

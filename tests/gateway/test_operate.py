@@ -184,6 +184,12 @@ def test_closing_ends_reopenings(world: World) -> None:
     assert events(world)[-3:] == ["period.closed", "period.reopened", "period.closed"]
 
 
+def test_an_open_period_is_not_reopened(world: World) -> None:
+    """Every site may still deliver: who asks hears that, and no site is late."""
+    assert world.desk.reopen_for(TABLE, PERIOD, world.region.sites[0].code) == Refused("period-open")
+    assert "period.reopened" not in events(world)
+
+
 def test_a_period_whose_counts_were_erased_is_not_reopened(world: World) -> None:
     """What was sent before is not there any more, so that a change of it would be no correction."""
     world.desk.close_period(TABLE, PERIOD)
