@@ -24,6 +24,7 @@ from gateway.retention import run
 from gateway.store import Count, Period, Submission
 from gateway.web import answering, consenting, delivering, own_figures, school, trend
 from gateway.web.forms import PageHandler
+from gateway.web.words import moment
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.gateway.noisy_release import deliver
 from tests.gateway.test_retention import COUNTS_OVER, machine
@@ -130,6 +131,21 @@ def test_a_delivery_whose_term_is_over_offers_no_receipt(small_world: World) -> 
     assert [f"/school/submissions/{kept}/receipt" in page for page in pages] == [True, False]
     assert [text("pages", "submission.confirmed.text", "nl") in page for page in pages] == [True, False]
     assert [text("pages", "submission.erased", "nl") in page for page in pages] == [False, True]
+
+
+def test_a_school_for_which_a_period_was_reopened_is_not_done(small_world: World) -> None:
+    """Its page says that it can deliver anew and which delivery counts until then, and leads to the form."""
+    world, code, kept = small_world, small_world.region.sites[0].code, send(small_world, 1)
+    must(confirm(world.gateway, world.site(0), kept))
+    pages = [seen(world, code)]
+    must(world.desk.close_period(TABLE, PERIOD))
+    must(world.desk.reopen_for(TABLE, PERIOD, code))
+    pages.append(seen(world, code))
+    at = moment(world.gateway.clock(), "nl")
+    told = [text("pages", key, "nl", moment=at) for key in ("school.done", "school.reopened")]
+    assert [[each in page for each in (*told, f"{ASKED}?from={kept}")] for page in pages] == [
+        [True, False, False], [False, True, True],
+    ]  # fmt: skip
 
 
 def test_a_missing_delivery_of_a_closed_period_leads_to_what_can_be_done(small_world: World) -> None:
