@@ -27,6 +27,7 @@ def test_a_certificate_is_seen_and_has_a_button_that_ends_it(small_world: World)
     assert must(desk.revoke_token(OIN))
     after = said(small_world.gateway, parties.party, desk.identity, party=code)
     assert [f'name="token" value="{OIN}"' in page for page in (before, after)] == [True, False]
+    assert f'<code class="hash">{OIN}</code> <span>{text("pages", "scope.submit", "nl")}</span>' in before
     assert text("pages", "state.revoked", "nl") in after.partition(OIN)[2]
 
 
