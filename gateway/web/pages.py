@@ -20,7 +20,7 @@ from gateway.http.api import allowed
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body, entry_of
 from gateway.identity import ABSOLUTE, IDLE, Identity
-from gateway.messages import Language, catalogue, named, problem_text
+from gateway.messages import Language, catalogue, named, number, problem_text
 from gateway.outcome import Fault, Refused
 from gateway.store import WebSession
 from gateway.web import words
@@ -239,7 +239,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "language": language,
         "day": lambda value: words.day(value, language),
         "moment": lambda at: words.moment(at, language),
-        "number": lambda value: words.number(value, language),
+        "number": lambda value: number(value, language),
         "code": lambda value: named(value, language),
         "short": lambda value: words.short(value, language),
         "fault_text": lambda fault: words.fault_text(fault, language),
