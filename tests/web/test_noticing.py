@@ -30,6 +30,18 @@ def test_a_school_reads_what_was_kept_until_it_is_erased(small_world: World) -> 
     assert [[each in page for each in told] for page in pages] == [[one == at for one in range(3)] for at in range(3)]
 
 
+def test_a_consent_that_ended_says_what_it_was_for(small_world: World) -> None:
+    """Its page does not say that the terms below are unreadable, nor that they hold."""
+    care(small_world)
+    standing = given(small_world)
+    school, pages = Identity(standing.site, "school"), []
+    for _ in range(2):
+        pages.append(said(small_world.gateway, consenting.consent, school, consent=standing.id))
+        append(small_world.gateway, small_world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    told = [text("pages", key, "nl") for key in ("consent.terms", "consent.terms.past")]
+    assert [[each in page for each in told] for page in pages] == [[True, False], [False, True]]
+
+
 def test_where_a_recipient_begins_says_that_a_consent_ended(small_world: World) -> None:
     """By when to answer and where, until it did; the menu leads there always, and only those who receive such data."""
     _, ours, number = withdrawn(small_world)
