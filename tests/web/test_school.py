@@ -28,7 +28,7 @@ from gateway.web.words import moment
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.gateway.noisy_release import deliver
 from tests.gateway.test_retention import COUNTS_OVER, machine
-from tests.web.asking import said
+from tests.web.asking import said, sent
 
 ASKED = f"/school/periods/{TABLE}/{PERIOD}"
 LATER = "99ZZ00"
@@ -146,6 +146,16 @@ def test_a_school_for_which_a_period_was_reopened_is_not_done(small_world: World
     assert [[each in page for each in (*told, f"{ASKED}?from={kept}")] for page in pages] == [
         [True, False, False], [False, True, True],
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(6, "En nog 1 veld met"), (7, "En nog 2 velden met")])
+def test_the_faults_that_are_not_listed_are_counted(small_world: World, wrong: int, words: str) -> None:
+    """Below the first five of a group stands how many more there are."""
+    code = small_world.region.sites[0].code
+    cells = re.findall(r'name="(n\.[^"]+)"', seen(small_world, code, delivering.fill_in))
+    form = dict.fromkeys(cells, "0") | dict.fromkeys(cells[:wrong], "x")
+    who = Identity(code, "school")
+    assert words in sent(small_world.gateway, delivering.deliver, who, form, table=TABLE, code=PERIOD)
 
 
 def test_a_missing_delivery_of_a_closed_period_leads_to_what_can_be_done(small_world: World) -> None:
