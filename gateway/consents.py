@@ -147,6 +147,12 @@ def own(gateway: Gateway, identity: Identity) -> list[Standing]:
     return sorted(found, key=lambda one: one.state.stage not in _WAITING)
 
 
+def may_receive(gateway: Gateway, session: Session, code: str) -> bool:
+    """Whether consent can name this party: one of the register, of a kind that the purpose lets receive."""
+    party = session.get(Party, code)
+    return party is not None and party.kind in gateway.law.purposes[PURPOSE].recipients
+
+
 def receipt_for(gateway: Gateway, standing: Standing) -> Mapping[str, object]:
     """What the giver takes home, in the terms of ISO/IEC TS 27560."""
     address = f"{gateway.settings.base_url}/v1/consents/{standing.id}/withdrawals"

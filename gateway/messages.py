@@ -60,6 +60,11 @@ def named(code: str, language: Language) -> str:
     return text("codes", code, language) if code in catalogue("codes") else code
 
 
+def number(value: int | str, language: Language) -> str:
+    """A whole number with separators of thousands: `1.234` in Dutch, `1,234` in English."""
+    return f"{int(value):,}".replace(",", "." if language == "nl" else ",")
+
+
 def rule_text(fault: Fault, language: Language) -> str:
     """What is wrong and how to mend it, on which sheet if on another than was read.
 

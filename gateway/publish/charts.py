@@ -6,16 +6,18 @@ and no script: it passes the strictest content policy, and equal rows give equal
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
+from textwrap import wrap
 from xml.sax.saxutils import escape, quoteattr
 
 from gateway.collections import TOTAL, Contract
-from gateway.messages import LANGUAGES, Language, named, text
+from gateway.messages import LANGUAGES, Language, named, number, text
 from gateway.publish.bars import SUPPRESSED, Bar, Line, Part, draw, legend, lines
 from gateway.publish.protecting import Slice
 from gateway.store import ReleaseChart
 from gateway.table import TableRow
 
 _WIDTH, _MARGIN, _LABEL, _ROW, _BAR = 760, 24, 214, 52, 20
+_NAME = 60  # characters of a name on a line
 _SHADES = {
     "1": "#b9dade", "2": "#6fb0b8", "3": "#d58a4a", "4": "#9c4a10",
     "low": "#b9bbe0", "high": "#84508f", SUPPRESSED: "url(#hatch)",
@@ -40,18 +42,18 @@ def chart(
         exercise: Whether the figures are invented; the title says so.
     """
     drawn = draw([line for line in lines(rows) if line.subdivision == TOTAL], contract)
-    title = text("files", "chart_exercise" if exercise else "chart", language, area=name, period=rows[0].period)
-    body = _Canvas(title, language)
+    title = text("files", "chart_exercise" if exercise else "chart", language, period=rows[0].period)
+    body = _Canvas(title, name, language)
     for sector, found in groupby(drawn, lambda pair: pair[0].sector):
         group = list(found)
         body.sector(sector, [line for line, _ in group])
         for line, bar in group:
             body.bar(line, bar)
     body.legend(legend(bar for _, bar in drawn))
-    height = body.y + _MARGIN
+    height, label = body.y + _MARGIN, quoteattr(f"{title}: {name}")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}" viewBox="0 0 {_WIDTH} {height}" '
-        f'lang="{language}" role="img" aria-label={quoteattr(title)} font-family="sans-serif" font-size="14">'
+        f'lang="{language}" role="img" aria-label={label} font-family="sans-serif" font-size="14">'
         f'{_HATCH}<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>{"".join(body.parts)}</svg>\n'
     ).encode()
 
@@ -71,11 +73,14 @@ def charts(
 class _Canvas:
     """Where the next thing goes, and what was drawn."""
 
-    def __init__(self, title: str, language: Language) -> None:
+    def __init__(self, title: str, name: str, language: Language) -> None:
         self.parts: list[str] = []
         self.y = _MARGIN + 20
         self._language = language
         self._text(_MARGIN, title, size=20, weight="bold")
+        for line in wrap(name, _NAME, break_on_hyphens=False):
+            self.y += 24
+            self._text(_MARGIN, line, size=16)
 
     def sector(self, sector: str, its: Sequence[Line]) -> None:
         """A heading, with how many sites delivered, and whether there is noise in its lines."""
@@ -97,7 +102,7 @@ class _Canvas:
             x, wide = left + width * part.start / 1000, width * part.width / 1000
             self.parts.append(_rect(x, self.y - 15, wide, _SHADES[part.shade]))
         total = line.cells.get(TOTAL)
-        self._text(left + width + 10, f"n = {total.pupils}" if total and total.pupils else "")
+        self._text(left + width + 10, f"n = {number(total.pupils, self._language)}" if total and total.pupils else "")
         self.y += 18
         self._text(left, " · ".join(_shares(line, bar, self._language)), colour=_SOFT, size=12)
         self.y += _ROW - 2 * 18 - 8

@@ -18,7 +18,6 @@ from gateway.context import Gateway
 from gateway.notices import notified
 from gateway.outcome import Fault, Refused
 from gateway.register import kind_of_code, names
-from gateway.store import Party
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 from gateway.web.words import day
@@ -90,8 +89,10 @@ class _Read:
     def terms(self, gateway: Gateway) -> Terms | None:
         """What is asked; None with faults."""
         first, last, older = self.day("first_day"), self.day("last_day"), self.day("older_on", optional=True)
+        with gateway.reading() as session:
+            known = consents.may_receive(gateway, session, self.form["recipient"])
         checks = {
-            "recipient": _may_receive(gateway, self.form["recipient"]),
+            "recipient": known,
             "age_group": self.form["age_group"] in set(AgeGroup),
             "language": bool(_LANGUAGE.fullmatch(self.form["language"])),
             "answer": self.form["answer"] in ANSWERS,
@@ -305,13 +306,6 @@ def _placed(
 def _names(request: Request, found: Sequence[Standing]) -> Mapping[str, str]:
     with gateway_of(request).reading() as session:
         return names(session, [one.state.terms.recipient for one in found if one.state.terms])
-
-
-def _may_receive(gateway: Gateway, code: str) -> bool:
-    """Whether consent can name this party: one of the register, of a kind that the purpose lets receive."""
-    with gateway.reading() as session:
-        party = session.get(Party, code)
-    return party is not None and party.kind in gateway.law.purposes[PURPOSE].recipients
 
 
 def _scope(gateway: Gateway) -> frozenset[DataCategory]:

@@ -14,13 +14,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway import overview
+from gateway.consents import may_receive
 from gateway.context import Gateway
 from gateway.http.api import allowed
 from gateway.http.bodies import answer_file
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body, entry_of
 from gateway.identity import ABSOLUTE, IDLE, Identity
-from gateway.messages import Language, catalogue, named, problem_text
+from gateway.messages import Language, catalogue, named, number, problem_text
 from gateway.outcome import Fault, Refused
 from gateway.store import WebSession
 from gateway.web import words
@@ -48,6 +49,8 @@ _OFFICER = (
     ("/audit/ask", "ask"),
     ("/access", "access"),
 )
+NOTICES = ("/notices", "notices")
+"""That a consent has ended stands in the menu of those who receive data with consent only."""
 NAVIGATION: Mapping[str, tuple[tuple[str, str], ...]] = {
     "": (("/national", "national"), ("/definitions", "definitions"), ("/reading", "reading"), ("/law", "law")),
     "school": (
@@ -61,6 +64,7 @@ NAVIGATION: Mapping[str, tuple[tuple[str, str], ...]] = {
     "recipient": (
         ("/releases", "releases"),
         ("/releases/trend", "trend"),
+        NOTICES,
         ("/reading", "reading"),
         ("/differences", "differences"),
     ),
@@ -165,17 +169,19 @@ def _frame(request: Request, who: Visitor) -> dict[str, Any]:
     with gateway.reading() as session:
         name, label = overview.name_and_label(session, who.identity) if who.identity else ("", "")
         exercise = overview.only_exercises(session)
+        receives = who.identity is not None and may_receive(gateway, session, who.identity.party)
+    menu = [each for each in NAVIGATION[who.role] if receives or each is not NOTICES]
     here = request.url.path
     asked = f"?{request.url.query}" if request.url.query and request.method == "GET" else ""
     return {
         "visitor": who,
         "party_name": name,
         "person_label": label,
-        "navigation": NAVIGATION[who.role],
+        "navigation": menu,
         "home": HOME.get(who.role, "/"),
         "path": here,
         "typed": typed_in(getattr(request.state, "typed", {}), who.language),
-        "current": max((a for a, _ in NAVIGATION[who.role] if f"{here}/".startswith(f"{a}/")), key=len, default=""),
+        "current": max((a for a, _ in menu if f"{here}/".startswith(f"{a}/")), key=len, default=""),
         "back_here": quote(_shown_at(request) + asked, safe=""),
         "csrf": who.session.csrf if who.session else "",
         "session_left": _left(who.session, gateway.clock()) if who.session else 0,
@@ -237,7 +243,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "language": language,
         "day": lambda value: words.day(value, language),
         "moment": lambda at: words.moment(at, language),
-        "number": lambda value: words.number(value, language),
+        "number": lambda value: number(value, language),
         "code": lambda value: named(value, language),
         "short": lambda value: words.short(value, language),
         "fault_text": lambda fault: words.fault_text(fault, language),

@@ -139,7 +139,7 @@ def _again(request: Request, who: Visitor, form: Form, refused: Refused) -> Resp
     field = _FIELD_OF.get(fault.rule if fault else refused.code)
     if field is None or form["act"] not in _FORMS:
         return refusal(request, who, refused)
-    said = fault_text(fault, who.language) if fault else problem_text(refused.code, who.language)[1]
+    said = fault_text(fault, who.language) if fault else ". ".join(problem_text(refused.code, who.language))
     values = {name: text for name, text in form.values.items() if name != field or field != "jwk"}
     return party(request, who, 400 if field else 403, values=values, faults={field: said})
 

@@ -4,9 +4,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import overview
-from gateway.consents import PURPOSE
 from gateway.delivered import COUNTRY
-from gateway.identity import policy_party
+from gateway.notices import answer_of, notices_of
 from gateway.outcome import Refused
 from gateway.publish.bars import lines
 from gateway.publish.downloading import Listed, catalogue, download
@@ -24,13 +23,12 @@ _REGIONS = (Kind.SWV, Kind.GEMEENTE)
 
 
 def releases(request: Request, who: Visitor) -> Response:
-    """What there is, the newest first."""
+    """What there is, the newest first, and above it that a consent has ended and waits for an answer."""
     gateway = gateway_of(request)
-    with gateway.reading() as session:
-        kind = policy_party(session, who.known.party, gateway.today).kind
-    care = kind in gateway.law.purposes[PURPOSE].recipients
+    waiting = [row.answer_by for row in notices_of(gateway, who.known) if answer_of(row) is None]
     regional = kind_of_code(who.known.party) in _REGIONS
-    return page(request, who, "releases.html", listed=catalogue(gateway, who.known), care=care, regional=regional)
+    listed = catalogue(gateway, who.known)
+    return page(request, who, "releases.html", listed=listed, waiting=waiting, regional=regional)
 
 
 def table(request: Request, who: Visitor) -> Response:

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 
 from gateway.messages import Language, text
-from gateway.web.words import short
+from gateway.web.words import day, short, titled
 
 # Field → its label. What no person typed has none: tokens, buttons, and a pasted key, which can be a private one.
 _LABELS = {
@@ -16,12 +17,22 @@ _LABELS = {
     "age_group": "consent.age", "older_on": "consent.older", "language": "consent.language",
     "answer": "consent.answer.what",
 }  # fmt: skip
+# Field → where the words of its choices begin.
+_CHOICES = {
+    "kind": ("kind",), "role": ("role",), "scope": ("scope",), "age_group": ("consent.age",),
+    "answer": ("consent.answer", "notices.answer"),
+}  # fmt: skip
+_DAY = re.compile(r"until|deadline|\w+_(date|day|on)")
 _SIGNED = re.compile(r"(parent|other_parent|pupil)_(date|evidence)")
 
 
 def typed_in(values: Mapping[str, str], language: Language) -> list[tuple[str, str]]:
-    """Label and value of every field that a person filled in, in the order of the form."""
-    return [(label, value) for name, value in values.items() if value and (label := _label(name, language))]
+    """Label and value of every field that a person filled in, in the order of the form; choices and days in words."""
+    return [
+        (label, _said(name, value, language))
+        for name, value in values.items()
+        if value and (label := _label(name, language))
+    ]
 
 
 def _label(name: str, language: Language) -> str:
@@ -30,3 +41,11 @@ def _label(name: str, language: Language) -> str:
     signed = _SIGNED.fullmatch(name)
     keys = (f"consent.signer.{signed[1]}", f"consent.{signed[2]}") if signed else (_LABELS.get(name),)
     return " · ".join(text("pages", key, language) for key in keys if key)
+
+
+def _said(name: str, value: str, language: Language) -> str:
+    if _DAY.fullmatch(name):
+        with suppress(ValueError):
+            return day(value, language)
+    words = (titled(family, value, language) for family in _CHOICES.get(name, ()))
+    return next((each for each in words if each != value), value)

@@ -56,11 +56,6 @@ def kept(days: int, after: str, language: Language) -> str:
     return text("pages", f"kept.{unit}", language, count=str(count), after=text("pages", f"after.{after}", language))
 
 
-def number(value: int | str, language: Language) -> str:
-    """A whole number with separators of thousands: `1.234` in Dutch, `1,234` in English."""
-    return f"{int(value):,}".replace(",", "." if language == "nl" else ",")
-
-
 def titled(family: str, name: str, language: Language) -> str:
     """A name that another room chose, in words where we have them."""
     key = f"{family}.{name}"

@@ -43,9 +43,25 @@ def test_what_is_not_specified_is_one_hatched_part() -> None:
     picture = chart(HIDDEN, "Verband", CONTRACT, "nl").decode()
     shown = re.findall(r">([^<]+)</text>", picture)
     assert [each for each in shown if re.search(r"\d", each)] == [
-        "Verzuim 2026-2027-1: Verband", "9 van 10 vestigingen leverden", "n = 397",
+        "Verzuim 2026-2027-1", "9 van 10 vestigingen leverden", "n = 397",
     ]  # fmt: skip
     assert picture.count('fill="url(#hatch)"') == 2
+
+
+def test_a_long_name_is_broken_and_not_cut_off() -> None:
+    """Period and exercise stand above the name, which takes as many lines as it needs; what reads aloud has all."""
+    lines = ["Samenwerkingsverband passend primair onderwijs", "Zuid-Kennemerland en Haarlemmermeer e.o."]
+    name = " ".join(lines)
+    root = ET.fromstring(chart(ROWS, name, CONTRACT, "nl", exercise=True))  # noqa: S314  our own bytes
+    words = [each.text or "" for each in root.iter(f"{SVG}text")]
+    assert words[:3] == ["Oefening, verzonnen cijfers 2026-2027-1", *lines]
+    assert name in root.get("aria-label", "")
+
+
+@pytest.mark.parametrize(("language", "said"), [("nl", "n = 8.361"), ("en", "n = 8,361")])
+def test_a_chart_writes_numbers_as_the_pages_do(language: Language, said: str) -> None:
+    """With the separator of thousands of its language."""
+    assert said in chart([row("total", "8361", "100"), *ROWS[1:]], "Verband", CONTRACT, language).decode()
 
 
 def test_every_line_of_a_chart_is_drawn_or_says_why() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from gateway import retention
 from gateway.consents import ask
 from gateway.demo.people import must
 from gateway.identity import Identity
@@ -12,9 +13,12 @@ from gateway.retention import JOB
 from gateway.store import Job, JobState
 from gateway.web import consenting, desk, parties
 from gateway.web.forms import FormHandler
+from policies.consent import Giver
 from tests.gateway.conftest import PERIOD, TABLE, World
-from tests.gateway.test_consents import care, terms
+from tests.gateway.test_consents import care, signed, terms
 from tests.web.asking import said, sent
+
+LATE = "system.retention.late"
 
 
 def test_the_monitor_is_a_table_of_sites(small_world: World) -> None:
@@ -35,6 +39,18 @@ def test_work_that_failed_stands_apart_with_its_remedy(small_world: World) -> No
     assert ["verzuimpoort job dismiss" in page for page in pages] == [False, True]
     assert [page.count("state-failed") for page in pages] == [0, 1]
     assert [page.count("state-failed") for page in under_way] == [0, 0]
+
+
+@pytest.mark.parametrize(("many", "which"), [(1, ".one"), (2, "")])
+def test_one_is_said_as_one(small_world: World, monkeypatch: pytest.MonkeyPatch, many: int, which: str) -> None:
+    """Of keys of consents and of rows past their period, one stands in words of its own."""
+    care(small_world)
+    for _ in range(many):
+        must(ask(small_world.gateway, small_world.site(0), terms(), signed(Giver.PARENT)))
+    monkeypatch.setattr(retention, "overdue", lambda _gateway: many)
+    page = said(small_world.gateway, desk.system, small_world.desk.identity)
+    told = [text("pages", f"{key}{which}", "nl", number=str(many)) for key in ("system.keys.consents", LATE)]
+    assert all(each in page for each in told)
 
 
 def test_the_command_for_a_copy_of_the_keys_is_whole() -> None:

@@ -127,6 +127,26 @@ def test_every_field_in_which_a_person_types_can_be_copied() -> None:
     assert [value for _, value in typed_in({name: name for name in sorted(names)}, "nl")] == sorted(names)
 
 
+SPOKEN = [
+    ({"role": "school"}, ("Rol", "school")),
+    ({"scope": "submit"}, ("Waarvoor", "aanleveren")),
+    ({"kind": "youth_health_care"}, ("Soort", "jeugdgezondheidszorg")),
+    ({"age_group": "under-12"}, ("Leeftijd van de leerling", "jonger dan twaalf")),
+    ({"answer": "yes"}, ("Antwoord", "Ja, ieder die ja moest zeggen")),
+    ({"answer": "erased"}, ("Antwoord", "Alles is gewist")),
+    ({"deadline": "2026-12-01"}, ("Uiterste dag", "1 december 2026")),
+    ({"parent_date": "2026-12-01"}, ("Ouder of verzorger · Getekend op", "1 december 2026")),
+    ({"until": "ooit"}, ("Geldig tot", "ooit")),
+    ({"kind": "elders"}, ("Soort", "elders")),
+]
+
+
+@pytest.mark.parametrize(("typed", "shown"), SPOKEN)
+def test_what_was_chosen_is_shown_as_it_was_read(typed: dict[str, str], shown: tuple[str, str]) -> None:
+    """Choices and days in the words of the page that they were chosen on; what is none of them as it was typed."""
+    assert typed_in(typed, "nl") == [shown]
+
+
 @pytest.mark.parametrize("path", [FORM, "/school/consents/new"])
 def test_a_form_says_how_long_one_stays_logged_in(stage: Stage, path: str) -> None:
     """Also without a script one knows how much time there is."""

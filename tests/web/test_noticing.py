@@ -3,7 +3,7 @@
 from gateway.consents import append
 from gateway.identity import Identity
 from gateway.messages import text
-from gateway.web import consenting, noticing
+from gateway.web import consenting, noticing, recipient
 from policies.consent import Giver, Withdrawn
 from tests.gateway.conftest import World
 from tests.gateway.test_consents import care, given
@@ -28,6 +28,29 @@ def test_a_school_reads_what_was_kept_until_it_is_erased(small_world: World) -> 
     told = [text("pages", "consent.notice.waiting", "nl", day="16 november 2026")]
     told += [text("pages", f"notices.answer.{each}", "nl") for each in ("17(3)(c)", "erased")]
     assert [[each in page for each in told] for page in pages] == [[one == at for one in range(3)] for at in range(3)]
+
+
+def test_a_consent_that_ended_says_what_it_was_for(small_world: World) -> None:
+    """Its page does not say that the terms below are unreadable, nor that they hold."""
+    care(small_world)
+    standing = given(small_world)
+    school, pages = Identity(standing.site, "school"), []
+    for _ in range(2):
+        pages.append(said(small_world.gateway, consenting.consent, school, consent=standing.id))
+        append(small_world.gateway, small_world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
+    told = [text("pages", key, "nl") for key in ("consent.terms", "consent.terms.past")]
+    assert [[each in page for each in told] for page in pages] == [[True, False], [False, True]]
+
+
+def test_where_a_recipient_begins_says_that_a_consent_ended(small_world: World) -> None:
+    """By when to answer and where, until it did; the menu leads there always, and only those who receive such data."""
+    _, ours, number = withdrawn(small_world)
+    other = Identity(next(iter(small_world.region.swvs)), "recipient")
+    pages = [said(small_world.gateway, recipient.releases, who) for who in (ours, other)]
+    sent(small_world.gateway, noticing.answer, ours, {"answer": "erased"}, consent=number)
+    pages.append(said(small_world.gateway, recipient.releases, ours))
+    told, menu = text("pages", "releases.ended.one", "nl", day="16 november 2026"), '<li><a href="/notices"'
+    assert [(told in page, menu in page) for page in pages] == [(True, True), (False, False), (False, True)]
 
 
 def test_a_recipient_who_kept_can_say_later_that_it_erased(small_world: World) -> None:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from gateway.demo.people import must
-from gateway.messages import text
+from gateway.messages import problem_text, text
 from gateway.outcome import Refused
 from gateway.web import parties
 from tests.gateway.conftest import World
@@ -27,6 +27,7 @@ def test_a_certificate_is_seen_and_has_a_button_that_ends_it(small_world: World)
     assert must(desk.revoke_token(OIN))
     after = said(small_world.gateway, parties.party, desk.identity, party=code)
     assert [f'name="token" value="{OIN}"' in page for page in (before, after)] == [True, False]
+    assert f'<code class="hash">{OIN}</code> <span>{text("pages", "scope.submit", "nl")}</span>' in before
     assert text("pages", "state.revoked", "nl") in after.partition(OIN)[2]
 
 
@@ -78,8 +79,7 @@ def test_a_refused_form_comes_back_with_its_fault_at_the_field(
     later, site = str(stage.gateway.today + timedelta(days=1)), stage.sites[0].code
     typed = {name: value.replace("LATER", later).replace("SITE", site) for name, value in typed.items()}
     with stage.client("builder") as builder:
-        added = {"csrf": csrf(builder.get("/operator/parties").text), "code": SUPPLIER, "kind": "supplier"}
-        builder.post("/operator/parties", data=added | {"name": "Leverancier"})
+        add_supplier(builder)
         answer = send(builder, party, typed)
     assert answer.status_code == 400
     assert re.findall(r'class="fault" id="(\w+)-fault"', answer.text) == [field]
@@ -89,6 +89,21 @@ def test_a_refused_form_comes_back_with_its_fault_at_the_field(
         name: "" if name == "jwk" else value for name, value in typed.items() if name != "act"
     }
     assert not faults_of_markup(answer.text)
+
+
+def test_a_mandate_of_an_unknown_site_says_what_is_wrong(stage: Stage) -> None:
+    """At the field stands that the code is not in the register, not only what to do."""
+    later = str(stage.gateway.today + timedelta(days=1))
+    with stage.client("builder") as builder:
+        add_supplier(builder)
+        answer = send(builder, SUPPLIER, {"act": "mandate", "site": "00ZZ00", "until": later})
+    assert ". ".join(problem_text("unknown-party", "nl")) in answer.text
+
+
+def add_supplier(client: httpx.Client) -> None:
+    """A supplier of the register; once more changes nothing."""
+    added = {"csrf": csrf(client.get("/operator/parties").text), "code": SUPPLIER, "kind": "supplier"}
+    client.post("/operator/parties", data=added | {"name": "Leverancier"})
 
 
 def test_what_was_typed_stays_when_the_proof_is_too_old(stage: Stage) -> None:

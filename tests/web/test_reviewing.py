@@ -10,7 +10,7 @@ from sqlmodel import delete, select
 
 from gateway.store import Approval, Period, Release, ReleaseState
 from tests.gateway.conftest import NOW
-from tests.web.conftest import OPEN_PERIOD, Stage, age, csrf
+from tests.web.conftest import OPEN_PERIOD, Stage, Visit, age, csrf
 
 REASON = "Twee cellen te veel, naar mijn smaak."
 ID = "b" * 32
@@ -44,6 +44,16 @@ def test_a_judge_does_not_read_the_verdict_of_another(stage: Stage, judged: str)
     assert "Keur goed" in before[0]
     assert "Keur goed" not in before[1]
     assert REASON in after
+
+
+def test_a_reason_of_one_long_word_stays_on_the_page(stage: Stage, judged: str, visit: Visit) -> None:
+    """An address or a hash is broken where the page ends, also on a phone."""
+    with stage.gateway.writing() as session:
+        session.get_one(Release, judged).state = ReleaseState.REJECTED
+        session.exec(select(Approval).where(Approval.release_id == judged)).one().reason = "x" * 300
+    page = visit("approver", viewport={"width": 320, "height": 800})
+    page.goto(f"/operator/releases/{judged}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 @pytest.mark.parametrize("role", ["builder", "approver"])

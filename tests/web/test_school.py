@@ -24,10 +24,11 @@ from gateway.retention import run
 from gateway.store import Count, Period, Submission
 from gateway.web import answering, consenting, delivering, own_figures, school, trend
 from gateway.web.forms import PageHandler
+from gateway.web.words import moment
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.gateway.noisy_release import deliver
 from tests.gateway.test_retention import COUNTS_OVER, machine
-from tests.web.asking import said
+from tests.web.asking import said, sent
 
 ASKED = f"/school/periods/{TABLE}/{PERIOD}"
 LATER = "99ZZ00"
@@ -130,6 +131,31 @@ def test_a_delivery_whose_term_is_over_offers_no_receipt(small_world: World) -> 
     assert [f"/school/submissions/{kept}/receipt" in page for page in pages] == [True, False]
     assert [text("pages", "submission.confirmed.text", "nl") in page for page in pages] == [True, False]
     assert [text("pages", "submission.erased", "nl") in page for page in pages] == [False, True]
+
+
+def test_a_school_for_which_a_period_was_reopened_is_not_done(small_world: World) -> None:
+    """Its page says that it can deliver anew and which delivery counts until then, and leads to the form."""
+    world, code, kept = small_world, small_world.region.sites[0].code, send(small_world, 1)
+    must(confirm(world.gateway, world.site(0), kept))
+    pages = [seen(world, code)]
+    must(world.desk.close_period(TABLE, PERIOD))
+    must(world.desk.reopen_for(TABLE, PERIOD, code))
+    pages.append(seen(world, code))
+    at = moment(world.gateway.clock(), "nl")
+    told = [text("pages", key, "nl", moment=at) for key in ("school.done", "school.reopened")]
+    assert [[each in page for each in (*told, f"{ASKED}?from={kept}")] for page in pages] == [
+        [True, False, False], [False, True, True],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wrong", "words"), [(6, "En nog 1 veld met"), (7, "En nog 2 velden met")])
+def test_the_faults_that_are_not_listed_are_counted(small_world: World, wrong: int, words: str) -> None:
+    """Below the first five of a group stands how many more there are."""
+    code = small_world.region.sites[0].code
+    cells = re.findall(r'name="(n\.[^"]+)"', seen(small_world, code, delivering.fill_in))
+    form = dict.fromkeys(cells, "0") | dict.fromkeys(cells[:wrong], "x")
+    who = Identity(code, "school")
+    assert words in sent(small_world.gateway, delivering.deliver, who, form, table=TABLE, code=PERIOD)
 
 
 def test_a_missing_delivery_of_a_closed_period_leads_to_what_can_be_done(small_world: World) -> None:

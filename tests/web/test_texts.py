@@ -8,12 +8,13 @@ import pytest
 from audit.events import Decision, Event, Role
 from audit.timeline import UNREADABLE
 from gateway.collections import load_contracts
-from gateway.identity import ROLES, SCOPES
+from gateway.demo.people import MINISTER
+from gateway.identity import ROLES, SCOPES, Identity
 from gateway.messages import LANGUAGES, Language, catalogue, problem_text
 from gateway.outcome import Refused
 from gateway.register import KINDS
 from gateway.store import JobState, PeriodState, ReleaseState, SubmissionState
-from gateway.web import public
+from gateway.web import asking, public
 from gateway.web.asking import CASES
 from gateway.web.pages import NAVIGATION, refusal
 from gateway.working import WORK
@@ -104,3 +105,11 @@ def test_a_page_says_how_long_to_wait(small_world: World, seconds: int, words: s
     """What a program reads from a header stands on the page."""
     refused = Refused("busy", retry_after=seconds)
     assert words in said(small_world.gateway, lambda request, who: refusal(request, who, refused))
+
+
+@pytest.mark.parametrize(("case", "words"), [("own-area", "1 doel"), ("national", "2 doelen")])
+def test_a_question_says_for_how_many_purposes(small_world: World, case: str, words: str) -> None:
+    """One purpose is no purposes."""
+    officer = Identity(MINISTER, "controller-officer")
+    page = said(small_world.gateway, asking.ask, officer, query=f"who=swv&case={case}")
+    assert f"<summary>Toegestaan voor {words}</summary>" in page

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from markupsafe import Markup
 
-from gateway.messages import named
+from gateway.messages import named, number
 from gateway.outcome import Fault
 from gateway.web import words
 from tests.policies.world import law
@@ -21,7 +21,7 @@ def test_moments_are_said_in_amsterdam_time() -> None:
 
 def test_numbers_have_the_separator_of_the_language() -> None:
     """A thousand is 1.000 in Dutch and 1,000 in English."""
-    assert (words.number(1234567, "nl"), words.number("1234", "en")) == ("1.234.567", "1,234")
+    assert (number(1234567, "nl"), number("1234", "en")) == ("1.234.567", "1,234")
 
 
 def test_a_code_without_words_is_shown_as_it_is() -> None:
