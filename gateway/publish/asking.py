@@ -125,8 +125,13 @@ def changed_sectors(session: Session, period: Period, corrects: str | None) -> s
     """Sectors of which other deliveries count now than in the release that is corrected; None: there is no such."""
     if corrects is None:
         return None
-    differ = set(counted(session, period)) ^ set(sources_of(session, corrects))
+    differ = changed_since(session, period, corrects)
     return set(sectors_of(session, period, col(Submission.id).in_(differ)))
+
+
+def changed_since(session: Session, period: Period, release: str) -> set[str]:
+    """The submissions that counted in a release and do not count now, or count now and did not then."""
+    return set(counted(session, period)) ^ set(sources_of(session, release))
 
 
 def built_anew(

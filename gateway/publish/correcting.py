@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from disclosure import Build, Proof, Terms, Witnesses, correct
 from gateway.collections import TOTAL, Contract
 from gateway.delivered import LEVELS
 from gateway.outcome import GatewayError
-from gateway.publish.asking import certificate_of, changed_sectors, sources_of
+from gateway.publish.asking import certificate_of, changed_sectors, changed_since, sources_of
 from gateway.publish.protecting import Slice, seed_for, terms_of
-from gateway.store import Period, Release, ReleaseSlice, Reopening
+from gateway.store import Period, Release, ReleaseSlice, Submission
 from gateway.table import CellStatus, TableRow, decode_rows
 from gateway.tabulate import SectorTable, tabulate
 from policies.release import ReleasePlan
@@ -39,7 +39,8 @@ class Earlier:
         rows: As they were published.
         rule: When a count was small then.
         witnesses: Why that was safe. Confidential.
-        late: Sites that may have delivered anew since, as everybody may know.
+        late: Sites of which another delivery counts now, or one no more. Who knows that well which they are learns the
+            most; of those that merely might have changed something, nothing is put down as unknown.
         boards: Columns site, board as in the table, by the register of then; of today where the release does not say.
     """
 
@@ -81,7 +82,8 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
     """
     if release.corrects is None:
         return {}
-    late = session.exec(select(Reopening.site).where(Reopening.period_id == period.id).distinct()).all()
+    changed = col(Submission.id).in_(changed_since(session, period, release.corrects))
+    late = session.exec(select(Submission.site).where(changed).distinct()).all()
     slices = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.corrects)).all()
     old = session.get_one(Release, release.corrects)
     certificates = certificate_of(old)["sectors"]

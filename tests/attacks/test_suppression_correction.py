@@ -1,4 +1,4 @@
-"""Owners of then and of now, who read a release and its correction."""
+"""Readers of a release and its correction who know more than others: who changed nothing, and their own shops."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,9 +8,14 @@ import pandas as pd
 import pytest
 
 from disclosure import Build, DisclosureError, Proof, Terms, attack, correct
+from tests.attacks.suppression import one_mood
 from tests.attacks.test_suppression_random_tables import with_sales
 from tests.disclosure.test_correction import LEVELS, VERSIONS, changed
-from tests.disclosure.world import SEED, Case
+from tests.disclosure.world import SEED, Case, case
+
+PLACES = [(f"s{n}", "t1" if n < 4 else "t2", "c1", f"o{n}") for n in range(1, 7)]
+COUNTS = one_mood([45, 25], [51, 9], [60, 20], [70, 20], [62, 18], [65, 25])
+FEWER = {("s2", "m"): [58, 2]}
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,14 @@ def learned(pair: Pair, changes: Sequence[str], owner: str = "") -> set[tuple[st
     )
     less = (found["lower"].to_numpy() > stake["lower"]) | (found["upper"].fillna(1 << 40).to_numpy() < stake["upper"])
     return set(stake.loc[np.asarray(less), ["shop", "item", "mood"]].itertuples(index=False, name=None))
+
+
+def test_who_merely_could_have_changed_hides_nobody() -> None:
+    """A reader knows that only s2 changed: put down as perhaps changed, its neighbours give its new count away."""
+    before = case(PLACES, COUNTS)
+    after = changed(before, FEWER)
+    assert learned(corrected(before, after, ["s1", "s2", "s3"]), ["s2"]) >= {("s2", "i1", "m")}
+    assert not learned(corrected(before, after, ["s2"]), ["s2"])
 
 
 def shifted(table: Case, shop: str, by: int) -> Case:

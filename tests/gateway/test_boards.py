@@ -7,19 +7,21 @@ from datetime import date
 import numpy as np
 import pandas as pd
 import pytest
+from sqlmodel import select
 
 from disclosure import Build, Terms
 from gateway.demo.people import must
 from gateway.publish import correcting
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
+from gateway.publish.correcting import earlier
 from gateway.register import boards_since
-from gateway.store import Release
+from gateway.store import Period, Release
 from tests.gateway.conftest import PERIOD, TABLE, World
-from tests.gateway.noisy_release import delivered, person
-from tests.gateway.test_correcting import changed_late, released
+from tests.gateway.noisy_release import deliver, delivered, person
+from tests.gateway.test_correcting import LATE, changed_late, moved, released
 
-MOVED = 1
+MOVED, IDLE, EARLY = 1, 2, 4  # primary schools, as LATE is
 HOME, OTHER = "home", "ORG-90009"
 
 
@@ -109,3 +111,22 @@ def test_a_correction_that_the_board_of_now_could_read_is_not_built(world: World
     build(world.gateway, failed)
     with world.gateway.reading() as session:
         assert session.get_one(Release, failed).failure == "not-protectable"
+
+
+def test_only_who_delivered_anew_may_have_changed(world: World) -> None:
+    """Not who was reopened before the first release, nor who was after it and sent nothing: witnesses need no more."""
+    codes = [site.code for site in world.region.sites]
+    delivered(world)
+    must(world.desk.reopen_for(TABLE, PERIOD, codes[EARLY]))
+    deliver(world, EARLY, moved(world.counts(EARLY), 6))
+    must(world.desk.close_period(TABLE, PERIOD))
+    released(world)
+    for index in (LATE, IDLE):
+        must(world.desk.reopen_for(TABLE, PERIOD, codes[index]))
+    deliver(world, LATE, moved(world.counts(LATE), 6))
+    must(world.desk.close_period(TABLE, PERIOD))
+    second = must(request_build(world.gateway, person(world, "again"), TABLE, PERIOD))
+    with world.gateway.reading() as session:
+        period = session.exec(select(Period)).one()
+        found = earlier(session, second, period, world.gateway.contracts[TABLE])
+    assert {sector: each.late for sector, each in found.items()} == dict.fromkeys(found, (codes[LATE],))
