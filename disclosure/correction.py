@@ -117,7 +117,8 @@ def _lifted(proof: Proof, old: pd.DataFrame, now: Grid, terms: Terms) -> Witness
     unit = now.areas.positions(pd.Series(codes[now.areas.name]))
     who = np.append(pd.Index(terms.insiders).get_indexer(was.insiders), -1)
     insider = who[np.where(found.insider < len(was.insiders), found.insider, -1)]
-    insider[found.number[terms.owners(now.areas)[unit] == insider[found.number]]] = -1
+    owned = (terms.owners(now.areas)[unit] == insider[found.number][:, None]).any(axis=1)
+    insider[found.number[owned]] = -1
     return replace(found, unit=unit, leaf=leaf, insider=insider)
 
 

@@ -71,7 +71,7 @@ def follow(grid: Grid, listed: np.ndarray, public: np.ndarray, insider: np.ndarr
         grid: the layout.
         listed: A x R, cells of the release.
         public: A x R, cells that everybody knows.
-        insider: U, number of the insider that owns a unit, -1 for none.
+        insider: U x most, numbers of the insiders that own a unit, then -1.
     """
     readers = _insiders(grid, insider)
     given = _spanned(grid, public)
@@ -179,8 +179,8 @@ def _insiders(grid: Grid, insider: np.ndarray) -> _Readers:
     """Every insider with the areas that hold some of its units, and all that these are the sums of."""
     nodes, units = grid.members.shape
     count = int(insider.max(initial=-1)) + 1
-    owned = np.flatnonzero(insider >= 0)
-    own = sparse.csr_array((np.ones(len(owned), int), (owned, insider[owned])), shape=(units, count))
+    owned, which = np.nonzero(insider >= 0)
+    own = sparse.csr_array((np.ones(len(owned), int), (owned, insider[owned, which])), shape=(units, count))
     sums, wide = grid.sums, np.asarray(grid.members.sum(axis=1)).ravel() == units
     if units > FEW:
         sums = sums[np.flatnonzero(sums @ wide == 0)]

@@ -53,7 +53,7 @@ def find_remainders(
         watched: A x R, the cells to look at.
         following: what else to look at for one insider, and what not.
         rule: when a count is small.
-        insider: U, number of the insider that owns a unit, -1 for none.
+        insider: U x most, numbers of the insiders that own a unit, then -1.
     """
     areas, who, share = _shares(grid.members, insider, following.insiders[:, [0, 2]])
     taken = share @ values[: grid.areas.leaves]
@@ -112,9 +112,9 @@ def _shares(
     members: sparse.csr_array, insider: np.ndarray, more: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
     """Pairs of an area and an insider that owns part of it, and `more`; which units are that part (pairs x U)."""
-    owned = np.flatnonzero(insider >= 0)
+    owned, which = np.nonzero(insider >= 0)
     count = int(insider.max(initial=-1)) + 1
-    owners = sparse.csr_array((np.ones(len(owned), int), (owned, insider[owned])), shape=(len(insider), count))
+    owners = sparse.csr_array((np.ones(len(owned), int), (owned, insider[owned, which])), shape=(len(insider), count))
     held = sparse.coo_array(members @ owners)
     partial = held.data < np.asarray(members.sum(axis=1)).ravel()[held.row]
     areas, who = np.unique(np.concatenate([np.stack([held.row, held.col], axis=1)[partial], more]), axis=0).T

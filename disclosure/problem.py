@@ -33,7 +33,7 @@ class Problem:
         unsafe: A x R, listed cells that are unsafe by themselves.
         hidden: A x R, listed cells that cannot be shown whatever else is: those, and what the terms hide.
         lines: I x P coefficients of the inequalities (larger - smaller).
-        insider: U, number of the insider that owns a unit, -1 for none.
+        insider: U x most, numbers of the insiders that own a unit, then -1.
         unseen: F x P, changes of the sum over some units that no cell above them shows.
         cost: A x R, how much each cell is wanted: public sizes, weights and the secret seed, never counts.
     """
@@ -56,7 +56,8 @@ class Problem:
         """Per area the insiders that own some unit of it."""
         members = self.grid.members
         return tuple(
-            frozenset(self.insider[units].tolist()) - {-1} for units in np.split(members.indices, members.indptr[1:-1])
+            frozenset(self.insider[units].ravel().tolist()) - {-1}
+            for units in np.split(members.indices, members.indptr[1:-1])
         )
 
     @cached_property

@@ -29,7 +29,8 @@ class Terms:
         publish: what to show, as a list of {dimension: level or list of codes}; what is left out is free; None is all.
         structural_zeros: leaf combinations that cannot exist; a dimension without a column is free.
         inequalities: what holds between members that do not add up, in every unit.
-        coalitions: a leaf of one dimension and its `insider`, who knows all cells of its own leaves.
+        coalitions: a leaf of one dimension and its `insider`, who knows all cells of its own leaves; one row for each
+            insider of a leaf.
         known: cells (codes and levels) with `lower` and `upper` that an outsider already has; 2**30 is no upper bound.
             They are given away, and of all others what each of them leaves must stay possible. What follows only from
             several together, or from inequalities, has to stand here too, else the table is refused: `attack` on the
@@ -93,25 +94,25 @@ class Terms:
         return np.unique(as_codes(self.coalitions["insider"].dropna()))
 
     def owners(self, axis: Axis) -> np.ndarray:
-        """Per leaf of the unit dimension, in order of code, the number of the insider that owns it; -1 for nobody.
+        """Per leaf of the unit dimension, in order of code, the numbers of the insiders that own it, then -1: U x most.
 
         Insiders are numbered in order of name.
 
         Raises:
-            DisclosureError: a missing column, an unknown leaf, or a leaf with two insiders.
+            DisclosureError: a missing column or an unknown leaf.
         """
-        owner = np.full(axis.leaves, -1)
         if self.coalitions is None:
-            return owner
+            return np.full((axis.leaves, 1), -1)
         for column in (axis.name, "insider"):
             if column not in self.coalitions.columns:
                 raise DisclosureError(f"coalitions: no column {column!r}")
         owned = self.coalitions.dropna(subset=["insider"])
-        place = axis.positions(owned[axis.name])
-        if len(np.unique(place)) < len(place):
-            raise DisclosureError(f"coalitions: a {axis.name} stands twice; it has one insider")
-        owner[place] = np.searchsorted(self.insiders, as_codes(owned["insider"]))
-        return owner
+        number = np.searchsorted(self.insiders, as_codes(owned["insider"]))
+        place, number = np.unique(np.stack([axis.positions(owned[axis.name]), number]), axis=1)
+        which = np.arange(len(place)) - np.searchsorted(place, place)
+        owners = np.full((axis.leaves, int(which.max(initial=0)) + 1), -1)
+        owners[place, which] = number
+        return owners
 
 
 def _check_patterns(argument: str, given: object) -> None:

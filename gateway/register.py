@@ -137,6 +137,12 @@ def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
     return session.exec(query).all()
 
 
+def boards_since(session: Session, day: date) -> Sequence[tuple[str, str]]:
+    """Each site with every board that it has on a day, had since or is to have, as far as is registered by now."""
+    since = select(SiteFacts.site, SiteFacts.board).where(lasting(day, model=SiteFacts)).distinct()
+    return session.exec(since.order_by(SiteFacts.site, SiteFacts.board)).all()
+
+
 def stays_of(
     session: Session, day: date, *, before: date, still: Mapping[str, date]
 ) -> Iterator[tuple[SiteFacts, date | None]]:

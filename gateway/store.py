@@ -90,7 +90,7 @@ class Period(SQLModel, table=True):
 
 
 class Reopening(SQLModel, table=True):
-    """A closed period that takes a late change of one site; gone once a release that corrects none is asked for."""
+    """A closed period that takes a late change of one site; it leads to a correction release."""
 
     id: int | None = column("operational", default=None, primary_key=True)
     period_id: int = column("operational", foreign_key="period.id", index=True)

@@ -13,7 +13,7 @@ from sqlmodel import Session, col
 
 from gateway.collections import TOTAL, Contract
 from gateway.delivered import areas_of, counted
-from gateway.register import sites_on
+from gateway.register import boards_since, sites_on
 from gateway.store import Count, Period, SiteFacts, Submission
 
 _AT_ONCE = 1_000  # submissions per query: databases bound the number of parameters
@@ -25,7 +25,9 @@ class SectorTable:
 
     Attributes:
         counts: Columns site, subdivision, kind, band, pupils; one row per delivered leaf cell.
-        sites: Columns site, gemeente, swv, country, board; one row per site that delivered.
+        sites: Columns site, gemeente, swv, country; one row per site that delivered.
+        boards: Columns site, board: whose these sites are, were since the reference date or are to be; each board knows
+            their counts, so it is an insider.
         subdivisions: Columns subdivision, total.
         bands: Columns band, the names of band margins' levels, total.
         structural_zeros: Columns site, subdivision: what a site does not offer.
@@ -37,6 +39,7 @@ class SectorTable:
     sector: str
     counts: pd.DataFrame = field(repr=False)
     sites: pd.DataFrame
+    boards: pd.DataFrame
     subdivisions: pd.DataFrame
     bands: pd.DataFrame
     structural_zeros: pd.DataFrame
@@ -63,6 +66,7 @@ def tabulate(
         submissions: what counts; the confirmed submissions by default.
     """
     asked = [facts for facts in sites_on(session, period.reference_date) if facts.funded]
+    boards = pd.DataFrame(boards_since(session, period.reference_date), columns=["site", "board"])
     counts = _counts_of(session, counted(session, period) if submissions is None else submissions)
     tables = []
     for sector in contract.subdivisions:
@@ -70,7 +74,7 @@ def tabulate(
         codes = {facts.site for facts in of_sector}
         mine = counts[counts["site"].isin(codes)].reset_index(drop=True)
         if not mine.empty:
-            tables.append(_sector_table(sector, contract, of_sector, mine))
+            tables.append(_sector_table(sector, contract, of_sector, mine, boards))
     return tables
 
 
@@ -95,16 +99,19 @@ def _counts_of(session: Session, submissions: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["site", "subdivision", "kind", "band", "pupils"])
 
 
-def _sector_table(sector: str, contract: Contract, asked: Sequence[SiteFacts], counts: pd.DataFrame) -> SectorTable:
+def _sector_table(
+    sector: str, contract: Contract, asked: Sequence[SiteFacts], counts: pd.DataFrame, boards: pd.DataFrame
+) -> SectorTable:
     offered = contract.subdivisions[sector]
     has = counts.groupby("site")["subdivision"].unique().to_dict()
     delivered = [facts for facts in asked if facts.site in has]
-    sites = pd.DataFrame([{**areas_of(facts), "board": facts.board} for facts in delivered])
+    sites = pd.DataFrame([areas_of(facts) for facts in delivered])
     missing = [(site, code) for site, code in product(sites["site"], offered) if code not in has[site]]
     return SectorTable(
         sector=sector,
         counts=counts,
         sites=sites,
+        boards=boards[boards["site"].isin(sites["site"])].reset_index(drop=True),
         subdivisions=pd.DataFrame({"subdivision": offered, TOTAL: TOTAL}),
         bands=band_levels(contract),
         structural_zeros=pd.DataFrame(missing, columns=["site", "subdivision"]),

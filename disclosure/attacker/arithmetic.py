@@ -100,7 +100,7 @@ def work_out(layout: Layout, listed: np.ndarray, public: np.ndarray, insider: np
         layout: areas and rows.
         listed: areas x rows, the cells of the release.
         public: areas x rows, those that everybody knows.
-        insider: per unit who owns it, -1 for nobody.
+        insider: per unit who own it, then -1.
     """
     sums, paper = _sums(layout), _Paper(layout)
     before = paper.add_up(public)
@@ -109,7 +109,7 @@ def work_out(layout: Layout, listed: np.ndarray, public: np.ndarray, insider: np
     looked_at = (np.asarray(layout.members.sum(axis=1)).ravel() < len(insider)) | (len(insider) <= FEW)
     own, given = [np.zeros((0, 3), int)], [np.zeros((0, 3), int)]
     for who in np.unique(insider[insider >= 0]).tolist():
-        mine = insider == who
+        mine = (insider == who).any(axis=1)
         part = (layout.members @ mine.astype(np.int64) > 0) & looked_at
         near = [sums[number] for number in np.flatnonzero(part[area]).tolist()]
         nodes = np.unique(np.concatenate([np.zeros(0, int), *near]))

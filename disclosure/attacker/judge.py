@@ -128,7 +128,7 @@ def _check(layout: Layout, truth: np.ndarray, lines: np.ndarray, witnesses: Witn
         or (after @ lines.T < 0).any()
     ):
         raise DisclosureError("a witness is no possible table")
-    if (insider[unit] == np.where(witnesses.insider[which] >= 0, witnesses.insider[which], -2)).any():
+    if (insider[unit] == np.where(witnesses.insider[which] >= 0, witnesses.insider[which], -2)[:, None]).any():
         raise DisclosureError("a witness for an insider changes a unit of that insider")
     return _spread(layout, which, unit, change, insider)
 
@@ -137,6 +137,8 @@ def _spread(layout: Layout, which: np.ndarray, unit: np.ndarray, change: np.ndar
     """The changes of every area, from those of the units."""
     units, areas = layout.members.shape[1], layout.members.shape[0]
     rows = layout.inner(change)
+    place, owner = np.nonzero(insider[unit] >= 0)
+    touched = np.unique(np.stack([which[place], insider[unit][place, owner]], axis=1), axis=0)
     above = sparse.coo_array(sparse.csr_array(layout.members[units:].T)[unit])
     key, place = np.unique(which[above.row] * areas + above.col + units, return_inverse=True)
     sums = sparse.csr_array((np.ones(len(place), np.int64), (place, above.row)), shape=(len(key), len(unit)))
@@ -144,7 +146,7 @@ def _spread(layout: Layout, which: np.ndarray, unit: np.ndarray, change: np.ndar
         which=np.concatenate([which, key // areas]),
         area=np.concatenate([unit, key % areas]),
         rows=np.concatenate([rows, np.asarray(sums @ rows)]),
-        touched=np.unique(np.stack([which, insider[unit]], axis=1)[insider[unit] >= 0], axis=0),
+        touched=touched,
     )
 
 

@@ -21,7 +21,7 @@ class Moved:
 def shares(layout: Layout, insider: np.ndarray) -> np.ndarray:
     """Areas x insiders (one column at least): whether an insider owns a unit of an area."""
     owners = np.zeros((len(insider), max(int(insider.max(initial=-1)) + 1, 1)), np.int64)
-    owners[np.flatnonzero(insider >= 0), insider[insider >= 0]] = 1
+    owners[np.nonzero(insider >= 0)[0], insider[insider >= 0]] = 1
     return np.asarray(layout.members @ owners) > 0
 
 
@@ -30,7 +30,7 @@ class Sightings:
 
     Args:
         layout, stakes: the release.
-        insider: per unit who owns it.
+        insider: per unit who own it, then -1.
         serves: per witness the insider it is for, -1 for everyone.
     """
 

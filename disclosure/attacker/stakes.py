@@ -54,7 +54,7 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
         frame: the release.
         truth: units x leaves, the true counts.
         terms: what the table is and what everybody knows.
-        insider: per unit who owns it, -1 for nobody.
+        insider: per unit who own it, then -1.
     """
     rule, place, worked_out = terms.rule, layout.place(frame), _worked_out(layout, frame, truth, terms, insider)
     layout = worked_out.layout
@@ -218,7 +218,7 @@ def _margins(
     cells, size = layout.sums(layout.possible.astype(np.int64)), layout.members.sum(axis=1)
     found = [np.zeros((0, 5), np.int64)]
     for who in np.unique(insider[insider >= 0]).tolist():
-        own = insider == who
+        own = (insider == who).any(axis=1)
         held = layout.members @ own.astype(np.int64)
         part = (held > 0) & (held < size)
         lines = [each[each[:, 2] == who] for each in (worked_out.own, worked_out.given)]

@@ -54,7 +54,7 @@ class Ledger:
         strict = self._keeps(nodes, change, -1)
         if not strict and (insider < 0 or not self._keeps(nodes, change, insider)):
             return False
-        touched = frozenset(self.patch.insider[delta.units].tolist()) - {-1}
+        touched = frozenset(self.patch.insider[delta.units].ravel().tolist()) - {-1}
         witness = Witness(delta, touched, -1 if strict else insider)
         self.found[self.count] = witness
         reached = self._reached(nodes, change)

@@ -156,7 +156,7 @@ class Model:
         merged = (patch.origin[: patch.size] < 0).any()
         if not self.closed or self.moves or node >= patch.size or not line.any() or merged:
             return True
-        others = (np.arange(patch.size) != node) & ((patch.insider != insider) | (insider < 0))
+        others = (np.arange(patch.size) != node) & ~patch.owned(insider)
         return int((patch.leaves[others] @ line).sum()) >= abs(by)
 
     def _adjust(self, insider: int, *, firm: bool, unseen: float) -> None:
@@ -186,7 +186,7 @@ class Model:
         """Bounds of the leaf columns when an insider's units stand still; of merged units only its own counts do."""
         patch = self.patch
         down = (patch.leaves - patch.held(insider))[self.unit, self.leaf].astype(float)
-        own = (patch.insider[self.unit] == insider) & (insider >= 0)
+        own = patch.owned(insider)[self.unit]
         return np.concatenate([np.where(own, 0, np.inf), np.where(own, 0, down)])
 
     def _give_way(self, solution: np.ndarray) -> None:

@@ -181,7 +181,7 @@ def blocks(patch: Patch) -> np.ndarray:
     number = 0
     for units in _split(np.arange(patch.size), patch.group):
         count = max(-(-int(cells[units].sum()) // BLOCK), 1)
-        block[units[np.argsort(patch.insider[units], kind="stable")]] = number + np.arange(len(units)) % count
+        block[units[np.argsort(patch.insider[units, 0], kind="stable")]] = number + np.arange(len(units)) % count
         number += count
     return block
 

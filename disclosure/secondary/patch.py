@@ -26,7 +26,8 @@ class Patch:
         leaves: units x P counts; available: which of them can exist.
         values, known, lower, upper, told, price: N x R as in `Problem` and `Primary`.
         shown: N x R, published at the start.
-        insider: units; shares: per node the insiders that own some unit of it, in the whole problem.
+        insider: units x most, as in `Problem`; shares: per node the insiders that own some unit of it, in the whole
+            problem.
         group, region: units, equal for units with the same areas above them, and in the same region.
         origin: N, the node in the patch this one was merged from, -1 for merged units; itself if nothing was merged.
         merged: units that stand for several of another patch: units x its units, 1 where inside; and that patch.
@@ -71,12 +72,16 @@ class Patch:
         above = sparse.csc_array(self.members[self.size :])
         return [above.indices[above.indptr[u] : above.indptr[u + 1]] + self.size for u in range(self.size)]
 
+    def owned(self, insider: int) -> np.ndarray:
+        """Units: whether they are an insider's own; nobody (-1) owns none."""
+        return np.asarray((self.insider == insider).any(axis=1) & (insider >= 0))
+
     def held(self, insider: int) -> np.ndarray:
         """Units x P: the counts inside merged units that are an insider's own; nobody (-1) owns none."""
         if self.merged is None or insider < 0:
             return np.zeros(self.leaves.shape, np.int64)
         inside, base = self.merged
-        own = np.flatnonzero(base.insider == insider)
+        own = np.flatnonzero(base.owned(insider))
         return np.asarray(inside[:, own] @ base.leaves[own])
 
     @cached_property
@@ -168,7 +173,7 @@ def merge(patch: Patch, parts: list[np.ndarray]) -> Patch:
         told=_pick(patch.told, origin, missing=0).astype(bool),
         price=_pick(patch.price, origin, missing=0),
         shown=_pick(patch.shown, origin, missing=0).astype(bool),
-        insider=np.where(single, patch.insider[first], -1),
+        insider=np.where(single[:, None], patch.insider[first], -1),
         shares=tuple(patch.shares[node] if node >= 0 else frozenset() for node in origin),
         group=np.where(single, patch.group[first], -1),
         region=patch.region[first],

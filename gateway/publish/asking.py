@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
@@ -19,7 +18,7 @@ from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import counts_end, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
-from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Reopening, Submission
+from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
 from policies.decision import Decision, Deny, Permit
 from policies.parties import Caller
 from policies.question import Action
@@ -91,8 +90,6 @@ def _enqueue(gateway: Gateway, identity: Identity, actor: Actor, period: Period,
         if refused is not None:
             return refused
         session.add(release)
-        if corrects is None:  # it counts what they changed: to a correction, late is who is reopened from now on
-            session.execute(delete(Reopening).where(col(Reopening.period_id) == period.id))
         enqueue(session, gateway, JOB, release.id)
         about = Object(f"release:{release.id}")
         asked = Entry(event=Event.RELEASE_ASKED, actor=actor, period=period.code, object=about)
@@ -119,7 +116,7 @@ def to_correct(session: Session, period: Period) -> str | Refused | None:
         return None
     if len(out) > 1:
         return Refused("corrected-once")
-    changed = set(counted(session, period)) != set(sources_of(session, out[0].id))
+    changed = changed_since(session, period, out[0].id)
     return out[0].id if changed or out[0].state == ReleaseState.WITHDRAWN else Refused("release-exists")
 
 
@@ -133,8 +130,13 @@ def changed_sectors(session: Session, period: Period, corrects: str | None) -> s
     """Sectors of which other deliveries count now than in the release that is corrected; None: there is no such."""
     if corrects is None:
         return None
-    differ = set(counted(session, period)) ^ set(sources_of(session, corrects))
+    differ = changed_since(session, period, corrects)
     return set(sectors_of(session, period, col(Submission.id).in_(differ)))
+
+
+def changed_since(session: Session, period: Period, release: str) -> set[str]:
+    """The submissions that counted in a release and do not count now, or count now and did not then."""
+    return set(counted(session, period)) ^ set(sources_of(session, release))
 
 
 def built_anew(

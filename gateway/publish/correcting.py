@@ -16,15 +16,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlmodel import Session, select
+from sqlmodel import Session, col, select
 
 from disclosure import Build, Proof, Terms, Witnesses, correct
 from gateway.collections import TOTAL, Contract
 from gateway.delivered import LEVELS
 from gateway.outcome import GatewayError
-from gateway.publish.asking import certificate_of, changed_sectors, sources_of
+from gateway.publish.asking import certificate_of, changed_sectors, changed_since, sources_of
 from gateway.publish.protecting import Slice, seed_for, terms_of
-from gateway.store import Period, Release, ReleaseSlice, Reopening
+from gateway.store import Period, Release, ReleaseSlice, Submission
 from gateway.table import CellStatus, TableRow, decode_rows
 from gateway.tabulate import SectorTable, tabulate
 from policies.release import ReleasePlan
@@ -39,8 +39,9 @@ class Earlier:
         rows: As they were published.
         rule: When a count was small then.
         witnesses: Why that was safe. Confidential.
-        late: Sites that may have delivered anew since, as everybody may know; nobody else serves as a cover.
-        boards: Site → board then; none where the release does not say.
+        late: Sites of which another delivery counts now, or one no more. Who knows that well which they are learns the
+            most; of those that merely might have changed something, nothing is put down as unknown.
+        boards: Columns site, board as in the table, by the register of then; of today where the release does not say.
     """
 
     table: SectorTable = field(repr=False)
@@ -48,7 +49,7 @@ class Earlier:
     rule: Mapping[str, int | bool]
     witnesses: Witnesses = field(repr=False)
     late: tuple[str, ...]
-    boards: Mapping[str, str] = field(default_factory=dict)
+    boards: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,7 @@ class Sector:
 
 
 class RegisterChangedError(GatewayError):
-    """By the register of today, what left before is of other areas or boards.
-
-    What left does not add up where a site of then is in another area, or in none. Where it has another board, that of
-    then still knows its figures and that of today learns them: against two insiders of one site nothing is proved.
-    """
+    """By the register of today, what left before is of other areas: it does not add up."""
 
 
 class LawChangedError(GatewayError):
@@ -85,7 +82,8 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
     """
     if release.corrects is None:
         return {}
-    late = session.exec(select(Reopening.site).where(Reopening.period_id == period.id).distinct()).all()
+    changed = col(Submission.id).in_(changed_since(session, period, release.corrects))
+    late = session.exec(select(Submission.site).where(changed).distinct()).all()
     slices = session.exec(select(ReleaseSlice).where(ReleaseSlice.release_id == release.corrects)).all()
     old = session.get_one(Release, release.corrects)
     certificates = certificate_of(old)["sectors"]
@@ -99,7 +97,7 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
                 rows=[row for part in slices if part.sector == table.sector for row in decode_rows(part.rows)],
                 rule=certificates[table.sector]["rule"],
                 late=tuple(sorted(late)),
-                **_stored(_named(found, table.sector)),
+                **_stored(_named(found, table.sector), table.boards),
             )
             for table in tables
         }
@@ -138,13 +136,16 @@ def correct_sector(
 ) -> Build:
     """Protect one sector for readers who have the release that this one corrects.
 
+    Where a site has another board than then, both are insiders: that of then knows its figures, that of today learns
+    them, each beside those of other sites.
+
     Raises:
-        RegisterChangedError: the register of the reference date was changed since; areas and boards are not kept.
+        RegisterChangedError: the register of the reference date was changed since; areas are not kept.
         LawChangedError: the law was changed since; what it promised then of the first release has to hold beside this.
     """
-    if not _adds_up(before) or not before.boards.items() <= _boards(before.table).items():
+    if not _adds_up(before) or not before.boards["site"].isin(before.table.sites["site"]).all():
         raise RegisterChangedError("the register of the reference date is another one than that of the first release")
-    both = _both(before.table, table)
+    both = _both(before, table)
     terms, released = terms_of(both, contract, plan), _frame(before.rows, both)
     if before.rule != asdict(terms.rule) or not _listed(released, terms):
         raise LawChangedError("another rule or a shorter list is in force than the first release was built under")
@@ -156,7 +157,7 @@ def correct_sector(
         touched={"site": [site for site in before.late if site in set(both.sites["site"])]},
         seed=seed_for(seed, before.table.counts, table.counts, terms, before.rows, before.late),
         executor=executor,
-        proof=Proof(terms_of(before.table, contract, plan), before.witnesses),
+        proof=Proof(terms_of(replace(before.table, boards=before.boards), contract, plan), before.witnesses),
     )
 
 
@@ -182,19 +183,15 @@ def _listed(released: pd.DataFrame, terms: Terms) -> bool:
 
 def stored(built: Build, table: SectorTable) -> dict[str, np.ndarray]:
     """What a release keeps of its proof, by name; all that `earlier` needs. Confidential."""
-    sites, boards = (table.sites[column].to_numpy(str) for column in ("site", "board"))
+    sites, boards = (table.boards[column].to_numpy(str) for column in ("site", "board"))
     return vars(built.witnesses) | {"sites": sites, "boards": boards}
 
 
-def _stored(columns: dict[str, np.ndarray]) -> dict[str, Any]:
-    """The same as fields of `Earlier`."""
-    sites, boards = (columns.pop(name, np.array([])).tolist() for name in ("sites", "boards"))
-    return {"witnesses": Witnesses(**columns), "boards": dict(zip(sites, boards, strict=True))}
-
-
-def _boards(table: SectorTable) -> dict[str, str]:
-    """Site → board, by the register of today."""
-    return dict(zip(table.sites["site"], table.sites["board"], strict=True))
+def _stored(columns: dict[str, np.ndarray], today: pd.DataFrame) -> dict[str, Any]:
+    """The same as fields of `Earlier`; the boards of today where the release does not say."""
+    kept = {"site": columns.pop("sites", None), "board": columns.pop("boards", None)}
+    boards = today if kept["board"] is None else pd.DataFrame(kept, dtype=object)
+    return {"witnesses": Witnesses(**columns), "boards": boards}
 
 
 def _named(witnesses: Mapping[str, np.ndarray], sector: str) -> dict[str, np.ndarray]:
@@ -202,14 +199,16 @@ def _named(witnesses: Mapping[str, np.ndarray], sector: str) -> dict[str, np.nda
     return {name.removeprefix(f"{sector}_"): witnesses[name] for name in witnesses if name.startswith(f"{sector}_")}
 
 
-def _both(old: SectorTable, new: SectorTable) -> SectorTable:
-    """The layout of both versions: every site and subdivision that either has."""
+def _both(before: Earlier, new: SectorTable) -> SectorTable:
+    """The layout of both versions: every site and subdivision that either has, and every board of then and of today."""
+    old = before.table
     has = pd.concat([old.counts, new.counts])[["site", "subdivision"]].drop_duplicates()
     zeros = pd.concat([old.structural_zeros, new.structural_zeros]).drop_duplicates()
     never = zeros.merge(has, on=["site", "subdivision"], how="left", indicator=True)
     return replace(
         new,
         sites=pd.concat([new.sites, old.sites]).drop_duplicates("site", ignore_index=True),
+        boards=pd.concat([new.boards, old.boards, before.boards]).drop_duplicates(ignore_index=True),
         structural_zeros=never.loc[never["_merge"] == "left_only", ["site", "subdivision"]].reset_index(drop=True),
     )
 

@@ -85,7 +85,7 @@ def terms_of(table: SectorTable, contract: Contract, plan: ReleasePlan) -> Terms
         publish=shown(table, contract, plan),
         structural_zeros=table.structural_zeros,
         inequalities=inequalities(contract),
-        coalitions=table.sites[["site", "board"]].rename(columns={"board": "insider"}),
+        coalitions=table.boards.rename(columns={"board": "insider"}),
     )
 
 
@@ -94,7 +94,7 @@ def dimensions(table: SectorTable) -> dict[str, Hierarchy]:
     paths = [("gemeente", "country")] + ([("swv", "country")] if table.has_swv else [])
     margins = tuple(name for name in table.bands.columns if name != "band")
     return {
-        "site": Hierarchy("site", table.sites.drop(columns="board"), paths=paths),
+        "site": Hierarchy("site", table.sites, paths=paths),
         "subdivision": Hierarchy("subdivision", table.subdivisions, paths=[(TOTAL,)]),
         "kind": Hierarchy.separate("kind"),
         "band": Hierarchy("band", table.bands, paths=[margins]),

@@ -1,5 +1,7 @@
 """The insider: one owner who knows every cell of its own shops and subtracts them from the margins."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.attacks.suppression import bare, given_away, given_away_to, one_mood, released
@@ -11,6 +13,9 @@ PLACES = [
 ]  # fmt: skip
 COUNTS = one_mood([40, 20], [50, 14], [30, 3], [60, 12], [50, 10], [60, 18])
 SEEDS = [bytes([number]) * 16 for number in range(3)]
+SOLD = [("s1", "t1", "c1", "o2"), ("s2", "t1", "c1", "o1"), *PLACES[2:]]
+APART = [("s1", "t1", "c1", "o1"), ("s2", "t1", "c1", "o2"), ("s3", "t2", "c1", "o1"), *PLACES[3:]]
+APART_COUNTS = one_mood([40, 20], [30, 3], [50, 14], [60, 12], [50, 10], [60, 18])
 
 
 def town(*, owners: bool) -> Case:
@@ -58,3 +63,22 @@ def test_margin_is_shown_where_nobody_is_in_the_rest() -> None:
     frame = released(table)
     assert frame.loc[frame["shop"] == "t1", "value"].tolist() == [90, 34, 124]
     assert not given_away_to(table, "o1", frame)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_owner_that_bought_a_shop_subtracts_it_too(seed: bytes) -> None:
+    """Owner o1 had s2 and bought s1 of o2, which both know: as long as s1 is o2's alone, s3 is given to o1."""
+    then, now = case(SOLD, COUNTS, owners=True), case(SOLD, COUNTS, owners=True, also=[("s1", "o1")])
+    assert ("s3", "i1", "m") in given_away_to(now, "o1", released(then, seed))
+    frame = released(now, seed)
+    assert {owner: given_away_to(now, owner, frame) for owner in ("o1", "o2")} == {"o1": {}, "o2": {}}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_buyer_and_seller_are_two(seed: bytes) -> None:
+    """Owner o2 bought s3 of o1, and each has a shop in t1: taken for one owner, they are given each other's shops."""
+    table = case(APART, APART_COUNTS, owners=True, also=[("s3", "o2")])
+    one = replace(table, also=(), places=table.places.replace({"owner": {"o2": "o1"}}))
+    assert ("s2", "i1", "m") in given_away_to(table, "o1", released(one, seed))
+    frame = released(table, seed)
+    assert {owner: given_away_to(table, owner, frame) for owner in ("o1", "o2")} == {"o1": {}, "o2": {}}

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,14 @@ def without_complements(seed: int) -> Case:
     return replace(table, rule=replace(table.rule, complements=False))
 
 
+def with_sales(seed: int) -> Case:
+    """A random table of which a third of the shops is known to a second owner, and some to a third one."""
+    table, rng = at_random(seed), np.random.default_rng([seed, 1])
+    pairs = {(shop, f"o{rng.integers(3)}") for shop in table.places["shop"] for _ in range(2) if rng.integers(5) == 0}
+    known = set(table.places[["shop", "owner"]].itertuples(index=False, name=None))
+    return replace(table, owners=True, also=sorted(pairs - known))
+
+
 def outsider_fails(table: Case) -> bool:
     """Whether an outsider who is told which cells are small narrows none of them."""
     return bool((table.attacked(table.build().protected.frame)["verdict"] == "safe").all())
@@ -23,7 +32,7 @@ def outsider_fails(table: Case) -> bool:
 def insiders_fail(table: Case) -> bool:
     """Whether no owner narrows another's small cell, or a small remainder of a margin."""
     frame = table.build().protected.frame if table.owners else None
-    owners = sorted(table.places["owner"].unique()) if table.owners else []
+    owners = sorted(table.coalitions["insider"].unique()) if table.coalitions is not None else []
     return all((table.attacked_by(owner, frame)["verdict"] == "safe").all() for owner in owners)
 
 
@@ -39,6 +48,13 @@ def test_outsider_narrows_nothing(seed: int) -> None:
 def test_insiders_narrow_nothing(seed: int) -> None:
     """Nor by anybody who knows its own cells."""
     assert insiders_fail(at_random(seed))
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 10**6))
+def test_insiders_with_shops_in_common_narrow_nothing(seed: int) -> None:
+    """Nor where several know the same shop."""
+    assert insiders_fail(with_sales(seed))
 
 
 @settings(max_examples=12)

@@ -30,7 +30,7 @@ class Listed:
     @property
     def nobody(self) -> np.ndarray:
         """No shop has an owner."""
-        return np.full(self.grid.areas.leaves, -1)
+        return np.full((self.grid.areas.leaves, 1), -1)
 
 
 def at_random(seed: int) -> Listed:

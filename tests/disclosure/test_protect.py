@@ -311,12 +311,6 @@ def test_short_seed_is_refused(shops: Case) -> None:
         shops.build(seed=SEED[:8])
 
 
-def test_insider_of_nothing_is_refused(shops: Case) -> None:
-    """Coalitions name leaves of a dimension, each once."""
-    with pytest.raises(DisclosureError, match="twice"):
-        shops.build(coalitions=pd.DataFrame({"shop": ["s1", "s1"], "insider": ["a", "b"]}))
-
-
 def test_dimension_without_margins_stands_alone() -> None:
     """A single list of counts with its total is a table too."""
     counts = pd.DataFrame({"shop": [f"s{n}" for n in range(6)], "n": [3, 20, 30, 40, 50, 60]})

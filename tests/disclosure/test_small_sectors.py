@@ -38,7 +38,8 @@ def sector_of(sites: int, seed: int, sector: str, *, without: Sequence[str] = ()
         if s.sector == sector
     ]  # fmt: skip
     counts = pd.DataFrame(rows, columns=["site", "subdivision", "kind", "band", "pupils"])
-    return _sector_table(sector, CONTRACT, facts, counts)
+    boards = pd.DataFrame([(each.site, each.board) for each in facts], columns=["site", "board"])
+    return _sector_table(sector, CONTRACT, facts, counts, boards)
 
 
 @pytest.mark.parametrize("sector", ["po", "so", "vo", "vso"])
@@ -70,5 +71,6 @@ def test_half_a_small_sector_can_come_late_or_withdraw(seed: int, sites: list[st
         rule=first.protected.certificate["rule"],
         witnesses=first.witnesses,
         late=tuple(sites),
+        boards=old.boards,
     )
     assert correct_sector(new, earlier, CONTRACT, PLAN, seed=b"t" * 32).verdicts.holds

@@ -26,6 +26,7 @@ class Case:
         rule: when a count is small.
         publish, public, zeros, inequalities, known: as `build` takes them.
         owners: whether the owners are insiders.
+        also: shops with another owner that knows them too, as one that sold or bought it.
     """
 
     places: pd.DataFrame
@@ -37,6 +38,7 @@ class Case:
     inequalities: tuple[Inequality, ...] = ()
     known: pd.DataFrame | None = None
     owners: bool = False
+    also: Sequence[tuple[str, str]] = ()
 
     @property
     def dimensions(self) -> dict[str, Hierarchy]:
@@ -52,7 +54,8 @@ class Case:
     @property
     def coalitions(self) -> pd.DataFrame | None:
         """Which owner knows which shops."""
-        return self.places[["shop", "owner"]].rename(columns={"owner": "insider"}) if self.owners else None
+        pairs = [*self.places[["shop", "owner"]].itertuples(index=False, name=None), *self.also]
+        return pd.DataFrame(pairs, columns=["shop", "insider"]) if self.owners else None
 
     def arguments(self) -> dict[str, Any]:
         """The terms, by name."""
@@ -149,9 +152,9 @@ class Case:
         The owner is told nothing of margins it has a share in: knowing its own share of a small margin would narrow
         what is left by definition, whatever the release.
         """
-        own = self.places["owner"] == owner
         shops = {level: self.places.groupby(level)["shop"].agg(set) for level in ("shop", "town", "chain", "all")}
-        mine = set(self.places.loc[own, "shop"])
+        mine = set(self.places.loc[self.places["owner"] == owner, "shop"])
+        mine |= {shop for shop, other in self.also if other == owner}
 
         def units(row: Any) -> set[str]:  # noqa: ANN401  a row of a frame
             return set(shops[row["shop_level"]][row["shop"]])

@@ -9,7 +9,7 @@ from gateway.collections import TOTAL, load_contracts
 from gateway.publish.correcting import Earlier, correct_sector
 from gateway.publish.protecting import protect_sector, slices
 from gateway.store import SiteFacts
-from gateway.tabulate import _sector_table
+from gateway.tabulate import SectorTable, _sector_table
 from policies.purpose import load_purposes
 from tests.gateway.conftest import PERIOD
 
@@ -28,6 +28,12 @@ def site(code: str, subdivisions: str) -> SiteFacts:
     )  # fmt: skip
 
 
+def table_of(facts: list[SiteFacts], schools: list[tuple[str, str]]) -> SectorTable:
+    """What these schools delivered, of all that are asked."""
+    boards = pd.DataFrame([(each.site, each.board) for each in facts], columns=["site", "board"])
+    return _sector_table("vo", CONTRACT, facts, counts(schools), boards)
+
+
 def counts(schools: list[tuple[str, str]]) -> pd.DataFrame:
     """The same pupils at each of these schools and subdivisions: who was absent was ill."""
     figures = dict.fromkeys(CONTRACT.kinds.members, (200, 60, 40, 30)) | {"unauthorised": (330, 0, 0, 0)}
@@ -43,7 +49,7 @@ def counts(schools: list[tuple[str, str]]) -> pd.DataFrame:
 def test_a_subdivision_of_a_school_that_did_not_deliver_is_not_delivered() -> None:
     """The only school with havo is late: its SWV reads so, and of vwo, which nobody there has, that there is none."""
     facts = [site("00AB00", "vmbo"), site("00AC00", "havo")]
-    table = _sector_table("vo", CONTRACT, facts, counts([("00AB00", "vmbo")]))
+    table = table_of(facts, [("00AB00", "vmbo")])
     found = slices(PERIOD, table, CONTRACT, PLAN, pd.DataFrame(columns=FRAME))
     said = {(row.area, row.subdivision, row.status) for part in found for row in part.rows if row.subdivision != TOTAL}
     assert {each for each in said if each[0] == "VO9901" and each[1] in {"havo", "vwo"}} == {
@@ -55,7 +61,7 @@ def test_a_subdivision_of_a_school_that_did_not_deliver_is_not_delivered() -> No
 @pytest.mark.parametrize("late", [[], [("00AE00", "pro")]], ids=["all-delivered", "another-is-late"])
 def test_what_one_school_alone_has_of_a_region_is_not_specified(late: list[tuple[str, str]]) -> None:
     """The only school with pro delivered: its SWV reads neither that there is none, nor that nobody delivered it."""
-    table = _sector_table("vo", CONTRACT, [site(*school) for school in DELIVERED + late], counts(DELIVERED))
+    table = table_of([site(*school) for school in DELIVERED + late], DELIVERED)
     frame = protect_sector(table, CONTRACT, PLAN, seed=SEED).protected.frame
     found = slices(PERIOD, table, CONTRACT, PLAN, frame)
     said = {row.status for part in found for row in part.rows if (row.area, row.subdivision) == ("VO9901", "pro")}
@@ -66,11 +72,12 @@ def test_a_correction_shows_of_a_region_what_one_school_alone_had_before() -> No
     """Of pro the first release showed no more than its only school; with a second one it is shown like any other."""
     schools = [*DELIVERED, ("00AE00", "pro")]
     facts = [site(*school) for school in schools]
-    first = _sector_table("vo", CONTRACT, facts, counts(DELIVERED))
+    first = table_of(facts, DELIVERED)
     built = protect_sector(first, CONTRACT, PLAN, seed=SEED)
     rows = [row for part in slices(PERIOD, first, CONTRACT, PLAN, built.protected.frame) for row in part.rows]
-    before = Earlier(first, rows, built.protected.certificate["rule"], built.witnesses, late=("00AE00",))
-    now = _sector_table("vo", CONTRACT, facts, counts(schools))
+    rule = built.protected.certificate["rule"]
+    before = Earlier(first, rows, rule, built.witnesses, late=("00AE00",), boards=first.boards)
+    now = table_of(facts, schools)
     frame = correct_sector(now, before, CONTRACT, PLAN, seed=SEED).protected.frame
     pro = frame[(frame["site"] == "VO9901") & (frame["subdivision"] == "pro") & (frame["kind"] == "all")]
     assert set(pro["status"]) == {"published"}
