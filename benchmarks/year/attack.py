@@ -232,7 +232,7 @@ def _at(version: str) -> dict[str, str]:
 
 def _dimensions(versions: Sequence[Version], part: pd.DataFrame) -> dict[str, Hierarchy]:
     made = dict(versions[-1].terms.dimensions)
-    made["site"] = Hierarchy("site", part.drop(columns="board"), paths=[("gemeente", "country"), ("swv", "country")])
+    made["site"] = Hierarchy("site", part, paths=[("gemeente", "country"), ("swv", "country")])
     if len(versions) > 1:
         parts = [(KEPT, OLD, NEW, EITHER), (DROPPED, OLD, None, EITHER), (ADDED, None, NEW, EITHER)]
         lookup = pd.DataFrame(parts, columns=[VERSION, OLD, NEW, EITHER])

@@ -17,13 +17,13 @@ def connect(site: Site) -> socket.socket:
     return socket.create_connection((host, int(port)), timeout=60)
 
 
-def head(site: Site, size: int, path: str = "/v1/submissions") -> bytes:
-    """The head of a delivery by the first school, and the first three bytes of its body."""
+def head(site: Site, size: int, path: str = "") -> bytes:
+    """The head of what the first school delivers, or sends elsewhere, and the first three bytes of its body."""
     with site.client(site.world.region.sites[0].code) as http:
         token = http.headers["authorization"]
     query = "&".join(f"{name}={value}" for name, value in site.world.about(0).items())
     lines = (
-        f"POST {path}?{query} HTTP/1.1",
+        f"POST {path or f'/v1/submissions?{query}'} HTTP/1.1",
         "Host: x",
         f"Authorization: {token}",
         "Content-Type: application/x-www-form-urlencoded",

@@ -117,7 +117,7 @@ def test_a_machine_filters_by_organisation_and_by_what_was_acted_upon(stage: Sta
     assert {each["event"] for each in own} >= {"submission.received", "submission.confirmed"}
     assert all(school in {each["actor"].get("organisation"), each.get("party"), each.get("recipient")} for each in own)
     assert {each["object"]["id"] for each in about} == {f"release:{stage.release}"}
-    assert set(counted) == {each["event"] for each in about} > {"release.built", "release.published"}
+    assert {each["event"] for each in about} <= set(counted) > {"release.built", "release.published"}
 
 
 @pytest.mark.parametrize(("since", "until", "seen"), [
