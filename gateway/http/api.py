@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -28,6 +29,8 @@ from policies.sources import misfits
 
 # FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
+RECEIVED_AT_ONCE = 3
+"""Files that one process reads and stores: with more, threads only take one another's turn on its one core."""
 _logger = logging.getLogger(__name__)
 PROBLEM_OF = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
 
@@ -46,6 +49,7 @@ def create_api(gateway: Gateway) -> FastAPI:
     )
     api.state.gateway = api.state.log = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
+    api.state.receiving = CapacityLimiter(RECEIVED_AT_ONCE)
     api.state.requests = Limit(gateway.settings.requests_per_minute, gateway.clock)
     api.state.public = Limit(gateway.settings.public_per_minute, gateway.clock)
     routers = [part.router for part in (submissions, releases, consents, decisions, following, audit, public)]

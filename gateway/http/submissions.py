@@ -1,7 +1,9 @@
 """`/v1/submissions`: deliver, confirm, withdraw, read back."""
 
+from functools import partial
 from typing import Annotated, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -60,7 +62,8 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
     if isinstance(body, Refused):
         return problem(request, body)
     upload = Upload(collection, party, period, body, idempotency_key)
-    outcome = await run_in_threadpool(receive, gateway, caller, upload, dry_run=dry_run)
+    check = partial(receive, gateway, caller, upload, dry_run=dry_run)
+    outcome = await to_thread.run_sync(check, limiter=request.app.state.receiving)
     if isinstance(outcome, Refused):
         no_file_of_ours = outcome.code == "faults-in-file" and content_of(body) is Content.CSV and is_no_table(body)
         return problem(request, Refused("unsupported-media") if no_file_of_ours else outcome)
