@@ -1,12 +1,12 @@
 """The database: every column declared, migrations complete, one writer at a time, nothing half done."""
 
-import gc
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
-import psutil
 import pytest
 from alembic import command
 from alembic.util.exc import CommandError
@@ -53,13 +53,18 @@ def test_migrations_make_exactly_the_tables_of_the_models(tmp_path: Path) -> Non
 
 def test_a_database_that_nobody_uses_any_more_holds_no_file_open(tmp_path: Path) -> None:
     """Nor the locks of its writers, of which a process that opens many would come to hold more than it may."""
-    engine = open_database(database_url(tmp_path / "x.sqlite"))
-    with writing(engine) as session:
-        session.connection().exec_driver_sql("CREATE TABLE t (x)")
-    engine.dispose()
-    del engine, session
-    gc.collect()
-    assert not [file for file in psutil.Process().open_files() if file.path.startswith(str(tmp_path))]
+    used = f"""if True:
+        import gc, psutil
+        from gateway.database import open_database, writing
+        engine = open_database({database_url(tmp_path / "x.sqlite")!r})
+        with writing(engine) as session:
+            session.connection().exec_driver_sql("CREATE TABLE t (x)")
+        engine.dispose()
+        del engine, session
+        gc.collect()
+        print([file.path for file in psutil.Process().open_files() if file.path.startswith({str(tmp_path)!r})])
+        """
+    assert subprocess.run([sys.executable, "-c", used], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_sqlite_overwrites_what_is_erased(tmp_path: Path) -> None:
