@@ -175,12 +175,17 @@ def _apart(grid: Grid) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         yield np.asarray(grid.rows[:, leaves].any(axis=1)), leaves
 
 
+def owners(insider: np.ndarray) -> sparse.csr_array:
+    """Units x insiders: 1 where an insider owns a unit."""
+    unit, which = np.nonzero(insider >= 0)
+    shape = (len(insider), int(insider.max(initial=-1)) + 1)
+    return sparse.csr_array((np.ones(len(unit), int), (unit, insider[unit, which])), shape=shape)
+
+
 def _insiders(grid: Grid, insider: np.ndarray) -> _Readers:
     """Every insider with the areas that hold some of its units, and all that these are the sums of."""
     nodes, units = grid.members.shape
-    count = int(insider.max(initial=-1)) + 1
-    owned, which = np.nonzero(insider >= 0)
-    own = sparse.csr_array((np.ones(len(owned), int), (owned, insider[owned, which])), shape=(units, count))
+    own = owners(insider)
     sums, wide = grid.sums, np.asarray(grid.members.sum(axis=1)).ravel() == units
     if units > FEW:
         sums = sums[np.flatnonzero(sums @ wide == 0)]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from disclosure.following import Following
+from disclosure.following import Following, owners
 from disclosure.grid import Grid
 from disclosure.primary import FAR, Primary, small_ends, smallest_total
 from disclosure.rules import ThresholdRule
@@ -112,11 +112,9 @@ def _shares(
     members: sparse.csr_array, insider: np.ndarray, more: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
     """Pairs of an area and an insider that owns part of it, and `more`; which units are that part (pairs x U)."""
-    owned, which = np.nonzero(insider >= 0)
-    count = int(insider.max(initial=-1)) + 1
-    owners = sparse.csr_array((np.ones(len(owned), int), (owned, insider[owned, which])), shape=(len(insider), count))
-    held = sparse.coo_array(members @ owners)
+    own = owners(insider)
+    held = sparse.coo_array(members @ own)
     partial = held.data < np.asarray(members.sum(axis=1)).ravel()[held.row]
     areas, who = np.unique(np.concatenate([np.stack([held.row, held.col], axis=1)[partial], more]), axis=0).T
-    lines = sparse.csr_array(members)[areas].multiply(sparse.csr_array(owners.T)[who])
+    lines = sparse.csr_array(members)[areas].multiply(sparse.csr_array(own.T)[who])
     return areas, who, sparse.csr_array(lines)

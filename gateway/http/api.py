@@ -1,11 +1,11 @@
 """The API as one application under `/v1`, with its own error handling and OpenAPI document."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from anyio import CapacityLimiter
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
@@ -37,67 +37,58 @@ PROBLEM_OF = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415
 
 def create_api(gateway: Gateway) -> FastAPI:
     """The API of a gateway."""
-    api = FastAPI(
-        title="Verzuimpoort",
-        version=API_VERSION,
-        servers=[{"url": f"{gateway.settings.base_url}/v1"}],
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry=NO_TELEMETRY,
-        dependencies=[Depends(only_declared)],
-    )
+    routers = [part.router for part in (submissions, releases, consents, decisions, following, audit, public)]
+    api = _application(routers, f"{gateway.settings.base_url}/v1")
     api.state.gateway = api.state.log = gateway
     api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
     api.state.receiving = CapacityLimiter(RECEIVED_AT_ONCE)
     api.state.requests = Limit(gateway.settings.requests_per_minute, gateway.clock)
     api.state.public = Limit(gateway.settings.public_per_minute, gateway.clock)
-    routers = [part.router for part in (submissions, releases, consents, decisions, following, audit, public)]
-    for router in routers:
-        api.include_router(router)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
-    api.state.parts = [route for router in routers for route in router.routes]
-    operations = [route for route in api.state.parts if isinstance(route, APIRoute)]
-    api.state.queries = _queries(operations)
-    publish_document(api, operations, contact=contact)
-    _answer_errors(api)
+    publish_document(api, _operations(routers), contact=contact)
     return api
 
 
 def doors_to(kept: KeepsLog) -> Route:
     """What everybody follows a log by, in an application that has no other part of the API; there all are strangers."""
-    doors = FastAPI(
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-        telemetry=NO_TELEMETRY,
-        dependencies=[Depends(only_declared)],
-    )
+    doors = _application([following.router])
     doors.state.log, doors.state.public = kept, Limit(PUBLIC_PER_MINUTE, wall_clock)
-    doors.state.parts = following.router.routes
-    doors.state.queries = _queries(route for route in following.router.routes if isinstance(route, APIRoute))
-    doors.include_router(following.router)
     doors.dependency_overrides[optional_identity] = _nobody
-    _answer_errors(doors)
     return Route("/v1/audit/{door:path}", Edge(Mount("/v1", doors), secure=True))
-
-
-def _queries(operations: Iterable[APIRoute]) -> dict[str, frozenset[str]]:
-    return {route.unique_id: declared(route) for route in operations}
 
 
 async def _nobody() -> None:
     """Whatever credential was sent with it."""
 
 
-def _answer_errors(app: FastAPI) -> None:
+def _application(routers: Sequence[APIRouter], address: str = "") -> FastAPI:
+    """An application of parts of the API, with a document where its address is known; all answer errors alike."""
+    app = FastAPI(
+        title="Verzuimpoort",
+        version=API_VERSION,
+        servers=[{"url": address}],
+        openapi_url="/openapi.json" if address else None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=NO_TELEMETRY,
+        dependencies=[Depends(only_declared)],
+    )
+    for router in routers:
+        app.include_router(router)
+    app.state.parts = [route for router in routers for route in router.routes]
+    app.state.queries = {route.unique_id: declared(route) for route in _operations(routers)}
     app.add_exception_handler(Exception, unhandled)
     answer_unavailable(app)
     app.add_exception_handler(ClientDisconnect, gone)
     app.add_exception_handler(NotAllowed, _not_allowed)
     app.add_exception_handler(HTTPException, refused_by_router)
     app.add_exception_handler(RequestValidationError, _invalid)
+    return app
+
+
+def _operations(routers: Sequence[APIRouter]) -> list[APIRoute]:
+    return [route for router in routers for route in router.routes if isinstance(route, APIRoute)]
 
 
 def answer_unavailable(app: Starlette) -> None:
