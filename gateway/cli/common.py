@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
-from gateway.cli.failing import Plain, language, say_error
+from gateway.cli.failing import Plain, at_the_end, language, say_error
 from gateway.formats.read import read_sheet
 from gateway.formats.sheet import Sheet, UnreadableFile
 from gateway.messages import Language, problem_text, rule_text, text
@@ -209,10 +209,12 @@ def _rows(rows: Sequence[int], wanted: Language) -> str:
 
 
 def deployment(data: Path | None) -> "Gateway":
-    """The deployment in the data folder."""
+    """The deployment in the data folder, open until the command ends."""
     from gateway.app import open_gateway
 
-    return open_gateway(home(data))
+    gateway = open_gateway(home(data))
+    at_the_end(gateway.database.dispose)
+    return gateway
 
 
 def desk(data: Path | None) -> "Desk":

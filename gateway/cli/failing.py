@@ -3,7 +3,9 @@
 import errno
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 import typer
@@ -44,6 +46,7 @@ _UNWRITTEN, _BROKEN = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY"), ("SQLI
 # A server that lets nobody in gives no code to the driver, only its words.
 _NOT_LET_IN = re.compile(r'authentication failed|no password supplied|no pg_hba\.conf entry|role ".+" does not exist')
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
+_OPENED: ContextVar[ExitStack] = ContextVar("opened")
 
 
 class Plain(TyperGroup):
@@ -52,7 +55,9 @@ class Plain(TyperGroup):
     def invoke(self, ctx: Any) -> object:  # noqa: ANN401  the context of a click that typer carries along
         """Run a command; see the class."""
         try:
-            return super().invoke(ctx)
+            with ExitStack() as opened:
+                _OPENED.set(opened)
+                return super().invoke(ctx)
         except _KNOWN as error:
             _fail(_said(error, language(ctx.obj)))
         except ModuleNotFoundError as error:
@@ -69,6 +74,11 @@ class Plain(TyperGroup):
                 raise
             facts = {"variable": DATABASE_VARIABLE, "trouble": str(getattr(error, "orig", None) or error)}
             _fail(text("mends", _trouble(error), language(ctx.obj), **facts))
+
+
+def at_the_end(close: Callable[[], object]) -> None:
+    """Close something when the command that runs now ends, however it ends."""
+    _OPENED.get().callback(close)
 
 
 def _said(error: Exception, wanted: Language) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.common import Data, Json, Lang, app, say, say_json
-from gateway.cli.failing import language, say_error
+from gateway.cli.failing import at_the_end, language, say_error
 from gateway.messages import text
 from gateway.settings import Settings, home
 
@@ -22,6 +22,7 @@ def init(data: Data = None, lang: Lang = "nl") -> None:
     from gateway.app import create_deployment, first_links
 
     gateway = create_deployment(home(data), Settings())
+    at_the_end(gateway.database.dispose)
     for first in first_links(gateway, ("beheerder 1", "beheerder 2")):
         url = f"{gateway.settings.base_url}/login/{first.secret}"
         say(text("cli", "link-for", language(lang), label=first.person.label, url=url))

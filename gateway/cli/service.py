@@ -1,7 +1,7 @@
 """At the pseudonym service and, for its register, at the gateway: folder, credentials, school years, quotas."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,9 +18,12 @@ from gateway.cli.common import (
     say,
     school_year_given,
 )
-from gateway.cli.failing import language
+from gateway.cli.failing import at_the_end, language
 from gateway.cli.operator import quota
 from gateway.messages import text
+
+if TYPE_CHECKING:
+    from gateway.pseudonyms import Service
 
 service = typer.Typer(name="service", no_args_is_help=True, help="De pseudoniemdienst / the pseudonym service.")
 groups = (service,)
@@ -80,10 +83,9 @@ def service_register(output: Output, data: Data = None, lang: Lang = "nl") -> No
 @service.command("key-file")
 def key_file(folder: Folder, output: Output, lang: Lang = "nl") -> None:
     """Schrijf het ondertekende bestand met openbare sleutels / write the signed file of public keys, for everybody."""
-    from gateway.pseudonyms import open_service
     from pseudonymisation.service import service_document
 
-    opened = open_service(folder)
+    opened = _opened(folder)
     output.write_bytes(service_document(opened.keyring, opened.operator))
     say(text("cli", "key-file-written", language(lang), file=str(output)))
 
@@ -95,10 +97,9 @@ def audit_export(
     lang: Lang = "nl",
 ) -> None:
     """Neem het eigen logboek van de dienst mee: een bundel per schooljaar / take out its own log, a bundle a year."""
-    from gateway.pseudonyms import open_service
     from gateway.service_log import take_out
 
-    for name, bundle in done(take_out(open_service(folder).log), lang).items():
+    for name, bundle in done(take_out(_opened(folder).log), lang).items():
         keep(output / name, bundle)
         say(str(output / name))
 
@@ -106,9 +107,9 @@ def audit_export(
 @service.command("open-year")
 def open_year(school_year: SchoolYear, folder: Folder, _lang: Lang = "nl") -> None:
     """Maak de sleutel van een schooljaar / make the key of a school year; pin the new key file at the gateway."""
-    from gateway.pseudonyms import open_service, open_service_year
+    from gateway.pseudonyms import open_service_year
 
-    say(open_service_year(open_service(folder), school_year))
+    say(open_service_year(_opened(folder), school_year))
 
 
 @service.command("close-year")
@@ -119,10 +120,9 @@ def close_year(
     lang: Lang = "nl",
 ) -> None:
     """Vernietig de sleutel en de antwoorden van een schooljaar / destroy a school year's key and answers."""
-    from gateway.pseudonyms import open_service
     from pseudonymisation.service import close_year as close
 
-    opened = open_service(folder)
+    opened = _opened(folder)
     had_key = close(opened.engine, opened.append, opened.keyring, school_year)
     said = "service-year-closed" if had_key else "service-year-closed-before"
     say(text("cli", said, language(lang), year=school_year))
@@ -138,10 +138,19 @@ def quota_grant(
     lang: Lang = "nl",
 ) -> None:
     """Verruim het quotum van een vestiging bij de pseudoniemdienst / enlarge a site's quota."""
-    from gateway.pseudonyms import grant, open_service
+    from gateway.pseudonyms import grant
     from pseudonymisation.service import GrantReason
 
     if reason not in list(GrantReason):
         raise typer.BadParameter(f"--reason: {', '.join(GrantReason)}")
-    grant(open_service(folder), site, school_year, elements=elements, reason=GrantReason(reason))
+    grant(_opened(folder), site, school_year, elements=elements, reason=GrantReason(reason))
     say(text("cli", "quota-granted", language(lang), site=site, elements=str(elements), year=school_year))
+
+
+def _opened(folder: Path) -> "Service":
+    """The service in its folder, open until the command ends."""
+    from gateway.pseudonyms import open_service
+
+    opened = open_service(folder)
+    at_the_end(opened.engine.dispose)
+    return opened

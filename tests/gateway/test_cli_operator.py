@@ -50,7 +50,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return typed
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # each command is a process of its own in real life
 def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     """Create, rotate, renounce, destroy: a key that is gone is refused, and nothing is destroyed without `--yes`."""
     run("key", "create", YEAR)
@@ -68,7 +67,6 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     run("key", "rotate", "2031-2032", exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_leaked_key_of_the_log_is_told_of_in_words_of_its_own(run: Run) -> None:
     """Nothing gets a new pid and nothing is counted: what the log finds pupils by is erased, and that is said."""
     run("key", "create", YEAR)
@@ -84,7 +82,6 @@ def test_a_leaked_key_of_the_log_is_told_of_in_words_of_its_own(run: Run) -> Non
     assert not {"pid", "rijen"} & set(said.lower().replace(";", " ").split())
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_renouncing_takes_no_day(run: Run) -> None:
     """It holds at once: a command that names a later day is refused, and the leaked key opens still."""
     run("key", "create", YEAR)
@@ -94,7 +91,6 @@ def test_renouncing_takes_no_day(run: Run) -> None:
     assert "destroyed" not in states
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> None:
     """A day is explained, a decision replayed, a wrong purpose named by its file, the register written and compared."""
     assert "2026-09-01" in run("policy", "explain", "--at", "2026-09-01")
@@ -135,7 +131,6 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
         assert not (tmp_path / page).exists()
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_backup_is_made_and_brought_back(run: Run, tmp_path: Path) -> None:
     """Two files, never overwritten nor taken for one another; the key-encryption key comes first, then everything."""
     run("key", "create", YEAR)
@@ -169,7 +164,6 @@ def logged_of_key(folder: Path, year: str) -> list[str]:
     return [each["event"] for each in entries if each.get("object") == {"id": f"key:pseudonym-service/{year}"}]
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> None:
     """Folder, register, key file of the right operator only; a year is opened and closed once, another not at all."""
     folder = tmp_path / "service"
@@ -203,7 +197,6 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     assert "service init" in run("service", "open-year", "2027-2028", "--folder", tmp_path / "data", exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_quota_is_granted_to_a_site_of_the_register_only(run: Run, tmp_path: Path) -> None:
     """A site that the service's register does not know gets nothing, nor does anybody by an altered register."""
     folder, register = tmp_path / "service", tmp_path / "service" / "register.json"
@@ -222,7 +215,6 @@ def test_quota_is_granted_to_a_site_of_the_register_only(run: Run, tmp_path: Pat
     assert "veranderd" in run("quota", "grant", "99ZZ99", *words, "pupils-arrived", exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_consents_are_listed_without_anybody_in_them(run: Run) -> None:
     """Without consents the lists are empty; one that is not there is not found."""
     assert json.loads(run("consent", "list", "--json")) == []
@@ -231,7 +223,6 @@ def test_consents_are_listed_without_anybody_in_them(run: Run) -> None:
     assert run("consent", "end-keyless").startswith("0 ")
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_release_is_built_by_a_named_person(run: Run) -> None:
     """Somebody whom nobody invited builds nothing; a person of the operator gets as far as the period."""
     run("release", "build", "2026-2027-1", "--as", "niemand", exits=1)
@@ -239,7 +230,6 @@ def test_a_release_is_built_by_a_named_person(run: Run) -> None:
     run("release", "withdraw", "0" * 32, "--as", "beheerder 1", "--reason", "proef", exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_party_is_locked_out_and_let_in(run: Run) -> None:
     """Locking out says how its people come in again, and so does the link that nobody gets in between."""
     link = ("login-link", "ORG-MINISTER", "--role", "recipient")
@@ -252,7 +242,6 @@ def test_a_party_is_locked_out_and_let_in(run: Run) -> None:
     run(*link)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_recipients_public_key_is_registered_from_a_file(run: Run, tmp_path: Path) -> None:
     """A public JWK is taken once; a private one, a file that is no JSON and an unknown party are refused."""
     key = ECKey.generate_key("P-256", {"kid": "care-key-2026"}, private=True)
@@ -271,7 +260,6 @@ def test_a_recipients_public_key_is_registered_from_a_file(run: Run, tmp_path: P
     assert "care-key-2026" in run("party", "key", "ORG-JGZ", public)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_mandates_and_agreements_end_when_a_site_says_so(run: Run) -> None:
     """Each is registered and ended; what does not hold is not found."""
     gateway = open_gateway(home(None))
@@ -285,7 +273,6 @@ def test_mandates_and_agreements_end_when_a_site_says_so(run: Run) -> None:
         run(*end, exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_token_is_kept_in_a_file_of_its_owner(run: Run, tmp_path: Path) -> None:
     """With `-o` it is not on the screen, and `--token-file` takes the file as it is; the days have an end."""
     file = tmp_path / "token"
@@ -296,7 +283,6 @@ def test_a_token_is_kept_in_a_file_of_its_owner(run: Run, tmp_path: Path) -> Non
         run("token", "issue", "ORG-POORT", "--days", days, exits=2)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_token_is_revoked_by_what_leaked_or_by_the_id_that_was_said(run: Run, tmp_path: Path) -> None:
     """Issuing says the id, which is not taken for a token; revoking takes the token too, and says no secret again."""
     file, both = tmp_path / "token", tmp_path / "both"
@@ -310,7 +296,6 @@ def test_a_token_is_revoked_by_what_leaked_or_by_the_id_that_was_said(run: Run, 
     run("token", "revoke", leaked, exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_period_that_outlives_its_rows_is_opened_with_a_warning(run: Run) -> None:
     """A deadline past the day on which the year's rows are erased is allowed, for counts, and said; another is not."""
     first, end = first_day(YEAR), last_day(YEAR) + timedelta(days=31)
@@ -320,7 +305,6 @@ def test_a_period_that_outlives_its_rows_is_opened_with_a_warning(run: Run) -> N
     assert (f"erased on {end}" in early, f"erased on {end}" in late) == (False, True)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_list_that_cannot_be_read_is_said(run: Run, tmp_path: Path) -> None:
     """A list in UTF-16 is refused with its mend."""
     file = tmp_path / "list.csv"
@@ -328,7 +312,6 @@ def test_a_list_that_cannot_be_read_is_said(run: Run, tmp_path: Path) -> None:
     assert "[FILE-TYPE]" in run("party", "import", file, exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_list_may_be_a_workbook(run: Run, tmp_path: Path) -> None:
     """The sheet with the columns of a list is read, codes that a spreadsheet made numbers of too."""
     book = openpyxl.Workbook()
@@ -341,7 +324,6 @@ def test_a_list_may_be_a_workbook(run: Run, tmp_path: Path) -> None:
     assert "GM0344\tgemeente\tUtrecht" in run("party", "list", "--kind", "gemeente")
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_import_names_the_sites_that_are_in_the_list_no_more(run: Run, tmp_path: Path) -> None:
     """Those of the sectors of the list that hold on that day; several are ended at once, and then nothing is named."""
     head, file = "vestiging,po_swv,gemeente_code,gemeente,board,name,sector", tmp_path / "list.csv"
@@ -358,7 +340,6 @@ def test_an_import_names_the_sites_that_are_in_the_list_no_more(run: Run, tmp_pa
         assert said in run("party", "add", "PO2505", "swv", name)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize("address", ["foo", "postgresql://u@h:port/x", "mysql://u:secret@h/x"])
 def test_what_is_no_database_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     """The variable is named and the forms it may have; not what it holds."""
@@ -368,7 +349,6 @@ def test_what_is_no_database_is_said(run: Run, monkeypatch: pytest.MonkeyPatch, 
     assert "secret" not in said
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_settings_of_another_editor_are_read_or_named(run: Run, tmp_path: Path) -> None:
     """A byte-order mark does no harm; another encoding than UTF-8 is said."""
     settings = tmp_path / "data" / "gateway.toml"
@@ -379,7 +359,6 @@ def test_settings_of_another_editor_are_read_or_named(run: Run, tmp_path: Path) 
     assert "UTF-8" in run("party", "list", exits=1)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     ("only", "exits"),
     [
@@ -400,7 +379,6 @@ def test_what_chooses_nothing_that_was_meant_exports_nothing(
     assert file.exists() is (exits == 0)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     "words",
     [

@@ -42,7 +42,6 @@ def fails(*words: object, **environment: str) -> str:
     return outcome.output
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_fault_of_the_machine_is_told_in_dutch_and_by_a_switch_in_english(tmp_path: Path) -> None:
     """No folder, no settings, a missing key, a file in the way: each in both languages, by option or environment."""
     data, made = {DATA_VARIABLE: str(tmp_path / "data")}, tmp_path / "data"
@@ -59,7 +58,6 @@ def test_a_fault_of_the_machine_is_told_in_dutch_and_by_a_switch_in_english(tmp_
     assert "put the key-encryption key back" in fails("key", "list", "--lang", "en", **data)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_without_the_key_of_consents_what_is_advised_works(new_world: Callable[..., World]) -> None:
     """No copy of it exists: its keys are put aside, every consent ends, and the next one is given as before."""
     world = new_world()
@@ -78,7 +76,6 @@ def test_without_the_key_of_consents_what_is_advised_works(new_world: Callable[.
     again.gateway.database.dispose()
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_wrong_rules_and_a_wrong_log_are_told_in_both_languages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +100,6 @@ def test_wrong_rules_and_a_wrong_log_are_told_in_both_languages(
         assert all(str(error) in each for each in told)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there_are_one_line(tmp_path: Path) -> None:
     """Neither is a traceback, and both say where to look."""
     data = {DATA_VARIABLE: str(tmp_path / "data")}
@@ -114,7 +110,6 @@ def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there_are_one_
         assert DATABASE_VARIABLE in fails("party", "list", **data, **{DATABASE_VARIABLE: url})
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(("language", "told"), [("nl", "maak ruimte"), ("en", "make room")])
 def test_a_full_disk_is_one_line(language: str, told: str, tmp_path: Path) -> None:
     """The disk names no file when it takes no more bytes of it."""
@@ -145,7 +140,6 @@ def test_a_database_that_cannot_write_is_not_one_that_is_to_be_made(
     assert (told in said, str(error) in said, "migrate" in said) == (True, True, False)
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(("language", "told"), [("nl", "geen database"), ("en", "no database")])
 def test_a_file_that_is_no_database_is_said(language: str, told: str, tmp_path: Path) -> None:
     """Overwritten or damaged: what is advised is the last backup, not to make it."""
@@ -214,7 +208,6 @@ def test_a_busy_port_is_named_with_the_next_that_is_free(words: tuple[str, ...],
 
 
 @pytest.mark.skipif(os.name != "posix", reason="files have no owner there")
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_who_does_not_own_the_folder_is_told_who_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What root writes stops the processes: refused, before anything is written; a new folder is not."""
     data, service = tmp_path / "data", tmp_path / "service"

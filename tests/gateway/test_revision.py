@@ -22,7 +22,6 @@ def of_revision(world: World, revision: str) -> None:
         connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(("revision", "mend"), [("0001", "verzuimpoort migrate"), ("9999", "install the newest")])
 def test_nothing_runs_on_a_database_of_another_version(
     new_world: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, revision: str, mend: str

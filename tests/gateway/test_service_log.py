@@ -120,7 +120,6 @@ def test_no_other_door_of_the_log_is_open(service: Service, method: str, path: s
         assert answer.headers["content-type"].startswith("application/problem+json")
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")  # each command is a process of its own in real life
 def test_its_operator_takes_the_log_out_for_an_auditor(
     service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
