@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import LinearOperator, lsmr
@@ -45,15 +46,13 @@ class _Readers:
     """What insiders look at: pairs of an insider and a node, which means its units that are not the insider's own.
 
     Attributes:
-        reader, node: per pair.
+        reader, node: per pair, in that order.
         foreign: pairs x units, 1 for those units.
-        sums: lines x pairs, as in `Grid`.
     """
 
     reader: np.ndarray
     node: np.ndarray
     foreign: sparse.csr_array
-    sums: sparse.csr_array
 
 
 def follow(grid: Grid, listed: np.ndarray, public: np.ndarray, insider: np.ndarray) -> Following:
@@ -73,22 +72,68 @@ def follow(grid: Grid, listed: np.ndarray, public: np.ndarray, insider: np.ndarr
         public: A x R, cells that everybody knows.
         insider: U x most, numbers of the insiders that own a unit, then -1.
     """
-    readers = _insiders(grid, insider)
+    own = owners(insider)
     given = _spanned(grid, public)
     known = _spanned(grid, listed | public)
-    given_to_them = _peel(grid, readers, given[readers.node])
-    theirs = _peel(grid, readers, known[readers.node] | given_to_them)
+    given_to_them = _beyond(grid, own, given, np.zeros((0, 3), int))
+    theirs = _beyond(grid, own, known, given_to_them)
     return Following(
         cells=known & ~given & ~_by_kind(grid, listed, grid.members, _same),
         rests=_rests(grid, known, given),
-        insiders=_triples(readers, theirs & ~known[readers.node] & ~given_to_them),
-        given=_triples(readers, given_to_them & ~given[readers.node]),
+        insiders=theirs[~_among(theirs, given_to_them)],
+        given=given_to_them,
     )
 
 
-def _triples(readers: _Readers, cells: np.ndarray) -> np.ndarray:
+def _beyond(grid: Grid, own: sparse.csr_array, known: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """Triples of area, row, insider: what insiders know beyond what everyone does, when they know `more` already.
+
+    An insider begins where its own units are. Only one who then finds a sum with a single unknown goes on from there.
+    """
+    sums, nodes = _sums(grid), grid.members.shape[0]
+    looked_at = np.flatnonzero(sums.sum(axis=0))
+    reader, place = sparse.csr_array((grid.members[looked_at] @ own).T).nonzero()
+    node = looked_at[place]
+    near = _readers(grid, own, reader, node)
+    start = _alone(grid, near, _told(near, known, more))
+    entry = sparse.coo_array(sparse.csr_array(sums.T)[node])
+    line, pair = np.unique(reader[entry.row] * sums.shape[0] + entry.col, return_inverse=True)
+    shape = len(line), len(node)
+    gained = sparse.csr_array((np.ones(len(pair), np.int32), (pair, entry.row)), shape=shape)
+    left = (sums @ (~known).astype(np.int32))[line % sums.shape[0]] - gained @ (start & ~known[node]).astype(np.int32)
+    elsewhere = more[~_among(more[:, [0, 0, 2]], np.stack([node, node, reader], axis=1)), 2]
+    going_on = np.union1d((line // sums.shape[0])[(left == 1).any(axis=1)], elsewhere)
+    still = ~np.isin(reader, going_on)
+    found = [_triples(node[still], reader[still], (start & ~known[node])[still])]
+    if len(going_on):
+        line, who = sparse.csr_array(sums @ (grid.members @ own[:, going_on])).nonzero()
+        lines = sparse.coo_array(sums[line])
+        key, pair = np.unique(going_on[who[lines.row]] * nodes + lines.col, return_inverse=True)
+        far, shape = _readers(grid, own, key // nodes, key % nodes), (len(line), len(key))
+        of_pairs = sparse.csr_array((np.ones(len(pair), int), (lines.row, pair)), shape=shape)
+        at_last = _peel(grid, far, of_pairs, _told(far, known, more))
+        found.append(_triples(far.node, far.reader, at_last & ~known[far.node]))
+    return np.concatenate(found)
+
+
+def _triples(node: np.ndarray, reader: np.ndarray, cells: np.ndarray) -> np.ndarray:
     pair, row = np.nonzero(cells)
-    return np.stack([readers.node[pair], row, readers.reader[pair]], axis=1)
+    return np.stack([node[pair], row, reader[pair]], axis=1)
+
+
+def _among(lines: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which lines are among others."""
+    return np.asarray(pd.MultiIndex.from_arrays(list(lines.T)).isin(pd.MultiIndex.from_arrays(list(others.T))))
+
+
+def _told(readers: _Readers, known: np.ndarray, more: np.ndarray) -> np.ndarray:
+    """Pairs x R: what everyone knows of the nodes, and what is known more of them."""
+    told: np.ndarray = known[readers.node]
+    line = pd.MultiIndex.from_arrays([readers.node, readers.reader]).get_indexer(
+        pd.MultiIndex.from_arrays([more[:, 0], more[:, 2]])
+    )
+    told[line[line >= 0], more[line >= 0, 1]] = True
+    return told
 
 
 def _spanned(grid: Grid, known: np.ndarray) -> np.ndarray:
@@ -182,30 +227,34 @@ def owners(insider: np.ndarray) -> sparse.csr_array:
     return sparse.csr_array((np.ones(len(unit), int), (unit, insider[unit, which])), shape=shape)
 
 
-def _insiders(grid: Grid, insider: np.ndarray) -> _Readers:
-    """Every insider with the areas that hold some of its units, and all that these are the sums of."""
-    nodes, units = grid.members.shape
-    own = owners(insider)
-    sums, wide = grid.sums, np.asarray(grid.members.sum(axis=1)).ravel() == units
-    if units > FEW:
-        sums = sums[np.flatnonzero(sums @ wide == 0)]
-    line, who = sparse.csr_array(sums @ (grid.members @ own)).nonzero()
-    lines = sparse.coo_array(sums[line])
-    key, pair = np.unique(who[lines.row] * nodes + lines.col, return_inverse=True)
-    reader, node = key // nodes, key % nodes
+def _sums(grid: Grid) -> sparse.csr_array:
+    """The sums that an insider works with, lines x nodes."""
+    units = grid.areas.leaves
+    if units <= FEW:
+        return grid.sums
+    wide = np.asarray(grid.members.sum(axis=1)).ravel() == units
+    return sparse.csr_array(grid.sums[np.flatnonzero(grid.sums @ wide == 0)])
+
+
+def _readers(grid: Grid, own: sparse.csr_array, reader: np.ndarray, node: np.ndarray) -> _Readers:
+    """What insiders look at in some nodes."""
     foreign = sparse.csr_array(grid.members[node] - grid.members[node].multiply(sparse.csr_array(own.T)[reader]))
     foreign.eliminate_zeros()
-    shape = (len(line), len(key))
-    return _Readers(reader, node, foreign, sparse.csr_array((np.ones(len(pair), int), (lines.row, pair)), shape=shape))
+    return _Readers(reader, node, foreign)
 
 
-def _peel(grid: Grid, readers: _Readers, known: np.ndarray) -> np.ndarray:
-    """Pairs x R: what each reader knows, beginning with what is known of the nodes."""
+def _alone(grid: Grid, readers: _Readers, known: np.ndarray) -> np.ndarray:
+    """Pairs x R: what is known when each node is looked at by itself (2)."""
     offered = np.asarray(readers.foreign @ grid.offered.astype(np.int64)) > 0
-    known = _by_kind(grid, known | ~offered, readers.foreign, _span)  # 2
+    return _by_kind(grid, known | ~offered, readers.foreign, _span)
+
+
+def _peel(grid: Grid, readers: _Readers, sums: sparse.csr_array, known: np.ndarray) -> np.ndarray:
+    """Pairs x R: what each reader knows at the end, beginning with what is known of the nodes; sums are x pairs."""
+    known = _alone(grid, readers, known)
     while True:
-        left = np.asarray(readers.sums @ (~known).astype(np.int32)) == 1
-        fresh = ~known & (np.asarray(readers.sums.T @ left.astype(np.int32)) > 0)
+        left = np.asarray(sums @ (~known).astype(np.int32)) == 1
+        fresh = ~known & (np.asarray(sums.T @ left.astype(np.int32)) > 0)
         lines = np.flatnonzero(fresh.any(axis=1))
         if not len(lines):
             return known

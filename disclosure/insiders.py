@@ -112,9 +112,13 @@ def _shares(
     members: sparse.csr_array, insider: np.ndarray, more: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
     """Pairs of an area and an insider that owns part of it, and `more`; which units are that part (pairs x U)."""
-    own = owners(insider)
-    held = sparse.coo_array(members @ own)
-    partial = held.data < np.asarray(members.sum(axis=1)).ravel()[held.row]
-    areas, who = np.unique(np.concatenate([np.stack([held.row, held.col], axis=1)[partial], more]), axis=0).T
-    lines = sparse.csr_array(members)[areas].multiply(sparse.csr_array(own.T)[who])
-    return areas, who, sparse.csr_array(lines)
+    own = sparse.coo_array(owners(insider))
+    above = sparse.coo_array(sparse.csr_array(members.T)[own.row])
+    area, who, unit = above.col, own.col[above.row], own.row[above.row]
+    held = sparse.csr_array((np.ones(len(unit), int), (area, who)), shape=(members.shape[0], own.shape[1]))
+    partial = held[area, who] < np.asarray(members.sum(axis=1)).ravel()[area]
+    areas, whose = np.unique(np.concatenate([np.stack([area, who], axis=1)[partial], more]), axis=0).T
+    pair = pd.MultiIndex.from_arrays([areas, whose]).get_indexer(pd.MultiIndex.from_arrays([area, who]))
+    there = pair >= 0
+    shape = len(areas), members.shape[1]
+    return areas, whose, sparse.csr_array((np.ones(there.sum(), int), (pair[there], unit[there])), shape=shape)

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import linalg, sparse
 from scipy.sparse.linalg import lsqr
 
-from disclosure.attacker.layout import Layout
+from disclosure.attacker.layout import Layout, parts_of
 from disclosure.errors import DisclosureError
 
 CLOSE, EXACT, LONGEST = 1e-6, 1e-13, 10_000
@@ -57,12 +57,17 @@ class _Paper:
             found[:, rows] = self._seen[key]
         return found
 
-    def work(self, nodes: np.ndarray, told: np.ndarray, sums: Sequence[np.ndarray], mine: np.ndarray) -> np.ndarray:
-        """Nodes x rows: what is known of them at the end, when no sum gives anything new; sums are of their places."""
-        members = sparse.csr_array(self._layout.members[nodes].multiply((~mine).astype(np.int64)[None]))
-        there = members @ self._layout.possible.astype(np.int64) > 0
-        known = told | (self._layout.inner(there) == 0)
-        fresh = np.ones(len(nodes), bool)
+    def work(self, there: np.ndarray, told: np.ndarray, sums: Sequence[np.ndarray], fresh: np.ndarray) -> np.ndarray:
+        """Nodes x rows: what is known of them at the end, when no sum gives anything new.
+
+        Args:
+            there: nodes x leaves, what is possible in the units that are meant.
+            told: nodes x rows, what is known at the beginning.
+            sums: places of nodes.
+            fresh: nodes of which more is known, or fewer units are meant, than by everybody.
+        """
+        known, fresh = told.copy(), fresh.copy()
+        known[fresh] |= self._layout.inner(there[fresh]) == 0
         while fresh.any():
             for place in np.flatnonzero(fresh).tolist():
                 known[place] = self._combined(known[place], there[place])
@@ -105,17 +110,22 @@ def work_out(layout: Layout, listed: np.ndarray, public: np.ndarray, insider: np
     sums, paper = _sums(layout), _Paper(layout)
     before = paper.add_up(public)
     after = paper.add_up(listed | public)
-    area = np.array([line[0] for line in sums], int)
     looked_at = (np.asarray(layout.members.sum(axis=1)).ravel() < len(insider)) | (len(insider) <= FEW)
+    of_area: dict[int, list[np.ndarray]] = {}
+    for line in sums:
+        of_area.setdefault(int(line[0]), []).append(line)
+    possible = np.asarray(layout.members @ layout.possible.astype(np.int64))
     own, given = [np.zeros((0, 3), int)], [np.zeros((0, 3), int)]
-    for who in np.unique(insider[insider >= 0]).tolist():
-        mine = (insider == who).any(axis=1)
-        part = (layout.members @ mine.astype(np.int64) > 0) & looked_at
-        near = [sums[number] for number in np.flatnonzero(part[area]).tolist()]
+    for who, (mine, areas) in enumerate(parts_of(layout, insider)):
+        near = [line for area in areas[looked_at[areas]].tolist() for line in of_area.get(area, ())]
         nodes = np.unique(np.concatenate([np.zeros(0, int), *near]))
         near = [np.searchsorted(nodes, line) for line in near]
-        first = paper.work(nodes, before[nodes], near, mine)
-        then = paper.work(nodes, after[nodes] | first, near, mine)
+        there, shared = possible[nodes], np.isin(nodes, areas)
+        there[shared] -= layout.members[nodes[shared]][:, mine] @ layout.possible[mine].astype(np.int64)
+        there = there > 0
+        first = paper.work(there, before[nodes], near, shared)
+        told = after[nodes] | first
+        then = paper.work(there, told, near, shared | (told != after[nodes]).any(axis=1))
         for found, cells in ((given, first & ~before[nodes]), (own, then & ~after[nodes] & ~first)):
             place, row = np.nonzero(cells)
             found.append(np.stack([nodes[place], row, np.full(len(row), who)], axis=1))

@@ -1,6 +1,6 @@
 """The table as an attacker lays it out: areas along one dimension, all others together the rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -98,6 +98,27 @@ def lay_cells(relations: Relations, unit: int) -> Layout:
     parts = sparse.csr_array(_parts(axis).astype(np.int64))
     members = sparse.csr_array(sparse.vstack([axis.members.astype(np.int64), parts]))
     return Layout(relations, unit, members, rows, empty.turn(relations.possible))
+
+
+def owned(insider: np.ndarray) -> sparse.csc_array:
+    """Units x insiders, 1 where an insider owns a unit.
+
+    Args:
+        insider: per unit who own it, then -1.
+    """
+    unit, which = np.nonzero(insider >= 0)
+    shape = len(insider), int(insider.max(initial=-1)) + 1
+    return sparse.csc_array((np.ones(len(unit), np.int64), (unit, insider[unit, which])), shape=shape)
+
+
+def parts_of(layout: Layout, insider: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of every insider, in order of number, its units and the areas that hold some of them."""
+    own = owned(insider)
+    held = sparse.csc_array(layout.members @ own)
+    held.sort_indices()
+    for who in range(own.shape[1]):
+        units, areas = (each.indices[slice(*each.indptr[who : who + 2])] for each in (own, held))
+        yield units, areas
 
 
 def _parts(axis: Axis) -> np.ndarray:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from disclosure.attacker.layout import Layout
+from disclosure.attacker.layout import Layout, owned
 from disclosure.attacker.stakes import Stakes
 
 
@@ -20,9 +21,8 @@ class Moved:
 
 def shares(layout: Layout, insider: np.ndarray) -> np.ndarray:
     """Areas x insiders (one column at least): whether an insider owns a unit of an area."""
-    owners = np.zeros((len(insider), max(int(insider.max(initial=-1)) + 1, 1)), np.int64)
-    owners[np.nonzero(insider >= 0)[0], insider[insider >= 0]] = 1
-    return np.asarray(layout.members @ owners) > 0
+    held = sparse.csr_array(layout.members @ owned(insider)).astype(bool).toarray()
+    return held if held.shape[1] else np.zeros((len(held), 1), bool)
 
 
 class Sightings:

@@ -3,7 +3,7 @@
 Written from the definition on purpose without looking at the suppressor, whose mistakes it must not repeat.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from scipy import sparse
 
 from disclosure.attacker.arithmetic import WorkedOut, work_out
 from disclosure.attacker.knowledge import learn
-from disclosure.attacker.layout import Layout, cuts
+from disclosure.attacker.layout import Layout, cuts, parts_of
 from disclosure.rules import Pattern, ThresholdRule
 from disclosure.terms import Terms
 
@@ -193,6 +193,12 @@ def _ends(
     return at_stake, np.where(at_stake, low, 0), np.minimum(high, room)
 
 
+def _by_insider(cells: np.ndarray) -> Callable[[int], np.ndarray]:
+    """Lines of area, row, insider by insider."""
+    ordered = cells[np.argsort(cells[:, 2], kind="stable")]
+    return lambda who: ordered[slice(*np.searchsorted(ordered[:, 2], [who, who + 1]))]
+
+
 def _in_areas(cells: np.ndarray, area: np.ndarray, rows: int) -> np.ndarray:
     """Areas x rows, of some areas in order: the cells there among lines of area, row, insider."""
     found, there = np.zeros((len(area), rows), bool), cells[np.isin(cells[:, 0], area)]
@@ -215,15 +221,13 @@ def _margins(
     """Small remainders after an insider's share, as rows (area, row, insider, lowest change, highest change)."""
     (least, most), units = reach, layout.members.shape[1]
     all_least, all_most = (layout.members @ each[:units] for each in reach)
-    cells, size = layout.sums(layout.possible.astype(np.int64)), layout.members.sum(axis=1)
-    found = [np.zeros((0, 5), np.int64)]
-    for who in np.unique(insider[insider >= 0]).tolist():
-        own = (insider == who).any(axis=1)
-        held = layout.members @ own.astype(np.int64)
-        part = (held > 0) & (held < size)
-        lines = [each[each[:, 2] == who] for each in (worked_out.own, worked_out.given)]
-        area = np.union1d(np.flatnonzero(part), lines[0][:, 0])
-        alone, given = (_in_areas(each, area, values.shape[1]) for each in lines)
+    cells, size = layout.sums(layout.possible.astype(np.int64)), np.asarray(layout.members.sum(axis=1)).ravel()
+    found, (alone_of, given_of) = [np.zeros((0, 5), np.int64)], map(_by_insider, (worked_out.own, worked_out.given))
+    for who, (own, held) in enumerate(parts_of(layout, insider)):
+        mine = sparse.csr_array(layout.members[held][:, own])
+        part = held[mine.sum(axis=1) < size[held]]
+        area = np.union1d(part, alone_of(who)[:, 0])
+        alone, given = (_in_areas(each(who), area, values.shape[1]) for each in (alone_of, given_of))
         mine = sparse.csr_array(layout.members[area][:, own])
         share = np.asarray(mine @ values[:units][own])
         inside = np.array([mine @ each[:units][own].clip(0) for each in total], int).reshape(len(total), *share.shape)
@@ -231,7 +235,7 @@ def _margins(
         room = np.minimum(most[area] - share, all_most[area] - mine @ most[:units][own])
         small, low, high = _ends(rule, values[area] - share, left, room)
         low = np.maximum(low, np.maximum(least[area] - share, all_least[area] - mine @ least[:units][own]))
-        looked = (watched[area] & part[area, None] | alone) & ~given
+        looked = (watched[area] & np.isin(area, part)[:, None] | alone) & ~given
         there = looked & (cells[area] - np.asarray(mine @ cells[:units][own]) > 0)
         place, row = np.nonzero(small & there)
         at, taken = area[place], share[place, row]
