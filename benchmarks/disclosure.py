@@ -1,7 +1,8 @@
 """Suppression on the real sites: `python -m benchmarks.disclosure [S|M|L/4|L/2|L] [DEFAULT|FULL|CORRECTION] [workers]`.
 
-Four kinds jointly, their inequalities, and every board as an insider. S is one SWV, M ten, L the country, L/4 every
-fourth region of it. CORRECTION is what it costs to correct a default release when one site in a hundred delivers late.
+Four kinds jointly, their inequalities, every board and every site as an insider. S is one SWV, M ten, L the country,
+L/4 every fourth region of it. CORRECTION is what it costs to correct a default release when one site in a hundred
+delivers late.
 With `cpu` seconds are those of this process alone; with `dask` the workers are processes of a Dask cluster.
 """
 
@@ -22,7 +23,7 @@ from disclosure import Build, Hierarchy, Proof, Terms, ThresholdRule, build, cor
 from disclosure.attacker import judge
 from gateway.collections import load_contracts
 from gateway.executors import executor_of
-from gateway.publish.protecting import inequalities
+from gateway.publish.protecting import inequalities, insiders
 from gateway.settings import Settings
 from policies.purpose import load_purposes
 
@@ -87,7 +88,7 @@ def terms(part: Sector, spec: str) -> Terms:
         publish=None if spec == "FULL" else [*lines, *({**line, "band": "total"} for line in lines)],
         structural_zeros=offered.loc[offered["pupils"].isna(), ["site", "subdivision"]],
         inequalities=inequalities(load_contracts()["absence-counts"]),
-        coalitions=part.sites[["site", "board"]].rename(columns={"board": "insider"}),
+        coalitions=insiders(part.sites[["site", "board"]]),
     )
 
 

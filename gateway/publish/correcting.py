@@ -23,7 +23,7 @@ from gateway.collections import TOTAL, Contract
 from gateway.delivered import LEVELS
 from gateway.outcome import GatewayError
 from gateway.publish.asking import certificate_of, changed_sectors, changed_since, sources_of
-from gateway.publish.protecting import Slice, seed_for, terms_of
+from gateway.publish.protecting import Slice, insiders, seed_for, terms_of
 from gateway.store import Period, Release, ReleaseSlice, Submission
 from gateway.table import CellStatus, TableRow, decode_rows
 from gateway.tabulate import SectorTable, tabulate
@@ -42,6 +42,7 @@ class Earlier:
         late: Sites of which another delivery counts now, or one no more. Who knows that well which they are learns the
             most; of those that merely might have changed something, nothing is put down as unknown.
         boards: Columns site, board as in the table, by the register of then; of today where the release does not say.
+        insiders: Columns site, insider: for whom it was safe; boards only where the release does not say.
     """
 
     table: SectorTable = field(repr=False)
@@ -50,6 +51,7 @@ class Earlier:
     witnesses: Witnesses = field(repr=False)
     late: tuple[str, ...]
     boards: pd.DataFrame
+    insiders: pd.DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Sector:
     """What a release says of one sector.
 
     Attributes:
-        witnesses: What the judge saw, confidential, by name; and the sites with their boards, which were the insiders.
+        witnesses: What the judge saw, confidential, by name; and the sites with their boards and insiders.
     """
 
     slices: Sequence[Slice]
@@ -147,6 +149,7 @@ def correct_sector(
         raise RegisterChangedError("the register of the reference date is another one than that of the first release")
     both = _both(before, table)
     terms, released = terms_of(both, contract, plan), _frame(before.rows, both)
+    then = replace(terms_of(replace(before.table, boards=before.boards), contract, plan), coalitions=before.insiders)
     if before.rule != asdict(terms.rule) or not _listed(released, terms):
         raise LawChangedError("another rule or a shorter list is in force than the first release was built under")
     return correct(
@@ -157,7 +160,7 @@ def correct_sector(
         touched={"site": [site for site in before.late if site in set(both.sites["site"])]},
         seed=seed_for(seed, before.table.counts, table.counts, terms, before.rows, before.late),
         executor=executor,
-        proof=Proof(terms_of(replace(before.table, boards=before.boards), contract, plan), before.witnesses),
+        proof=Proof(then, before.witnesses),
     )
 
 
@@ -183,15 +186,28 @@ def _listed(released: pd.DataFrame, terms: Terms) -> bool:
 
 def stored(built: Build, table: SectorTable) -> dict[str, np.ndarray]:
     """What a release keeps of its proof, by name; all that `earlier` needs. Confidential."""
-    sites, boards = (table.boards[column].to_numpy(str) for column in ("site", "board"))
-    return vars(built.witnesses) | {"sites": sites, "boards": boards}
+    told = insiders(table.boards)
+    columns = {
+        "sites": table.boards["site"],
+        "boards": table.boards["board"],
+        "owned": told["site"],
+        "insiders": told["insider"],
+    }
+    return vars(built.witnesses) | {name: column.to_numpy(str) for name, column in columns.items()}
 
 
 def _stored(columns: dict[str, np.ndarray], today: pd.DataFrame) -> dict[str, Any]:
-    """The same as fields of `Earlier`; the boards of today where the release does not say."""
-    kept = {"site": columns.pop("sites", None), "board": columns.pop("boards", None)}
-    boards = today if kept["board"] is None else pd.DataFrame(kept, dtype=object)
-    return {"witnesses": Witnesses(**columns), "boards": boards}
+    """The same as fields of `Earlier`; the boards of today, and them alone, where the release does not say."""
+    boards, known = _kept(columns, site="sites", board="boards"), _kept(columns, site="owned", insider="insiders")
+    boards = today if boards is None else boards
+    known = boards.rename(columns={"board": "insider"}) if known is None else known
+    return {"witnesses": Witnesses(**columns), "boards": boards, "insiders": known}
+
+
+def _kept(columns: dict[str, np.ndarray], **names: str) -> pd.DataFrame | None:
+    """Columns taken out under other names, where they are all there."""
+    found = {name: columns.pop(of, None) for name, of in names.items()}
+    return None if any(column is None for column in found.values()) else pd.DataFrame(found, dtype=object)
 
 
 def _named(witnesses: Mapping[str, np.ndarray], sector: str) -> dict[str, np.ndarray]:

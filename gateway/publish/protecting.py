@@ -85,8 +85,25 @@ def terms_of(table: SectorTable, contract: Contract, plan: ReleasePlan) -> Terms
         publish=shown(table, contract, plan),
         structural_zeros=table.structural_zeros,
         inequalities=inequalities(contract),
-        coalitions=table.boards.rename(columns={"board": "insider"}),
+        coalitions=insiders(table.boards),
     )
+
+
+def insiders(boards: pd.DataFrame) -> pd.DataFrame:
+    """Who knows the counts of which sites beside what everybody reads: each board, and each site its own.
+
+    A site knows less than its board: what is left of an area that is all its board's is of its sister sites. One that
+    has no sister here knows what its board knows.
+
+    Args:
+        boards: columns site, board, as in `SectorTable`.
+
+    Returns:
+        Columns site, insider.
+    """
+    apart = boards[boards.groupby("board")["site"].transform("size") > 1]
+    insider = pd.concat([boards["board"], apart["board"] + "/" + apart["site"]], ignore_index=True)
+    return pd.DataFrame({"site": pd.concat([boards["site"], apart["site"]], ignore_index=True), "insider": insider})
 
 
 def dimensions(table: SectorTable) -> dict[str, Hierarchy]:

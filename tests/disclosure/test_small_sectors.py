@@ -8,7 +8,7 @@ import pytest
 
 from gateway.collections import load_contracts
 from gateway.publish.correcting import Earlier, correct_sector
-from gateway.publish.protecting import protect_sector, slices
+from gateway.publish.protecting import insiders, protect_sector, slices
 from gateway.store import SiteFacts
 from gateway.synthetic.pupils import count, draw_pupils
 from gateway.synthetic.region import make_region
@@ -72,5 +72,6 @@ def test_half_a_small_sector_can_come_late_or_withdraw(seed: int, sites: list[st
         witnesses=first.witnesses,
         late=tuple(sites),
         boards=old.boards,
+        insiders=insiders(old.boards),
     )
     assert correct_sector(new, earlier, CONTRACT, PLAN, seed=b"t" * 32).verdicts.holds

@@ -11,7 +11,7 @@ from sqlmodel import select
 
 from disclosure import Build, Terms
 from gateway.demo.people import must
-from gateway.publish import correcting
+from gateway.publish import correcting, protecting
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.correcting import earlier
@@ -97,14 +97,19 @@ def test_a_correction_holds_against_the_board_of_then_and_that_of_now(
     assert '"narrowed": 0' in released(world).certificate
     site = world.region.sites[MOVED]
     every = pd.concat(found)
-    assert set(every.loc[every["site"] == site.code, "insider"]) == {site.board, OTHER}
+    assert set(every.loc[every["site"] == site.code, "insider"]) == {site.board, OTHER, f"{site.board}/{site.code}"}
 
 
-def test_a_correction_that_the_board_of_now_could_read_is_not_built(world: World) -> None:
-    """A school went to the other board of its region after the first release, which is read anew with its figures."""
+def test_a_correction_that_the_board_of_now_could_read_is_not_built(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A school went to the other board of its region after a first release in which only boards were insiders."""
     home = world.region.sites[0]
     other = next(site.board for site in world.region.sites if site.board != home.board)
-    released(delivered(world))
+    with monkeypatch.context() as before:
+        for module in (protecting, correcting):
+            before.setattr(module, "insiders", lambda boards: boards.rename(columns={"board": "insider"}))
+        released(delivered(world))
     must(world.desk.register([replace(home.entry, board=other)], [], date(2026, 11, 1)))
     changed_late(world)
     failed = must(request_build(world.gateway, person(world, "first"), TABLE, PERIOD)).id

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.collections import TOTAL, load_contracts
 from gateway.publish.correcting import Earlier, correct_sector
-from gateway.publish.protecting import protect_sector, slices
+from gateway.publish.protecting import insiders, protect_sector, slices
 from gateway.store import SiteFacts
 from gateway.tabulate import SectorTable, _sector_table
 from policies.purpose import load_purposes
@@ -76,7 +76,8 @@ def test_a_correction_shows_of_a_region_what_one_school_alone_had_before() -> No
     built = protect_sector(first, CONTRACT, PLAN, seed=SEED)
     rows = [row for part in slices(PERIOD, first, CONTRACT, PLAN, built.protected.frame) for row in part.rows]
     rule = built.protected.certificate["rule"]
-    before = Earlier(first, rows, rule, built.witnesses, late=("00AE00",), boards=first.boards)
+    known = {"boards": first.boards, "insiders": insiders(first.boards)}
+    before = Earlier(first, rows, rule, built.witnesses, late=("00AE00",), **known)
     now = table_of(facts, schools)
     frame = correct_sector(now, before, CONTRACT, PLAN, seed=SEED).protected.frame
     pro = frame[(frame["site"] == "VO9901") & (frame["subdivision"] == "pro") & (frame["kind"] == "all")]
