@@ -48,7 +48,7 @@ def release(request: Request, who: Visitor, form: Form | None = None, fault: str
     view, plan = None, plan_of(gateway, row)
     if plan is None:
         return refusal(request, who, Refused("not-found"))
-    if row.state in (ReleaseState.BUILT, ReleaseState.APPROVED, ReleaseState.PUBLISHED):
+    if row.state == ReleaseState.PUBLISHED:
         fetched = fetch(gateway, who.known, wanted, "country")
         if not isinstance(fetched, Refused):
             contract = gateway.contracts[its_period.table_id]

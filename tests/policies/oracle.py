@@ -221,14 +221,16 @@ def seeing_release(request: Request, purpose: Purpose, _: dt.date) -> bool:
 
 
 def downloading(request: Request, purpose: Purpose, _: dt.date) -> bool:
-    """Protected tables only: the own part, the public part, or all of it for the operator's review."""
+    """Protected tables only, once they are out: the own part, the public part, or all of it for the operator."""
     thing, caller = request.thing, request.caller
     assert isinstance(thing, Slice)
     if thing.form != "table" or thing.data - {"protected_tables"} or not not_more_than_public(request, purpose):
         return False
+    if not thing.published:
+        return False
     if caller.role is Role.OPERATOR:
         return True
-    if not thing.published or thing.withdrawn:
+    if thing.withdrawn:
         return False
     if comparing(request, purpose):
         return True

@@ -121,3 +121,11 @@ def test_the_page_names_the_rule_that_the_figures_were_made_by(stage: Stage, jud
         page = approver.get(f"/operator/releases/{judged}").text
     assert "<dt>Kleinste aantal</dt><dd>7</dd>" in page
     assert "<dd>25</dd>" in page
+
+
+def test_a_build_shows_no_figures_before_it_is_published(stage: Stage, judged: str) -> None:
+    """Who judges it reads why, and how safe and how useful it is."""
+    with stage.client("approver") as client:
+        page = client.get(f"/operator/releases/{judged}").text
+    assert "Cijfers ziet u pas na publicatie" in page
+    assert "De landelijke regels" not in page
