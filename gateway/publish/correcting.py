@@ -29,6 +29,8 @@ from gateway.table import CellStatus, TableRow, decode_rows
 from gateway.tabulate import SectorTable, tabulate
 from policies.release import ReleasePlan
 
+_CELL = ["subdivision", "kind", "band"]
+
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
@@ -165,14 +167,16 @@ def correct_sector(
 
 
 def _adds_up(before: Earlier) -> bool:
-    """Whether the head-counts that left are those of the same areas by the register of today."""
+    """Whether the figures that left are those of the same areas by the register of today."""
     counts = before.table.counts.merge(before.table.sites, on="site")
-    every = pd.concat([counts, counts.assign(subdivision=TOTAL)])
-    sums = {level: every.groupby([level, "subdivision", "kind"])["pupils"].sum().to_dict() for level in LEVELS}
+    margins = before.table.bands.set_index("band")
+    every = pd.concat([counts, *(counts.assign(band=counts["band"].map(margins[level])) for level in margins.columns)])
+    every = pd.concat([every, every.assign(subdivision=TOTAL)])
+    sums = {level: every.groupby([level, *_CELL])["pupils"].sum().to_dict() for level in LEVELS}
     return all(
-        sums[row.level].get((row.area, row.subdivision, row.kind)) == int(row.pupils)
+        sums[row.level].get((row.area, row.subdivision, row.kind, row.band)) == int(row.pupils)
         for row in before.rows
-        if row.band == TOTAL and row.status == CellStatus.PUBLISHED
+        if row.status == CellStatus.PUBLISHED
     )
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gateway.collections import TOTAL, load_contracts
-from gateway.publish.correcting import Earlier, correct_sector
+from gateway.publish.correcting import Earlier, RegisterChangedError, correct_sector
 from gateway.publish.protecting import insiders, protect_sector, slices
 from gateway.store import SiteFacts
 from gateway.tabulate import SectorTable, _sector_table
@@ -82,3 +82,24 @@ def test_a_correction_shows_of_a_region_what_one_school_alone_had_before() -> No
     frame = correct_sector(now, before, CONTRACT, PLAN, seed=SEED).protected.frame
     pro = frame[(frame["site"] == "VO9901") & (frame["subdivision"] == "pro") & (frame["kind"] == "all")]
     assert set(pro["status"]) == {"published"}
+
+
+def test_two_schools_of_one_size_that_change_places_are_a_changed_register() -> None:
+    """Head-counts of the areas stay as they were; what the schools counted does not stand where it stood."""
+    places = {"00AB00": "GM9901", "00AC00": "GM9902", "00AD00": "GM9901", "00AE00": "GM9902"}
+    figures = counts([(code, "vmbo") for code in places])
+    moved = (figures["site"] == "00AB00") & (figures["kind"] != "unauthorised")
+    figures.loc[moved, "pupils"] = [230, 30, 40, 30] * 3
+
+    def by(places: dict[str, str]) -> SectorTable:
+        facts = [SiteFacts(**site(code, "vmbo").model_dump() | {"gemeente": area}) for code, area in places.items()]
+        boards = pd.DataFrame([(each.site, each.board) for each in facts], columns=["site", "board"])
+        return _sector_table("vo", CONTRACT, facts, figures, boards)
+
+    then, now = by(places), by(places | {"00AB00": "GM9902", "00AC00": "GM9901"})
+    built = protect_sector(then, CONTRACT, PLAN, seed=SEED)
+    rows = [row for part in slices(PERIOD, then, CONTRACT, PLAN, built.protected.frame) for row in part.rows]
+    known = {"boards": then.boards, "insiders": insiders(then.boards)}
+    before = Earlier(now, rows, built.protected.certificate["rule"], built.witnesses, late=("00AE00",), **known)
+    with pytest.raises(RegisterChangedError):
+        correct_sector(now, before, CONTRACT, PLAN, seed=SEED)
