@@ -515,7 +515,7 @@ def test_the_operator_goes_through_what_may_have_ended_since(
     made(lite_world, copies)
     home = elsewhere(lite_world, tmp_path)
     monkeypatch.setenv(DATABASE_VARIABLE, home.database)
-    for command in (["restore", copies.data, "--keys", copies.keys], ["settle-restore"]):
+    for command in (["restore", copies.data, "--keys", copies.keys], ["settle-restore", "--yes"]):
         told = CliRunner().invoke(app, [*map(str, command), "--data", str(home.folder)]).output
         assert f"release withdraw {'a' * 32} --as" in told
         assert "b" * 32 not in told

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from audit.note import ED25519_COSIGNATURE, Key
 from audit.schema import PENDING
 from audit.timeline import Filter
+from gateway import unsettled
 from gateway.app import open_gateway
 from gateway.cli import app
 from gateway.cli.common import secret_token
@@ -54,13 +55,13 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     """Create, rotate, renounce, destroy: a key that is gone is refused, and nothing is destroyed without `--yes`."""
     run("key", "create", YEAR)
     run("key", "rotate", YEAR)
-    run("key", "renounce", YEAR)
+    run("key", "renounce", YEAR, "--yes")
     keys = json.loads(run("key", "list", "--json"))
     states = sorted(key["state"] for key in keys if key["purpose"] == "counting-for-school")
     assert states == ["active", "decrypt-only", "destroyed"]
     assert "wrapped" not in keys[0]
     followed = next(key["key_id"] for key in keys if key["state"] == "decrypt-only")
-    for words in (("key", "destroy", followed), ("key", "renew-log")):
+    for words in (("key", "destroy", followed), ("key", "renounce", YEAR), ("key", "renew-log")):
         assert "--yes" in run(*words, exits=2)
     run("key", "destroy", followed, "--yes")
     run("key", "destroy", followed, "--yes", exits=1)
@@ -75,7 +76,7 @@ def test_a_leaked_key_of_the_log_is_told_of_in_words_of_its_own(run: Run) -> Non
     assert "gewist" in said
     assert "erased" in run("key", "rotate", *ours, "--lang", "en")
     gone = json.loads(run("key", "list", "--json"))
-    said += run("key", "renounce", *ours)
+    said += run("key", "renounce", *ours, "--yes")
     last = next(key["key_id"] for key in gone if (key["purpose"], key["state"]) == ("audit-subjects", "active"))
     run("key", "rotate", *ours)
     said += run("key", "destroy", last, "--yes")
@@ -86,7 +87,7 @@ def test_renouncing_takes_no_day(run: Run) -> None:
     """It holds at once: a command that names a later day is refused, and the leaked key opens still."""
     run("key", "create", YEAR)
     run("key", "rotate", YEAR)
-    run("key", "renounce", YEAR, "--from", last_day(YEAR), exits=2)
+    run("key", "renounce", YEAR, "--yes", "--from", last_day(YEAR), exits=2)
     states = [key["state"] for key in json.loads(run("key", "list", "--json"))]
     assert "destroyed" not in states
 
@@ -162,6 +163,19 @@ def logged_of_key(folder: Path, year: str) -> list[str]:
     service.engine.dispose()
     entries = [json.loads(data) for data in waiting]
     return [each["event"] for each in entries if each.get("object") == {"id": f"key:pseudonym-service/{year}"}]
+
+
+def test_what_nobody_restored_is_settled_with_yes_only(run: Run) -> None:
+    """It ends every token and uses up the budgets; a database that says it was restored is settled as it asks."""
+    gateway = open_gateway(home(None))
+    assert "--yes" in run("settle-restore", exits=2)
+    with gateway.database.begin() as connection:
+        assert not any(b"backup.restored" in data for data in connection.scalars(select(PENDING.c.data)))
+        unsettled.mark(connection)
+    gateway.database.dispose()
+    run("settle-restore")
+    run("settle-restore", exits=2)
+    run("settle-restore", "--yes")
 
 
 def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> None:
