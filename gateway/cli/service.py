@@ -77,8 +77,9 @@ def service_register(output: Output, data: Data = None, lang: Lang = "nl") -> No
     """Schrijf het ondertekende register voor de dienst / write the signed register for the service."""
     from gateway.pseudonyms import export_service_register
 
-    sites = done(export_service_register(desk(data), output), lang)
-    say(text("cli", "register-exported", language(lang), file=str(output), sites=str(sites)))
+    made = done(export_service_register(desk(data)), lang)
+    keep(output, made.document)
+    say(text("cli", "register-exported", language(lang), file=str(output), sites=str(made.sites)))
 
 
 @service.command("key-file")

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -209,6 +210,21 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     assert ["al afgesloten" in said for said in closed] == [False, True]
     assert logged_of_key(folder, "2027-2028") == ["key.created", "key.destroyed"]
     assert "service init" in run("service", "open-year", "2027-2028", "--folder", tmp_path / "data", exits=1)
+
+
+def test_a_register_goes_where_its_link_leads(run: Run, tmp_path: Path) -> None:
+    """Into the folder of the service, or a pipe: both stay what they are, and whoever reads there has the register."""
+    (tmp_path / "share").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "share" / "register.json")
+    run("service", "register", "-o", tmp_path / "link.json")
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    run("service", "register", "-o", tmp_path / "pipe")
+    piped = os.read(reading, 1_000_000)
+    os.close(reading)
+    assert (tmp_path / "link.json").is_symlink()
+    kinds = [json.loads(raw)["kind"] for raw in ((tmp_path / "share" / "register.json").read_bytes(), piped)]
+    assert kinds == ["verzuimpoort/service-register/v1"] * 2
 
 
 def test_quota_is_granted_to_a_site_of_the_register_only(run: Run, tmp_path: Path) -> None:
