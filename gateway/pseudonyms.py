@@ -53,7 +53,7 @@ from policies.decision import Decision
 from policies.question import Action
 from pseudonymisation.errors import SignatureError
 from pseudonymisation.keyring import Keyring
-from pseudonymisation.private_file import make_private, make_private_folder, read_private, write_private
+from pseudonymisation.private_file import make_private, make_private_folder, read_private
 from pseudonymisation.service import (
     Credential,
     GrantReason,
@@ -284,18 +284,21 @@ def issue_service_tokens(desk: Desk, sites: Sequence[str], *, days: int) -> Mapp
     return desk.act(Action.MANAGE_ACCESS, act)
 
 
-def export_service_register(desk: Desk, target: Path) -> int | Refused:
-    """Write the signed register of sites and their credentials for the service; returns how many sites are in it.
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """The signed register as the service takes it, and how many sites are in it."""
 
-    Args:
-        desk: The operator's; the export is logged.
-        target: The file, replaced whole.
-    """
+    document: bytes
+    sites: int
+
+
+def export_service_register(desk: Desk) -> Exported | Refused:
+    """Make the signed register of sites and their credentials for the service; the export is logged by now."""
     gateway, today = desk.gateway, desk.gateway.today
     expires = today + timedelta(days=EXPORT_DAYS)
     register_public_key(gateway)
 
-    def act(session: Session, actor: Actor, decision: Decision) -> int:
+    def act(session: Session, actor: Actor, decision: Decision) -> Exported:
         held: dict[str, list[Credential]] = {}
         for row in session.exec(select(ServiceCredential).where(col(ServiceCredential.not_after) >= today)):
             held.setdefault(row.site, []).append(Credential(sha256=row.sha256, not_after=row.not_after))
@@ -318,8 +321,7 @@ def export_service_register(desk: Desk, target: Path) -> int | Refused:
             secret=read_private(gateway.home.keys / REGISTER_KEY),
         )
         gateway.append(session, Entry(event=Event.REGISTER_EXPORTED, actor=actor), decision)
-        write_private(target, document)
-        return len(sites)
+        return Exported(document, len(sites))
 
     return desk.act(Action.MANAGE_REGISTER, act)
 

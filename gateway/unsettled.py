@@ -26,13 +26,18 @@ def begin(connection: Connection) -> bool:
     return not begun
 
 
+def is_marked(connection: Connection) -> bool:
+    """Whether what was restored is not settled."""
+    return inspect(connection).has_table(_MARK.name)
+
+
 def demand_settled(connection: Connection) -> None:
     """Refuse to work with a database that would bring back what ended after its backup.
 
     Raises:
         MendableError: names the command that settles it.
     """
-    if inspect(connection).has_table(_MARK.name):
+    if is_marked(connection):
         raise MendableError("restore-unsettled")
 
 

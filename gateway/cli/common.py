@@ -57,7 +57,7 @@ def school_year_given(value: str) -> str:
         raise typer.BadParameter("een schooljaar is als / a school year is like 2026-2027") from error
 
 
-def _sure(given: bool) -> bool:
+def sure(given: bool) -> bool:
     """Nothing that cannot be undone is done for somebody who did not say so."""
     if not given:
         raise typer.BadParameter("geef --yes: dit kan niet ongedaan worden gemaakt / give --yes: this cannot be undone")
@@ -83,7 +83,7 @@ Lang = Annotated[
 ]
 Sure = Annotated[
     bool,
-    typer.Option("--yes", callback=_sure, help="Ja, dit kan niet ongedaan worden gemaakt / this cannot be undone."),
+    typer.Option("--yes", callback=sure, help="Ja, dit kan niet ongedaan worden gemaakt / this cannot be undone."),
 ]
 SchoolYear = Annotated[str, typer.Argument(callback=school_year_given)]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]

@@ -22,6 +22,7 @@ from gateway.cli.common import (
     refuse,
     say,
     say_json,
+    sure,
     writable,
 )
 from gateway.cli.failing import language, say_error
@@ -52,6 +53,13 @@ Lost = Annotated[
         help="Zoveel sleutels zijn voorgoed weg: wis hun rijen / so many keys are gone for good: erase their rows.",
     ),
 ]
+WasRestored = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        help="Ja, er is teruggezet: tokens en privacybudgetten zijn op / it was restored: tokens and budgets are over.",
+    ),
+]
 _ROWS = "counting-for-school"
 
 
@@ -79,7 +87,9 @@ def key_rotate(school_year: SchoolYear, purpose: Purpose = _ROWS, data: Data = N
 
 
 @key.command("renounce")
-def key_renounce(school_year: SchoolYear, purpose: Purpose = _ROWS, data: Data = None, lang: Lang = "nl") -> None:
+def key_renounce(
+    school_year: SchoolYear, purpose: Purpose = _ROWS, _yes: Sure = False, data: Data = None, lang: Lang = "nl"
+) -> None:
     """Bij de volgende periode na een lek: een verse sleutel, de gelekte vernietigd / a fresh key, leaked ones gone."""
     from gateway.keys import renounce
 
@@ -186,11 +196,16 @@ def restore(
 
 
 @app.command("settle-restore")
-def settle_restore(lost: Lost = 0, data: Data = None, as_json: Json = False, lang: Lang = "nl") -> None:
+def settle_restore(
+    yes: WasRestored = False, lost: Lost = 0, data: Data = None, as_json: Json = False, lang: Lang = "nl"
+) -> None:
     """Na terugzetten met de database zelf: maak waar wat sindsdien gebeurde / after a restore by other means."""
     from gateway.backup import settle
+    from gateway.unsettled import is_marked
 
     gateway = deployment(data)
+    with gateway.reading() as session:
+        sure(yes or is_marked(session.connection()))
     ended, erased = settle(gateway, lost=lost)
     again = _again(gateway)
     if as_json:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 service = typer.Typer(name="service", no_args_is_help=True, help="De pseudoniemdienst / the pseudonym service.")
 groups = (service,)
+REASONS = "pupils-arrived, cache-lost, system-changed, key-replaced, service-restored."
 Folder = Annotated[Path, typer.Option("--folder", file_okay=False, help="Map van de pseudoniemdienst / its folder.")]
 
 
@@ -76,8 +77,9 @@ def service_register(output: Output, data: Data = None, lang: Lang = "nl") -> No
     """Schrijf het ondertekende register voor de dienst / write the signed register for the service."""
     from gateway.pseudonyms import export_service_register
 
-    sites = done(export_service_register(desk(data), output), lang)
-    say(text("cli", "register-exported", language(lang), file=str(output), sites=str(sites)))
+    made = done(export_service_register(desk(data)), lang)
+    keep(output, made.document)
+    say(text("cli", "register-exported", language(lang), file=str(output), sites=str(made.sites)))
 
 
 @service.command("key-file")
@@ -102,6 +104,16 @@ def audit_export(
     for name, bundle in done(take_out(_opened(folder).log), lang).items():
         keep(output / name, bundle)
         say(str(output / name))
+
+
+@service.command("settle-restore")
+def settle_restore(folder: Folder, _yes: Sure = False, lang: Lang = "nl") -> None:
+    """Na terugzetten van de map: een andere naam voor het logboek, quota op / after the folder was restored."""
+    from gateway.service_restore import settle
+
+    settled = settle(_opened(folder))
+    facts = {"origin": settled.origin, "years": ", ".join(settled.years) or "-", "sites": str(settled.sites)}
+    say(text("cli", "service-settled", language(lang), **facts))
 
 
 @service.command("open-year")
@@ -132,7 +144,7 @@ def close_year(
 def quota_grant(
     site: str,
     elements: Annotated[int, typer.Argument(min=1, max=10_000)],
-    reason: Annotated[str, typer.Option("--reason", help="pupils-arrived, cache-lost, system-changed, key-replaced.")],
+    reason: Annotated[str, typer.Option("--reason", help=REASONS)],
     folder: Folder,
     school_year: Annotated[str, typer.Option("--school-year", callback=school_year_given)],
     lang: Lang = "nl",

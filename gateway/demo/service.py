@@ -22,6 +22,7 @@ from gateway.pseudonyms import (
     register_public_key,
 )
 from gateway.synthetic.region import Region
+from pseudonymisation.private_file import write_private
 
 ANSWER_SECONDS = 30.0
 START_SECONDS = 180.0  # the first start after an installation compiles every package, on a slow disk beside other work
@@ -39,7 +40,7 @@ class Service:
         """Give every site a token and export the register with their hashes."""
         desk = Desk(gateway, operator_of(gateway))
         self.tokens = dict(must(issue_service_tokens(desk, [site.code for site in region.sites], days=_DAYS)))
-        must(export_service_register(desk, gateway.home.service / REGISTER_FILE))
+        write_private(gateway.home.service / REGISTER_FILE, must(export_service_register(desk)).document)
 
     def client(self, site: str) -> httpx.Client:
         """A client of the service with a site's credential."""
@@ -57,7 +58,7 @@ def pseudonym_service(gateway: Gateway) -> Iterator[Service]:
     folder = gateway.home.service
     create_service_folder(folder, operator=gateway.settings.service_operator, gateway_key=register_public_key(gateway))
     desk = Desk(gateway, operator_of(gateway))
-    must(export_service_register(desk, folder / REGISTER_FILE))
+    write_private(folder / REGISTER_FILE, must(export_service_register(desk)).document)
     port = urlsplit(gateway.settings.service_url).port
     command = [sys.executable, "-m", "gateway.cli", "pseudonym-service", "--folder", str(folder), "--port", str(port)]
     process = subprocess.Popen(command)  # noqa: S603  our own program with our own arguments

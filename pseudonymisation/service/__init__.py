@@ -4,7 +4,7 @@ Runs apart from the gateway, with its own keys, database and audit log, at anoth
 """
 
 from pseudonymisation.service.app import create_service
-from pseudonymisation.service.keys import open_year, service_document
+from pseudonymisation.service.keys import EVALUATION, open_year, service_document
 from pseudonymisation.service.quota import GrantReason, base_quota
 from pseudonymisation.service.register import (
     Credential,
@@ -14,10 +14,11 @@ from pseudonymisation.service.register import (
     export_register,
     load_register,
 )
-from pseudonymisation.service.store import close_year, grant_quota, open_store, reading
+from pseudonymisation.service.store import close_year, grant_quota, open_store, reading, register_serial, use_up
 from pseudonymisation.workers import worker_pool
 
 __all__ = [
+    "EVALUATION",
     "Credential",
     "GrantReason",
     "RegisterFile",
@@ -32,6 +33,8 @@ __all__ = [
     "open_store",
     "open_year",
     "reading",
+    "register_serial",
     "service_document",
+    "use_up",
     "worker_pool",
 ]

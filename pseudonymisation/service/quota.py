@@ -16,6 +16,7 @@ class GrantReason(StrEnum):
     CACHE_LOST = "cache-lost"
     SYSTEM_CHANGED = "system-changed"
     KEY_REPLACED = "key-replaced"
+    SERVICE_RESTORED = "service-restored"
 
 
 def base_quota(pupils: int) -> int:

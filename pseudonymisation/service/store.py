@@ -89,6 +89,8 @@ _CHARGE = (
     .returning(_quota.c.used, _quota.c.granted)
 )
 _ENLARGE = update(_quota).where(_OF).values(granted=_quota.c.granted + _ELEMENTS)
+_ALL = bindparam("base", type_=Integer) + _quota.c.granted
+_USE_UP = update(_quota).where(_OF, _quota.c.used < _ALL).values(used=_ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,21 @@ def charge(connection: Connection, site: str, school_year: str, elements: int, b
         _ensure_quota(connection, site, school_year)
         row = connection.execute(_CHARGE, values).first()
     return None if row is None else Usage(row.used, row.granted)
+
+
+def use_up(connection: Connection, school_year: str, bases: Mapping[str, int]) -> None:
+    """Leave nothing of quotas but what is granted from now on: what was used since a backup, nobody here knows.
+
+    Args:
+        connection: to the database that was restored.
+        school_year: such as `2026-2027`.
+        bases: `base_quota` by site; one that the backup does not know may have asked since.
+    """
+    for site in bases:
+        _ensure_quota(connection, site, school_year)
+    rows = [{"of_site": site, "of_year": school_year, "base": base} for site, base in bases.items()]
+    if rows:
+        connection.execute(_USE_UP, rows)
 
 
 def store_answer(

@@ -42,7 +42,7 @@ from gateway.outcome import GatewayError, Refused
 from gateway.periods import last_day, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.pseudonyms import issue_service_tokens
-from gateway.roles import APP, SEQUENCER, create_roles
+from gateway.roles import create_roles, roles_of
 from gateway.running import free_port
 from gateway.settings import DATABASE_VARIABLE, WITNESSES_FILE, Home, Settings, database_url
 from gateway.store import Enrolment, Release, ReleaseState, ServiceCredential, Submission
@@ -515,7 +515,7 @@ def test_the_operator_goes_through_what_may_have_ended_since(
     made(lite_world, copies)
     home = elsewhere(lite_world, tmp_path)
     monkeypatch.setenv(DATABASE_VARIABLE, home.database)
-    for command in (["restore", copies.data, "--keys", copies.keys], ["settle-restore"]):
+    for command in (["restore", copies.data, "--keys", copies.keys], ["settle-restore", "--yes"]):
         told = CliRunner().invoke(app, [*map(str, command), "--data", str(home.folder)]).output
         assert f"release withdraw {'a' * 32} --as" in told
         assert "b" * 32 not in told
@@ -551,9 +551,10 @@ def test_after_a_restore_the_roles_have_their_rights(
         create_roles(connection)
     restore(home, copies.data, copies.keys)
     with engine.begin() as connection:
-        connection.exec_driver_sql(f"SET LOCAL ROLE {APP}")
+        roles = roles_of(connection)
+        connection.exec_driver_sql(f"SET LOCAL ROLE {roles.app}")
         assert connection.exec_driver_sql("SELECT count(*) FROM party").scalar()
-        connection.exec_driver_sql(f"SET LOCAL ROLE {SEQUENCER}")
+        connection.exec_driver_sql(f"SET LOCAL ROLE {roles.sequencer}")
         assert connection.exec_driver_sql("SELECT count(*) FROM audit_pending").scalar() is not None
     engine.dispose()
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from audit.note import ED25519_COSIGNATURE, Key
 from audit.schema import PENDING
 from audit.timeline import Filter
+from gateway import unsettled
 from gateway.app import open_gateway
 from gateway.cli import app
 from gateway.cli.common import secret_token
@@ -54,13 +56,13 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     """Create, rotate, renounce, destroy: a key that is gone is refused, and nothing is destroyed without `--yes`."""
     run("key", "create", YEAR)
     run("key", "rotate", YEAR)
-    run("key", "renounce", YEAR)
+    run("key", "renounce", YEAR, "--yes")
     keys = json.loads(run("key", "list", "--json"))
     states = sorted(key["state"] for key in keys if key["purpose"] == "counting-for-school")
     assert states == ["active", "decrypt-only", "destroyed"]
     assert "wrapped" not in keys[0]
     followed = next(key["key_id"] for key in keys if key["state"] == "decrypt-only")
-    for words in (("key", "destroy", followed), ("key", "renew-log")):
+    for words in (("key", "destroy", followed), ("key", "renounce", YEAR), ("key", "renew-log")):
         assert "--yes" in run(*words, exits=2)
     run("key", "destroy", followed, "--yes")
     run("key", "destroy", followed, "--yes", exits=1)
@@ -75,7 +77,7 @@ def test_a_leaked_key_of_the_log_is_told_of_in_words_of_its_own(run: Run) -> Non
     assert "gewist" in said
     assert "erased" in run("key", "rotate", *ours, "--lang", "en")
     gone = json.loads(run("key", "list", "--json"))
-    said += run("key", "renounce", *ours)
+    said += run("key", "renounce", *ours, "--yes")
     last = next(key["key_id"] for key in gone if (key["purpose"], key["state"]) == ("audit-subjects", "active"))
     run("key", "rotate", *ours)
     said += run("key", "destroy", last, "--yes")
@@ -86,7 +88,7 @@ def test_renouncing_takes_no_day(run: Run) -> None:
     """It holds at once: a command that names a later day is refused, and the leaked key opens still."""
     run("key", "create", YEAR)
     run("key", "rotate", YEAR)
-    run("key", "renounce", YEAR, "--from", last_day(YEAR), exits=2)
+    run("key", "renounce", YEAR, "--yes", "--from", last_day(YEAR), exits=2)
     states = [key["state"] for key in json.loads(run("key", "list", "--json"))]
     assert "destroyed" not in states
 
@@ -164,6 +166,19 @@ def logged_of_key(folder: Path, year: str) -> list[str]:
     return [each["event"] for each in entries if each.get("object") == {"id": f"key:pseudonym-service/{year}"}]
 
 
+def test_what_nobody_restored_is_settled_with_yes_only(run: Run) -> None:
+    """It ends every token and uses up the budgets; a database that says it was restored is settled as it asks."""
+    gateway = open_gateway(home(None))
+    assert "--yes" in run("settle-restore", exits=2)
+    with gateway.database.begin() as connection:
+        assert not any(b"backup.restored" in data for data in connection.scalars(select(PENDING.c.data)))
+        unsettled.mark(connection)
+    gateway.database.dispose()
+    run("settle-restore")
+    run("settle-restore", exits=2)
+    run("settle-restore", "--yes")
+
+
 def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> None:
     """Folder, register, key file of the right operator only; a year is opened and closed once, another not at all."""
     folder = tmp_path / "service"
@@ -195,6 +210,21 @@ def test_the_service_is_set_up_by_two_operators(run: Run, tmp_path: Path) -> Non
     assert ["al afgesloten" in said for said in closed] == [False, True]
     assert logged_of_key(folder, "2027-2028") == ["key.created", "key.destroyed"]
     assert "service init" in run("service", "open-year", "2027-2028", "--folder", tmp_path / "data", exits=1)
+
+
+def test_a_register_goes_where_its_link_leads(run: Run, tmp_path: Path) -> None:
+    """Into the folder of the service, or a pipe: both stay what they are, and whoever reads there has the register."""
+    (tmp_path / "share").mkdir()
+    (tmp_path / "link.json").symlink_to(tmp_path / "share" / "register.json")
+    run("service", "register", "-o", tmp_path / "link.json")
+    os.mkfifo(tmp_path / "pipe")
+    reading = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    run("service", "register", "-o", tmp_path / "pipe")
+    piped = os.read(reading, 1_000_000)
+    os.close(reading)
+    assert (tmp_path / "link.json").is_symlink()
+    kinds = [json.loads(raw)["kind"] for raw in ((tmp_path / "share" / "register.json").read_bytes(), piped)]
+    assert kinds == ["verzuimpoort/service-register/v1"] * 2
 
 
 def test_quota_is_granted_to_a_site_of_the_register_only(run: Run, tmp_path: Path) -> None:

@@ -318,26 +318,25 @@ def test_a_board_is_the_same_with_the_fraction_of_a_spreadsheet() -> None:
     assert [fault.rule for fault in _faults(f"{PO}\n00AB00,PO2505,0344,UTRECHT,4.1E+04,x\n")] == ["BOARD-CODE"]
 
 
-def test_the_operator_sees_until_when_the_service_takes_the_register(world: World, tmp_path: Path) -> None:
+def test_the_operator_sees_until_when_the_service_takes_the_register(world: World) -> None:
     """120 days from the day it was exported last; none before the first."""
     told = []
     for at in (world, world.at(NOW + timedelta(days=30))):
         with at.gateway.reading() as session:
             told.append(overview.register_ends(session))
-        export_service_register(at.desk, tmp_path / "register.json")
+        made = must(export_service_register(at.desk))
         at.sequence()
-    register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+    register = load_register(made.document, register_public_key(world.gateway))
     with world.gateway.reading() as session:
         told.append(overview.register_ends(session))
     assert told == [None, date(2027, 3, 2), register.expires]
 
 
-def test_a_register_is_newer_than_one_made_while_the_clock_was_ahead(world: World, tmp_path: Path) -> None:
+def test_a_register_is_newer_than_one_made_while_the_clock_was_ahead(world: World) -> None:
     """For three days it was wrong: the service takes what is exported after that, and the page names its last day."""
     serials = []
     for at in (world, world.at(NOW + timedelta(days=3)), world, world.at(NOW + timedelta(minutes=1))):
-        must(export_service_register(at.desk, tmp_path / "register.json"))
-        register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+        register = load_register(must(export_service_register(at.desk)).document, register_public_key(world.gateway))
         serials.append(register.serial)
         at.sequence()
     with world.gateway.reading() as session:
@@ -346,7 +345,7 @@ def test_a_register_is_newer_than_one_made_while_the_clock_was_ahead(world: Worl
     assert serials == [int(NOW.timestamp()), ahead, ahead + 1, ahead + 2]
 
 
-def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World, tmp_path: Path) -> None:
+def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World) -> None:
     """Exported in December, changed in January: known on both days; not before a site begins, nor after its end."""
     new, leaving = replace(SITE, code="91BB02"), replace(SITE, code="91BB03", funded=False)
     december = world.at(datetime(2026, 12, 10, 10, tzinfo=UTC))
@@ -357,20 +356,18 @@ def test_a_change_that_is_to_come_shuts_no_site_out_of_the_service(world: World,
         ends = site_facts(session, leaving.code, FIRST)
         assert ends is not None
         ends.valid_to = LATER
-    export_service_register(december.desk, tmp_path / "register.json")
-    register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+    register = load_register(must(export_service_register(december.desk)).document, register_public_key(world.gateway))
     days = (date(2026, 12, 31), LATER)
     known = {site.code: [register.site(site.code, day) is not None for day in days] for site in (SITE, new, leaving)}
     assert known == {SITE.code: [True, True], new.code: [False, True], leaving.code: [True, False]}
 
 
-def test_a_school_that_closed_has_pseudonyms_made_for_the_period_that_asks_it(world: World, tmp_path: Path) -> None:
+def test_a_school_that_closed_has_pseudonyms_made_for_the_period_that_asks_it(world: World) -> None:
     """Ended yesterday: until the key of that school year is used no more, for its own pupils; ended before: at once."""
     asked, before = world.region.sites[:2]
     for code, day in ((asked.code, date(2026, 11, 1)), (before.code, date(2026, 9, 1))):
         must(world.desk.end_site(code, day))
-    must(export_service_register(world.desk, tmp_path / "register.json"))
-    register = load_register((tmp_path / "register.json").read_bytes(), register_public_key(world.gateway))
+    register = load_register(must(export_service_register(world.desk)).document, register_public_key(world.gateway))
     known = {site.site: (site.valid_to, site.pupils) for site in register.sites}
     assert known[asked.code] == (date(2028, 1, 1), asked.pupils)
     assert before.code not in known

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from audit.schema import PENDING
 from gateway.app import migrate, renew_log_key
@@ -19,13 +19,14 @@ from gateway.deliveries import confirm
 from gateway.messages import MendableError
 from gateway.receive import Received, Upload, receive
 from gateway.retention import Erased, run
-from gateway.roles import APP, OFFICER, SEQUENCER, demand_sequencing
+from gateway.roles import Roles, demand_sequencing, roles_of
 from tests.databases import new_database
 
 from .conftest import PERIOD, TABLE, World, build_world
 
 As = Callable[[str], World]
-GRANTED = text("SELECT relname, relacl::text FROM pg_class WHERE relacl::text LIKE '%verzuimpoort_%' ORDER BY relname")
+APP, SEQUENCER, OFFICER = Roles._fields
+GRANTED = text("SELECT relname, relacl::text FROM pg_class WHERE relacl::text LIKE '%_app=%' ORDER BY relname")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +39,7 @@ def as_role(postgresql: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     def opened_by(role: str) -> World:
         login = f"login_{uuid4().hex}"
         with owner.gateway.database.begin() as connection:
-            connection.exec_driver_sql(f"CREATE USER {login} IN ROLE {role}")
+            connection.exec_driver_sql(f"CREATE USER {login} IN ROLE {getattr(roles_of(connection), role)}")
         engine = open_database(make_url(url).set(username=login).render_as_string(hide_password=False))
         opened.append(engine)
         return World(dataclasses.replace(owner.gateway, database=engine), owner.region)
@@ -135,3 +136,71 @@ def test_the_worker_backs_up_and_erases_and_a_server_does_neither(as_role: As, t
             assert backup(world.desk, data=tmp_path / f"{role}.zip", keys=None) is None
         with nullcontext() if may else pytest.raises(ProgrammingError, match="permission denied"):
             assert isinstance(run(world.gateway, world.desk.identity), Erased)
+
+
+@contextmanager
+def acting(url: str, login: str) -> Iterator[Connection]:
+    """A transaction in a database by a login."""
+    engine = create_engine(make_url(url).set(username=login))
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def roles_made(url: str, owner: str) -> None:
+    """`migrate --roles` by an owner."""
+    engine = create_engine(make_url(url).set(username=owner))
+    try:
+        migrate(engine, roles=True)
+    finally:
+        engine.dispose()
+
+
+def owned_database(server: str) -> tuple[str, str]:
+    """A database on the server, and the login of its owner, who may make roles."""
+    url, owner = new_database(server), f"owner_{uuid4().hex}"
+    with acting(server, "postgres") as connection:
+        connection.exec_driver_sql(f"CREATE USER {owner} CREATEROLE")
+        connection.exec_driver_sql(f"ALTER DATABASE {make_url(url).database} OWNER TO {owner}")
+    return url, owner
+
+
+def test_two_deployments_on_one_server_are_strangers(postgresql: str) -> None:
+    """Each owner makes the roles of its own database, twice; a login of the one does not get into the other."""
+    both, login = [owned_database(postgresql) for _ in range(2)], f"login_{uuid4().hex}"
+    for url, owner in both * 2:
+        roles_made(url, owner)
+    (mine, owner), (others, _) = both
+    with acting(mine, owner) as connection:
+        connection.exec_driver_sql(f"CREATE USER {login} IN ROLE {roles_of(connection).app}")
+    with acting(mine, login) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM party").scalar() == 0
+    with pytest.raises(OperationalError, match="permission denied for database"), acting(others, login):
+        pass
+
+
+def test_another_owner_of_a_database_makes_its_roles_again(postgresql: str) -> None:
+    """What the first one granted is not granted once more, for which the second has no right."""
+    (url, first), (_, second) = (owned_database(postgresql) for _ in range(2))
+    roles_made(url, first)
+    with acting(url, "postgres") as connection:
+        connection.exec_driver_sql(f"ALTER DATABASE {make_url(url).database} OWNER TO {second}")
+        connection.exec_driver_sql(f"REASSIGN OWNED BY {first} TO {second}")
+    roles_made(url, second)
+    with acting(url, second) as connection:
+        app, sequencer, _ = roles_of(connection)
+        assert connection.exec_driver_sql(f"SELECT pg_has_role('{sequencer}', '{app}', 'MEMBER')").scalar()
+
+
+def test_a_database_whose_name_makes_no_role_is_told(postgresql: str) -> None:
+    """Nothing is made there; without roles it works."""
+    former, name = make_url(new_database(postgresql)).database, f"Poort-{uuid4().hex}"
+    with acting(postgresql, "postgres") as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE {former} RENAME TO "{name}"')
+    engine = create_engine(make_url(postgresql).set(database=name))
+    with pytest.raises(MendableError, match=name):
+        migrate(engine, roles=True)
+    migrate(engine)
+    engine.dispose()

@@ -9,6 +9,7 @@ import pytest
 
 from gateway import running
 from gateway.app import create_deployment
+from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.operate import Desk
 from gateway.pseudonyms import create_service_folder, export_service_register, register_public_key
@@ -51,7 +52,7 @@ def test_a_service_told_to_stop_lets_its_log_come_to_an_end(tmp_path: Path, monk
     gateway, folder = create_deployment(where, Settings()), tmp_path / "service"
     create_service_folder(folder, operator="ORG-DIENST", gateway_key=register_public_key(gateway))
     desk = Desk(gateway, Identity(gateway.settings.operator, "operator"))
-    assert export_service_register(desk, folder / "register.json") == 0
+    (folder / "register.json").write_bytes(must(export_service_register(desk)).document)
     gateway.database.dispose()
     monkeypatch.setattr(running, "serve", lambda *_, **__: sys.exit(0))
     before = set(threading.enumerate())
