@@ -8,7 +8,7 @@ to the log of the year in which it was done.
 import logging
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, inspect
 
@@ -21,7 +21,7 @@ from audit.sequencer import Sequencer
 from gateway.messages import MendableError
 from gateway.periods import is_school_year, last_day, school_year_on
 from gateway.settings import DATABASE_VARIABLE, Home
-from policies.days import LOCAL, local_day, milliseconds, moment_of
+from policies.days import beginning_of, local_day, milliseconds, moment_of
 from pseudonymisation.private_file import read_private
 
 KEEP = timedelta(days=5 * 365 + 7)
@@ -155,4 +155,4 @@ def _year_of(origin: str, year: str) -> str:
 
 def _end(year: str) -> int:
     """When a school year ends: milliseconds since 1970 UTC, exclusive."""
-    return milliseconds(datetime.combine(last_day(year) + timedelta(days=1), time(), LOCAL))
+    return milliseconds(beginning_of(last_day(year) + timedelta(days=1)))
