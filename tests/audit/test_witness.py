@@ -304,6 +304,29 @@ def test_a_witness_that_cannot_start_says_why_on_one_line(
     assert (told in said, len(said.splitlines())) == (True, 1)
 
 
+def test_a_start_that_is_killed_leaves_no_half_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stops it before the key is on disk, the next start makes one; no other file is left."""
+    key = tmp_path / "witness.key"
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            load_cosigner("w", key)
+    first = load_cosigner("w", key).key
+    assert load_cosigner("w", key).key == first
+    assert list(tmp_path.iterdir()) == [key]
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_file_that_is_no_key_is_named_with_what_to_do(tmp_path: Path, length: int) -> None:
+    """As a full disk may have left it: nobody has to guess which of three files is wrong."""
+    key = tmp_path / "witness.key"
+    key.touch(0o600)
+    key.write_bytes(bytes(length))
+    with pytest.raises(NoteError, match=r"witness\.key is no key.*put back its copy, or remove it"):
+        load_cosigner("w", key)
+    assert key.stat().st_size == length
+
+
 def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     """A key file with loose permissions stops the witness, and the message says how to mend it."""
     key = tmp_path / "witness.key"
