@@ -22,10 +22,10 @@ from audit.note import (
     parse_note,
     verify_ed25519,
 )
+from audit.verify import MAX_TIME
 
 SIZE: Final = re.compile(r"0|[1-9][0-9]{0,18}")  # of a longer number int() may raise
 _TIME_BYTES: Final = 8
-MAX_TIME: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 from sqlalchemy import Connection, Engine, func, insert, select
 
+from audit import verify
 from audit.checkpoint import SIZE, Checkpoint, verify_cosignature
 from audit.continuation import Continuation
 from audit.errors import AuditError, NoteError
@@ -61,7 +62,7 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
     2. Send both with the consistency proof between them.
     3. If it remembers another size (409), send the proof from that size, once. A size that another process of this
        log had cosigned meanwhile is in order; one that the log has not signed even now is an alarm.
-    4. Verify its line before storing it.
+    4. Verify its line before storing it, as a library does and as the stand-alone verifier does.
 
     No transaction is open while the witness thinks. `size` is that of the checkpoint, None for the latest: a quorum
     needs lines under one and the same.
@@ -83,8 +84,8 @@ def ask_witness(engine: Engine, log: int, witness: Witness, client: httpx.Client
     if reply.status_code != _OK:
         return _NO_COSIGNATURE.get(reply.status_code, Answer.REFUSED)
     try:
-        line = _line_of(reply.text, witness, Checkpoint.parse(parse_note(head.note).text))  # 4
-    except AuditError:
+        line = _line_of(reply.text, witness, head.note)  # 4
+    except (AuditError, verify.Fault):
         return Answer.REFUSED
     with engine.begin() as connection:
         take_lead(connection, wait=True)
@@ -106,9 +107,14 @@ def _head(connection: Connection, log: int, witness: Witness, size: int | None) 
     return _Head(log, size, note, connection.scalar(select(func.max(COSIGNATURE.c.size)).where(mine)) or 0)
 
 
-def _line_of(reply: str, witness: Witness, checkpoint: Checkpoint) -> Signature:
+def _line_of(reply: str, witness: Witness, note: str) -> Signature:
+    """The witness's line, once both readers take it: what is stored stays, and one wrong line spoils every proof.
+
+    Of a key that is no proper point of the curve, a library calls good what the stand-alone verifier calls wrong.
+    """
     for line in parse_signatures(reply):
         if line.is_by(witness.key):
-            verify_cosignature(witness.key, line, checkpoint)
+            verify_cosignature(witness.key, line, Checkpoint.parse(parse_note(note).text))
+            verify.Note.parse(f"{note}{line}", "checkpoint").signed(verify.Key.parse(str(witness.key)), "cosignature")
             return line
     raise NoteError("the witness's answer has no line of its key")

@@ -28,6 +28,7 @@ from audit.merkle import EMPTY_ROOT
 from audit.note import Signer
 from audit.proofs import LogState, is_finished, log_note, logs, root, signed_at, signed_note, signed_size
 from audit.schema import CHECKPOINT, CLOSING, LOG
+from audit.timeline import done_at
 from audit.tree import grow, recount, waiting
 
 _logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ class Sequencer:
         signed = self._publish(state, now) if unsigned else None  # 5
         return Step(leader=True, sequenced=count, signed=signed, more=count >= self._batch)
 
-    def close(self, now: int, keep_until: int) -> str:
+    def close(self, now: int, keep_until: int, *, until: int | None = None) -> str:
         """End the log: everything that waits, an entry that closes it, the final checkpoint. It never grows again.
 
         A sequencer with a new signer, and so a new origin, opens the next log with an entry that commits to this end.
@@ -107,6 +108,7 @@ class Sequencer:
         Args:
             now: Milliseconds since 1970 UTC.
             keep_until: When its entries may be erased, at least five years from now.
+            until: The end of its time, where it is closed later: what was done from then on waits for the next log.
 
         Returns:
             The final checkpoint.
@@ -122,9 +124,11 @@ class Sequencer:
                 raise LogClosedError(f"log {state.origin} is closed already")
             if now < signed_at(connection, state.log):
                 raise ClockError(f"log {state.origin} was signed later than this clock says it is: set the clock")
-            size = state.size
-            while count := grow(connection, state.log, size, waiting(connection, self._batch)):
-                size += count
+            size, seen = state.size, 0
+            while batch := waiting(connection, self._batch, after=seen):
+                seen = batch[-1].id
+                mine = [each for each in batch if until is None or done_at(each.data) < until]
+                size += grow(connection, state.log, size, mine)
             last = self._say(connection, now, Event.LOG_CLOSED, state.log)
             size += grow(connection, state.log, size, waiting(connection, 1, last.data))
             connection.execute(insert(CLOSING).values(log=state.log, size=size, keep_until=keep_until))

@@ -115,6 +115,12 @@ def newest(connection: Connection, until: int) -> int:
     return int(max([connection.scalar(done) or 0, *times]))
 
 
+def done_at(data: bytes) -> int:
+    """When the act of an entry was done: milliseconds since 1970 UTC; 0 for bytes that are no entry."""
+    _, (ts, *_), _ = _read(data)
+    return int(ts)
+
+
 def tally(connection: Connection, wanted: Filter, by: Column) -> dict[str, int]:
     """How many entries fit, per value of a column: acts of organisations, never anything counted from pupils."""
     source, holds, _ = _fitting(wanted)

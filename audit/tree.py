@@ -13,9 +13,11 @@ from audit.schema import ENTRY, INDEX, MARK, NODE, PENDING
 from audit.timeline import index_rows
 
 
-def waiting(connection: Connection, limit: int, only: bytes | None = None) -> Sequence[Row[int, bytes]]:
-    """The first entries in the waiting room, or one particular entry."""
-    query = select(PENDING.c.id, PENDING.c.data).order_by(PENDING.c.id).limit(limit)
+def waiting(
+    connection: Connection, limit: int, only: bytes | None = None, *, after: int = 0
+) -> Sequence[Row[int, bytes]]:
+    """The first entries in the waiting room that came `after` this one, or one particular entry."""
+    query = select(PENDING.c.id, PENDING.c.data).where(PENDING.c.id > after).order_by(PENDING.c.id).limit(limit)
     return connection.execute(query if only is None else query.where(PENDING.c.data == only)).all()
 
 

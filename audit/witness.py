@@ -13,6 +13,7 @@ import argparse
 import os
 import sqlite3
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -184,14 +185,30 @@ def load_cosigner(name: str, path: Path) -> Cosigner:
     """The witness's key from its file; made, readable by its owner only, if it is missing.
 
     Raises:
-        NoteError: Others can read the file.
+        NoteError: Others can read the file, or it holds no key.
     """
     if not path.exists():
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(os.urandom(SEED_BYTES))
+        _make_seed(path)
     if os.name == "posix" and path.stat().st_mode & 0o077:
         raise NoteError(f"others can read the key file {path.name}: run chmod 600 on it, or make a new key")
-    return Cosigner(name, path.read_bytes())
+    seed = path.read_bytes()
+    if len(seed) != SEED_BYTES:
+        raise NoteError(f"{path} is no key of {SEED_BYTES} bytes: put back its copy, or remove it to make a new key")
+    return Cosigner(name, seed)
+
+
+def _make_seed(path: Path) -> None:
+    """Make a key file whole or not at all; one that another process makes meanwhile stays."""
+    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # readable by its owner only
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(SEED_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            (os.link if os.name == "posix" else os.rename)(fresh, path)  # neither replaces
+    finally:
+        Path(fresh).unlink(missing_ok=True)
 
 
 def read_logs(path: Path) -> tuple[Key, ...]:

@@ -1,12 +1,12 @@
 """The law this gateway worked with, version by version, with an entry for each.
 
-One is kept when a process first loads it, and on the day that a purpose starts or ends by the date it was given.
+One is kept when a process first loads it, and of the day that a purpose starts or ends by the date it was given.
 """
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from sqlmodel import Session, col, select
@@ -16,6 +16,7 @@ from audit.events import Event
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.shelf import LawVersion
+from policies.days import beginning_of, local_day
 from policies.register import register_document
 
 Json = Mapping[str, Any]
@@ -80,21 +81,33 @@ class Change:
 def keep(gateway: Gateway) -> bool:
     """Keep the law of this process as it works now, unless it is the newest that is kept; True when it was new.
 
-    The version and its entry are one transaction, so that the log says since when which law was worked with.
+    A purpose that started or ended by its date while no process kept the law did so on that day: a version for each
+    such day comes first. A version and its entry are one transaction, so that the log says what was worked with.
     """
-    version, standing = gateway.law.version, gateway.engine.standing(gateway.clock())
-    document = register_document(gateway.law, on=gateway.today, standing=standing)
+    version, fresh = gateway.law.version, False
     with gateway.writing() as session:
         take_turns(session, b"the law")  # processes of a new version start together
         newest = session.exec(select(LawVersion).order_by(col(LawVersion.id).desc()).limit(1)).first()
         before = newest and (newest.sha256, _working(json.loads(newest.document)))
-        if before == (version.sha256, _working(document)):
-            return False
-        text = json.dumps(document, ensure_ascii=False)
-        session.add(LawVersion(sha256=version.sha256, since=gateway.clock(), document=text))
-        policy = Policy(version.id, bytes.fromhex(version.sha256))
-        gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=gateway.actor, policy=policy))
-    return True
+        for moment in _moments(gateway, newest):
+            standing = gateway.engine.standing(moment)
+            document = register_document(gateway.law, on=local_day(moment), standing=standing)
+            if before == (before := (version.sha256, _working(document))):
+                continue
+            fresh, text = True, json.dumps(document, ensure_ascii=False)
+            session.add(LawVersion(sha256=version.sha256, since=moment, document=text))
+            policy = Policy(version.id, bytes.fromhex(version.sha256))
+            gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=gateway.actor, policy=policy))
+    return fresh
+
+
+def _moments(gateway: Gateway, newest: LawVersion | None) -> list[datetime]:
+    """Now, after the beginnings of the days since this law was kept on which a purpose could start or end."""
+    now, law = gateway.clock(), gateway.law
+    missed = list[date]()
+    if newest is not None and newest.sha256 == law.version.sha256:
+        missed = sorted(day for day in law.dates if local_day(newest.since) < day <= local_day(now))
+    return [*(beginning_of(day).astimezone(UTC) for day in missed), now]
 
 
 def versions(session: Session) -> list[Version]:

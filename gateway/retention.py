@@ -7,7 +7,7 @@ too; rows without a key, which only an old backup brings back, go as well.
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Delete, Update, delete, union, update
 from sqlmodel import Session, col, func, or_, select
@@ -56,7 +56,7 @@ from gateway.store import (
     table_of,
 )
 from gateway.yearly import demand_next, demand_own
-from policies.days import LOCAL, milliseconds
+from policies.days import beginning_of, local_day, milliseconds
 from policies.decision import Decision
 from policies.question import Action
 from policies.things import Installation
@@ -113,21 +113,22 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
 
 
 def run_job(gateway: Gateway, _subject: str) -> None:
-    """The run of the day, by the operator's own program; tomorrow's stands ready."""
+    """The run of the day, by the operator's own program; tomorrow's stands ready before it, for midnight may pass."""
+    schedule(gateway, after=_until_midnight(gateway))
     outcome = run(gateway, Identity(gateway.settings.operator, "machine"))
     if isinstance(outcome, Refused) and outcome.code != CLOCK:
         raise GatewayError(f"the retention run was refused: {outcome.code}")
-    schedule(gateway, after=_until_midnight(gateway))
 
 
 def give_up(gateway: Gateway, _subject: str) -> None:
-    """A run that failed five times: the next one is due tomorrow all the same."""
+    """A run that failed five times, or killed its workers before tomorrow's stood ready: that is due all the same."""
     schedule(gateway, after=_until_midnight(gateway))
 
 
 def _until_midnight(gateway: Gateway) -> timedelta:
     """Until the next day begins here: that is when terms end."""
-    return datetime.combine(gateway.today + _A_DAY, time(), LOCAL) - gateway.clock()
+    now = gateway.clock()
+    return beginning_of(local_day(now) + _A_DAY) - now
 
 
 def schedule(gateway: Gateway, *, after: timedelta = timedelta()) -> None:

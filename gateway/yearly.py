@@ -1,13 +1,14 @@
 """One log a school year: the turn of the year, on the normal path, in whichever process notices it first.
 
 On 1 August the log of the year that ended gets its last entry and final checkpoint, and the log of the new year begins
-with an entry that commits to it. A process that was down over the summer does the same when it starts.
+with an entry that commits to it. A process that was down over the summer does the same when it starts: what waited goes
+to the log of the year in which it was done.
 """
 
 import logging
 import threading
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, inspect
 
@@ -20,7 +21,7 @@ from audit.sequencer import Sequencer
 from gateway.messages import MendableError
 from gateway.periods import is_school_year, last_day, school_year_on
 from gateway.settings import DATABASE_VARIABLE, Home
-from policies.days import LOCAL, local_day, milliseconds, moment_of
+from policies.days import beginning_of, local_day, milliseconds, moment_of
 from pseudonymisation.private_file import read_private
 
 KEEP = timedelta(days=5 * 365 + 7)
@@ -90,10 +91,8 @@ class YearlyLog:
             AuditError: The log contradicts itself, and that was said: nothing is signed before somebody has looked.
         """
         while not stop.is_set():
-            year = self._year()
-            end = datetime.combine(last_day(year) + timedelta(days=1), time(), LOCAL)
             try:
-                self.sequencer().run(stop, until=milliseconds(end))
+                self.sequencer().run(stop, until=_end(self._year()))
             except (LogClosedError, ClockError) as error:  # another process turned the year, or the key is wrong
                 _logger.error("the log is not sequenced: %s", error)  # noqa: TRY400  its message says all
                 stop.wait(TRY_AGAIN_SECONDS)
@@ -108,7 +107,8 @@ class YearlyLog:
         """Close the log of another year; when it was closed but not signed, sign it."""
         now, old = self.log.clock(), self._sequencer(last.origin)
         if not last.is_closed:
-            old.close(now, now + KEEP // timedelta(milliseconds=1))
+            until = _end(_year_of(last.origin, self._year()))
+            old.close(now, now + KEEP // timedelta(milliseconds=1), until=until)
         elif unsigned:
             old.step(now)
 
@@ -130,8 +130,7 @@ def demand_next(origin: str, year: str) -> None:
     Raises:
         ClockError: Says what to do, also when the clock is right.
     """
-    of_log = next((part for part in reversed(origin.split("/")) if is_school_year(part)), year)
-    if not 0 <= int(year[:4]) - int(of_log[:4]) <= 1:
+    if not 0 <= int(year[:4]) - int(_year_of(origin, year)[:4]) <= 1:
         right = "`verzuimpoort key renew-log` goes on if the clock is right"
         raise ClockError(f"log {origin} is in use and this clock says {year}: set the clock; {right}")
 
@@ -147,3 +146,13 @@ def demand_own(connection: Connection, where: Home) -> None:
     chain, file = logs(connection) if inspect(connection).has_table(LOG.name) else [], where.keys / LOG_KEY
     if chain and not (file.exists() and Signer(chain[-1].origin, read_private(file)).key == chain[-1].key):
         raise MendableError("database-of-another", folder=where.folder, variable=DATABASE_VARIABLE)
+
+
+def _year_of(origin: str, year: str) -> str:
+    """The school year in the name of a log, or this one where it names none."""
+    return next((part for part in reversed(origin.split("/")) if is_school_year(part)), year)
+
+
+def _end(year: str) -> int:
+    """When a school year ends: milliseconds since 1970 UTC, exclusive."""
+    return milliseconds(beginning_of(last_day(year) + timedelta(days=1)))

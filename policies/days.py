@@ -20,6 +20,11 @@ def local_day(moment: dt.datetime) -> dt.date:
     return moment.astimezone(LOCAL).date()
 
 
+def beginning_of(day: dt.date) -> dt.datetime:
+    """The moment a day begins."""
+    return dt.datetime.combine(day, dt.time(), LOCAL)
+
+
 def milliseconds(moment: dt.datetime) -> int:
     """A moment as milliseconds since 1970 UTC."""
     return int(moment.timestamp() * 1000)
@@ -41,7 +46,7 @@ def span(first: dt.date | None, last: dt.date | None) -> tuple[int | None, int |
 
 
 def _midnight(day: dt.date | None) -> int | None:
-    return None if day is None else milliseconds(dt.datetime.combine(day, dt.time(), LOCAL))
+    return None if day is None else milliseconds(beginning_of(day))
 
 
 def start_of_school_year(day: dt.date) -> dt.date:

@@ -1,5 +1,6 @@
 """The whole law as one value: what the engine compiles and what register, pages and explanations are made from."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -29,3 +30,9 @@ class Law:
     vocabulary: Vocabulary
     assessment: Assessment
     version: Version
+
+    @property
+    def dates(self) -> frozenset[dt.date]:
+        """The days on which a purpose can start or end by its date; from one to the next nothing does."""
+        of_files = {day for purpose in self.purposes.values() for day in (purpose.valid_from, purpose.valid_until)}
+        return frozenset(of_files | {word.from_date for word in self.in_force.values()})

@@ -273,6 +273,20 @@ def test_a_log_is_closed_with_everything_that_waits_before_its_last_entry(world:
     assert len(_events(world)) == 11
 
 
+def test_a_log_that_is_closed_late_takes_only_what_was_done_in_its_time(world: World) -> None:
+    """Whatever order it came in: the rest waits, past a whole batch of it, and is the next log's, in that order."""
+    end, made = MORNING + DAY, dict[int, list[bytes]]()
+    for later in (end, end + 1, MORNING, end + DAY, end - 1, MORNING):
+        world.now = later
+        made.setdefault(later < end, []).append(world.append(entry())[0].leaf)
+    world.now = end + 9 * DAY
+    world.sequencer_of(batch=2).close(world.now, world.now + YEARS, until=end)
+    world.sequencer_of("verzuimpoort.example/audit/2027-2028").step(world.now)
+    stored = world.read(lambda c: c.execute(select(ENTRY.c.log, ENTRY.c.hash).order_by(ENTRY.c.log, ENTRY.c.idx)).all())
+    assert [bytes(leaf) for log, leaf in stored if log == 1][1:-1] == made[True]
+    assert [bytes(leaf) for log, leaf in stored if log == 2][1:] == made[False]
+
+
 def test_a_year_that_crashed_before_its_last_signature_is_finished_by_its_own_key(world: World) -> None:
     """The next log cannot open before the final checkpoint is there; the old key makes it in a normal round."""
     crashed = world.sequencer_of()

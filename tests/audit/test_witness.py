@@ -10,22 +10,24 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from hashlib import sha256
+from hashlib import sha256, sha512
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from audit.checkpoint import Checkpoint, Cosigner, open_checkpoint
+from audit.checkpoint import Checkpoint, Cosigner, open_checkpoint, verify_cosignature
 from audit.continuation import Continuation
 from audit.cosigning import Answer, ask_witness
 from audit.errors import NoteError
 from audit.merkle import Edge, consistency_ranges, cover, fold, leaf_hash, position
-from audit.note import Key
+from audit.note import ED25519_COSIGNATURE, Key, Signature, parse_signatures
 from audit.proofs import checkpoint, prove
 from audit.quorum import Witness as Known
 from audit.quorum import parse_policy
+from audit.verify import Policy, Tree
 from audit.witness import MAX_BODY, Witness, load_cosigner, main, read_logs, serve
 from tests.audit.world import ORIGIN, World, entry, root_of, signer
 
@@ -302,6 +304,29 @@ def test_a_witness_that_cannot_start_says_why_on_one_line(
     assert (told in said, len(said.splitlines())) == (True, 1)
 
 
+def test_a_start_that_is_killed_leaves_no_half_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever stops it before the key is on disk, the next start makes one; no other file is left."""
+    key = tmp_path / "witness.key"
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            load_cosigner("w", key)
+    first = load_cosigner("w", key).key
+    assert load_cosigner("w", key).key == first
+    assert list(tmp_path.iterdir()) == [key]
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_file_that_is_no_key_is_named_with_what_to_do(tmp_path: Path, length: int) -> None:
+    """As a full disk may have left it: nobody has to guess which of three files is wrong."""
+    key = tmp_path / "witness.key"
+    key.touch(0o600)
+    key.write_bytes(bytes(length))
+    with pytest.raises(NoteError, match=r"witness\.key is no key.*put back its copy, or remove it"):
+        load_cosigner("w", key)
+    assert key.stat().st_size == length
+
+
 def test_a_key_that_others_can_read_is_not_used(tmp_path: Path) -> None:
     """A key file with loose permissions stops the witness, and the message says how to mend it."""
     key = tmp_path / "witness.key"
@@ -339,6 +364,34 @@ def test_a_round_gives_one_checkpoint_all_its_lines_while_the_log_grows(small_wo
     proof = small_world.read(lambda c: prove(c, first.leaf, policy))
     seen = open_checkpoint(proof.checkpoint, [signer().key], [COSIGNER.key, other.key])
     assert (seen.checkpoint.size, len(seen.cosigned)) == (4, 2)
+
+
+def _line_by_anybody(public: bytes) -> tuple[Known, str]:
+    """A witness whose key is a point of order one under a second spelling, and its line: nobody need hold a secret."""
+    base = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    point, scalar = base.public_key().public_bytes_raw(), bytearray(sha512(bytes(32)).digest()[:32])
+    scalar[0], scalar[31] = scalar[0] & 248, scalar[31] & 63 | 64
+    s = int.from_bytes(scalar, "little") % (2**252 + 27742317777372353535851937790883648493)
+    key = Key("witness.example/w1", ED25519_COSIGNATURE, public)
+    payload = NOW.to_bytes(8) + point + s.to_bytes(32, "little")
+    return Known("w", key, "https://witness.example"), str(Signature(key.name, key.id, payload))
+
+
+@pytest.mark.parametrize("wrong", ["milliseconds", "spelling of a point"])
+def test_a_line_that_the_verifier_calls_wrong_is_not_stored(small_world: World, wrong: str) -> None:
+    """It would stay under its checkpoint for ever, and every bundle and receipt of it would be `not in order`."""
+    small_world.grow(2)
+    tree = open_checkpoint(small_world.read(lambda c: checkpoint(c, 1))[1], [signer().key]).checkpoint
+    known, line = _line_by_anybody((2**255 - 18).to_bytes(32, "little"))
+    if wrong == "milliseconds":
+        known, line = Known("w", COSIGNER.key, "https://witness.example"), str(COSIGNER.cosign(tree, NOW * 1000))
+    else:
+        signature = parse_signatures(line)[0]
+        assert verify_cosignature(known.key, signature, tree) == NOW  # the library takes it
+    with httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200, text=line))) as client:
+        assert ask_witness(small_world.engine, 1, known, client) is Answer.REFUSED
+    policy = Policy(f"log {small_world.key}\nwitness w {known.key}\nquorum none\n")
+    assert Tree.parse(small_world.read(lambda c: checkpoint(c, 1))[1], policy).cosigned == {}
 
 
 def test_what_another_process_had_cosigned_meanwhile_is_no_alarm(small_world: World, tmp_path: Path) -> None:

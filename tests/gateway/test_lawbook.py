@@ -3,7 +3,7 @@
 import copy
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -19,9 +19,10 @@ from gateway.jobs import run_one
 from gateway.lawbook import Part, Version
 from gateway.settings import Settings
 from gateway.working import WORK
+from policies.days import beginning_of
 from policies.engine import Engine
 from policies.parties import Kind
-from policies.purpose import DataCategory, FourEyes, Purpose, Retention, Status
+from policies.purpose import DataCategory, FourEyes, InForce, Purpose, Retention, Status
 from policies.register import register_document
 from policies.sources import Text
 from tests.attacks.moment import at_once
@@ -33,6 +34,11 @@ def working_without(world: World, purpose: str) -> World:
     """The same deployment with one purpose not set in force."""
     engine = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != purpose])
     return World(dataclasses.replace(world.gateway, engine=engine), world.region)
+
+
+def from_dates(dates: Mapping[str, date]) -> list[InForce]:
+    """What the operator set in force, some of it from other days."""
+    return [each.model_copy(update={"from_date": dates.get(each.purpose, each.from_date)}) for each in IN_FORCE]
 
 
 def loads(session: Session) -> list[dict[str, Any]]:
@@ -79,9 +85,8 @@ def test_a_law_that_comes_back_is_a_version_of_its_own(world: World) -> None:
 
 def test_a_purpose_that_starts_on_its_date_is_told(new_world: Callable[..., World]) -> None:
     """In force from 1 August: that day's worker keeps a second version of one law, with its entry, and no third."""
-    purpose, august = "national-picture", date(2027, 8, 1)
-    words = [each.model_copy(update={"from_date": august}) if each.purpose == purpose else each for each in IN_FORCE]
-    made = new_world(settings=Settings(in_force=words))
+    purpose = "national-picture"
+    made = new_world(settings=Settings(in_force=from_dates({purpose: date(2027, 8, 1)})))
     before, after = datetime(2027, 7, 31, 10, tzinfo=UTC), datetime(2027, 8, 1, 10, tzinfo=UTC)
     assert lawbook.keep(made.at(before).gateway)
     for moment in (before, after, after + timedelta(days=1)):
@@ -91,9 +96,36 @@ def test_a_purpose_that_starts_on_its_date_is_told(new_world: Callable[..., Worl
     with made.gateway.reading() as session:
         newest, oldest = lawbook.versions(session)
         assert len(loads(session)) == 2
-    assert (newest.sha256, newest.since, oldest.since) == (oldest.sha256, after, before)
+    assert (newest.sha256, newest.since, oldest.since) == (oldest.sha256, datetime(2027, 7, 31, 22, tzinfo=UTC), before)
     assert not lawbook.changed_rules(oldest, newest)
     assert [(c.kind, c.now["id"]) for c in lawbook.changed_purposes(oldest, newest)] == [("started", purpose)]
+
+
+def test_purposes_that_started_while_the_worker_was_away_did_so_on_their_days(new_world: Callable[..., World]) -> None:
+    """Servers took deliveries by those dates: whoever keeps the law next dates each start, not its own coming back."""
+    started = {"statutory-counts": date(2026, 11, 10), "national-picture": date(2026, 11, 12)}
+    made = new_world(settings=Settings(in_force=from_dates(started)))
+    back = made.at(NOW + timedelta(days=22))
+    assert [lawbook.keep(each.gateway) for each in (made, back, back)] == [True, True, False]
+    back.sequence()
+    with made.gateway.reading() as session:
+        third, second, first = lawbook.versions(session)
+        assert len(loads(session)) == 3
+    for earlier, later, purpose in zip((first, second), (second, third), started, strict=True):
+        assert later.since == beginning_of(started[purpose])
+        found = lawbook.changed_purposes(earlier, later)
+        assert [(change.kind, change.now["id"]) for change in found] == [("started", purpose)]
+
+
+def test_another_law_works_from_the_moment_it_is_loaded(new_world: Callable[..., World]) -> None:
+    """Its dates say nothing of the days before, on which another one was worked with."""
+    settings = Settings(in_force=from_dates({"statutory-counts": date(2026, 11, 10)}))
+    made = new_world(settings=settings)
+    assert lawbook.keep(working_without(made, "national-picture").gateway)
+    back = made.at(NOW + timedelta(days=22))
+    assert lawbook.keep(back.gateway)
+    with made.gateway.reading() as session:
+        assert [each.since for each in lawbook.versions(session)] == [back.gateway.clock(), NOW]
 
 
 def test_what_a_rule_says_otherwise_is_told_part_by_part(world: World) -> None:

@@ -18,7 +18,7 @@ from gateway.demo.people import must
 from gateway.formats.write import Format
 from gateway.grants import end_agreement, register_agreements
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
-from gateway.jobs import run_one
+from gateway.jobs import ATTEMPTS, run_one
 from gateway.outcome import Refused
 from gateway.prepared import Prepared
 from gateway.publish.asking import request_build
@@ -289,6 +289,34 @@ def test_the_run_of_the_day_is_at_its_beginning(world: World, ran: datetime, nex
     retention.schedule(at.gateway)
     assert run_one(at.gateway, WORK)
     assert due(world) == [next_one]
+
+
+@pytest.mark.parametrize("attempts", [1, ATTEMPTS])
+def test_a_run_that_midnight_overtakes_is_followed_at_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, attempts: int
+) -> None:
+    """It erased by the day it began on, or failed for good on the next: what ends with that day goes on the next."""
+    delivered(world)
+    clock = [datetime(2027, 8, 30, 21, 59, 59, tzinfo=UTC)]
+    gateway, real = world.by(lambda: clock[0]).gateway, retention.run
+
+    def overtaken(by: Gateway, who: Identity) -> Erased | Refused:
+        outcome = real(by, who)
+        clock[0] += timedelta(seconds=30)
+        if attempts == ATTEMPTS:
+            raise TimeoutError
+        return outcome
+
+    retention.schedule(gateway)
+    with world.gateway.writing() as session:
+        session.exec(select(Job).where(Job.kind == retention.JOB)).one().attempts = attempts - 1
+    with monkeypatch.context() as night:
+        night.setattr(retention, "run", overtaken)
+        assert run_one(gateway, WORK)
+    assert rows(world)
+    assert run_one(gateway, WORK)
+    assert rows(world) == []
+    assert due(world) == [datetime(2027, 8, 31, 22, tzinfo=UTC)]
 
 
 AHEAD = timedelta(days=3 * 365)

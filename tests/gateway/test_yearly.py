@@ -18,7 +18,7 @@ from audit.quorum import parse_policy
 from audit.receipt import Verdict, verify_receipt
 from audit.sequencer import Sequencer
 from audit.timeline import Filter, find
-from gateway import exports
+from gateway import exports, periods
 from gateway.app import renew_log_key, yearly_log
 from gateway.deliveries import receipt_of
 from gateway.demo.people import MINISTER, must
@@ -27,12 +27,13 @@ from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.yearly import KEEP, YearlyLog
 
-from .conftest import World
+from .conftest import TABLE, World
 from .test_receive import received
 
 JULY = datetime(2027, 7, 31, 21, 59, 59, tzinfo=UTC)  # a second before midnight in Amsterdam
 AUGUST = JULY + timedelta(seconds=1)
 NAME = "verzuimpoort.example/audit"
+OFFICER = Identity(MINISTER, "controller-officer")
 
 
 def chain(world: World) -> list[LogState]:
@@ -90,14 +91,14 @@ def test_a_closed_log_is_taken_out_by_name(world: World, name: str) -> None:
     """Its bundle is whole and ends at the final checkpoint; other forms hold its entries only."""
     world.at(JULY).sequence()
     world.at(AUGUST).sequence()
-    old, officer = chain(world)[0], Identity(MINISTER, "controller-officer")
-    with must(exports.take_out(world.gateway, officer, name=name)) as bundle, zipfile.ZipFile(bundle) as opened:
+    old = chain(world)[0]
+    with must(exports.take_out(world.gateway, OFFICER, name=name)) as bundle, zipfile.ZipFile(bundle) as opened:
         checked = verify.check_bundle(opened, verify.Policy(policy_text(world.gateway)), [])
     assert (checked.whole, checked.entries, checked.tree.origin) == (True, old.size, old.origin)
-    with must(exports.take_out(world.gateway, officer, exports.Form.CSV, name=name)) as lines:
+    with must(exports.take_out(world.gateway, OFFICER, exports.Form.CSV, name=name)) as lines:
         rows = lines.read().decode().splitlines()[1:]
     assert [int(row.partition(";")[0]) for row in rows] == [*range(old.size)][::-1]
-    assert exports.take_out(world.gateway, officer, name="2019-2020") == Refused("not-found")
+    assert exports.take_out(world.gateway, OFFICER, name="2019-2020") == Refused("not-found")
 
 
 def test_a_school_year_means_every_log_of_it(world: World) -> None:
@@ -107,19 +108,18 @@ def test_a_school_year_means_every_log_of_it(world: World) -> None:
     world.at(JULY).sequence()
     world.at(AUGUST).sequence()
     first, second, _ = chain(world)
-    officer = Identity(MINISTER, "controller-officer")
     whole, part, other = f"{NAME}/2026-2027", name.rpartition("/")[2], "2"
     for asked, sizes in (("2026-2027", [second.size, first.size]), (whole, [first.size])):
-        with must(exports.take_out(world.gateway, officer, exports.Form.CSV, name=asked)) as lines:
+        with must(exports.take_out(world.gateway, OFFICER, exports.Form.CSV, name=asked)) as lines:
             rows = lines.read().decode().splitlines()[1:]
         assert [int(row.partition(";")[0]) for row in rows] == [at for size in sizes for at in reversed(range(size))]
     for asked, log in ((whole, first), (name, second), (part, second), (other, second)):
-        with must(exports.take_out(world.gateway, officer, name=asked)) as bundle, zipfile.ZipFile(bundle) as opened:
+        with must(exports.take_out(world.gateway, OFFICER, name=asked)) as bundle, zipfile.ZipFile(bundle) as opened:
             checked = verify.check_bundle(opened, verify.Policy(policy_text(world.gateway)), [])
         assert (checked.tree.origin, checked.entries) == (log.origin, log.size)
     refused = Refused("log-several", facts={"logs": "1, 2"})
     for wanted in (None, Filter(event="log.opened")):
-        assert exports.take_out(world.gateway, officer, wanted=wanted, name="2026-2027") == refused
+        assert exports.take_out(world.gateway, OFFICER, wanted=wanted, name="2026-2027") == refused
 
 
 def test_a_log_whose_retention_has_ended_is_told_to_be_over(world: World) -> None:
@@ -130,9 +130,9 @@ def test_a_log_whose_retention_has_ended_is_told_to_be_over(world: World) -> Non
         for table in ("audit_entry", "audit_index", "audit_mark", "audit_node"):
             _past_the_guards(session.connection(), table, f"DELETE FROM {table} WHERE log = 1")  # noqa: S608  our own tables
         _past_the_guards(session.connection(), "audit_closing", "UPDATE audit_closing SET keep_until = 1")
-    everything, own = Identity(MINISTER, "controller-officer"), Identity(world.region.sites[0].code, "privacy-officer")
+    own = Identity(world.region.sites[0].code, "privacy-officer")
     over = Refused("log-expired", facts={"logs": "1"})
-    for officer, form in itertools.product((everything, own), exports.Form):
+    for officer, form in itertools.product((OFFICER, own), exports.Form):
         assert exports.take_out(world.gateway, officer, form, name="2026-2027") == over
     must(exports.take_out(world.gateway, own, name="2027-2028")).close()
 
@@ -176,6 +176,21 @@ def test_a_running_sequencer_turns_the_year_itself(world: World) -> None:
     gateway = world.gateway
     YearlyLog(gateway.database, dataclasses.replace(gateway.log, clock=clock), NAME, yearly_log(gateway).seed).run(stop)
     assert [(log.origin[-9:], log.is_closed) for log in chain(world)] == [("2026-2027", True), ("2027-2028", False)]
+
+
+def test_after_a_summer_without_a_worker_each_act_is_in_the_log_of_its_own_year(world: World) -> None:
+    """Nobody sequenced from July to October while the servers went on: the export of either year lacks nothing."""
+    world.sequence()
+    done = {"2026-2027": JULY, "2027-2028": AUGUST}
+    for year, moment in done.items():
+        last = periods.last_day(year)
+        period = {"reference_date": last, "deadline": last, "exercise": True}
+        must(world.at(moment).desk.open_period(TABLE, f"{year}-4", **period))
+    world.at(AUGUST + timedelta(days=80)).sequence()
+    for year in done:
+        with must(exports.take_out(world.gateway, OFFICER, exports.Form.CSV, name=year)) as lines:
+            rows = lines.read().decode()
+        assert [each for each in done if f"exercise:{TABLE}/{each}-4" in rows] == [year]
 
 
 def test_the_year_turns_after_the_database_was_away(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
