@@ -15,6 +15,7 @@ from policies.consent import Terms
 from pseudonymisation.keyring import KeyState
 
 _NONCE = 12
+_PADDED = 128  # longer than any hours of illness as JSON, which may end in blanks
 
 
 def open_key(gateway: Gateway, row: ConsentRecord, terms: Terms) -> None:
@@ -58,13 +59,17 @@ def destroy_keys(gateway: Gateway, *, ended: Collection[str] = (), narrowed: Col
 
 
 def encrypted(gateway: Gateway, key_id: str, names: tuple[str, str], plain: bytes) -> bytes:
-    """What is stored of a record, named by its consent and itself: nonce and ciphertext under a key of its consent."""
+    """What is stored of a record, named by its consent and itself: nonce and ciphertext under a key of its consent.
+
+    Of one length: the ciphertext outlives its key in copies, and would tell how many digits the hours have.
+    """
     nonce = gateway.random(_NONCE)
-    return nonce + AESGCM(gateway.consent_keys.secret(key_id)).encrypt(nonce, plain, _aad(*names))
+    cipher = AESGCM(gateway.consent_keys.secret(key_id))
+    return nonce + cipher.encrypt(nonce, plain.ljust(_PADDED), _aad(*names))
 
 
 def decrypted(gateway: Gateway, key_id: str, record: ConsentedHealth) -> bytes:
-    """What was encrypted."""
+    """What was encrypted, with the blanks behind it."""
     nonce, sealed = record.ciphertext[:_NONCE], record.ciphertext[_NONCE:]
     cipher = AESGCM(gateway.consent_keys.secret(key_id))
     return cipher.decrypt(nonce, sealed, _aad(record.consent_id, record.id))

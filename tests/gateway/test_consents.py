@@ -117,6 +117,18 @@ def test_a_record_reaches_the_one_recipient_it_was_meant_for(world: World) -> No
     assert "dossier" not in stored.reference
 
 
+def test_the_length_of_what_is_stored_tells_nothing_of_the_hours(world: World) -> None:
+    """Nought or hundreds of hours, whole or not: as many bytes, also for who has a copy after the key is gone."""
+    care(world)
+    standing = given(world)
+    for hours in ("0", "7.25", "120", "10000.00"):
+        of_these = HOURS.model_validate(HOURS.model_dump() | {"hours_illness": hours, "hours_scheduled": "10000"})
+        must(send(world.gateway, world.site(0), standing.id, sealed(), of_these))
+    with world.gateway.reading() as session:
+        lengths = {len(row.ciphertext) for row in session.exec(select(ConsentedHealth))}
+    assert len(lengths) == 1
+
+
 def test_sending_and_reading_are_proven_by_receipts_that_are_not_kept_here(world: World) -> None:
     """Each names the hours by a commitment; a reading is handed out once a signed checkpoint holds it."""
     recipient, standing = care(world), given(world)
