@@ -656,6 +656,18 @@ def test_a_consent_asked_again_under_its_key_is_the_one_there_is(world: World) -
     assert conflict.code == "idempotency-conflict"
 
 
+def test_the_number_of_an_erased_refusal_is_not_used_again(world: World) -> None:
+    """Under its key something new can be asked, of which the log does not tell the former pupil's refusal."""
+    care(world)
+    first = must(ask(world.gateway, world.site(0), terms(), key="k"))
+    must(append(world.gateway, world.site(0), first.id, lambda at: SaidNo(at=at)))
+    world.sequence()
+    must(run(world.gateway, world.desk.identity))
+    new = [must(ask(world.gateway, world.site(0), terms(), signed(Giver.PARENT), key="k")) for _ in range(2)]
+    assert [one.asked_again for one in new] == [False, True]
+    assert {one.id for one in new}.isdisjoint({first.id})
+
+
 def test_a_consent_asked_twice_at_once_is_one(world: World) -> None:
     """Two requests under one key at the same moment: both get the same consent, and there is one."""
     care(world)
