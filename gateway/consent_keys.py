@@ -1,5 +1,7 @@
 """The data key of a consent: opened when it is given, another one when it is narrowed, gone when it ended.
 
+Gone also when the processor agreement of its site ended; under another agreement the first record opens a new one.
+
 A backup of before then opens nothing of what was sent under it: whatever the key of its rows was, it is destroyed.
 """
 
@@ -39,6 +41,12 @@ def has_key(gateway: Gateway, row: ConsentRecord) -> bool:
     """Whether what was sent under a consent can be opened."""
     record = gateway.consent_keys.record(row.key_id) if row.key_id else None
     return record is not None and record.state is not KeyState.DESTROYED
+
+
+def keys_of(gateway: Gateway, row: ConsentRecord) -> list[str]:
+    """Every key of a consent that is not destroyed."""
+    alive = (state for state in KeyState if state is not KeyState.DESTROYED)
+    return [key.key_id for key in gateway.consent_keys.of(_purpose(row.id), None, *alive)]
 
 
 def destroy_keys(gateway: Gateway, *, ended: Collection[str] = (), narrowed: Collection[str] = ()) -> None:
