@@ -134,8 +134,8 @@ class Shape:
     Attributes:
         fields: Allowed optional fields.
         required: Those that must be there; an act of the public has no recipient.
-        unlinkable: The acting organisation is the operator itself and the trace ids are fresh, so that the entry
-            cannot be joined to the site that asked.
+        unlinkable: The acting organisation is the operator itself and the trace ids are fresh, so that nothing in the
+            entry leads to the site that asked; what its place in the log tells is said in the README, invariant 2.
     """
 
     fields: frozenset[str]

@@ -129,13 +129,17 @@ def measured(gateway: Gateway) -> list[Measured]:
     command = "verzuimpoort retention run"
     with gateway.reading() as session:
         found = [*_from_release(session), *_from_log(session)]
-    late = len(overdue_notices(gateway))
     return [
         *found,
         Measured("two-operators", f"{gateway.operators} ({both})", now, "gateway.toml"),
-        Measured("rows-erased", str(retention.overdue(gateway)), now, command),
-        Measured("withdrawal-answered", str(late), now, "verzuimpoort consent overdue"),
+        Measured("rows-erased", _some(retention.overdue(gateway)), now, command),
+        Measured("withdrawal-answered", _some(len(overdue_notices(gateway))), now, "verzuimpoort consent overdue"),
     ]
+
+
+def _some(many: int) -> str:
+    """Whether there are any: how many could be of one school or pupil, and anybody may read the register."""
+    return "meer dan 0 / more than 0" if many else "0"
 
 
 def _from_release(session: Session) -> Iterator[Measured]:

@@ -1,33 +1,34 @@
-"""Consents that end without anybody withdrawing them: with their last day, purpose, processor agreement or key."""
+"""Consents that end without anybody withdrawing them: with their last day, purpose or key.
+
+And what is kept under those of a site whose processor agreement ended.
+"""
 
 from datetime import date, timedelta
 
-from sqlmodel import select
+from sqlalchemy import delete
+from sqlmodel import col, select
 
-from gateway.consent_keys import destroy_keys, has_key
+from gateway.consent_keys import destroy_keys, has_key, keys_of
 from gateway.consents import PURPOSE, Standing, keep_events, standing_in, standings
 from gateway.context import Gateway
 from gateway.register import agreed
-from gateway.store import ConsentRecord
+from gateway.store import Agreement, ConsentedHealth, ConsentRecord
 from policies.consent import Event, Expired, Narrowed, Stage, happened
 from policies.purpose import Purpose
 from policies.withdrawal import to_expire
 
 
 def expire(gateway: Gateway) -> int:
-    """End every consent whose last day has passed, and what was given once its purpose or its site's agreement ended.
+    """End every consent whose last day has passed, and what was given once its purpose ended.
 
-    Without a processor agreement nothing is kept for a site any more (AVG art. 28(3)(g)).
     Event, key, notice; returns how many, and doing it again ends none. A question nobody answered has its own last day.
     A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
     """
     with gateway.reading() as session:
         found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
-        served = set(session.exec(agreed(gateway.today)))
-    if _is_over(gateway.law.purposes[PURPOSE], gateway.today):
-        served = set()
     over = set(to_expire({one.id: one.events for one in found}, gateway.clock()))
-    over |= {one.id for one in found if _holds(one) and one.site not in served}
+    if _is_over(gateway.law.purposes[PURPOSE], gateway.today):
+        over |= {one.id for one in found if _holds(one)}
     for consent_id in sorted(over):
         with gateway.writing() as session:
             session.get(ConsentRecord, consent_id, with_for_update=True)
@@ -37,6 +38,32 @@ def expire(gateway: Gateway) -> int:
     ended = {one.id for one in found if one.state.closed} | over
     destroy_keys(gateway, ended=ended, narrowed={one.id for one in found} - ended)
     return len(over)
+
+
+def empty(gateway: Gateway) -> None:
+    """Erase what was sent under consents of sites without a processor agreement, keys included (AVG art. 28(3)(g)).
+
+    Like rows of pupils it goes with the entry of the run alone: entries of each consent so soon after that of the
+    agreement, which names the site, would tell whose they are. A consent that nobody withdrew runs out on its own last
+    day, and under another agreement it holds again, with a key of its own.
+    """
+    with gateway.reading() as session:
+        rows = session.exec(select(ConsentRecord).where(col(ConsentRecord.site).not_in(agreed(gateway.today))))
+        left = [row.id for row in rows if keys_of(gateway, row)]
+    doomed = [key_id for consent_id in left for key_id in _emptied(gateway, consent_id)]
+    if doomed:
+        gateway.consent_keys.destroy(*doomed)
+
+
+def _emptied(gateway: Gateway, consent_id: str) -> list[str]:
+    """The keys of a consent under which nothing is kept any more; none where its site has an agreement again."""
+    with gateway.writing() as session:
+        row = session.get(ConsentRecord, consent_id, with_for_update=True)
+        if row is None or session.exec(agreed(gateway.today).where(Agreement.site == row.site)).first() is not None:
+            return []
+        session.execute(delete(ConsentedHealth).where(col(ConsentedHealth.consent_id) == consent_id))
+        row.key_id = ""
+        return keys_of(gateway, row)
 
 
 def end_keyless(gateway: Gateway) -> int:

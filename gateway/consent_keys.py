@@ -1,5 +1,7 @@
 """The data key of a consent: opened when it is given, another one when it is narrowed, gone when it ended.
 
+Gone also when the processor agreement of its site ended; under another agreement the first record opens a new one.
+
 A backup of before then opens nothing of what was sent under it: whatever the key of its rows was, it is destroyed.
 """
 
@@ -15,6 +17,7 @@ from policies.consent import Terms
 from pseudonymisation.keyring import KeyState
 
 _NONCE = 12
+_PADDED = 128  # longer than any hours of illness as JSON, which may end in blanks
 
 
 def open_key(gateway: Gateway, row: ConsentRecord, terms: Terms) -> None:
@@ -40,6 +43,12 @@ def has_key(gateway: Gateway, row: ConsentRecord) -> bool:
     return record is not None and record.state is not KeyState.DESTROYED
 
 
+def keys_of(gateway: Gateway, row: ConsentRecord) -> list[str]:
+    """Every key of a consent that is not destroyed."""
+    alive = (state for state in KeyState if state is not KeyState.DESTROYED)
+    return [key.key_id for key in gateway.consent_keys.of(_purpose(row.id), None, *alive)]
+
+
 def destroy_keys(gateway: Gateway, *, ended: Collection[str] = (), narrowed: Collection[str] = ()) -> None:
     """Destroy every key of consents that ended, and those of narrowed ones that another followed; again does nothing.
 
@@ -58,13 +67,17 @@ def destroy_keys(gateway: Gateway, *, ended: Collection[str] = (), narrowed: Col
 
 
 def encrypted(gateway: Gateway, key_id: str, names: tuple[str, str], plain: bytes) -> bytes:
-    """What is stored of a record, named by its consent and itself: nonce and ciphertext under a key of its consent."""
+    """What is stored of a record, named by its consent and itself: nonce and ciphertext under a key of its consent.
+
+    Of one length: the ciphertext outlives its key in copies, and would tell how many digits the hours have.
+    """
     nonce = gateway.random(_NONCE)
-    return nonce + AESGCM(gateway.consent_keys.secret(key_id)).encrypt(nonce, plain, _aad(*names))
+    cipher = AESGCM(gateway.consent_keys.secret(key_id))
+    return nonce + cipher.encrypt(nonce, plain.ljust(_PADDED), _aad(*names))
 
 
 def decrypted(gateway: Gateway, key_id: str, record: ConsentedHealth) -> bytes:
-    """What was encrypted."""
+    """What was encrypted, with the blanks behind it."""
     nonce, sealed = record.ciphertext[:_NONCE], record.ciphertext[_NONCE:]
     cipher = AESGCM(gateway.consent_keys.secret(key_id))
     return cipher.decrypt(nonce, sealed, _aad(record.consent_id, record.id))

@@ -18,7 +18,7 @@ from sqlmodel import Session, col, select
 from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.receipt import NONCE_BYTES, commit, issue
-from gateway.consent_keys import decrypted, encrypted
+from gateway.consent_keys import decrypted, encrypted, renew_key
 from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, standings, undone
 from gateway.context import Gateway
 from gateway.database import take_turns
@@ -27,9 +27,9 @@ from gateway.outcome import Fault, Refused, Report
 from gateway.periods import school_year, school_year_on
 from gateway.publish import handing
 from gateway.recipient_key import read_jwk
-from gateway.register import has_agreement
+from gateway.register import has_agreement, holding_on
 from gateway.sealed import read_seal
-from gateway.store import ConsentedHealth, ConsentRecord, PartyKey
+from gateway.store import Agreement, ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
 from policies.days import milliseconds
 from policies.decision import Decision, Deny
@@ -124,13 +124,16 @@ def _keep(  # noqa: PLR0917  one act, split where its transaction begins
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
-        if standing_in(session, consent_id, gateway.clock()).state != standing.state:
+        now = standing_in(session, consent_id, gateway.clock())
+        if now.state != standing.state or not has_agreement(session, row.site, gateway.today):
             return Refused("not-current")
         take_turns(session, record_id.encode())  # a site may use one key under two consents at once
         before = session.get(ConsentedHealth, record_id)
         if before is not None:
             same = (before.consent_id, before.reference) == (consent_id, reference)
             return Sent(before, None) if same and _open(gateway, standing, before) == hours else _CONFLICT
+        if not row.key_id and standing.state.terms is not None:  # its site has an agreement anew
+            renew_key(gateway, session, row, standing.state.terms)
         record = _encrypted(gateway, row, record_id, reference, hours)
         session.add(record)
         _, receipt = _log(gateway, session, entry(gateway, AuditEvent.RECORD_STORED, consent_id), hours, decision)
@@ -148,9 +151,14 @@ def _encrypted(
 
 
 def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
-    """Every record for the caller that its consent still allows to read; each reading is an entry."""
+    """Every record for the caller that its consent still allows to read; each reading is an entry.
+
+    Of a site whose processor agreement ended none is looked up: a refusal each would tell the log's reader how many.
+    """
     with gateway.reading() as session:
+        served = select(Agreement.site).where(holding_on(gateway.today, model=Agreement))
         query = select(ConsentedHealth).join(ConsentRecord).where(ConsentRecord.recipient == identity.party)
+        query = query.where(col(ConsentRecord.site).in_(served))
         rows = session.exec(query.order_by(col(ConsentedHealth.sent_at))).all()
         under = {one.id: one for one in standings(gateway, session, sorted({row.consent_id for row in rows}))}
     opened = []
@@ -178,7 +186,8 @@ def _hand_out(
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         session.get_one(ConsentRecord, row.consent_id, with_for_update={"read": True})
-        if standing_in(session, row.consent_id, gateway.clock()).state != standing.state:
+        now = standing_in(session, row.consent_id, gateway.clock())
+        if now.state != standing.state or session.get(ConsentedHealth, row.id) is None:
             return Refused("not-current")
         hours = _open(gateway, standing, row)
         reading = entry(gateway, AuditEvent.RECORD_READ, row.consent_id)

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, or_, select
 
 from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
+from audit.timeline import Filter, find
 from gateway.consent_keys import destroy_keys, open_key, renew_key
 from gateway.context import Gateway
 from gateway.database import take_turns
@@ -102,8 +103,8 @@ def ask(
     new: list[Event] = [Asked(at=now, terms=with_kind(gateway, terms))]
     if signatures:
         new.append(Given(at=now, signatures=signatures))
-    fresh = Standing(gateway.id_for(b"consent", identity.party, key), identity.party, "", (), State())
-    before = load(gateway, fresh.id)
+    before = _under(gateway, identity.party, key)
+    fresh = Standing(before.id, identity.party, "", (), State())
     if not before.events:
         made = _append(gateway, identity, fresh, new, Action.REGISTER_CONSENT)
         if isinstance(made, Standing) or made.code != "not-current":
@@ -113,6 +114,19 @@ def ask(
         return Refused("idempotency-conflict")
     seen = read(gateway, identity, before.id)
     return seen if isinstance(seen, Refused) else replace(seen, asked_again=True)
+
+
+def _under(gateway: Gateway, site: str, key: str, again: int = 0) -> Standing:
+    """The consent of a site under an idempotency key, or where a new one goes; a key holds for as long as its consent.
+
+    The number of one that was erased is not used again: what the log says of it would be told as of the new one.
+    """
+    standing = load(gateway, gateway.id_for(b"consent", site, f"{key}\0{again}" if again else key))
+    if standing.events or not key:
+        return standing
+    with gateway.reading() as session:
+        erased = find(session.connection(), Filter(object=f"consent:{standing.id}"), limit=1)
+    return _under(gateway, site, key, again + 1) if erased else standing
 
 
 def append(gateway: Gateway, identity: Identity, consent_id: str, make: Make) -> Standing | Refused:

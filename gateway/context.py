@@ -255,6 +255,11 @@ def actor_of(caller: Caller) -> Actor:
     return Actor(role, caller.party.code)
 
 
+def of_session(gateway: Gateway, caller: Caller, event: Event) -> Entry:
+    """An entry of a session; of who acts under consents it names nobody, for entries of consents stand within it."""
+    return Entry(event=event, actor=actor_of(caller) if caller.role in _OFFICERS else gateway.actor)
+
+
 def allowed(
     gateway: Gateway, identity: Identity, action: Action, thing: Thing, purpose: str
 ) -> tuple[Actor, Permit] | Refused:

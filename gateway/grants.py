@@ -106,7 +106,7 @@ def end_agreement(desk: Desk, site: str) -> int | Refused:
     """End the processor agreement of a site; returns how many ended.
 
     From today it can deliver counts only and pass nothing on under a consent, and the next retention run erases its
-    rows per pupil and ends its consents.
+    rows per pupil and what was sent under its consents.
     """
 
     def act(session: Session, actor: Actor, decision: Decision) -> int | Refused:

@@ -30,7 +30,7 @@ from audit.entry import Actor, Entry
 from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.events import Role as AuditRole
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway, of_session
 from gateway.database import take_turns
 from gateway.identity import Opened, add_person, caller_of, roles_for, start_session
 from gateway.outcome import Refused
@@ -126,8 +126,9 @@ def finish(gateway: Gateway, secret: str, query: Mapping[str, str], *, former: s
             proven_at = min(now, datetime.fromtimestamp(claims.get("auth_time") or 0, UTC))
             lasts = gateway.settings.proven_for
             opened = start_session(session, person, now, proven_at=proven_at, proven_for=lasts, former=former)  # (5)
-            actor = actor_of(caller_of(session, opened.identity, gateway.today))
-            gateway.append(session, Entry(event=Event.SESSION_RAISED if since else Event.SESSION_OPENED, actor=actor))
+            caller = caller_of(session, opened.identity, gateway.today)
+            event = Event.SESSION_RAISED if since else Event.SESSION_OPENED
+            gateway.append(session, of_session(gateway, caller, event))
             return opened
     except _Busy:
         return Refused("busy", retry_after=_AGAIN_AFTER)

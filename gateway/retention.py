@@ -84,10 +84,11 @@ class Erased:
 def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
     """Erase everything past its term; nothing by a clock by which the log would not go on, for nothing comes back.
 
-    Steps: (1) consents past their last day, or without their purpose or agreement, end, each with its key; (2) one
-    transaction, after the deliveries that are being kept: rows, tags, counts, tables, old consents, credentials,
-    contacts, closed logs, with the entry of the run and one for each key, and those keys go out of use; (3) the keys of
-    school years past their term are destroyed; (4) the erased bytes leave SQLite's write-ahead log.
+    Steps: (1) consents past their last day or without their purpose end, each with its key, and what is under those of
+    sites without an agreement goes with its keys; (2) one transaction, after the deliveries that are being kept: rows,
+    tags, counts, tables, old consents, credentials, contacts, closed logs, with the entry of the run and one for each
+    key, and those keys go out of use; (3) the keys of school years past their term are destroyed; (4) the erased bytes
+    leave SQLite's write-ahead log.
     """
     permitted = allowed(gateway, identity, Action.RUN_RETENTION, Installation(), OPERATION)
     if isinstance(permitted, Refused):
@@ -97,6 +98,7 @@ def run(gateway: Gateway, identity: Identity) -> Erased | Refused:
         gateway.log_undone(Entry(event=Event.REQUEST_REFUSED, actor=actor), decision)
         return Refused(CLOCK)
     ended = consent_ends.expire(gateway)  # (1)
+    consent_ends.empty(gateway)
     with gateway.writing() as session:  # (2)
         take_turns(session, JOB.encode())
         doomed = _put_away(gateway, session)

@@ -57,7 +57,11 @@ _UNSTAMPED: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
     "/consents", status_code=201, responses=_AGAIN, operation_id="registerConsent", openapi_extra=body_of(_Ask)
 )
 async def register(request: Request, gateway: TheGateway, caller: Somebody, idempotency_key: Key = "") -> Response:
-    """Register that consent was asked, and given where signatures are sent along; 200 under a key used before."""
+    """Register that consent was asked, and given where signatures are sent along; 200 under a key used before.
+
+    A key holds for as long as the consent is kept: until the day after a refusal, and five years after the end of one
+    that was given.
+    """
     demand_scope(caller, "consent")
     body = await read_json(request, _Ask.model_validate_json)
     if isinstance(body, Refused):

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from audit.proofs import logs
 from gateway import overview, retention
+from gateway.consents import DESTROY_KEY
 from gateway.operate import Desk
 from gateway.outcome import Fault, Refused
 from gateway.periods import find_period, reopened_for, school_year_on
@@ -17,7 +18,6 @@ from gateway.publish.downloading import catalogue
 from gateway.store import JobState
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
-from pseudonymisation.keyring import KeyState
 
 ROLE = "operator"
 _SOON = timedelta(days=60)  # a register that is renewed every month has more left
@@ -111,7 +111,10 @@ def change_period(request: Request, who: Visitor, form: Form) -> Response:
 
 
 def system(request: Request, who: Visitor) -> Response:
-    """Keys, the log, retention and jobs: what runs the gateway, without any secret."""
+    """Keys, the log, retention and jobs: what runs the gateway, without any secret.
+
+    No number of keys of consents or of pupils' rows, nor work under way for one consent: it could be of one school.
+    """
     gateway = gateway_of(request)
     with gateway.reading() as session:
         jobs = overview.open_jobs(session)
@@ -122,13 +125,12 @@ def system(request: Request, who: Visitor) -> Response:
         request,
         who,
         "operator_system.html",
-        jobs=[job for job in jobs if job.state != JobState.FAILED],
+        jobs=[job for job in jobs if job.state != JobState.FAILED and job.kind != DESTROY_KEY],
         failed=[job for job in jobs if job.state == JobState.FAILED],
         chain=chain,
         keys=keys,
         kek=next((key.kek_id for key in keys if key.kek_id), ""),
-        consents=sum(key.state is KeyState.ACTIVE for key in gateway.consent_keys.records()),
-        overdue=retention.overdue(gateway),
+        overdue=retention.overdue(gateway) > 0,
         register_ends=register_ends,
         register_soon=register_ends is not None and register_ends <= gateway.today + _SOON,
     )

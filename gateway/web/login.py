@@ -4,9 +4,8 @@ from sqlmodel import Session
 from starlette.requests import Request
 from starlette.responses import Response
 
-from audit.entry import Entry
 from audit.events import Event
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway, of_session
 from gateway.http.callers import cookie_name, forget_session
 from gateway.identity import (
     ABSOLUTE,
@@ -83,8 +82,7 @@ def leave(request: Request, who: Visitor, form: Form) -> Response:
 
 
 def _append(gateway: Gateway, session: Session, identity: Identity, event: Event) -> None:
-    """Log the organisation and its role; never the person."""
-    gateway.append(session, Entry(event=event, actor=actor_of(caller_of(session, identity, gateway.today))))
+    gateway.append(session, of_session(gateway, caller_of(session, identity, gateway.today), event))
 
 
 ROUTES = [

@@ -63,6 +63,17 @@ def test_the_register_shows_what_is_out(real: World) -> None:
     assert shown(real) == {"attacker": ("0 exact, 0 narrowed", certificate), "threshold": ("2 / 10", certificate)}
 
 
+@pytest.mark.parametrize("many", [1, 335])
+def test_the_register_says_no_number_that_can_be_of_one_school_or_pupil(
+    world: World, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    """Between the end of an agreement and the next run the rows that are late are the pupils of that one school."""
+    monkeypatch.setattr("gateway.retention.overdue", lambda _gateway: many)
+    monkeypatch.setattr(accountability, "overdue_notices", lambda _gateway: (None,) * many)
+    found = {each.measure: each.value for each in accountability.measured(world.gateway)}
+    assert found["rows-erased"] == found["withdrawal-answered"] == "meer dan 0 / more than 0"
+
+
 def test_the_register_says_that_a_figure_is_of_an_exercise(world: World) -> None:
     """Where nothing real is out the exercise is shown, by its name."""
     put(world, "c", EXERCISE, ReleaseState.PUBLISHED, 1)

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlmodel import select
 
-from gateway.consent_ends import expire
+from gateway.consent_ends import empty, expire
 from gateway.consented import Sent, read_all, send
 from gateway.consents import PURPOSE, Standing, append, ask, load
 from gateway.context import Gateway
@@ -13,13 +14,15 @@ from gateway.demo.people import must
 from gateway.grants import end_agreement, register_agreements
 from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
+from gateway.periods import school_year
 from gateway.retention import run
+from gateway.store import ConsentedHealth
 from policies.consent import Giver, Stage, Withdrawn
 from policies.consent import Refused as SaidNo
 from policies.engine import Engine
 from policies.purpose import Purposes
 from policies.withdrawal import Answer
-from pseudonymisation.keyring import KeyState
+from pseudonymisation.keyring import Keyring, KeyState
 
 from .conftest import NOW, World
 from .test_consents import HOURS, care, entries, given, sealed, signed, terms
@@ -57,10 +60,9 @@ def test_what_ends_by_itself_stands_under_its_purpose(world: World) -> None:
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["ended", "another begins later"])
-def test_a_consent_ends_with_the_agreement_of_its_school(world: World, again: bool) -> None:
-    """At once nothing is passed on, and with the next run the key is gone and the recipient told; not of a question."""
+def test_what_is_under_a_consent_goes_with_the_agreement_of_its_school(world: World, again: bool) -> None:
+    """At once nothing is passed on, and with the next run records and key are gone; nobody withdrew the consent."""
     recipient, standing, school = care(world), given(world), world.site(0)
-    asked = must(ask(world.gateway, school, terms()))
     must(send(world.gateway, school, standing.id, sealed(), HOURS))
     assert must(end_agreement(world.desk, school.party)) == 1
     if again:
@@ -74,10 +76,82 @@ def test_a_consent_ends_with_the_agreement_of_its_school(world: World, again: bo
     ]  # fmt: skip
     assert read_all(world.gateway, recipient) == []
     must(run(world.gateway, world.desk.identity))
-    ends = [load(world.gateway, one.id).state.closed for one in (standing, asked)]
-    assert (ends, len(notices_of(world.gateway, recipient))) == ([not again, False], 0 if again else 1)
-    alive = [key for key in world.gateway.consent_keys.records() if key.state is not KeyState.DESTROYED]
-    assert len(alive) == (1 if again else 0)
+    assert (records(world), len(alive(world))) == ((1, 1) if again else (0, 0))
+    assert (load(world.gateway, standing.id).events, notices_of(world.gateway, recipient)) == (standing.events, [])
+
+
+def records(world: World) -> int:
+    with world.gateway.reading() as session:
+        return len(session.exec(select(ConsentedHealth)).all())
+
+
+def alive(world: World) -> list[str]:
+    """Keys of consents that still open something."""
+    keys = world.gateway.consent_keys.records()
+    return [key.key_id for key in keys if key.state is not KeyState.DESTROYED]
+
+
+def test_the_end_of_an_agreement_tells_of_no_consent_in_the_log(world: World) -> None:
+    """Its entry names the school: entries of consents after it would say which are its pupils', and how many.
+
+    Nor do refusals say so to who reads in between; on the last day it ends like any other.
+    """
+    recipient = care(world)
+    for standing in (given(world), given(world)):
+        must(send(world.gateway, world.site(0), standing.id, sealed(), HOURS))
+    before = len(entries(world))
+    must(end_agreement(world.desk, world.site(0).party))
+    assert read_all(world.gateway, recipient) == []
+    must(run(world.gateway, world.desk.identity))
+    assert read_all(world.gateway, recipient) == []
+    assert [entry["event"] for entry in entries(world)[before:]] == ["agreement.ended", "retention.run"]
+    later = world.at(NOW + timedelta(days=400))
+    assert expire(later.gateway) == len(notices_of(later.gateway, recipient)) == 2
+
+
+def test_under_another_agreement_a_consent_holds_with_a_key_of_its_own(world: World) -> None:
+    """What was sent before stays gone, also in a copy; what is sent now is read, until it is withdrawn."""
+    recipient, standing, school = care(world), given(world), world.site(0)
+    must(send(world.gateway, school, standing.id, sealed(), HOURS))
+    first = alive(world)
+    must(end_agreement(world.desk, school.party))
+    must(run(world.gateway, world.desk.identity))
+    must(register_agreements(world.desk, [school.party], NOW.date()))
+    must(send(world.gateway, school, standing.id, sealed(), HOURS))
+    assert (len(read_all(world.gateway, recipient)), len(alive(world))) == (1, 1)
+    assert alive(world) != first
+    must(append(world.gateway, school, standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT)))
+    assert (records(world), alive(world)) == (0, [])
+
+
+def test_keys_that_a_run_could_not_destroy_are_destroyed_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk keeps a key of a school without an agreement for a day, with nothing left under it."""
+    care(world)
+    must(send(world.gateway, world.site(0), given(world).id, sealed(), HOURS))
+    must(end_agreement(world.desk, world.site(0).party))
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "destroy", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            empty(world.gateway)
+    assert (records(world), len(alive(world))) == (0, 1)
+    empty(world.gateway)
+    assert alive(world) == []
+
+
+def test_nothing_is_kept_for_a_school_whose_agreement_just_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the law's answer and the transaction of a record it ended: the record comes to nothing."""
+    care(world)
+    standing, school = given(world), world.site(0)
+
+    def meanwhile(period: str) -> str:
+        must(end_agreement(world.desk, school.party))
+        return school_year(period)
+
+    monkeypatch.setattr("gateway.consented.school_year", meanwhile)
+    assert send(world.gateway, school, standing.id, sealed(), HOURS) == Refused("not-current")
+    assert records(world) == 0
 
 
 def article_of(outcome: object) -> tuple[str, ...]:

@@ -117,6 +117,18 @@ def test_a_record_reaches_the_one_recipient_it_was_meant_for(world: World) -> No
     assert "dossier" not in stored.reference
 
 
+def test_the_length_of_what_is_stored_tells_nothing_of_the_hours(world: World) -> None:
+    """Nought or hundreds of hours, whole or not: as many bytes, also for who has a copy after the key is gone."""
+    care(world)
+    standing = given(world)
+    for hours in ("0", "7.25", "120", "10000.00"):
+        of_these = HOURS.model_validate(HOURS.model_dump() | {"hours_illness": hours, "hours_scheduled": "10000"})
+        must(send(world.gateway, world.site(0), standing.id, sealed(), of_these))
+    with world.gateway.reading() as session:
+        lengths = {len(row.ciphertext) for row in session.exec(select(ConsentedHealth))}
+    assert len(lengths) == 1
+
+
 def test_sending_and_reading_are_proven_by_receipts_that_are_not_kept_here(world: World) -> None:
     """Each names the hours by a commitment; a reading is handed out once a signed checkpoint holds it."""
     recipient, standing = care(world), given(world)
@@ -642,6 +654,18 @@ def test_a_consent_asked_again_under_its_key_is_the_one_there_is(world: World) -
     assert other.id != first.id
     assert isinstance(conflict, Refused)
     assert conflict.code == "idempotency-conflict"
+
+
+def test_the_number_of_an_erased_refusal_is_not_used_again(world: World) -> None:
+    """Under its key something new can be asked, of which the log does not tell the former pupil's refusal."""
+    care(world)
+    first = must(ask(world.gateway, world.site(0), terms(), key="k"))
+    must(append(world.gateway, world.site(0), first.id, lambda at: SaidNo(at=at)))
+    world.sequence()
+    must(run(world.gateway, world.desk.identity))
+    new = [must(ask(world.gateway, world.site(0), terms(), signed(Giver.PARENT), key="k")) for _ in range(2)]
+    assert [one.asked_again for one in new] == [False, True]
+    assert {one.id for one in new}.isdisjoint({first.id})
 
 
 def test_a_consent_asked_twice_at_once_is_one(world: World) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from gateway import retention
-from gateway.consents import ask
+from gateway.consents import append, ask, own
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.messages import text
@@ -13,12 +13,10 @@ from gateway.retention import JOB
 from gateway.store import Job, JobState
 from gateway.web import consenting, desk, parties
 from gateway.web.forms import FormHandler
-from policies.consent import Giver
+from policies.consent import Giver, Withdrawn
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.gateway.test_consents import care, signed, terms
 from tests.web.asking import said, sent
-
-LATE = "system.retention.late"
 
 
 def test_the_monitor_is_a_table_of_sites(small_world: World) -> None:
@@ -41,16 +39,26 @@ def test_work_that_failed_stands_apart_with_its_remedy(small_world: World) -> No
     assert [page.count("state-failed") for page in under_way] == [0, 0]
 
 
-@pytest.mark.parametrize(("many", "which"), [(1, ".one"), (2, "")])
-def test_one_is_said_as_one(small_world: World, monkeypatch: pytest.MonkeyPatch, many: int, which: str) -> None:
-    """Of keys of consents and of rows past their period, one stands in words of its own."""
+def test_the_page_of_what_runs_tells_nothing_that_can_be_of_one_pupil(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a consent, without, and while its key is being destroyed it is the same; of late rows it says no number."""
     care(small_world)
-    for _ in range(many):
-        must(ask(small_world.gateway, small_world.site(0), terms(), signed(Giver.PARENT)))
-    monkeypatch.setattr(retention, "overdue", lambda _gateway: many)
-    page = said(small_world.gateway, desk.system, small_world.desk.identity)
-    told = [text("pages", f"{key}{which}", "nl", number=str(many)) for key in ("system.keys.consents", LATE)]
-    assert all(each in page for each in told)
+    gateway, school, seen = small_world.gateway, small_world.site(0), []
+    for act in (None, lambda: ask(gateway, school, terms(), signed(Giver.PARENT)), lambda: _withdraw(small_world)):
+        if act:
+            must(act())
+        seen.append(said(gateway, desk.system, small_world.desk.identity).partition("<main")[2])
+    assert len(set(seen)) == 1
+    for many in (1, 335):
+        monkeypatch.setattr(retention, "overdue", lambda _gateway, many=many: many)
+        seen.append(said(gateway, desk.system, small_world.desk.identity).partition("<main")[2])
+    assert seen[-1] == seen[-2] != seen[0]
+
+
+def _withdraw(world: World) -> object:
+    (standing,) = own(world.gateway, world.site(0))
+    return append(world.gateway, world.site(0), standing.id, lambda at: Withdrawn(at=at, by=Giver.PARENT))
 
 
 def test_the_command_for_a_copy_of_the_keys_is_whole() -> None:

@@ -129,7 +129,7 @@ def test_another_site_cannot_log_a_visitor_in(stage: Stage) -> None:
 
 
 def test_logging_out_ends_the_session_and_both_are_logged(stage: Stage) -> None:
-    """After logging out the cookie opens nothing; the log holds both, without naming the person."""
+    """After logging out the cookie opens nothing; the log holds both, without naming the person or the gemeente."""
     with httpx.Client(base_url=stage.url) as client:
         client.post(stage.link("gemeente"))
         kept = dict(client.cookies)
@@ -139,9 +139,9 @@ def test_logging_out_ends_the_session_and_both_are_logged(stage: Stage) -> None:
     stage.site.world.sequence()
     with stage.client("controller-officer") as officer:
         for event in ("session.opened", "session.closed"):
+            assert "/audit/entries/" in officer.get("/audit", params={"event": event}).text
             page = officer.get("/audit", params={"event": event, "organisation": "GM9001"}).text
-            assert "/audit/entries/" in page
-            assert "gemeente</td>" not in page
+            assert "/audit/entries/" not in page
 
 
 def test_the_language_switch_never_leads_to_a_page_that_is_not_there(stage: Stage) -> None:
