@@ -83,6 +83,8 @@ def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen |
 def _withdraw(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
     if not found.stays(session):
         return Refused("period-closed")
+    if counts_end(gateway.law.purposes, found.matter.period) <= gateway.today:
+        return Refused("counts-erased")
     submission = found.submission
     if submission.id not in found.states(session):
         return Refused("not-current")

@@ -23,7 +23,7 @@ def home(request: Request, who: Visitor) -> Response:
     """What is asked now, and where the own deliveries stand."""
     gateway = gateway_of(request)
     with gateway.reading() as session:
-        mine = overview.own_periods(session, who.known.party)
+        mine = overview.own_periods(gateway, session, who.known.party)
     now = [each for each in mine if each.takes]
     past = [each for each in mine if not each.takes]
     site = kind_of_code(who.known.party) == Kind.SITE
@@ -32,8 +32,9 @@ def home(request: Request, who: Visitor) -> Response:
 
 def history(request: Request, who: Visitor) -> Response:
     """Every version ever sent."""
-    with gateway_of(request).reading() as session:
-        mine = overview.own_periods(session, who.known.party)
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        mine = overview.own_periods(gateway, session, who.known.party)
     return page(request, who, "school_history.html", mine=[each for each in mine if each.versions])
 
 
@@ -45,7 +46,7 @@ def submission(request: Request, who: Visitor) -> Response:
         return refusal(request, who, seen)
     row = seen.submission
     with gateway.reading() as session:
-        mine = overview.own_periods(session, who.known.party)
+        mine = overview.own_periods(gateway, session, who.known.party)
         receipts = overview.receipts_of(session, who.known.party, row.id)
     own = next(each for each in mine if each.period.id == row.period_id)
     contract = gateway.contracts[own.period.table_id]

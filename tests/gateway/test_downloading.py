@@ -256,10 +256,10 @@ def test_without_counts_there_are_no_own_figures(world: World, gone: bool) -> No
     if gone:
         delivered(world)
         with world.gateway.reading() as session:
-            assert [own.period.code for own in own_figures(session, world.site(0).party)] == [PERIOD]
+            assert [own.period.code for own in own_figures(world.gateway, session, world.site(0).party)] == [PERIOD]
         erased(world.at(COUNTS_OVER))
     with world.gateway.reading() as session:
-        assert own_figures(session, world.site(0).party) == []
+        assert own_figures(world.gateway, session, world.site(0).party) == []
     assert hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.CSV) == Refused("no-own-figures")
     assert events(world)[-1] == "request.refused"
 
