@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import deliveries, overview
-from gateway.deliveries import Seen
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.publish.handing import receipt_of_entry
@@ -87,11 +86,13 @@ def receipt(request: Request, who: Visitor) -> Response:
     """The receipt of a version with its proof, to keep."""
     gateway = gateway_of(request)
     seen = deliveries.read(gateway, who.known, request.path_params["submission"])
-    found = seen if isinstance(seen, Refused) else receipt_of_entry(gateway, who.known, seen.submission.entry_id)
+    if isinstance(seen, Refused):
+        return refusal(request, who, seen)
+    gone, entry = deliveries.are_erased(seen.submission), seen.submission.entry_id
+    found = Refused("receipt-expired") if gone else receipt_of_entry(gateway, who.known, entry)
     if isinstance(found, Refused):
         return refusal(request, who, found)
-    name = f"ontvangstbewijs-{who.known.party}-{seen.period if isinstance(seen, Seen) else ''}.txt"
-    return attachment(found, name, "text/plain; charset=utf-8")
+    return attachment(found, f"ontvangstbewijs-{who.known.party}-{seen.period}.txt", "text/plain; charset=utf-8")
 
 
 def _sums(counts: Mapping[Cell, int]) -> dict[tuple[str, str], int]:

@@ -14,10 +14,11 @@ from audit.schema import SUBJECT
 from gateway import consent_ends, retention
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
-from gateway.deliveries import Seen, confirm
+from gateway.deliveries import Seen, confirm, read, receipt_of
 from gateway.demo.people import must
 from gateway.formats.write import Format
 from gateway.grants import end_agreement, register_agreements
+from gateway.http.models import SubmissionBody
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import run_one
 from gateway.outcome import Refused
@@ -557,6 +558,21 @@ def test_a_period_of_which_nothing_was_erased_is_as_long_as_its_law(world: World
     later = keeping_counts(world.at(COUNTS_OVER + timedelta(days=2)), days=800)
     upload = Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0))
     assert isinstance(receive(later.gateway, world.site(0), upload), Received)
+
+
+def test_a_delivery_whose_counts_are_gone_says_so(world: World) -> None:
+    """A school's program tells it from one without counts; a receipt that there was is erased, another never was."""
+    site, code = world.site(0), world.region.sites[0].code
+    sent = must(receive(world.gateway, site, Upload(TABLE, code, PERIOD, world.counts(0)))).submission.id
+    bodies = []
+    for each in (world, world.at(COUNTS_OVER)):
+        erased(each)
+        seen = must(read(each.gateway, site, sent))
+        bodies.append(SubmissionBody.of(seen.submission, PERIOD, seen))
+    assert [(body.erased, bool(body.counts)) for body in bodies] == [(False, True), (True, False)]
+    late = world.at(COUNTS_OVER).gateway
+    assert receipt_of(late, site, sent) == Refused("receipt-expired")
+    assert receipt_of(late, site, sent, confirmation=True) == Refused("not-found")
 
 
 def keeping_counts(world: World, *, days: int) -> World:

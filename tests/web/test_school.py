@@ -131,6 +131,8 @@ def test_a_delivery_whose_term_is_over_offers_no_receipt(small_world: World) -> 
     assert [f"/school/submissions/{kept}/receipt" in page for page in pages] == [True, False]
     assert [text("pages", "submission.confirmed.text", "nl") in page for page in pages] == [True, False]
     assert [text("pages", "submission.erased", "nl") in page for page in pages] == [False, True]
+    who = Identity(later.region.sites[0].code, "school")
+    assert problem_text("receipt-expired", "nl")[0] in said(later.gateway, school.receipt, who, submission=kept)
 
 
 def test_a_period_that_was_never_closed_offers_nothing_after_its_term(small_world: World) -> None:
