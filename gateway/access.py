@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, exists, select
 
 from audit.entry import Entry
 from audit.errors import NotLoggedError
@@ -96,6 +96,7 @@ class Held:
             key leaked and was destroyed: whether one is of this pupil nobody can say (AVG art. 11).
         numbers_changed: Whether numbers were changed that year: uses of before a change are found by the old one only.
         uses_beyond_reach: Whether uses of that year may miss, because a key of the log's tags leaked or was destroyed.
+        other_years: Other school years of which rows are held: under the pseudonym of one year no other is found.
     """
 
     rows: tuple[HeldRow, ...]
@@ -105,6 +106,7 @@ class Held:
     beyond_reach: bool = False
     numbers_changed: bool = False
     uses_beyond_reach: bool = False
+    other_years: tuple[str, ...] = ()
 
 
 def answer(
@@ -147,6 +149,15 @@ def may_have_rows(identity: Identity) -> bool:
     return identity.role == Role.CONTROLLER_OFFICER or kind_of_code(identity.party) == Kind.SITE
 
 
+def years_held(session: Session, identity: Identity) -> list[str]:
+    """School years of which rows are held that somebody may ask after, the newest first."""
+    there = exists(select(Enrolment.pid).where(Enrolment.submission_id == col(Submission.id)))
+    query = select(Period.code).join(Submission, col(Submission.period_id) == Period.id).where(there).distinct()
+    if identity.role != Role.CONTROLLER_OFFICER:
+        query = query.where(Submission.site == identity.party)
+    return sorted({school_year(code) for code in session.exec(query)}, reverse=True)
+
+
 def _held(  # noqa: PLR0917  each is named where it is called from
     gateway: Gateway, identity: Identity, caller: Caller, year: str, pseudonym: bytes, consents: Sequence[str]
 ) -> Held:
@@ -167,6 +178,7 @@ def _held(  # noqa: PLR0917  each is named where it is called from
             beyond_reach=_are_beyond_reach(gateway, session, identity.party, year),
             numbers_changed=not over and _are_numbers_changed(session, year, site),
             uses_beyond_reach=not over and year in years_cut(gateway.keyring),
+            other_years=tuple(each for each in years_held(session, identity) if each != year),
         )
 
 

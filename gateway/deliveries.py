@@ -83,6 +83,8 @@ def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen |
 def _withdraw(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
     if not found.stays(session):
         return Refused("period-closed")
+    if counts_end(gateway.law.purposes, found.matter.period) <= gateway.today:
+        return Refused("counts-erased")
     submission = found.submission
     if submission.id not in found.states(session):
         return Refused("not-current")
@@ -116,12 +118,18 @@ def receipt_of(
         wanted = (one for one in of_both if (one.entry_id != found.submission.entry_id) is confirmation)
         receipt = next(wanted, None)
     if receipt is None:
-        return found.undone(gateway, Refused("not-found"))
+        had = are_erased(found.submission) and (not confirmation or found.submission.confirmed_at is not None)
+        return found.undone(gateway, Refused("receipt-expired" if had else "not-found"))
     proof = proof_of(gateway, receipt.entry_id)
     if isinstance(proof, Refused):
         return proof
     found.log_read(gateway)
     return with_proof(receipt.text, proof)
+
+
+def are_erased(submission: Submission) -> bool:
+    """Whether the counts of a submission went when their term was over, and its receipts with them."""
+    return not submission.tag
 
 
 def own_submissions(

@@ -11,10 +11,11 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
 from audit.schema import ENTRY, INDEX
+from gateway.context import Gateway
 from gateway.delivered import CURRENT, asked, asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.periods import reopened_for, takes
+from gateway.periods import counts_end, reopened_for, takes
 from gateway.register import EXPORT_DAYS, exports, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
@@ -59,6 +60,11 @@ def only_exercises(session: Session) -> bool:
 def periods(session: Session) -> Sequence[Period]:
     """Every period, the newest first."""
     return session.exec(select(Period).order_by(col(Period.code).desc(), Period.table_id)).all()
+
+
+def is_over(gateway: Gateway, period: Period) -> bool:
+    """Whether the counts of a period are past their term, be it open or closed: there is nothing to do with it."""
+    return counts_end(gateway.law.purposes, period) <= gateway.today
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +151,13 @@ class OwnPeriod:
 
     Attributes:
         takes: The site may deliver now.
+        over: Its counts are past their term: nothing of it is delivered, corrected or withdrawn any more.
         versions: What it sent, the newest first.
     """
 
     period: Period
     takes: bool
+    over: bool
     versions: Sequence[Submission]
 
     @property
@@ -173,7 +181,7 @@ class OwnPeriod:
         return self.current is not None and self.current.state == SubmissionState.RECEIVED
 
 
-def own_periods(session: Session, site: str) -> list[OwnPeriod]:
+def own_periods(gateway: Gateway, session: Session, site: str) -> list[OwnPeriod]:
     """The periods that ask a site or for which it sent something, with that, the newest period first.
 
     A period asks the funded sites that are in the register of its reference date.
@@ -185,15 +193,16 @@ def own_periods(session: Session, site: str) -> list[OwnPeriod]:
     for period in periods(session):
         due, versions = asks(session, period, site), sent.get(period.id or 0, ())
         if due or versions:
-            own.append(OwnPeriod(period, due and takes(session, period, site), versions))
+            over = is_over(gateway, period)
+            own.append(OwnPeriod(period, not over and due and takes(session, period, site), over, versions))
     return own
 
 
-def own_figures(session: Session, site: str) -> list[OwnPeriod]:
+def own_figures(gateway: Gateway, session: Session, site: str) -> list[OwnPeriod]:
     """Those of them that have a table of the site's own: it was in the register, and its counts are here yet."""
     here = exists(select(Count.submission_id).where(Count.submission_id == col(Submission.id)))
     kept = set(session.exec(select(Submission.period_id).where(Submission.site == site, _CONFIRMED, here)))
-    mine = [own for own in own_periods(session, site) if own.period.id in kept]
+    mine = [own for own in own_periods(gateway, session, site) if own.period.id in kept]
     return [own for own in mine if site_facts(session, site, own.period.reference_date) is not None]
 
 

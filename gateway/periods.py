@@ -100,7 +100,10 @@ def counts_end(purposes: Purposes, period: Period) -> date:
     """The first day on which exact counts of a period, and what repeats them, may not be there any more.
 
     A deadline that was stored later than any can be counts as the last one: no slip of a digit keeps small counts.
+    Once they were erased it is that day: a term that is made longer since brings no period back without its counts.
     """
+    if period.counts_erased_on is not None:
+        return period.counts_erased_on
     kept = purposes[COUNTS].retention
     if kept is None or kept.after != "period":
         raise MendableError("no-retention", purpose=COUNTS)

@@ -229,6 +229,9 @@ def _counts(gateway: Gateway, session: Session) -> int:
     own = [f"table:{period.table_id}/{period.code}" for period in over]
     session.execute(delete(Receipt).where(col(Receipt.subject).in_(sent) | col(Receipt.subject).in_(own)))
     session.execute(update(Submission).where(col(Submission.id).in_(sent), col(Submission.tag) != b"").values(tag=b""))
+    with_any = select(Submission.period_id).where(col(Submission.period_id).in_(of_these))
+    first = update(Period).where(col(Period.id).in_(with_any), col(Period.counts_erased_on).is_(None))
+    session.execute(first.values(counts_erased_on=gateway.today))
     releases = update(Release).where(col(Release.period_id).in_(of_these))
     session.execute(releases.values(witnesses=b""))
     under_way = releases.where(col(Release.state) == ReleaseState.BUILDING)

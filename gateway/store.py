@@ -18,8 +18,7 @@ _WHERE_KNOWN: Any = dict.fromkeys(("sqlite_where", "postgresql_where"), text("le
 
 def column(kind: str, **options: Any) -> Any:  # noqa: ANN401  SQLModel's Field is typed so
     """A column that declares what kind of data it holds; a row shows what is public or operational, nothing else."""
-    shown = kind in ("public", "operational")
-    return Field(sa_column_kwargs={"info": {"kind": kind}}, repr=shown, **options)
+    return Field(sa_column_kwargs={"info": {"kind": kind}}, repr=kind in ("public", "operational"), **options)
 
 
 class Party(SQLModel, table=True):
@@ -87,6 +86,7 @@ class Period(SQLModel, table=True):
     deadline: date = column("public")
     exercise: bool = column("public", default=False)
     state: str = column("public", default=PeriodState.OPEN)
+    counts_erased_on: date | None = column("operational", default=None)  # by their term, where any had been sent
 
 
 class Reopening(SQLModel, table=True):

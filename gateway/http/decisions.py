@@ -59,7 +59,8 @@ async def request_access(request: Request, gateway: TheGateway, caller: Somebody
     Three flags say that the answer may miss something. `rowsBeyondReach`: the site has rows of earlier periods that no
     pseudonym leads to any more, for their key leaked. `numbersChanged`: numbers were changed that year; if this pupil's
     was, ask under the old number too. `usesBeyondReach`: entries of before a leak of the log's key cannot be found.
-    Nor does it tell of consents whose number is none of this site (`consentsNotFound`).
+    Nor does it tell of consents whose number is none of this site (`consentsNotFound`), or of other school years of
+    which rows are held (`otherYears`): ask for each of those, under the pseudonym of that year.
     """
     body = await read_json(request, _AccessRequest.model_validate_json)
     if isinstance(body, Refused):
@@ -123,6 +124,7 @@ def held_body(held: access.Held) -> dict[str, object]:
         "rowsBeyondReach": held.beyond_reach,
         "numbersChanged": held.numbers_changed,
         "usesBeyondReach": held.uses_beyond_reach,
+        "otherYears": list(held.other_years),
     }
 
 

@@ -53,9 +53,9 @@ _ERRORS_OF_CHANGES = {
 _UNSIGNED = "There will be no proof: the log ended before it signed this"
 _ERRORS_OF = {
     "submit": {"415": "Neither CSV, nor XLSX, nor JSON: told by its content"},
-    "downloadTable": {"409": "Withdrawn, or published, while the file was written"},
+    "downloadTable": {"409": "Withdrawn, or published, while the file was written", "410": "Its term is over: erased"},
     "continueFromCheckpoint": {"410": "The retention of that log has ended"},
-    "readReceipt": {"410": _UNSIGNED},
+    "readReceipt": {"410": f"{_UNSIGNED}; or it was erased with the counts, as their term is over"},
     "readDownloadReceipt": {"410": _UNSIGNED},
     "readInclusionProof": {"410": _UNSIGNED},
 }

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSche
 from pydantic.alias_generators import to_camel
 
 from gateway.collections import TOTAL
-from gateway.deliveries import Seen
+from gateway.deliveries import Seen, are_erased
 from gateway.notices import Notified
 from gateway.publish.asking import EXPIRED
 from gateway.publish.downloading import Listed
@@ -50,7 +50,7 @@ class CountBody(Body):
 
 
 class SubmissionBody(Body):
-    """A submission as its own site sees it."""
+    """A submission as its own site sees it; one that is `erased` lost counts and receipts at the end of their term."""
 
     id: str
     collection: str
@@ -60,6 +60,7 @@ class SubmissionBody(Body):
     state: str
     received_at: Instant
     confirmed_at: Instant | None
+    erased: bool
     counts: list[CountBody]
     receipt: str | None = None
     notes: list[str] = []
@@ -76,6 +77,7 @@ class SubmissionBody(Body):
             state=str(submission.state),
             received_at=submission.received_at,
             confirmed_at=submission.confirmed_at,
+            erased=are_erased(submission),
             counts=[CountBody(subdivision=s, kind=k, band=b, pupils=n) for (s, k, b), n in sorted(seen.counts.items())],
             receipt=seen.receipt if isinstance(seen, Received) else None,
             notes=list(seen.notes) if isinstance(seen, Received) else [],

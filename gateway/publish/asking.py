@@ -172,11 +172,16 @@ def plan_of(gateway: Gateway, release: Release) -> ReleasePlan | None:
     return gateway.law.purposes.plan(left) if left else None
 
 
+def is_withdrawn(release: Release) -> bool:
+    """Whether it was undone after it was out; of one that went with its term nobody said that it was wrong."""
+    return release.state == ReleaseState.WITHDRAWN and release.failure != EXPIRED
+
+
 def release_thing(release: Release, period: Period, plan: ReleasePlan | None, **more: bool | int) -> ReleaseThing:
     """A release as the law sees it."""
     facts: dict[str, bool | int] = {
         "published": release.state in OUT,
-        "withdrawn": release.state == ReleaseState.WITHDRAWN,
+        "withdrawn": is_withdrawn(release),
         "exercise": period.exercise,
         "attacker_failed": attacker_failed(release),
         **{name: kept for name, kept in rule_of(release, plan).items() if name in _JUDGED},

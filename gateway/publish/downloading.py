@@ -16,7 +16,7 @@ from gateway.identity import Identity, caller_of
 from gateway.messages import Language
 from gateway.outcome import Refused
 from gateway.periods import find_period
-from gateway.publish.asking import EXPIRED, OUT, certificate_of, decide_for_any, plan_of, release_thing
+from gateway.publish.asking import EXPIRED, OUT, certificate_of, decide_for_any, is_withdrawn, plan_of, release_thing
 from gateway.publish.handing import PUBLIC, Download, Held, alone, keep
 from gateway.publish.own import own_rows
 from gateway.register import SECTORS, kind_of_code, site_facts, sites_on
@@ -63,7 +63,7 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
         found = []
         undone: set[str | None] = set()
         for release, period in session.exec(query):
-            if release.state == ReleaseState.WITHDRAWN and release.failure != EXPIRED:
+            if is_withdrawn(release):
                 undone.add(release.corrects)
             decided = _decide_on_release(gateway, caller, release, period, Action.READ_RELEASE)
             if isinstance(decided, Permit):
@@ -122,9 +122,9 @@ def hold(
         return hold_own(gateway, identity, period.table_id, period.code, form) if period else Refused("not-found")
     if found is None or isinstance(found, _Shut):
         return _refuse(gateway, found.caller, found.decision) if found else Refused("not-found")
-    body = _written(gateway, found, form, language)  # (2)
+    body = None if found.expired else _written(gateway, found, form, language)  # (2)
     if body is None:
-        return _refuse(gateway, found.caller, found.decision)
+        return _refuse(gateway, found.caller, found.decision, "table-expired" if found.expired else "not-found")
     recipient = PUBLIC if found.caller.acting.kind is Kind.PUBLIC else found.caller.acting.code
     entry = Entry(
         event=Event.RELEASE_DOWNLOADED,
@@ -199,6 +199,7 @@ class _Found:
     period: Period
     release: str
     state: str
+    expired: bool
     places: Sequence[tuple[str, str, str]]
     rows: bytes
 
@@ -233,7 +234,7 @@ def _slice_of(
         if (place[0], relation) not in decisions:
             thing = SliceThing(
                 published=release.state in OUT,
-                withdrawn=release.state == ReleaseState.WITHDRAWN,
+                withdrawn=is_withdrawn(release),
                 level=place[0],
                 area=relation,
             )
@@ -246,7 +247,8 @@ def _slice_of(
     if not permits:
         return _Shut(caller, next(iter(decisions.values()), None))
     rows = _stored(session, release_id, allowed)
-    return _Found(caller, permits[0], period, release_id, release.state, allowed, rows)
+    expired = release.failure == EXPIRED
+    return _Found(caller, permits[0], period, release_id, release.state, expired, allowed, rows)
 
 
 def _decide_on_release(gateway: Gateway, caller: Caller, release: Release, period: Period, action: Action) -> Decision:

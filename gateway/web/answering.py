@@ -79,6 +79,7 @@ def _page(
     terms = [one.standing.state.terms for one in held.consents] if held else []
     with gateway.reading() as session:
         called = names(session, [each.recipient for each in terms if each])
+        years = access.years_held(session, who.known)
     rows = [_row(gateway, row) for row in held.rows] if held else []
     uses = [json.loads(use.entry) for use in held.uses] if held else []
     return page(
@@ -88,7 +89,7 @@ def _page(
         400 if faults else 200,
         values=values,
         faults=faults,
-        year=school_year_on(gateway.today),
+        year=next(iter(years), school_year_on(gateway.today)),
         most=MOST_CONSENTS,
         held=held,
         asks=access.may_have_rows(who.known),

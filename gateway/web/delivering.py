@@ -66,7 +66,8 @@ def _asked(request: Request, who: Visitor) -> _Asked | Refused:
             return Refused("site-not-registered")
         if not facts.funded:
             return Refused("site-not-asked")
-        own = next(each for each in overview.own_periods(session, who.known.party) if each.period.id == period.id)
+        mine = overview.own_periods(gateway, session, who.known.party)
+    own = next(each for each in mine if each.period.id == period.id)
     return _Asked(own, facts, gateway.contracts[period.table_id])
 
 

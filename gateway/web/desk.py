@@ -28,7 +28,7 @@ def home(request: Request, who: Visitor, form: Mapping[str, str] | None = None, 
     gateway = gateway_of(request)
     with gateway.reading() as session:
         found = overview.periods(session)
-        progress = [(period, overview.progress(session, period)) for period in found]
+        progress = [(each, overview.progress(session, each), overview.is_over(gateway, each)) for each in found]
     codes = [f"{school_year_on(gateway.today)}-{number}" for number in range(1, 5)]
     counted = sorted({contract.table for contract in gateway.contracts.values()})
     tables = {table: gateway.contracts[table].collection.title for table in counted}
@@ -91,6 +91,7 @@ def period(request: Request, who: Visitor) -> Response:
         built=built,
         reopened=reopened,
         corrected=corrected,
+        over=overview.is_over(gateway, found),
         noisy=ahead(gateway, found),
     )
 

@@ -26,7 +26,7 @@ def figures(request: Request, who: Visitor) -> Response:
     """The own table, small counts included, with region and country beside it where they are published."""
     gateway = gateway_of(request)
     with gateway.reading() as session:
-        mine = overview.own_figures(session, who.known.party)
+        mine = overview.own_figures(gateway, session, who.known.party)
     wanted = request.query_params.get("period")
     own = next((each for each in mine if wanted in (None, each.period.code, each.name)), None)
     if own is None:

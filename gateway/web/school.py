@@ -6,7 +6,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import deliveries, overview
-from gateway.deliveries import Seen
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.publish.handing import receipt_of_entry
@@ -23,7 +22,7 @@ def home(request: Request, who: Visitor) -> Response:
     """What is asked now, and where the own deliveries stand."""
     gateway = gateway_of(request)
     with gateway.reading() as session:
-        mine = overview.own_periods(session, who.known.party)
+        mine = overview.own_periods(gateway, session, who.known.party)
     now = [each for each in mine if each.takes]
     past = [each for each in mine if not each.takes]
     site = kind_of_code(who.known.party) == Kind.SITE
@@ -32,8 +31,9 @@ def home(request: Request, who: Visitor) -> Response:
 
 def history(request: Request, who: Visitor) -> Response:
     """Every version ever sent."""
-    with gateway_of(request).reading() as session:
-        mine = overview.own_periods(session, who.known.party)
+    gateway = gateway_of(request)
+    with gateway.reading() as session:
+        mine = overview.own_periods(gateway, session, who.known.party)
     return page(request, who, "school_history.html", mine=[each for each in mine if each.versions])
 
 
@@ -45,7 +45,7 @@ def submission(request: Request, who: Visitor) -> Response:
         return refusal(request, who, seen)
     row = seen.submission
     with gateway.reading() as session:
-        mine = overview.own_periods(session, who.known.party)
+        mine = overview.own_periods(gateway, session, who.known.party)
         receipts = overview.receipts_of(session, who.known.party, row.id)
     own = next(each for each in mine if each.period.id == row.period_id)
     contract = gateway.contracts[own.period.table_id]
@@ -86,11 +86,13 @@ def receipt(request: Request, who: Visitor) -> Response:
     """The receipt of a version with its proof, to keep."""
     gateway = gateway_of(request)
     seen = deliveries.read(gateway, who.known, request.path_params["submission"])
-    found = seen if isinstance(seen, Refused) else receipt_of_entry(gateway, who.known, seen.submission.entry_id)
+    if isinstance(seen, Refused):
+        return refusal(request, who, seen)
+    gone, entry = deliveries.are_erased(seen.submission), seen.submission.entry_id
+    found = Refused("receipt-expired") if gone else receipt_of_entry(gateway, who.known, entry)
     if isinstance(found, Refused):
         return refusal(request, who, found)
-    name = f"ontvangstbewijs-{who.known.party}-{seen.period if isinstance(seen, Seen) else ''}.txt"
-    return attachment(found, name, "text/plain; charset=utf-8")
+    return attachment(found, f"ontvangstbewijs-{who.known.party}-{seen.period}.txt", "text/plain; charset=utf-8")
 
 
 def _sums(counts: Mapping[Cell, int]) -> dict[tuple[str, str], int]:

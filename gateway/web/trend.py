@@ -98,7 +98,7 @@ def of_school(request: Request, who: Visitor) -> Response:
     """The own figures over the newest confirmed deliveries of one table, with region and country where they are out."""
     gateway, site = gateway_of(request), who.known.party
     with gateway.reading() as session:
-        periods = [own.period for own in overview.own_figures(session, site)]
+        periods = [own.period for own in overview.own_figures(gateway, session, site)]
     mine = [period for period in periods if period.table_id == periods[0].table_id][:MOST]
     public = public_releases(gateway)
     held: list[tuple[Period, list[Held]]] = []

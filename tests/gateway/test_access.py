@@ -101,6 +101,14 @@ def test_a_board_is_not_told_that_nothing_is_held_of_a_pupil_of_its_site(world: 
         assert find(session.connection(), Filter(event="access.refused", organisation=asker.party, decision="deny"))
 
 
+def test_an_answer_says_of_which_other_years_rows_are_kept(world: World) -> None:
+    """In August a school asks about the year that began: it alone reads that it has rows of the year before."""
+    pseudonym = delivered(world)
+    for index, others in ((0, ("2026-2027",)), (1, ())):
+        held = must(answer(world.gateway, secretary(world, index), year="2027-2028", pseudonym=pseudonym))
+        assert (held.rows, held.other_years) == ((), others)
+
+
 def test_nothing_is_held_of_a_pupil_who_is_not_there(world: World) -> None:
     """A pseudonym nobody delivered leads to nothing."""
     delivered(world)

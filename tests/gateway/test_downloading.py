@@ -9,12 +9,14 @@ from datetime import timedelta
 
 import openpyxl
 import pytest
+from sqlalchemy import select as core_select
 from sqlmodel import select
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Event, Role
+from audit.schema import PENDING
 from gateway.delivered import COUNTRY
-from gateway.demo.people import IN_FORCE, must
+from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.messages import text
@@ -24,6 +26,9 @@ from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import catalogue, hold, hold_own, read_certificate
 from gateway.publish.handing import Held
 from gateway.store import Period, Receipt, Release, ReleaseState
+from gateway.web import recipient
+from gateway.web.officer import certificates
+from gateway.web.public import national
 from policies.days import milliseconds
 from policies.engine import Engine
 from tests.gateway.conftest import NOW, PERIOD, TABLE, World, build_world
@@ -31,6 +36,7 @@ from tests.gateway.noisy_release import delivered, person
 from tests.gateway.records import events
 from tests.gateway.test_deciding import CARE, built, under, working
 from tests.gateway.test_retention import COUNTS_OVER, TABLES_OVER, erased
+from tests.web.asking import said
 
 SWV, PUBLIC = "absence-insight-swv", "national-picture"
 FULL = Engine.load(in_force=IN_FORCE)
@@ -256,10 +262,10 @@ def test_without_counts_there_are_no_own_figures(world: World, gone: bool) -> No
     if gone:
         delivered(world)
         with world.gateway.reading() as session:
-            assert [own.period.code for own in own_figures(session, world.site(0).party)] == [PERIOD]
+            assert [own.period.code for own in own_figures(world.gateway, session, world.site(0).party)] == [PERIOD]
         erased(world.at(COUNTS_OVER))
     with world.gateway.reading() as session:
-        assert own_figures(session, world.site(0).party) == []
+        assert own_figures(world.gateway, session, world.site(0).party) == []
     assert hold_own(world.gateway, world.site(0), TABLE, PERIOD, Format.CSV) == Refused("no-own-figures")
     assert events(world)[-1] == "request.refused"
 
@@ -275,3 +281,34 @@ def test_a_release_without_any_purpose_left_is_nobody_s(of_a_gone_purpose: tuple
     assert [levels(world, who, release) for who in (None, swv(world))] == [set(), set()]
     assert "tables" not in erased(world.at(COUNTS_OVER))
     assert erased(world.at(world.gateway.clock() + TABLES_OVER))["tables"] > 0
+
+
+def past_its_term(world: World) -> World:
+    """The same deployment five years later, after the retention run."""
+    late = world.at(NOW + TABLES_OVER)
+    erased(late)
+    return late
+
+
+def test_a_table_past_its_term_is_not_refused_as_withdrawn(not_for_swvs: tuple[World, str]) -> None:
+    """Nobody said that it was wrong: whoever might have it reads that its term is over, and so does the log."""
+    world, release = not_for_swvs
+    late = past_its_term(world)
+    for who in (None, swv(world), person(world, "reader")):
+        assert hold(late.gateway, who, release, Format.CSV) == Refused("table-expired")
+    with world.gateway.reading() as session:
+        waiting = session.connection().execute(core_select(PENDING.c.data).order_by(PENDING.c.id)).scalars().all()
+    assert [json.loads(data)["event"] for data in waiting[-3:]] == ["request.refused"] * 3
+    assert "withdrawn-stays-withdrawn" not in str(waiting)
+
+
+def test_pages_of_a_table_past_its_term_offer_nothing_of_it(not_for_swvs: tuple[World, str]) -> None:
+    """Its page of files says why there are none, the officer's list calls it over, and the country has no table now."""
+    world, release = not_for_swvs
+    gateway, officer = past_its_term(world).gateway, Identity(MINISTER, "controller-officer")
+    files = said(gateway, recipient.files, swv(world), release=release)
+    assert text("pages", "releases.expired", "nl") in files
+    assert f"/releases/{release}/download" not in files
+    shown = said(gateway, certificates, officer).partition("<main")[2]
+    assert [text("pages", f"state.{state}", "nl") in shown for state in ("expired", "withdrawn")] == [True, False]
+    assert text("pages", "national.none", "nl") in said(gateway, national)

@@ -358,8 +358,9 @@ def test_a_site_hears_that_it_was_not_registered_yet(world: World) -> None:
 
 @pytest.mark.parametrize("is_erased", [False, True], ids=["before the run", "after it"])
 def test_counts_past_their_term_are_refused_and_the_same_file_is_no_error(world: World, is_erased: bool) -> None:
-    """A period left open takes counts up to their last day; after it no file is, nor a confirmation, run or no run."""
-    confirm(world.gateway, world.site(0), received(world).submission.id)
+    """A period left open takes counts to their last day; then it takes, confirms and withdraws nothing, run or not."""
+    kept = received(world).submission.id
+    confirm(world.gateway, world.site(0), kept)
     waiting = received(world, 1).submission.id
     late = world.at(NOW + timedelta(days=429))
     received(world.at(NOW + timedelta(days=428)), 2)
@@ -370,6 +371,7 @@ def test_counts_past_their_term_are_refused_and_the_same_file_is_no_error(world:
             outcome = receive(late.gateway, world.site(0), upload(world, body=body), dry_run=dry_run)
             assert outcome == Refused("counts-erased")
     assert confirm(late.gateway, world.site(1), waiting) == Refused("counts-erased")
+    assert withdraw(late.gateway, world.site(0), kept) == Refused("counts-erased")
 
 
 def test_a_term_that_ends_while_a_file_is_read_has_ended_when_it_is_kept(

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -13,13 +14,15 @@ from audit.schema import SUBJECT
 from gateway import consent_ends, retention
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
-from gateway.deliveries import Seen, confirm
+from gateway.deliveries import Seen, confirm, read, receipt_of
 from gateway.demo.people import must
 from gateway.formats.write import Format
 from gateway.grants import end_agreement, register_agreements
+from gateway.http.models import SubmissionBody
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import ATTEMPTS, run_one
 from gateway.outcome import Refused
+from gateway.periods import COUNTS
 from gateway.prepared import Prepared
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
@@ -45,6 +48,7 @@ from gateway.store import (
     table_of,
 )
 from gateway.working import WORK
+from policies.engine import Engine
 from pseudonymisation.domain import Domain
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.kek import FileKek
@@ -560,6 +564,54 @@ def test_no_tag_recognises_counts_that_were_erased(world: World) -> None:
     assert tags(world) == [world.gateway.tag(b"content", TABLE.encode(), world.counts(0))]
     erased(later)
     assert tags(world) == [b""]
+
+
+def test_a_longer_term_brings_no_period_back_whose_counts_are_gone(world: World) -> None:
+    """Erased by the term of then: by a law that keeps counts longer nothing of it is taken, confirmed or built."""
+    site, code = world.site(0), world.region.sites[0].code
+    waiting = must(receive(world.gateway, site, Upload(TABLE, code, PERIOD, world.counts(0)))).submission.id
+    erased(world.at(COUNTS_OVER))
+    later = keeping_counts(world.at(COUNTS_OVER + timedelta(days=2)), days=800)
+    over = Refused("counts-erased")
+    assert receive(later.gateway, site, Upload(TABLE, code, PERIOD, world.counts(0, 2))) == over
+    assert confirm(later.gateway, site, waiting) == over
+    must(later.desk.close_period(TABLE, PERIOD))
+    assert later.desk.reopen_for(TABLE, PERIOD, code) == over
+    assert request_build(later.gateway, person(world, "builder"), TABLE, PERIOD) == over
+
+
+def test_a_period_of_which_nothing_was_erased_is_as_long_as_its_law(world: World) -> None:
+    """Nobody sent anything before the term of then ended: by a law that keeps counts longer it takes them."""
+    erased(world.at(COUNTS_OVER))
+    later = keeping_counts(world.at(COUNTS_OVER + timedelta(days=2)), days=800)
+    upload = Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0))
+    assert isinstance(receive(later.gateway, world.site(0), upload), Received)
+
+
+def test_a_delivery_whose_counts_are_gone_says_so(world: World) -> None:
+    """A school's program tells it from one without counts; a receipt that there was is erased, another never was."""
+    site, code = world.site(0), world.region.sites[0].code
+    sent = must(receive(world.gateway, site, Upload(TABLE, code, PERIOD, world.counts(0)))).submission.id
+    bodies = []
+    for each in (world, world.at(COUNTS_OVER)):
+        erased(each)
+        seen = must(read(each.gateway, site, sent))
+        bodies.append(SubmissionBody.of(seen.submission, PERIOD, seen))
+    assert [(body.erased, bool(body.counts)) for body in bodies] == [(False, True), (True, False)]
+    late = world.at(COUNTS_OVER).gateway
+    assert receipt_of(late, site, sent) == Refused("receipt-expired")
+    assert receipt_of(late, site, sent, confirmation=True) == Refused("not-found")
+
+
+def keeping_counts(world: World, *, days: int) -> World:
+    """The same deployment under a law that keeps counts for so many days."""
+    engine = world.gateway.engine
+    known = engine.law.purposes
+    purpose = known[COUNTS]
+    assert purpose.retention is not None
+    longer = purpose.model_copy(update={"retention": purpose.retention.model_copy(update={"days": days})})
+    law = replace(engine.law, purposes=replace(known, by_id={**known.by_id, COUNTS: longer}))
+    return World(replace(world.gateway, engine=Engine(law, engine._schema)), world.region)
 
 
 def tags(world: World) -> list[bytes]:

@@ -81,7 +81,7 @@ def november_the_school_asks_for_her(town: Town, school: Person) -> None:
     school.press("/access", act="file", **asked)
     assert json.loads(school.page) == held(town, school)
     school.see("/access")
-    assert "Er is niets vastgelegd" in school.press("/access", school_year=YEAR, pseudonym="A" * 86)
+    assert "Van dit schooljaar is niets vastgelegd" in school.press("/access", school_year=YEAR, pseudonym="A" * 86)
     machine = town.machine(town.school(0))
     body = {"schoolYear": YEAR, "pseudonym": child(town)}
     assert machine.post("/v1/access-requests", json=body).status_code == 403
@@ -137,7 +137,7 @@ def january_a_key_leaked(town: Town, school: Person) -> None:
     words = school.press("/access", school_year=YEAR, pseudonym="A" * 86)
     assert "Van eerdere perioden is niet alles terug te vinden" in words
     assert "In het logboek is van dit schooljaar niet alles terug te vinden" in words
-    assert "Er is niets vastgelegd" not in words
+    assert "Van dit schooljaar is niets vastgelegd" not in words
 
 
 def september_nothing_is_left(town: Town, school: Person) -> None:

@@ -11,11 +11,14 @@ from gateway.consents import append
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.messages import named, text
+from gateway.retention import run
 from gateway.web import answering, consenting
 from policies.consent import Giver, Withdrawn
 from tests.gateway.conftest import World
 from tests.gateway.documents import local_pseudonym
+from tests.gateway.records import delivered
 from tests.gateway.test_consents import HOURS, KEY, care, given, sealed
+from tests.gateway.test_retention import LAST_DAY, OVER, machine
 from tests.web.asking import said, sent
 from tests.web.conftest import CARE, Stage, Visit
 from tests.web.walking import both, expect, sound
@@ -38,6 +41,27 @@ def test_a_number_that_leads_to_no_consent_is_not_nothing(small_world: World) ->
     answers = [asked(small_world, form) for form in ("", slip, number[:8], number.upper())]
     told = [[key for key, said in words.items() if said in answer] for answer in answers]
     assert told == [["nothing"], ["unknown"], ["fault"], ["found"]]
+
+
+def test_the_page_asks_about_the_year_of_which_rows_are_kept(small_world: World) -> None:
+    """After the summer that is the year before, until its rows are erased; then it is the year that began."""
+    delivered(small_world)
+    school = Identity(small_world.region.sites[0].code, "school")
+    years = []
+    for moment in (LAST_DAY, OVER):
+        later = small_world.at(moment)
+        must(run(later.gateway, machine(later)))
+        page = said(later.gateway, answering.blank, school)
+        years += re.findall(r'name="school_year"[^>]* value="([^"]*)"', page)
+    assert years == ["2026-2027", "2027-2028"]
+
+
+def test_an_empty_answer_names_the_years_of_which_rows_are_kept(small_world: World) -> None:
+    """Beside that nothing is recorded for this school year stands of which others there are rows."""
+    delivered(small_world)
+    page = asked(small_world, "", school_year="2027-2028")
+    assert text("pages", "access.nothing", "nl") in page
+    assert text("pages", "access.others", "nl", years="2026-2027") in page
 
 
 def test_page_and_file_have_the_hours_and_who_read_them(small_world: World) -> None:

@@ -83,7 +83,7 @@ def test_a_correction_under_way_does_not_unsay_the_delivery(small_world: World) 
     upload = Upload(TABLE, code, PERIOD, small_world.counts(0, period=2))
     must(receive(small_world.gateway, small_world.site(0), upload))
     with small_world.gateway.reading() as session:
-        own = overview.own_periods(session, code)[0]
+        own = overview.own_periods(small_world.gateway, session, code)[0]
         assert overview.progress(session, period_of(session)).received == 0
     assert own.waits
     assert own.confirmed is not None
@@ -99,7 +99,7 @@ def test_a_late_change_of_one_site_shows_as_reopened(small_world: World) -> None
     with small_world.gateway.reading() as session:
         reopened = {each.facts.site for each in overview.deliveries(session, period_of(session)) if each.reopened}
         assert reopened == {codes[0]}
-        assert [overview.own_periods(session, code)[0].takes for code in codes] == [True, False]
+        assert [overview.own_periods(small_world.gateway, session, code)[0].takes for code in codes] == [True, False]
 
 
 def test_a_site_that_is_not_funded_is_asked_nothing(small_world: World) -> None:
@@ -108,7 +108,7 @@ def test_a_site_that_is_not_funded_is_asked_nothing(small_world: World) -> None:
     unfunded = dataclasses.replace(site.entry, funded=False)
     must(small_world.desk.register([unfunded], [], NOW.date() - SINCE))
     with small_world.gateway.reading() as session:
-        assert overview.own_periods(session, site.code) == []
+        assert overview.own_periods(small_world.gateway, session, site.code) == []
         assert overview.progress(session, period_of(session)).expected == len(small_world.region.sites) - 1
 
 

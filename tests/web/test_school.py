@@ -22,7 +22,7 @@ from gateway.publish.handing import Held
 from gateway.receive import Received, Upload, receive
 from gateway.retention import run
 from gateway.store import Count, Period, Submission
-from gateway.web import answering, consenting, delivering, own_figures, school, trend
+from gateway.web import answering, consenting, delivering, desk, own_figures, school, trend
 from gateway.web.forms import PageHandler
 from gateway.web.words import moment
 from tests.gateway.conftest import PERIOD, TABLE, World
@@ -131,6 +131,32 @@ def test_a_delivery_whose_term_is_over_offers_no_receipt(small_world: World) -> 
     assert [f"/school/submissions/{kept}/receipt" in page for page in pages] == [True, False]
     assert [text("pages", "submission.confirmed.text", "nl") in page for page in pages] == [True, False]
     assert [text("pages", "submission.erased", "nl") in page for page in pages] == [False, True]
+    who = Identity(later.region.sites[0].code, "school")
+    assert problem_text("receipt-expired", "nl")[0] in said(later.gateway, school.receipt, who, submission=kept)
+
+
+def test_a_period_that_was_never_closed_offers_nothing_after_its_term(small_world: World) -> None:
+    """Neither the form, nor a correction, nor a withdrawal, whatever was sent: each would be refused."""
+    sites = [site.code for site in small_world.region.sites[:2]]
+    kept = send(small_world, 1)
+    must(confirm(small_world.gateway, small_world.site(0), kept))
+    offers = (ASKED, f"/school/submissions/{kept}/withdrawal")
+    for world, offered in ((small_world, True), (small_world.at(COUNTS_OVER), False)):
+        pages = [page_of(world, sites[0], kept), *(seen(world, site) for site in sites)]
+        assert [any(offer in page for page in pages) for offer in offers] == [offered] * 2
+    form = seen(small_world.at(COUNTS_OVER), sites[1], delivering.fill_in)
+    assert text("pages", "deliver.over", "nl") in form
+    assert "<form method=" not in form.partition("<main")[2]
+
+
+def test_the_operator_reads_that_a_period_left_open_is_over(small_world: World) -> None:
+    """Its term ended: the list says so, and its page offers to close it and nothing else."""
+    late = small_world.at(COUNTS_OVER)
+    who = Identity(late.gateway.settings.operator, "operator")
+    over = text("pages", "state.expired", "nl")
+    assert [over in said(each.gateway, desk.home, who) for each in (small_world, late)] == [False, True]
+    must(late.desk.close_period(TABLE, PERIOD))
+    assert text("pages", "period.reopen", "nl") not in said(late.gateway, desk.period, who, table=TABLE, code=PERIOD)
 
 
 def test_a_school_for_which_a_period_was_reopened_is_not_done(small_world: World) -> None:
