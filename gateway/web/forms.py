@@ -119,7 +119,7 @@ def _closed(request: Request, who: Visitor, roles: str) -> Response | None:
     if not roles:
         return None
     if who.identity is None:
-        return page(request, who, "login_needed.html", 401)
+        return page(request, who, "login_needed.html", 401, closed=request.method == "POST")
     return None if who.role in roles.split() else refusal(request, who, Refused("not-found"))
 
 

@@ -43,6 +43,16 @@ def test_what_was_typed_can_be_copied_when_the_session_ended(stage: Stage, how: 
     assert (file.status_code, pairs(file)) == (401, [])
 
 
+@pytest.mark.parametrize(("sent", "told"), [(True, True), (False, False)])
+def test_whoever_sent_a_file_after_the_session_ended_knows_that_it_was_not_taken(
+    stage: Stage, sent: bool, told: bool
+) -> None:
+    """The page that asks to log in says so of whatever was sent, and nothing of it to who only looks."""
+    with stage.client() as public:
+        page = public.post(f"{FORM}/file", files={"file": ("counts.csv", b"8765")}) if sent else public.get(FORM)
+    assert (page.status_code, text("pages", "login.closed", "nl") in page.text) == (401, told)
+
+
 def test_what_was_typed_can_be_copied_when_somebody_logged_in_anew(stage: Stage) -> None:
     """A page of the session before is refused, with what stood in it."""
     with stage.fresh("school") as before, stage.fresh("school") as school:
