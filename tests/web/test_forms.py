@@ -157,6 +157,47 @@ def test_what_was_chosen_is_shown_as_it_was_read(typed: dict[str, str], shown: t
     assert typed_in(typed, "nl") == [shown]
 
 
+MISTAKEN = [
+    ("school", "/school/consents/new", {"first_day": ""}),
+    ("school", "/access", {"pseudonym": "x"}),
+    ("builder", "/operator", {"deadline": ""}),
+    ("builder", "/operator/parties", {"code": "x", "name": "x"}),
+    ("builder", "/operator/parties/SITE", {"label": "x" * 300}),
+    ("builder", "/operator/releases/RELEASE", {"reason": ""}),
+    ("school", f"{FORM}", {}),
+]
+
+
+@pytest.mark.parametrize(("role", "path", "typed"), MISTAKEN)
+def test_after_a_fault_the_focus_is_on_what_is_wrong(
+    stage: Stage, visit: Visit, role: str, path: str, typed: dict[str, str]
+) -> None:
+    """On every form, with a link to each field that is wrong."""
+    page = visit(role)
+    page.goto(path.replace("SITE", stage.sites[0].code).replace("RELEASE", stage.release))
+    form = page.locator("main form[method=post]").filter(has=page.locator(f"[name={[*typed, 'act'][0]}]")).first
+    form.evaluate("form => { form.noValidate = true; form.closest('details')?.setAttribute('open', '') }")
+    for name, value in typed.items():
+        form.locator(f"[name={name}]").fill(value)
+    form.locator("button").first.click()
+    expect(page.locator("#faults")).to_be_focused()
+    anchors = page.locator("#faults a").evaluate_all("all => all.map(each => each.hash.slice(1))")
+    assert anchors
+    assert [each for each in anchors if not page.evaluate("id => Boolean(document.getElementById(id))", each)] == []
+    sound(page)
+
+
+def test_after_a_refused_file_the_focus_is_on_its_faults(visit: Visit) -> None:
+    """They lead back to where it is chosen."""
+    page = visit("school")
+    page.goto(FORM)
+    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"subdivision;kind\r\nx;y\r\n"})
+    page.locator("form[enctype] button").first.click()
+    expect(page.locator("#faults")).to_be_focused()
+    expect(page.locator("#faults a")).to_have_attribute("href", "#file")
+    sound(page)
+
+
 @pytest.mark.parametrize("path", [FORM, "/school/consents/new"])
 def test_a_form_says_how_long_one_stays_logged_in(stage: Stage, path: str) -> None:
     """Also without a script one knows how much time there is."""

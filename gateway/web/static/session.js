@@ -1,5 +1,7 @@
 // Two minutes before a session ends while a form is open, the page says so, with a button that lengthens it.
 "use strict";
+document.getElementById("faults")?.focus();
+
 const MARGIN = 150; // two minutes, and the half minute in which a second use is not noted
 const ending = document.getElementById("ending");
 let before = null;
