@@ -198,6 +198,17 @@ def test_after_a_refused_file_the_focus_is_on_its_faults(visit: Visit) -> None:
     sound(page)
 
 
+def test_a_computer_that_slept_says_that_the_time_is_over(visit: Visit) -> None:
+    """Not that two minutes are left, when it wakes hours later."""
+    page = visit("school")
+    page.clock.install()
+    page.goto(FORM)
+    page.clock.fast_forward("03:00:00")
+    expect(page.get_by_text(said(page, "session.past"))).to_be_in_viewport()
+    expect(page.get_by_text(said(page, "session.soon"))).to_have_count(0)
+    sound(page)
+
+
 @pytest.mark.parametrize("path", [FORM, "/school/consents/new"])
 def test_a_form_says_how_long_one_stays_logged_in(stage: Stage, path: str) -> None:
     """Also without a script one knows how much time there is."""
