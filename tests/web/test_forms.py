@@ -157,6 +157,60 @@ def test_what_was_chosen_is_shown_as_it_was_read(typed: dict[str, str], shown: t
     assert typed_in(typed, "nl") == [shown]
 
 
+FILLED = [
+    ("school", FORM, CELL, "8765"),
+    ("school", "/school/consents/new", "parent_date", "2026-11-01"),
+    ("school", "/access", "pseudonym", "8765"),
+    ("builder", "/operator", "deadline", "2026-12-31"),
+    ("builder", "/operator/parties", "name", "Jeugdarts Noord"),
+]
+
+
+@pytest.mark.parametrize(("role", "path", "field", "value"), FILLED)
+def test_in_the_other_language_a_form_holds_what_was_filled_in(
+    stage: Stage, role: str, path: str, field: str, value: str
+) -> None:
+    """Without a script a button of the form does it: nothing is sent, checked or logged, and the language stays."""
+    with stage.client(role) as client:
+        page = client.post(path, data={"csrf": csrf(client.get(path).text), "speak": "en", field: value})
+        assert (page.status_code, page.headers["content-language"], f'value="{value}"' in page.text) == (
+            200,
+            "en",
+            True,
+        )
+        assert client.get(path).headers["content-language"] == "en"
+
+
+def test_the_link_to_the_other_language_keeps_what_was_typed(visit: Visit) -> None:
+    """With a script the link above does what that button does, also after a fault, and asks nothing."""
+    page, asked = visit("school"), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(FORM)
+    field = page.locator(f"[name='{CELL}']")
+    for language, pressed in (("en", "English"), ("nl", "Nederlands")):
+        field.fill("8765")
+        page.locator("form.counts").get_by_role("button", name=said(page, "deliver.check")).click()
+        expect(page.locator("#faults")).to_be_focused()
+        page.get_by_role("link", name=pressed).click()
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(field).to_have_value("8765")
+        sound(page)
+    assert not asked
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_leaving_a_form_asks_first_when_something_was_typed(visit: Visit, typed: bool) -> None:
+    """Whoever presses a link by mistake can stay."""
+    page, asked = visit("school"), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(FORM)
+    page.locator("form.counts input[data-kind]").first.fill("8765" if typed else "")
+    page.locator("main").click()
+    page.get_by_role("link", name=said(page, "nav.history")).click()
+    page.wait_for_url("**/school/history")
+    assert asked == ["beforeunload"] * typed
+
+
 MISTAKEN = [
     ("school", "/school/consents/new", {"first_day": ""}),
     ("school", "/access", {"pseudonym": "x"}),

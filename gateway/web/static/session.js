@@ -1,9 +1,24 @@
-// What every page of somebody who is logged in does with a script: the focus is on what is wrong, and before the session
-// ends while a form is open the page says so.
+// What every page of somebody who is logged in does with a script: the focus is on what is wrong, leaving the page loses
+// nothing that was typed without a question, and before the session ends while a form is open the page says so.
 "use strict";
 document.getElementById("faults")?.focus();
 
 const forms = [...document.querySelectorAll("main form[method=post]")];
+const typed = ({ type, value, defaultValue, checked, defaultChecked }) =>
+  type === "checkbox" || type === "radio" ? checked !== defaultChecked : value !== defaultValue;
+const fields = () => forms.flatMap((form) => [...form.querySelectorAll("input:not([type=hidden]), textarea")]);
+let sent = false;
+for (const form of forms) form.addEventListener("submit", () => (sent = true));
+window.addEventListener("beforeunload", (event) => {
+  if (!sent && fields().some(typed)) event.preventDefault();
+});
+const speak = document.querySelector("button[name=speak]");
+document.getElementById("language").addEventListener("click", (event) => {
+  if (!speak) return;
+  event.preventDefault();
+  speak.click();
+});
+
 const MARGIN = 150; // two minutes, and the half minute in which a second use is not noted
 const ending = document.getElementById("ending");
 let before = null;
