@@ -7,6 +7,7 @@ remainder 0) and the education number (onderwijsnummer, remainder 5) of pupils w
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from unicodedata import category, normalize
 
 WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 BSN_REMAINDER = 0
@@ -19,15 +20,25 @@ _RAW = re.compile(r"([0-9][0-9 .-]{7,13}[0-9])(?:[.,]0{1,2})?")
 _PERIOD = re.compile(r"(20[0-9]{2})-(20[0-9]{2})-[1-4]")
 _ADDED_ZEROS = re.compile(r"[.,]0{1,2}$")
 _WORDS = re.compile(r"[a-z]+")
+# What spreadsheets put around a number to keep it text (`="012345678"`, `'012345678`) or to show it as a share.
+_AROUND = " =%'\"`\u2018\u2019\u201c\u201d"
+_READ_AS = {"Pd": "-", "Cf": ""}  # every dash, and every sign that shows nothing, by its Unicode category
 
 # Words of a heading that announce a person, and phrases; one about an organisation ("naam school") does not.
 _PERSONAL = {
-    "name": {"firstname", "lastname", "name", "surname", "tussenvoegsel", "voorletters", "voornamen"},
+    "name": {"firstname", "lastname", "name", "surname", "tussenvoegsel", "voorletters", "voornamen", "voorvoegsel",
+             "voorvoegsels"},
     "birth_date": {"birthdate", "birthday", "date of birth", "datum geboorte", "dob", "geb datum", "gebdat", "gebdatum",
                    "geboortedatum", "geboren", "birth date"},
     "e_mail": {"e mail", "email", "emailadres", "mail", "mailadres"},
-    "number": {"bsn", "burgerservicenummer", "onderwijsnummer", "persoonsgebonden nummer", "pgn", "sofinummer"},
+    "number": {"bsn", "burgerservicenummer", "leerling nr", "leerling nummer", "leerlingnr", "leerlingnummer",
+               "onderwijsnummer", "persoonsgebonden nummer", "persoonsgebondennummer", "pgn", "sofinummer", "stamnr",
+               "stamnummer"},
 }  # fmt: skip
+# Whole headings of a number, whose words say nothing within a longer one.
+_NUMBERS = {"nieuw nummer", "number new", "number old", "oud nummer", "own", "vorig nummer"}
+# A heading that begins so has names below it: `Leerling`, `Leerling/klas`; `uren per leerling` has none.
+_PUPILS = {"leerling", "pupil", "student"}
 _NAME_ENDING = "naam"
 _ORGANISATIONS = ("bestuur", "gemeente", "instelling", "organisatie", "school", "vestiging")
 
@@ -82,16 +93,24 @@ def parse_number(text: str) -> Number | NumberFlaw:
 def looks_raw(text: str) -> bool:
     """Whether a whole cell or JSON string is nine digits that pass an eleven test.
 
-    Separators are allowed, and the `.0` or `%` that a spreadsheet adds. Nine digits exactly: an eight-digit cell is
-    more often a date or a count than a number without its zero. Nor is the code of a period one, such as `2027-2028-2`.
+    Separators are allowed, of every kind and width, the `.0` or `%` that a spreadsheet adds, and the signs by which one
+    keeps it text. Nine digits exactly: an eight-digit cell is more often a date or a count than a number without its
+    zero. Nor is the code of a period one, such as `2027-2028-2`.
     """
-    stripped = text.strip().removesuffix("%").rstrip()
-    if not _RAW.fullmatch(stripped) or _is_period(stripped):
+    bare = _bare(text)
+    if not _RAW.fullmatch(bare) or _is_period(bare):
         return False
-    digits = stripped.translate(_SEPARATORS)
+    digits = bare.translate(_SEPARATORS)
     if len(digits) != len(WEIGHTS):
-        digits = _ADDED_ZEROS.sub("", stripped).translate(_SEPARATORS)
+        digits = _ADDED_ZEROS.sub("", bare).translate(_SEPARATORS)
     return len(digits) == len(WEIGHTS) and isinstance(parse_number(digits), Number)
+
+
+def _bare(text: str) -> str:
+    """A cell with plain spaces, dashes and digits, without what a spreadsheet puts around a number."""
+    if not text.isascii():
+        text = "".join(_READ_AS.get(category(sign), sign) for sign in normalize("NFKC", text))
+    return " ".join(text.split()).strip(_AROUND)
 
 
 def _is_period(text: str) -> bool:
@@ -101,10 +120,14 @@ def _is_period(text: str) -> bool:
 
 def personal_header(header: str) -> str | None:
     """What a column header announces: `name`, `birth_date`, `e_mail` or `number`; None if nothing personal."""
-    spaced = " ".join(_WORDS.findall(header.lower()))
+    words = _WORDS.findall(header.lower())
+    spaced = " ".join(words)
     if any(word in spaced for word in _ORGANISATIONS):
         return None
     for kind, phrases in _PERSONAL.items():
         if any(f" {phrase} " in f" {spaced} " for phrase in phrases):
             return kind
-    return "name" if any(word.endswith(_NAME_ENDING) for word in spaced.split()) else None
+    if spaced in _NUMBERS:
+        return "number"
+    named = _PUPILS.intersection(words[:1]) or any(word.endswith(_NAME_ENDING) for word in words)
+    return "name" if named else None

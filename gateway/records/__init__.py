@@ -13,7 +13,7 @@ from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
 from gateway.records.document import read_document
 from gateway.records.expected import Expected, Parsed, Row
 from gateway.records.leaving import raw_document
-from gateway.records.raw import raw_cells, raw_sheets
+from gateway.records.raw import raw_sheets, raw_table
 from gateway.records.rows import records_of_document
 
 __all__ = ["Expected", "Parsed", "Row", "parse", "raw_in"]
@@ -55,9 +55,9 @@ def raw_in(body: bytes) -> Report | None:
         return Report.of(found) if found else None
     sheet = read_sheet(body, COLUMNS)
     faults = list(raw_sheets(sheet))
-    if not faults and content is Content.CSV:  # nor may one hide behind a delimiter that was not told right
+    if not faults and content is Content.CSV:  # nor may they hide behind a delimiter that was not told right
         lines = ((number, ";".join(cells)) for number, cells in [(1, sheet.header), *sheet.rows])
-        faults = list(raw_cells((number, _ANY_DELIMITER.split(line)) for number, line in lines))
+        faults = list(raw_table([(number, _ANY_DELIMITER.split(line)) for number, line in lines]))
     return Report.of(faults) if faults else None
 
 

@@ -114,4 +114,7 @@ def _row(gateway: Gateway, row: access.HeldRow) -> _Row:
     return _Row(row.period, row.subdivision, row.scheduled / 100, missed)
 
 
-ROUTES = [show(_HERE, ROLES, blank), act(_HERE, ROLES, ask)]
+ROUTES = [
+    show(_HERE, ROLES, blank),
+    act(_HERE, ROLES, ask, again=lambda request, who, form: _page(request, who, form.values, [])),
+]

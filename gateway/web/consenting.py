@@ -321,7 +321,7 @@ def _notice(gateway: Gateway) -> str:
 ROUTES = [
     show(_HOME, ROLE, home),
     show(f"{_HOME}/new", ROLE, blank),
-    act(f"{_HOME}/new", ROLE, register),
+    act(f"{_HOME}/new", ROLE, register, again=lambda request, who, form: _form(request, who, form.values)),
     show(f"{_HOME}/{{consent}}", ROLE, consent),
     act(f"{_HOME}/{{consent}}", ROLE, change),
     show(f"{_HOME}/{{consent}}/receipt", ROLE, receipt),

@@ -84,6 +84,14 @@ def fill_in(request: Request, who: Visitor) -> Response:
     return _form(request, who, asked, values=values)
 
 
+def fill_in_again(request: Request, who: Visitor, form: Form) -> Response:
+    """The form of a period with what is filled in."""
+    asked = _asked(request, who)
+    return (
+        refusal(request, who, asked) if isinstance(asked, Refused) else _form(request, who, asked, values=form.values)
+    )
+
+
 def deliver(request: Request, who: Visitor, form: Form) -> Response:
     """Check or deliver the counts that were filled in."""
     asked = _asked(request, who)
@@ -190,7 +198,7 @@ def reminder(request: Request, who: Visitor) -> Response:
 _PERIOD = "/school/periods/{table}/{code}"
 ROUTES = [
     show(_PERIOD, ROLE, fill_in),
-    act(_PERIOD, ROLE, deliver),
+    act(_PERIOD, ROLE, deliver, again=fill_in_again),
     act(f"{_PERIOD}/file", ROLE, deliver_file, file=True),
     show(f"{_PERIOD}/template.{{form}}", ROLE, blank),
     show(f"{_PERIOD}/deadline.ics", ROLE, reminder),

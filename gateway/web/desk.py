@@ -139,7 +139,7 @@ def system(request: Request, who: Visitor) -> Response:
 
 ROUTES = [
     show("/operator", ROLE, home),
-    act("/operator", ROLE, open_period),
+    act("/operator", ROLE, open_period, again=lambda request, who, form: home(request, who, form.values)),
     show("/operator/periods/{table}/{code}", ROLE, period),
     act("/operator/periods/{table}/{code}", ROLE, change_period),
     show("/operator/system", ROLE, system),

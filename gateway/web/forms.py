@@ -1,7 +1,7 @@
 """Routes of pages and of forms: the gate of the role in front, and what a form must prove before it is believed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from starlette.concurrency import run_in_threadpool
@@ -14,8 +14,9 @@ from starlette.types import Message
 from gateway.formats.sheet import MAX_BYTES
 from gateway.http.callers import same_origin
 from gateway.http.edge import is_kept
+from gateway.messages import language_of
 from gateway.outcome import Refused
-from gateway.web.pages import Visitor, page, refusal, see_other, token_fits, visitor
+from gateway.web.pages import Visitor, page, refusal, remember_language, see_other, token_fits, visitor
 
 EVERYBODY = ""
 _MAX_FIELDS = 500
@@ -64,12 +65,13 @@ def show(path: str, roles: str, handler: PageHandler) -> Route:
     return Route(path, endpoint, methods=["GET"])
 
 
-def act(path: str, roles: str, handler: FormHandler, *, file: bool = False) -> Route:
+def act(path: str, roles: str, handler: FormHandler, *, file: bool = False, again: FormHandler | None = None) -> Route:
     """A form that people of these roles may send from a page of this site, with a file only where one is asked for.
 
     Steps: (1) who is it, and may this role; (2) read the form under the limits of an upload, and look again who it is,
     for a session can end while its form is under way; (3) it came from a page of this site, and with a session it
-    carries that session's token; (4) act. What was typed is kept with the request: whatever refuses it shows it.
+    carries that session's token; (4) act, or, where only another language is asked for, show the form `again` with
+    what it holds. What was typed is kept with the request: whatever refuses it shows it.
     """
 
     async def endpoint(request: Request) -> Response:
@@ -85,7 +87,9 @@ def act(path: str, roles: str, handler: FormHandler, *, file: bool = False) -> R
             form = Refused("csrf")  # (3)
         if isinstance(form, Refused):
             return await run_in_threadpool(refusal, request, who, form)
-        return await run_in_threadpool(handler, request, who, form)  # (4)
+        if again is not None and form["speak"]:  # (4)
+            return await run_in_threadpool(_spoken, request, who, form, again)
+        return await run_in_threadpool(handler, request, who, form)
 
     return Route(path, endpoint, methods=["POST"])
 
@@ -93,6 +97,14 @@ def act(path: str, roles: str, handler: FormHandler, *, file: bool = False) -> R
 def then(request: Request, who: Visitor, outcome: object, path: str) -> Response:
     """After an act: the page that shows its result, or why it did not happen."""
     return refusal(request, who, outcome) if isinstance(outcome, Refused) else see_other(path)
+
+
+def _spoken(request: Request, who: Visitor, form: Form, again: FormHandler) -> Response:
+    """A form in the other language, with what is filled in."""
+    language = language_of(form["speak"])
+    response = again(request, replace(who, language=language), form)
+    remember_language(request, response, language)
+    return response
 
 
 def day_of(text: str) -> date | None:
@@ -119,7 +131,7 @@ def _closed(request: Request, who: Visitor, roles: str) -> Response | None:
     if not roles:
         return None
     if who.identity is None:
-        return page(request, who, "login_needed.html", 401)
+        return page(request, who, "login_needed.html", 401, closed=request.method == "POST")
     return None if who.role in roles.split() else refusal(request, who, Refused("not-found"))
 
 

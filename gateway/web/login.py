@@ -23,7 +23,7 @@ from gateway.web.pages import ANYBODY_IN, HOME, Visitor, gateway_of, page, see_o
 
 def how(request: Request, who: Visitor) -> Response:
     """How to get in."""
-    return see_other(HOME[who.role]) if who.identity else page(request, who, "login_needed.html")
+    return see_other(HOME[who.role]) if who.identity else page(request, who, "login_needed.html", closed=False)
 
 
 def look(request: Request, who: Visitor) -> Response:

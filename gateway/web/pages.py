@@ -30,7 +30,8 @@ from gateway.web.typed import typed_in
 from policies.documents import basis_of
 from policies.purpose import Status
 
-LANGUAGE_COOKIE = "language"
+_LANGUAGE_COOKIE = "language"
+_YEAR = 365 * 24 * 3600
 _HERE = Path(__file__).parent
 
 HOME = {
@@ -112,7 +113,7 @@ def gateway_of(request: Request) -> Gateway:
 
 def visitor(request: Request) -> Visitor:
     """The visitor behind a request: the language of the cookie, Dutch by default, and the session if there is one."""
-    language: Language = "en" if request.cookies.get(LANGUAGE_COOKIE) == "en" else "nl"
+    language: Language = "en" if request.cookies.get(_LANGUAGE_COOKIE) == "en" else "nl"
     found = session_of(request, gateway_of(request))
     return Visitor(language, *found) if found else Visitor(language)
 
@@ -148,6 +149,12 @@ def refusal(request: Request, who: Visitor, refused: Refused) -> HTMLResponse:
 def see_other(path: str) -> RedirectResponse:
     """After a form: look at the result with a fresh GET."""
     return RedirectResponse(path, 303)
+
+
+def remember_language(request: Request, response: Response, language: Language) -> None:
+    """From now on every page is in this language."""
+    secure = gateway_of(request).settings.secure
+    response.set_cookie(_LANGUAGE_COOKIE, language, max_age=_YEAR, secure=secure, httponly=True, samesite="lax")
 
 
 def attachment(body: bytes | str | IO[bytes], name: str, media_type: str) -> Response:

@@ -162,7 +162,7 @@ def _mandate(gateway: Gateway, desk: Desk, supplier: str, form: Form) -> object:
 
 ROUTES = [
     show("/operator/parties", ROLE, parties),
-    act("/operator/parties", ROLE, add_party),
+    act("/operator/parties", ROLE, add_party, again=lambda request, who, form: parties(request, who, form.values)),
     show("/operator/parties/{party}", ROLE, party),
     act("/operator/parties/{party}", ROLE, change_party),
 ]

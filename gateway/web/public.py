@@ -8,17 +8,16 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from gateway.http.limits import take_public
-from gateway.messages import catalogue
+from gateway.messages import LANGUAGES, catalogue
 from gateway.outcome import Refused
 from gateway.publish.downloading import Listed, download
 from gateway.web.forms import EVERYBODY, PageHandler, show
-from gateway.web.pages import LANGUAGE_COOKIE, Visitor, gateway_of, page, refusal, see_other
+from gateway.web.pages import Visitor, gateway_of, page, refusal, remember_language, see_other
 from gateway.web.sheets import fetch, file_of, format_asked, published, rows_of, view_of
 from policies.decision import Deny
 from policies.purpose import NEVER, Status
 from policies.register import register_document
 
-_YEAR = 365 * 24 * 3600
 _SECURITY_DAYS = timedelta(days=180)
 _SECTIONS = {
     "about": ("what", "operators", "connection", "log"),
@@ -146,9 +145,8 @@ def choose_language(request: Request, _who: Visitor) -> Response:
     back = request.query_params.get("to", "/")
     inside = back.startswith("/") and not back.startswith(("//", "/\\"))
     response = see_other(back if inside else "/")
-    if chosen in ("nl", "en"):
-        secure = gateway_of(request).settings.secure
-        response.set_cookie(LANGUAGE_COOKIE, chosen, max_age=_YEAR, secure=secure, httponly=True, samesite="lax")
+    if chosen in LANGUAGES:
+        remember_language(request, response, chosen)
     return response
 
 

@@ -16,6 +16,7 @@ from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal
 from policies.parties import Kind
 
 ROLE = "school"
+_NOTE = "NOTE-"
 
 
 def home(request: Request, who: Visitor) -> Response:
@@ -49,7 +50,9 @@ def submission(request: Request, who: Visitor) -> Response:
         receipts = overview.receipts_of(session, who.known.party, row.id)
     own = next(each for each in mine if each.period.id == row.period_id)
     contract = gateway.contracts[own.period.table_id]
-    notes = [note for note in request.query_params.getlist("note") if note in catalogue("rules")]
+    notes = [
+        note for note in request.query_params.getlist("note") if note.startswith(_NOTE) and note in catalogue("rules")
+    ]
     return page(
         request,
         who,

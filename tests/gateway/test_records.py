@@ -229,13 +229,34 @@ def test_a_row_far_below_on_a_second_sheet_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
-@pytest.mark.parametrize("first", ["Leerling", "Leerling (a; b)"])
+@pytest.mark.parametrize("first", ["Code", "Code (a; b)"])
 def test_a_number_is_seen_behind_every_delimiter(delimiter: str, first: str) -> None:
     """An export with headings nobody knows is read by the delimiter it has most of, and looked through for others."""
     export = as_csv([[first, "Bouw", "Klas"], [BSN, "onderbouw", "1a"]], delimiter)
     found = raw_in(export)
     assert found is not None
     assert [(fault.rule, fault.row) for fault in found.faults] == [("RAW-NUMBER", 2)]
+
+
+@pytest.mark.parametrize(
+    "title", ["", "Verzuimoverzicht 2026-2027;;;\r\n", "Overzicht van 1 december\r\n\r\nOBS De Wissel;1\r\n"]
+)
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+@pytest.mark.parametrize(
+    ("heading", "cell"),
+    [("Leerling", "Jan de Vries"), ("Achternaam", "Vries"), ("Stamnr", "10231"), ("OWN", f'="{BSN}"')],
+)
+def test_an_export_that_names_pupils_stays_at_the_school(title: str, delimiter: str, heading: str, cell: str) -> None:
+    """By its heading, also below a title, whatever delimiter the first line tells."""
+    export = as_csv([["Klas", heading, "Lesuren", "Ziekte"], ["2C", cell, "200", "5"]], delimiter)
+    assert raw_in(title.encode() + export) is not None
+
+
+def test_a_title_above_the_pupils_of_another_sheet_hides_them_not() -> None:
+    """What a workbook has beside its counts is looked through in the same way."""
+    pupils = [["Verzuimoverzicht"], ["Klas", "Leerling", "Ziekte"], ["2C", "Vries, Jan de", 5]]
+    (fault,) = faults(as_xlsx(rows(), ("visible", pupils)))
+    assert (fault.rule, fault.row, fault.column, fault.where) == ("RAW-COLUMN", 2, "B", "#1")
 
 
 @pytest.mark.parametrize(

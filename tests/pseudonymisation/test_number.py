@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pseudonymisation.client import CHANGE_FIELDS, known_headings
 from pseudonymisation.number import (
     EDUCATION_REMAINDER,
     Number,
@@ -16,6 +17,8 @@ from pseudonymisation.number import (
     personal_header,
     remainder,
 )
+
+GENERIC = {"number", "van", "naar"}
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +107,37 @@ def test_every_number_is_recognised(digits: str) -> None:
     assert all(looks_raw(form) for form in (digits, f" {digits} ", f"{digits}.0", f"{digits},00", *grouped))
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        '="{0}{1}{2}"',
+        "={0}{1}{2}",
+        "'{0}{1}{2}",
+        '"{0}{1}{2}"',
+        "\u2019{0}{1}{2}",
+        "{0}\u00a0{1}\u00a0{2}",
+        "{0}\u202f{1}\u202f{2}",
+        "{0}\u2009{1}\u2009{2}",
+        "{0}\u2011{1}\u2011{2}",
+        "{0}\u2013{1}\u2013{2}",
+        "\u00a0{0}{1}{2}\u00a0",
+        "\u202d{0}{1}{2}\u202c",
+        "{0}\u00ad{1}\u200b{2}",
+        "{0}\t{1}\n{2}",
+    ],
+    ids=ascii,
+)
+def test_a_number_is_recognised_whatever_stands_around_it(form: str) -> None:
+    """As Excel keeps a leading zero, with its apostrophe, and with the spaces and dashes of a word processor."""
+    assert looks_raw(form.format("123", "456", "782"))
+    assert not looks_raw(form.format("123", "456", "789"))
+
+
+def test_another_way_to_write_digits_hides_no_number() -> None:
+    """Digits of full width read as digits."""
+    assert looks_raw("".join(chr(ord(digit) + 0xFEE0) for digit in "123456782"))
+
+
 @pytest.mark.parametrize("text", ["", "12,50", "00AB00", "2026-2027-1", "GM0344", "lower_years", "x" * 86, "20260801"])
 def test_ordinary_cells_are_not_numbers(text: str) -> None:
     """Hours, codes, periods, dates and pseudonyms pass."""
@@ -142,6 +176,31 @@ def test_digits_stay_out_of_logs() -> None:
         ("emailadres", "e_mail"),
         ("BSN", "number"),
         ("onderwijsnummer", "number"),
+        ("persoonsgebondennummer", "number"),
+        ("Persoonsgebondennummer (PGN)", "number"),
+        ("OWN", "number"),
+        ("Oud nummer", "number"),
+        ("number_new", "number"),
+        ("Leerlingnummer", "number"),
+        ("leerling-nr.", "number"),
+        ("Stamnr", "number"),
+        ("Stamnummer", "number"),
+        ("Leerling", "name"),
+        ("leerling_2", "name"),
+        ("Leerling (achternaam, voornaam)", "name"),
+        ("Leerling/klas", "name"),
+        ("Leerling\u00a0", "name"),
+        ("Leerlingnaam", "name"),
+        ("Pupil", "name"),
+        ("Student", "name"),
+        ("Voorvoegsels", "name"),
+        ("leerlingen", None),
+        ("aantal leerlingen", None),
+        ("uren per leerling", None),
+        ("pupils", None),
+        ("your own counts", None),
+        ("kind", None),
+        ("van", None),
         ("Naam school", None),
         ("vestiging_naam", None),
         ("pseudonym", None),
@@ -152,3 +211,9 @@ def test_digits_stay_out_of_logs() -> None:
 def test_headings_that_announce_a_person(header: str, kind: str | None) -> None:
     """Headings for name, birth date, e-mail and number are recognised; those about an organisation are not."""
     assert personal_header(header) == kind
+
+
+@pytest.mark.parametrize("field", ["number", *CHANGE_FIELDS])
+def test_what_the_school_reads_as_a_number_announces_one(field: str) -> None:
+    """Every heading under which the client looks for a pupil's number, but those that announce anything at all."""
+    assert {each for each in known_headings(None, [field]) if personal_header(each) != "number"} <= GENERIC

@@ -124,7 +124,7 @@ def test_an_answer_with_a_consent_reads_well(stage: Stage, visit: Visit, languag
         page.goto("/access")
         page.locator("#pseudonym").fill(local_pseudonym(1, b"x"))
         page.locator("#consents").fill(f"{standing.id} {'0' * 32}")
-        page.locator("main form.stack button").click()
+        page.locator("main form.stack button:not([name=speak])").click()
         expect(page.locator(f"h2 .state-{state}")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         sound(page)

@@ -43,6 +43,16 @@ def test_what_was_typed_can_be_copied_when_the_session_ended(stage: Stage, how: 
     assert (file.status_code, pairs(file)) == (401, [])
 
 
+@pytest.mark.parametrize(("sent", "told"), [(True, True), (False, False)])
+def test_whoever_sent_a_file_after_the_session_ended_knows_that_it_was_not_taken(
+    stage: Stage, sent: bool, told: bool
+) -> None:
+    """The page that asks to log in says so of whatever was sent, and nothing of it to who only looks."""
+    with stage.client() as public:
+        page = public.post(f"{FORM}/file", files={"file": ("counts.csv", b"8765")}) if sent else public.get(FORM)
+    assert (page.status_code, text("pages", "login.closed", "nl") in page.text) == (401, told)
+
+
 def test_what_was_typed_can_be_copied_when_somebody_logged_in_anew(stage: Stage) -> None:
     """A page of the session before is refused, with what stood in it."""
     with stage.fresh("school") as before, stage.fresh("school") as school:
@@ -145,6 +155,112 @@ SPOKEN = [
 def test_what_was_chosen_is_shown_as_it_was_read(typed: dict[str, str], shown: tuple[str, str]) -> None:
     """Choices and days in the words of the page that they were chosen on; what is none of them as it was typed."""
     assert typed_in(typed, "nl") == [shown]
+
+
+FILLED = [
+    ("school", FORM, CELL, "8765"),
+    ("school", "/school/consents/new", "parent_date", "2026-11-01"),
+    ("school", "/access", "pseudonym", "8765"),
+    ("builder", "/operator", "deadline", "2026-12-31"),
+    ("builder", "/operator/parties", "name", "Jeugdarts Noord"),
+]
+
+
+@pytest.mark.parametrize(("role", "path", "field", "value"), FILLED)
+def test_in_the_other_language_a_form_holds_what_was_filled_in(
+    stage: Stage, role: str, path: str, field: str, value: str
+) -> None:
+    """Without a script a button of the form does it: nothing is sent, checked or logged, and the language stays."""
+    with stage.client(role) as client:
+        page = client.post(path, data={"csrf": csrf(client.get(path).text), "speak": "en", field: value})
+        assert (page.status_code, page.headers["content-language"], f'value="{value}"' in page.text) == (
+            200,
+            "en",
+            True,
+        )
+        assert client.get(path).headers["content-language"] == "en"
+
+
+def test_the_link_to_the_other_language_keeps_what_was_typed(visit: Visit) -> None:
+    """With a script the link above does what that button does, also after a fault, and asks nothing."""
+    page, asked = visit("school"), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(FORM)
+    field = page.locator(f"[name='{CELL}']")
+    for language, pressed in (("en", "English"), ("nl", "Nederlands")):
+        field.fill("8765")
+        page.locator("form.counts").get_by_role("button", name=said(page, "deliver.check")).click()
+        expect(page.locator("#faults")).to_be_focused()
+        page.get_by_role("link", name=pressed).click()
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(field).to_have_value("8765")
+        sound(page)
+    assert not asked
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_leaving_a_form_asks_first_when_something_was_typed(visit: Visit, typed: bool) -> None:
+    """Whoever presses a link by mistake can stay."""
+    page, asked = visit("school"), []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.goto(FORM)
+    page.locator("form.counts input[data-kind]").first.fill("8765" if typed else "")
+    page.locator("main").click()
+    page.get_by_role("link", name=said(page, "nav.history")).click()
+    page.wait_for_url("**/school/history")
+    assert asked == ["beforeunload"] * typed
+
+
+MISTAKEN = [
+    ("school", "/school/consents/new", {"first_day": ""}),
+    ("school", "/access", {"pseudonym": "x"}),
+    ("builder", "/operator", {"deadline": ""}),
+    ("builder", "/operator/parties", {"code": "x", "name": "x"}),
+    ("builder", "/operator/parties/SITE", {"label": "x" * 300}),
+    ("builder", "/operator/releases/RELEASE", {"reason": ""}),
+    ("school", f"{FORM}", {}),
+]
+
+
+@pytest.mark.parametrize(("role", "path", "typed"), MISTAKEN)
+def test_after_a_fault_the_focus_is_on_what_is_wrong(
+    stage: Stage, visit: Visit, role: str, path: str, typed: dict[str, str]
+) -> None:
+    """On every form, with a link to each field that is wrong."""
+    page = visit(role)
+    page.goto(path.replace("SITE", stage.sites[0].code).replace("RELEASE", stage.release))
+    form = page.locator("main form[method=post]").filter(has=page.locator(f"[name={[*typed, 'act'][0]}]")).first
+    form.evaluate("form => { form.noValidate = true; form.closest('details')?.setAttribute('open', '') }")
+    for name, value in typed.items():
+        form.locator(f"[name={name}]").fill(value)
+    form.locator("button").first.click()
+    expect(page.locator("#faults")).to_be_focused()
+    anchors = page.locator("#faults a").evaluate_all("all => all.map(each => each.hash.slice(1))")
+    assert anchors
+    assert [each for each in anchors if not page.evaluate("id => Boolean(document.getElementById(id))", each)] == []
+    sound(page)
+
+
+def test_after_a_refused_file_the_focus_is_on_its_faults(visit: Visit) -> None:
+    """They lead back to where it is chosen."""
+    page = visit("school")
+    page.goto(FORM)
+    page.set_input_files("#file", {"name": "x.csv", "mimeType": "text/csv", "buffer": b"subdivision;kind\r\nx;y\r\n"})
+    page.locator("form[enctype] button").first.click()
+    expect(page.locator("#faults")).to_be_focused()
+    expect(page.locator("#faults a")).to_have_attribute("href", "#file")
+    sound(page)
+
+
+def test_a_computer_that_slept_says_that_the_time_is_over(visit: Visit) -> None:
+    """Not that two minutes are left, when it wakes hours later."""
+    page = visit("school")
+    page.clock.install()
+    page.goto(FORM)
+    page.clock.fast_forward("03:00:00")
+    expect(page.get_by_text(said(page, "session.past"))).to_be_in_viewport()
+    expect(page.get_by_text(said(page, "session.soon"))).to_have_count(0)
+    sound(page)
 
 
 @pytest.mark.parametrize("path", [FORM, "/school/consents/new"])

@@ -14,8 +14,8 @@ from gateway.deliveries import confirm, withdraw
 from gateway.demo.people import must
 from gateway.formats.write import Format
 from gateway.identity import Identity
-from gateway.messages import problem_text, text
-from gateway.outcome import Refused
+from gateway.messages import problem_text, rule_text, text
+from gateway.outcome import Fault, Refused
 from gateway.publish import handing
 from gateway.publish.downloading import hold_own, own_table
 from gateway.publish.handing import Held
@@ -119,6 +119,14 @@ def test_withdrawing_a_version_that_waits_says_which_one_counts(small_world: Wor
     )
     assert [stands in before, none in before, stands in after] == [confirmed, not confirmed, confirmed]
     assert f'href="{next_step}"' in after
+
+
+def test_an_address_makes_a_page_say_no_fault_that_was_not(small_world: World) -> None:
+    """Of a delivery its address tells what was tolerated; a rule that refuses a file is said of none that was taken."""
+    version, asked = send(small_world, 1), "note=NOTE-CP1252&note=RAW-NUMBER&note=NOTE-NOTHING"
+    who = Identity(small_world.region.sites[0].code, "school")
+    page = said(small_world.gateway, school.submission, who, query=asked, submission=version)
+    assert [rule_text(Fault(rule), "nl") in page for rule in ("NOTE-CP1252", "RAW-NUMBER")] == [True, False]
 
 
 def test_a_delivery_whose_term_is_over_offers_no_receipt(small_world: World) -> None:

@@ -27,4 +27,3 @@ for (const form of document.querySelectorAll("form.counts")) {
     if (fields.some((field) => field.value)) add();
   }
 }
-document.getElementById("faults")?.focus();

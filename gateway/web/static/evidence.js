@@ -25,4 +25,3 @@ for (const box of document.querySelectorAll("[data-evidence]")) {
     kept.hidden = false;
   });
 }
-document.getElementById("faults")?.focus();
