@@ -123,9 +123,35 @@ def test_the_sheet_with_the_counts_is_read(before: tuple[str, list[list[object]]
 
 def test_a_hidden_sheet_is_not_read_for_a_visible_one_with_a_slip() -> None:
     """The last period's counts, hidden behind a heading that is mistyped, are not delivered: the heading is said."""
-    with_slip = [["subdivision", "kind", "band", "aantal"], *rows()[1:]]
-    assert ("COLUMN-MISSING", "pupils") in {(fault.rule, fault.column) for fault in faults(shown(with_slip, rows()))}
+    assert ("COLUMN-MISSING", "pupils") in {(fault.rule, fault.column) for fault in faults(shown(WITH_SLIP, rows()))}
     assert isinstance(parse(shown([["Uitleg"]], rows()), COUNTS), Parsed)
+
+
+WITH_SLIP = [["subdivision", "kind", "band", "aantal"], *rows()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (("visible", rows(all_upto5="7")), [("FILE-XLSX-SHEETS", "#2")]),
+        (("visible", WITH_SLIP), [("FILE-XLSX-SHEETS", "#1")]),
+        (("visible", [["Periode 1"], *rows()]), [("FILE-XLSX-SHEETS", "#1")]),
+        (("visible", WITH_SLIP[:1]), []),
+        (("visible", [["subdivision", "kind"], ["undivided", "all"]]), []),
+        (("hidden", rows(all_upto5="7")), []),
+    ],
+    ids=["another period", "its heading has a slip", "below a title", "no rows", "a list of codes", "hidden"],
+)
+def test_of_two_tables_none_is_delivered(before: tuple[str, list[list[object]]], told: list[tuple[str, str]]) -> None:
+    """A sheet for each period or class: nobody could tell which was meant, so the second is named and none is read."""
+    outcome = parse(as_xlsx(rows(), before), COUNTS)
+    found = outcome.faults if isinstance(outcome, Report) else ()
+    assert [(fault.rule, fault.where) for fault in found] == told
+
+
+def test_a_hidden_sheet_is_not_read_for_a_visible_one_below_a_title() -> None:
+    """The last period's counts, hidden, do not stand in for those of a sheet whose heading is not in its first row."""
+    assert broken(shown([["Periode 2"], *rows()], rows(all_upto5="7"))) == {"FILE-XLSX-SHEETS"}
 
 
 @pytest.mark.parametrize("state", ["visible", "hidden"])
