@@ -37,8 +37,8 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
             no visible one has any, and else the first.
 
     Raises:
-        UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, above a limit, or
-            with a second sheet that may be the one that was meant.
+        UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, above a limit,
+            with a second sheet that may be the one that was meant, or with rows in it that are hidden.
     """
     _inspect(body)
     from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415  heavy, and most uploads are not workbooks
@@ -54,7 +54,7 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
             chosen, sheets = _chosen(workbook, known), enumerate(workbook.worksheets, start=1)
             others = ((number, _read_filled(sheet, number)) for number, sheet in sheets if sheet is not chosen)
             beside = tuple((number, other) for number, other in others if other is not None)
-            read = replace(_read(chosen), content=Content.XLSX, title=chosen.title, beside=beside)
+            read = replace(_read(chosen, _hidden(chosen)), content=Content.XLSX, title=chosen.title, beside=beside)
             seen = {number for number, sheet in enumerate(workbook.worksheets, start=1) if _is_visible(sheet)}
             _refuse_second(read, seen if _is_visible(chosen) else {number for number, _ in beside}, known)
             return read
@@ -159,8 +159,23 @@ def _refuse_second(read: Sheet, others: Collection[int], known: Collection[str])
             raise UnreadableFile("FILE-XLSX-SHEETS", where=f"#{number}")
 
 
-def _read(sheet: "Worksheet") -> Sheet:
-    return checked_rows(_numbered(sheet.iter_rows()))
+def _hidden(sheet: "Worksheet") -> set[int]:
+    """The rows that a filter, a group or a hand has hidden, which openpyxl does not tell row by row."""
+    from openpyxl.xml.functions import iterparse  # noqa: PLC0415  that of defusedxml
+
+    hidden, number = set(), 0
+    with sheet._get_source() as part:  # noqa: SLF001  only it knows which part a sheet is
+        for _, element in iterparse(part):
+            if element.tag.endswith("}row"):
+                number = int(float(element.get("r", number + 1)))
+                if element.get("hidden", "").strip() in {"1", "true"}:
+                    hidden.add(number)
+                element.clear()
+    return hidden
+
+
+def _read(sheet: "Worksheet", hidden: Collection[int] = ()) -> Sheet:
+    return checked_rows(_numbered(sheet.iter_rows(), hidden))
 
 
 def _read_filled(sheet: "Worksheet", number: int) -> Sheet | None:
@@ -177,9 +192,15 @@ def _is_filled(cell: object) -> bool:
     return bool(_text(cell).strip())
 
 
-def _numbered(rows: "Iterator[tuple[ReadOnlyCell | EmptyCell, ...]]") -> Iterator[tuple[int, list[str]]]:
+def _numbered(
+    rows: "Iterator[tuple[ReadOnlyCell | EmptyCell, ...]]", hidden: Collection[int]
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows by number; one that says something and is hidden was not meant by whoever looked at the sheet."""
     for number, row in enumerate(rows, start=1):
-        yield number, [_text(cell.value) + _sign(cell) for cell in row]
+        cells = [_text(cell.value) + _sign(cell) for cell in row]
+        if number in hidden and any(cell.strip() for cell in cells):
+            raise UnreadableFile("FILE-XLSX-HIDDEN", number)
+        yield number, cells
 
 
 def _sign(cell: "ReadOnlyCell | EmptyCell") -> str:

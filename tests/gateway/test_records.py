@@ -154,6 +154,36 @@ def test_a_hidden_sheet_is_not_read_for_a_visible_one_below_a_title() -> None:
     assert broken(shown([["Periode 2"], *rows()], rows(all_upto5="7"))) == {"FILE-XLSX-SHEETS"}
 
 
+def with_rows_hidden(table: list[list[object]], said: str) -> bytes:
+    """A workbook of which the fifth row and the seventh are hidden, in the words of the program that wrote it."""
+    book = zipfile.ZipFile(io.BytesIO(as_xlsx(table)))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for name in book.namelist():
+            made.writestr(name, re.sub(rb'<row r="([57])"', rb'<row r="\1" hidden="%b"' % said.encode(), book.read(name)))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("said", "told"), [("1", [5]), ("true", [5]), ("0", []), ("false", [])])
+def test_a_row_that_a_filter_hides_is_not_delivered(said: str, told: list[int]) -> None:
+    """Who filters on the own site and saves sees half of the rows; LibreOffice says of each whether it is hidden."""
+    outcome = parse(with_rows_hidden(rows(), said), COUNTS)
+    found = outcome.faults if isinstance(outcome, Report) else ()
+    assert [(fault.rule, fault.row) for fault in found] == [("FILE-XLSX-HIDDEN", row) for row in told]
+
+
+def test_a_hidden_row_without_anything_in_it_hides_nothing() -> None:
+    """Nor does one of a sheet that is not read as the table."""
+    empty: list[object] = [None, None, None, " "]
+    with_blanks = [*rows()[:4], empty, rows()[4], empty, *rows()[5:]]
+    assert isinstance(parse(with_rows_hidden(with_blanks, "1"), COUNTS), Parsed)
+    beside = openpyxl.load_workbook(io.BytesIO(as_xlsx(rows(), ("visible", [["Uitleg"]]))))
+    beside.worksheets[0].row_dimensions[1].hidden = True
+    out = io.BytesIO()
+    beside.save(out)
+    assert isinstance(parse(out.getvalue(), COUNTS), Parsed)
+
+
 @pytest.mark.parametrize("state", ["visible", "hidden"])
 def test_a_sheet_of_pupils_beside_the_counts_stops_the_workbook(state: str) -> None:
     """Whoever sends it and whoever gets it refuses a number or a column of names on any sheet, and says on which."""
