@@ -97,8 +97,7 @@ def read_listing(sheet: Sheet, contracts: Contracts) -> Listing | list[Fault]:
         for (number, row), site in zip(rows, sites, strict=True)
         for fault in (*_faults(site, row[form.gemeente_name], number, contracts), *_cell_faults(row, number, pupils))
     ]
-    if len({site.code for site in sites}) != len(sites):
-        faults.append(Fault("SITE-DUPLICATE"))
+    faults += _again(rows, sites)
     named = {
         site.gemeente: _spelt(row[form.gemeente_name])
         for (_, row), site in zip(rows, sites, strict=True)
@@ -191,6 +190,15 @@ def _faults(site: SiteEntry, gemeente: str, number: int, contracts: Contracts) -
         yield Fault("SITE-SECTOR", number, "sector")
     elif not offerable.keys() >= set(site.subdivisions):
         yield Fault("LIST-SUBDIVISIONS", number, "subdivisions", " · ".join(offerable))
+
+
+def _again(rows: list[tuple[int, dict[str, str]]], sites: list[SiteEntry]) -> Iterator[Fault]:
+    """Each row whose site an earlier one has; what is no code is told as that, and not repeated."""
+    seen: set[str] = set()
+    for (number, _), site in zip(rows, sites, strict=True):
+        if site.code in seen and kind_of_code(site.code) == "site":
+            yield Fault("SITE-DUPLICATE", number, where=site.code)
+        seen.add(site.code)
 
 
 def _cell_faults(row: Mapping[str, str], number: int, pupils: str) -> Iterator[Fault]:

@@ -171,6 +171,15 @@ def test_a_doubled_heading_refuses_the_list(header: str) -> None:
     assert [(fault.rule, fault.row, fault.column) for fault in found] == [("COLUMN-DUPLICATE", 1, "pupils_2025")]
 
 
+def test_a_site_that_stands_in_the_list_again_is_named_with_its_row() -> None:
+    """Of thousands of rows each later one is told; a code that is none is told as that, and not repeated."""
+    again = "\n".join([PO, SCHOOL, SCHOOL.replace("00AB00", "00AB01"), SCHOOL, SCHOOL])
+    told = [(fault.rule, fault.row, fault.where) for fault in _faults(again)]
+    assert told == [("SITE-DUPLICATE", 4, "00AB00"), ("SITE-DUPLICATE", 5, "00AB00")]
+    no_code = SCHOOL.replace("00AB00", "Jansen")
+    assert {(fault.rule, fault.where) for fault in _faults(f"{PO}\n{no_code}\n{no_code}")} == {("SITE-CODE", "")}
+
+
 @pytest.mark.parametrize("own", ["sector,subdivisions,funded", "Sector,Sub divisions,FUNDED"])
 @pytest.mark.parametrize("head", [PO, "Vestiging,PO-SWV,Gemeente code,Gemeente,Board,Name"])
 def test_headings_are_known_as_people_write_them(head: str, own: str) -> None:
