@@ -160,7 +160,9 @@ def with_rows_hidden(table: list[list[object]], said: str) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
         for name in book.namelist():
-            made.writestr(name, re.sub(rb'<row r="([57])"', rb'<row r="\1" hidden="%b"' % said.encode(), book.read(name)))
+            made.writestr(
+                name, re.sub(rb'<row r="([57])"', rb'<row r="\1" hidden="%b"' % said.encode(), book.read(name))
+            )
     return out.getvalue()
 
 
@@ -683,7 +685,12 @@ def test_numbers_are_numbers_and_exact() -> None:
     """A number of pupils in quotes is text, and hours with a digit far behind the point are not in hundredths."""
     lines = [dict(zip(rows()[0], row, strict=True)) for row in rows()[1:]]
     about = {"collection": "absence-counts", "site": "00AB00", "period": "2026-2027-1"}
-    assert broken(json.dumps({**about, "counts": lines}).encode()) == {"COUNT-WHOLE"}
+    quoted = faults(json.dumps({**about, "counts": lines}).encode())
+    assert {fault.rule for fault in quoted} == {"JSON-COUNT-TEXT"}
+    assert (quoted[0].row, quoted[0].where) == (1, "undivided · authorised · upto5")
+    assert broken(
+        document(illness_counts=[line | {"pupils": str(line["pupils"])} for line in illness(1)]), RECORDS
+    ) == {"JSON-COUNT-TEXT"}
     whole = [line | {"pupils": int(line["pupils"])} for line in lines]
     assert isinstance(parse(json.dumps({**about, "counts": whole}).encode(), COUNTS), Parsed)
     far = document().replace(b"12.5", b"10." + b"0" * 34 + b"1")
