@@ -440,7 +440,22 @@ def test_a_document_says_of_whom_it_is_and_offline_nobody_checks_it() -> None:
 def test_a_template_tells_what_is_offered() -> None:
     """The subdivisions read back from a template are those it was made for."""
     table = template_rows(CONTRACTS["absence-counts"], ("havo", "vwo"))
-    assert offered_in(as_csv([list(row) for row in table])) == ("havo", "vwo")
+    assert offered_in(as_csv([list(row) for row in table]), CONTRACTS["absence-counts"]) == ("havo", "vwo")
+
+
+def test_a_template_is_read_as_a_delivery_is() -> None:
+    """Capitals do not matter, and a row of totals below is no subdivision."""
+    table = [*rows(), ["Totaal", "", "", "120"]]
+    table[1][0] = "Undivided"
+    assert offered_in(as_csv(table), CONTRACTS["absence-counts"]) == ("undivided",)
+
+
+def test_a_template_without_subdivisions_is_at_fault_itself() -> None:
+    """Where its rows were deleted, it is not the delivery that has what the register does not."""
+    for table in (rows()[:1], [*rows()[:1], ["Totaal", "", "", "0"]]):
+        with pytest.raises(UnreadableFile) as refused:
+            offered_in(as_csv(table), CONTRACTS["absence-counts"])
+        assert refused.value.fault == Fault("TEMPLATE-SUBDIVISIONS")
 
 
 def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
