@@ -54,7 +54,7 @@ class UnreadableFile(Exception):  # noqa: N818  it is an outcome that `gateway.r
 
 
 # How files begin that are text to a computer and no table to anybody: a PDF, and a web page or XML saved as .xls.
-_NO_TABLES = (b"%pdf-", b"<!doctype", b"<html", b"<?xml")
+_NO_TABLES = (b"%pdf-", b"<!doctype", b"<html", b"<?xml", b"<table", b"<meta", b"<head", b"<body", b"<style")
 
 
 def is_no_table(body: bytes) -> bool:

@@ -72,7 +72,7 @@ def _columns(sheet: Sheet) -> tuple[tuple[int, ...], list[Fault]]:
     ]
     if sheet.content is Content.XLSX and not set(names) & set(COLUMNS):
         return (), [Fault("FILE-XLSX-SHEET")]
-    if len(header) == 1 and len(faults) > len(COLUMNS):
+    if len(header) == 1 and len(faults) > len(COLUMNS) and not any(len(cells) > 1 for _, cells in sheet.rows):
         raise UnreadableFile("FILE-DELIMITER", 1)
     return (() if faults else tuple(names.index(name) for name in COLUMNS)), faults
 

@@ -458,6 +458,22 @@ def test_a_template_without_subdivisions_is_at_fault_itself() -> None:
         assert refused.value.fault == Fault("TEMPLATE-SUBDIVISIONS")
 
 
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+@pytest.mark.parametrize("title", [["Verzuim 2026-2027"], ["Verzuim 2026-2027", "", "", ""], ["Verzuim", "De Wissel"]])
+def test_a_heading_below_a_title_is_pointed_at(title: list[str], delimiter: str) -> None:
+    """The rows above it are to be deleted; nothing is said of a delimiter that is right, nor of columns there are."""
+    table = [title, ["", "", "", ""], *rows()]
+    for body in (as_csv(table, delimiter), as_xlsx(table)):
+        assert [(fault.rule, fault.row) for fault in faults(body)] == [("FILE-HEADER", 3)]
+
+
+def test_a_heading_in_other_words_is_not_blamed_on_the_delimiter() -> None:
+    """Below a title too: the rows have cells, so that what is missing are the names of the columns."""
+    dutch = ["onderdeel", "soort", "verzuimband", "leerlingen"]
+    assert "COLUMN-MISSING" in broken(as_csv([["Verzuim 2026-2027", "", "", ""], dutch, *rows()[1:]]))
+    assert "FILE-DELIMITER" not in broken(as_csv([["Verzuim 2026-2027", "", "", ""], dutch, *rows()[1:]]))
+
+
 def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
     """Three wrong rows give three faults at their rows."""
     table = rows(authorised_upto5="x", illness_upto5="-3", all_upto5="")
@@ -486,6 +502,8 @@ def test_a_report_holds_a_hundred_of_each_rule_and_their_number() -> None:
         (b"\x00\x01\x02\x03", "FILE-TYPE"),
         (b"%PDF-1.7\nall of it text", "FILE-TYPE"),
         (b"\xef\xbb\xbf\n<HTML><table>", "FILE-TYPE"),
+        (b"<table><tr><td>subdivision</td></tr></table>", "FILE-TYPE"),
+        (b"<meta charset=utf-8><table>", "FILE-TYPE"),
         (b"subdivision|kind|band|pupils\nundivided|all|upto5|3", "FILE-DELIMITER"),
         (b'subdivision;kind;band;pupils\n"undivided";"all"x;upto5;3', "FILE-QUOTES"),
         (as_csv([["subdivision"], *[["x"]] * (MAX_ROWS + 1)]), "FILE-ROWS"),
