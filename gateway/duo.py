@@ -1,6 +1,7 @@
 """Lists in the shape DUO publishes, read into facts for the register.
 
-Recognised by their headings: primary sites, secondary sites and gemeenten. A head-count that the source hides (`<5`) or
+Recognised by their headings, in which capitals, spaces and signs do not matter: primary sites, secondary sites and
+gemeenten. A head-count that the source hides (`<5`) or
 leaves blank is not known; it is never read as a number. DUO leaves the name of a gemeente blank now and then: another
 row has it. What DUO does not say of a site, of a special school
 above all, a list may say in columns of our own: `sector`, `subdivisions` (codes, a space between two) and `funded`.
@@ -16,6 +17,7 @@ from gateway.collections import Contracts
 from gateway.formats.sheet import Sheet
 from gateway.outcome import Fault
 from gateway.register import SECTORS, SiteEntry, kind_of_code, name_fits, party_fault
+from pseudonymisation.words import plain
 
 
 class _Form(NamedTuple):
@@ -45,6 +47,9 @@ _UNDIVIDED = "undivided"
 _VO_COLUMNS = {"PRO": "pro", "VMBO": "vmbo", "MAVO": "vmbo", "HAVO": "havo", "VWO": "vwo", "BRUGJAAR": _UNDIVIDED}
 # Where there are several of these, pupils of the first two years are in none yet; DUO's BRUGJAAR says "nothing else".
 _TYPES = {"vmbo", "havo", "vwo"}
+# What is read, by the plain form of its heading; beside it head-counts, a column for each year.
+_READ = {plain(name): name for name in (*LIST_COLUMNS, *_VO_COLUMNS, "sector", "subdivisions", "funded")}
+_PUPILS = "pupils_"
 _HEAD_COUNT = re.compile(r"([0-9]{1,6})(?:\.0)?|<5|")
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -76,23 +81,23 @@ def read_listing(sheet: Sheet, contracts: Contracts) -> Listing | list[Fault]:
         sheet: The list.
         contracts: What there is to collect, and so which subdivisions a sector has.
     """
-    doubled = [name for name, times in Counter(sheet.header).items() if name and times > 1]
+    header = [_heading(written) for written in sheet.header]
+    doubled = [name for name, times in Counter(header).items() if name and times > 1]
     if doubled:
         return [Fault("COLUMN-DUPLICATE", 1, name) for name in doubled]
-    columns = {name: index for index, name in enumerate(sheet.header)}
+    columns = {name: index for index, name in enumerate(header) if name}
     rows = [(number, _cells(columns, cells)) for number, cells in sheet.rows]
     form = next((form for form in _FORMS if columns.keys() >= set(form[1:])), None)
     if form is None:
         return _gemeenten(rows) if columns.keys() >= set(_GEMEENTEN) else [Fault("LIST-UNKNOWN", 1)]
-    pupils = max((name for name in columns if name.startswith("pupils_")), default="")
+    pupils = max((name for name in columns if name.startswith(_PUPILS)), default="")
     sites = [_site(row, form, row.get(pupils, "")) for _, row in rows]
     faults = [
         fault
         for (number, row), site in zip(rows, sites, strict=True)
         for fault in (*_faults(site, row[form.gemeente_name], number, contracts), *_cell_faults(row, number, pupils))
     ]
-    if len({site.code for site in sites}) != len(sites):
-        faults.append(Fault("SITE-DUPLICATE"))
+    faults += _again(rows, sites)
     named = {
         site.gemeente: _spelt(row[form.gemeente_name])
         for (_, row), site in zip(rows, sites, strict=True)
@@ -104,6 +109,12 @@ def read_listing(sheet: Sheet, contracts: Contracts) -> Listing | list[Fault]:
         if site.gemeente not in named
     ]
     return faults or Listing(tuple(sites), named)
+
+
+def _heading(written: str) -> str:
+    """The column that a heading names, as it is written here; empty for one that is not read."""
+    lower = written.lower()
+    return lower if lower.startswith(_PUPILS) else _READ.get(plain(written), "")
 
 
 def _gemeenten(rows: list[tuple[int, dict[str, str]]]) -> Listing | list[Fault]:
@@ -179,6 +190,15 @@ def _faults(site: SiteEntry, gemeente: str, number: int, contracts: Contracts) -
         yield Fault("SITE-SECTOR", number, "sector")
     elif not offerable.keys() >= set(site.subdivisions):
         yield Fault("LIST-SUBDIVISIONS", number, "subdivisions", " · ".join(offerable))
+
+
+def _again(rows: list[tuple[int, dict[str, str]]], sites: list[SiteEntry]) -> Iterator[Fault]:
+    """Each row whose site an earlier one has; what is no code is told as that, and not repeated."""
+    seen: set[str] = set()
+    for (number, _), site in zip(rows, sites, strict=True):
+        if site.code in seen and kind_of_code(site.code) == "site":
+            yield Fault("SITE-DUPLICATE", number, where=site.code)
+        seen.add(site.code)
 
 
 def _cell_faults(row: Mapping[str, str], number: int, pupils: str) -> Iterator[Fault]:

@@ -74,7 +74,7 @@ def check(
     sector = sector and sector.lower()
     if sector not in {None, *contract.subdivisions}:
         raise typer.BadParameter(f"onbekende sector / unknown sector: {', '.join(contract.subdivisions)}")
-    outcome = parse(file.read_bytes(), Expected(contract, sector=sector, offered=_offered(template, lang)))
+    outcome = parse(file.read_bytes(), Expected(contract, sector=sector, offered=_offered(template, contract, lang)))
     if not isinstance(outcome, Report) and not outcome.counts:
         outcome = Report.of([Fault("FILE-EMPTY")])
     faults = outcome if isinstance(outcome, Report) else Report((), {})
@@ -112,7 +112,7 @@ def pseudonymise(  # long: a command names its options one by one
     from pseudonymisation import client
 
     key = _pinned(service_key, period, lang, output, export, mapping, template, token_file)
-    chosen, offered = _chosen(mapping, lang), _offered(template, lang)
+    chosen, offered = _chosen(mapping, lang), _offered(template, _contract("absence-records"), lang)
     sheet = table(export, client.known_headings(chosen, client.FIELDS), lang)
     kept = _done(client.open_cache(cache or Path(typer.get_app_dir("verzuimpoort")), key.school_year), lang)
     with (
@@ -225,9 +225,9 @@ def _contract(collection: str) -> Contract:
     return contracts[collection]
 
 
-def _offered(template: Path | None, lang: str) -> tuple[str, ...] | None:
+def _offered(template: Path | None, contract: Contract, lang: str) -> tuple[str, ...] | None:
     """The subdivisions of the site, if its template is given."""
-    return readable(lambda: offered_in(template.read_bytes()), lang, template) if template else None
+    return readable(lambda: offered_in(template.read_bytes(), contract), lang, template) if template else None
 
 
 def _service(url: str, token_file: Path | None, lang: str, *, offline: bool) -> httpx.Client:

@@ -56,10 +56,10 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
     text = text[told.end() :] if told else text
     first_line = next((line for line in io.StringIO(text) if line.strip(_BLANK)), "")
     delimiter = delimiter_of(first_line, known)
-    return checked_rows(_numbered(text, delimiter), notes)
+    return checked_rows(_numbered(text, delimiter, known), notes)
 
 
-def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _numbered(text: str, delimiter: str, known: Collection[str]) -> Iterator[tuple[int, list[str]]]:
     """Rows by number as a spreadsheet counts them: a line break within a cell begins none, a blank line is one.
 
     Between commas a decimal comma without quotes moves the cells after it; of a row whose last ones are empty nobody
@@ -70,7 +70,9 @@ def _numbered(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
             filled = any(cell.strip() for cell in row)
             if delimiter == "," and filled and 0 < width < len(row):
-                raise UnreadableFile("ROW-CELLS", number)
+                if found_in(row, known) <= 1:
+                    raise UnreadableFile("ROW-CELLS", number)
+                width = len(row)  # the heading, below a title
             width = width or filled * len(row)
             yield number, row
     except csv.Error as error:

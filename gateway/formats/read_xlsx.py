@@ -37,7 +37,8 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
             no visible one has any, and else the first.
 
     Raises:
-        UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, or above a limit.
+        UnreadableFile: not a workbook, with macros or external links, unpacking to more than 100 MB, above a limit,
+            with a second sheet that may be the one that was meant, or with rows in it that are hidden.
     """
     _inspect(body)
     from openpyxl.reader.excel import ExcelReader  # noqa: PLC0415  heavy, and most uploads are not workbooks
@@ -53,7 +54,10 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
             chosen, sheets = _chosen(workbook, known), enumerate(workbook.worksheets, start=1)
             others = ((number, _read_filled(sheet, number)) for number, sheet in sheets if sheet is not chosen)
             beside = tuple((number, other) for number, other in others if other is not None)
-            return replace(_read(chosen), content=Content.XLSX, title=chosen.title, beside=beside)
+            read = replace(_read(chosen, _hidden(chosen)), content=Content.XLSX, title=chosen.title, beside=beside)
+            seen = {number for number, sheet in enumerate(workbook.worksheets, start=1) if _is_visible(sheet)}
+            _refuse_second(read, seen if _is_visible(chosen) else {number for number, _ in beside}, known)
+            return read
         finally:
             workbook.close()
     except UnreadableFile:
@@ -132,15 +136,46 @@ def _chosen(workbook: "Workbook", known: Collection[str]) -> "Worksheet":
     def rank(sheet: "Worksheet") -> tuple[bool, int, bool]:
         first = sheet.iter_rows(max_row=_HEADER_WITHIN, values_only=True)
         header = next((row for row in first if any(map(_is_filled, row))), ())
-        found, visible = found_in(map(_text, header), known), sheet.sheet_state == "visible"
+        found, visible = found_in(map(_text, header), known), _is_visible(sheet)
         return visible and found > 0, found, visible
 
     sheets = workbook.worksheets
     return max(sheets, key=rank) if len(sheets) > 1 else sheets[0]
 
 
-def _read(sheet: "Worksheet") -> Sheet:
-    return checked_rows(_numbered(sheet.iter_rows()))
+def _is_visible(sheet: "Worksheet") -> bool:
+    return bool(sheet.sheet_state == "visible")
+
+
+def _refuse_second(read: Sheet, others: Collection[int], known: Collection[str]) -> None:
+    """Refuse a workbook that has a second table, of another period or class: which was meant, nobody could tell.
+
+    A table has rows below more than half of the headings of the one that is read, for one of them may have a slip.
+    """
+    found = found_in(read.header, known)
+    for number, other in read.beside:
+        lines = [other.header, *(cells for _, cells in other.rows)]
+        if number in others and any(2 * found_in(line, known) > found > 0 for line in lines[:-1][:_HEADER_WITHIN]):
+            raise UnreadableFile("FILE-XLSX-SHEETS", where=f"#{number}")
+
+
+def _hidden(sheet: "Worksheet") -> set[int]:
+    """The rows that a filter, a group or a hand has hidden, which openpyxl does not tell row by row."""
+    from openpyxl.xml.functions import iterparse  # noqa: PLC0415  that of defusedxml
+
+    hidden, number = set(), 0
+    with sheet._get_source() as part:  # noqa: SLF001  only it knows which part a sheet is
+        for _, element in iterparse(part):
+            if element.tag.endswith("}row"):
+                number = int(float(element.get("r", number + 1)))
+                if element.get("hidden", "").strip() in {"1", "true"}:
+                    hidden.add(number)
+                element.clear()
+    return hidden
+
+
+def _read(sheet: "Worksheet", hidden: Collection[int] = ()) -> Sheet:
+    return checked_rows(_numbered(sheet.iter_rows(), hidden))
 
 
 def _read_filled(sheet: "Worksheet", number: int) -> Sheet | None:
@@ -157,9 +192,15 @@ def _is_filled(cell: object) -> bool:
     return bool(_text(cell).strip())
 
 
-def _numbered(rows: "Iterator[tuple[ReadOnlyCell | EmptyCell, ...]]") -> Iterator[tuple[int, list[str]]]:
+def _numbered(
+    rows: "Iterator[tuple[ReadOnlyCell | EmptyCell, ...]]", hidden: Collection[int]
+) -> Iterator[tuple[int, list[str]]]:
+    """Rows by number; one that says something and is hidden was not meant by whoever looked at the sheet."""
     for number, row in enumerate(rows, start=1):
-        yield number, [_text(cell.value) + _sign(cell) for cell in row]
+        cells = [_text(cell.value) + _sign(cell) for cell in row]
+        if number in hidden and any(cell.strip() for cell in cells):
+            raise UnreadableFile("FILE-XLSX-HIDDEN", number)
+        yield number, cells
 
 
 def _sign(cell: "ReadOnlyCell | EmptyCell") -> str:

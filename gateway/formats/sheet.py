@@ -48,13 +48,13 @@ class Sheet:
 class UnreadableFile(Exception):  # noqa: N818  it is an outcome that `gateway.records` turns into a value
     """The file cannot be read as a sheet at all; `fault` says why."""
 
-    def __init__(self, rule: str, row: int = 0, column: str = "") -> None:
+    def __init__(self, rule: str, row: int = 0, column: str = "", where: str = "") -> None:
         super().__init__(rule)
-        self.fault = Fault(rule, row, column)
+        self.fault = Fault(rule, row, column, where)
 
 
 # How files begin that are text to a computer and no table to anybody: a PDF, and a web page or XML saved as .xls.
-_NO_TABLES = (b"%pdf-", b"<!doctype", b"<html", b"<?xml")
+_NO_TABLES = (b"%pdf-", b"<!doctype", b"<html", b"<?xml", b"<table", b"<meta", b"<head", b"<body", b"<style")
 
 
 def is_no_table(body: bytes) -> bool:

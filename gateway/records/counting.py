@@ -7,7 +7,7 @@ from operator import itemgetter
 
 from gateway.collections import Records
 from gateway.outcome import Fault
-from gateway.records.counts import COLUMNS, MAX_PUPILS, json_text
+from gateway.records.counts import COLUMNS, MAX_PUPILS, json_text, pupils_fault
 from gateway.records.document import Json, entries_in
 from gateway.records.expected import Cell, Expected, Row
 from gateway.records.rules import check_subdivision, where_not_offered
@@ -73,9 +73,12 @@ def _sent_entry(counts: dict[Cell, int], kind: str, entry: Json, expected: Expec
     rule = _sent_fault(cell, pupils, expected)
     if rule is None and cell in counts:
         rule = "ROW-DUPLICATE"
-    if rule is None and isinstance(pupils, int):
-        counts[cell] = pupils
-    return None if rule is None else Fault(rule, where=where_not_offered(rule, cell[0]))
+    if rule in {None, "JSON-COUNT-TEXT"} and isinstance(pupils, int | str):
+        counts[cell] = int(pupils)
+    if rule is None:
+        return None
+    placed = rule in {"COUNT-WHOLE", "JSON-COUNT-TEXT", "ROW-DUPLICATE"}  # of which the codes are known to be codes
+    return Fault(rule, where=" · ".join(cell) if placed else where_not_offered(rule, cell[0]))
 
 
 def _sent_fault(cell: Cell, pupils: Json, expected: Expected) -> str | None:
@@ -84,6 +87,9 @@ def _sent_fault(cell: Cell, pupils: Json, expected: Expected) -> str | None:
         return "RAW-NUMBER"
     if band not in expected.contract.bands.upper:
         return "CODE-BAND"
-    if isinstance(pupils, bool) or not isinstance(pupils, int) or not 0 <= pupils <= MAX_PUPILS:
+    rule = check_subdivision(subdivision, expected)
+    if rule is None and isinstance(pupils, str) and pupils_fault(pupils) is None:
+        return "JSON-COUNT-TEXT"
+    if rule is None and (isinstance(pupils, bool) or not isinstance(pupils, int) or not 0 <= pupils <= MAX_PUPILS):
         return "COUNT-WHOLE"
-    return check_subdivision(subdivision, expected)
+    return rule

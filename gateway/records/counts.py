@@ -1,6 +1,6 @@
 """The statutory form: one row for each subdivision, kind and leaf band, and a whole number of pupils."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.collections import TOTAL, Contract
@@ -39,15 +39,16 @@ def counts_of_document(document: Mapping[str, Json], expected: Expected) -> Pars
     if isinstance(entries, Fault):
         return [*faults, entries]
     rows: list[tuple[int, tuple[str, ...]]] = []
+    quoted: set[int] = set()
     for number, entry in enumerate(entries, start=1):
         if not isinstance(entry, Mapping) or entry.keys() != set(COLUMNS):
             faults.append(Fault("JSON-ENTRY", number))
             continue
         rows.append((number, tuple(json_text(entry[name]) for name in COLUMNS)))
-        if isinstance(entry["pupils"], str) and pupils_fault(entry["pupils"]) is None:
-            faults.append(Fault("COUNT-WHOLE", number, "pupils"))
+        if isinstance(entry["pupils"], str):
+            quoted.add(number)
     faults += raw_cells(rows)
-    parsed = _counts(rows, expected)
+    parsed = _counts(rows, expected, quoted)
     if isinstance(parsed, Parsed) and not faults:
         return replace(parsed, unchecked=expected.unchecked(document=True))
     return faults + (parsed if isinstance(parsed, list) else [])
@@ -71,12 +72,15 @@ def _columns(sheet: Sheet) -> tuple[tuple[int, ...], list[Fault]]:
     ]
     if sheet.content is Content.XLSX and not set(names) & set(COLUMNS):
         return (), [Fault("FILE-XLSX-SHEET")]
-    if len(header) == 1 and len(faults) > len(COLUMNS):
+    if len(header) == 1 and len(faults) > len(COLUMNS) and not any(len(cells) > 1 for _, cells in sheet.rows):
         raise UnreadableFile("FILE-DELIMITER", 1)
     return (() if faults else tuple(names.index(name) for name in COLUMNS)), faults
 
 
-def _counts(rows: Iterable[tuple[int, Sequence[str]]], expected: Expected) -> Parsed | list[Fault]:
+def _counts(
+    rows: Iterable[tuple[int, Sequence[str]]], expected: Expected, quoted: Container[int] = ()
+) -> Parsed | list[Fault]:
+    """The counts of numbered rows; of those that are `quoted` the number of pupils is text in a document."""
     faults: list[Fault] = []
     counts: dict[Cell, int] = {}
     seen: dict[Cell, int] = {}
@@ -90,11 +94,12 @@ def _counts(rows: Iterable[tuple[int, Sequence[str]]], expected: Expected) -> Pa
             faults.append(Fault("ROW-DUPLICATE", number, where=" · ".join(cell)))
             continue
         seen[cell] = number
-        fault = pupils_fault(pupils)
-        if fault is not None:
-            faults.append(Fault(fault, number, "pupils", " · ".join(cell)))
-        else:
+        rule = pupils_fault(pupils)
+        if rule is None:
             counts[cell] = int(pupils)
+            rule = "JSON-COUNT-TEXT" if number in quoted else None
+        if rule is not None:
+            faults.append(Fault(rule, number, "pupils", " · ".join(cell)))
     faults += check_counts(counts, expected, known_cells=seen)
     return faults or Parsed(counts)
 

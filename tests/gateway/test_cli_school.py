@@ -317,6 +317,21 @@ def test_a_cover_sheet_is_passed_over(tmp_path: Path, command: str, header: list
     assert "“Gegevens”" in done.output
 
 
+def test_a_sheet_for_each_class_is_said_to_be_one_too_many(tmp_path: Path) -> None:
+    """Half of the pupils would be missing from the delivery: the second sheet is named and nothing is made."""
+    with service.World(tmp_path) as world:
+        (tmp_path / "keys.json").write_bytes(world.document)
+    book = openpyxl.Workbook()
+    for sheet in (book.active, book.create_sheet("2B")):
+        sheet.append(["BSN", *service.HEADER[1:]])
+        sheet.append(["1"] * len(service.HEADER))
+    book.save(tmp_path / "export.xlsx")
+    words = ["pseudonymise", tmp_path / "export.xlsx", "--site", service.SITE, "--period", service.PERIOD]
+    words += ["--service", "https://x", "--service-key", tmp_path / "keys.json", "-o", tmp_path / "submission.json"]
+    done = CliRunner().invoke(app, [str(word) for word in (*words, "--offline", "--cache", tmp_path / "cache")])
+    assert (done.exit_code, "Blad 2: " in done.output, "[FILE-XLSX-SHEETS]" in done.output) == (1, True, True)
+
+
 @pytest.mark.parametrize(("sector", "exits"), [("vo", 0), ("VO", 0), ("mbo", 2), ("", 2)])
 def test_an_unknown_sector_is_wrong_usage(tmp_path: Path, sector: str, exits: int) -> None:
     """In capitals it is the same sector; one that is none is said with those there are, and no row is blamed."""

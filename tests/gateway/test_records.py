@@ -123,9 +123,67 @@ def test_the_sheet_with_the_counts_is_read(before: tuple[str, list[list[object]]
 
 def test_a_hidden_sheet_is_not_read_for_a_visible_one_with_a_slip() -> None:
     """The last period's counts, hidden behind a heading that is mistyped, are not delivered: the heading is said."""
-    with_slip = [["subdivision", "kind", "band", "aantal"], *rows()[1:]]
-    assert ("COLUMN-MISSING", "pupils") in {(fault.rule, fault.column) for fault in faults(shown(with_slip, rows()))}
+    assert ("COLUMN-MISSING", "pupils") in {(fault.rule, fault.column) for fault in faults(shown(WITH_SLIP, rows()))}
     assert isinstance(parse(shown([["Uitleg"]], rows()), COUNTS), Parsed)
+
+
+WITH_SLIP = [["subdivision", "kind", "band", "aantal"], *rows()[1:]]
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (("visible", rows(all_upto5="7")), [("FILE-XLSX-SHEETS", "#2")]),
+        (("visible", WITH_SLIP), [("FILE-XLSX-SHEETS", "#1")]),
+        (("visible", [["Periode 1"], *rows()]), [("FILE-XLSX-SHEETS", "#1")]),
+        (("visible", WITH_SLIP[:1]), []),
+        (("visible", [["subdivision", "kind"], ["undivided", "all"]]), []),
+        (("hidden", rows(all_upto5="7")), []),
+    ],
+    ids=["another period", "its heading has a slip", "below a title", "no rows", "a list of codes", "hidden"],
+)
+def test_of_two_tables_none_is_delivered(before: tuple[str, list[list[object]]], told: list[tuple[str, str]]) -> None:
+    """A sheet for each period or class: nobody could tell which was meant, so the second is named and none is read."""
+    outcome = parse(as_xlsx(rows(), before), COUNTS)
+    found = outcome.faults if isinstance(outcome, Report) else ()
+    assert [(fault.rule, fault.where) for fault in found] == told
+
+
+def test_a_hidden_sheet_is_not_read_for_a_visible_one_below_a_title() -> None:
+    """The last period's counts, hidden, do not stand in for those of a sheet whose heading is not in its first row."""
+    assert broken(shown([["Periode 2"], *rows()], rows(all_upto5="7"))) == {"FILE-XLSX-SHEETS"}
+
+
+def with_rows_hidden(table: list[list[object]], said: str) -> bytes:
+    """A workbook of which the fifth row and the seventh are hidden, in the words of the program that wrote it."""
+    book = zipfile.ZipFile(io.BytesIO(as_xlsx(table)))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as made:
+        for name in book.namelist():
+            made.writestr(
+                name, re.sub(rb'<row r="([57])"', rb'<row r="\1" hidden="%b"' % said.encode(), book.read(name))
+            )
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("said", "told"), [("1", [5]), ("true", [5]), ("0", []), ("false", [])])
+def test_a_row_that_a_filter_hides_is_not_delivered(said: str, told: list[int]) -> None:
+    """Who filters on the own site and saves sees half of the rows; LibreOffice says of each whether it is hidden."""
+    outcome = parse(with_rows_hidden(rows(), said), COUNTS)
+    found = outcome.faults if isinstance(outcome, Report) else ()
+    assert [(fault.rule, fault.row) for fault in found] == [("FILE-XLSX-HIDDEN", row) for row in told]
+
+
+def test_a_hidden_row_without_anything_in_it_hides_nothing() -> None:
+    """Nor does one of a sheet that is not read as the table."""
+    empty: list[object] = [None, None, None, " "]
+    with_blanks = [*rows()[:4], empty, rows()[4], empty, *rows()[5:]]
+    assert isinstance(parse(with_rows_hidden(with_blanks, "1"), COUNTS), Parsed)
+    beside = openpyxl.load_workbook(io.BytesIO(as_xlsx(rows(), ("visible", [["Uitleg"]]))))
+    beside.worksheets[0].row_dimensions[1].hidden = True
+    out = io.BytesIO()
+    beside.save(out)
+    assert isinstance(parse(out.getvalue(), COUNTS), Parsed)
 
 
 @pytest.mark.parametrize("state", ["visible", "hidden"])
@@ -403,7 +461,38 @@ def test_a_document_says_of_whom_it_is_and_offline_nobody_checks_it() -> None:
 def test_a_template_tells_what_is_offered() -> None:
     """The subdivisions read back from a template are those it was made for."""
     table = template_rows(CONTRACTS["absence-counts"], ("havo", "vwo"))
-    assert offered_in(as_csv([list(row) for row in table])) == ("havo", "vwo")
+    assert offered_in(as_csv([list(row) for row in table]), CONTRACTS["absence-counts"]) == ("havo", "vwo")
+
+
+def test_a_template_is_read_as_a_delivery_is() -> None:
+    """Capitals do not matter, and a row of totals below is no subdivision."""
+    table = [*rows(), ["Totaal", "", "", "120"]]
+    table[1][0] = "Undivided"
+    assert offered_in(as_csv(table), CONTRACTS["absence-counts"]) == ("undivided",)
+
+
+def test_a_template_without_subdivisions_is_at_fault_itself() -> None:
+    """Where its rows were deleted, it is not the delivery that has what the register does not."""
+    for table in (rows()[:1], [*rows()[:1], ["Totaal", "", "", "0"]]):
+        with pytest.raises(UnreadableFile) as refused:
+            offered_in(as_csv(table), CONTRACTS["absence-counts"])
+        assert refused.value.fault == Fault("TEMPLATE-SUBDIVISIONS")
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+@pytest.mark.parametrize("title", [["Verzuim 2026-2027"], ["Verzuim 2026-2027", "", "", ""], ["Verzuim", "De Wissel"]])
+def test_a_heading_below_a_title_is_pointed_at(title: list[str], delimiter: str) -> None:
+    """The rows above it are to be deleted; nothing is said of a delimiter that is right, nor of columns there are."""
+    table = [title, ["", "", "", ""], *rows()]
+    for body in (as_csv(table, delimiter), as_xlsx(table)):
+        assert [(fault.rule, fault.row) for fault in faults(body)] == [("FILE-HEADER", 3)]
+
+
+def test_a_heading_in_other_words_is_not_blamed_on_the_delimiter() -> None:
+    """Below a title too: the rows have cells, so that what is missing are the names of the columns."""
+    dutch = ["onderdeel", "soort", "verzuimband", "leerlingen"]
+    assert "COLUMN-MISSING" in broken(as_csv([["Verzuim 2026-2027", "", "", ""], dutch, *rows()[1:]]))
+    assert "FILE-DELIMITER" not in broken(as_csv([["Verzuim 2026-2027", "", "", ""], dutch, *rows()[1:]]))
 
 
 def test_all_faults_come_at_once_in_the_order_of_the_file() -> None:
@@ -434,6 +523,8 @@ def test_a_report_holds_a_hundred_of_each_rule_and_their_number() -> None:
         (b"\x00\x01\x02\x03", "FILE-TYPE"),
         (b"%PDF-1.7\nall of it text", "FILE-TYPE"),
         (b"\xef\xbb\xbf\n<HTML><table>", "FILE-TYPE"),
+        (b"<table><tr><td>subdivision</td></tr></table>", "FILE-TYPE"),
+        (b"<meta charset=utf-8><table>", "FILE-TYPE"),
         (b"subdivision|kind|band|pupils\nundivided|all|upto5|3", "FILE-DELIMITER"),
         (b'subdivision;kind;band;pupils\n"undivided";"all"x;upto5;3', "FILE-QUOTES"),
         (as_csv([["subdivision"], *[["x"]] * (MAX_ROWS + 1)]), "FILE-ROWS"),
@@ -648,7 +739,12 @@ def test_numbers_are_numbers_and_exact() -> None:
     """A number of pupils in quotes is text, and hours with a digit far behind the point are not in hundredths."""
     lines = [dict(zip(rows()[0], row, strict=True)) for row in rows()[1:]]
     about = {"collection": "absence-counts", "site": "00AB00", "period": "2026-2027-1"}
-    assert broken(json.dumps({**about, "counts": lines}).encode()) == {"COUNT-WHOLE"}
+    quoted = faults(json.dumps({**about, "counts": lines}).encode())
+    assert {fault.rule for fault in quoted} == {"JSON-COUNT-TEXT"}
+    assert (quoted[0].row, quoted[0].where) == (1, "undivided · authorised · upto5")
+    assert broken(
+        document(illness_counts=[line | {"pupils": str(line["pupils"])} for line in illness(1)]), RECORDS
+    ) == {"JSON-COUNT-TEXT"}
     whole = [line | {"pupils": int(line["pupils"])} for line in lines]
     assert isinstance(parse(json.dumps({**about, "counts": whole}).encode(), COUNTS), Parsed)
     far = document().replace(b"12.5", b"10." + b"0" * 34 + b"1")

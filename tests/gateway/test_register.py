@@ -171,6 +171,36 @@ def test_a_doubled_heading_refuses_the_list(header: str) -> None:
     assert [(fault.rule, fault.row, fault.column) for fault in found] == [("COLUMN-DUPLICATE", 1, "pupils_2025")]
 
 
+def test_a_site_that_stands_in_the_list_again_is_named_with_its_row() -> None:
+    """Of thousands of rows each later one is told; a code that is none is told as that, and not repeated."""
+    again = "\n".join([PO, SCHOOL, SCHOOL.replace("00AB00", "00AB01"), SCHOOL, SCHOOL])
+    told = [(fault.rule, fault.row, fault.where) for fault in _faults(again)]
+    assert told == [("SITE-DUPLICATE", 4, "00AB00"), ("SITE-DUPLICATE", 5, "00AB00")]
+    no_code = SCHOOL.replace("00AB00", "Jansen")
+    assert {(fault.rule, fault.where) for fault in _faults(f"{PO}\n{no_code}\n{no_code}")} == {("SITE-CODE", "")}
+
+
+@pytest.mark.parametrize("own", ["sector,subdivisions,funded", "Sector,Sub divisions,FUNDED"])
+@pytest.mark.parametrize("head", [PO, "Vestiging,PO-SWV,Gemeente code,Gemeente,Board,Name"])
+def test_headings_are_known_as_people_write_them(head: str, own: str) -> None:
+    """A special school stays one, not asked for anything, whatever capitals and spaces the headings have."""
+    (site,) = listed(f"{head},{own},Pupils_2025\n{SCHOOL},so,undivided,ONWAAR,33\n").sites
+    assert (site.sector, site.subdivisions, site.funded, site.pupils) == ("so", ("undivided",), False, 33)
+
+
+def test_a_heading_that_is_the_same_but_for_capitals_is_doubled() -> None:
+    """Which of the two counts, nobody said; it is named as we write it. What is not read may stand there twice."""
+    found = _faults(f"{PO},sector,Sector\n{SCHOOL},so,po\n")
+    assert [(fault.rule, fault.row, fault.column) for fault in found] == [("COLUMN-DUPLICATE", 1, "sector")]
+    assert len(listed(f"{PO},remark,remark\n{SCHOOL},x,y\n").sites) == 1
+
+
+def test_secondary_education_is_told_by_headings_without_capitals() -> None:
+    """DUO writes HAVO; a list that was typed over says the same."""
+    (site,) = listed(f"{VO.lower()}02EB04,02EB,x,ASSEN,0106,False,False,False,True,False,False,VO2201\n").sites
+    assert site.subdivisions == ("havo",)
+
+
 @pytest.mark.parametrize(
     ("name", "sites", "unknown", "without_swv"),
     [("nl_po_sites_2026", 6_122, 31, 6), ("nl_vo_sites_2025_est", 1_620, 242, 0), ("nl_gemeenten_2026", 0, 0, 0)],
