@@ -296,6 +296,23 @@ def test_an_old_copy_of_a_destroyed_key_no_longer_opens(keyring: Keyring, kek: F
             backup.secret(key_id)
 
 
+def test_an_old_copy_no_longer_opens_where_the_key_encryption_key_is_linked_to(
+    keyring: Keyring, kek: FileKek, tmp_path: Path
+) -> None:
+    """On a disk of its own, with a link in its place, the key-encryption key dies there; the new one stays there."""
+    disk = tmp_path / "disk"
+    (tmp_path / "kek").rename(disk)
+    (tmp_path / "kek").mkdir(0o700)
+    (tmp_path / "kek" / "kek.json").symlink_to(disk / "kek.json")
+    doomed, survivor = made(keyring), made(keyring)
+    copytree(tmp_path / "keys", tmp_path / "backup")
+    keyring.destroy(doomed.key_id)
+    with pytest.raises(KeyringError, match="gone"):
+        Keyring(tmp_path / "backup", FileKek(disk / "kek.json")).secret(doomed.key_id)
+    assert Keyring(tmp_path / "keys", FileKek(disk / "kek.json")).secret(survivor.key_id)
+    assert [path.is_symlink() for path in (tmp_path / "kek").iterdir()] == [True]
+
+
 def test_restore_does_not_bring_back_the_dead(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
     """From a backup come the keys that still open; what was destroyed since stays destroyed or is refused."""
     dead, alive = made(keyring), made(keyring)
