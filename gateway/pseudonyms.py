@@ -6,7 +6,7 @@ pseudonym/
                     here, and `[pkcs11]` for a token in place of kek.json
   register.json     the signed register the gateway exported
   service.sqlite    answers, quotas, and the service's own audit log; goes along when the folder is moved
-  keys/             0700: key-encryption key, ring/, log key
+  keys/             0700: key-encryption key or token.name, ring/, log key
 ```
 The room `pseudonymisation` knows nothing of `audit`; here its events become entries.
 """
@@ -38,7 +38,7 @@ from audit.log import Log
 from gateway.context import Gateway, wall_clock
 from gateway.delivered import asked
 from gateway.http.api import doors_to
-from gateway.key_store import make_kek, open_kek
+from gateway.key_store import NAME, RING, begin_kek, open_kek
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -131,7 +131,7 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
     make_private_folder(folder)
     make_private_folder(folder / "keys")
     make_private(folder / "keys" / "log.key", os.urandom(32))
-    make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
+    begin_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11, os.urandom(NAME))
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
     make_private(settings, "".join(lines).encode())
     service = _opened(folder, made, fresh=fresh)
@@ -256,7 +256,7 @@ def _database(folder: Path, settings: _Settings, *, fresh: bool) -> str:
 
 
 def _keyring(folder: Path, settings: _Settings) -> Keyring:
-    return Keyring(folder / "keys" / "ring", open_kek(_KEK, folder / "keys" / "kek.json", settings.pkcs11))
+    return Keyring(folder / "keys" / RING, open_kek(_KEK, folder / "keys" / "kek.json", settings.pkcs11))
 
 
 def register_public_key(gateway: Gateway) -> bytes:
