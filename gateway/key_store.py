@@ -71,4 +71,4 @@ def _token(name: str, keys: Path, token: Pkcs11) -> "Pkcs11Kek":
 
     own = keys / NAME_FILE
     full = f"{read_private(own).decode().strip()}-{name}" if own.exists() else name
-    return Pkcs11Kek(full, token.module, token.token, read_private(token.pin).decode().strip())
+    return Pkcs11Kek(full, token.module, token.token, read_private(keys.parent / token.pin).decode().strip())

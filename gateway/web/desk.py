@@ -127,6 +127,7 @@ def system(request: Request, who: Visitor) -> Response:
         chain=chain,
         keys=keys,
         kek=next((key.kek_id for key in keys if key.kek_id), ""),
+        on_token=gateway.settings.pkcs11 is not None,
         consents=sum(key.state is KeyState.ACTIVE for key in gateway.consent_keys.records()),
         overdue=retention.overdue(gateway),
         register_ends=register_ends,

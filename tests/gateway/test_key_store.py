@@ -89,7 +89,8 @@ def test_two_deployments_on_one_token_leave_each_other_alone(on_token: Deploymen
     for one in (on_token, trial):
         one.written("init")
         one.written("key", "create", YEAR)
-    trial.written("key", "destroy", trial.ring()[0]["key_id"], "--yes")
+    said = trial.written("key", "destroy", trial.ring()[0]["key_id"], "--yes")
+    assert ("in het token" in said, "kek.json" in said) == (True, False)
     on_token.written("key", "rotate", YEAR)
     assert len({key["kek_id"] for one in (on_token, trial) for key in one.ring() if key["kek_id"]}) == 2
 
@@ -136,8 +137,12 @@ def test_the_pseudonym_service_lives_on_the_same_token(on_token: Deployment) -> 
         'operator = "ORG-DIENST"',
         f'gateway_key = "{on_token.written("service", "gateway-key")}"',
         f'database = "sqlite:///{service}/service.sqlite"',
-        f'pkcs11 = {{ module = "{MODULE}", token = "poort", pin = "{on_token.folder}/pin" }}',
+        "[pkcs11]",
+        f'module = "{MODULE}"',
+        'token = "poort"',
+        'pin = "pin"',
     ]
+    copy2(on_token.folder / "pin", service / "pin")
     write_private(service / "service.toml", "\n".join(lines).encode())
     init = ("service", "init", "--folder", str(service), "--operator", "ORG-DIENST", "--gateway-key", "00" * 32)
     on_token.written(*init)
@@ -154,8 +159,8 @@ def test_the_pseudonym_service_lives_on_the_same_token(on_token: Deployment) -> 
     assert opened not in file.read_text()
 
 
-def test_the_place_of_the_pin_counts_from_the_data_folder(tmp_path: Path) -> None:
-    """What is written to `gateway.toml` is read back, with the PIN's file under the data folder."""
-    home = Home(tmp_path, "sqlite://")
-    write_settings(home, Settings(pkcs11=Pkcs11(module=MODULE, token="poort", pin=Path("pin"))))
-    assert read_settings(home).pkcs11 == Pkcs11(module=MODULE, token="poort", pin=tmp_path / "pin")
+def test_a_token_in_the_settings_is_read_back(tmp_path: Path) -> None:
+    """What is written to `gateway.toml` is read back, as it was."""
+    home, token = Home(tmp_path, "sqlite://"), Pkcs11(module=MODULE, token="poort", pin=Path("pin"))
+    write_settings(home, Settings(pkcs11=token))
+    assert read_settings(home).pkcs11 == token
