@@ -83,6 +83,7 @@ _EVENTS = {
     "register-loaded": (Event.SETTING_CHANGED, Outcome.PERMIT),
     "school-year-opened": (Event.KEY_CREATED, Outcome.PERMIT),
     "school-year-closed": (Event.KEY_DESTROYED, Outcome.PERMIT),
+    "kek-renewed": (Event.KEY_ROTATED, Outcome.PERMIT),
 }
 _NAMES = frozenset({"pseudonym-service", *(f"{why}-upto-{size}" for why in GrantReason for size in _GRANT_SIZES)})
 
@@ -196,6 +197,13 @@ def open_service_year(service: Service, year: str) -> str:
             service.append(connection, "school-year-opened", {"school_year": year})
 
     return open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year), keep=keep).key_id
+
+
+def renew_service_kek(service: Service) -> None:
+    """After its key-encryption key leaked: the keys of the service stay, and stand under one that nobody has."""
+    with service.engine.begin() as connection:
+        service.append(connection, "kek-renewed", {})
+    service.keyring.renew_keks()
 
 
 class _Settings(BaseModel):
@@ -361,6 +369,8 @@ class _Appender:
             about = f"quota:{fields['reason']}-upto-{size}"
         if kind in (Event.KEY_CREATED, Event.KEY_DESTROYED):
             about = f"key:pseudonym-service/{fields['school_year']}"
+        if kind is Event.KEY_ROTATED:
+            about = "key:pseudonym-service"
         entry = Entry(
             event=kind,
             actor=self.actor,

@@ -106,6 +106,24 @@ def key_destroy(key_id: str, _yes: Sure = False, data: Data = None, lang: Lang =
     _say_renewed(at.gateway, lang)
 
 
+@key.command("renew-kek")
+def key_renew_kek(
+    consents: Annotated[bool, typer.Option("--consents", help="Die van toestemmingen / those of consents.")] = False,
+    _yes: Sure = False,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Na een lek van de sleutel der sleutels: een nieuwe, en elke sleutel eronder / a new key-encryption key."""
+    from gateway.keys import renew_keks
+
+    at = desk(data)
+    done(renew_keks(at, consents=consents), lang)
+    if consents:
+        say(text("cli", "kek-renewed-consents", language(lang)))
+    else:
+        _say_renewed(at.gateway, lang)
+
+
 def _say_renewed(gateway: "Gateway", lang: str) -> None:
     """What a new key-encryption key asks of the operator, by where it is."""
     where = "kek-renewed" if gateway.settings.pkcs11 is None else "kek-renewed-in-token"

@@ -90,6 +90,7 @@ def test_two_deployments_on_one_token_leave_each_other_alone(on_token: Deploymen
         one.written("init")
         one.written("key", "create", YEAR)
     said = trial.written("key", "destroy", trial.ring()[0]["key_id"], "--yes")
+    said += trial.written("key", "renew-kek", "--yes")
     assert ("in het token" in said, "kek.json" in said) == (True, False)
     on_token.written("key", "rotate", YEAR)
     assert len({key["kek_id"] for one in (on_token, trial) for key in one.ring() if key["kek_id"]}) == 2
@@ -152,6 +153,8 @@ def test_the_pseudonym_service_lives_on_the_same_token(on_token: Deployment) -> 
     ours = on_token.written("key", "list").split()[0]
     on_token.written("key", "destroy", ours, "--yes")
     file = on_token.folder / "keys.json"
+    on_token.written("service", "renew-kek", "--folder", str(service), "--yes")
+    on_token.written("service", "key-file", "--folder", str(service), "-o", str(file))
     assert opened in file.read_text()
     assert not (service / "keys" / "kek.json").exists()
     on_token.written("service", "close-year", NEXT, "--folder", str(service), "--yes")
