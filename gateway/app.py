@@ -16,7 +16,7 @@ from gateway.collections import Contracts, load_contracts
 from gateway.context import Gateway, vocabulary
 from gateway.database import open_database, reading
 from gateway.identity import add_person, find_person, issue_link
-from gateway.key_store import make_kek, open_kek
+from gateway.key_store import NAME, NAME_FILE, RING, begin_kek, make_kek, open_kek
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -37,9 +37,9 @@ from pseudonymisation.private_file import make_private, make_private_folder, rea
 
 SEED = 32
 _RECEIPTS, _TAGS, _KEK = "receipts.key", "tags.key", "kek.json"
-RING, CONSENTS = "ring", "consents"
+CONSENTS = "consents"
 _BRANCHES = 64  # of the keys of consents: 6,400 of them live a hundred to a branch
-KEY_FILES = (_RECEIPTS, LOG_KEY, _TAGS, "register.key")
+KEY_FILES = (_RECEIPTS, LOG_KEY, _TAGS, "register.key", NAME_FILE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
     make_private_folder(where.keys)
     for name in (_RECEIPTS, LOG_KEY, _TAGS):
         make_private(where.keys / name, os.urandom(SEED))
-    make_kek("kek", where.keys / _KEK, read_settings(where).pkcs11)
+    begin_kek("kek", where.keys / _KEK, read_settings(where).pkcs11, os.urandom(NAME))
     gateway = open_gateway(where)
     migrate(gateway.database)
     with gateway.writing() as session:

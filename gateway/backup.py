@@ -37,9 +37,10 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from audit.timeline import newest
 from gateway import consent_ends, retention, unsettled
-from gateway.app import CONSENTS, KEY_FILES, RING, open_gateway, yearly_log
+from gateway.app import CONSENTS, KEY_FILES, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of, operator_of
 from gateway.identity import caller_of
+from gateway.key_store import RING
 from gateway.keys import rotate_restored
 from gateway.lines import fill, lines_of, rows_in, tables
 from gateway.messages import MendableError

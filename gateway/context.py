@@ -295,5 +295,5 @@ def vocabulary(settings: Settings, law: Law, contracts: Contracts) -> AuditVocab
         rules=frozenset(law.rules) | frozenset(catalogue("rules")),
         names=frozenset(law.purposes)
         | frozenset(contracts)
-        | frozenset({law.version.id, "gateway", "pseudonym-service", "audit-subjects"}),
+        | frozenset({law.version.id, "gateway", "pseudonym-service", "audit-subjects", "key-encryption"}),
     )

@@ -135,6 +135,24 @@ def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
     return gone
 
 
+def renew_keks(desk: Desk, *, consents: bool) -> Refused | None:
+    """After a key-encryption key leaked: every key it wraps, or that of consents, stands under one that nobody has.
+
+    The keys themselves stay as they are: whoever has the leaked one and a copy of the ring of before has those. Run
+    again after a crash, it completes what it began.
+    """
+    gateway = desk.gateway
+
+    def act(session: Session, actor: Actor, decision: Decision) -> None:
+        about = Object("key:key-encryption")
+        gateway.append(session, Entry(event=Event.KEY_ROTATED, actor=actor, object=about), decision)
+
+    refused = desk.act(Action.MANAGE_KEYS, act)
+    if refused is None:
+        (gateway.consent_keys if consents else gateway.keyring).renew_keks()
+    return refused
+
+
 def rotate_restored(desk: Desk) -> None:
     """After a restore: what came back from before a rotation goes through it once more.
 

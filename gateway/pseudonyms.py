@@ -6,7 +6,7 @@ pseudonym/
                     here, and `[pkcs11]` for a token in place of kek.json
   register.json     the signed register the gateway exported
   service.sqlite    answers, quotas, and the service's own audit log; goes along when the folder is moved
-  keys/             0700: key-encryption key, ring/, log key
+  keys/             0700: key-encryption key or token.name, ring/, log key
 ```
 The room `pseudonymisation` knows nothing of `audit`; here its events become entries.
 """
@@ -38,7 +38,7 @@ from audit.log import Log
 from gateway.context import Gateway, wall_clock
 from gateway.delivered import asked
 from gateway.http.api import doors_to
-from gateway.key_store import make_kek, open_kek
+from gateway.key_store import NAME, RING, begin_kek, open_kek
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -83,6 +83,7 @@ _EVENTS = {
     "register-loaded": (Event.SETTING_CHANGED, Outcome.PERMIT),
     "school-year-opened": (Event.KEY_CREATED, Outcome.PERMIT),
     "school-year-closed": (Event.KEY_DESTROYED, Outcome.PERMIT),
+    "kek-renewed": (Event.KEY_ROTATED, Outcome.PERMIT),
 }
 _NAMES = frozenset({"pseudonym-service", *(f"{why}-upto-{size}" for why in GrantReason for size in _GRANT_SIZES)})
 
@@ -131,7 +132,7 @@ def create_service_folder(folder: Path, *, operator: str, gateway_key: bytes, da
     make_private_folder(folder)
     make_private_folder(folder / "keys")
     make_private(folder / "keys" / "log.key", os.urandom(32))
-    make_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11)
+    begin_kek(_KEK, folder / "keys" / "kek.json", made.pkcs11, os.urandom(NAME))
     lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}\n" for name, value in given.items()]
     make_private(settings, "".join(lines).encode())
     service = _opened(folder, made, fresh=fresh)
@@ -198,6 +199,13 @@ def open_service_year(service: Service, year: str) -> str:
     return open_year(service.keyring, year, not_before=first_day(year), not_after=last_use(year), keep=keep).key_id
 
 
+def renew_service_kek(service: Service) -> None:
+    """After its key-encryption key leaked: the keys of the service stay, and stand under one that nobody has."""
+    with service.engine.begin() as connection:
+        service.append(connection, "kek-renewed", {})
+    service.keyring.renew_keks()
+
+
 class _Settings(BaseModel):
     """`service.toml`."""
 
@@ -256,7 +264,7 @@ def _database(folder: Path, settings: _Settings, *, fresh: bool) -> str:
 
 
 def _keyring(folder: Path, settings: _Settings) -> Keyring:
-    return Keyring(folder / "keys" / "ring", open_kek(_KEK, folder / "keys" / "kek.json", settings.pkcs11))
+    return Keyring(folder / "keys" / RING, open_kek(_KEK, folder / "keys" / "kek.json", settings.pkcs11))
 
 
 def register_public_key(gateway: Gateway) -> bytes:
@@ -363,6 +371,8 @@ class _Appender:
             about = f"quota:{fields['reason']}-upto-{size}"
         if kind in (Event.KEY_CREATED, Event.KEY_DESTROYED):
             about = f"key:pseudonym-service/{fields['school_year']}"
+        if kind is Event.KEY_ROTATED:
+            about = "key:pseudonym-service"
         entry = Entry(
             event=kind,
             actor=self.actor,

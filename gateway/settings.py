@@ -69,7 +69,7 @@ class Pkcs11(BaseModel):
     Attributes:
         module: The token's library, such as `/usr/lib/softhsm/libsofthsm2.so`.
         token: Label of the token.
-        pin: File (0600) with the user's PIN, relative to the data folder.
+        pin: File (0600) with the user's PIN, relative to the folder whose `keys/` it is about.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -223,8 +223,6 @@ def read_settings(where: Home) -> Settings:
             "purposes": tuple(where.folder / folder for folder in settings.purposes),
             "collections": tuple(where.folder / folder for folder in settings.collections),
             "openid": _with_place(settings.openid, where.folder),
-            "pkcs11": settings.pkcs11
-            and settings.pkcs11.model_copy(update={"pin": where.folder / settings.pkcs11.pin}),
         }
     )
 

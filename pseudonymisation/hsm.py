@@ -6,6 +6,7 @@ times slower, and no token in common use can compute the oblivious function.)
 """
 
 import os
+import re
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
@@ -53,6 +54,7 @@ class Pkcs11Kek:
     def __init__(self, name: str, module: Path, token: str, pin: str) -> None:
         self._lock = Lock()
         self._label = f"verzuimpoort-{name}-"
+        self._ours = re.compile(f"{re.escape(self._label)}([0-9]+)")
         self._token = token
         self._open = partial(_session_of, module, token, pin)
         self._session = self._open()
@@ -144,13 +146,13 @@ class Pkcs11Kek:
 
     def _keys(self) -> list[tuple[int, _AesKey]]:
         objects = [cast("_AesKey", one) for one in self._session.get_objects(_SECRET_KEYS)]
-        ours = [(int(one.label.removeprefix(self._label)), one) for one in objects if one.label.startswith(self._label)]
+        ours = [(int(found[1]), one) for one in objects if (found := self._ours.fullmatch(one.label))]
         return sorted(ours, key=lambda pair: pair[0])
 
     def _current(self) -> tuple[int, _AesKey]:
         keys = self._keys()
         if not keys:
-            raise KeyringError("token-empty")
+            raise KeyringError("token-empty", token=self._token, label=self._label)
         return keys[-1]
 
     def _generate(self, number: int) -> None:

@@ -17,13 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pseudonymisation.errors import KeyringError
-from pseudonymisation.private_file import (
-    make_private,
-    make_private_folder,
-    read_private,
-    replace_shredding,
-    write_private,
-)
+from pseudonymisation.private_file import make_private, make_private_folder, read_private, replace_shredding
 from pseudonymisation.text64 import from_text, to_text
 
 NONCE = 12
@@ -78,6 +72,8 @@ class _KekFile(BaseModel):
 class FileKek:
     """Key-encryption keys in one file, 0600, apart from the keyring's folder: on each branch the current one first.
 
+    The file may be a link to one on another disk, in a folder where this user may write.
+
         {"format": "verzuimpoort/kek/v1", "keks": [{"kek_id": "0123456789abcdef", "key": "…", "branch": 0}, …]}
 
     Raises:
@@ -122,20 +118,23 @@ class FileKek:
         many = Counter(kek.branch for kek in keks)
         ending = [kek for kek in keks if kek.kek_id in kek_ids and many[kek.branch] == 1]
         if ending:
-            write_private(self._path, _dump([*(_fresh(kek.branch) for kek in ending), *keks]))
+            self._replace([*(_fresh(kek.branch) for kek in ending), *keks])
 
     def retire(self) -> None:
         """See `Kek`."""
         keks = self._read()
         current = _current(keks)
         if len(current) < len(keks):
-            replace_shredding({self._path: _dump(current.values())})
+            self._replace(current.values())
 
     def _read(self) -> tuple[_KekKey, ...]:
         try:
             return _KekFile.model_validate_json(read_private(self._path)).keks
         except ValidationError:
             raise KeyringError("kek-malformed", path=self._path) from None
+
+    def _replace(self, keks: Iterable[_KekKey]) -> None:
+        replace_shredding({self._path: _dump(keks)})
 
 
 def _current(keks: Iterable[_KekKey]) -> dict[int, _KekKey]:

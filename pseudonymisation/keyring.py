@@ -269,6 +269,17 @@ class Keyring:
             # 5.
             self._kek.retire()
 
+    def renew_keks(self) -> None:
+        """Wrap every key anew, under new key-encryption keys, after those in use leaked; the leaked ones are destroyed.
+
+        What a destruction left half-way is completed first. Running this again after a crash completes it.
+        """
+        with self._changing():
+            for leaked in ((), self._kek.current()):
+                self._kek.renew(leaked)
+                self._rewrap(self._load().values())
+                self._kek.retire()
+
     def _rewrap(self, records: Iterable[KeyRecord]) -> dict[str, KeyRecord]:
         """Wrap anew what stands under a key-encryption key that is about to go; returns those, by key id."""
         current = self._kek.current()

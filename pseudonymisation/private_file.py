@@ -90,7 +90,10 @@ def write_private_files(contents: Mapping[Path, bytes | IO[bytes]]) -> None:
 
     Written first and flushed afterwards, a thousand files cost the disk little more than one. The names they have
     before are fixed: what a killed process left is overwritten by the next, and no copy of a key stays behind.
+
+    What a link leads to is replaced, and the link stays: else a key on the disk it leads to would outlive its end.
     """
+    contents = {path.resolve(): data for path, data in contents.items()}
     fresh = {path: path.with_name(f".{path.name}.new") for path in contents}
     for path, data in contents.items():
         descriptor = os.open(fresh[path], os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, FILE_MODE)

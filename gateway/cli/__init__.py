@@ -14,6 +14,9 @@ import typer
 from gateway.cli import audit, delivering, keeping, law, operator, reading, school, server, service
 from gateway.cli.common import app
 
+if sys.platform != "win32":
+    import resource
+
 _GROUPS = (operator, service, keeping, audit, reading, law)
 for part in [group for module in _GROUPS for group in module.groups]:
     app.add_typer(part)
@@ -34,9 +37,22 @@ def _options(
 
 def main() -> None:
     """Run the command line; a letter of a name that the screen does not have stops no act halfway."""
+    _leave_no_core()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     app()
+
+
+def _leave_no_core() -> None:
+    """A crash of this process, or of one that it starts, writes nothing of its memory: it holds keys and numbers.
+
+    One byte is too little for any file, and Linux takes it for none also where a program collects the cores: to that it
+    hands one in spite of a limit of zero.
+    """
+    if sys.platform != "win32":
+        most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+        limit = 0 if most == 0 else 1
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
 
 
 __all__ = ["delivering", "main", "school", "server"]

@@ -100,7 +100,7 @@ def keep(path: Path, content: str | bytes | IO[bytes]) -> None:
     """Write what only its owner should read, whole or not at all; a pipe or a terminal takes it as it is."""
     data = content.encode() if isinstance(content, str) else content
     if not path.exists() or path.is_file():
-        write_private(path.resolve(), data)
+        write_private(path, data)
     elif isinstance(data, bytes):
         path.write_bytes(data)
     else:

@@ -93,8 +93,9 @@ def key_renounce(
     """Bij de volgende periode na een lek: een verse sleutel, de gelekte vernietigd / a fresh key, leaked ones gone."""
     from gateway.keys import renounce
 
-    say(_turned("key-renounced", done(renounce(desk(data), purpose, school_year), lang), lang))
-    say(text("cli", "kek-renewed", language(lang)))
+    at = desk(data)
+    say(_turned("key-renounced", done(renounce(at, purpose, school_year), lang), lang))
+    _say_renewed(at.gateway, lang)
 
 
 @key.command("renew-log")
@@ -110,8 +111,33 @@ def key_destroy(key_id: str, _yes: Sure = False, data: Data = None, lang: Lang =
     """Vernietig een sleutel en wis wat eronder staat / destroy a key and erase what stands under it."""
     from gateway.keys import destroy
 
-    say(_turned("key-destroyed", done(destroy(desk(data), key_id), lang), lang))
-    say(text("cli", "kek-renewed", language(lang)))
+    at = desk(data)
+    say(_turned("key-destroyed", done(destroy(at, key_id), lang), lang))
+    _say_renewed(at.gateway, lang)
+
+
+@key.command("renew-kek")
+def key_renew_kek(
+    consents: Annotated[bool, typer.Option("--consents", help="Die van toestemmingen / those of consents.")] = False,
+    _yes: Sure = False,
+    data: Data = None,
+    lang: Lang = "nl",
+) -> None:
+    """Na een lek van de sleutel der sleutels: een nieuwe, en elke sleutel eronder / a new key-encryption key."""
+    from gateway.keys import renew_keks
+
+    at = desk(data)
+    done(renew_keks(at, consents=consents), lang)
+    if consents:
+        say(text("cli", "kek-renewed-consents", language(lang)))
+    else:
+        _say_renewed(at.gateway, lang)
+
+
+def _say_renewed(gateway: "Gateway", lang: str) -> None:
+    """What a new key-encryption key asks of the operator, by where it is."""
+    where = "kek-renewed" if gateway.settings.pkcs11 is None else "kek-renewed-in-token"
+    say(text("cli", where, language(lang)))
 
 
 def _turned(what: str, key: "Rotated", lang: str) -> str:
@@ -138,7 +164,7 @@ def retention_run(data: Data = None, as_json: Json = False, lang: Lang = "nl") -
     if not erased.of:
         say(text("cli", "nothing-erased", language(lang)))
     if "keys" in erased.of:
-        say(text("cli", "kek-renewed", language(lang)))
+        _say_renewed(gateway, lang)
 
 
 @job.command("dismiss")

@@ -140,6 +140,15 @@ def close_year(
     say(text("cli", said, language(lang), year=school_year))
 
 
+@service.command("renew-kek")
+def renew_kek(folder: Folder, _yes: Sure = False, lang: Lang = "nl") -> None:
+    """Na een lek van de sleutel der sleutels: een nieuwe, en elke sleutel eronder / a new key-encryption key."""
+    from gateway.pseudonyms import renew_service_kek
+
+    renew_service_kek(_opened(folder))
+    say(text("cli", "kek-renewed-service", language(lang)))
+
+
 @quota.command("grant")
 def quota_grant(
     site: str,

@@ -131,6 +131,7 @@ def system(request: Request, who: Visitor) -> Response:
         chain=chain,
         keys=keys,
         kek=next((key.kek_id for key in keys if key.kek_id), ""),
+        on_token=gateway.settings.pkcs11 is not None,
         overdue=retention.overdue(gateway) > 0,
         register_ends=register_ends,
         register_soon=register_ends is not None and register_ends <= gateway.today + _SOON,

@@ -62,10 +62,14 @@ def test_keys_are_made_followed_and_destroyed(run: Run) -> None:
     assert states == ["active", "decrypt-only", "destroyed"]
     assert "wrapped" not in keys[0]
     followed = next(key["key_id"] for key in keys if key["state"] == "decrypt-only")
-    for words in (("key", "destroy", followed), ("key", "renounce", YEAR), ("key", "renew-log")):
+    for words in (("key", "destroy", followed), ("key", "renounce", YEAR), ("key", "renew-log"), ("key", "renew-kek")):
         assert "--yes" in run(*words, exits=2)
     run("key", "destroy", followed, "--yes")
     run("key", "destroy", followed, "--yes", exits=1)
+    assert "keys/kek.json" in run("key", "renew-kek", "--yes")
+    assert "kek.json" not in run("key", "renew-kek", "--consents", "--yes")
+    again = json.loads(run("key", "list", "--json"))
+    assert not {key["kek_id"] for key in keys if key["kek_id"]} & {key["kek_id"] for key in again}
     run("key", "rotate", "2031-2032", exits=1)
 
 

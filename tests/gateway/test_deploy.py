@@ -1,9 +1,12 @@
 """What an operator copies and reads: units that start what there is, settings that can be read, pages that hold."""
 
+import os
 import pkgutil
 import re
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from getpass import getuser
 from pathlib import Path
@@ -39,6 +42,7 @@ def test_a_unit_starts_a_command_that_there_is(unit: Path) -> None:
     assert {option for option in options if option.startswith("--")} <= flags
     assert lines["Restart"] == "always"
     assert {"NoNewPrivileges", "ProtectSystem", "CapabilityBoundingSet", "SystemCallFilter", "UMask"} <= lines.keys()
+    assert (lines["LimitCORE"], lines["MemorySwapMax"]) == ("1", "0")
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=[unit.name for unit in UNITS])
@@ -52,6 +56,21 @@ def test_the_service_manager_understands_a_unit(unit: Path, tmp_path: Path) -> N
     found = subprocess.run([analyse, "verify", str(copy)], capture_output=True, text=True, check=False)
     complaints = [line for line in found.stderr.splitlines() if unit.name.split(".")[0].rstrip("@") in line]
     assert not complaints
+
+
+def test_a_crash_leaves_no_core(tmp_path: Path) -> None:
+    """A process of the command line that dies writes nothing of its memory, whatever its shell allows."""
+    crash = (
+        "import atexit, os, resource, sys; from gateway.cli import main; atexit.register(os.abort);"
+        " resource.setrlimit(resource.RLIMIT_CORE, (resource.getrlimit(resource.RLIMIT_CORE)[1],) * 2);"
+        " atexit.register(lambda: print(resource.getrlimit(resource.RLIMIT_CORE), flush=True));"
+        " sys.argv = ['verzuimpoort', '--version']; main()"
+    )
+    path = {"PYTHONPATH": str(FOLDER.parent), "PATH": os.environ["PATH"]}
+    died = subprocess.run([sys.executable, "-c", crash], cwd=tmp_path, env=path, capture_output=True, check=False)
+    assert died.returncode == -signal.SIGABRT
+    assert died.stdout.split(b"\n")[1] in {b"(1, 1)", b"(0, 0)"}
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_every_file_is_named_by_the_page_about_running() -> None:

@@ -11,7 +11,7 @@ from gateway.access import Held, answer
 from gateway.database import UNAVAILABLE
 from gateway.demo.people import must
 from gateway.identity import Identity
-from gateway.keys import Rotated, destroy, renounce, rotate
+from gateway.keys import Rotated, destroy, renew_keks, renounce, rotate
 from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.prepared import SUBJECTS, Prepared
@@ -75,6 +75,22 @@ def test_a_delivery_across_a_rotation_stands_under_the_new_key(world: World, mon
     held = answer(world.gateway, Identity(world.region.sites[0].code, "school"), year=YEAR, pseudonym=pseudonyms[0])
     assert isinstance(held, Held)
     assert len(held.rows) == 1
+
+
+@pytest.mark.parametrize("consents", [False, True])
+def test_after_a_leak_of_the_key_encryption_key_every_key_stands_under_another(world: World, consents: bool) -> None:
+    """The keys of that ring stay and those of the other are not touched; the act is in the log."""
+    span = {"not_before": date(2026, 8, 1), "not_after": date(2027, 8, 1)}
+    rings = [world.gateway.keyring, world.gateway.consent_keys]
+    rings[1].create("one", None, **span)
+    renewed, other = rings[::-1] if consents else rings
+    secrets = {one.key_id: renewed.secret(one.key_id) for one in renewed.records()}
+    before, untouched = {one.kek_id for one in renewed.records()}, other.records()
+    assert renew_keks(world.desk, consents=consents) is None
+    assert secrets == {one.key_id: renewed.secret(one.key_id) for one in renewed.records()}
+    assert not before & {one.kek_id for one in renewed.records()}
+    assert other.records() == untouched
+    assert events(world).count("key.rotated") == 1
 
 
 def test_a_rotation_waits_for_a_delivery_that_is_being_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

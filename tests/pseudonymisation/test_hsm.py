@@ -147,9 +147,10 @@ def test_a_destroyed_key_is_gone_from_every_backup(kek: Pkcs11Kek, tmp_path: Pat
             Keyring(tmp_path / "backup", kek).secret(key_id)
 
 
-def test_two_names_on_one_token_leave_each_other_alone(kek: Pkcs11Kek, token: str) -> None:
-    """Gateway and service of one operator may share a token: what one renews and retires the other does not lose."""
-    service = Pkcs11Kek("service-kek", MODULE, token, PIN)
+@pytest.mark.parametrize("name", ["service-kek", "0123456789abcdef-kek", "kek-0"])
+def test_two_names_on_one_token_leave_each_other_alone(kek: Pkcs11Kek, token: str, name: str) -> None:
+    """Of whoever shares a token, also under a longer name: what one renews and retires the other does not lose."""
+    service = Pkcs11Kek(name, MODULE, token, PIN)
     assert service.is_empty()
     service.create()
     wrapped = service.wrap(SECRET, AAD)
@@ -174,6 +175,6 @@ def test_an_empty_token_wraps_nothing(token: str) -> None:
     made = Pkcs11Kek("kek", MODULE, token, PIN)
     for _, key in made._keys():
         key.destroy()
-    with pytest.raises(KeyringError, match="create one first"):
+    with pytest.raises(KeyringError, match="holds no key-encryption key"):
         made.wrap(SECRET, AAD)
     made.close()

@@ -108,9 +108,16 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
         FileKek(tmp_path / "kek.json")
 
 
-def test_the_old_bytes_are_overwritten(kek: FileKek, tmp_path: Path) -> None:
-    """Retiring writes zeros over the file that held the old key, as an open descriptor of it shows."""
-    kek.renew(kek.current())
-    with (tmp_path / "kek.json").open("rb") as before:
-        kek.retire()
-        assert set(before.read()) == {0}
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_old_bytes_are_overwritten(kek: FileKek, tmp_path: Path, linked: bool) -> None:
+    """Renewing and retiring each write zeros over the file that held the old key, as open descriptors of it show."""
+    path = tmp_path / "kek.json"
+    if linked:
+        (tmp_path / "disk").mkdir()
+        path = path.rename(tmp_path / "disk" / "kek.json")
+        (tmp_path / "kek.json").symlink_to(path)
+    with path.open("rb") as before:
+        kek.renew(kek.current())
+        with path.open("rb") as between:
+            kek.retire()
+            assert set(before.read()) == set(between.read()) == {0}

@@ -296,6 +296,23 @@ def test_an_old_copy_of_a_destroyed_key_no_longer_opens(keyring: Keyring, kek: F
             backup.secret(key_id)
 
 
+def test_an_old_copy_no_longer_opens_where_the_key_encryption_key_is_linked_to(
+    keyring: Keyring, kek: FileKek, tmp_path: Path
+) -> None:
+    """On a disk of its own, with a link in its place, the key-encryption key dies there; the new one stays there."""
+    disk = tmp_path / "disk"
+    (tmp_path / "kek").rename(disk)
+    (tmp_path / "kek").mkdir(0o700)
+    (tmp_path / "kek" / "kek.json").symlink_to(disk / "kek.json")
+    doomed, survivor = made(keyring), made(keyring)
+    copytree(tmp_path / "keys", tmp_path / "backup")
+    keyring.destroy(doomed.key_id)
+    with pytest.raises(KeyringError, match="gone"):
+        Keyring(tmp_path / "backup", FileKek(disk / "kek.json")).secret(doomed.key_id)
+    assert Keyring(tmp_path / "keys", FileKek(disk / "kek.json")).secret(survivor.key_id)
+    assert [path.is_symlink() for path in (tmp_path / "kek").iterdir()] == [True]
+
+
 def test_restore_does_not_bring_back_the_dead(keyring: Keyring, kek: FileKek, tmp_path: Path) -> None:
     """From a backup come the keys that still open; what was destroyed since stays destroyed or is refused."""
     dead, alive = made(keyring), made(keyring)
@@ -411,6 +428,37 @@ def test_a_destruction_touches_only_the_branches_of_what_ends(tmp_path: Path) ->
         with pytest.raises(KeyringError, match="gone"):
             backup.secret(key_id)
     assert all(backup.secret(key_id) == secret for key_id, secret in secrets.items() if key_id not in hit)
+
+
+@pytest.mark.parametrize("writes", range(5))
+def test_after_a_renewal_what_leaked_opens_nothing_of_later(
+    keyring: Keyring, kek: FileKek, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """Completed also after a stop: every key still opens, and a copy of the key-encryption key opens none any more."""
+    (tmp_path / "leaked.json").write_bytes((tmp_path / "kek" / "kek.json").read_bytes())
+    (tmp_path / "leaked.json").chmod(0o600)
+    secrets = {one.key_id: keyring.secret(one.key_id) for one in (made(keyring), made(keyring))}
+    if writes:
+        with monkeypatch.context() as patch:
+            stop_after(patch, writes)
+            with pytest.raises(StoppedError):
+                keyring.renew_keks()
+    keyring.renew_keks()
+    assert {key_id: keyring.secret(key_id) for key_id in secrets} == secrets
+    thief = Keyring(tmp_path / "keys", FileKek(tmp_path / "leaked.json"))
+    for key_id in (*secrets, made(keyring).key_id):
+        with pytest.raises(KeyringError, match="gone"):
+            thief.secret(key_id)
+
+
+def test_a_renewal_reaches_every_branch(tmp_path: Path) -> None:
+    """No key-encryption key of before is left on any of sixteen branches."""
+    kek = FileKek.create(tmp_path / "kek" / "kek.json", branches=16)
+    keyring, before = Keyring(tmp_path / "keys", kek), kek.current()
+    secrets = {one.key_id: keyring.secret(one.key_id) for one in (made(keyring) for _ in range(32))}
+    keyring.renew_keks()
+    assert (len(kek.current()), kek.current() & before) == (16, frozenset())
+    assert {key_id: keyring.secret(key_id) for key_id in secrets} == secrets
 
 
 def stop_after(patch: pytest.MonkeyPatch, writes: int) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,19 @@ def test_several_files_are_replaced_each_whole(tmp_path: Path) -> None:
     write_private_files({tmp_path / name: name.encode() for name in "abc"})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"a", "b": b"b", "c": b"c"}
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+@pytest.mark.parametrize("replace", [write_private_files, replace_shredding])
+def test_what_a_link_leads_to_is_replaced_and_the_link_stays(
+    tmp_path: Path, replace: Callable[[Mapping[Path, bytes]], None]
+) -> None:
+    """A file kept on another disk and linked to from here stays there alone, and nothing is left beside it."""
+    (tmp_path / "disk").mkdir()
+    write_private(tmp_path / "disk" / "key", b"old")
+    (tmp_path / "here").symlink_to(tmp_path / "disk" / "key")
+    replace({tmp_path / "here": b"new"})
+    assert (tmp_path / "here").is_symlink()
+    assert {path.name: path.read_bytes() for path in (tmp_path / "disk").iterdir()} == {"key": b"new"}
 
 
 def test_a_wider_file_becomes_private_when_it_is_replaced(tmp_path: Path) -> None:
