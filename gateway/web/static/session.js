@@ -13,7 +13,7 @@ window.addEventListener("beforeunload", (event) => {
   if (!sent && fields().some(typed)) event.preventDefault();
 });
 const speak = document.querySelector("button[name=speak]");
-document.getElementById("language").addEventListener("click", (event) => {
+document.getElementById("other-language").addEventListener("click", (event) => {
   if (!speak) return;
   event.preventDefault();
   speak.click();
