@@ -1,6 +1,6 @@
 """Insiders: parties that know every cell of their own units and subtract it from a margin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -10,6 +10,8 @@ from disclosure.following import Following, owners
 from disclosure.grid import Grid
 from disclosure.primary import FAR, Primary, small_ends, smallest_total
 from disclosure.rules import ThresholdRule
+
+_AT_ONCE = 8_192  # pairs of an area and an insider: all of the country's in a correction would take gigabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +58,32 @@ def find_remainders(
         insider: U x most, numbers of the insiders that own a unit, then -1.
     """
     areas, who, share = _shares(grid.members, insider, following.insiders[:, [0, 2]])
+    watched = watched & ~primary.known
+    parts = [
+        _small(
+            grid, values, primary, watched, following, rule=rule, areas=areas[some], who=who[some], share=share[some]
+        )
+        for some in (slice(first, first + _AT_ONCE) for first in range(0, max(len(areas), 1), _AT_ONCE))
+    ]
+    return Remainders(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Remainders)))
+
+
+def _small(
+    grid: Grid,
+    values: np.ndarray,
+    primary: Primary,
+    watched: np.ndarray,
+    following: Following,
+    *,
+    rule: ThresholdRule,
+    areas: np.ndarray,
+    who: np.ndarray,
+    share: sparse.csr_array,
+) -> Remainders:
+    """Those of some pairs of an area and an insider, whose part of it is `share`."""
     taken = share @ values[: grid.areas.leaves]
     small, low, high = _ends(grid, primary, areas, share, value=values[areas] - taken, taken=taken, rule=rule)
-    looked = _looked(areas, who, share, (watched & ~primary.known)[areas], following)
-    pair, row = np.nonzero(small & looked)
+    pair, row = np.nonzero(small & _looked(areas, who, share, watched[areas], following))
     area = areas[pair]
     taken, told = taken[pair, row], primary.told[area, row]
     return Remainders(
