@@ -1,6 +1,7 @@
 """Insiders: parties that know every cell of their own units and subtract it from a margin."""
 
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,6 +34,14 @@ class Remainders:
     high_end: np.ndarray
 
 
+class _Pairs(NamedTuple):
+    """Pairs of an area and an insider; `share` says which units of the area are the insider's (pairs x U)."""
+
+    area: np.ndarray
+    insider: np.ndarray
+    share: sparse.csr_array
+
+
 def find_remainders(
     grid: Grid,
     values: np.ndarray,
@@ -57,62 +66,62 @@ def find_remainders(
         rule: when a count is small.
         insider: U x most, numbers of the insiders that own a unit, then -1.
     """
-    areas, who, share = _shares(grid.members, insider, following.insiders[:, [0, 2]])
-    watched = watched & ~primary.known
-    parts = [
-        _small(
-            grid, values, primary, watched, following, rule=rule, areas=areas[some], who=who[some], share=share[some]
-        )
-        for some in (slice(first, first + _AT_ONCE) for first in range(0, max(len(areas), 1), _AT_ONCE))
-    ]
-    return Remainders(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(Remainders)))
+    pairs, watched = _shares(grid.members, insider, following.insiders[:, [0, 2]]), watched & ~primary.known
+    units = grid.areas.leaves
+    held = grid.members @ primary.most[:units], grid.members @ primary.least[:units]
+    found = []
+    for first in range(0, max(len(pairs.area), 1), _AT_ONCE):
+        cut = slice(first, first + _AT_ONCE)
+        areas, who, share = some = _Pairs(pairs.area[cut], pairs.insider[cut], pairs.share[cut])
+        taken = share @ values[:units]
+        small, low, high = _ends(primary, some, held, value=values[areas] - taken, taken=taken, rule=rule)
+        pair, row = np.nonzero(small & _looked(some, watched[areas], following))
+        area, taken, ends = areas[pair], taken[pair, row], (low[pair, row], high[pair, row])
+        found.append(_inherit(primary, (area, row), who[pair], values[area, row] - taken, taken=taken, ends=ends))
+    return Remainders(*(np.concatenate([getattr(part, each.name) for part in found]) for each in fields(Remainders)))
 
 
-def _small(
-    grid: Grid,
-    values: np.ndarray,
+def _inherit(
     primary: Primary,
-    watched: np.ndarray,
-    following: Following,
+    cell: tuple[np.ndarray, np.ndarray],
+    insider: np.ndarray,
+    value: np.ndarray,
     *,
-    rule: ThresholdRule,
-    areas: np.ndarray,
-    who: np.ndarray,
-    share: sparse.csr_array,
+    taken: np.ndarray,
+    ends: tuple[np.ndarray, np.ndarray],
 ) -> Remainders:
-    """Those of some pairs of an area and an insider, whose part of it is `share`."""
-    taken = share @ values[: grid.areas.leaves]
-    small, low, high = _ends(grid, primary, areas, share, value=values[areas] - taken, taken=taken, rule=rule)
-    pair, row = np.nonzero(small & _looked(areas, who, share, watched[areas], following))
-    area = areas[pair]
-    taken, told = taken[pair, row], primary.told[area, row]
+    """Remainders whose ends are no wider than what an outsider is told of the margin leaves."""
+    told = primary.told[cell]
     return Remainders(
-        area=area,
-        row=row,
-        insider=who[pair],
-        value=values[area, row] - taken,
-        low_end=np.maximum(low[pair, row], np.where(told, primary.lower[area, row], -FAR) - taken),
-        high_end=np.minimum(high[pair, row], np.where(told, primary.upper[area, row], FAR) - taken),
+        area=cell[0],
+        row=cell[1],
+        insider=insider,
+        value=value,
+        low_end=np.maximum(ends[0], np.where(told, primary.lower[cell], -FAR) - taken),
+        high_end=np.minimum(ends[1], np.where(told, primary.upper[cell], FAR) - taken),
     )
 
 
 def _ends(
-    grid: Grid,
     primary: Primary,
-    areas: np.ndarray,
-    share: sparse.csr_array,
+    pairs: _Pairs,
+    held: tuple[np.ndarray, np.ndarray],
     *,
     value: np.ndarray,
     taken: np.ndarray,
     rule: ThresholdRule,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs x R: whether a remainder (`value`, after `taken`) is small and can be more than 0, and its open ends."""
-    units = grid.areas.leaves
+    """Pairs x R: whether a remainder (`value`, after `taken`) is small and can be more than 0, and its open ends.
+
+    `held` is what the units of each area hold at most and at least together.
+    """
+    areas, _, share = pairs
+    units = share.shape[1]
     totals = primary.totals[:, areas]
     for total, of in zip(totals, primary.totals, strict=True):
         total[:] = np.where(total >= 0, total - share @ np.maximum(of[:units], 0), -1)
     most, least = (
-        (grid.members @ each[:units])[areas] - share @ each[:units] for each in (primary.most, primary.least)
+        whole[areas] - share @ each[:units] for whole, each in zip(held, (primary.most, primary.least), strict=True)
     )
     room = np.minimum(most, primary.most[areas] - taken)
     small, low, high = small_ends(rule, value, totals, room)
@@ -120,22 +129,18 @@ def _ends(
     return small & filled, np.maximum(low, np.maximum(least, primary.least[areas] - taken)), high
 
 
-def _looked(
-    areas: np.ndarray, who: np.ndarray, share: sparse.csr_array, watched: np.ndarray, following: Following
-) -> np.ndarray:
+def _looked(pairs: _Pairs, watched: np.ndarray, following: Following) -> np.ndarray:
     """Pairs x R: the watched cells, and those that only this insider works out; none that public figures tell it."""
-    watched &= np.asarray(share.sum(axis=1)).ravel()[:, None] > 0
-    pairs = pd.MultiIndex.from_arrays([areas, who])
+    watched &= np.asarray(pairs.share.sum(axis=1)).ravel()[:, None] > 0
+    number = pd.MultiIndex.from_arrays([pairs.area, pairs.insider])
     for cells, wanted in ((following.insiders, True), (following.given, False)):
-        line = pairs.get_indexer(pd.MultiIndex.from_arrays([cells[:, 0], cells[:, 2]]))
+        line = number.get_indexer(pd.MultiIndex.from_arrays([cells[:, 0], cells[:, 2]]))
         watched[line[line >= 0], cells[line >= 0, 1]] = wanted
     return watched
 
 
-def _shares(
-    members: sparse.csr_array, insider: np.ndarray, more: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, sparse.csr_array]:
-    """Pairs of an area and an insider that owns part of it, and `more`; which units are that part (pairs x U)."""
+def _shares(members: sparse.csr_array, insider: np.ndarray, more: np.ndarray) -> _Pairs:
+    """Those of which the insider owns part of the area, and `more`."""
     own = sparse.coo_array(owners(insider))
     above = sparse.coo_array(sparse.csr_array(members.T)[own.row])
     area, who, unit = above.col, own.col[above.row], own.row[above.row]
@@ -145,4 +150,4 @@ def _shares(
     pair = pd.MultiIndex.from_arrays([areas, whose]).get_indexer(pd.MultiIndex.from_arrays([area, who]))
     there = pair >= 0
     shape = len(areas), members.shape[1]
-    return areas, whose, sparse.csr_array((np.ones(there.sum(), int), (pair[there], unit[there])), shape=shape)
+    return _Pairs(areas, whose, sparse.csr_array((np.ones(there.sum(), int), (pair[there], unit[there])), shape=shape))
