@@ -28,10 +28,10 @@ def site(code: str, subdivisions: str) -> SiteFacts:
     )  # fmt: skip
 
 
-def table_of(facts: list[SiteFacts], schools: list[tuple[str, str]]) -> SectorTable:
-    """What these schools delivered, of all that are asked."""
+def table_of(facts: list[SiteFacts], figures: pd.DataFrame) -> SectorTable:
+    """What schools delivered, of all that are asked."""
     boards = pd.DataFrame([(each.site, each.board) for each in facts], columns=["site", "board"])
-    return _sector_table("vo", CONTRACT, facts, counts(schools), boards)
+    return _sector_table("vo", CONTRACT, facts, figures, boards)
 
 
 def counts(schools: list[tuple[str, str]]) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def counts(schools: list[tuple[str, str]]) -> pd.DataFrame:
 def test_a_subdivision_of_a_school_that_did_not_deliver_is_not_delivered() -> None:
     """The only school with havo is late: its SWV reads so, and of vwo, which nobody there has, that there is none."""
     facts = [site("00AB00", "vmbo"), site("00AC00", "havo")]
-    table = table_of(facts, [("00AB00", "vmbo")])
+    table = table_of(facts, counts([("00AB00", "vmbo")]))
     found = slices(PERIOD, table, CONTRACT, PLAN, pd.DataFrame(columns=FRAME))
     said = {(row.area, row.subdivision, row.status) for part in found for row in part.rows if row.subdivision != TOTAL}
     assert {each for each in said if each[0] == "VO9901" and each[1] in {"havo", "vwo"}} == {
@@ -61,7 +61,7 @@ def test_a_subdivision_of_a_school_that_did_not_deliver_is_not_delivered() -> No
 @pytest.mark.parametrize("late", [[], [("00AE00", "pro")]], ids=["all-delivered", "another-is-late"])
 def test_what_one_school_alone_has_of_a_region_is_not_specified(late: list[tuple[str, str]]) -> None:
     """The only school with pro delivered: its SWV reads neither that there is none, nor that nobody delivered it."""
-    table = table_of([site(*school) for school in DELIVERED + late], DELIVERED)
+    table = table_of([site(*school) for school in DELIVERED + late], counts(DELIVERED))
     frame = protect_sector(table, CONTRACT, PLAN, seed=SEED).protected.frame
     found = slices(PERIOD, table, CONTRACT, PLAN, frame)
     said = {row.status for part in found for row in part.rows if (row.area, row.subdivision) == ("VO9901", "pro")}
@@ -72,13 +72,13 @@ def test_a_correction_shows_of_a_region_what_one_school_alone_had_before() -> No
     """Of pro the first release showed no more than its only school; with a second one it is shown like any other."""
     schools = [*DELIVERED, ("00AE00", "pro")]
     facts = [site(*school) for school in schools]
-    first = table_of(facts, DELIVERED)
+    first = table_of(facts, counts(DELIVERED))
     built = protect_sector(first, CONTRACT, PLAN, seed=SEED)
     rows = [row for part in slices(PERIOD, first, CONTRACT, PLAN, built.protected.frame) for row in part.rows]
     rule = built.protected.certificate["rule"]
     known = {"boards": first.boards, "insiders": insiders(first.boards)}
     before = Earlier(first, rows, rule, built.witnesses, late=("00AE00",), **known)
-    now = table_of(facts, schools)
+    now = table_of(facts, counts(schools))
     frame = correct_sector(now, before, CONTRACT, PLAN, seed=SEED).protected.frame
     pro = frame[(frame["site"] == "VO9901") & (frame["subdivision"] == "pro") & (frame["kind"] == "all")]
     assert set(pro["status"]) == {"published"}
@@ -93,8 +93,7 @@ def test_two_schools_of_one_size_that_change_places_are_a_changed_register() -> 
 
     def by(places: dict[str, str]) -> SectorTable:
         facts = [SiteFacts(**site(code, "vmbo").model_dump() | {"gemeente": area}) for code, area in places.items()]
-        boards = pd.DataFrame([(each.site, each.board) for each in facts], columns=["site", "board"])
-        return _sector_table("vo", CONTRACT, facts, figures, boards)
+        return table_of(facts, figures)
 
     then, now = by(places), by(places | {"00AB00": "GM9902", "00AC00": "GM9901"})
     built = protect_sector(then, CONTRACT, PLAN, seed=SEED)
