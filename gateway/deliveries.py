@@ -15,7 +15,7 @@ from gateway.context import Gateway
 from gateway.delivered import CURRENT
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import counts_end, keep_open
+from gateway.periods import counts_are_over, keep_open
 from gateway.proving import proof_of
 from gateway.receive import VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up
 from gateway.records.expected import Cell
@@ -55,7 +55,7 @@ def _confirm(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refu
         return found.seen(session)
     if not stays:
         return Refused("period-closed")
-    if counts_end(gateway.law.purposes, found.matter.period) <= gateway.today:
+    if counts_are_over(gateway.law.purposes, found.matter.period, gateway.today):
         return Refused("counts-erased")
     newest, *older = states or ("",)
     if newest != submission.id:
@@ -83,7 +83,7 @@ def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen |
 def _withdraw(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
     if not found.stays(session):
         return Refused("period-closed")
-    if counts_end(gateway.law.purposes, found.matter.period) <= gateway.today:
+    if counts_are_over(gateway.law.purposes, found.matter.period, gateway.today):
         return Refused("counts-erased")
     submission = found.submission
     if submission.id not in found.states(session):

@@ -31,7 +31,7 @@ from gateway.identity import (
 from gateway.outcome import Fault, Refused, Report
 from gateway.periods import (
     ROWS,
-    counts_end,
+    counts_are_over,
     days_fault,
     entry_of,
     find_period,
@@ -135,7 +135,7 @@ class Desk:
                 return Refused("release-under-way")
             if not asks(session, period, site):  # it could send nothing, and every build would wait for it
                 return Refused("site-not-asked")
-            if counts_end(self.gateway.law.purposes, period) <= self.gateway.today:
+            if counts_are_over(self.gateway.law.purposes, period, self.gateway.today):
                 return Refused("counts-erased")
             session.add(Reopening(period_id=period.id, site=site))
             entry = entry_of(Event.PERIOD_REOPENED, actor, period, self.gateway.contracts, site)

@@ -15,7 +15,7 @@ from gateway.context import Gateway
 from gateway.delivered import CURRENT, asked, asks
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.periods import counts_end, reopened_for, takes
+from gateway.periods import counts_are_over, reopened_for, takes
 from gateway.register import EXPORT_DAYS, exports, holding_on, names, site_facts, sites_on
 from gateway.store import (
     Approval,
@@ -60,11 +60,6 @@ def only_exercises(session: Session) -> bool:
 def periods(session: Session) -> Sequence[Period]:
     """Every period, the newest first."""
     return session.exec(select(Period).order_by(col(Period.code).desc(), Period.table_id)).all()
-
-
-def is_over(gateway: Gateway, period: Period) -> bool:
-    """Whether the counts of a period are past their term, be it open or closed: there is nothing to do with it."""
-    return counts_end(gateway.law.purposes, period) <= gateway.today
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +188,7 @@ def own_periods(gateway: Gateway, session: Session, site: str) -> list[OwnPeriod
     for period in periods(session):
         due, versions = asks(session, period, site), sent.get(period.id or 0, ())
         if due or versions:
-            over = is_over(gateway, period)
+            over = counts_are_over(gateway.law.purposes, period, gateway.today)
             own.append(OwnPeriod(period, not over and due and takes(session, period, site), over, versions))
     return own
 

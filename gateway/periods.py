@@ -115,6 +115,11 @@ _ROW = table_of(Period).c
 _STATE_KEPT = core_select(_ROW.state).where(_ROW.id == bindparam("id")).with_for_update(read=True)
 
 
+def counts_are_over(purposes: Purposes, period: Period, today: date) -> bool:
+    """Whether the counts of a period are past their term, be it open or closed: there is nothing to do with it."""
+    return counts_end(purposes, period) <= today
+
+
 def find_period(session: Session, table: str, code: str) -> Period | None:
     """A period of a table."""
     return session.exec(_PERIOD, params={"table": table, "code": code}).first()

@@ -17,7 +17,7 @@ from gateway.database import take_turns
 from gateway.delivered import CURRENT
 from gateway.identity import Identity, sender_of, still_good
 from gateway.outcome import Refused, Report
-from gateway.periods import counts_end, find_period, keep_open, rows_end, school_year, takes
+from gateway.periods import counts_are_over, find_period, keep_open, rows_end, school_year, takes
 from gateway.prepared import Prepared, prepare
 from gateway.records import Expected, Parsed, parse
 from gateway.records.expected import Cell
@@ -180,7 +180,7 @@ def _past_term(gateway: Gateway, matter: Matter) -> Refused | None:
     """The refusal of what may not be there any more: rows of this school year, or counts of this period."""
     if rows_are_over(gateway, matter):
         return Refused("rows-erased")
-    return Refused("counts-erased") if counts_end(gateway.law.purposes, matter.period) <= gateway.today else None
+    return Refused("counts-erased") if counts_are_over(gateway.law.purposes, matter.period, gateway.today) else None
 
 
 def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:

@@ -26,7 +26,7 @@ from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import counts_end, hold_year, rows_end, school_year_on
+from gateway.periods import counts_are_over, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.publish.asking import EXPIRED, UNDER_WAY
 from gateway.publish.ledger import forget_answers
@@ -223,7 +223,7 @@ def _counts(gateway: Gateway, session: Session) -> int:
 
     A build that is under way ends: what it would keep is of these counts.
     """
-    over = [one for one in session.exec(select(Period)) if counts_end(gateway.law.purposes, one) <= gateway.today]
+    over = [one for one in session.exec(select(Period)) if counts_are_over(gateway.law.purposes, one, gateway.today)]
     of_these = [period.id for period in over]
     sent = select(Submission.id).where(col(Submission.period_id).in_(of_these))
     own = [f"table:{period.table_id}/{period.code}" for period in over]
@@ -268,7 +268,7 @@ def _table_over(gateway: Gateway, release: Release, period: Period) -> bool:
     """
     since = release.published_at or release.built_at
     if release.state in _NEVER_OUT or since is None:
-        return counts_end(gateway.law.purposes, period) <= gateway.today
+        return counts_are_over(gateway.law.purposes, period, gateway.today)
     served = filter(None, map(gateway.law.purposes.get, release.purposes.split()))
     terms = [purpose.retention.days for purpose in served if purpose.retention]
     return since + timedelta(days=max(terms, default=_days(gateway, ACCOUNTABILITY))) < gateway.clock()

@@ -16,7 +16,7 @@ from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.outcome import Refused
-from gateway.periods import counts_end, find_period, reopened_for, school_year
+from gateway.periods import counts_are_over, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
 from gateway.store import Period, PeriodState, Release, ReleaseSource, ReleaseState, Submission
 from policies.decision import Decision, Deny, Permit
@@ -101,7 +101,7 @@ def _in_the_way(gateway: Gateway, session: Session, period: Period) -> Refused |
     """Why nothing is built of a period as it stands."""
     if period.state != PeriodState.CLOSED or reopened_for(session, period):
         return Refused("period-open")
-    if counts_end(gateway.law.purposes, period) <= gateway.today:  # nor would a correction be held against them
+    if counts_are_over(gateway.law.purposes, period, gateway.today):  # nor would a correction be held against them
         return Refused("counts-erased")
     return not_known(session, period) or forgotten(session, period)
 

@@ -11,7 +11,7 @@ from gateway import overview, retention
 from gateway.consents import DESTROY_KEY
 from gateway.operate import Desk
 from gateway.outcome import Fault, Refused
-from gateway.periods import find_period, reopened_for, school_year_on
+from gateway.periods import counts_are_over, find_period, reopened_for, school_year_on
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build, to_correct
 from gateway.publish.downloading import catalogue
@@ -28,7 +28,10 @@ def home(request: Request, who: Visitor, form: Mapping[str, str] | None = None, 
     gateway = gateway_of(request)
     with gateway.reading() as session:
         found = overview.periods(session)
-        progress = [(each, overview.progress(session, each), overview.is_over(gateway, each)) for each in found]
+        progress = [
+            (each, overview.progress(session, each), counts_are_over(gateway.law.purposes, each, gateway.today))
+            for each in found
+        ]
     codes = [f"{school_year_on(gateway.today)}-{number}" for number in range(1, 5)]
     counted = sorted({contract.table for contract in gateway.contracts.values()})
     tables = {table: gateway.contracts[table].collection.title for table in counted}
@@ -91,7 +94,7 @@ def period(request: Request, who: Visitor) -> Response:
         built=built,
         reopened=reopened,
         corrected=corrected,
-        over=overview.is_over(gateway, found),
+        over=counts_are_over(gateway.law.purposes, found, gateway.today),
         noisy=ahead(gateway, found),
     )
 
