@@ -34,7 +34,7 @@ class _Form(NamedTuple):
 
 _FORMS = (
     _Form("po", "vestiging", "name", "board", "gemeente_code", "gemeente", "po_swv"),
-    # No column of boards: the BRIN is the board.
+    # DUO names no board here: where no column `board` does, the BRIN stands for it.
     _Form("vo", "vestigings_id", "school_name", "brin", "municipality_code", "municipality", "vo_swv"),
 )
 _GEMEENTEN = ("gemeente_code", "gemeente")
@@ -136,7 +136,7 @@ def _site(row: Mapping[str, str], form: _Form, pupils: str) -> SiteEntry:
         name=row[form.name],
         sector=sector,
         subdivisions=_offered(row, sector),
-        board=f"ORG-{row[form.board].removesuffix('.0') or row[form.code][:4]}",
+        board=f"ORG-{(row.get('board') or row[form.board]).removesuffix('.0') or row[form.code][:4]}",
         gemeente=_gemeente(row[form.gemeente]),
         swv=row[form.swv] or None,
         pupils=int(count[1]) if count and count[1] else None,

@@ -265,6 +265,15 @@ def test_a_secondary_site_of_several_types_offers_undivided(levels: str, offered
     assert " ".join(site.subdivisions) == offered
 
 
+@pytest.mark.parametrize(("told", "board"), [("board,", "ORG-41111"), ("board,none", "ORG-02EB"), ("", "ORG-02EB")])
+def test_a_secondary_site_has_the_board_its_list_names(told: str, board: str) -> None:
+    """DUO's list has no such column; one that somebody added says more than the BRIN, which is no board."""
+    column, value = (",board", ",41111" if told == "board," else ",") if told else ("", "")
+    flags = "False,False,False,True,True,False"
+    (site,) = listed(f"{VO.strip()}{column}\n02EB04,02EB,x,ASSEN,0106,{flags},VO2201{value}\n").sites
+    assert site.board == board
+
+
 @pytest.mark.parametrize(
     ("told", "site"),
     [
