@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import groupby
+from itertools import combinations, groupby
 from operator import attrgetter
 from typing import Any, get_args
 
@@ -138,9 +138,31 @@ def sites_on(session: Session, day: date, **where: str) -> Sequence[SiteFacts]:
 
 
 def boards_since(session: Session, day: date) -> Sequence[tuple[str, str]]:
-    """Each site with every board that it has on a day, had since or is to have, as far as is registered by now."""
-    since = select(SiteFacts.site, SiteFacts.board).where(lasting(day, model=SiteFacts)).distinct()
-    return session.exec(since.order_by(SiteFacts.site, SiteFacts.board)).all()
+    """Each site with every board that it has on a day, had since or is to have, as far as is registered by now.
+
+    A board that gets a site, or gives it to another, on a later day knows less before or since: what it has from one
+    such day to another stands under a name of its own, such as `ORG-1 2026-10-01--2027-01-01`.
+    """
+    rows = session.exec(select(SiteFacts).where(lasting(day, model=SiteFacts)))
+    had: dict[str, list[tuple[date, date, str]]] = {}
+    for site, of_site in groupby(sorted(rows, key=attrgetter("site", "valid_from")), key=attrgetter("site")):
+        boards = [(board, next(of_board).valid_from) for board, of_board in groupby(of_site, key=attrgetter("board"))]
+        begins = [day, *(begin for _, begin in boards[1:])]  # who ended keeps its board, who is to begin has it
+        for (board, _), begin, end in zip(boards, begins, [*begins[1:], date.max], strict=True):
+            had.setdefault(board, []).append((begin, end, site))
+    known = (each for board in sorted(had) for each in _known(board, had[board]))
+    return [(site, board) for board, sites in known for site in sorted(sites)]
+
+
+def _known(board: str, had: Sequence[tuple[date, date, str]]) -> Iterator[tuple[str, frozenset[str]]]:
+    """The sites that a board had at any time, and those of each span between days on which it got or gave one."""
+    days = sorted({begin for begin, _, _ in had} | {end for _, end, _ in had if end < date.max})
+    at_once = [frozenset(site for begin, end, site in had if begin <= day < end) for day in days]
+    yield board, frozenset[str]().union(*at_once)
+    for first, end in combinations(range(len(days) + 1), 2):
+        if end - first < len(days):
+            span = f"{days[first]}--{days[end] if end < len(days) else ''}"
+            yield f"{board} {span}", frozenset[str]().union(*at_once[first:end])
 
 
 def stays_of(

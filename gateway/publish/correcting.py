@@ -228,9 +228,16 @@ def _both(before: Earlier, new: SectorTable) -> SectorTable:
     return replace(
         new,
         sites=pd.concat([new.sites, old.sites]).drop_duplicates("site", ignore_index=True),
-        boards=pd.concat([new.boards, old.boards, before.boards]).drop_duplicates(ignore_index=True),
+        boards=_beside(before.boards, pd.concat([new.boards, old.boards]).drop_duplicates(ignore_index=True)),
         structural_zeros=never.loc[never["_merge"] == "left_only", ["site", "subdivision"]].reset_index(drop=True),
     )
+
+
+def _beside(then: pd.DataFrame, today: pd.DataFrame) -> pd.DataFrame:
+    """The boards of today, and by another name those of then that had what they have not by the register of today."""
+    found = then.merge(today, how="left", indicator=True)
+    lost = then["board"].isin(found.loc[found["_merge"] == "left_only", "board"])
+    return pd.concat([today, then.assign(board=then["board"] + " then")[lost]], ignore_index=True)
 
 
 def _frame(rows: Sequence[TableRow], layout: SectorTable) -> pd.DataFrame:

@@ -90,10 +90,11 @@ def terms_of(table: SectorTable, contract: Contract, plan: ReleasePlan) -> Terms
 
 
 def insiders(boards: pd.DataFrame) -> pd.DataFrame:
-    """Who knows the counts of which sites beside what everybody reads: each board, and each site its own.
+    """Who knows the counts of which sites beside what everybody reads: each board, each of its schools, each site.
 
-    A site knows less than its board: what is left of an area that is all its board's is of its sister sites. One that
-    has no sister here knows what its board knows.
+    A site knows less than its school, and a school (the first four characters of its sites' codes, the BRIN) less than
+    its board: what is left of an area that is all its board's is of its sisters. Of a board's that know the same sites
+    one stands for all.
 
     Args:
         boards: columns site, board, as in `SectorTable`.
@@ -101,9 +102,12 @@ def insiders(boards: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Columns site, insider.
     """
-    apart = boards[boards.groupby("board")["site"].transform("size") > 1]
-    insider = pd.concat([boards["board"], apart["board"] + "/" + apart["site"]], ignore_index=True)
-    return pd.DataFrame({"site": pd.concat([boards["site"], apart["site"]], ignore_index=True), "insider": insider})
+    ways = boards["board"], boards["board"] + "/" + boards["site"].str[:4], boards["board"] + "/" + boards["site"]
+    every = pd.concat([boards.assign(insider=insider) for insider in ways], ignore_index=True)
+    every["board"] = every["board"].str.split(" ").str[0]
+    known = every.sort_values("site").groupby(["insider", "board"])["site"].agg(tuple).reset_index()
+    first = known.drop_duplicates(["board", "site"])["insider"]
+    return every.loc[every["insider"].isin(first), ["site", "insider"]].reset_index(drop=True)
 
 
 def dimensions(table: SectorTable) -> dict[str, Hierarchy]:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -63,3 +64,25 @@ def test_a_school_does_not_read_its_sister(
     left = out["PO9901"] - own[READER] - sum(out[site] for site in others)
     assert pd.isna(left)
     assert pd.isna(out[SISTER])
+
+
+@pytest.mark.parametrize("seed", [bytes([number]) * 32 for number in range(3)], ids=["seed 0", "seed 1", "seed 2"])
+@pytest.mark.parametrize("reader", ["a school of two sites", "a board before it takes a school over"])
+def test_who_knows_two_schools_does_not_read_the_third(reader: str, seed: bytes) -> None:
+    """The third is of the same board, or will be: the region less the two that are known is not its figure."""
+    own, third = ("00AB00", "00AB01"), "00CD00"
+    schools = {
+        (own[0], "ORG-1", "GM9901", "PO9901"): (120, 46, 20), (own[1], "ORG-1", "GM9901", "PO9901"): (150, 60, 19),
+        (third, "ORG-1", "GM9901", "PO9901"): (40, 3, 1), ("00AD00", "ORG-2", "GM9902", "PO9902"): (90, 30, 9),
+        ("00AE00", "ORG-3", "GM9902", "PO9902"): (90, 31, 8), ("00AF00", "ORG-4", "GM9902", "PO9902"): (90, 35, 11),
+    }  # fmt: skip
+    table = table_of(schools)
+    if reader != "a school of two sites":
+        now = pd.DataFrame({"site": own, "board": "ORG-1 2026-10-01--2027-01-01"})
+        table = replace(table, boards=pd.concat([table.boards, now], ignore_index=True))
+    made = protect_sector(table, CONTRACT, PLAN, seed=seed)
+    frame = made.protected.frame
+    told = frame[(frame["subdivision"] == TOTAL) & (frame["kind"] == "illness")].set_index(["site", "band"])["value"]
+    assert made.protected.certificate["verdicts"] == {"exact": 0, "narrowed": 0, "safe": "all"}
+    assert pd.isna(told["PO9901", "above10"])
+    assert pd.isna(told["PO9901", "above20"])
