@@ -1,8 +1,9 @@
-"""What an outsider has from elsewhere: bounds of some cells, and what these say of others.
+"""What an outsider has from elsewhere, or is told by the rule: bounds of some cells, and what these say of others.
 
 Such a cell is given away, and no table can promise what it tells. So what must stay possible of a small cell shrinks to
-what known cells leave, each by itself: its own, one inside or around it, one that leaves the rest of a public total; of
-an area what they leave of its units together, and what one of an area around it leaves beside everything else in that.
+what known cells leave, each by itself: its own, one inside or around it, one that leaves the rest of a public total, or
+what such a one leaves; of an area what they leave of its units together, and what one of an area around it leaves
+beside everything else. Where few of a school are told to have missed much, few of a part of it did.
 """
 
 from dataclasses import replace
@@ -17,16 +18,32 @@ from disclosure.primary import FAR, Primary, find_primary
 from disclosure.terms import Terms
 
 Bounds = tuple[np.ndarray, np.ndarray]
+Place = tuple[np.ndarray, np.ndarray]
 
 
 def primary_of(grid: Grid, values: np.ndarray, listed: np.ndarray, watched: np.ndarray, terms: Terms) -> Primary:
-    """The rule applied to every watched cell, as `find_primary` does, for an outsider who has what is known."""
+    """The rule applied to every watched cell, as `find_primary` does, for an outsider who has what is known and told.
+
+    Where zeros may be shown, what small cells tell of each other narrows them: that is no way out there.
+    """
     primary = find_primary(grid, values, listed, watched, rule=terms.rule, public=terms.public)
-    return primary if terms.known is None else _add_known(grid, values, primary, terms.known)
+    told = primary.told & (terms.rule.lowest == 0)
+    said = np.where(told, primary.lower, 0), np.where(told, primary.upper, FAR)
+    if terms.known is None:
+        return _shrunk(grid, values, primary, said)
+    place, known = _bounds_of(grid, values, terms.known)
+    told = primary.told.copy()
+    told[place] = False
+    lower, upper = primary.lower.copy(), primary.upper.copy()
+    for low, high in (said, (lower, upper)):
+        np.maximum.at(low, place, known[0])
+        np.minimum.at(high, place, known[1])
+    primary = replace(primary, told=told, lower=lower, upper=upper)
+    return _shrunk(grid, values, primary, said)
 
 
-def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataFrame) -> Primary:
-    """The same with cells (codes and levels) of which an outsider has `lower` and `upper`.
+def _bounds_of(grid: Grid, values: np.ndarray, known: pd.DataFrame) -> tuple[Place, Bounds]:
+    """Where cells (codes and levels) are of which an outsider has `lower` and `upper`, and these.
 
     Raises:
         DisclosureError: a missing column, a bound that is no whole number, or bounds that exclude the true count.
@@ -38,14 +55,13 @@ def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataF
         raise DisclosureError(
             f"known: the bounds of {grid.name_of(known, wrong)} exclude the true count; correct or drop them"
         )
-    low, high, told = primary.lower.copy(), primary.upper.copy(), primary.told.copy()
-    np.maximum.at(low, place, lower)
-    np.minimum.at(high, place, upper)
-    told[place] = False
-    given = np.zeros(values.shape, np.int64), np.full(values.shape, FAR)
-    np.maximum.at(given[0], place, lower)
-    np.minimum.at(given[1], place, upper)
-    least, most = _of_area(grid, values, primary.known, given)
+    return place, (lower, upper)
+
+
+def _shrunk(grid: Grid, values: np.ndarray, primary: Primary, said: Bounds) -> Primary:
+    """The same with no more to keep possible than what is said of cells leaves."""
+    low, high = primary.lower, primary.upper
+    least, most = _of_area(grid, values, primary.known, _of_area(grid, values, primary.known, said))
     units, heard = slice(grid.areas.leaves), (least > 0) | (most < FAR)
     most = np.minimum(most, primary.most)
     least = np.maximum(least, grid.members @ least[units])
@@ -57,9 +73,6 @@ def _add_known(grid: Grid, values: np.ndarray, primary: Primary, known: pd.DataF
         primary,
         least=least,
         most=most,
-        lower=low,
-        upper=high,
-        told=told,
         known=primary.known | (low == high),
         small=small,
         **_ends(grid, primary, small, heard, ends),

@@ -1,4 +1,4 @@
-"""What an outsider knew before the release: bounds of some cells, and how far they reach by themselves.
+"""What an outsider knew before the release, or is told by the rule: bounds of some cells, and how far they reach.
 
 Nothing of that can be promised. A known cell speaks of the rows of its own area that hold it, that it holds, or that
 share a public total with it; units speak together of their area; and a part of an area has what that is known or told
@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from disclosure.attacker.layout import Layout
 
@@ -42,27 +41,27 @@ class Knowledge:
         return low, high
 
 
-def learn(layout: Layout, values: np.ndarray, public: np.ndarray, room: np.ndarray, known: pd.DataFrame) -> Knowledge:
-    """What known cells say.
+def learn(layout: Layout, values: np.ndarray, public: np.ndarray, room: np.ndarray, known: Pair) -> Knowledge:
+    """What known cells say, and what that says: a part of which little is left leaves much of its total.
 
     Args:
         layout: areas and rows.
         values: areas x rows, the true cells; only those that are public are used.
         public: which those are.
         room: areas x rows, the most that public cells leave.
-        known: cells (codes and levels) with `lower` and `upper`.
+        known: areas x rows, the least and the most of known cells; 0 and `ENDLESS` of others.
     """
-    least, most = np.zeros(values.shape, np.int64), np.full(values.shape, ENDLESS)
-    area, row = layout.place(known)
-    bounds = known[["lower", "upper"]].to_numpy(np.int64)
+    least, most = known
     size = layout.sums(layout.possible.astype(np.int64))
-    for which in np.unique(row).tolist():
-        at = area[row == which]
-        low, high = bounds[row == which].T[:, :, None]
-        for rows, lowest, highest in _sayings(layout, values, public, size, which=which, at=at, said=(low, high)):
-            spot = at[:, None], rows[None]
-            np.maximum.at(least, spot, lowest)
-            np.minimum.at(most, spot, highest)
+    for _ in range(2):
+        area, row = np.nonzero((least > 0) | (most < ENDLESS))
+        low, high = least[area, row][:, None], most[area, row][:, None]
+        least, most = least.copy(), most.copy()
+        for which in np.unique(row).tolist():
+            at, said = area[row == which], (low[row == which], high[row == which])
+            for rows, lowest, highest in _sayings(layout, values, public, size, which=which, at=at, said=said):
+                spot = np.ix_(at, rows)
+                least[spot], most[spot] = np.maximum(least[spot], lowest), np.minimum(most[spot], highest)
     heard = (least > 0) | (most < ENDLESS)
     units = layout.members.shape[1]
     most = np.minimum(most, room)
@@ -74,7 +73,14 @@ def learn(layout: Layout, values: np.ndarray, public: np.ndarray, room: np.ndarr
 
 
 def _sayings(
-    layout: Layout, values: np.ndarray, public: np.ndarray, size: np.ndarray, *, which: int, at: np.ndarray, said: Pair
+    layout: Layout,
+    values: np.ndarray,
+    public: np.ndarray,
+    size: np.ndarray,
+    *,
+    which: int,
+    at: np.ndarray,
+    said: Pair,
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Rows, and the least and the most that a known row says of them, in the areas where it is known."""
     low, high = said

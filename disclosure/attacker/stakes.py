@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from disclosure.attacker.arithmetic import WorkedOut, work_out
-from disclosure.attacker.knowledge import learn
+from disclosure.attacker.knowledge import ENDLESS, Pair, learn
 from disclosure.attacker.layout import Layout, cuts, parts_of
 from disclosure.rules import Pattern, ThresholdRule
 from disclosure.terms import Terms
@@ -70,22 +70,29 @@ def weigh(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, 
     small = is_small & watched
     told = small & listed & ~((total >= 0) & (total < rule.floor)).any(axis=0)
     lower, upper = np.where(told, low, -NONE), np.where(told, high, NONE)
-    reach = np.zeros(values.shape, np.int64), room
+    sure = told & rule.zeros_are_small  # else what small cells tell of each other narrows them
+    said = np.where(sure, lower, 0), np.where(sure, upper, ENDLESS)
     if terms.known is not None:
-        spot = layout.place(terms.known)
-        np.maximum.at(lower, spot, terms.known["lower"].to_numpy(np.int64))
-        np.minimum.at(upper, spot, terms.known["upper"].to_numpy(np.int64))
-        told[spot] = False
+        told[_heard(layout, terms.known, said, (lower, upper))] = False
         small &= lower < upper
-        knowledge = learn(layout, values, public_cells, room, terms.known)
-        reach = knowledge.least, knowledge.most
-        low, high = knowledge.narrow(layout, small, (lower, upper), (low, high))
+    knowledge = learn(layout, values, public_cells, room, said)
+    reach = knowledge.least, knowledge.most
+    low, high = knowledge.narrow(layout, small, (lower, upper), (low, high))
     bounds = np.where(told, lower, -NONE), np.where(told, upper, NONE)
     margins = _margins(
         layout, values, total, watched, bounds, worked_out=worked_out, reach=reach, rule=rule, insider=insider
     )
     fixed |= public_cells | (lower == upper)
     return Stakes(layout, values, fixed, lower, upper, told, small, listed & small, low, high, margins)
+
+
+def _heard(layout: Layout, known: pd.DataFrame, *bounds: Pair) -> Pair:
+    """Where the known cells are, after bounds of cells were narrowed to theirs."""
+    spot = layout.place(known)
+    for least, most in bounds:
+        np.maximum.at(least, spot, known["lower"].to_numpy(np.int64))
+        np.minimum.at(most, spot, known["upper"].to_numpy(np.int64))
+    return spot
 
 
 def _worked_out(layout: Layout, frame: pd.DataFrame, truth: np.ndarray, terms: Terms, insider: np.ndarray) -> WorkedOut:

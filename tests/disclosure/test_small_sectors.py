@@ -75,3 +75,43 @@ def test_half_a_small_sector_can_come_late_or_withdraw(seed: int, sites: list[st
         insiders=insiders(old.boards),
     )
     assert correct_sector(new, earlier, CONTRACT, PLAN, seed=b"t" * 32).verdicts.holds
+
+
+# Pupils of each subdivision, and how many of them missed more than 10 %: always ill.
+VILLAGES = {
+    "five of whom one": {"lower_years": (5, 1), "upper_years": (15, 2)},
+    "five of whom one, no others": {"lower_years": (5, 1), "upper_years": (15, 0)},
+    "eight of whom four": {"lower_years": (8, 4), "upper_years": (150, 0)},
+}
+TOWN = {"lower_years": (120, 40), "upper_years": (120, 40)}
+
+
+@pytest.mark.parametrize("neighbours", [1, 3])
+@pytest.mark.parametrize("village", VILLAGES)
+def test_a_village_school_beside_one_other_board_can_be_released(village: str, neighbours: int) -> None:
+    """What is told of a school, that few missed much, is not promised open of a part of it to its neighbour either."""
+    schools = [("00AA00", "ORG-1", "1", VILLAGES[village])]
+    schools += [(f"00B{code}00", "ORG-2", "1", TOWN) for code in "ABC"[:neighbours]]
+    schools += [(f"00C{code}00", f"ORG-{code}", "2", TOWN) for code in "ABCDEF"]
+    facts = [
+        SiteFacts(
+            site=site, valid_from=dt.date(2026, 8, 1), sector="po", subdivisions=" ".join(offered), board=board,
+            gemeente=f"GM990{place}", swv=f"PO990{place}",
+        )
+        for site, board, place, offered in schools
+    ]  # fmt: skip
+    rows = [
+        (site, subdivision, kind, band, count)
+        for site, _, _, offered in schools
+        for subdivision, (pupils, ill) in offered.items()
+        for kind in CONTRACT.kinds.members
+        for band, count in zip(
+            CONTRACT.bands.upper,
+            (pupils, 0, 0, 0) if kind == "unauthorised" else (pupils - ill, 0, ill, 0),
+            strict=True,
+        )
+    ]
+    counts = pd.DataFrame(rows, columns=["site", "subdivision", "kind", "band", "pupils"])
+    boards = pd.DataFrame([(each.site, each.board) for each in facts], columns=["site", "board"])
+    made = protect_sector(_sector_table("po", CONTRACT, facts, counts, boards), CONTRACT, PLAN, seed=b"s" * 32)
+    assert made.verdicts.holds
