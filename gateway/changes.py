@@ -18,11 +18,11 @@ from audit.entry import Entry
 from audit.events import Event
 from gateway.context import Gateway
 from gateway.database import forget_log
-from gateway.identity import Identity, still_good
-from gateway.outcome import Fault, Refused, Report, malformed
+from gateway.identity import Identity
+from gateway.matter import Matter, decide_on, hold, look_up, refuse, rows_are_over
+from gateway.outcome import CHANGED, Fault, Refused, Report, malformed
 from gateway.periods import ROWS, school_year
 from gateway.prepared import hold_pids, hold_versions
-from gateway.receive import Matter, decide_on, look_up, refuse, rows_are_over
 from gateway.store import Enrolment, Period, Submission, table_of
 from policies.decision import Decision, Deny, Permit
 from policies.question import Action
@@ -126,13 +126,13 @@ def _store(
     site, year, rows = matter.caller.acting.code, school_year(matter.period.code), 0
     own = select(col(Submission.id)).join(Period).where(col(Submission.site) == site, col(Period.code).startswith(year))
     with gateway.writing() as session:
-        if not still_good(session, identity, gateway.clock()):
-            return Refused("unauthenticated")
+        if (refused := hold(gateway, session, identity, matter)) is not None:
+            return refused
         hold_pids(session, year)
         hold_versions(session, year, col(Submission.site) == site)
         current = gateway.keyring.active(ROWS, year)
         if current is None or current.key_id not in made:
-            return Refused("busy", retry_after=1)
+            return CHANGED
         table = table_of(Enrolment)
         unit, within = table.c.submission_id, table.c.submission_id.in_(own)
         for key_id, pairs in made.items():

@@ -16,6 +16,7 @@ from audit.subjects import Subjects, tags
 from audit.subjects import store as store_subjects
 from gateway.context import Gateway
 from gateway.database import insert_rows, take_turns
+from gateway.outcome import Refused
 from gateway.periods import ROWS, school_year
 from gateway.records import Parsed
 from gateway.records.expected import Cell
@@ -98,8 +99,8 @@ class Prepared:
             store_subjects(connection, self.subjects, self.year)
 
 
-def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, period: str) -> Prepared | None:
-    """Make everything of a submission that needs no transaction; None when a key that its rows need is missing.
+def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, period: str) -> Prepared | Refused:
+    """Make everything of a submission that needs no transaction, or say that a key that its rows need is missing.
 
     Args:
         gateway: Whose keys are used.
@@ -112,7 +113,7 @@ def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, period: str) -> Pr
     if parsed.rows:
         key, log_key = (gateway.keyring.active(name, year) for name in (ROWS, SUBJECTS))
         if key is None or log_key is None:
-            return None
+            return Refused("key-missing")
         key_id, log_key_id, ys = key.key_id, log_key.key_id, [row.pseudonym for row in parsed.rows]
         pids = pids_through(gateway.keyring.chain(key_id), Domain(ROWS, year), ys)
         subjects = Subjects.of(tags(gateway.keyring.secret(log_key_id), ys), gateway.random)
