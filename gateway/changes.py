@@ -22,7 +22,7 @@ from gateway.identity import Identity
 from gateway.matter import Matter, decide_on, hold, look_up, refuse, rows_are_over
 from gateway.outcome import CHANGED, Fault, Refused, Report, malformed
 from gateway.periods import ROWS, school_year
-from gateway.prepared import hold_pids, hold_versions
+from gateway.prepared import hold_pids, hold_versions, in_use
 from gateway.store import Enrolment, Period, Submission, table_of
 from policies.decision import Decision, Deny, Permit
 from policies.question import Action
@@ -111,13 +111,13 @@ def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> Mapping[st
     if rows_are_over(gateway, matter):
         return Refused("rows-erased")
     domain = Domain(ROWS, school_year(matter.period.code))
-    key = gateway.keyring.active(ROWS, domain.school_year)
-    if key is None:
-        return Refused("key-missing")
-    chain = gateway.keyring.chain(key.key_id)
+    key = in_use(gateway.keyring, ROWS, domain.school_year, gateway.keyring.chain)
+    if isinstance(key, Refused):
+        return key
+    key_id, chain = key
     old, new = (pids_along(chain, domain, column) for column in zip(*pairs, strict=True))
     under = [list(zip(*both, strict=True)) for both in zip(old, new, strict=True)]
-    return dict(zip(gateway.keyring.links(key.key_id), under, strict=True))
+    return dict(zip(gateway.keyring.links(key_id), under, strict=True))
 
 
 def _store(
