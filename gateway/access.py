@@ -5,9 +5,10 @@ site under the pid of the year, the entries of the log that the pupil's tag lead
 with what is held under it and every entry about it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypeVar
 
 from sqlmodel import Session, col, exists, select
 
@@ -35,9 +36,11 @@ from policies.parties import Caller, Kind, Role
 from policies.question import Action
 from policies.things import Records
 from pseudonymisation.domain import Domain
+from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import Keyring, KeyState
-from pseudonymisation.pseudonym import pids_along
+from pseudonymisation.pseudonym import pids_through
 
+Secret = TypeVar("Secret")
 CONSENT_NUMBER = "[0-9a-f]{32}"
 
 
@@ -166,53 +169,65 @@ def _held(  # noqa: PLR0917  each is named where it is called from
     Raises:
         NotLoggedError: An entry about this pupil has no index yet.
     """
+    found = {number: _consent(gateway, identity.party, number) for number in consents}
+    stored = _stored(gateway, identity, caller, year, pseudonym)
+    if stored.beyond_reach:  # a key that ended just now took its rows along: it ended before they are looked for again
+        stored = _stored(gateway, identity, caller, year, pseudonym)
+    missing = tuple(number for number, one in found.items() if one is None)
+    return replace(stored, consents=tuple(one for one in found.values() if one), not_found=missing)
+
+
+def _stored(gateway: Gateway, identity: Identity, caller: Caller, year: str, pseudonym: bytes) -> Held:
+    """What is stored of the pupil at one moment, but for consents.
+
+    That moment comes first, and each row is looked for under the key it stands under: whatever keys are brought into
+    use or followed meanwhile, no row that is there is missed.
+    """
     site = None if caller.role is Role.CONTROLLER_OFFICER else identity.party
     over = rows_end(gateway.law.purposes, year) <= gateway.today
-    found = {number: _consent(gateway, identity.party, number) for number in consents}
     with gateway.reading() as session:
+        rows, beyond_reach = _rows(gateway.keyring, session, identity.party, year, pseudonym)
         return Held(
-            tuple(_rows(gateway, session, identity.party, year, pseudonym)),
+            tuple(rows),
             tuple(_uses(session, gateway.keyring, year, pseudonym, site)),
-            tuple(one for one in found.values() if one),
-            tuple(number for number, one in found.items() if one is None),
-            beyond_reach=_are_beyond_reach(gateway, session, identity.party, year),
+            (),
+            beyond_reach=beyond_reach,
             numbers_changed=not over and _are_numbers_changed(session, year, site),
             uses_beyond_reach=not over and year in years_cut(gateway.keyring),
             other_years=tuple(each for each in years_held(session, identity) if each != year),
         )
 
 
-def _rows(gateway: Gateway, session: Session, site: str, year: str, pseudonym: bytes) -> list[HeldRow]:
-    """Rows of this site under any pid the pupil can have this year; none once the key is destroyed."""
-    key = gateway.keyring.active(ROWS, year)
-    if key is None:
-        return []
-    pids = pids_along(gateway.keyring.chain(key.key_id), Domain(ROWS, year), [pseudonym])
-    query = (
-        select(Enrolment, Submission, Period)
-        .join(Submission, col(Submission.id) == Enrolment.submission_id)
-        .join(Period, col(Period.id) == Submission.period_id)
-        .where(col(Enrolment.pid).in_([pid for (pid,) in pids]), Submission.site == site)
-        .order_by(Period.code)
+def _rows(keyring: Keyring, session: Session, site: str, year: str, pseudonym: bytes) -> tuple[Sequence[HeldRow], bool]:
+    """Rows of this site under the pids of the pupil, and whether others stand under a key that opens no more."""
+    of_year = (
+        (col(Submission.id) == Enrolment.submission_id)
+        & (col(Period.id) == Submission.period_id)
+        & (col(Submission.site) == site)
+        & col(Period.code).startswith(year)
     )
-    return [
+    keys = session.exec(select(Enrolment.key_id).where(of_year).distinct()).all()
+    chains = [_opened(keyring, key_id, keyring.chain) for key_id in keys]
+    pids = [pids_through(chain, Domain(ROWS, year), [pseudonym])[0] for chain in chains if chain]
+    query = select(Enrolment, Submission, Period).where(of_year, col(Enrolment.pid).in_(pids)).order_by(Period.code)
+    rows = [
         HeldRow(period.code, submission.collection, row.subdivision, row.scheduled, tuple(map(int, row.hours.split())))
         for row, submission, period in session.exec(query)
-        if school_year(period.code) == year
     ]
+    return rows, None in chains
 
 
-def _are_beyond_reach(gateway: Gateway, session: Session, site: str, year: str) -> bool:
-    """Whether rows of this site stand under a key that the one in use does not follow."""
-    key = gateway.keyring.active(ROWS, year)
-    reached = gateway.keyring.links(key.key_id) if key else []
-    query = (
-        select(Enrolment.key_id)
-        .join(Submission, col(Submission.id) == Enrolment.submission_id)
-        .join(Period, col(Period.id) == Submission.period_id)
-        .where(col(Enrolment.key_id).not_in(reached), Submission.site == site, col(Period.code).startswith(year))
-    )
-    return session.exec(query.limit(1)).first() is not None
+def _opened(keyring: Keyring, key_id: str, opened: Callable[[str], Secret]) -> Secret | None:
+    """What a key opens to; None where it was destroyed, or one that it followed."""
+    try:
+        return opened(key_id)
+    except KeyringError:
+        link = keyring.record(key_id)
+        while link and link.previous and link.state is not KeyState.DESTROYED:
+            link = keyring.record(link.previous)
+        if link and link.state is not KeyState.DESTROYED:
+            raise
+        return None
 
 
 def _are_numbers_changed(session: Session, year: str, site: str | None) -> bool:
@@ -223,13 +238,14 @@ def _are_numbers_changed(session: Session, year: str, site: str | None) -> bool:
 
 def _uses(session: Session, keyring: Keyring, year: str, pseudonym: bytes, site: str | None) -> list[LoggedUse]:
     """Entries about this pupil: of one site, since where else a pupil was is not its to know, or of all."""
-    used = [one.key_id for one in keyring.of(SUBJECTS, year, KeyState.ACTIVE, KeyState.DECRYPT_ONLY)]
     query = select(Submission.subjects_root, Submission.entry_id).where(Submission.subjects_root != b"")
     if site is not None:
         query = query.where(Submission.site == site)
     entries = {root: bytes.fromhex(entry_id) for root, entry_id in session.exec(query)}
     mine = None if site is None else list(entries)
-    held = find(session.connection(), [tag(keyring.secret(key_id), pseudonym) for key_id in used], mine)
+    used = keyring.of(SUBJECTS, year, KeyState.ACTIVE, KeyState.DECRYPT_ONLY)
+    secrets = [_opened(keyring, one.key_id, keyring.secret) for one in used]
+    held = find(session.connection(), [tag(secret, pseudonym) for secret in secrets if secret], mine)
     found = {each.root: each for each in held}
     entry_of = {leaf: root for root, leaf in entries.items() if root in found}
     rows = session.connection().execute(select(ENTRY.c.hash, ENTRY.c.data).where(ENTRY.c.hash.in_(entry_of)))

@@ -18,11 +18,11 @@ from audit.entry import Entry
 from audit.events import Event
 from gateway.context import Gateway
 from gateway.database import forget_log
-from gateway.identity import Identity, still_good
-from gateway.outcome import Fault, Refused, Report, malformed
+from gateway.identity import Identity
+from gateway.matter import Matter, decide_on, hold, look_up, refuse, rows_are_over
+from gateway.outcome import CHANGED, Fault, Refused, Report, malformed
 from gateway.periods import ROWS, school_year
-from gateway.prepared import hold_pids, hold_versions
-from gateway.receive import Matter, decide_on, look_up, refuse, rows_are_over
+from gateway.prepared import hold_pids, hold_versions, in_use
 from gateway.store import Enrolment, Period, Submission, table_of
 from policies.decision import Decision, Deny, Permit
 from policies.question import Action
@@ -111,13 +111,13 @@ def _pids(gateway: Gateway, matter: Matter, pairs: Sequence[Pair]) -> Mapping[st
     if rows_are_over(gateway, matter):
         return Refused("rows-erased")
     domain = Domain(ROWS, school_year(matter.period.code))
-    key = gateway.keyring.active(ROWS, domain.school_year)
-    if key is None:
-        return Refused("key-missing")
-    chain = gateway.keyring.chain(key.key_id)
+    key = in_use(gateway.keyring, ROWS, domain.school_year, gateway.keyring.chain)
+    if isinstance(key, Refused):
+        return key
+    key_id, chain = key
     old, new = (pids_along(chain, domain, column) for column in zip(*pairs, strict=True))
     under = [list(zip(*both, strict=True)) for both in zip(old, new, strict=True)]
-    return dict(zip(gateway.keyring.links(key.key_id), under, strict=True))
+    return dict(zip(gateway.keyring.links(key_id), under, strict=True))
 
 
 def _store(
@@ -126,13 +126,13 @@ def _store(
     site, year, rows = matter.caller.acting.code, school_year(matter.period.code), 0
     own = select(col(Submission.id)).join(Period).where(col(Submission.site) == site, col(Period.code).startswith(year))
     with gateway.writing() as session:
-        if not still_good(session, identity, gateway.clock()):
-            return Refused("unauthenticated")
+        if (refused := hold(gateway, session, identity, matter)) is not None:
+            return refused
         hold_pids(session, year)
         hold_versions(session, year, col(Submission.site) == site)
         current = gateway.keyring.active(ROWS, year)
         if current is None or current.key_id not in made:
-            return Refused("busy", retry_after=1)
+            return CHANGED
         table = table_of(Enrolment)
         unit, within = table.c.submission_id, table.c.submission_id.in_(own)
         for key_id, pairs in made.items():

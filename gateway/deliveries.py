@@ -13,11 +13,12 @@ from audit.events import Event
 from audit.receipt import issue, with_proof
 from gateway.context import Gateway
 from gateway.delivered import CURRENT
-from gateway.identity import Identity, caller_of, still_good
+from gateway.identity import Identity, caller_of
+from gateway.matter import Matter, decide_on, hold, look_up
 from gateway.outcome import GatewayError, Refused
 from gateway.periods import counts_are_over, keep_open
 from gateway.proving import proof_of
-from gateway.receive import VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up
+from gateway.receive import VERSIONS, counts_of, keep_receipt
 from gateway.records.expected import Cell
 from gateway.register import holding_on
 from gateway.store import Enrolment, Mandate, Period, Receipt, Submission, SubmissionState, table_of
@@ -95,12 +96,13 @@ def _withdraw(gateway: Gateway, session: Session, found: "_Found") -> Seen | Ref
 
 def read(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | Refused:
     """One submission of the caller's own site."""
-    found = _find(gateway, identity, submission_id, Action.READ_SUBMISSION)
-    if isinstance(found, Refused):
-        return found
-    found.log_read(gateway)
-    with gateway.reading() as session:
-        return found.seen(session)
+    return _act(gateway, identity, submission_id, Action.READ_SUBMISSION, _read)
+
+
+def _read(gateway: Gateway, session: Session, found: "_Found") -> Seen:
+    """Log that its counts go out; asking again for a proof that follows is no reading."""
+    gateway.append(session, found.entry(Event.SUBMISSION_READ), found.decision)
+    return found.seen(session)
 
 
 def receipt_of(
@@ -123,8 +125,8 @@ def receipt_of(
     proof = proof_of(gateway, receipt.entry_id)
     if isinstance(proof, Refused):
         return proof
-    found.log_read(gateway)
-    return with_proof(receipt.text, proof)
+    seen = _done(gateway, identity, found, _read)
+    return seen if isinstance(seen, Refused) else with_proof(receipt.text, proof)
 
 
 def are_erased(submission: Submission) -> bool:
@@ -195,10 +197,6 @@ class _Found:
         gateway.log_undone(entry, self.decision)
         return refused
 
-    def log_read(self, gateway: Gateway) -> None:
-        """Log that its counts go out; asking again for a proof that follows is no reading."""
-        gateway.log_act(self.entry(Event.SUBMISSION_READ), self.decision)
-
     def entry(self, event: Event) -> Entry:
         """The entry of an act on this submission."""
         return Entry(
@@ -210,24 +208,20 @@ class _Found:
         )
 
 
-def _act(
-    gateway: Gateway,
-    identity: Identity,
-    submission_id: str,
-    action: Action,
-    change: Callable[[Gateway, Session, _Found], Seen | Refused],
-) -> Seen | Refused:
-    """Change a submission, with a credential that is still good; what the law permitted and was not done is logged."""
+_Act = Callable[[Gateway, Session, _Found], Seen | Refused]
+
+
+def _act(gateway: Gateway, identity: Identity, submission_id: str, action: Action, act: _Act) -> Seen | Refused:
+    """Find a submission and act on it."""
     found = _find(gateway, identity, submission_id, action)
-    if isinstance(found, Refused):
-        return found
+    return found if isinstance(found, Refused) else _done(gateway, identity, found, act)
 
-    def work(session: Session) -> Seen | Refused:
-        if not still_good(session, identity, gateway.clock()):
-            return Refused("unauthenticated")
-        return change(gateway, session, found)
 
-    outcome = gateway.together(work)
+def _done(gateway: Gateway, identity: Identity, found: _Found, act: _Act) -> Seen | Refused:
+    """Act while what the law was told holds; what it permitted and was not done is logged."""
+    outcome = gateway.together(
+        lambda session: hold(gateway, session, identity, found.matter) or act(gateway, session, found)
+    )
     return found.undone(gateway, outcome) if isinstance(outcome, Refused) else outcome
 
 

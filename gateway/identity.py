@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -19,7 +19,6 @@ from gateway.outcome import GatewayError, Refused
 from gateway.register import kind_of_code, mandates, sector_of
 from gateway.settings import TOKEN_FORM
 from gateway.store import LoginLink, Oin, Party, Person, ServiceCredential, Token, WebSession, table_of
-from gateway.store import Mandate as MandateRow
 from policies.days import local_day
 from policies.parties import Caller, Kind, Mandate, Role
 from policies.parties import Party as PolicyParty
@@ -320,15 +319,18 @@ def sender_of(
     delivering = policy_party(session, site, reference_date)
     if site == identity.party:
         return Caller(delivering, Role(identity.role))
-    given = _mandate(mandates(session, identity.party, site, day), collection)
+    given = mandate_of(session, identity.party, site, day, collection=collection)
     return Caller(policy_party(session, identity.party, day), Role(identity.role), delivering, given)
 
 
-def _mandate(rows: Sequence[MandateRow], collection: str) -> Mandate | None:
+def mandate_of(
+    session: Session, supplier: str, site: str, day: date, *, collection: str, hold: bool = False
+) -> Mandate | None:
     """What mandates allow together for a collection; where none names it, the first, so that the law can say so.
 
     Acts and collections of different mandates are not mixed: an act is covered where one mandate names both.
     """
+    rows = mandates(session, supplier, site, day, hold=hold)
     scopes = [tuple(frozenset(part.split()) for part in row.scope.split("|")) for row in rows]
     of_it = [(row, scope) for row, scope in zip(rows, scopes, strict=True) if collection in scope[1]]
     chosen = of_it or list(zip(rows, scopes, strict=True))[:1]

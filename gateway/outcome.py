@@ -71,6 +71,10 @@ class Refused:
     retry_after: int | None = None
 
 
+CHANGED = Refused("busy", retry_after=1)
+"""What an act goes by changed while it was under way: nothing was done; the same call can succeed, or hears why not."""
+
+
 def malformed(faults: Iterable[tuple[str, str]]) -> Refused:
     """A request that does not fit its form: key and code of each fault, never a value that was sent."""
     return Refused("invalid-request", facts={"fields": "; ".join(f"{key}: {code}" for key, code in faults)})

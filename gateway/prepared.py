@@ -4,9 +4,10 @@ Everything here is made while others write, so that whoever writes is done soon.
 what is stored is the pid.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Connection, select
 from sqlmodel import Session, col
@@ -16,14 +17,18 @@ from audit.subjects import Subjects, tags
 from audit.subjects import store as store_subjects
 from gateway.context import Gateway
 from gateway.database import insert_rows, take_turns
+from gateway.outcome import CHANGED, Refused
 from gateway.periods import ROWS, school_year
 from gateway.records import Parsed
 from gateway.records.expected import Cell
 from gateway.store import Count, Enrolment, Period, Submission, table_of
+from pseudonymisation import rotation
 from pseudonymisation.domain import Domain
+from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import Keyring, KeyState
 from pseudonymisation.pseudonym import pids_through
 
+Secret = TypeVar("Secret")
 SUBJECTS = "audit-subjects"
 _COUNT = ("submission_id", "subdivision", "kind", "band", "pupils")
 _ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hours")
@@ -48,6 +53,20 @@ def years_cut(keyring: Keyring) -> set[str]:
     """School years in which a key of the log's tags leaked or was destroyed: no tag of before is kept or found."""
     out = (KeyState.DECRYPT_ONLY, KeyState.DESTROYED)
     return {one.school_year or "" for one in keyring.records() if one.purpose == SUBJECTS and one.state in out}
+
+
+def in_use(keyring: Keyring, purpose: str, year: str, opened: Callable[[str], Secret]) -> tuple[str, Secret] | Refused:
+    """The key in use, with what it opens to; or why not: there is none, or another takes its place at this moment."""
+    key = keyring.active(purpose, year)
+    if key is None:
+        turning = rotation.half_succeeded(keyring, purpose, year) or rotation.half_renounced(keyring, purpose, year)
+        return CHANGED if turning or keyring.active(purpose, year) else Refused("key-missing")
+    try:
+        return key.key_id, opened(key.key_id)
+    except KeyringError:  # it ended since, or the ring is broken
+        if keyring.active(purpose, year) == key:
+            raise
+        return CHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +117,8 @@ class Prepared:
             store_subjects(connection, self.subjects, self.year)
 
 
-def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, period: str) -> Prepared | None:
-    """Make everything of a submission that needs no transaction; None when a key that its rows need is missing.
+def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, period: str) -> Prepared | Refused:
+    """Make everything of a submission that needs no transaction, or say why a key that its rows need cannot be had.
 
     Args:
         gateway: Whose keys are used.
@@ -110,12 +129,15 @@ def prepare(gateway: Gateway, parsed: Parsed, body: bytes, *, period: str) -> Pr
     submission_id, nonce, year = gateway.new_id(), gateway.random(NONCE_BYTES), school_year(period)
     key_id, log_key_id, subjects, enrolments = "", "", None, list[tuple[object, ...]]()
     if parsed.rows:
-        key, log_key = (gateway.keyring.active(name, year) for name in (ROWS, SUBJECTS))
-        if key is None or log_key is None:
-            return None
-        key_id, log_key_id, ys = key.key_id, log_key.key_id, [row.pseudonym for row in parsed.rows]
-        pids = pids_through(gateway.keyring.chain(key_id), Domain(ROWS, year), ys)
-        subjects = Subjects.of(tags(gateway.keyring.secret(log_key_id), ys), gateway.random)
+        key = in_use(gateway.keyring, ROWS, year, gateway.keyring.chain)
+        log_key = in_use(gateway.keyring, SUBJECTS, year, gateway.keyring.secret)
+        if isinstance(key, Refused):
+            return key
+        if isinstance(log_key, Refused):
+            return log_key
+        (key_id, chain), (log_key_id, secret), ys = key, log_key, [row.pseudonym for row in parsed.rows]
+        pids = pids_through(chain, Domain(ROWS, year), ys)
+        subjects = Subjects.of(tags(secret, ys), gateway.random)
         enrolments = [
             (submission_id, pid, key_id, row.subdivision, row.scheduled, " ".join(map(str, row.hours)))
             for pid, row in sorted(zip(pids, parsed.rows, strict=True), key=itemgetter(0))

@@ -7,44 +7,28 @@ from datetime import datetime
 from sqlalchemy import bindparam, insert, select
 from sqlmodel import Session
 
-from audit.entry import Actor, Entry, Object
+from audit.entry import Entry, Object
 from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.receipt import issue
-from gateway.collections import Contract
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.delivered import CURRENT
-from gateway.identity import Identity, sender_of, still_good
-from gateway.outcome import Refused, Report
-from gateway.periods import counts_are_over, find_period, keep_open, rows_end, school_year, takes
+from gateway.identity import Identity
+from gateway.matter import Matter, decide_on, hold, look_up, refuse, rows_are_over
+from gateway.outcome import CHANGED, Refused, Report
+from gateway.periods import counts_are_over, keep_open
 from gateway.prepared import Prepared, prepare
 from gateway.records import Expected, Parsed, parse
 from gateway.records.expected import Cell
-from gateway.register import has_agreement, site_facts
-from gateway.store import (
-    Count,
-    Idempotency,
-    Period,
-    Receipt,
-    ServiceKey,
-    SiteFacts,
-    Submission,
-    table_of,
-)
+from gateway.store import Count, Idempotency, Receipt, Submission, table_of
 from policies.days import milliseconds
-from policies.decision import Decision, Deny, Permit
-from policies.parties import Caller, Kind
-from policies.purpose import DataCategory
+from policies.decision import Decision, Deny
 from policies.question import Action
-from policies.things import Delivery
-from pseudonymisation.pseudonym import UNSAFE_KEYED_LOCAL
 
-_TRIES = 3  # a rotation comes in between once, if ever
+_TRIES = 3  # something comes in between once, if ever
 # Statements of every delivery are built once, and ask for columns: to make an object of a row costs as much again.
-_SITE, _SUBMISSION = table_of(SiteFacts).c, table_of(Submission).c
-_KEYS = select(table_of(ServiceKey).c.key_id).where(table_of(ServiceKey).c.school_year == bindparam("year"))
-_LOCK_SITE = select(_SITE.id).where(_SITE.site == bindparam("site")).with_for_update()
+_SUBMISSION = table_of(Submission).c
 VERSIONS = (
     select(_SUBMISSION.id, _SUBMISSION.version, _SUBMISSION.state, _SUBMISSION.tag)
     .where(_SUBMISSION.period_id == bindparam("period"), _SUBMISSION.site == bindparam("site"))
@@ -93,104 +77,11 @@ class Checked:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Matter:
-    """What a delivery is about, looked up once.
-
-    Attributes:
-        facts: What holds of the site on the period's reference date; None when it is not registered then.
-        keys: Ids of the pseudonym service's keys that rows of this period may be made with.
-    """
-
-    caller: Caller
-    contract: Contract
-    period: Period
-    facts: SiteFacts | None
-    thing: Delivery
-    keys: frozenset[str] = frozenset()
-
-    @property
-    def actor(self) -> Actor:
-        """Who acts, for the log."""
-        return actor_of(self.caller)
-
-
-def look_up(
-    gateway: Gateway, session: Session, identity: Identity, *, collection: str, site: str, period: str
-) -> Matter | Refused:
-    """Everything the law and the rules need to know about a delivery.
-
-    A site that nobody registered looks exactly like somebody else's site.
-    """
-    contract = gateway.contracts.get(collection)
-    if contract is None:
-        return Refused("unknown-collection")
-    found = find_period(session, contract.table, period)
-    if found is None:
-        return Refused("unknown-period")
-    day, about = found.reference_date, contract.collection.id
-    caller = sender_of(session, identity, gateway.today, site=site, reference_date=day, collection=about)
-    facts = site_facts(session, site, day)
-    thing = Delivery(
-        party=site if facts else "",
-        sector=facts.sector if facts else "",
-        data=contract.collection.data,
-        period_open=takes(session, found, site),
-        exercise=found.exercise,
-        agreement=has_agreement(session, site, gateway.today),
-    )
-    return Matter(caller, contract, found, facts, thing, _keys_for(session, found))
-
-
-def _keys_for(session: Session, period: Period) -> frozenset[str]:
-    """The pinned keys of the period's school year; an exercise also takes rows made with a local key."""
-    found = session.connection().execute(_KEYS, {"year": school_year(period.code)}).scalars()
-    return frozenset(found) | (frozenset({UNSAFE_KEYED_LOCAL}) if period.exercise else frozenset())
-
-
-def decide_on(gateway: Gateway, matter: Matter, action: Action) -> Decision:
-    """What the law says about an act on this delivery, for every purpose that takes such data from a site today.
-
-    Where none does, the first one's refusal: a purpose that ended, or is not law yet, shuts nobody out of the others.
-    Confirming rows also delivers what they were counted as: both must be permitted, and that delivery is the ground.
-    """
-    decision = _decide(gateway, matter, action, matter.thing)
-    if action is not Action.CONFIRM or isinstance(decision, Deny):
-        return decision
-    counted = replace(matter.thing, data=gateway.contracts[matter.contract.table].collection.data)
-    return decision if counted == matter.thing else _decide(gateway, matter, action, counted)
-
-
-def _decide(gateway: Gateway, matter: Matter, action: Action, thing: Delivery) -> Decision:
-    collection = matter.contract.collection.id
-    accepting = gateway.law.purposes.accepting(collection, Kind.SITE, thing.data)
-    standing = gateway.engine.standing(gateway.clock())
-    asked = tuple(purpose for purpose in accepting if isinstance(standing[purpose], Permit))
-    return gateway.decide(matter.caller, action, thing, asked or accepting[:1] or ("",), collection)
-
-
-def rows_are_over(gateway: Gateway, matter: Matter) -> bool:
-    """Whether this delivery is of rows that may not be there any more, nor the keys they would stand under."""
-    if DataCategory.ABSENCE_ROWS not in matter.thing.data:
-        return False
-    return rows_end(gateway.law.purposes, school_year(matter.period.code)) <= gateway.today
-
-
 def _past_term(gateway: Gateway, matter: Matter) -> Refused | None:
     """The refusal of what may not be there any more: rows of this school year, or counts of this period."""
     if rows_are_over(gateway, matter):
         return Refused("rows-erased")
     return Refused("counts-erased") if counts_are_over(gateway.law.purposes, matter.period, gateway.today) else None
-
-
-def refuse(gateway: Gateway, matter: Matter, decision: Deny) -> Refused:
-    """Log a refusal of the law and say what the caller may know of it."""
-    entry = Entry(event=Event.SUBMISSION_REFUSED, actor=matter.actor, period=matter.period.code)
-    refused = gateway.refuse(entry, decision)
-    own = matter.caller.on_behalf_of is None and matter.caller.party.kind is Kind.SITE
-    if own and matter.facts is None and matter.period.id is not None:
-        return Refused("site-not-registered")
-    return refused
 
 
 def receive(
@@ -199,12 +90,36 @@ def receive(
     """Receive a file, or check it without storing it.
 
     Steps: (1) look up what it is about; (2) ask the law, refuse what is past its term; (3) read the file, all faults at
-    once; (4) a dry run ends here; (5) in one transaction, with a credential that is still good: same key or same bytes
-    as before end in the receipt of before, else in a new version with its counts, rows, receipt and audit entry.
+    once; (4) a dry run ends here; (5) in one transaction, in which what it goes by still holds (else anew from (1)):
+    same key or same bytes as before end in the receipt of before, else in a new version with its counts, rows, receipt
+    and audit entry.
 
     Returns:
         What was received or checked, or why not; a refusal is logged in a transaction of its own.
     """
+    left = _TRIES
+    while True:
+        read = _read(gateway, identity, upload, dry_run=dry_run)
+        if not isinstance(read, _Read):
+            return read
+        done, left = _store(gateway, identity, upload, read), left - 1
+        if done != CHANGED or not left:
+            break
+    if isinstance(done, Refused):
+        gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, read.matter), read.decision)
+    return replace(done, notes=read.parsed.notes) if isinstance(done, Received) and done.created else done
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A file without faults that the law lets its sender deliver."""
+
+    matter: Matter
+    decision: Decision
+    parsed: Parsed
+
+
+def _read(gateway: Gateway, identity: Identity, upload: Upload, *, dry_run: bool) -> _Read | Checked | Refused:
     with gateway.reading() as session:  # (1)
         matter = look_up(
             gateway, session, identity, collection=upload.collection, site=upload.site, period=upload.period
@@ -224,33 +139,20 @@ def receive(
     if dry_run:  # (4)
         gateway.log_act(_entry(Event.SUBMISSION_CHECKED, matter), decision)
         return Checked(parsed.counts, parsed.notes)
-    for _ in range(_TRIES):
-        done = _store(gateway, identity, matter, decision, upload=upload, parsed=parsed)
-        if done is not None:
-            break
-    else:
-        done = Refused("busy", retry_after=1)
-    if isinstance(done, Refused):
-        gateway.log_undone(_entry(Event.SUBMISSION_REFUSED, matter), decision)
-    return replace(done, notes=parsed.notes) if isinstance(done, Received) and done.created else done
+    return _Read(matter, decision, parsed)
 
 
-def _store(
-    gateway: Gateway, identity: Identity, matter: Matter, decision: Decision, *, upload: Upload, parsed: Parsed
-) -> Received | Refused | None:
-    """Make what can be made while others write, then (5): one transaction, for a credential that is still good.
-
-    None when a key that it was made with was followed by another meanwhile: then it is made again.
-    """
-    made = prepare(gateway, parsed, upload.body, period=matter.period.code)
-    if made is None:
-        return Refused("key-missing")
+def _store(gateway: Gateway, identity: Identity, upload: Upload, read: _Read) -> Received | Refused:
+    """Make what can be made while others write, then (5): one transaction."""
+    matter, decision = read.matter, read.decision
+    made = prepare(gateway, read.parsed, upload.body, period=matter.period.code)
+    if isinstance(made, Refused):
+        return made
     tag = gateway.tag(b"content", upload.collection.encode(), upload.body)
 
-    def store(session: Session) -> Received | Refused | None:
-        if not still_good(session, identity, gateway.clock()):
-            return Refused("unauthenticated")
-        return _past_term(gateway, matter) or _Storing(gateway, session, matter, decision, upload, made, tag).store()
+    def store(session: Session) -> Received | Refused:
+        refused = hold(gateway, session, identity, matter) or _past_term(gateway, matter)
+        return refused or _Storing(gateway, session, matter, decision, upload, made, tag).store()
 
     return gateway.together(store)  # (5)
 
@@ -290,15 +192,13 @@ class _Storing:
     made: Prepared
     tag: bytes
 
-    def store(self) -> Received | Refused | None:
-        """Keep the file's counts and rows as a new version, unless it is there already; None when its keys went."""
+    def store(self) -> Received | Refused:
+        """Keep the file's counts and rows as a new version, unless it is there already."""
         site, period_id = self.upload.site, self.matter.period.id
-        stays = keep_open(self.session, self.matter.period, site)
-        self.session.connection().execute(_LOCK_SITE, {"site": site}).all()
-        if not stays:
+        if not keep_open(self.session, self.matter.period, site):
             return Refused("period-closed")
         if not self.made.is_current(self.gateway.keyring):
-            return None
+            return CHANGED
         before = self._repeated()
         if before is not None:
             return before

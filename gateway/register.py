@@ -116,6 +116,12 @@ _OF_SITE = select(table_of(SiteFacts).c.sector, table_of(SiteFacts).c.funded).wh
 _AGREEMENT = select(table_of(Agreement).c.id).where(
     Agreement.site == bindparam("site"), holding_on(_DAY, model=Agreement)
 )
+_MANDATES = (
+    select(Mandate)
+    .where(Mandate.supplier == bindparam("supplier"), Mandate.site == bindparam("site"))
+    .where(holding_on(_DAY, model=Mandate))
+    .order_by(col(Mandate.id))
+)
 
 
 def site_facts(session: Session, site: str, day: date) -> SiteFacts | None:
@@ -195,10 +201,13 @@ def agreed(day: date) -> SelectOfScalar[str]:
     return select(Agreement.site).where(lasting(day, model=Agreement))
 
 
-def mandates(session: Session, supplier: str, site: str, day: date) -> Sequence[Mandate]:
-    """The mandates under which a supplier may act for a site on a day, the oldest first."""
-    query = select(Mandate).where(Mandate.supplier == supplier, Mandate.site == site, holding_on(day, model=Mandate))
-    return session.exec(query.order_by(col(Mandate.id))).all()
+def mandates(session: Session, supplier: str, site: str, day: date, *, hold: bool = False) -> Sequence[Mandate]:
+    """The mandates under which a supplier may act for a site on a day, the oldest first.
+
+    Held, none of them ends before this transaction does.
+    """
+    query = _MANDATES.with_for_update(read=True) if hold else _MANDATES
+    return session.exec(query, params={"supplier": supplier, "site": site, "day": day}).all()
 
 
 def add_parties(session: Session, parties: Iterable[tuple[str, str, str]]) -> int:

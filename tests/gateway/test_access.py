@@ -1,6 +1,7 @@
 """What is held of a pupil, asked by the school; and what would be decided, asked by anybody."""
 
 import json
+import threading
 from collections.abc import Callable
 from datetime import date
 
@@ -21,10 +22,12 @@ from gateway.prepared import SUBJECTS
 from gateway.receive import Received, Upload, receive
 from gateway.synthetic.pupils import draw_pupils
 from policies.consent import Giver, Withdrawn
+from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 from pseudonymisation.pseudonym import read_pseudonym
 
 from .conftest import PERIOD, Site, World
 from .documents import local_pseudonym, records_document
+from .records import rows
 from .test_changes import NEW, document
 from .test_consents import HOURS, care, given, sealed
 
@@ -126,6 +129,61 @@ def test_rows_that_can_no_longer_be_found_are_not_kept_silent(world: World) -> N
     )
     told = [answer(world.gateway, secretary(world, i), year="2026-2027", pseudonym=pseudonym) for i in (0, 1)]
     assert [(held.rows, held.beyond_reach) for held in told if isinstance(held, Held)] == [((), True), ((), False)]
+
+
+def overtaken(patch: pytest.MonkeyPatch, opens: str, key: str, act: Callable[[], object]) -> None:
+    """When the answer asks what a key opens to, this is done first, by somebody else."""
+    real, left = getattr(Keyring, opens), [act]
+
+    def late(ring: Keyring, key_id: str) -> object:
+        while left and key_id == key:
+            other = threading.Thread(target=left.pop())
+            other.start()
+            other.join()
+        return real(ring, key_id)
+
+    patch.setattr("gateway.keys.forget_log", lambda _: None)  # on SQLite it would wait for the answer's reading to end
+    patch.setattr(Keyring, opens, late)
+
+
+def told(world: World, pseudonym: bytes) -> tuple[int, bool, int, bool]:
+    """How many rows and uses the first school is told of, and whether others may be beyond reach."""
+    held = must(answer(world.gateway, secretary(world, 0), year="2026-2027", pseudonym=pseudonym))
+    return len(held.rows), held.beyond_reach, len(held.uses), held.uses_beyond_reach
+
+
+def test_no_row_is_missed_while_the_leaked_key_is_followed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the two keys, cut off there, and across a rotation from its first step to its last."""
+    pseudonym, store, leaked = delivered(world), Keyring._store, rows(world)[0].key_id
+
+    def ends(ring: Keyring, record: KeyRecord, *, shredding: bool = False) -> KeyRecord:
+        made = store(ring, record, shredding=shredding)
+        if record.state is KeyState.DECRYPT_ONLY:
+            raise InterruptedError
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Keyring, "_store", ends)
+        with pytest.raises(InterruptedError):
+            rotate(world.desk, "counting-for-school", "2026-2027")
+    assert told(world, pseudonym) == (1, False, 1, False)
+    overtaken(monkeypatch, "chain", leaked, lambda: must(rotate(world.desk, "counting-for-school", "2026-2027")))
+    assert told(world, pseudonym) == (1, False, 1, False)
+    assert told(world, pseudonym) == (1, False, 1, False)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "opens", "then"),
+    [("counting-for-school", "chain", (0, False, 1, False)), (SUBJECTS, "secret", (1, False, 0, True))],
+)
+def test_what_is_destroyed_while_a_parent_asks_is_held_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch, purpose: str, opens: str, then: tuple[int, bool, int, bool]
+) -> None:
+    """Key and rows, or tags, go between the look at them and their opening: no error, and nothing is told of them."""
+    pseudonym, key = delivered(world), world.gateway.keyring.active(purpose, "2026-2027")
+    assert key is not None
+    overtaken(monkeypatch, opens, key.key_id, lambda: must(destroy(world.desk, key.key_id)))
+    assert told(world, pseudonym) == then
 
 
 def test_renouncing_the_key_of_tags_hides_no_use(world: World) -> None:

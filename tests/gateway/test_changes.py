@@ -16,8 +16,8 @@ from gateway.database import UNAVAILABLE
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.keys import Rotated
+from gateway.matter import Matter
 from gateway.outcome import Refused
-from gateway.receive import Matter
 from gateway.store import Enrolment
 from pseudonymisation import rotation
 from pseudonymisation.domain import Domain

@@ -17,12 +17,13 @@ from gateway.demo.people import IN_FORCE, must
 from gateway.grants import grant_mandate
 from gateway.http.problems import decision_body
 from gateway.identity import Identity
+from gateway.matter import Matter, decide_on, look_up
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.overview import progress
 from gateway.periods import find_period
 from gateway.prepared import prepare
-from gateway.receive import Checked, Matter, Received, Upload, decide_on, look_up, receive
+from gateway.receive import Checked, Received, Upload, receive
 from gateway.register import SiteEntry
 from gateway.retention import run
 from gateway.settings import Settings
