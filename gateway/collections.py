@@ -287,6 +287,10 @@ class Contract:
             return self.subdivisions.get(sector, ())
         return tuple(dict.fromkeys(code for codes in self.subdivisions.values() for code in codes))
 
+    def asked_of(self, sector: str, offers: str) -> tuple[str, ...]:
+        """Of the subdivisions a site offers by the register, those that this contract knows: others are for another."""
+        return tuple(code for code in offers.split() if code in self.offerable(sector))
+
     def cells(self, subdivisions: Iterable[str]) -> Iterable[tuple[str, str, str]]:
         """Every leaf cell (subdivision, kind, band) a complete file has for these subdivisions."""
         return (
