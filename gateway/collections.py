@@ -29,7 +29,7 @@ HEALTH = re.compile(
     r"|verzuimreden|reason",
     re.IGNORECASE,
 )
-MAX_CELLS = 400  # of one site: what a form can hold
+MAX_CELLS = 400  # of one site: they are typed into one form
 _COUNTED = frozenset(
     {
         DataCategory.ABSENCE_COUNTS,
