@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from sqlalchemy import ColumnElement, select, true
+from sqlalchemy import ColumnElement, case, distinct, func, select, true
 from sqlmodel import Session, col
 
 from gateway.collections import Contracts
@@ -72,6 +72,21 @@ def without_place(session: Session, contracts: Contracts, since: date) -> list[F
             lacking = query.where(here, sent, col(Count.subdivision).not_in(offered)).distinct()
             found |= set(session.execute(lacking).scalars())
     return [Fault("SITE-DELIVERED", where=site) for site in sorted(found)]
+
+
+def of_another_contract(session: Session, contracts: Contracts, period: Period) -> frozenset[str]:
+    """Sites of which confirmed counts are not of the kinds and bands of the contract as it is now.
+
+    What was not asked of them then would count as nought.
+    """
+    kinds, bands = contracts[period.table_id].kinds.members, list(contracts[period.table_id].bands.upper)
+    cells, asked_now = func.count(), func.count(distinct(col(Count.subdivision))) * len(kinds) * len(bands)
+    known = func.sum(case((col(Count.kind).in_(kinds) & col(Count.band).in_(bands), 1), else_=0))
+    query = (
+        select(col(Submission.site)).join(Count, col(Count.submission_id) == Submission.id).where(_confirmed(period))
+    )
+    odd = query.group_by(col(Submission.site)).having((cells != asked_now) | (cells != known))
+    return frozenset(session.execute(odd).scalars())
 
 
 def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:
