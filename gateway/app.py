@@ -67,7 +67,7 @@ def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
     settings = settings or read_settings(where)
     engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
     contracts = load_contracts(*settings.collections)
-    faults = list(engine.purposes.contract_faults(_kinds(contracts)))
+    faults = list(engine.purposes.contract_faults(_kinds(contracts), _halved(contracts)))
     if faults:
         raise BadPolicy(faults)
     return Gateway(
@@ -222,6 +222,11 @@ def _demand_own(where: Home) -> None:
 def _kinds(contracts: Contracts) -> dict[str, tuple[str, ...]]:
     """Kinds of every collection, for the purposes to be held against."""
     return {name: contract.kinds.members for name, contract in contracts.items()} | {"consented-records": ()}
+
+
+def _halved(contracts: Contracts) -> frozenset[str]:
+    """Collections whose table has margins over its bands."""
+    return frozenset(name for name, contract in contracts.items() if contract.bands.margins)
 
 
 def _own_parties(session: Session, settings: Settings) -> None:

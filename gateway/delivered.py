@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, case, distinct, func, select, true
 from sqlmodel import Session, col
 
 from gateway.collections import Contracts
@@ -17,21 +17,32 @@ LEVELS = ("site", "gemeente", "swv", "country")
 CURRENT = (SubmissionState.RECEIVED, SubmissionState.CONFIRMED)
 
 
-def asks(session: Session, period: Period, site: str) -> bool:
-    """Whether a period asks a site to deliver: on its reference date it was in the register, and funded."""
+def asks(session: Session, contracts: Contracts, period: Period, site: str) -> bool:
+    """Whether a period asks a site to deliver: see `asked`."""
     facts = site_facts(session, site, period.reference_date)
-    return facts is not None and facts.funded
+    contract = contracts.get(period.table_id)
+    return facts is not None and facts.funded and (contract is None or facts.sector in contract.subdivisions)
 
 
-def asked(period: Period) -> ColumnElement[bool]:
-    """The condition that facts are those of a site that a period asks to deliver."""
+def asked(contracts: Contracts, period: Period) -> ColumnElement[bool]:
+    """The condition that facts are those of a site that a period asks to deliver.
+
+    On its reference date the site was in the register, and funded, and of a sector of the contract; of a collection
+    that is gone it may be of any.
+    """
+    contract = contracts.get(period.table_id)
+    return there(period) & (true() if contract is None else col(SiteFacts.sector).in_(contract.subdivisions))
+
+
+def there(period: Period) -> ColumnElement[bool]:
+    """The condition that facts are those of a site that was in the register of a period, and funded."""
     return holding_on(period.reference_date, model=SiteFacts) & col(SiteFacts.funded)
 
 
 def counted(session: Session, period: Period) -> list[str]:
-    """The submissions that count now: the confirmed one of each site that is asked to deliver."""
+    """The submissions that count now: the confirmed one of each funded site of the register."""
     found = select(col(Submission.id)).join(SiteFacts, col(SiteFacts.site) == Submission.site)
-    return list(session.execute(found.where(_confirmed(period), asked(period))).scalars())
+    return list(session.execute(found.where(_confirmed(period), there(period))).scalars())
 
 
 def delivered_sectors(session: Session, period: Period) -> list[str]:
@@ -61,6 +72,21 @@ def without_place(session: Session, contracts: Contracts, since: date) -> list[F
             lacking = query.where(here, sent, col(Count.subdivision).not_in(offered)).distinct()
             found |= set(session.execute(lacking).scalars())
     return [Fault("SITE-DELIVERED", where=site) for site in sorted(found)]
+
+
+def of_another_contract(session: Session, contracts: Contracts, period: Period) -> frozenset[str]:
+    """Sites of which confirmed counts are not of the kinds and bands of the contract as it is now.
+
+    What was not asked of them then would count as nought.
+    """
+    kinds, bands = contracts[period.table_id].kinds.members, list(contracts[period.table_id].bands.upper)
+    cells, asked_now = func.count(), func.count(distinct(col(Count.subdivision))) * len(kinds) * len(bands)
+    known = func.sum(case((col(Count.kind).in_(kinds) & col(Count.band).in_(bands), 1), else_=0))
+    query = (
+        select(col(Submission.site)).join(Count, col(Count.submission_id) == Submission.id).where(_confirmed(period))
+    )
+    odd = query.group_by(col(Submission.site)).having((cells != asked_now) | (cells != known))
+    return frozenset(session.execute(odd).scalars())
 
 
 def own_counts(session: Session, period: Period, site: str) -> dict[Cell, int]:

@@ -40,7 +40,10 @@ class MendableError(GatewayError):
 
 def places_of(error: ValidationError) -> str:
     """What is wrong where in a file that its reader wrote; never for what others send, whose values it may repeat."""
-    return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+    return "; ".join(
+        f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg'].removeprefix('Value error, ')}"
+        for fault in error.errors()
+    )
 
 
 def text(name: str, key: str, language: Language, **facts: str) -> str:

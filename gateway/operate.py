@@ -133,7 +133,7 @@ class Desk:
                 return Refused("period-open")
             if is_being_built(session, period):
                 return Refused("release-under-way")
-            if not asks(session, period, site):  # it could send nothing, and every build would wait for it
+            if not asks(session, self.gateway.contracts, period, site):  # every build would wait for nothing
                 return Refused("site-not-asked")
             if counts_are_over(self.gateway.law.purposes, period, self.gateway.today):
                 return Refused("counts-erased")

@@ -11,6 +11,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from audit.events import Event
 from audit.schema import ENTRY, INDEX
+from gateway.collections import Contracts
 from gateway.context import Gateway
 from gateway.delivered import CURRENT, asked, asks
 from gateway.identity import Identity
@@ -100,19 +101,22 @@ class Delivery:
     reopened: bool
 
 
-def deliveries(session: Session, period: Period, state: str = "", after: str = "") -> list[Delivery]:
+def deliveries(
+    session: Session, contracts: Contracts, period: Period, state: str = "", after: str = ""
+) -> list[Delivery]:
     """The sites by code after one that are asked to deliver, or of those the ones in a state: 200 and one more.
 
     The database picks them: a nation has 8,500. A page shows 200; one more says that there is a next page.
     """
-    confirmed, sent = _of(period, SubmissionState.CONFIRMED), _of(period, *CURRENT)
+    confirmed, sent = _of(contracts, period, SubmissionState.CONFIRMED), _of(contracts, period, *CURRENT)
     site = col(SiteFacts.site)
     stands = {
         DELIVERED: (site.in_(confirmed),),
         RECEIVED: (site.in_(sent), site.not_in(confirmed)),
         MISSING: (site.not_in(sent),),
     }
-    wanted = select(SiteFacts.site, SiteFacts.sector).where(asked(period), site > after, *stands.get(state, ()))
+    wanted = select(SiteFacts.site, SiteFacts.sector)
+    wanted = wanted.where(asked(contracts, period), site > after, *stands.get(state, ()))
     facts = session.execute(wanted.order_by(site).limit(PAGE + 1)).all()
     codes = [each.site for each in facts]
     called, versions = names(session, codes), dict[str, list[Row[tuple[str, str, int, datetime]]]]()
@@ -133,11 +137,14 @@ def deliveries(session: Session, period: Period, state: str = "", after: str = "
     ]
 
 
-def progress(session: Session, period: Period) -> Progress:
+def progress(session: Session, contracts: Contracts, period: Period) -> Progress:
     """How far the deliveries of a period are, counted in the database."""
-    expected = session.exec(select(func.count()).select_from(SiteFacts).where(asked(period))).one()
-    delivered = _sites_in(session, period, SubmissionState.CONFIRMED)
-    return Progress(expected, delivered, _sites_in(session, period, *CURRENT) - delivered)
+    expected = session.exec(select(func.count()).select_from(SiteFacts).where(asked(contracts, period))).one()
+    delivered, sent = (
+        session.exec(select(func.count()).select_from(sites.distinct().subquery())).one()
+        for sites in (_of(contracts, period, SubmissionState.CONFIRMED), _of(contracts, period, *CURRENT))
+    )
+    return Progress(expected, delivered, sent - delivered)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +186,14 @@ class OwnPeriod:
 def own_periods(gateway: Gateway, session: Session, site: str) -> list[OwnPeriod]:
     """The periods that ask a site or for which it sent something, with that, the newest period first.
 
-    A period asks the funded sites that are in the register of its reference date.
+    A period asks the funded sites of its sectors that are in the register of its reference date.
     """
     sent: dict[int, list[Submission]] = {}
     for row in session.exec(select(Submission).where(Submission.site == site).order_by(col(Submission.version).desc())):
         sent.setdefault(row.period_id, []).append(row)
     own = []
     for period in periods(session):
-        due, versions = asks(session, period, site), sent.get(period.id or 0, ())
+        due, versions = asks(session, gateway.contracts, period, site), sent.get(period.id or 0, ())
         if due or versions:
             over = counts_are_over(gateway.law.purposes, period, gateway.today)
             own.append(OwnPeriod(period, not over and due and takes(session, period, site), over, versions))
@@ -354,15 +361,12 @@ def register_ends(session: Session) -> date | None:
     return local_day(moment_of(made[-1])) + timedelta(days=EXPORT_DAYS) if made else None
 
 
-def _of(period: Period, *states: SubmissionState) -> SelectOfScalar[str]:
+def _of(contracts: Contracts, period: Period, *states: SubmissionState) -> SelectOfScalar[str]:
     """Sites that are asked to deliver and have a version in one of these states."""
-    sent = select(Submission.site).join(SiteFacts, col(SiteFacts.site) == Submission.site).where(asked(period))
+    sent = (
+        select(Submission.site).join(SiteFacts, col(SiteFacts.site) == Submission.site).where(asked(contracts, period))
+    )
     return sent.where(Submission.period_id == period.id, col(Submission.state).in_(states))
-
-
-def _sites_in(session: Session, period: Period, *states: SubmissionState) -> int:
-    """How many of them there are."""
-    return session.exec(select(func.count()).select_from(_of(period, *states).distinct().subquery())).one()
 
 
 def _state(versions: Iterable[str]) -> str:

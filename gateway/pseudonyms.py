@@ -36,7 +36,7 @@ from audit.events import Event, Role
 from audit.guards import create
 from audit.log import Log
 from gateway.context import Gateway, wall_clock
-from gateway.delivered import asked
+from gateway.delivered import there
 from gateway.http.api import doors_to
 from gateway.key_store import NAME, RING, begin_kek, open_kek
 from gateway.messages import MendableError
@@ -341,14 +341,14 @@ def _next_serial(session: Session, gateway: Gateway) -> int:
 
 
 def _asked_until(session: Session) -> dict[str, date]:
-    """Sites that some period asks, with the first day on which keys of the last such school year are not used any more.
+    """Sites that a period can ask, with the first day on which keys of the last such school year are not used any more.
 
     A site that closed delivers for a period on whose reference date it was there, also when that is reopened for it
     later: until that day the service answers it, without another register. One that no period asks it does not.
     """
     until: dict[str, date] = {}
     for period in sorted(session.exec(select(Period)), key=attrgetter("code")):
-        sites = session.exec(select(SiteFacts.site).where(asked(period)))
+        sites = session.exec(select(SiteFacts.site).where(there(period)))
         until |= dict.fromkeys(sites, last_use(school_year(period.code)))
     return until
 

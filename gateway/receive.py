@@ -168,7 +168,7 @@ def _expected(matter: Matter) -> Expected:
         site=matter.caller.acting.code,
         period=matter.period.code,
         sector=facts.sector if facts else None,
-        offered=tuple(facts.subdivisions.split()) if facts else None,
+        offered=matter.contract.asked_of(facts.sector, facts.subdivisions) if facts else None,
         keys=matter.keys,
     )
 

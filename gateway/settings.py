@@ -213,7 +213,7 @@ def read_settings(where: Home) -> Settings:
     except FileNotFoundError as error:
         raise SettingsError("no-settings", file=where.settings_file, folder=where.folder) from error
     except UnicodeDecodeError as error:
-        raise SettingsError("settings-encoding", file=where.settings_file) from error
+        raise SettingsError("file-encoding", file=where.settings_file) from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError("settings-wrong", file=where.settings_file, places=error) from error
     except ValidationError as error:

@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from gateway.collections import TOTAL, Contract
+from gateway.collections import HALF, TOTAL, Contract
 from gateway.delivered import areas_of, counted
 from gateway.register import boards_since, sites_on
 from gateway.store import Count, Period, SiteFacts, Submission
@@ -83,7 +83,7 @@ def band_levels(contract: Contract) -> pd.DataFrame:
     frame = pd.DataFrame({"band": list(contract.bands.upper)})
     if contract.bands.margins:
         half = {band: margin for margin, bands in contract.bands.margins.items() for band in bands}
-        frame["half"] = frame["band"].map(half)
+        frame[HALF] = frame["band"].map(half)
     frame[TOTAL] = TOTAL
     return frame
 

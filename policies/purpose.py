@@ -201,11 +201,12 @@ class Purposes(Mapping[str, Purpose]):
             if purpose.release is not None and not purpose.status.off and collection in purpose.collections
         )
 
-    def contract_faults(self, contracts: Mapping[str, Collection[str]]) -> Iterator[Fault]:
-        """What purposes ask of collections that do not exist, or of kinds that a collection does not have.
+    def contract_faults(self, contracts: Mapping[str, Collection[str]], halved: Collection[str]) -> Iterator[Fault]:
+        """What purposes ask of collections that do not exist, or of kinds and margins that a collection does not have.
 
         Args:
             contracts: id of each collection the gateway knows, and the kinds of its table (none where it has no table).
+            halved: ids of those whose table has margins over its bands.
         """
         for purpose in self.by_id.values():
             for name in sorted(purpose.collections - set(contracts)):
@@ -217,6 +218,10 @@ class Purposes(Mapping[str, Purpose]):
                 if not any(kind in kinds for kinds in tables):
                     what = f"no collection of this purpose has kind {kind}"
                     yield Fault(f"{purpose.id}.toml", "release.show", what, "Correct the kind or leave it out")
+            bands = {line.band for line in (purpose.release.show if purpose.release else ())}
+            if tables and "half" in bands and not purpose.collections & set(halved):
+                what = "no collection of this purpose has margins over its bands"
+                yield Fault(f"{purpose.id}.toml", "release.show", what, "Show band or total instead of half")
 
     def plan(self, purposes: Iterable[str]) -> ReleasePlan:
         """The terms of one release that serves these purposes.

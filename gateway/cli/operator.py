@@ -146,7 +146,7 @@ def period_open(
     )
     opened = done(opened, lang)
     with at.gateway.reading() as session:
-        sites = progress(session, opened).expected
+        sites = progress(session, at.gateway.contracts, opened).expected
     say(text("cli", "period-opened", language(lang), period=code, sites=str(sites), day=f"{reference_date:%Y-%m-%d}"))
     end = rows_end(at.gateway.law.purposes, school_year(code))
     if end <= deadline.date():

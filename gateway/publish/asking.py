@@ -11,7 +11,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from gateway.collections import Contract
 from gateway.context import Gateway, actor_of
-from gateway.delivered import counted, delivered_sectors, sectors_of
+from gateway.delivered import counted, delivered_sectors, of_another_contract, sectors_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
 from gateway.messages import MendableError
@@ -30,6 +30,7 @@ JOB = "build-release"
 EXPIRED = "expired"  # why a release failed, or is withdrawn: its term is over
 OUT = (ReleaseState.PUBLISHED, ReleaseState.WITHDRAWN)
 UNDER_WAY = (ReleaseState.BUILDING, ReleaseState.BUILT, ReleaseState.APPROVED)
+_NAMED = 20  # sites that a refusal names
 _JUDGED = ("minimum", "zeros_are_small", "complements")  # facts of a release to the law
 _RULE = (*_JUDGED, "min_denominator")
 
@@ -103,6 +104,8 @@ def _in_the_way(gateway: Gateway, session: Session, period: Period) -> Refused |
         return Refused("period-open")
     if counts_are_over(gateway.law.purposes, period, gateway.today):  # nor would a correction be held against them
         return Refused("counts-erased")
+    if odd := of_another_contract(session, gateway.contracts, period):
+        return Refused("contract-changed", facts={"sites": " ".join(sorted(odd)[:_NAMED]), "number": str(len(odd))})
     return not_known(session, period) or forgotten(session, period)
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from audit.receipt import equality_tag
 from disclosure import Build, Hierarchy, Inequality, Terms, ThresholdRule
 from disclosure import build as build_table
-from gateway.collections import TOTAL, Contract, Cumulative
+from gateway.collections import HALF, TOTAL, Contract, Cumulative
 from gateway.delivered import LEVELS
 from gateway.table import CellStatus, TableRow, share_of
 from gateway.tabulate import SectorTable
@@ -128,7 +128,7 @@ def shown(table: SectorTable, contract: Contract, plan: ReleasePlan) -> list[dic
     listed = [
         {**line, "kind": [kind for kind in line["kind"] if kind in kinds]}
         for line in plan.publish(table.sector)  # type: ignore[arg-type]  # sectors of the plan are those of contracts
-        if line["site"] != "swv" or table.has_swv
+        if (line["site"] != "swv" or table.has_swv) and (line["band"] != HALF or contract.bands.margins)
     ]
     listed = [line for line in listed if line["kind"]]
     totals = [{**line, "band": TOTAL} for line in listed]

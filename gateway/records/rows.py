@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from decimal import Decimal
 
-from gateway.collections import Records
+from gateway.collections import HEALTH, Records
 from gateway.outcome import Fault, GatewayError
 from gateway.records.counting import add_sent, count_rows
 from gateway.records.counts import json_text
@@ -24,7 +24,6 @@ MAX_HOURS = 10_000
 # 64 bytes are 512 bits, 86 characters 516: the last four bits of the last character must be zero.
 PSEUDONYM = re.compile(r"[A-Za-z0-9_-]{85}[AQgw]")
 KEY_ID = re.compile(r"[a-z0-9-]{1,64}")
-HEALTH = re.compile(r"illness|sick|ziek|health|gezond|medic|diagnos|verzuimreden|reason", re.IGNORECASE)
 
 
 def records_of_document(document: Mapping[str, Json], expected: Expected) -> Parsed | list[Fault]:

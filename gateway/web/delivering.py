@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from gateway import deliveries, overview
 from gateway.collections import Contract
+from gateway.delivered import asks
 from gateway.deliveries import Seen
 from gateway.formats.write import Format
 from gateway.http.limits import take_check
@@ -41,8 +42,8 @@ class _Asked:
 
     @property
     def subdivisions(self) -> tuple[str, ...]:
-        """What the site offers."""
-        return tuple(self.facts.subdivisions.split())
+        """What the site offers of what the contract asks for."""
+        return self.contract.asked_of(self.facts.sector, self.facts.subdivisions)
 
     @property
     def cells(self) -> list[Cell]:
@@ -64,7 +65,7 @@ def _asked(request: Request, who: Visitor) -> _Asked | Refused:
         facts = site_facts(session, who.known.party, period.reference_date)
         if facts is None:
             return Refused("site-not-registered")
-        if not facts.funded:
+        if not asks(session, gateway.contracts, period, facts.site):
             return Refused("site-not-asked")
         mine = overview.own_periods(gateway, session, who.known.party)
     own = next(each for each in mine if each.period.id == period.id)

@@ -29,7 +29,11 @@ def home(request: Request, who: Visitor, form: Mapping[str, str] | None = None, 
     with gateway.reading() as session:
         found = overview.periods(session)
         progress = [
-            (each, overview.progress(session, each), counts_are_over(gateway.law.purposes, each, gateway.today))
+            (
+                each,
+                overview.progress(session, gateway.contracts, each),
+                counts_are_over(gateway.law.purposes, each, gateway.today),
+            )
             for each in found
         ]
     codes = [f"{school_year_on(gateway.today)}-{number}" for number in range(1, 5)]
@@ -72,11 +76,11 @@ def period(request: Request, who: Visitor) -> Response:
     if found is None:
         return refusal(request, who, Refused("unknown-period"))
     with gateway.reading() as session:
-        progress = overview.progress(session, found)
+        progress = overview.progress(session, gateway.contracts, found)
         many = {each: getattr(progress, each) for each in (overview.MISSING, overview.RECEIVED, overview.DELIVERED)}
         asked = request.query_params.get("state", "")
         state = asked if asked in many else ""
-        shown = overview.deliveries(session, found, state, request.query_params.get("after", ""))
+        shown = overview.deliveries(session, gateway.contracts, found, state, request.query_params.get("after", ""))
         reopened = reopened_for(session, found)
         corrected = to_correct(session, found) == Refused("corrected-once")
     built = [each for each in catalogue(gateway, who.known) if each.period.id == found.id]

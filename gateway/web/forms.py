@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message
 
+from gateway.collections import MAX_CELLS
 from gateway.formats.sheet import MAX_BYTES
 from gateway.http.callers import same_origin
 from gateway.http.edge import is_kept
@@ -19,7 +20,7 @@ from gateway.outcome import Refused
 from gateway.web.pages import Visitor, page, refusal, remember_language, see_other, token_fits, visitor
 
 EVERYBODY = ""
-_MAX_FIELDS = 500
+_MAX_FIELDS = MAX_CELLS + 100  # and what a form has beside its cells
 _MAX_FIELD_BYTES = 64_000
 _ENVELOPE = 64_000
 _FIELDS_ONLY = "application/x-www-form-urlencoded"

@@ -79,7 +79,8 @@ def copy_counts(world: World, table: str) -> None:
             session.add(Submission(**sent.model_dump() | told))
             session.flush()
             for count in session.exec(select(Count).where(Count.submission_id == sent.id)).all():
-                session.add(Count(**count.model_dump() | {"submission_id": told["id"]}))
+                kind = f"other_{count.kind}" if table == OTHER else count.kind
+                session.add(Count(**count.model_dump() | {"submission_id": told["id"], "kind": kind}))
 
 
 @pytest.fixture(scope="module", params=KINDS)

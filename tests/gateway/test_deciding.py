@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import policies
 from gateway.context import vocabulary
 from gateway.deliveries import own_submissions, withdraw
@@ -88,6 +90,27 @@ def test_a_period_nobody_delivered_for_is_not_released(world: World) -> None:
         period = find_period(session, TABLE, PERIOD)
         assert period is not None
         assert to_correct(session, period) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "now"),
+    [
+        ("kinds", "members", ("authorised", "illness", "unauthorised", "all", "late")),
+        ("kinds", "members", ("authorised", "unauthorised", "all")),
+        ("bands", "upper", {"upto5": 5, "5to8": 8, "8to20": 20, "above20": 100}),
+    ],
+    ids=["a kind more", "a kind less", "other bands"],
+)
+def test_nothing_is_built_over_counts_of_another_contract(world: World, part: str, key: str, now: object) -> None:
+    """What was not asked of who delivered would count as nought: the refusal names these schools instead."""
+    deliver(world, 0, world.counts(0))
+    must(world.desk.close_period(TABLE, PERIOD))
+    was = world.gateway.contracts[TABLE]
+    becomes = dataclasses.replace(was, **{part: getattr(was, part).model_copy(update={key: now})})
+    gateway = dataclasses.replace(world.gateway, contracts={**world.gateway.contracts, TABLE: becomes})
+    told = {"sites": world.region.sites[0].code, "number": "1"}
+    refused = request_build(gateway, person(world, "builder"), TABLE, PERIOD)
+    assert refused == Refused("contract-changed", facts=told)
 
 
 def test_the_log_says_of_a_release_who_wished_it_and_what_for(world: World) -> None:

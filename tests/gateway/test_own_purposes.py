@@ -1,5 +1,7 @@
-"""A deployment's own purposes and collections that take rows of pupils: found, changed and erased like all."""
+"""A deployment's own purposes and collections: rows of pupils are like all, and a collection asks what it knows."""
 
+import dataclasses
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ from gateway.changes import Changed, change_numbers
 from gateway.collections import CONTRACTS
 from gateway.demo.people import IN_FORCE, must
 from gateway.identity import Identity
+from gateway.overview import own_periods, progress
 from gateway.receive import Received, Upload, receive
 from gateway.retention import overdue, run
 from gateway.settings import Settings
@@ -18,7 +21,7 @@ from gateway.synthetic.pupils import draw_pupils
 from policies.purpose import PACKAGED
 from pseudonymisation.pseudonym import read_pseudonym
 
-from .conftest import PERIOD, World
+from .conftest import PERIOD, TABLE, World
 from .documents import local_pseudonym, records_document
 from .records import rows
 from .test_changes import NEW, YEAR, document
@@ -96,3 +99,58 @@ def test_rows_of_an_own_collection_are_found_and_changed(new_world: Callable[...
     assert ([row.collection for row in held.rows], held.beyond_reach) == (["pilot-records"], False)
     body = document(world, (pseudonym, NEW), period=f"{YEAR}-2")
     assert change_numbers(world.gateway, world.site(0), body) == Changed(pupils=1, rows=1)
+
+
+PILOT = re.sub(
+    r"(?s)\[subdivisions\].*?\n\n",
+    '[subdivisions]\npo = ["young", "old"]\n\n',
+    COUNTS.replace(f'"{TABLE}"', '"pilot-counts"'),
+)
+STATUTORY = (PACKAGED / "purposes" / "statutory-counts.toml").read_text(encoding="utf-8")
+TAKING = STATUTORY.replace("proposed", "in_force", 1)
+
+
+@pytest.fixture
+def pilot(new_world: Callable[..., World], tmp_path: Path) -> World:
+    """A pilot of primary schools by other subdivisions; the register lists for the first of them those of both."""
+    purpose = re.sub(r"(?m)^collections = .*", 'collections = ["pilot-counts"]', TAKING)
+    world = deployment(new_world, tmp_path, purpose.replace("statutory-counts", "counting-for-school"), pilot=PILOT)
+    days = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 12, 1)}
+    must(world.desk.open_period("pilot-counts", PERIOD, **days, exercise=True))
+    first = world.region.sites[place_of(world, "po")].entry
+    both = dataclasses.replace(first, subdivisions=(*first.subdivisions, "young", "old"))
+    must(world.desk.register([both], [], date(2026, 8, 1)))
+    return world
+
+
+def place_of(world: World, sector: str) -> int:
+    """The place of the first site of a sector."""
+    return next(place for place, site in enumerate(world.region.sites) if site.sector == sector)
+
+
+@pytest.mark.parametrize(("table", "kept"), [("pilot-counts", ("young", "old")), (TABLE, ())])
+def test_of_what_a_site_offers_a_collection_asks_what_it_knows(pilot: World, table: str, kept: tuple[str, ...]) -> None:
+    """The register has one list for all collections: what is another's is neither missed nor asked."""
+    place = place_of(pilot, "po")
+    site, contract = pilot.region.sites[place], pilot.gateway.contracts[table]
+    first = next(iter(contract.bands.upper))
+    cells = [(*cell, 20 if cell[2] == first else 0) for cell in contract.cells(kept or site.subdivisions)]
+    body = "\n".join(["subdivision;kind;band;pupils", *(";".join(map(str, cell)) for cell in cells)])
+    assert isinstance(
+        receive(pilot.gateway, pilot.site(place), Upload(table, site.code, PERIOD, body.encode())), Received
+    )
+
+
+def test_a_collection_asks_the_sectors_it_knows(pilot: World) -> None:
+    """Nobody waits for a secondary school in a collection of primary ones, nor does it read that it has to deliver."""
+    region, gateway = pilot.region, pilot.gateway
+    primary = sum(site.sector == "po" for site in region.sites)
+    with gateway.reading() as session:
+        found = {
+            each.period.table_id: each.period
+            for each in own_periods(gateway, session, region.sites[place_of(pilot, "po")].code)
+        }
+        asked = {table: progress(session, gateway.contracts, period).expected for table, period in found.items()}
+        secondary = own_periods(gateway, session, region.sites[place_of(pilot, "vo")].code)
+    assert asked == {TABLE: len(region.sites), "pilot-counts": primary}
+    assert [each.period.table_id for each in secondary] == [TABLE]

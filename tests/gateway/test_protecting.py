@@ -1,5 +1,6 @@
 """The rows of a release: what stands where nobody delivered."""
 
+import dataclasses
 import datetime as dt
 
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 
 from gateway.collections import TOTAL, load_contracts
 from gateway.publish.correcting import Earlier, RegisterChangedError, correct_sector
-from gateway.publish.protecting import insiders, protect_sector, slices
+from gateway.publish.protecting import insiders, protect_sector, shown, slices
 from gateway.store import SiteFacts
 from gateway.tabulate import SectorTable, _sector_table
 from policies.purpose import load_purposes
@@ -102,3 +103,11 @@ def test_two_schools_of_one_size_that_change_places_are_a_changed_register() -> 
     before = Earlier(now, rows, built.protected.certificate["rule"], built.witnesses, late=("00AE00",), **known)
     with pytest.raises(RegisterChangedError):
         correct_sector(now, before, CONTRACT, PLAN, seed=SEED)
+
+
+def test_a_table_without_margins_shows_no_halves() -> None:
+    """A list that serves several tables is of each what it has: of one without margins its bands and totals."""
+    table = table_of([site(*school) for school in DELIVERED], counts(DELIVERED))
+    without = dataclasses.replace(CONTRACT, bands=CONTRACT.bands.model_copy(update={"margins": {}}))
+    assert {line["band"] for line in shown(table, CONTRACT, PLAN)} == {"band", "half", TOTAL}
+    assert {line["band"] for line in shown(table, without, PLAN)} == {"band", TOTAL}

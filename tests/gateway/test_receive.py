@@ -411,7 +411,7 @@ def test_who_delivers_is_who_is_counted(world: World, then: bool) -> None:
     with world.gateway.reading() as session:
         period = find_period(session, TABLE, PERIOD)
         assert period is not None
-        expected = progress(session, period).expected
+        expected = progress(session, world.gateway.contracts, period).expected
         assert (isinstance(sent, Received), expected) == (then, 9 + then)
         assert (len(counted(session, period)), len(delivered_sectors(session, period))) == (then, then)
 

@@ -151,16 +151,19 @@ def test_a_method_that_needs_a_budget_is_refused_without_one(tmp_path: Path) -> 
 
 
 def test_purposes_are_held_against_the_contracts_of_the_gateway() -> None:
-    """A collection nobody has, a kind its table has not: both would show nothing, in silence."""
+    """A collection nobody has, a kind or margins its table has not: they would show nothing, in silence."""
     kinds = {"all", "authorised", "illness", "unauthorised"}
     contracts = {"absence-counts": kinds, "absence-records": frozenset(), "consented-records": frozenset()}
-    assert not list(PURPOSES.contract_faults(contracts))
-    fewer = list(PURPOSES.contract_faults(contracts | {"absence-counts": kinds - {"illness"}}))
+    halved = {"absence-counts"}
+    assert not list(PURPOSES.contract_faults(contracts, halved))
+    whole = {fault.what for fault in PURPOSES.contract_faults(contracts, ())}
+    assert whole == {"no collection of this purpose has margins over its bands"}
+    fewer = list(PURPOSES.contract_faults(contracts | {"absence-counts": kinds - {"illness"}}, halved))
     assert {(fault.where, fault.what) for fault in fewer} == {
         ("release.show", "no collection of this purpose has kind illness")
     }
     del contracts["consented-records"]
-    assert [fault.file for fault in PURPOSES.contract_faults(contracts)] == ["care-with-consent.toml"]
+    assert [fault.file for fault in PURPOSES.contract_faults(contracts, halved)] == ["care-with-consent.toml"]
 
 
 def test_what_is_switched_off_says_why() -> None:

@@ -51,9 +51,15 @@ def test_the_monitor_tells_delivered_received_and_missing_apart(small_world: Wor
     must(confirm(small_world.gateway, small_world.site(0), sent[0].id))
     must(withdraw(small_world.gateway, small_world.site(2), sent[2].id))
     with small_world.gateway.reading() as session:
-        found = {each.facts.site: each.state for each in overview.deliveries(session, period_of(session))}
-        progress = overview.progress(session, period_of(session))
-        only = {state: overview.deliveries(session, period_of(session), state) for state in set(found.values())}
+        found = {
+            each.facts.site: each.state
+            for each in overview.deliveries(session, small_world.gateway.contracts, period_of(session))
+        }
+        progress = overview.progress(session, small_world.gateway.contracts, period_of(session))
+        only = {
+            state: overview.deliveries(session, small_world.gateway.contracts, period_of(session), state)
+            for state in set(found.values())
+        }
     codes = [site.code for site in small_world.region.sites]
     assert [found[code] for code in codes[:4]] == ["delivered", "received", "missing", "missing"]
     assert (progress.delivered, progress.received, progress.missing) == (1, 1, len(codes) - 2)
@@ -72,7 +78,7 @@ def test_every_site_that_did_not_deliver_can_be_reached(stage: Stage, monkeypatc
             address = "".join(re.findall(r'href="([^"]+after=[^"]+)"', page)).replace("&amp;", "&")
     with stage.gateway.reading() as session:
         period = next(each for each in overview.periods(session) if each.code == OPEN_PERIOD)
-        assert len(found) == overview.progress(session, period).missing > 4
+        assert len(found) == overview.progress(session, stage.gateway.contracts, period).missing > 4
     assert found == sorted(set(found))
 
 
@@ -84,7 +90,7 @@ def test_a_correction_under_way_does_not_unsay_the_delivery(small_world: World) 
     must(receive(small_world.gateway, small_world.site(0), upload))
     with small_world.gateway.reading() as session:
         own = overview.own_periods(small_world.gateway, session, code)[0]
-        assert overview.progress(session, period_of(session)).received == 0
+        assert overview.progress(session, small_world.gateway.contracts, period_of(session)).received == 0
     assert own.waits
     assert own.confirmed is not None
     assert own.current is not None
@@ -97,7 +103,11 @@ def test_a_late_change_of_one_site_shows_as_reopened(small_world: World) -> None
     must(small_world.desk.close_period(TABLE, PERIOD))
     must(small_world.desk.reopen_for(TABLE, PERIOD, codes[0]))
     with small_world.gateway.reading() as session:
-        reopened = {each.facts.site for each in overview.deliveries(session, period_of(session)) if each.reopened}
+        reopened = {
+            each.facts.site
+            for each in overview.deliveries(session, small_world.gateway.contracts, period_of(session))
+            if each.reopened
+        }
         assert reopened == {codes[0]}
         assert [overview.own_periods(small_world.gateway, session, code)[0].takes for code in codes] == [True, False]
 
@@ -109,7 +119,10 @@ def test_a_site_that_is_not_funded_is_asked_nothing(small_world: World) -> None:
     must(small_world.desk.register([unfunded], [], NOW.date() - SINCE))
     with small_world.gateway.reading() as session:
         assert overview.own_periods(small_world.gateway, session, site.code) == []
-        assert overview.progress(session, period_of(session)).expected == len(small_world.region.sites) - 1
+        assert (
+            overview.progress(session, small_world.gateway.contracts, period_of(session)).expected
+            == len(small_world.region.sites) - 1
+        )
 
 
 def test_a_delivery_of_a_site_that_is_asked_no_more_hides_nobody_who_is_missing(small_world: World) -> None:
@@ -119,8 +132,8 @@ def test_a_delivery_of_a_site_that_is_asked_no_more_hides_nobody_who_is_missing(
     for gone in small_world.region.sites[:2]:
         must(small_world.desk.end_site(gone.code, date(2026, 9, 1)))
     with small_world.gateway.reading() as session:
-        progress = overview.progress(session, period_of(session))
-        missing = overview.deliveries(session, period_of(session), "missing")
+        progress = overview.progress(session, small_world.gateway.contracts, period_of(session))
+        missing = overview.deliveries(session, small_world.gateway.contracts, period_of(session), "missing")
     assert (progress.delivered, progress.received, progress.missing) == (0, 0, len(missing))
 
 
