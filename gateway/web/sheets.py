@@ -109,7 +109,7 @@ def fetch(gateway: Gateway, identity: Identity | None, release_id: str, level: s
     return download(gateway, identity, release_id, Format.CSV, level=level)
 
 
-def beside(gateway: Gateway, who: Visitor, release_id: str | None) -> list[Held]:
+def beside(gateway: Gateway, who: Visitor, table: str, release_id: str | None) -> list[Held]:
     """What stands beside a school's own figures in a release: its region, where the law opens it, and the country.
 
     Each is a download with its own entry, held until `tables` lets it go.
@@ -117,7 +117,7 @@ def beside(gateway: Gateway, who: Visitor, release_id: str | None) -> list[Held]
     if release_id is None:
         return []
     region: Held | Refused = Refused("not-found")
-    if regions_open(gateway):
+    if regions_open(gateway, table):
         region = hold(gateway, who.known, release_id, Format.CSV, level=REGION)
     country = hold(gateway, None, release_id, Format.CSV, level="country")
     return [each for each in (region, country) if isinstance(each, Held)]

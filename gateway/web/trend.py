@@ -106,7 +106,7 @@ def of_school(request: Request, who: Visitor) -> Response:
         own = hold_own(gateway, who.known, period.table_id, period.code, Format.CSV)
         if isinstance(own, Refused):
             return refusal(request, who, own)
-        held.append((period, [own, *beside(gateway, who, public.get(period.id))]))
+        held.append((period, [own, *beside(gateway, who, period.table_id, public.get(period.id))]))
     return _page(request, who, held, site, lambda _: [Change(0, 0)] * len(mine))
 
 

@@ -13,7 +13,7 @@ from policies.parties import Kind
 from policies.purpose import DataCategory as Data
 from policies.question import Action as A
 from policies.question import Setup
-from policies.things import Area, Consent, Hypothesis, OwnTable
+from policies.things import Area, Consent, Hypothesis, OwnTable, Release, Slice
 from tests.policies.world import (
     CONSENT,
     DELIVERY,
@@ -45,7 +45,8 @@ def delivery(name, who, thing, decision, *rules, action=A.SUBMIT, purpose="statu
 
 
 def row(name, who, action, thing, purpose, decision, *rules, **more):  # type: ignore[no-untyped-def]  # a row of the table
-    """A row about anything else."""
+    """A row about anything else; what is released is of the product's collection unless it says another."""
+    more.setdefault("collection", COUNTS if isinstance(thing, Release | Slice) else "")
     return Case(name, who, action, thing, purpose, decision, rules, **more)
 
 
@@ -246,6 +247,10 @@ RELEASES = [
     row("7 a school compares under a purpose without tables", "school", A.DOWNLOAD_RELEASE, SLICE, "own-school", NO_PERMIT),
     row("7 a school and a draft", "school", A.DOWNLOAD_RELEASE, replace(SLICE, published=False), "region-for-school", NOT_FOUND, "published-only"),
     row("7 a school before the operator's date", "school", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", FORBIDDEN, "purpose-only-proposed", day="2026-07-31"),
+    row("7 a school and the region of a collection that is for swvs", "school", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
+    row("4 an swv and a collection of another purpose", "swv", A.DOWNLOAD_RELEASE, SLICE, PLAN, FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
+    row("4 an swv sees a release of a collection of another purpose", "swv", A.READ_RELEASE, PUBLISHED, PLAN, FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
+    row("4 an swv reads the certificate of a collection of another purpose", "swv", A.READ_CERTIFICATE, PUBLISHED, PLAN, FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
     row("7 a school's privacy officer compares", "school's privacy officer", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", NO_PERMIT),
     row("7 an swv under the school's purpose", "swv", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", NO_PERMIT),
     row("7 an swv posing as school", "swv posing as school", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", FORBIDDEN, "role-fits-party"),

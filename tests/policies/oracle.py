@@ -217,7 +217,7 @@ def seeing_release(request: Request, purpose: Purpose, _: dt.date) -> bool:
     )
     audience = caller.acting.kind in purpose.recipients or Kind.PUBLIC in purpose.recipients or officer
     seen = caller.role is Role.OPERATOR or (thing.published and audience)
-    return seen and not_more_than_public(request, purpose)
+    return seen and not_more_than_public(request, purpose) and request.collection in purpose.collections
 
 
 def downloading(request: Request, purpose: Purpose, _: dt.date) -> bool:
@@ -226,7 +226,7 @@ def downloading(request: Request, purpose: Purpose, _: dt.date) -> bool:
     assert isinstance(thing, Slice)
     if thing.form != "table" or thing.data - {"protected_tables"} or not not_more_than_public(request, purpose):
         return False
-    if not thing.published:
+    if not thing.published or request.collection not in purpose.collections:
         return False
     if caller.role is Role.OPERATOR:
         return True
