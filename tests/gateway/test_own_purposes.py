@@ -1,5 +1,6 @@
 """A deployment's own purposes and collections that take rows of pupils: found, changed and erased like all."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -24,16 +25,18 @@ from .records import rows
 from .test_changes import NEW, YEAR, document
 
 COUNTING = (PACKAGED / "purposes" / "counting-for-school.toml").read_text(encoding="utf-8")
+STATUTORY = (PACKAGED / "purposes" / "statutory-counts.toml").read_text(encoding="utf-8")
 RECORDS = (CONTRACTS / "absence-records.toml").read_text(encoding="utf-8")
 COUNTS = (CONTRACTS / "absence-counts.toml").read_text(encoding="utf-8")
 
 
-def deployment(new_world: Callable[..., World], folder: Path, purpose: str, **contracts: str) -> World:
-    """One with a purpose of its own, whose name comes before that of the product's, and contracts of its own."""
+def deployment(new_world: Callable[..., World], folder: Path, *purposes: str, **contracts: str) -> World:
+    """One with purposes of its own, whose names come before those of the product's, and contracts of its own."""
     (folder / "own").mkdir()
     (folder / "contracts").mkdir()
-    text = purpose.replace('id = "counting-for-school"', 'id = "attendance-support"')
-    (folder / "own" / "attendance-support.toml").write_text(text, encoding="utf-8")
+    for number, purpose in enumerate(purposes):
+        text = re.sub('^id = ".*"', f'id = "attendance-{number}"', purpose)
+        (folder / "own" / f"attendance-{number}.toml").write_text(text, encoding="utf-8")
     for name, contract in contracts.items():
         (folder / "contracts" / f"{name}.toml").write_text(contract, encoding="utf-8")
     folders = {"purposes": (folder / "own",), "collections": (folder / "contracts",)}
@@ -84,11 +87,12 @@ def test_rows_of_a_second_purpose_are_rows_like_any(
 
 
 def test_rows_of_an_own_collection_are_found_and_changed(new_world: Callable[..., World], tmp_path: Path) -> None:
-    """Its own purpose, contract, table and periods: parents are answered, and a pupil goes on under a new number."""
-    purpose = COUNTING.replace('["absence-records"]', '["pilot-counts", "pilot-records"]')
-    purpose = purpose.replace('["absence_rows", ', '["absence_rows", "absence_counts", ')
+    """Its own purposes, contracts, table and periods: parents are answered, and a pupil goes on under a new number."""
+    rows_of = COUNTING.replace('["absence-records"]', '["pilot-records"]')
+    counts_of = STATUTORY.replace('["absence-counts", "absence-records"]', '["pilot-counts", "pilot-records"]')
+    counts_of = counts_of.replace('status = "proposed"', 'status = "in_force"')
     own = {"pilot-records": RECORDS.replace("absence-", "pilot-"), "pilot-counts": COUNTS.replace("absence-", "pilot-")}
-    world = deployment(new_world, tmp_path, purpose, **own)
+    world = deployment(new_world, tmp_path, rows_of, counts_of, **own)
     days = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 12, 1)}
     must(world.desk.open_period("pilot-counts", f"{YEAR}-2", **days, exercise=True))
     pseudonym = delivered(world, "pilot-records", f"{YEAR}-2")

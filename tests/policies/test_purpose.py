@@ -30,7 +30,8 @@ STRICT = (DEPLOYMENT / "test-strict-tables.toml").read_text(encoding="utf-8")
         ("complements = true", "complements = false", "release.complements", "Correct this value"),
         ("days = 1\n", "", "retention.days", "Add it"),
         ("days = 1", "days = -1", "retention.days", "Correct this value"),
-        ('[retention]\ndays = 1\nafter = "receipt"', "[x]\ndays = 1", "x", "Remove it"),
+        ('[retention]\ndays = 1\nafter = "publication"', "[x]\ndays = 1", "x", "Remove it"),
+        ('after = "publication"', 'after = "period"', "file", 'Write after = "publication"'),
         ("approvals = 2", "approvals = 0", "four_eyes.approvals", "Correct this value"),
         ('band = "half"', 'band = "halve"', "release.show.0.band", "Correct this value"),
         ('site = "swv"', 'site = "province"', "release.show.0.site", "Correct this value"),
@@ -129,6 +130,37 @@ def test_rows_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, bec
             load_purposes([tmp_path])
     else:
         assert "attendance-support" in load_purposes([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ("days = 400", "days = 400", ""),
+        ("days = 400", "days = 30", "attendance-pilot 30 days after period"),
+        ("days = 400", "days = 1000", "attendance-pilot 1000 days after period"),
+        ('after = "period"', 'after = "school_year"', "attendance-pilot 400 days after school_year"),
+    ],
+)
+def test_counts_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, becomes: str, told: str) -> None:
+    """They go with their period: who takes them and tells parents another term than is kept does not load."""
+    text = (PACKAGED / "purposes" / "statutory-counts.toml").read_text(encoding="utf-8")
+    text = text.replace('id = "statutory-counts"', 'id = "attendance-pilot"').replace(was, becomes)
+    (tmp_path / "attendance-pilot.toml").write_text(text, encoding="utf-8")
+    if told:
+        with pytest.raises(BadPolicy, match=f"counts are kept for more than one term: {told}, statutory-counts 400"):
+            load_purposes([tmp_path])
+    else:
+        assert "attendance-pilot" in load_purposes([tmp_path])
+
+
+def test_rows_and_counts_are_asked_for_by_two_purposes(tmp_path: Path) -> None:
+    """They have each their term, and a purpose says one; the counts of illness of a file of records go with its rows."""
+    text = (PACKAGED / "purposes" / "counting-for-school.toml").read_text(encoding="utf-8")
+    text = text.replace('id = "counting-for-school"', 'id = "attendance-support"')
+    text = text.replace('data = ["absence_rows", ', 'data = ["absence_rows", "absence_counts", ')
+    (tmp_path / "attendance-support.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadPolicy, match=r"attendance-support.toml: .*Make a purpose for each"):
+        load_purposes([tmp_path])
 
 
 def test_the_operator_chooses_a_method_for_a_sector() -> None:
