@@ -50,6 +50,10 @@ STRICT = (DEPLOYMENT / "test-strict-tables.toml").read_text(encoding="utf-8")
         ('data = ["protected_tables"]', 'data = ["tables"]', "data.0", "Correct this value"),
         ('data = ["protected_tables"]', 'data = ["protected_tables", "absence_rows"]', "file", "Write data ="),
         ('source = "test-source"', 'source = "no-source"', "legal_basis", "Add it to sources.toml"),
+        *(
+            ('source = "test-source"', f'source = "test-source"\nparagraph = "{cited}"', "legal_basis.0.paragraph", "Write 5 for § 5")
+            for cited in ("§ 5", "5–9", "5 bis, één")
+        ),
         ('id = "test-strict-tables"', 'id = "test-other"', "id", "Call the file test-other.toml"),
         ("valid_from = 2025-08-01", "valid_from = 2025-08-01\nvalid_until = 2025-08-01", "file", "See the README"),
         ("valid_from = 2025-08-01", "valid_from = 2025-13-01", "file", "Correct the text"),
