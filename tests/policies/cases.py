@@ -382,6 +382,16 @@ CONSENTS = [
                                 ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))
       for done, who, action, decision, rules in (("read", "school", A.READ_CONSENT, PERMIT, ("keep-consent",)),
                                                  ("withdrawn", "school", A.WITHDRAW_CONSENT, PERMIT, ("keep-consent",)))),
+    *(delivery(f"3 delivered for a purpose {how}, {done}", "school", DELIVERY, PERMIT, rule, action=action, purpose=purpose, day=day)
+      for how, purpose, day in (("out of date", "statutory-counts", "2025-07-31"), ("refused", "unfunded-schools", "2026-11-02"), ("undecided", "mbo", "2026-11-02"),
+                                ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))
+      for done, action, rule in (("read", A.READ_SUBMISSION, "read-own-submission"), ("withdrawn", A.WITHDRAW_SUBMISSION, DELIVER))),
+    *(row(f"4 a release for a purpose {how}, {action.value}", "operator", action, replace(READY, published=out), purpose, decision, *rules, day=day)
+      for action, out in ((A.REJECT_RELEASE, False), (A.WITHDRAW_RELEASE, True))
+      for how, purpose, day, decision, *rules in (("out of date", PLAN, "2025-07-31", PERMIT, "decide-on-release"), ("refused", "provinces", "2026-11-02", PERMIT, "decide-on-release"),
+                                                  ("undecided", "inspection", "2026-11-02", PERMIT, "decide-on-release"), ("only proposed", PLAN, "2026-07-31", PERMIT, "decide-on-release"),
+                                                  ("run elsewhere", "reports-to-attendance-officer", "2026-11-02", NO_PERMIT))),
+    row("4 a release for a purpose out of date, published", "operator", A.PUBLISH_RELEASE, READY, PLAN, FORBIDDEN, "purpose-only-proposed", "purpose-out-of-date", day="2025-07-31"),
     *(row(f"19 a notice answered for a purpose {how}", "youth health care", A.ANSWER_NOTICE, CONSENT, purpose, NO_PERMIT, day=day)
       for how, purpose, day in (("refused", "unfunded-schools", "2026-11-02"), ("undecided", "mbo", "2026-11-02"),
                                 ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))),
