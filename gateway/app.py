@@ -20,7 +20,7 @@ from gateway.key_store import NAME, NAME_FILE, RING, begin_kek, make_kek, open_k
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.periods import school_year_on
+from gateway.periods import demand_tables, school_year_on
 from gateway.register import add_parties
 from gateway.revision import demand_newest, upgrade
 from gateway.roles import create_roles, demand_sequencing, grant_rights
@@ -152,12 +152,14 @@ def demand_workable(gateway: Gateway) -> None:
     """Refuse to serve, or to work in the background, on a database that this deployment would harm.
 
     Raises:
-        MendableError: it was restored and not settled, or is of another version or another deployment.
+        MendableError: it was restored and not settled, is of another version or another deployment, or has periods of
+            a table without a contract.
     """
     with gateway.reading() as session:
         demand_settled(session.connection())
         demand_newest(session.connection())
         demand_own(session.connection(), gateway.home)
+        demand_tables(session, gateway.contracts)
 
 
 def yearly_log(gateway: Gateway) -> YearlyLog:

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.access import Held, answer
+from gateway.app import demand_workable
 from gateway.changes import Changed, change_numbers
-from gateway.collections import CONTRACTS
+from gateway.collections import CONTRACTS, load_contracts
 from gateway.demo.people import IN_FORCE, must
 from gateway.identity import Identity
+from gateway.messages import MendableError
 from gateway.receive import Received, Upload, receive
 from gateway.retention import overdue, run
 from gateway.settings import Settings
@@ -84,6 +87,18 @@ def test_rows_of_a_second_purpose_are_rows_like_any(
     assert overdue(over.gateway) == len(rows(world)) > 0
     must(run(over.gateway, world.desk.identity))
     assert rows(world) == []
+
+
+def test_a_contract_stays_as_long_as_its_periods(new_world: Callable[..., World], tmp_path: Path) -> None:
+    """A pilot is over and its files are taken away: no process starts without the contract of a period that is kept."""
+    world = deployment(new_world, tmp_path, **{"pilot-counts": COUNTS.replace("absence-", "pilot-")})
+    without = replace(world.gateway, contracts=load_contracts())
+    demand_workable(without)
+    days = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 12, 1)}
+    must(world.desk.open_period("pilot-counts", f"{YEAR}-2", **days, exercise=True))
+    demand_workable(world.gateway)
+    with pytest.raises(MendableError, match="pilot-counts"):
+        demand_workable(without)
 
 
 def test_rows_of_an_own_collection_are_found_and_changed(new_world: Callable[..., World], tmp_path: Path) -> None:
