@@ -19,6 +19,7 @@ from policies.sources import Citation, Filled, Key, Source, Sources, Strict, Tex
 
 PACKAGED = Path(__file__).parent
 NEVER = dt.date(9999, 12, 31)
+_CONSENTS = "care-with-consent"
 
 
 class Status(StrEnum):
@@ -335,6 +336,10 @@ def _faults_of(path: Path, purpose: Purpose, sources: Sources) -> list[Fault]:
         for cited in purpose.legal_basis
         if cited.source not in sources
     ]
+    health = any(category.health for category in purpose.data)
+    if health and path.parent != PACKAGED / "purposes" and not purpose.status.off and purpose.outside is None:
+        what = f"nothing about a pupil's health can pass under it: consents are for {_CONSENTS} alone"
+        faults.append(Fault(path.name, "data", what, "Leave the category out, or say in outside where this flow runs"))
     if purpose.id != path.stem:
         faults.append(Fault(path.name, "id", "differs from the name of the file", f"Call the file {purpose.id}.toml"))
     return faults
