@@ -65,11 +65,7 @@ def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
         MendableError: the key-encryption key of the consents is missing.
     """
     settings = settings or read_settings(where)
-    engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
-    contracts = load_contracts(*settings.collections)
-    faults = list(engine.purposes.contract_faults(_kinds(contracts)))
-    if faults:
-        raise BadPolicy(faults)
+    engine, contracts = read_law(settings)
     return Gateway(
         home=where,
         settings=settings,
@@ -82,6 +78,21 @@ def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
         receipts=Signer(f"{settings.log_name}/receipts", read_private(where.keys / _RECEIPTS)),
         tag_key=read_private(where.keys / _TAGS),
     )
+
+
+def read_law(settings: Settings) -> tuple[PolicyEngine, Contracts]:
+    """The rules, purposes and contracts of a deployment, held against each other.
+
+    Raises:
+        BadPolicy: a rule or purpose is wrong, or asks what no contract has.
+        CollectionError: a contract is wrong.
+    """
+    engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
+    contracts = load_contracts(*settings.collections)
+    faults = list(engine.purposes.contract_faults(_kinds(contracts)))
+    if faults:
+        raise BadPolicy(faults)
+    return engine, contracts
 
 
 def create_deployment(where: Home, settings: Settings) -> Gateway:

@@ -273,7 +273,7 @@ def load_purposes(folders: Iterable[Path] = (), methods: Mapping[Sector, Method]
             found = _read(path, _SOURCES, faults)
             faults += _twice(path, set(found or {}) & set(sources))
             sources.update(found or {})
-    for path in sorted(path for place in places for path in place.glob("*.toml") if path.name != "sources.toml"):
+    for path in sorted(path for place in places for path in place.glob("[!.]*.toml") if path.name != "sources.toml"):
         purpose = _read(path, _PURPOSE, faults)
         if purpose is not None:
             faults += _twice(path, {purpose.id} & set(purposes))
@@ -293,8 +293,8 @@ _PURPOSE: TypeAdapter[Purpose] = TypeAdapter(Purpose)
 
 def _read(path: Path, shape: TypeAdapter[_T], faults: list[Fault]) -> _T | None:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return shape.validate_json(json.dumps(raw, default=dt.date.isoformat))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return shape.validate_json(json.dumps(raw, default=str))  # days, and times where a day belongs
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(Fault(path.name, "file", f"not a TOML file in UTF-8: {error}", "Correct the text at that place"))
     except ValidationError as error:

@@ -57,6 +57,7 @@ STRICT = (DEPLOYMENT / "test-strict-tables.toml").read_text(encoding="utf-8")
         ('id = "test-strict-tables"', 'id = "test-other"', "id", "Call the file test-other.toml"),
         ("valid_from = 2025-08-01", "valid_from = 2025-08-01\nvalid_until = 2025-08-01", "file", "See the README"),
         ("valid_from = 2025-08-01", "valid_from = 2025-13-01", "file", "Correct the text"),
+        ("valid_from = 2025-08-01", "valid_from = 08:00:00", "valid_from", "Correct this value"),
         ("[four_eyes]", "[four_eyes", "file", "Correct the text"),
     ],
 )  # fmt: skip
@@ -88,6 +89,36 @@ def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     """A mistyped path never means "no purposes"."""
     with pytest.raises(BadPolicy, match="does not exist"):
         load_purposes([tmp_path / "nowhere"])
+
+
+def test_files_are_read_as_editors_leave_them(tmp_path: Path) -> None:
+    """With the mark that Notepad sets before UTF-8, and beside the lock of an editor, which points nowhere."""
+    shutil.copy(DEPLOYMENT / "sources.toml", tmp_path)
+    (tmp_path / "test-strict-tables.toml").write_text(STRICT, encoding="utf-8-sig")
+    (tmp_path / ".#test-strict-tables.toml").symlink_to("somebody@there.1234")
+    assert "test-strict-tables" in load_purposes([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("more", "loads"),
+    [
+        ("", False),
+        ('outside = { nl = "Elders.", en = "Elsewhere." }', True),
+        ('status = "refused"\nreason = { nl = "n", en = "e" }', True),
+    ],
+    ids=["works", "outside", "refused"],
+)
+def test_a_purpose_of_a_deployment_takes_no_health_data(tmp_path: Path, more: str, loads: bool) -> None:
+    """Consents are for the product's one purpose: parents are told of no other that health data pass under it."""
+    text = (PACKAGED / "purposes" / "care-with-consent.toml").read_text(encoding="utf-8")
+    text = text.replace('id = "care-with-consent"', 'id = "care-doctor"').replace('["youth_health_care"]', '["doctor"]')
+    text = text.replace('status = "in_force"', more) if "status" in more else text.replace("flows", f"{more}\nflows")
+    (tmp_path / "care-doctor.toml").write_text(text, encoding="utf-8")
+    if loads:
+        assert "care-doctor" in load_purposes([tmp_path])
+    else:
+        with pytest.raises(BadPolicy, match=r"care-doctor.toml: data: .*health.*outside"):
+            load_purposes([tmp_path])
 
 
 def test_an_id_may_not_be_used_twice(tmp_path: Path) -> None:
