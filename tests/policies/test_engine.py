@@ -85,6 +85,8 @@ def edited(was: str, becomes: str) -> Callable[[str], str]:
         (edited("a-rule", "law-rule"), 2, None),
         (edited("a-rule", "period-open"), 2, "a second rule period-open"),
         (edited('@id("a-rule")', '@id("a-rule")\n@conceals("yes")'), 2, "@conceals on a permit"),
+        (edited('@id("a-rule")', '@id("a-rule")\n@conceals("no")'), 2, "@conceals is no"),
+        (edited("principal.party == resource.party", "[].contains(principal.party)"), 2, "a set of nothing"),
         (edited('@id("a-rule")', '@id("a-rule")\n@obliges("minimun")'), 2, "@obliges names minimun"),
         (edited('@id("a-rule")', '@id("a-rule")\n@motto("x")'), 2, "unknown annotation @motto"),
         (edited("principal.party == resource.party", 'principal.party like "00*"'), 2, "no sentence for the construction like"),
