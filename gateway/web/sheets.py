@@ -1,8 +1,9 @@
 """A table as a page shows it: every view of figures is a download through `publish.downloading`, so in the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,11 +14,12 @@ from gateway.formats.write import Format
 from gateway.http.releases import file_response
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.periods import COUNTS
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
 from gateway.publish.downloading import REGION, Listed, catalogue, download, hold, regions_open
 from gateway.publish.handing import Download, Held, let_go
 from gateway.register import names
-from gateway.store import ReleaseState
+from gateway.store import Period, ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
 from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, elsewhere, highest, settled
 from gateway.web.pages import Visitor
@@ -97,6 +99,20 @@ def view_of(gateway: Gateway, contract: Contract, rows: Sequence[TableRow], quer
 def published(gateway: Gateway, identity: Identity | None) -> list[Listed]:
     """Published releases the caller may know of, of the newest period first."""
     return [each for each in catalogue(gateway, identity) if each.release.state == ReleaseState.PUBLISHED]
+
+
+class _OfPeriod(Protocol):
+    @property
+    def period(self) -> Period: ...
+
+
+_T = TypeVar("_T", bound=_OfPeriod)
+
+
+def foremost(gateway: Gateway, there: Iterable[_T]) -> list[_T]:
+    """What is shown where nobody chose a table: that of the statutory collection before any of a pilot."""
+    statutory = gateway.law.purposes[COUNTS].collections
+    return sorted(there, key=lambda each: each.period.table_id not in statutory)
 
 
 def public_releases(gateway: Gateway) -> dict[int | None, str]:

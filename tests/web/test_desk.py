@@ -12,10 +12,12 @@ from gateway.identity import Identity
 from gateway.messages import text
 from gateway.outcome import Refused
 from gateway.publish.asking import request_build
+from gateway.publish.downloading import Listed
 from gateway.retention import JOB
-from gateway.store import Job, JobState
+from gateway.store import Job, JobState, Period, Release
 from gateway.web import consenting, desk, parties
 from gateway.web.forms import FormHandler
+from gateway.web.sheets import foremost
 from policies.consent import Giver, Withdrawn
 from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World
@@ -41,6 +43,13 @@ def test_a_collection_that_is_only_counted_has_a_page_and_no_release(small_world
     gateway = replace(small_world.gateway, engine=Engine(law, engine._schema))
     assert text("pages", "monitor.caption", "nl") in said(gateway, desk.period, operator, table=TABLE, code=PERIOD)
     assert request_build(gateway, operator, TABLE, PERIOD) == Refused("no-purpose")
+
+
+def test_a_pilot_does_not_take_the_place_of_the_national_picture(small_world: World) -> None:
+    """Its table is newer and public too: what is shown first is of the statutory collection, the newest of it."""
+    ids = [("pilot-counts", "c"), (TABLE, "b"), (TABLE, "a")]
+    there = [Listed(Release(id=key), Period(table_id=table), None, False) for table, key in ids]
+    assert [each.release.id for each in foremost(small_world.gateway, there)] == ["b", "a", "c"]
 
 
 def test_a_waiting_release_stands_on_the_page_of_its_period_whatever_became_of_its_purposes(small_world: World) -> None:
