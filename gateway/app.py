@@ -20,7 +20,7 @@ from gateway.key_store import NAME, NAME_FILE, RING, begin_kek, make_kek, open_k
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import Refused
-from gateway.periods import school_year_on
+from gateway.periods import demand_tables, school_year_on
 from gateway.register import add_parties
 from gateway.revision import demand_newest, upgrade
 from gateway.roles import create_roles, demand_sequencing, grant_rights
@@ -65,11 +65,7 @@ def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
         MendableError: the key-encryption key of the consents is missing.
     """
     settings = settings or read_settings(where)
-    engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
-    contracts = load_contracts(*settings.collections)
-    faults = list(engine.purposes.contract_faults(_kinds(contracts), _halved(contracts)))
-    if faults:
-        raise BadPolicy(faults)
+    engine, contracts = read_law(settings)
     return Gateway(
         home=where,
         settings=settings,
@@ -82,6 +78,21 @@ def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
         receipts=Signer(f"{settings.log_name}/receipts", read_private(where.keys / _RECEIPTS)),
         tag_key=read_private(where.keys / _TAGS),
     )
+
+
+def read_law(settings: Settings) -> tuple[PolicyEngine, Contracts]:
+    """The rules, purposes and contracts of a deployment, held against each other.
+
+    Raises:
+        BadPolicy: a rule or purpose is wrong, or asks what no contract has.
+        CollectionError: a contract is wrong.
+    """
+    engine = PolicyEngine.load(purposes=settings.purposes, in_force=settings.in_force, methods=settings.methods)
+    contracts = load_contracts(*settings.collections)
+    faults = list(engine.purposes.contract_faults(_kinds(contracts), _halved(contracts)))
+    if faults:
+        raise BadPolicy(faults)
+    return engine, contracts
 
 
 def create_deployment(where: Home, settings: Settings) -> Gateway:
@@ -152,12 +163,14 @@ def demand_workable(gateway: Gateway) -> None:
     """Refuse to serve, or to work in the background, on a database that this deployment would harm.
 
     Raises:
-        MendableError: it was restored and not settled, or is of another version or another deployment.
+        MendableError: it was restored and not settled, is of another version or another deployment, or has periods of
+            a table without a contract.
     """
     with gateway.reading() as session:
         demand_settled(session.connection())
         demand_newest(session.connection())
         demand_own(session.connection(), gateway.home)
+        demand_tables(session, gateway.contracts)
 
 
 def yearly_log(gateway: Gateway) -> YearlyLog:

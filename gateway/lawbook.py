@@ -11,15 +11,17 @@ from typing import Any, Literal
 
 from sqlmodel import Session, col, select
 
-from audit.entry import Entry, Policy
+from audit.entry import Entry, Object, Policy
 from audit.events import Event
+from audit.timeline import Filter, find
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.shelf import LawVersion
 from policies.days import beginning_of, local_day
-from policies.register import register_document
+from policies.register import digest, register_document
 
 Json = Mapping[str, Any]
+_EVERY = 10_000  # entries of laws that were loaded
 Kind = Literal["added", "removed", "changed", "started", "stopped"]
 # What a rule or a purpose says; where it stands in a file is no part of it. Documents that were kept earlier say less.
 _OF_RULE = ("effect", "status", "explanation", "sentence", "legal_basis", "source", "paragraph")
@@ -36,11 +38,13 @@ class Version:
 
     Attributes:
         document: The register of processing of that moment, rules included (`policies.register`).
+        fits: It is what the log committed to when the law was loaded, or was not rewritten as far as it tells itself.
     """
 
     sha256: str
     since: datetime
     document: Json
+    fits: bool = True
 
     @property
     def rules(self) -> Mapping[str, Json]:
@@ -97,7 +101,8 @@ def keep(gateway: Gateway) -> bool:
             fresh, text = True, json.dumps(document, ensure_ascii=False)
             session.add(LawVersion(sha256=version.sha256, since=moment, document=text))
             policy = Policy(version.id, bytes.fromhex(version.sha256))
-            gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=gateway.actor, policy=policy))
+            kept = Object(f"policy:{version.sha256}", bytes.fromhex(digest(document)))
+            gateway.append(session, Entry(event=Event.POLICY_LOADED, actor=gateway.actor, policy=policy, object=kept))
     return fresh
 
 
@@ -113,14 +118,16 @@ def _moments(gateway: Gateway, newest: LawVersion | None) -> list[datetime]:
 def versions(session: Session) -> list[Version]:
     """Every version that was worked with, the newest first."""
     rows = session.exec(select(LawVersion).order_by(col(LawVersion.id).desc()))
-    return [_version(row) for row in rows]
+    committed = _committed(session)
+    return [_version(row, committed) for row in rows]
 
 
 def version_of(session: Session, sha256: str) -> Version | None:
-    """The newest version of this hash; None where it was not kept."""
+    """The newest version of this hash; None where it was not kept, or what is kept is not what was worked with."""
     newest = select(LawVersion).where(LawVersion.sha256 == sha256).order_by(col(LawVersion.id).desc()).limit(1)
     row = session.exec(newest).first()
-    return None if row is None else _version(row)
+    version = None if row is None else _version(row, _committed(session))
+    return version if version is not None and version.fits else None
 
 
 def unchanged_since(kept: Sequence[Version], rule: str) -> datetime:
@@ -132,7 +139,7 @@ def unchanged_since(kept: Sequence[Version], rule: str) -> datetime:
     """
     said, since = _said(kept[0].rules[rule]), kept[0].since
     for version in kept[1:]:
-        if rule not in version.rules or _said(version.rules[rule]) != said:
+        if not version.fits or rule not in version.rules or _said(version.rules[rule]) != said:
             break
         since = version.since
     return since
@@ -148,8 +155,21 @@ def changed_purposes(before: Version, after: Version) -> list[Change]:
     return list(_changed(before.purposes, after.purposes, _OF_PURPOSE))
 
 
-def _version(row: LawVersion) -> Version:
-    return Version(row.sha256, row.since, json.loads(row.document))
+def _committed(session: Session) -> Mapping[str, set[str]]:
+    """Hash of a law → the hashes of documents to which the log committed when it was loaded."""
+    committed: dict[str, set[str]] = {}
+    for entry in find(session.connection(), Filter(event=Event.POLICY_LOADED), limit=_EVERY):
+        about = entry.fields().get("object", {})
+        committed.setdefault(about.get("id", "").removeprefix("policy:"), set()).add(about.get("commitment", ""))
+    return committed
+
+
+def _version(row: LawVersion, committed: Mapping[str, set[str]]) -> Version:
+    """A kept version; one whose entry is not in order yet, or went with its log, is held against its own hash."""
+    document = json.loads(row.document)
+    said = digest(document)
+    fits = said in committed.get(row.sha256, {document["sha256"]})
+    return Version(row.sha256, row.since, document, fits)
 
 
 def _working(document: Json) -> set[str]:

@@ -39,6 +39,8 @@ from gateway.store import (
     Token,
 )
 from policies.days import local_day, moment_of
+from policies.decision import Permit
+from policies.parties import Kind
 
 DELIVERED, RECEIVED, MISSING = "delivered", "received", "missing"
 PAGE = 200
@@ -153,12 +155,14 @@ class OwnPeriod:
 
     Attributes:
         takes: The site may deliver now.
+        open: The period is open for it, whether anything is asked or not: what it sent can be withdrawn.
         over: Its counts are past their term: nothing of it is delivered, corrected or withdrawn any more.
         versions: What it sent, the newest first.
     """
 
     period: Period
     takes: bool
+    open: bool
     over: bool
     versions: Sequence[Submission]
 
@@ -196,8 +200,17 @@ def own_periods(gateway: Gateway, session: Session, site: str) -> list[OwnPeriod
         due, versions = asks(session, gateway.contracts, period, site), sent.get(period.id or 0, ())
         if due or versions:
             over = counts_are_over(gateway.law.purposes, period, gateway.today)
-            own.append(OwnPeriod(period, not over and due and takes(session, period, site), over, versions))
+            is_open = not over and due and takes(session, period, site)
+            own.append(OwnPeriod(period, is_open and _is_asked(gateway, period), is_open, over, versions))
     return own
+
+
+def _is_asked(gateway: Gateway, period: Period) -> bool:
+    """Whether a purpose for which sites confirm counts of this table, in any form, stands today."""
+    standing, accepting = gateway.engine.standing(gateway.clock()), gateway.law.purposes.accepting
+    forms = [each.collection.id for each in gateway.contracts.values() if each.table == period.table_id]
+    data = gateway.contracts[period.table_id].collection.data if forms else ()
+    return any(isinstance(standing[name], Permit) for form in forms for name in accepting(form, Kind.SITE, data))
 
 
 def own_figures(gateway: Gateway, session: Session, site: str) -> list[OwnPeriod]:

@@ -125,6 +125,17 @@ def find_period(session: Session, table: str, code: str) -> Period | None:
     return session.exec(_PERIOD, params={"table": table, "code": code}).first()
 
 
+def demand_tables(session: Session, contracts: Contracts) -> None:
+    """Refuse to work without the contract of a table of which periods are kept: everything of them is read by it.
+
+    Raises:
+        MendableError: names the tables.
+    """
+    gone = set(session.exec(select(Period.table_id).distinct())) - set(contracts)
+    if gone:
+        raise MendableError("table-without-contract", tables=", ".join(sorted(gone)))
+
+
 def takes(session: Session, period: Period, site: str) -> bool:
     """Whether a site may deliver: the period is open, or was reopened for this site."""
     return period.state == PeriodState.OPEN or _is_reopened(session, period, site)

@@ -83,6 +83,8 @@ def _effect(rule: Rule) -> Iterator[Fault]:
         yield _at(rule, "@conceals on a permit", "Only a forbid conceals")
     if rule.effect == "forbid" and rule.obliges:
         yield _at(rule, "@obliges on a forbid", "Only a permit asks something in return")
+    if rule.annotations.get("conceals", "yes") != "yes":
+        yield _at(rule, f"@conceals is {rule.annotations['conceals']}", 'Write @conceals("yes"), or leave it out')
     for name in sorted(set(rule.obliges) - set(OBLIGATIONS)):
         yield _at(rule, f"@obliges names {name}", f"Use {', '.join(OBLIGATIONS)}")
 

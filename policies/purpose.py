@@ -19,6 +19,7 @@ from policies.sources import Citation, Filled, Key, Source, Sources, Strict, Tex
 
 PACKAGED = Path(__file__).parent
 NEVER = dt.date(9999, 12, 31)
+_CONSENTS = "care-with-consent"
 
 
 class Status(StrEnum):
@@ -65,6 +66,14 @@ class DataCategory(StrEnum):
 
 
 _HEALTH = frozenset({DataCategory.NAMED_AUTHORISED_ABSENCE, DataCategory.ILLNESS_HOURS, DataCategory.MEDICAL_FACTS})
+_COUNTS = frozenset(
+    {
+        DataCategory.ABSENCE_COUNTS,
+        DataCategory.ILLNESS_COUNTS,
+        DataCategory.ARTICLE_11_COUNTS,
+        DataCategory.SUSPENSION_COUNTS,
+    }
+)
 _PERSONAL = _HEALTH | {
     DataCategory.ABSENCE_ROWS,
     DataCategory.NAMED_ABSENCE,
@@ -140,8 +149,14 @@ class Purpose(Strict):
             raise ValueError(
                 "a school partnership gets no personal data: remove swv from recipients or those categories"
             )
-        if not self.status.off and self.outside is None and self.retention is None:
+        if self.status.off or self.outside is not None:
+            return self
+        if self.retention is None:
             raise ValueError("no retention: add [retention] with days, after and decided_by")
+        if self.release is not None and self.retention.after != "publication":
+            raise ValueError('a table is kept from its publication on: write after = "publication"')
+        if DataCategory.ABSENCE_ROWS in self.data and self.data & _COUNTS - {DataCategory.ILLNESS_COUNTS}:
+            raise ValueError("rows of pupils and counts have each their own term: make a purpose for each")
         return self
 
     @property
@@ -263,7 +278,7 @@ def load_purposes(folders: Iterable[Path] = (), methods: Mapping[Sector, Method]
             found = _read(path, _SOURCES, faults)
             faults += _twice(path, set(found or {}) & set(sources))
             sources.update(found or {})
-    for path in sorted(path for place in places for path in place.glob("*.toml") if path.name != "sources.toml"):
+    for path in sorted(path for place in places for path in place.glob("[!.]*.toml") if path.name != "sources.toml"):
         purpose = _read(path, _PURPOSE, faults)
         if purpose is not None:
             faults += _twice(path, {purpose.id} & set(purposes))
@@ -283,8 +298,8 @@ _PURPOSE: TypeAdapter[Purpose] = TypeAdapter(Purpose)
 
 def _read(path: Path, shape: TypeAdapter[_T], faults: list[Fault]) -> _T | None:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        return shape.validate_json(json.dumps(raw, default=dt.date.isoformat))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return shape.validate_json(json.dumps(raw, default=str))  # days, and times where a day belongs
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         faults.append(Fault(path.name, "file", f"not a TOML file in UTF-8: {error}", "Correct the text at that place"))
     except ValidationError as error:
@@ -326,6 +341,10 @@ def _faults_of(path: Path, purpose: Purpose, sources: Sources) -> list[Fault]:
         for cited in purpose.legal_basis
         if cited.source not in sources
     ]
+    health = any(category.health for category in purpose.data)
+    if health and path.parent != PACKAGED / "purposes" and not purpose.status.off and purpose.outside is None:
+        what = f"nothing about a pupil's health can pass under it: consents are for {_CONSENTS} alone"
+        faults.append(Fault(path.name, "data", what, "Leave the category out, or say in outside where this flow runs"))
     if purpose.id != path.stem:
         faults.append(Fault(path.name, "id", "differs from the name of the file", f"Call the file {purpose.id}.toml"))
     return faults
@@ -355,14 +374,18 @@ def _conflicts(purposes: Iterable[Purpose]) -> list[Fault]:
 
 
 def _uneven(purposes: Iterable[Purpose]) -> Iterator[Fault]:
-    """Rows stand under one key of their school year, whatever they came for: no file may say another term."""
-    terms = {
-        purpose.id: f"{purpose.retention.days} days after {purpose.retention.after}"
-        for purpose in purposes
-        if DataCategory.ABSENCE_ROWS in purpose.data and purpose.senders and purpose.collections
-        if purpose.retention and purpose.outside is None and not purpose.status.off
-    }
-    if len(set(terms.values())) > 1:
-        told = ", ".join(f"{key} {term}" for key, term in sorted(terms.items()))
-        fix = "Give your own purposes the term of the product's"
-        yield Fault("purposes", "retention", f"rows of pupils are kept for more than one term: {told}", fix)
+    """Rows stand under one key of their school year and counts go with their period, whatever they came for.
+
+    So no file may say another term than is kept.
+    """
+    terms: dict[str, dict[str, str]] = {}
+    for purpose in purposes:
+        rows, works = DataCategory.ABSENCE_ROWS in purpose.data, purpose.outside is None and not purpose.status.off
+        if purpose.senders and purpose.collections and purpose.retention and works and (rows or purpose.data & _COUNTS):
+            term = f"{purpose.retention.days} days after {purpose.retention.after}"
+            terms.setdefault("rows of pupils" if rows else "counts", {})[purpose.id] = term
+    for what, kept in terms.items():
+        if len(set(kept.values())) > 1:
+            told = ", ".join(f"{key} {term}" for key, term in sorted(kept.items()))
+            fix = "Give your own purposes the term of the product's"
+            yield Fault("purposes", "retention", f"{what} are kept for more than one term: {told}", fix)

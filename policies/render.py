@@ -106,6 +106,8 @@ def _acts(rule: Rule, vocabulary: Vocabulary) -> Text:
 
 def _joined(parts: Iterable[Text], word: Text) -> Text:
     texts = list(parts)
+    if not texts:
+        raise Unspeakable("a set of nothing: name what is in it, or leave the condition out")
     return _both(lambda pick: _list(list(map(pick, texts)), pick(word)))
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints, field_validator
 
 Filled = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -71,6 +71,14 @@ class Citation(Strict):
     article: Text
     source: Key
     paragraph: Filled | None = None
+
+    @field_validator("paragraph")
+    @classmethod
+    def _plain(cls, paragraph: str | None) -> str | None:
+        """It stands in entries of the log, which take printable ASCII and nothing else."""
+        if paragraph is not None and not (paragraph.isascii() and paragraph.isprintable()):
+            raise ValueError("has a sign that the log does not take: write 5 for § 5, 5-9 with a hyphen, e for é")
+        return paragraph
 
     @property
     def reference(self) -> str:

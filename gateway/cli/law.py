@@ -17,6 +17,9 @@ Day = Annotated[datetime | None, typer.Option("--at", formats=["%Y-%m-%d"], help
 Question = Annotated[
     Path | None, typer.Argument(exists=True, dir_okay=False, help="Vraag / question (AuthZEN, JSON); zonder: alles.")
 ]
+Contracts = Annotated[
+    list[Path] | None, typer.Option("--collections", help="Map met eigen contracten / folder of own contracts.")
+]
 Before = Annotated[
     Path | None, typer.Option("--before", exists=True, dir_okay=False, help="Eerdere JSON / earlier JSON: verschillen.")
 ]
@@ -66,13 +69,16 @@ def _say_decision(decided: Any, lang: str) -> None:  # noqa: ANN401  JSON
 
 
 @policy.command("lint")
-def policy_lint(folder: Annotated[list[Path] | None, typer.Argument()] = None, lang: Lang = "nl") -> None:
-    """Controleer regels en doelen / check rules and purposes; extra folders with purposes are checked along."""
-    from policies.engine import Engine
+def policy_lint(
+    folder: Annotated[list[Path] | None, typer.Argument()] = None, collections: Contracts = None, lang: Lang = "nl"
+) -> None:
+    """Controleer regels en doelen / check rules, purposes and contracts as a start does, with own folders."""
+    from gateway.app import read_law
+    from gateway.settings import Settings
     from policies.errors import BadPolicy
 
     try:
-        law = Engine.load(purposes=folder or ()).law
+        law = read_law(Settings(purposes=tuple(folder or ()), collections=tuple(collections or ())))[0].law
     except BadPolicy as error:
         for fault in error.faults:
             say_error(str(fault))

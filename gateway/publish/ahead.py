@@ -41,14 +41,14 @@ class Ahead:
 
 
 def ahead(gateway: Gateway, period: Period) -> list[Ahead]:
-    """What a release of a closed period would cost, per sector with noise; none may be built: nothing.
+    """What a release of a closed period would cost, per sector with noise; nothing where none may be built.
 
     It looks at no count.
     """
-    if period.state != PeriodState.CLOSED:
+    contract, serving = gateway.contracts.get(period.table_id), gateway.law.purposes.releasing(period.table_id)
+    if period.state != PeriodState.CLOSED or contract is None or not serving:
         return []
-    contract = gateway.contracts[period.table_id]
-    plan = gateway.law.purposes.plan(gateway.law.purposes.releasing(contract.table))
+    plan = gateway.law.purposes.plan(serving)
     if plan.noise is None or "dp" not in plan.methods.values():
         return []
     from disclosure.noise import DELTA, epsilon_of  # noqa: PLC0415  large, and asked for where noise is the law only

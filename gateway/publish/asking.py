@@ -14,7 +14,6 @@ from gateway.context import Gateway, actor_of
 from gateway.delivered import counted, delivered_sectors, of_another_contract, sectors_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.jobs import enqueue
-from gateway.messages import MendableError
 from gateway.outcome import Refused
 from gateway.periods import counts_are_over, find_period, reopened_for, school_year
 from gateway.publish.ledger import Request, forgotten, not_known, other_method, reserve
@@ -52,6 +51,8 @@ def request_build(gateway: Gateway, identity: Identity, collection: str, period_
         caller = caller_of(session, identity, gateway.today)
     decision, actor = _decide(gateway, caller, contract, period), actor_of(caller)
     refusal = Entry(event=Event.REQUEST_REFUSED, actor=actor, period=period_code)
+    if isinstance(decision, Refused):
+        return decision
     if isinstance(decision, Deny):
         return gateway.refuse(refusal, decision)
     made = _enqueue(gateway, identity, actor, period, decision)
@@ -272,8 +273,8 @@ def outdated(session: Session, release: Release, period: Period) -> bool:
     return set(sources_of(session, release.id)) != set(counted(session, period))
 
 
-def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period) -> Decision:
-    """The permit for all purposes the law allows today, or the first refusal."""
+def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period) -> Decision | Refused:
+    """The permit for all purposes the law allows today, or the first refusal; without any there is nothing to ask."""
     refusal: Deny | None = None
     allowed = []
     for purpose in gateway.law.purposes.releasing(contract.table):
@@ -283,9 +284,7 @@ def _decide(gateway: Gateway, caller: Caller, contract: Contract, period: Period
         elif refusal is None:
             refusal = decided
     if not allowed:
-        if refusal is None:
-            raise MendableError("no-purpose")
-        return refusal
+        return Refused("no-purpose") if refusal is None else refusal
     return _decide_for(gateway, caller, contract, period, *allowed)
 
 

@@ -97,7 +97,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The parts of one line; none where there is no published total."""
+    """The parts of one line; none where there is no published total, or nobody in it."""
 
     parts: Sequence[Part]
 
@@ -146,9 +146,9 @@ def _finest(line: Line, bands: Bands) -> Iterator[str]:
 
 
 def _parts(line: Line, names: Sequence[str], shades: Mapping[str, str]) -> list[Part]:
-    if not line.shows(TOTAL) or not line.cells.keys() & shades.keys():
+    total = int(line.cells[TOTAL].pupils) if line.shows(TOTAL) else 0
+    if not total or not line.cells.keys() & shades.keys():
         return []
-    total = int(line.cells[TOTAL].pupils)
     ends = list(accumulate((int(line.cells[name].pupils) for name in names), lambda at, n: min(at + n, total)))
     spans = list(zip(names, [0, *ends], ends, strict=False))
     if total > (rest := ends[-1] if ends else 0):

@@ -72,9 +72,10 @@ def catalogue(gateway: Gateway, identity: Identity | None) -> list[Listed]:
     return [Listed(release, period, holds.get(release.id), release.id in undone) for release, period in found]
 
 
-def regions_open(gateway: Gateway) -> bool:
-    """Whether the law lets schools see their region today: asking while it does not would only fill the log."""
-    return isinstance(gateway.engine.standing(gateway.clock())[_REGION_FOR_SCHOOL], Permit)
+def regions_open(gateway: Gateway, table: str) -> bool:
+    """Whether the law lets schools see their region in this table today: asking in vain would only fill the log."""
+    listed = table in gateway.law.purposes[_REGION_FOR_SCHOOL].collections
+    return listed and isinstance(gateway.engine.standing(gateway.clock())[_REGION_FOR_SCHOOL], Permit)
 
 
 def download(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
+from sqlmodel import col, select
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,8 +15,7 @@ from gateway.outcome import Fault, Refused
 from gateway.periods import counts_are_over, find_period, reopened_for, school_year_on
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build, to_correct
-from gateway.publish.downloading import catalogue
-from gateway.store import JobState
+from gateway.store import JobState, Release
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 
@@ -83,7 +83,8 @@ def period(request: Request, who: Visitor) -> Response:
         shown = overview.deliveries(session, gateway.contracts, found, state, request.query_params.get("after", ""))
         reopened = reopened_for(session, found)
         corrected = to_correct(session, found) == Refused("corrected-once")
-    built = [each for each in catalogue(gateway, who.known) if each.period.id == found.id]
+        newest = col(Release.built_at).desc().nulls_first(), col(Release.id)
+        built = session.exec(select(Release).where(Release.period_id == found.id).order_by(*newest)).all()
     return page(
         request,
         who,

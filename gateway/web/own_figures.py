@@ -35,7 +35,8 @@ def figures(request: Request, who: Visitor) -> Response:
     held = hold_own(gateway, who.known, own.period.table_id, own.period.code, Format.CSV)
     if isinstance(held, Refused):
         return refusal(request, who, held)
-    rows = tables(gateway, [[held], beside(gateway, who, public_releases(gateway).get(own.period.id))])
+    out = public_releases(gateway).get(own.period.id)
+    rows = tables(gateway, [[held], beside(gateway, who, own.period.table_id, out)])
     if isinstance(rows, Refused):
         return refusal(request, who, rows)
     found = lines(rows[0])

@@ -13,7 +13,7 @@ from gateway.outcome import Refused
 from gateway.publish.downloading import Listed, download
 from gateway.web.forms import EVERYBODY, PageHandler, show
 from gateway.web.pages import Visitor, gateway_of, page, refusal, remember_language, see_other
-from gateway.web.sheets import fetch, file_of, format_asked, published, rows_of, view_of
+from gateway.web.sheets import fetch, file_of, foremost, format_asked, published, rows_of, view_of
 from policies.decision import Deny
 from policies.purpose import NEVER, Status
 from policies.register import register_document
@@ -158,8 +158,8 @@ def register_of(request: Request) -> Mapping[str, Any]:
 
 
 def _asked(request: Request) -> Listed | None:
-    """The published release an address names, else the newest of the newest period."""
-    there = published(gateway_of(request), None)
+    """The published release an address names, else the newest of the newest period, of the statutory table first."""
+    there = foremost(gateway_of(request), published(gateway_of(request), None))
     wanted = request.query_params.get("release", "")
     return next((each for each in there if wanted in ("", each.release.id)), None)
 

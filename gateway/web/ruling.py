@@ -20,10 +20,15 @@ from policies.documents import basis_of
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
-    """A version of the law, and what it changed; `first` changed nothing, for nothing is known before it."""
+    """A version of the law, and what it changed; `first` changed nothing, for nothing is known before it.
+
+    Attributes:
+        fits: It and the one before it are what the log committed to; else nothing is told of what it changed.
+    """
 
     version: Version
     first: bool
+    fits: bool
     rules: Sequence[Change] = ()
     purposes: Sequence[Change] = ()
 
@@ -35,6 +40,10 @@ def rules(request: Request, who: Visitor) -> Response:
     at = next((i for i, each in enumerate(kept) if each.sha256 == (wanted or newest)), None)
     if wanted and at is None:
         return refusal(request, who, Refused("not-found"))
+    if at is not None and not kept[at].fits:
+        if wanted != newest and wanted:
+            return refusal(request, who, Refused("law-rewritten"))
+        at = None  # the law of this process, which nobody rewrote
     doc = register_of(request) if at is None else kept[at].document
     words = request.query_params.get("q", "").strip()
     found = [rule for rule in doc["rules"] if _says(rule, words, who.language)]
@@ -58,10 +67,12 @@ def history(request: Request, who: Visitor) -> Response:
     """What each version of the law changed, rule by rule and purpose by purpose, the newest first."""
     kept = _kept(request)
     chapters = [
-        Chapter(after, False, lawbook.changed_rules(before, after), lawbook.changed_purposes(before, after))
+        Chapter(after, False, True, lawbook.changed_rules(before, after), lawbook.changed_purposes(before, after))
+        if after.fits and before.fits
+        else Chapter(after, False, False)
         for after, before in pairwise(kept)
     ]
-    chapters += [Chapter(version, True) for version in kept[-1:]]
+    chapters += [Chapter(version, True, version.fits) for version in kept[-1:]]
     return page(request, who, "rules_history.html", chapters=chapters, newest=gateway_of(request).law.version.sha256)
 
 

@@ -1,8 +1,9 @@
 """A table as a page shows it: every view of figures is a download through `publish.downloading`, so in the log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
+from typing import Protocol, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,11 +14,12 @@ from gateway.formats.write import Format
 from gateway.http.releases import file_response
 from gateway.identity import Identity
 from gateway.outcome import Refused
+from gateway.periods import COUNTS
 from gateway.publish.bars import Bar, Line, Part, draw, legend, lines
 from gateway.publish.downloading import REGION, Listed, catalogue, download, hold, regions_open
 from gateway.publish.handing import Download, Held, let_go
 from gateway.register import names
-from gateway.store import ReleaseState
+from gateway.store import Period, ReleaseState
 from gateway.table import HEADER, TableRow, decode_rows
 from gateway.web.figures import ALL, Choices, Filters, bands, choices, chosen, elsewhere, highest, settled
 from gateway.web.pages import Visitor
@@ -99,6 +101,20 @@ def published(gateway: Gateway, identity: Identity | None) -> list[Listed]:
     return [each for each in catalogue(gateway, identity) if each.release.state == ReleaseState.PUBLISHED]
 
 
+class _OfPeriod(Protocol):
+    @property
+    def period(self) -> Period: ...
+
+
+_T = TypeVar("_T", bound=_OfPeriod)
+
+
+def foremost(gateway: Gateway, there: Iterable[_T]) -> list[_T]:
+    """What is shown where nobody chose a table: that of the statutory collection before any of a pilot."""
+    statutory = gateway.law.purposes[COUNTS].collections
+    return sorted(there, key=lambda each: each.period.table_id not in statutory)
+
+
 def public_releases(gateway: Gateway) -> dict[int | None, str]:
     """Period → the public release of it that holds: the newest, which stands in place of what it corrects."""
     return {each.period.id: each.release.id for each in reversed(published(gateway, None))}
@@ -109,7 +125,7 @@ def fetch(gateway: Gateway, identity: Identity | None, release_id: str, level: s
     return download(gateway, identity, release_id, Format.CSV, level=level)
 
 
-def beside(gateway: Gateway, who: Visitor, release_id: str | None) -> list[Held]:
+def beside(gateway: Gateway, who: Visitor, table: str, release_id: str | None) -> list[Held]:
     """What stands beside a school's own figures in a release: its region, where the law opens it, and the country.
 
     Each is a download with its own entry, held until `tables` lets it go.
@@ -117,7 +133,7 @@ def beside(gateway: Gateway, who: Visitor, release_id: str | None) -> list[Held]
     if release_id is None:
         return []
     region: Held | Refused = Refused("not-found")
-    if regions_open(gateway):
+    if regions_open(gateway, table):
         region = hold(gateway, who.known, release_id, Format.CSV, level=REGION)
     country = hold(gateway, None, release_id, Format.CSV, level="country")
     return [each for each in (region, country) if isinstance(each, Held)]

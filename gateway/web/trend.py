@@ -22,7 +22,7 @@ from gateway.web.figures import Choices, Filters, bands, choices, highest, settl
 from gateway.web.forms import show
 from gateway.web.pages import Visitor, gateway_of, page, refusal
 from gateway.web.plot import Plot, plot
-from gateway.web.sheets import beside, public_releases, published, tables
+from gateway.web.sheets import beside, foremost, public_releases, published, tables
 
 MOST = 8
 WHOSE = ("own", "region", "country")
@@ -84,7 +84,7 @@ class Trend:
 def of_recipient(request: Request, who: Visitor) -> Response:
     """The own area over the newest releases; each release that is looked at is a download in the log."""
     gateway, area = gateway_of(request), who.known.party
-    there = _newest(published(gateway, who.known))[::-1]
+    there = _newest(foremost(gateway, published(gateway, who.known)))[::-1]
     held: list[tuple[Period, list[Held]]] = []
     for listed in there:
         asked = hold(gateway, who.known, listed.release.id, Format.CSV)
@@ -98,7 +98,7 @@ def of_school(request: Request, who: Visitor) -> Response:
     """The own figures over the newest confirmed deliveries of one table, with region and country where they are out."""
     gateway, site = gateway_of(request), who.known.party
     with gateway.reading() as session:
-        periods = [own.period for own in overview.own_figures(gateway, session, site)]
+        periods = [own.period for own in foremost(gateway, overview.own_figures(gateway, session, site))]
     mine = [period for period in periods if period.table_id == periods[0].table_id][:MOST]
     public = public_releases(gateway)
     held: list[tuple[Period, list[Held]]] = []
@@ -106,12 +106,12 @@ def of_school(request: Request, who: Visitor) -> Response:
         own = hold_own(gateway, who.known, period.table_id, period.code, Format.CSV)
         if isinstance(own, Refused):
             return refusal(request, who, own)
-        held.append((period, [own, *beside(gateway, who, public.get(period.id))]))
+        held.append((period, [own, *beside(gateway, who, period.table_id, public.get(period.id))]))
     return _page(request, who, held, site, lambda _: [Change(0, 0)] * len(mine))
 
 
 def _newest(there: Sequence[Listed]) -> list[Listed]:
-    """One release a period, of the table of the newest, the newest periods first."""
+    """One release a period, of the table of the foremost, the newest periods first."""
     of_table = [each for each in there if each.period.table_id == there[0].period.table_id]
     by_period = {each.period.code: each for each in reversed(of_table)}
     return [by_period[code] for code in sorted(by_period, reverse=True)[:MOST]]

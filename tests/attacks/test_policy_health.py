@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from policies.decision import Permit
 from policies.engine import Engine
+from policies.errors import BadPolicy
 from policies.parties import Kind
 from policies.purpose import DataCategory
 from policies.question import Action, Request
@@ -36,17 +37,13 @@ def test_no_delivery_carries_health_data(category: DataCategory, action: Action)
 
 
 def test_a_purpose_of_a_deployment_cannot_open_deliveries_to_health_data(tmp_path: Path) -> None:
-    """It lists hours of illness, senders and a collection; the delivery is refused for being health data."""
+    """It lists hours of illness, senders and a collection: no process starts with it."""
     shutil.copy(DEPLOYMENT / "sources.toml", tmp_path)
     text = (DEPLOYMENT / "test-limited.toml").read_text(encoding="utf-8")
     text = text.replace('["absence_counts", "illness_counts"]', '["illness_hours"]').replace("2026-11-02", "2026-12-31")
     (tmp_path / "test-limited.toml").write_text(text, encoding="utf-8")
-    engine = Engine.load(purposes=[tmp_path])
-    thing = replace(DELIVERY, data=frozenset({DataCategory.ILLNESS_HOURS}), agreement=True)
-    decision = engine.decide(
-        Request(CALLERS["school"], Action.SUBMIT, thing, ("test-limited",), "absence-counts", TWO), at=NOW
-    )
-    assert decision.rules == ("health-only-with-consent",)
+    with pytest.raises(BadPolicy, match="health"):
+        Engine.load(purposes=[tmp_path])
 
 
 @pytest.mark.parametrize("category", HEALTH)

@@ -21,6 +21,7 @@ from gateway import unsettled
 from gateway.app import open_gateway
 from gateway.cli import app
 from gateway.cli.common import secret_token
+from gateway.collections import CONTRACTS
 from gateway.context import wall_clock
 from gateway.demo.people import must
 from gateway.identity import Identity
@@ -30,6 +31,7 @@ from gateway.pseudonyms import open_service
 from gateway.running import free_port
 from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, home
 from gateway.synthetic.region import codes, make_region
+from policies.purpose import PACKAGED
 from pseudonymisation.private_file import write_private
 
 Run = Callable[..., str]
@@ -117,6 +119,15 @@ def test_the_law_is_explained_linted_and_written(run: Run, tmp_path: Path) -> No
     (tmp_path / "wrong").mkdir()
     (tmp_path / "wrong" / "x.toml").write_text('id = "x"\n')
     assert "x.toml" in run("policy", "lint", tmp_path / "wrong", exits=1)
+    (tmp_path / "own").mkdir()
+    statutory = (PACKAGED / "purposes" / "statutory-counts.toml").read_text(encoding="utf-8")
+    pilot = statutory.replace("statutory-counts", "pilot").replace('["absence-counts", "absence-records"]', '["pilot"]')
+    (tmp_path / "own" / "pilot.toml").write_text(pilot, encoding="utf-8")
+    assert "no collection pilot" in run("policy", "lint", tmp_path / "own", exits=1)
+    (tmp_path / "contracts").mkdir()
+    contract = (CONTRACTS / "absence-counts.toml").read_text(encoding="utf-8").replace("absence-counts", "pilot")
+    (tmp_path / "contracts" / "pilot.toml").write_text(contract, encoding="utf-8")
+    run("policy", "lint", tmp_path / "own", "--collections", tmp_path / "contracts")
     before, after = tmp_path / "before.json", tmp_path / "register.json"
     run("policy", "register", "-o", before)
     run("retention", "run")

@@ -124,6 +124,18 @@ def test_the_log_says_of_a_release_who_wished_it_and_what_for(world: World) -> N
     assert [grounds(entry) for entry in told] == [grounds_of(world, release.purposes.split()[0])] * 2
 
 
+def test_a_release_whose_purposes_ended_keeps_no_period_occupied(world: World) -> None:
+    """It is approved no more, and rejected all the same: the next version of a purpose begins with its period free."""
+    release = built(delivered(world))
+    later, other = working(world, Engine.load()), person(world, "other")
+    assert isinstance(review(later.gateway, other, release, approved=True, reason="seen"), Refused)
+    must(review(later.gateway, other, release, approved=False, reason="of before"))
+    with world.gateway.reading() as session:
+        period = find_period(session, TABLE, PERIOD)
+        assert period is not None
+        assert to_correct(session, period) is None
+
+
 def test_nothing_changes_between_the_wish_for_a_release_and_its_making(world: World) -> None:
     """While it is built the period is reopened for nobody, so that what is built is what was asked and paid for."""
     late = world.region.sites[0].code

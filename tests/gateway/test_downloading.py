@@ -112,6 +112,22 @@ def test_a_release_outlives_a_purpose_it_was_made_for(of_a_gone_purpose: tuple[W
     assert not isinstance(hold(world.gateway, world.site(0), release, Format.CSV, level="swv"), Refused)
 
 
+def test_a_school_reads_no_region_of_a_table_that_its_purpose_does_not_list(
+    of_a_gone_purpose: tuple[World, str],
+) -> None:
+    """A table for SWVs alone stays theirs, also at the level that schools see of another collection."""
+    world, release = of_a_gone_purpose
+    with world.gateway.writing() as session:
+        period = session.exec(select(Period)).one()
+        period.table_id = "pilot-counts"
+    refused = hold(world.gateway, world.site(0), release, Format.CSV, level="swv")
+    with world.gateway.writing() as session:
+        session.exec(select(Period)).one().table_id = TABLE
+    assert isinstance(refused, Refused)
+    assert refused.decision is not None
+    assert refused.decision.rules == ("only-tables-the-purpose-lists",)
+
+
 def test_a_certificate_that_counts_small_cells_is_read_without(of_a_gone_purpose: tuple[World, str]) -> None:
     """Stored when certificates still told how many cells are small: nobody reads that of it any more."""
     world, release = of_a_gone_purpose

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from audit.events import Event
 from audit.timeline import Filter, find
@@ -18,12 +18,13 @@ from gateway.demo.people import IN_FORCE
 from gateway.jobs import run_one
 from gateway.lawbook import Part, Version
 from gateway.settings import Settings
+from gateway.shelf import LawVersion
 from gateway.working import WORK
 from policies.days import beginning_of
 from policies.engine import Engine
 from policies.parties import Kind
 from policies.purpose import DataCategory, FourEyes, InForce, Purpose, Retention, Status
-from policies.register import register_document
+from policies.register import digest, register_document
 from policies.sources import Text
 from tests.attacks.moment import at_once
 from tests.gateway.conftest import NOW, World
@@ -55,6 +56,25 @@ def test_a_law_is_kept_once_with_its_entry(world: World) -> None:
     assert [each.sha256 for each in kept] == [version]
     assert [(each["policy"]["sha256"], each["actor"]["role"]) for each in logged] == [(version, "gateway")]
     assert kept[0].rules.keys() == world.gateway.law.rules.keys()
+
+
+@pytest.mark.parametrize("own_hash", [False, True], ids=["as it was", "made to fit"])
+@pytest.mark.parametrize("ordered", [True, False], ids=["in the log", "not in order yet"])
+def test_a_kept_law_that_was_rewritten_is_told(world: World, *, own_hash: bool, ordered: bool) -> None:
+    """The log committed to what was kept: no entry is read back under a law that somebody wrote since."""
+    lawbook.keep(world.gateway)
+    if ordered:
+        world.sequence()
+    version = world.gateway.law.version.sha256
+    with world.gateway.writing() as session:
+        fitted = [lawbook.versions(session)[0].fits, lawbook.version_of(session, version) is not None]
+        row = session.exec(select(LawVersion)).one()
+        forged = json.loads(row.document.replace("krijgt nooit gegevens van een leerling", "krijgt alles"))
+        row.document = json.dumps(forged | ({"sha256": digest(forged)} if own_hash else {}))
+        session.flush()
+        after = [lawbook.versions(session)[0].fits, lawbook.version_of(session, version) is not None]
+    assert fitted == [True, True]
+    assert after == [own_hash and not ordered] * 2
 
 
 def test_processes_that_start_together_keep_a_law_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

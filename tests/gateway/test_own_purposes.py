@@ -1,18 +1,20 @@
 """A deployment's own purposes and collections: rows of pupils are like all, and a collection asks what it knows."""
 
-import dataclasses
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.access import Held, answer
+from gateway.app import demand_workable
 from gateway.changes import Changed, change_numbers
-from gateway.collections import CONTRACTS
+from gateway.collections import CONTRACTS, load_contracts
 from gateway.demo.people import IN_FORCE, must
 from gateway.identity import Identity
+from gateway.messages import MendableError
 from gateway.overview import own_periods, progress
 from gateway.receive import Received, Upload, receive
 from gateway.retention import overdue, run
@@ -27,16 +29,18 @@ from .records import rows
 from .test_changes import NEW, YEAR, document
 
 COUNTING = (PACKAGED / "purposes" / "counting-for-school.toml").read_text(encoding="utf-8")
+STATUTORY = (PACKAGED / "purposes" / "statutory-counts.toml").read_text(encoding="utf-8")
 RECORDS = (CONTRACTS / "absence-records.toml").read_text(encoding="utf-8")
 COUNTS = (CONTRACTS / "absence-counts.toml").read_text(encoding="utf-8")
 
 
-def deployment(new_world: Callable[..., World], folder: Path, purpose: str, **contracts: str) -> World:
-    """One with a purpose of its own, whose name comes before that of the product's, and contracts of its own."""
+def deployment(new_world: Callable[..., World], folder: Path, *purposes: str, **contracts: str) -> World:
+    """One with purposes of its own, whose names come before those of the product's, and contracts of its own."""
     (folder / "own").mkdir()
     (folder / "contracts").mkdir()
-    text = purpose.replace('id = "counting-for-school"', 'id = "attendance-support"')
-    (folder / "own" / "attendance-support.toml").write_text(text, encoding="utf-8")
+    for number, purpose in enumerate(purposes):
+        text = re.sub('^id = ".*"', f'id = "attendance-{number}"', purpose)
+        (folder / "own" / f"attendance-{number}.toml").write_text(text, encoding="utf-8")
     for name, contract in contracts.items():
         (folder / "contracts" / f"{name}.toml").write_text(contract, encoding="utf-8")
     folders = {"purposes": (folder / "own",), "collections": (folder / "contracts",)}
@@ -86,12 +90,25 @@ def test_rows_of_a_second_purpose_are_rows_like_any(
     assert rows(world) == []
 
 
+def test_a_contract_stays_as_long_as_its_periods(new_world: Callable[..., World], tmp_path: Path) -> None:
+    """A pilot is over and its files are taken away: no process starts without the contract of a period that is kept."""
+    world = deployment(new_world, tmp_path, **{"pilot-counts": COUNTS.replace("absence-", "pilot-")})
+    without = replace(world.gateway, contracts=load_contracts())
+    demand_workable(without)
+    days = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 12, 1)}
+    must(world.desk.open_period("pilot-counts", f"{YEAR}-2", **days, exercise=True))
+    demand_workable(world.gateway)
+    with pytest.raises(MendableError, match="pilot-counts"):
+        demand_workable(without)
+
+
 def test_rows_of_an_own_collection_are_found_and_changed(new_world: Callable[..., World], tmp_path: Path) -> None:
-    """Its own purpose, contract, table and periods: parents are answered, and a pupil goes on under a new number."""
-    purpose = COUNTING.replace('["absence-records"]', '["pilot-counts", "pilot-records"]')
-    purpose = purpose.replace('["absence_rows", ', '["absence_rows", "absence_counts", ')
+    """Its own purposes, contracts, table and periods: parents are answered, and a pupil goes on under a new number."""
+    rows_of = COUNTING.replace('["absence-records"]', '["pilot-records"]')
+    counts_of = STATUTORY.replace('["absence-counts", "absence-records"]', '["pilot-counts", "pilot-records"]')
+    counts_of = counts_of.replace('status = "proposed"', 'status = "in_force"')
     own = {"pilot-records": RECORDS.replace("absence-", "pilot-"), "pilot-counts": COUNTS.replace("absence-", "pilot-")}
-    world = deployment(new_world, tmp_path, purpose, **own)
+    world = deployment(new_world, tmp_path, rows_of, counts_of, **own)
     days = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 12, 1)}
     must(world.desk.open_period("pilot-counts", f"{YEAR}-2", **days, exercise=True))
     pseudonym = delivered(world, "pilot-records", f"{YEAR}-2")
@@ -118,7 +135,7 @@ def pilot(new_world: Callable[..., World], tmp_path: Path) -> World:
     days = {"reference_date": date(2026, 10, 1), "deadline": date(2026, 12, 1)}
     must(world.desk.open_period("pilot-counts", PERIOD, **days, exercise=True))
     first = world.region.sites[place_of(world, "po")].entry
-    both = dataclasses.replace(first, subdivisions=(*first.subdivisions, "young", "old"))
+    both = replace(first, subdivisions=(*first.subdivisions, "young", "old"))
     must(world.desk.register([both], [], date(2026, 8, 1)))
     return world
 

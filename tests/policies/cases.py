@@ -13,7 +13,7 @@ from policies.parties import Kind
 from policies.purpose import DataCategory as Data
 from policies.question import Action as A
 from policies.question import Setup
-from policies.things import Area, Consent, Hypothesis, OwnTable
+from policies.things import Area, Consent, Hypothesis, OwnTable, Release, Slice
 from tests.policies.world import (
     CONSENT,
     DELIVERY,
@@ -45,7 +45,8 @@ def delivery(name, who, thing, decision, *rules, action=A.SUBMIT, purpose="statu
 
 
 def row(name, who, action, thing, purpose, decision, *rules, **more):  # type: ignore[no-untyped-def]  # a row of the table
-    """A row about anything else."""
+    """A row about anything else; what is released is of the product's collection unless it says another."""
+    more.setdefault("collection", COUNTS if isinstance(thing, Release | Slice) else "")
     return Case(name, who, action, thing, purpose, decision, rules, **more)
 
 
@@ -246,6 +247,10 @@ RELEASES = [
     row("7 a school compares under a purpose without tables", "school", A.DOWNLOAD_RELEASE, SLICE, "own-school", NO_PERMIT),
     row("7 a school and a draft", "school", A.DOWNLOAD_RELEASE, replace(SLICE, published=False), "region-for-school", NOT_FOUND, "published-only"),
     row("7 a school before the operator's date", "school", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", FORBIDDEN, "purpose-only-proposed", day="2026-07-31"),
+    row("7 a school and the region of a collection that is for swvs", "school", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
+    row("4 an swv and a collection of another purpose", "swv", A.DOWNLOAD_RELEASE, SLICE, PLAN, FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
+    row("4 an swv sees a release of a collection of another purpose", "swv", A.READ_RELEASE, PUBLISHED, PLAN, FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
+    row("4 an swv reads the certificate of a collection of another purpose", "swv", A.READ_CERTIFICATE, PUBLISHED, PLAN, FORBIDDEN, "only-tables-the-purpose-lists", collection="test-tables"),
     row("7 a school's privacy officer compares", "school's privacy officer", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", NO_PERMIT),
     row("7 an swv under the school's purpose", "swv", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", NO_PERMIT),
     row("7 an swv posing as school", "swv posing as school", A.DOWNLOAD_RELEASE, SLICE, "region-for-school", FORBIDDEN, "role-fits-party"),
@@ -377,6 +382,16 @@ CONSENTS = [
                                 ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))
       for done, who, action, decision, rules in (("read", "school", A.READ_CONSENT, PERMIT, ("keep-consent",)),
                                                  ("withdrawn", "school", A.WITHDRAW_CONSENT, PERMIT, ("keep-consent",)))),
+    *(delivery(f"3 delivered for a purpose {how}, {done}", "school", DELIVERY, PERMIT, rule, action=action, purpose=purpose, day=day)
+      for how, purpose, day in (("out of date", "statutory-counts", "2025-07-31"), ("refused", "unfunded-schools", "2026-11-02"), ("undecided", "mbo", "2026-11-02"),
+                                ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))
+      for done, action, rule in (("read", A.READ_SUBMISSION, "read-own-submission"), ("withdrawn", A.WITHDRAW_SUBMISSION, DELIVER))),
+    *(row(f"4 a release for a purpose {how}, {action.value}", "operator", action, replace(READY, published=out), purpose, decision, *rules, day=day)
+      for action, out in ((A.REJECT_RELEASE, False), (A.WITHDRAW_RELEASE, True))
+      for how, purpose, day, decision, *rules in (("out of date", PLAN, "2025-07-31", PERMIT, "decide-on-release"), ("refused", "provinces", "2026-11-02", PERMIT, "decide-on-release"),
+                                                  ("undecided", "inspection", "2026-11-02", PERMIT, "decide-on-release"), ("only proposed", PLAN, "2026-07-31", PERMIT, "decide-on-release"),
+                                                  ("run elsewhere", "reports-to-attendance-officer", "2026-11-02", NO_PERMIT))),
+    row("4 a release for a purpose out of date, published", "operator", A.PUBLISH_RELEASE, READY, PLAN, FORBIDDEN, "purpose-only-proposed", "purpose-out-of-date", day="2025-07-31"),
     *(row(f"19 a notice answered for a purpose {how}", "youth health care", A.ANSWER_NOTICE, CONSENT, purpose, NO_PERMIT, day=day)
       for how, purpose, day in (("refused", "unfunded-schools", "2026-11-02"), ("undecided", "mbo", "2026-11-02"),
                                 ("only proposed", "statutory-counts", "2026-07-31"), ("run elsewhere", "reports-to-attendance-officer", "2026-11-02"))),

@@ -136,7 +136,10 @@ THINGS: dict[type[Thing], tuple[Thing, ...]] = {
     Installation: (Installation(), Installation(exercise=True)),
     Hypothesis: (Hypothesis(""), Hypothesis(SITE.code), Hypothesis("PO2505")),
 }
-COLLECTION = {Delivery: "absence-counts", ConsentedRecord: "consented-records", Consent: "consented-records"}
+COLLECTION = {
+    **dict.fromkeys((Delivery, Release, Slice), "absence-counts"),
+    **dict.fromkeys((Consent, ConsentedRecord), "consented-records"),
+}
 USUAL = {
     Delivery: ("statutory-counts", "counting-for-school"),
     OwnTable: ("own-school",),

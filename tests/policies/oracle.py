@@ -34,15 +34,23 @@ STAYS_OPEN = {
     Action.READ_SUBMISSION,
     Action.READ_OWN_TABLE,
 }
-# What a purpose that does not work still owes those who consented under it.
-ENDS_A_CONSENT = {Action.READ_CONSENT, Action.WITHDRAW_CONSENT, Action.ANSWER_NOTICE}
+# What a purpose that does not work still owes those who consented or delivered under it, and what only stops something.
+LETS_NOTHING_FLOW = {
+    Action.READ_CONSENT,
+    Action.WITHDRAW_CONSENT,
+    Action.ANSWER_NOTICE,
+    Action.READ_SUBMISSION,
+    Action.WITHDRAW_SUBMISSION,
+    Action.REJECT_RELEASE,
+    Action.WITHDRAW_RELEASE,
+}
 NEVER_MORE_THAN_PUBLIC = {Kind.INSPECTORATE, Kind.RESEARCHER, Kind.PROVINCE}
 
 
 def permitted(request: Request, purpose: Purpose, today: dt.date) -> bool:
     """Whether this act may be done on this day for this purpose."""
     return (
-        (law_allows(purpose, today) or request.action in ENDS_A_CONSENT)
+        (law_allows(purpose, today) or request.action in LETS_NOTHING_FLOW)
         and caller_may_speak(request, today)
         and no_person_to_an_swv(request)
         and health_only_under_consent(request)
@@ -217,7 +225,7 @@ def seeing_release(request: Request, purpose: Purpose, _: dt.date) -> bool:
     )
     audience = caller.acting.kind in purpose.recipients or Kind.PUBLIC in purpose.recipients or officer
     seen = caller.role is Role.OPERATOR or (thing.published and audience)
-    return seen and not_more_than_public(request, purpose)
+    return seen and not_more_than_public(request, purpose) and request.collection in purpose.collections
 
 
 def downloading(request: Request, purpose: Purpose, _: dt.date) -> bool:
@@ -226,7 +234,7 @@ def downloading(request: Request, purpose: Purpose, _: dt.date) -> bool:
     assert isinstance(thing, Slice)
     if thing.form != "table" or thing.data - {"protected_tables"} or not not_more_than_public(request, purpose):
         return False
-    if not thing.published:
+    if not thing.published or request.collection not in purpose.collections:
         return False
     if caller.role is Role.OPERATOR:
         return True

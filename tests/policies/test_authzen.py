@@ -27,7 +27,11 @@ DOWNLOAD = {
     "subject": SWV,
     "action": {"name": "download-release"},
     "resource": {"type": "Slice", "properties": {"published": True, "level": "swv", "area": "own"}},
-    "context": {"purposes": ["absence-insight-swv"], "at": "2026-11-02T12:00:00+01:00"},
+    "context": {
+        "purposes": ["absence-insight-swv"],
+        "collection": "absence-counts",
+        "at": "2026-11-02T12:00:00+01:00",
+    },
 }
 
 

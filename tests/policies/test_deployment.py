@@ -22,12 +22,14 @@ controller = { nl = "ministerie", en = "Department for Education" }
 data_subjects = { nl = "leerlingen", en = "pupils" }
 collections = ["persistent-absence"]
 legal_basis = [{ article = { nl = "regeling", en = "school census regulations" }, source = "census" }]
-retention = { days = 365, after = "publication", decided_by = { nl = "proef", en = "test" } }
+retention = { decided_by = { nl = "proef", en = "test" }, %s }
 """
 COUNTS = (
     'id = "english-counts"\ntitle = { nl = "Tellingen", en = "Counts" }\ndata = ["absence_counts"]\nsenders = ["site"]'
 )
+COUNTS += SHARED % 'days = 400, after = "period"'
 TABLES = 'id = "english-tables"\ntitle = { nl = "Tabellen", en = "Tables" }\ndata = ["protected_tables"]\nrecipients = ["gemeente", "public"]'
+TABLES += SHARED % 'days = 365, after = "publication"'
 RELEASE = """
 [release]
 minimum = 5
@@ -52,8 +54,8 @@ def england(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     """The packaged law with two files and a source more."""
     folder = tmp_path_factory.mktemp("england")
     (folder / "sources.toml").write_text(SOURCES)
-    (folder / "english-counts.toml").write_text(COUNTS + SHARED)
-    (folder / "english-tables.toml").write_text(TABLES + SHARED + RELEASE)
+    (folder / "english-counts.toml").write_text(COUNTS)
+    (folder / "english-tables.toml").write_text(TABLES + RELEASE)
     return Engine.load(purposes=[folder])
 
 

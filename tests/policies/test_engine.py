@@ -85,6 +85,8 @@ def edited(was: str, becomes: str) -> Callable[[str], str]:
         (edited("a-rule", "law-rule"), 2, None),
         (edited("a-rule", "period-open"), 2, "a second rule period-open"),
         (edited('@id("a-rule")', '@id("a-rule")\n@conceals("yes")'), 2, "@conceals on a permit"),
+        (edited('@id("a-rule")', '@id("a-rule")\n@conceals("no")'), 2, "@conceals is no"),
+        (edited("principal.party == resource.party", "[].contains(principal.party)"), 2, "a set of nothing"),
         (edited('@id("a-rule")', '@id("a-rule")\n@obliges("minimun")'), 2, "@obliges names minimun"),
         (edited('@id("a-rule")', '@id("a-rule")\n@motto("x")'), 2, "unknown annotation @motto"),
         (edited("principal.party == resource.party", 'principal.party like "00*"'), 2, "no sentence for the construction like"),
@@ -252,7 +254,7 @@ def test_every_article_is_said_in_both_languages() -> None:
 def test_two_permits_and_one_forbid_is_a_refusal() -> None:
     """The minister may see the country on two grounds; withdrawn it is refused on one."""
     piece = replace(SLICE, level="country", area="country")
-    asked = Request(CALLERS["minister"], Action.DOWNLOAD_RELEASE, piece, ("national-picture",))
+    asked = Request(CALLERS["minister"], Action.DOWNLOAD_RELEASE, piece, ("national-picture",), "absence-counts")
     assert len(law().decide(asked, at=noon("2026-11-02")).rules) == 2
     refused = law().decide(replace(asked, thing=replace(piece, withdrawn=True)), at=noon("2026-11-02"))
     assert refused.rules == ("withdrawn-stays-withdrawn",)
@@ -303,7 +305,7 @@ def test_every_category_can_be_put_to_the_rules(category: DataCategory) -> None:
 def test_every_kind_of_party_can_ask(kind: Kind) -> None:
     """No kind makes the engine fail."""
     caller = replace(CALLERS["swv"], party=replace(CALLERS["swv"].party, kind=kind))
-    request = Request(caller, Action.DOWNLOAD_RELEASE, SLICE, ("absence-insight-swv",))
+    request = Request(caller, Action.DOWNLOAD_RELEASE, SLICE, ("absence-insight-swv",), "absence-counts")
     decision = law().decide(request, at=noon("2026-11-02"))
     assert isinstance(decision, Permit) == (kind is Kind.SWV)
     assert not isinstance(decision, Deny) or decision.reason is not Reason.FAULT

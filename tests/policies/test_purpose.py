@@ -30,7 +30,8 @@ STRICT = (DEPLOYMENT / "test-strict-tables.toml").read_text(encoding="utf-8")
         ("complements = true", "complements = false", "release.complements", "Correct this value"),
         ("days = 1\n", "", "retention.days", "Add it"),
         ("days = 1", "days = -1", "retention.days", "Correct this value"),
-        ('[retention]\ndays = 1\nafter = "receipt"', "[x]\ndays = 1", "x", "Remove it"),
+        ('[retention]\ndays = 1\nafter = "publication"', "[x]\ndays = 1", "x", "Remove it"),
+        ('after = "publication"', 'after = "period"', "file", 'Write after = "publication"'),
         ("approvals = 2", "approvals = 0", "four_eyes.approvals", "Correct this value"),
         ('band = "half"', 'band = "halve"', "release.show.0.band", "Correct this value"),
         ('site = "swv"', 'site = "province"', "release.show.0.site", "Correct this value"),
@@ -49,9 +50,14 @@ STRICT = (DEPLOYMENT / "test-strict-tables.toml").read_text(encoding="utf-8")
         ('data = ["protected_tables"]', 'data = ["tables"]', "data.0", "Correct this value"),
         ('data = ["protected_tables"]', 'data = ["protected_tables", "absence_rows"]', "file", "Write data ="),
         ('source = "test-source"', 'source = "no-source"', "legal_basis", "Add it to sources.toml"),
+        *(
+            ('source = "test-source"', f'source = "test-source"\nparagraph = "{cited}"', "legal_basis.0.paragraph", "Write 5 for § 5")
+            for cited in ("§ 5", "5–9", "5 bis, één")
+        ),
         ('id = "test-strict-tables"', 'id = "test-other"', "id", "Call the file test-other.toml"),
         ("valid_from = 2025-08-01", "valid_from = 2025-08-01\nvalid_until = 2025-08-01", "file", "See the README"),
         ("valid_from = 2025-08-01", "valid_from = 2025-13-01", "file", "Correct the text"),
+        ("valid_from = 2025-08-01", "valid_from = 08:00:00", "valid_from", "Correct this value"),
         ("[four_eyes]", "[four_eyes", "file", "Correct the text"),
     ],
 )  # fmt: skip
@@ -83,6 +89,36 @@ def test_a_folder_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     """A mistyped path never means "no purposes"."""
     with pytest.raises(BadPolicy, match="does not exist"):
         load_purposes([tmp_path / "nowhere"])
+
+
+def test_files_are_read_as_editors_leave_them(tmp_path: Path) -> None:
+    """With the mark that Notepad sets before UTF-8, and beside the lock of an editor, which points nowhere."""
+    shutil.copy(DEPLOYMENT / "sources.toml", tmp_path)
+    (tmp_path / "test-strict-tables.toml").write_text(STRICT, encoding="utf-8-sig")
+    (tmp_path / ".#test-strict-tables.toml").symlink_to("somebody@there.1234")
+    assert "test-strict-tables" in load_purposes([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("more", "loads"),
+    [
+        ("", False),
+        ('outside = { nl = "Elders.", en = "Elsewhere." }', True),
+        ('status = "refused"\nreason = { nl = "n", en = "e" }', True),
+    ],
+    ids=["works", "outside", "refused"],
+)
+def test_a_purpose_of_a_deployment_takes_no_health_data(tmp_path: Path, more: str, loads: bool) -> None:
+    """Consents are for the product's one purpose: parents are told of no other that health data pass under it."""
+    text = (PACKAGED / "purposes" / "care-with-consent.toml").read_text(encoding="utf-8")
+    text = text.replace('id = "care-with-consent"', 'id = "care-doctor"').replace('["youth_health_care"]', '["doctor"]')
+    text = text.replace('status = "in_force"', more) if "status" in more else text.replace("flows", f"{more}\nflows")
+    (tmp_path / "care-doctor.toml").write_text(text, encoding="utf-8")
+    if loads:
+        assert "care-doctor" in load_purposes([tmp_path])
+    else:
+        with pytest.raises(BadPolicy, match=r"care-doctor.toml: data: .*health.*outside"):
+            load_purposes([tmp_path])
 
 
 def test_an_id_may_not_be_used_twice(tmp_path: Path) -> None:
@@ -129,6 +165,37 @@ def test_rows_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, bec
             load_purposes([tmp_path])
     else:
         assert "attendance-support" in load_purposes([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        ("days = 400", "days = 400", ""),
+        ("days = 400", "days = 30", "attendance-pilot 30 days after period"),
+        ("days = 400", "days = 1000", "attendance-pilot 1000 days after period"),
+        ('after = "period"', 'after = "school_year"', "attendance-pilot 400 days after school_year"),
+    ],
+)
+def test_counts_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, becomes: str, told: str) -> None:
+    """They go with their period: who takes them and tells parents another term than is kept does not load."""
+    text = (PACKAGED / "purposes" / "statutory-counts.toml").read_text(encoding="utf-8")
+    text = text.replace('id = "statutory-counts"', 'id = "attendance-pilot"').replace(was, becomes)
+    (tmp_path / "attendance-pilot.toml").write_text(text, encoding="utf-8")
+    if told:
+        with pytest.raises(BadPolicy, match=f"counts are kept for more than one term: {told}, statutory-counts 400"):
+            load_purposes([tmp_path])
+    else:
+        assert "attendance-pilot" in load_purposes([tmp_path])
+
+
+def test_rows_and_counts_are_asked_for_by_two_purposes(tmp_path: Path) -> None:
+    """They have each their term, and a purpose says one; the counts of illness of a file of records go with its rows."""
+    text = (PACKAGED / "purposes" / "counting-for-school.toml").read_text(encoding="utf-8")
+    text = text.replace('id = "counting-for-school"', 'id = "attendance-support"')
+    text = text.replace('data = ["absence_rows", ', 'data = ["absence_rows", "absence_counts", ')
+    (tmp_path / "attendance-support.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(BadPolicy, match=r"attendance-support.toml: .*Make a purpose for each"):
+        load_purposes([tmp_path])
 
 
 def test_the_operator_chooses_a_method_for_a_sector() -> None:

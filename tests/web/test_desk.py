@@ -1,6 +1,7 @@
 """The operator's pages: what a table is called, what failed and how to go on, and forms that were refused."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -9,13 +10,20 @@ from gateway.consents import append, ask, own
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.messages import text
+from gateway.outcome import Refused
+from gateway.publish.asking import request_build
+from gateway.publish.downloading import Listed
 from gateway.retention import JOB
-from gateway.store import Job, JobState
+from gateway.store import Job, JobState, Period, Release
 from gateway.web import consenting, desk, parties
 from gateway.web.forms import FormHandler
+from gateway.web.sheets import foremost
 from policies.consent import Giver, Withdrawn
+from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World
+from tests.gateway.noisy_release import delivered, person
 from tests.gateway.test_consents import care, signed, terms
+from tests.gateway.test_deciding import built, working
 from tests.web.asking import said, sent
 
 
@@ -24,6 +32,32 @@ def test_the_monitor_is_a_table_of_sites(small_world: World) -> None:
     page = said(small_world.gateway, desk.period, small_world.desk.identity, table=TABLE, code=PERIOD)
     caption = page.partition('<caption id="sites"')[2].partition("</caption>")[0]
     assert caption.endswith(f">{text('pages', 'monitor.caption', 'nl')}")
+
+
+def test_a_collection_that_is_only_counted_has_a_page_and_no_release(small_world: World) -> None:
+    """No purpose lets its tables out: the operator sees who delivered, and the button says what is missing."""
+    must(small_world.desk.close_period(TABLE, PERIOD))
+    engine, operator = small_world.gateway.engine, person(small_world, "builder")
+    counting = {name: purpose for name, purpose in engine.purposes.items() if purpose.release is None}
+    law = replace(engine.law, purposes=replace(engine.purposes, by_id=counting))
+    gateway = replace(small_world.gateway, engine=Engine(law, engine._schema))
+    assert text("pages", "monitor.caption", "nl") in said(gateway, desk.period, operator, table=TABLE, code=PERIOD)
+    assert request_build(gateway, operator, TABLE, PERIOD) == Refused("no-purpose")
+
+
+def test_a_pilot_does_not_take_the_place_of_the_national_picture(small_world: World) -> None:
+    """Its table is newer and public too: what is shown first is of the statutory collection, the newest of it."""
+    ids = [("pilot-counts", "c"), (TABLE, "b"), (TABLE, "a")]
+    there = [Listed(Release(id=key), Period(table_id=table), None, False) for table, key in ids]
+    assert [each.release.id for each in foremost(small_world.gateway, there)] == ["b", "a", "c"]
+
+
+def test_a_waiting_release_stands_on_the_page_of_its_period_whatever_became_of_its_purposes(small_world: World) -> None:
+    """They ended: who operates finds it there, to reject it."""
+    release = built(delivered(small_world, sites=4))
+    later = working(small_world, Engine.load()).gateway
+    page = said(later, desk.period, small_world.desk.identity, table=TABLE, code=PERIOD)
+    assert f"/operator/releases/{release}" in page
 
 
 def test_work_that_failed_stands_apart_with_its_remedy(small_world: World) -> None:

@@ -1,7 +1,7 @@
 """Released rows arranged for people, and drawn."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.collections import load_contracts
@@ -62,6 +62,7 @@ def test_ordering_by_share_puts_the_hidden_last() -> None:
     assert [line.area for line in ordered] == ["00AC00", "00AB00", "00AA00"]
 
 
+@example([(0, True)] * 4)
 @given(st.lists(st.tuples(st.integers(0, 900), st.booleans()), min_size=4, max_size=4))
 def test_a_bar_is_its_whole_row_and_draws_nothing_hidden(counts: list[tuple[int, bool]]) -> None:
     """Parts lie side by side without a gap; a hidden band has no part of its own, only the remainder is hatched."""
@@ -139,8 +140,9 @@ def test_a_share_of_somebody_is_not_nought_nor_of_a_part_all(pupils: str, total:
     [("", "not_delivered", "not_delivered"), ("", "suppressed", "suppressed"), ("0", "published", "")],
 )
 def test_a_line_without_a_bar_says_why(total: str, status: str, unsaid: str) -> None:
-    """The status of its total; of nobody there is nothing to say."""
-    [line] = lines([row("00AB00", "total", total)._replace(status=status)])
+    """The status of its total; of nobody there is nothing to say, also where each nought is published."""
+    cells = [row("00AB00", band, total)._replace(status=status) for band in ("total", *CONTRACT.bands.upper)]
+    [line] = lines(cells)
     assert (draw([line], CONTRACT)[0][1].parts, line.unsaid) == ([], unsaid)
 
 

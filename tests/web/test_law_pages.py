@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlmodel import col, select
 
 from audit.entry import Entry
 from audit.events import Event
@@ -18,6 +19,7 @@ from gateway import lawbook, trail
 from gateway.context import actor_of, vocabulary
 from gateway.demo.people import IN_FORCE, MINISTER, must
 from gateway.identity import Identity
+from gateway.shelf import LawVersion
 from policies.decision import Deny
 from policies.engine import Engine
 from policies.parties import ANYBODY
@@ -85,6 +87,23 @@ def test_the_law_says_from_when_until_when_a_purpose_works(dated: Site) -> None:
     assert days["test-limited"] == (False, "2026-09-01", "2026-11-02")
     assert days["test-later"] == (False, "2027-08-01", None)
     assert days["statutory-counts"][0]
+
+
+def test_a_rewritten_law_is_not_shown(world: World) -> None:
+    """By the hash of its entries nobody reads a sentence that was written since; today's rules are those that work."""
+    lawbook.keep(world.gateway)
+    lawbook.keep(under(world, Engine.load(in_force=IN_FORCE[1:])).gateway)
+    world.sequence()
+    with world.gateway.writing() as session:
+        row = session.exec(select(LawVersion).order_by(col(LawVersion.id)).limit(1)).one()
+        row.document = row.document.replace("krijgt nooit gegevens van een leerling", "krijgt alles")
+        older = row.sha256
+    with running(under(world, Engine.load(in_force=IN_FORCE[1:]))) as site, httpx.Client(base_url=site.url) as client:
+        then, now = client.get(f"/rules?version={older}"), client.get("/rules")
+        history = client.get("/rules/history")
+    assert (then.status_code, now.status_code) == (409, 200)
+    assert "krijgt alles" not in then.text + now.text + history.text
+    assert history.text.count("past niet bij het logboek") == 2
 
 
 def with_other_article(folder: Path) -> Engine:

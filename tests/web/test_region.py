@@ -17,7 +17,8 @@ from gateway.publish import downloading, handing
 from gateway.publish.downloading import download, regions_open
 from gateway.web import own_figures, trend
 from policies.engine import Engine
-from tests.web.conftest import PERIOD, Stage
+from tests.gateway.conftest import PERIOD, TABLE
+from tests.web.conftest import Stage
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -57,7 +58,12 @@ def test_a_law_that_does_not_open_regions_keeps_them_closed(stage: Stage) -> Non
     refused = download(gateway, stage.site.world.site(0), stage.release, Format.CSV, level="swv")
     assert isinstance(refused, Refused)
     assert refused.decision is not None
-    assert [regions_open(stage.gateway), regions_open(gateway)] == [True, False]
+    assert [regions_open(each, TABLE) for each in (stage.gateway, gateway)] == [True, False]
+
+
+def test_a_region_is_open_in_the_tables_that_its_purpose_lists(stage: Stage) -> None:
+    """Of a collection of the deployment's own, which may be for SWVs alone, pages ask for none."""
+    assert not regions_open(stage.gateway, "pilot-counts")
 
 
 @pytest.mark.parametrize(("role", "tabs"), [("swv", 3), ("gemeente", 3), ("care", 2)])
@@ -80,7 +86,7 @@ def test_a_school_is_shown_the_correction(
     """Beside the own figures stand those of the release that holds, on either page, never what it corrected."""
     asked: list[str | None] = []
 
-    def beside(_gateway: object, _who: object, release: str | None) -> list[object]:
+    def beside(_gateway: object, _who: object, _table: str, release: str | None) -> list[object]:
         asked.append(release)
         return []
 

@@ -10,8 +10,8 @@ from sqlmodel import select
 
 from gateway.collections import CONTRACTS, load_contracts
 from gateway.context import Gateway
-from gateway.deliveries import confirm, withdraw
-from gateway.demo.people import must
+from gateway.deliveries import confirm, receipt_of, withdraw
+from gateway.demo.people import IN_FORCE, must
 from gateway.formats.write import Format
 from gateway.identity import Identity
 from gateway.messages import problem_text, rule_text, text
@@ -25,13 +25,16 @@ from gateway.store import Count, Period, Submission
 from gateway.web import answering, consenting, delivering, desk, own_figures, school, trend
 from gateway.web.forms import PageHandler
 from gateway.web.words import moment
+from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.gateway.noisy_release import deliver
+from tests.gateway.test_deciding import working
 from tests.gateway.test_retention import COUNTS_OVER, machine
 from tests.web.asking import said, sent
 
 ASKED = f"/school/periods/{TABLE}/{PERIOD}"
 LATER = "99ZZ00"
+ENDED = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != "statutory-counts"])
 
 
 def seen(world: World, party: str, page: PageHandler = school.home) -> str:
@@ -43,6 +46,25 @@ def join(world: World) -> None:
     """A school that is in the register from a day after the reference date."""
     entry = dataclasses.replace(world.region.sites[0].entry, code=LATER)
     must(world.desk.register([entry], [], date(2026, 10, 15)))
+
+
+def test_what_was_delivered_for_a_purpose_that_ended_is_still_the_schools(small_world: World) -> None:
+    """Nothing more is asked for it; what was sent is read, with its receipt, and withdrawn while the period is open."""
+    ended, who = working(small_world, ENDED).gateway, Identity(small_world.region.sites[0].code, "school")
+    received = must(receive(small_world.gateway, who, Upload(TABLE, who.party, PERIOD, small_world.counts(0))))
+    sent_one = received.submission.id
+    must(confirm(small_world.gateway, who, sent_one))
+    home = said(ended, school.home, who)
+    assert text("pages", "school.nothing", "nl") in home
+    assert sent_one in home
+    assert text("pages", "deliver.ended", "nl") in said(ended, delivering.fill_in, who, table=TABLE, code=PERIOD)
+    page = said(ended, school.submission, who, submission=sent_one)
+    assert text("pages", "submission.withdraw", "nl") in page
+    assert text("pages", "submission.correct", "nl") not in page
+    small_world.sequence()
+    assert isinstance(receipt_of(ended, who, sent_one), str)
+    assert not isinstance(withdraw(ended, who, sent_one), Refused)
+    assert isinstance(receive(ended, who, Upload(TABLE, who.party, PERIOD, small_world.counts(0))), Refused)
 
 
 @pytest.mark.parametrize("closed", [False, True])
