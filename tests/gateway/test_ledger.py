@@ -126,8 +126,8 @@ def test_a_cap_is_never_raised_and_a_lower_one_holds_at_once(gateway: Gateway) -
     ask(gateway, request())
     more, less = noise(per_period=900, per_school_year=3600), noise(per_period=120, per_school_year=480)
     with gateway.reading() as session:
-        assert [a.cap for a in balances(session, request(noise=more))] == [250, 1000]
-        assert [a.left for a in balances(session, request(noise=less))] == [20, 380]
+        assert [a.cap for a in balances(session, request(noise=more))] == [1000, 250]
+        assert [a.left for a in balances(session, request(noise=less))] == [380, 20]
     assert ask(gateway, request(1, noise=less)) is not None
 
 
