@@ -31,9 +31,10 @@ _RESTORED = table_of(Restoration)
 RESTORED = "restored"
 _NAMED = _ACCOUNTS.c.name.in_(bindparam("names", expanding=True))
 _BALANCES = select(_ACCOUNTS).where(_NAMED).order_by(_ACCOUNTS.c.name)
-_LOCKED = _BALANCES.with_for_update()
-_OPEN = text(
-    "INSERT INTO budget_account (name, mechanism, cap, spent) VALUES (:name, :by, :cap, :spent) ON CONFLICT DO NOTHING"
+_OPEN = text(  # what was spent of stays, and is locked; one that nothing was spent of is as who asks now would open it
+    "INSERT INTO budget_account (name, mechanism, cap, spent) VALUES (:name, :by, :cap, :spent) "
+    "ON CONFLICT (name) DO UPDATE SET mechanism = excluded.mechanism, cap = excluded.cap, spent = excluded.spent "
+    "WHERE budget_account.spent = 0"
 )
 _CHARGE = (
     update(_ACCOUNTS)
@@ -76,10 +77,10 @@ class NotReservedError(GatewayError):
 
 
 def balances(session: Session, request: Request) -> "list[Account]":
-    """The accounts a request would be charged to; one that is not there yet as it would be opened.
+    """The accounts a request would be charged to; one of which nothing was spent yet as it would be opened.
 
-    A cap in the ledger is never raised: a purpose file that asks for more in mid-year gives no fresh budget; one that
-    asks for less is heeded at once.
+    Once something was spent a cap is never raised: a purpose file that asks for more in mid-year gives no fresh budget;
+    one that asks for less is heeded at once.
     """
     return _as_booked(_new(session, request), session.execute(_BALANCES, {"names": list(request.caps)}).all())
 
@@ -124,18 +125,14 @@ def _new(session: Session, request: Request) -> "list[Account]":
 
 def _locked(session: Session, request: Request, new: "Sequence[Account]") -> Sequence[Row[Any]]:
     """The accounts of a request, each there and locked until the transaction ends."""
-    names = {"names": list(request.caps)}
-    rows = session.execute(_LOCKED, names).all()
-    if len(rows) < len(new):
-        for each in sorted(new, key=lambda account: account.name):
-            opened = {"name": each.name, "by": request.noise.mechanism, "cap": each.cap, "spent": each.spent}
-            session.execute(_OPEN, opened)
-        rows = session.execute(_LOCKED, names).all()
-    return rows
+    for each in sorted(new, key=lambda account: account.name):
+        opened = {"name": each.name, "by": request.noise.mechanism, "cap": each.cap, "spent": each.spent}
+        session.execute(_OPEN, opened)
+    return session.execute(_BALANCES, {"names": list(request.caps)}).all()
 
 
 def _as_booked(new: "Iterable[Account]", rows: Iterable[Row[Any]]) -> "list[Account]":
-    there = {row.name: row for row in rows}
+    there = {row.name: row for row in rows if row.spent}
     return [
         replace(each, cap=min(each.cap, there[each.name].cap), spent=there[each.name].spent)
         if each.name in there

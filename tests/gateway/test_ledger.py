@@ -60,6 +60,10 @@ def under_way(gateway: Gateway) -> Request:
     return asked
 
 
+def code_of(refused: Refused | None) -> str | None:
+    return refused.code if refused else None
+
+
 def ask(gateway: Gateway, *requests: Request) -> Refused | None:
     with gateway.writing() as session:
         return reserve(gateway, session, requests)
@@ -149,6 +153,15 @@ def test_rho_and_epsilon_do_not_share_an_account(gateway: Gateway) -> None:
     refused = ask(gateway, request(1, noise=noise(mechanism="laplace")))
     assert refused is not None
     assert (refused.code, refused.facts["method"]) == ("other-method", "gaussian")
+
+
+def test_a_refused_request_fixes_nothing_of_an_account(gateway: Gateway) -> None:
+    """The year's account counts in rho: Laplace noise is refused, and leaves no account that counts in epsilon."""
+    ask(gateway, request())
+    later = request(1, period="2026-2027-2")
+    other = noise(mechanism="laplace", per_period=400, per_school_year=1600)
+    assert [code_of(ask(gateway, each)) for each in (replace(later, noise=other), later)] == ["other-method", None]
+    assert accounts(gateway)["absence-counts/2026-2027-2/insight/vo"] == (250, 100)
 
 
 def test_a_draw_is_begun_once(gateway: Gateway) -> None:

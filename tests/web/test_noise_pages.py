@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlmodel import delete
 
+from gateway.budgets import BudgetAccount
 from gateway.demo.people import must
 from gateway.identity import add_person, issue_link
 from gateway.publish.ahead import ahead
@@ -15,7 +16,7 @@ from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
 from gateway.store import Period, Release, ReleaseSource, ReleaseState
 from tests.gateway.conftest import PERIOD, TABLE, Site, build_world, running
-from tests.gateway.noisy_release import SETTINGS, delivered, person
+from tests.gateway.noisy_release import SETTINGS, decree, delivered, noise, person
 
 ADDRESS = f"/operator/periods/{TABLE}/{PERIOD}"
 
@@ -98,6 +99,19 @@ def test_what_does_not_fit_is_said_before_and_after_asking(site: Site) -> None:
     assert answer.status_code == 409
     for term, figure in (("Plafond", "125.000"), ("Besteed", "125.000"), ("Gevraagd", "125.000"), ("Over", "0")):
         assert f"<dt>{term}</dt><dd>{figure}</dd>" in answer.text
+
+
+def test_who_asks_for_another_way_reads_which_sector_and_which_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The year's budget counts in rho and the purpose files ask for Laplace noise: sector, way and wish are told."""
+    gateway = site.world.gateway
+    with gateway.writing() as session:
+        session.add(BudgetAccount(name="po/2026-2027", mechanism="gaussian", cap=500_000, spent=1))
+    decree(monkeypatch, noise(mechanism="laplace"))
+    with logged_in(site, gateway.settings.operator, "operator") as client:
+        token = client.get(ADDRESS).text.split('name="csrf" value="')[1].split('"')[0]
+        answer = client.post(ADDRESS, data={"csrf": token, "act": "build"}, headers={"Origin": site.url})
+    for told in ("primair onderwijs", "met ruis van Gauss, geteld in rho", "met ruis van Laplace, geteld in epsilon"):
+        assert f"<dd>{told}</dd>" in answer.text
 
 
 def test_a_recipient_reads_bounds_and_what_they_mean(site: Site) -> None:
