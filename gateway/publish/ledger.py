@@ -185,12 +185,16 @@ def begin(gateway: Gateway, release_id: str, population: str) -> BudgetSpend:
 def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
     """Keep the answers of the draw and log the spending; until the build ends they are what it goes on with.
 
+    Doing it twice is doing it once: whoever did not hear that they are kept offers them again.
+
     Raises:
-        GatewayError: the build has ended, this draw was not begun, or its answers are there already.
+        GatewayError: the build has ended, this draw was not begun, or other answers are there already.
     """
     with gateway.writing() as session:
         _hold_build(session, request.release)
         spend = session.get_one(BudgetSpend, (request.release, request.population), with_for_update=True)
+        if spend.state == SpendState.DRAWN and spend.answers == answers:
+            return
         if spend.state != SpendState.DRAWING:
             raise GatewayError("answers to a draw that was not begun, or was kept before")
         spend.state, spend.answers = SpendState.DRAWN, answers

@@ -1,5 +1,7 @@
 """A sector's figures with noise: drawn once against the ledger, made consistent, suppressed like any other."""
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -14,6 +16,7 @@ from disclosure.perturb import Ask, Design, Estimate, Measured, estimate, expect
 from gateway.budgets import BudgetSpend, SpendState
 from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
+from gateway.database import UNAVAILABLE
 from gateway.outcome import GatewayError
 from gateway.publish.ledger import Request, begin, keep
 from gateway.publish.protecting import dimensions, inequalities, seed_for, terms_of
@@ -28,6 +31,9 @@ _QUERIES: Mapping[NoisyLevel, Mapping[str, str]] = {
     "swv": {"site": "swv"},
     "country": {"site": "country"},
 }
+_PATIENCE_SECONDS = 3600.0
+_PAUSE_SECONDS = 0.5
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +130,21 @@ def _answers(
         structural_zeros=table.structural_zeros,
         design=design,
     )
-    keep(gateway, request, measured.to_bytes())
+    _keep(gateway, request, measured.to_bytes())
     return measured
+
+
+def _keep(gateway: Gateway, request: Request, answers: bytes) -> None:
+    """Keep answers, which are the only ones there will be: a database that is away is waited for."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return keep(gateway, request, answers)
+        except UNAVAILABLE as error:
+            if time.monotonic() > until:
+                raise
+            _logger.warning("the answers of a draw wait for the database (%s)", type(error).__name__)
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _consistent(answers: Measured, table: SectorTable, contract: Contract, design: Design) -> Estimate:

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, TimeoutError  # noqa: A004  the pool'
 from sqlmodel import Session, select
 
 from audit.events import Event
+from audit.schema import PENDING
 from gateway.app import create_deployment
 from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
 from gateway.context import Gateway
@@ -176,12 +178,16 @@ def test_a_draw_is_begun_once(gateway: Gateway) -> None:
 
 
 def test_answers_are_kept_once(gateway: Gateway) -> None:
-    """Answers without a draw that was begun, or a second time, are a broken invariant."""
+    """The same answers twice are kept and logged once; others, or some without a draw that was begun, are refused."""
     asked = under_way(gateway)
     with pytest.raises(GatewayError, match="not begun"):
         keep(gateway, asked, b"early")
     begin(gateway, asked.release, "vo")
-    keep(gateway, asked, b"answers")
+    for _ in range(2):
+        keep(gateway, asked, b"answers")
+    with gateway.reading() as session:
+        waiting = session.connection().execute(PENDING.select()).all()
+    assert [json.loads(row.data)["event"] for row in waiting].count(Event.BUDGET_SPENT) == 1
     with pytest.raises(GatewayError, match="kept before"):
         keep(gateway, asked, b"again")
 

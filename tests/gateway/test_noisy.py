@@ -12,6 +12,7 @@ from typing import get_args
 
 import pandas as pd
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import delete, select, update
 
 from disclosure.perturb import Measured
@@ -223,6 +224,22 @@ def test_who_lost_its_lease_draws_and_keeps_nothing(embedded: World, monkeypatch
     assert {sector: (spend.state, spend.answers) for sector, spend in left.items()} == {
         "po": (SpendState.DRAWING, b""), **dict.fromkeys(("so", "vo", "vso"), (SpendState.RESERVED, b"")),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_draw_outlives_a_database_that_is_away(embedded: World, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restarted just when answers are to be kept, or before it could say that they are: they are offered again."""
+    drawn, real, away = count_draws(monkeypatch), noisy.keep, [OperationalError("COMMIT", {}, Exception("restarting"))]
+
+    def keep(*given: object) -> None:
+        if kept or not away:
+            real(*given)  # type: ignore[arg-type]  # passed on as they came
+        if away:
+            raise away.pop()
+
+    monkeypatch.setattr(noisy, "keep", keep)
+    build(embedded.gateway, asked(embedded).id)
+    assert (release_of(embedded.gateway).state, len(drawn)) == ("built", len(spends(embedded.gateway)))
 
 
 def test_answers_are_kept_no_longer_than_the_build(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
