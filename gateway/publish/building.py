@@ -14,6 +14,7 @@ from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.receipt import NONCE_BYTES, commit
 from disclosure import DisclosureError
+from disclosure.errors import OtherLayoutError
 from gateway.context import Gateway, actor_of
 from gateway.delivered import counted
 from gateway.identity import Identity, caller_of
@@ -41,6 +42,7 @@ from policies.release import ReleasePlan
 _WHY: Mapping[type[Exception], str] = {
     NoiseLostError: "noise-lost",
     NotReservedError: "not-reserved",
+    OtherLayoutError: "noise-outdated",
     RegisterChangedError: "register-changed",
     LawChangedError: "law-changed",
     DisclosureError: "not-protectable",

@@ -76,6 +76,7 @@ def noisy_sector(
     Raises:
         NoiseLostError: an earlier draw was cut short.
         NotReservedError: the release paid nothing for this sector.
+        OtherLayoutError: the register changed since the answers were kept: they are of other sites or areas.
     """
     spend = begin(gateway, request.release, request.population)
     noise = Noise.model_validate_json(spend.noise)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -36,7 +37,7 @@ from gateway.working import background
 from policies.engine import Engine
 from policies.release import NoisyLevel
 
-from .conftest import NOW, PERIOD, TABLE, World, build_world
+from .conftest import NOW, PERIOD, SINCE, TABLE, World, build_world
 from .noisy_release import (
     KILLS,
     SETTINGS,
@@ -275,6 +276,18 @@ def test_building_again_after_a_crash_gives_the_same_bytes(embedded: World, monk
     release, first = built_and_forgotten(embedded, monkeypatch)
     build(embedded.gateway, release.id)
     assert stored(embedded) == first
+
+
+def test_answers_of_another_register_are_not_published(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn, then a site is put in another gemeente before the next worker goes on: nothing is built of the answers."""
+    release = asked(embedded)
+    drawn_only(embedded, release, monkeypatch)
+    first, *rest = (site.entry for site in embedded.region.sites)
+    other = next(entry.gemeente for entry in rest if entry.gemeente != first.gemeente)
+    must(embedded.desk.register([replace(first, gemeente=other)], [], NOW.date() - SINCE))
+    build(embedded.gateway, release.id)
+    found = release_of(embedded.gateway)
+    assert (found.state, found.failure) == ("failed", "noise-outdated")
 
 
 @pytest.mark.parametrize("step", KILLS)
