@@ -77,8 +77,7 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
             sources = counted(session, period)
             tables = tabulate(session, period, contract, sources)
             before = earlier(session, release, period, contract)
-            noisy = [sector for sector, method in plan.methods.items() if method == "dp"]
-            still = kept(session, release, period, noisy)
+            still = kept(session, release, period, contract, plan=plan, before=before)
             called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
         if not tables:  # by the register of now none of these sites is asked
             give_up(gateway, release_id)
