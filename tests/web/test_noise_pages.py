@@ -9,11 +9,12 @@ import pytest
 from sqlmodel import delete
 
 from gateway.budgets import BudgetAccount
-from gateway.demo.people import must
+from gateway.demo.people import IN_FORCE, must
 from gateway.identity import add_person, issue_link
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
+from gateway.settings import Settings
 from gateway.store import Period, Release, ReleaseSource, ReleaseState
 from tests.gateway.conftest import PERIOD, TABLE, Site, build_world, running
 from tests.gateway.noisy_release import SETTINGS, decree, delivered, noise, person
@@ -72,11 +73,11 @@ def test_the_operator_sees_cost_balances_and_error_before_a_build(site: Site) ->
         shown = client.get(ADDRESS).text
     for each in found:
         assert f"{each.sector}/2026-2027</code></dt><dd>0 van 500.000 besteed, 500.000 over" in shown
-    assert "Bouwen kost 125.000 miljoenste rho (ε = 2.861)" in shown
+    assert "Bouwen kost 125.000 miljoenste rho (ε = 2,861 bij δ = 0,00000001)" in shown
 
 
 def test_who_reviews_hears_that_rejecting_gives_nothing_back(site: Site) -> None:
-    """The draw was seen, so it is spent: that stands above the two buttons."""
+    """It was drawn, so it is spent: that stands above the two buttons."""
     release = built(site)
     with logged_in(site, site.world.gateway.settings.operator, "operator") as client:
         shown = client.get(f"/operator/releases/{release.id}").text
@@ -119,7 +120,7 @@ def test_a_recipient_reads_bounds_and_what_they_mean(site: Site) -> None:
     release = released(site)
     with logged_in(site, next(iter(site.world.region.swvs)), "recipient") as client:
         shown = client.get(f"/releases/{release.id}", params={"level": "swv"}).text
-    assert "Deze cijfers bevatten ruis" in shown
+    assert "Met ruis: " in shown
     assert "–" in shown.split('class="figures"')[1]
 
 
@@ -134,6 +135,20 @@ def test_shares_over_periods_and_beside_own_figures_are_told_as_noisy(site: Site
         with logged_in(site, party, role) as client:
             pages[path] = client.get(path).text
     assert ["In dit aandeel zit ruis" in shown for shown in pages.values()] == [True, True]
+
+
+def test_which_sectors_have_noise_is_said_below_the_figures_that_have_it(tmp_path: Path) -> None:
+    """Secondary schools alone leave with noise: below a gemeente's own bars, and below a table of all its sectors."""
+    settings = Settings(in_force=IN_FORCE, methods={"vo": "dp"})
+    world = delivered(build_world(tmp_path / "data", settings=settings))
+    secondary = next(each for each in world.region.sites if each.sector == "vo")
+    with running(world.ticking()) as made:
+        address = f"/releases/{released(made).id}"
+        with logged_in(made, secondary.gemeente, "recipient") as client:
+            own, every = client.get(address).text, client.get(address, params={"level": "gemeente", "sector": "*"}).text
+    assert "Met ruis: voortgezet onderwijs" in own.split('aria-labelledby="whole"')[0]
+    assert "Met ruis: voortgezet onderwijs<" in every.split('aria-labelledby="whole"')[1]
+    world.gateway.database.dispose()
 
 
 def test_a_release_without_noise_says_nothing_of_it(tmp_path: Path) -> None:
