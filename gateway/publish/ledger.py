@@ -85,6 +85,12 @@ def balances(session: Session, request: Request) -> "list[Account]":
     return _as_booked(_new(session, request), session.execute(_BALANCES, {"names": list(request.caps)}).all())
 
 
+def spent_in_period(session: Session, request: Request) -> int:
+    """What releases of a table spent so far on one population in one period, that of the request included."""
+    of_period = f"{request.table}/{request.period}/"
+    return max(account.spent for account in balances(session, request) if account.name.startswith(of_period))
+
+
 def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> Refused | None:
     """Charge what a release asks, in the caller's transaction, and log it; all of it, or nothing.
 

@@ -18,7 +18,7 @@ from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.outcome import GatewayError
-from gateway.publish.ledger import Request, begin, keep
+from gateway.publish.ledger import Request, begin, keep, spent_in_period
 from gateway.publish.protecting import dimensions, inequalities, seed_for, terms_of
 from gateway.tabulate import SectorTable
 from policies.release import Noise, NoisyLevel, ReleasePlan
@@ -87,7 +87,9 @@ def noisy_sector(
     built = build_table(made.counts, terms, seed=seed_for(seed, made.counts, terms), executor=executor)  # (3)
     frame = built.protected.frame
     frame = frame.join(made.intervals(frame))  # (4)
-    return Noisy(built, frame, privacy_of(noise, len(contract.kinds.members)))
+    with gateway.reading() as session:
+        of_period = spent_in_period(session, request)
+    return Noisy(built, frame, privacy_of(noise, len(contract.kinds.members), of_period))
 
 
 def design_of(table: SectorTable, noise: Noise) -> Design:
@@ -105,14 +107,21 @@ def errors_ahead(table: SectorTable, contract: Contract, noise: Noise) -> dict[s
     return {named[tuple(query.items())]: error for query, error in found}
 
 
-def privacy_of(noise: Noise, kinds: int) -> dict[str, object]:
-    """What a release with noise promises: mechanism, unit, budget, and that budget as epsilon and delta."""
+def privacy_of(noise: Noise, kinds: int, of_period: int) -> dict[str, object]:
+    """What a release with noise promises: mechanism, unit, budget, and that budget as epsilon and delta.
+
+    The unit is in other releases of its period too, and whoever reads this one may have those: so also what was spent
+    on it in all of them by then, this one and builds that were rejected included.
+    """
     gaussian = noise.mechanism == "gaussian"
+    unit = "rho" if gaussian else "epsilon"
     return {
         "mechanism": f"discrete {noise.mechanism}",
         "unit": "the absence of one enrolment in one period; head-counts are public",
-        "rho_millionths" if gaussian else "epsilon_millionths": noise.per_release,
+        f"{unit}_millionths": noise.per_release,
         "epsilon": epsilon_of(noise.mechanism, kinds, noise.per_release),
+        f"{unit}_millionths_of_period": of_period,
+        "epsilon_of_period": epsilon_of(noise.mechanism, kinds, of_period),
         "delta": DELTA if gaussian else 0,
     }
 

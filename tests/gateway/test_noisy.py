@@ -148,6 +148,20 @@ def test_noise_is_drawn_once_and_downloads_serve_what_was_stored(
     assert (len(drawn), accounts(embedded.gateway)) == (sectors, paid)
 
 
+def test_a_certificate_says_what_its_period_cost_in_all(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second build of a period: what it promises of an enrolment by itself, and with what was drawn before."""
+    decree(monkeypatch, noise(per_release=125_000, per_period=250_000, per_school_year=1_000_000))
+    first = asked(embedded)
+    with embedded.gateway.writing() as session:
+        session.get_one(Release, first.id).state = "rejected"
+    second = must(request_build(embedded.gateway, person(embedded, "again"), TABLE, PERIOD))
+    build(embedded.gateway, second.id)
+    with embedded.gateway.reading() as session:
+        told = json.loads(session.get_one(Release, second.id).certificate)["sectors"]["vo"]["privacy"]
+    assert (told["rho_millionths"], told["rho_millionths_of_period"]) == (125_000, 250_000)
+    assert (told["epsilon"], told["epsilon_of_period"]) == (2.861, 4.161)
+
+
 def test_noise_is_drawn_as_it_was_paid_for(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paid with 10,000; the worker's purpose files say 125,000 by then: 10,000 is drawn and certified."""
     with monkeypatch.context() as patch:
