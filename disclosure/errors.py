@@ -6,3 +6,7 @@ class DisclosureError(Exception):
 
     Messages name the dimension and the code and how to mend it; they never contain a count.
     """
+
+
+class OtherLayoutError(DisclosureError):
+    """Noisy answers of other cells than those they are read as: other leaves, areas or rows that can exist."""

@@ -5,6 +5,8 @@ other dimensions that add up; kinds are the members that do not add up; steps ar
 which the unit of privacy can move. The totals over the steps are public and the same for every kind.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,6 +78,16 @@ class Keys:
     def shape(self) -> tuple[int, int, int]:
         """Rows, kinds, steps."""
         return int(self.available.sum()), int(np.prod([axis.leaves for axis in self.kinds])), self.steps.leaves
+
+    @cached_property
+    def layout(self) -> str:
+        """A digest of which row is what and adds up to which areas: answers that go by place mean nothing elsewhere."""
+        axes = (self.unit, *self.profile, *self.kinds, self.steps)
+        named = [[axis.name, axis.levels, axis.level.tolist(), axis.codes.tolist()] for axis in axes]
+        added = [sorted(zip(*(place.tolist() for place in axis.members.nonzero()), strict=True)) for axis in axes]
+        told = hashlib.sha256(json.dumps([named, added]).encode())
+        told.update(np.packbits(self.available).tobytes())
+        return told.hexdigest()
 
     @cached_property
     def _members(self) -> sparse.csr_array:

@@ -15,7 +15,7 @@ from scipy import sparse
 
 from disclosure.consistency import consistent
 from disclosure.consistency.squares import Answer, Squares
-from disclosure.errors import DisclosureError
+from disclosure.errors import DisclosureError, OtherLayoutError
 from disclosure.hierarchy import Hierarchy
 from disclosure.keys import Keys, Query
 from disclosure.noise import Mechanism, Sampler, sampler_of, smallest_scale, spread
@@ -56,8 +56,13 @@ class Design:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The answers to a design: public head-counts (n), and per query cells x kinds x steps."""
+    """The answers to a design: public head-counts (n), and per query cells x kinds x steps.
 
+    Attributes:
+        layout: which cells they are the answers of, as a digest (`Keys.layout`).
+    """
+
+    layout: str
     heads: np.ndarray
     answers: tuple[np.ndarray, ...]
 
@@ -65,15 +70,15 @@ class Measured:
         """As bytes that are kept with the release."""
         kept = io.BytesIO()
         named = {f"answer{place}": answer for place, answer in enumerate(self.answers)}
-        np.savez_compressed(kept, allow_pickle=False, heads=self.heads, **named)
+        np.savez_compressed(kept, allow_pickle=False, layout=np.array(self.layout), heads=self.heads, **named)
         return kept.getvalue()
 
     @classmethod
     def from_bytes(cls, kept: bytes) -> Self:
         """What `to_bytes` made."""
         with np.load(io.BytesIO(kept), allow_pickle=False) as arrays:
-            answers = [arrays[f"answer{place}"] for place in range(len(arrays.files) - 1)]
-            return cls(arrays["heads"], tuple(answers))
+            answers = [arrays[f"answer{place}"] for place in range(len(arrays.files) - 2)]
+            return cls(str(arrays["layout"]), arrays["heads"], tuple(answers))
 
 
 def measure(
@@ -160,8 +165,13 @@ def estimate(
         design: as measured.
         inequalities: what holds between members that do not add up, in every row; each cell names all of them and one
             code of the steps. They bring the table nearer to the truth and hold nearly in the outcome.
+
+    Raises:
+        OtherLayoutError: dimensions or structural zeros are others than were measured.
     """
     keys = Keys.of(dimensions, moves=design.moves, structural_zeros=structural_zeros)
+    if measured.layout != keys.layout:
+        raise OtherLayoutError("these answers are of other cells: give the dimensions and zeros that were measured")
     answers = _answers(keys, design, measured.answers)
     squares = Squares(answers, *keys.rows)
     table = consistent(keys, measured.heads, answers, squares, keys.orders(inequalities))
@@ -200,7 +210,7 @@ def _measured(keys: Keys, table: np.ndarray, design: Design, sampler: Sampler) -
         true = np.asarray(members @ flat)
         noisy = sampler.draw(true.ravel().tolist(), scale)
         answers.append(np.array(noisy, np.int64).reshape(len(true), *table.shape[1:]))
-    return Measured(table[:, 0].sum(axis=1), tuple(answers))
+    return Measured(keys.layout, table[:, 0].sum(axis=1), tuple(answers))
 
 
 def _demand(keys: Keys, design: Design) -> None:

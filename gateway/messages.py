@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from policies.consent_problems import PROBLEMS
 Language = Literal["nl", "en"]
 LANGUAGES: tuple[Language, ...] = ("nl", "en")
 CONSENT = "CONSENT-"
+_DUTCH = str.maketrans(",.", ".,")
 _TEXTS = Path(__file__).parent / "texts"
 
 
@@ -65,7 +67,13 @@ def named(code: str, language: Language) -> str:
 
 def number(value: int | str, language: Language) -> str:
     """A whole number with separators of thousands: `1.234` in Dutch, `1,234` in English."""
-    return f"{int(value):,}".replace(",", "." if language == "nl" else ",")
+    return decimal(int(value), 0, language)
+
+
+def decimal(value: float | Decimal, places: int, language: Language) -> str:
+    """A number with so many decimals: `1.234,50` in Dutch, `1,234.50` in English."""
+    said = f"{value:,.{places}f}"
+    return said.translate(_DUTCH) if language == "nl" else said
 
 
 def rule_text(fault: Fault, language: Language) -> str:

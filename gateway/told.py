@@ -20,9 +20,9 @@ def tell(desk: Desk, year: str, published: Sequence[str] = ()) -> ReleasedSince 
 
     From then on releases of that year are built and published again, but for those periods: their readers have what
     was published, and another version beside it is not examined. Where there are any, the year goes on as if they had
-    left as the purpose files say now: no sector leaves in another way, and none with more noise. The log gets an entry
-    of the year and one of each such period. What was said stays, so where no restore can have forgotten anything of
-    that year it is refused.
+    left as the purpose files say now: no sector leaves in another way; noise it has none left in any case. The log gets
+    an entry of the year and one of each such period. What was said stays, so where no restore can have forgotten
+    anything of that year it is refused.
     """
     gateway = desk.gateway
     kinds = gateway.contracts.values()

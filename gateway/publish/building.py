@@ -14,6 +14,7 @@ from audit.events import Decision as Outcome
 from audit.events import Event
 from audit.receipt import NONCE_BYTES, commit
 from disclosure import DisclosureError
+from disclosure.errors import OtherLayoutError
 from gateway.context import Gateway, actor_of
 from gateway.delivered import counted
 from gateway.identity import Identity, caller_of
@@ -41,6 +42,7 @@ from policies.release import ReleasePlan
 _WHY: Mapping[type[Exception], str] = {
     NoiseLostError: "noise-lost",
     NotReservedError: "not-reserved",
+    OtherLayoutError: "noise-outdated",
     RegisterChangedError: "register-changed",
     LawChangedError: "law-changed",
     DisclosureError: "not-protectable",
@@ -75,8 +77,7 @@ def build(gateway: Gateway, release_id: str, executor: Executor | None = None) -
             sources = counted(session, period)
             tables = tabulate(session, period, contract, sources)
             before = earlier(session, release, period, contract)
-            noisy = [sector for sector, method in plan.methods.items() if method == "dp"]
-            still = kept(session, release, period, noisy)
+            still = kept(session, release, period, contract, plan=plan, before=before)
             called = names(session, {area for table in tables for level, area in table.expected if level != "site"})
         if not tables:  # by the register of now none of these sites is asked
             give_up(gateway, release_id)

@@ -86,7 +86,8 @@ class _Canvas:
         """A heading, with how many sites delivered, and whether there is noise in its lines."""
         self.y += 38
         self._text(_MARGIN, named(sector, self._language), size=16, weight="bold")
-        counted = {"delivered": str(its[0].delivered), "expected": str(its[0].expected)}
+        sites = {"delivered": its[0].delivered, "expected": its[0].expected}
+        counted = {name: number(count, self._language) for name, count in sites.items()}
         words = [text("files", "chart_coverage", self._language, **counted)]
         words += [text("files", "chart_noise", self._language)] if any(line.noisy for line in its) else []
         self.y += 20

@@ -1,7 +1,7 @@
 """A correction: late changes of some sites, protected together with the release that it replaces.
 
 A sector whose figures left with noise, and of which nothing was delivered anew, keeps those figures: to draw again
-would spend budget and tell more of the same pupils.
+would spend budget and tell more of the same pupils. It is corrected under the register and law of then, like any other.
 
 Whoever downloaded that release still has it, also after it was withdrawn. A period can be corrected once: what three
 versions side by side give away is not examined, so a second correction is refused.
@@ -9,7 +9,7 @@ versions side by side give away is not examined, so a second correction is refus
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -107,8 +107,20 @@ def earlier(session: Session, release: Release, period: Period, contract: Contra
         }
 
 
-def kept(session: Session, release: Release, period: Period, noisy: Iterable[str]) -> dict[str, Sector]:
-    """Sectors with noise that a correction leaves as they were, by name."""
+def kept(
+    session: Session,
+    release: Release,
+    period: Period,
+    contract: Contract,
+    *,
+    plan: ReleasePlan,
+    before: Mapping[str, Earlier],
+) -> dict[str, Sector]:
+    """Sectors with noise that a correction leaves as they were, by name.
+
+    Raises:
+        RegisterChangedError, LawChangedError: as in `correct_sector`; the figures would be of other areas than it says.
+    """
     changed = changed_sectors(session, period, release.corrects)
     if changed is None:
         return {}
@@ -116,6 +128,11 @@ def kept(session: Session, release: Release, period: Period, noisy: Iterable[str
     query = select(ReleaseSlice).where(ReleaseSlice.release_id == old.id)
     parts = session.exec(query.order_by(ReleaseSlice.level, ReleaseSlice.area)).all()
     certificates, utility = certificate_of(old)["sectors"], json.loads(old.utility)
+    left = [sector for sector, method in plan.methods.items() if method == "dp" and sector in certificates]
+    still = [sector for sector in left if sector not in changed]
+    for one in (before[sector] for sector in still):
+        _demand_areas(one)
+        _demand_law(one, terms_of(one.table, contract, plan), _frame(one.rows, one.table))
     with np.load(io.BytesIO(old.witnesses)) as witnesses:
         return {
             sector: Sector(
@@ -124,8 +141,7 @@ def kept(session: Session, release: Release, period: Period, noisy: Iterable[str
                 utility[sector],
                 _named(witnesses, sector),
             )
-            for sector in noisy
-            if sector in certificates and sector not in changed
+            for sector in still
         }
 
 
@@ -147,13 +163,11 @@ def correct_sector(
         RegisterChangedError: the register of the reference date was changed since; areas are not kept.
         LawChangedError: the law was changed since; what it promised then of the first release has to hold beside this.
     """
-    if not _adds_up(before) or not before.boards["site"].isin(before.table.sites["site"]).all():
-        raise RegisterChangedError("the register of the reference date is another one than that of the first release")
+    _demand_areas(before)
     both = _both(before, table)
     terms, released = terms_of(both, contract, plan), _frame(before.rows, both)
     then = replace(terms_of(replace(before.table, boards=before.boards), contract, plan), coalitions=before.insiders)
-    if before.rule != asdict(terms.rule) or not _listed(released, terms):
-        raise LawChangedError("another rule or a shorter list is in force than the first release was built under")
+    _demand_law(before, terms, released)
     return correct(
         before.table.counts,
         table.counts,
@@ -166,8 +180,18 @@ def correct_sector(
     )
 
 
+def _demand_areas(before: Earlier) -> None:
+    if not _adds_up(before) or not before.boards["site"].isin(before.table.sites["site"]).all():
+        raise RegisterChangedError("the register of the reference date is another one than that of the first release")
+
+
+def _demand_law(before: Earlier, terms: Terms, released: pd.DataFrame) -> None:
+    if before.rule != asdict(terms.rule) or not _listed(released, terms):
+        raise LawChangedError("another rule or a shorter list is in force than the first release was built under")
+
+
 def _adds_up(before: Earlier) -> bool:
-    """Whether the figures that left are those of the same areas by the register of today."""
+    """Whether the exact figures that left are those of the same areas by the register of today."""
     counts = before.table.counts.merge(before.table.sites, on="site")
     margins = before.table.bands.set_index("band")
     every = pd.concat([counts, *(counts.assign(band=counts["band"].map(margins[level])) for level in margins.columns)])
@@ -176,7 +200,7 @@ def _adds_up(before: Earlier) -> bool:
     return all(
         sums[row.level].get((row.area, row.subdivision, row.kind, row.band)) == int(row.pupils)
         for row in before.rows
-        if row.status == CellStatus.PUBLISHED
+        if row.status == CellStatus.PUBLISHED and row.method == "exact"
     )
 
 

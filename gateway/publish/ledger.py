@@ -6,7 +6,7 @@ the same pupils finds it spent.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,10 @@ _RESTORED = table_of(Restoration)
 RESTORED = "restored"
 _NAMED = _ACCOUNTS.c.name.in_(bindparam("names", expanding=True))
 _BALANCES = select(_ACCOUNTS).where(_NAMED).order_by(_ACCOUNTS.c.name)
-_LOCKED = _BALANCES.with_for_update()
-_OPEN = text(
-    "INSERT INTO budget_account (name, mechanism, cap, spent) VALUES (:name, :by, :cap, 0) ON CONFLICT DO NOTHING"
+_OPEN = text(  # what was spent of stays, and is locked; one that nothing was spent of is as who asks now would open it
+    "INSERT INTO budget_account (name, mechanism, cap, spent) VALUES (:name, :by, :cap, :spent) "
+    "ON CONFLICT (name) DO UPDATE SET mechanism = excluded.mechanism, cap = excluded.cap, spent = excluded.spent "
+    "WHERE budget_account.spent = 0"
 )
 _CHARGE = (
     update(_ACCOUNTS)
@@ -65,10 +66,10 @@ class Request:
 
     @property
     def caps(self) -> dict[str, int]:
-        """Name of every account that is charged → its cap by the purpose file."""
-        of_period = {f"{self.table}/{self.period}/{each}/{self.population}": each for each in self.purposes}
-        year = {_of_year(self.population, school_year(self.period)): self.noise.per_school_year}
-        return dict.fromkeys(of_period, self.noise.per_period) | year
+        """Name of every account that is charged → its cap by the purpose file; the year's, which ends more, first."""
+        year = {f"{self.population}/{school_year(self.period)}": self.noise.per_school_year}
+        of_period = [f"{self.table}/{self.period}/{each}/{self.population}" for each in self.purposes]
+        return year | dict.fromkeys(of_period, self.noise.per_period)
 
 
 class NotReservedError(GatewayError):
@@ -76,12 +77,18 @@ class NotReservedError(GatewayError):
 
 
 def balances(session: Session, request: Request) -> "list[Account]":
-    """The accounts a request would be charged to; one without any spending has its cap by the purpose file.
+    """The accounts a request would be charged to; one of which nothing was spent yet as it would be opened.
 
-    A cap in the ledger is never raised: a purpose file that asks for more in mid-year gives no fresh budget; one that
-    asks for less is heeded at once.
+    Once something was spent a cap is never raised: a purpose file that asks for more in mid-year gives no fresh budget;
+    one that asks for less is heeded at once.
     """
-    return _with_caps(request, session.execute(_BALANCES, {"names": list(request.caps)}).all())
+    return _as_booked(_new(session, request), session.execute(_BALANCES, {"names": list(request.caps)}).all())
+
+
+def spent_in_period(session: Session, request: Request) -> int:
+    """What releases of a table spent so far on one population in one period, that of the request included."""
+    of_period = f"{request.table}/{request.period}/"
+    return max(account.spent for account in balances(session, request) if account.name.startswith(of_period))
 
 
 def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> Refused | None:
@@ -93,7 +100,8 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
     The caller still owes: a commit before any noise is drawn.
     """
     for request in requests:
-        refused = _refusal(request, _locked(session, request))  # (1) (2)
+        new = _new(session, request)
+        refused = _refusal(request, new, _locked(session, request, new))  # (1) (2)
         if refused is not None:
             _log(gateway, session, request, Event.BUDGET_REFUSED, request.noise.per_release)
             return refused
@@ -113,28 +121,33 @@ def reserve(gateway: Gateway, session: Session, requests: Sequence[Request]) -> 
     return None
 
 
-def _locked(session: Session, request: Request) -> Sequence[Row[Any]]:
-    """The accounts of a request, each there and locked until the transaction ends."""
-    names = {"names": list(request.caps)}
-    rows = session.execute(_LOCKED, names).all()
-    if len(rows) < len(request.caps):
-        for name, cap in sorted(request.caps.items()):
-            session.execute(_OPEN, {"name": name, "by": request.noise.mechanism, "cap": cap})
-        rows = session.execute(_LOCKED, names).all()
-    return rows
-
-
-def _with_caps(request: Request, rows: Sequence[Row[Any]]) -> "list[Account]":
+def _new(session: Session, request: Request) -> "list[Account]":
+    """The accounts of a request as they are opened: used up where a restore may have forgotten what was drawn."""
     from disclosure.budget import Account  # noqa: PLC0415  the room brings solver and data frames: where noise is asked
 
-    there = {row.name: row for row in rows}
+    forgotten = restored_within(session, school_year(request.period)) is not None
+    return [Account(name, cap, cap if forgotten else 0) for name, cap in request.caps.items()]
+
+
+def _locked(session: Session, request: Request, new: "Sequence[Account]") -> Sequence[Row[Any]]:
+    """The accounts of a request, each there and locked until the transaction ends."""
+    for each in sorted(new, key=lambda account: account.name):
+        opened = {"name": each.name, "by": request.noise.mechanism, "cap": each.cap, "spent": each.spent}
+        session.execute(_OPEN, opened)
+    return session.execute(_BALANCES, {"names": list(request.caps)}).all()
+
+
+def _as_booked(new: "Iterable[Account]", rows: Iterable[Row[Any]]) -> "list[Account]":
+    there = {row.name: row for row in rows if row.spent}
     return [
-        Account(name, min(cap, there[name].cap), there[name].spent) if name in there else Account(name, cap, 0)
-        for name, cap in sorted(request.caps.items())
+        replace(each, cap=min(each.cap, there[each.name].cap), spent=there[each.name].spent)
+        if each.name in there
+        else each
+        for each in new
     ]
 
 
-def _refusal(request: Request, rows: Sequence[Row[Any]]) -> Refused | None:
+def _refusal(request: Request, new: "Iterable[Account]", rows: Sequence[Row[Any]]) -> Refused | None:
     """Why these accounts cannot bear a request: too little left, or they count in another unit."""
     for row in rows:
         if row.mechanism != request.noise.mechanism:
@@ -143,7 +156,7 @@ def _refusal(request: Request, rows: Sequence[Row[Any]]) -> Refused | None:
             return Refused("other-method", facts=facts | {"asked": request.noise.mechanism})
     from disclosure.budget import first_overdrawn  # noqa: PLC0415  likewise
 
-    refused = first_overdrawn(request.noise.per_release, _with_caps(request, rows))
+    refused = first_overdrawn(request.noise.per_release, _as_booked(new, rows))
     if refused is None:
         return None
     account = refused.account
@@ -178,12 +191,16 @@ def begin(gateway: Gateway, release_id: str, population: str) -> BudgetSpend:
 def keep(gateway: Gateway, request: Request, answers: bytes) -> None:
     """Keep the answers of the draw and log the spending; until the build ends they are what it goes on with.
 
+    Doing it twice is doing it once: whoever did not hear that they are kept offers them again.
+
     Raises:
-        GatewayError: the build has ended, this draw was not begun, or its answers are there already.
+        GatewayError: the build has ended, this draw was not begun, or other answers are there already.
     """
     with gateway.writing() as session:
         _hold_build(session, request.release)
         spend = session.get_one(BudgetSpend, (request.release, request.population), with_for_update=True)
+        if spend.state == SpendState.DRAWN and spend.answers == answers:
+            return
         if spend.state != SpendState.DRAWING:
             raise GatewayError("answers to a draw that was not begun, or was kept before")
         spend.state, spend.answers = SpendState.DRAWN, answers
@@ -234,7 +251,8 @@ def fix_methods(session: Session, methods: Iterable[tuple[str, Method]], year: s
 def settle(session: Session, *, known_until: datetime | None, now: datetime) -> None:
     """After a restore nothing is drawn or published on what it brought back, for there may be more than it knows.
 
-    Budgets are used up; builds under way end, for they may have been finished and published; and `not_known` holds.
+    Budgets are used up, also those of which it knows nothing (`_new`); builds under way end, for they may have been
+    finished and published; and `not_known` holds.
 
     Args:
         session: The transaction.
@@ -284,18 +302,9 @@ def forgotten(session: Session, period: Period) -> Refused | None:
 
 
 def remember(session: Session, plan: ReleasePlan, year: str) -> None:
-    """Keep, of a school year of which a release was forgotten, that sectors left as a plan says and spent all noise."""
+    """Keep, of a school year of which a release was forgotten, that sectors left as a plan says."""
     for population, method in sorted(plan.methods.items()):
         session.execute(_FIX, {"of": population, "year": year, "by": method})
-        if method == "dp" and plan.noise is not None:
-            name = _of_year(population, year)
-            session.execute(_OPEN, {"name": name, "by": plan.noise.mechanism, "cap": plan.noise.per_school_year})
-            session.execute(update(_ACCOUNTS).where(_ACCOUNTS.c.name == name).values(spent=_ACCOUNTS.c.cap))
-
-
-def _of_year(population: str, year: str) -> str:
-    """The name of the account of a population in a school year."""
-    return f"{population}/{year}"
 
 
 def _log(gateway: Gateway, session: Session, request: Request, event: Event, amount: int) -> None:

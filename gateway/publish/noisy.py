@@ -1,5 +1,7 @@
 """A sector's figures with noise: drawn once against the ledger, made consistent, suppressed like any other."""
 
+import logging
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -14,8 +16,9 @@ from disclosure.perturb import Ask, Design, Estimate, Measured, estimate, expect
 from gateway.budgets import BudgetSpend, SpendState
 from gateway.collections import TOTAL, Contract
 from gateway.context import Gateway
+from gateway.database import UNAVAILABLE
 from gateway.outcome import GatewayError
-from gateway.publish.ledger import Request, begin, keep
+from gateway.publish.ledger import Request, begin, keep, spent_in_period
 from gateway.publish.protecting import dimensions, inequalities, seed_for, terms_of
 from gateway.tabulate import SectorTable
 from policies.release import Noise, NoisyLevel, ReleasePlan
@@ -28,6 +31,9 @@ _QUERIES: Mapping[NoisyLevel, Mapping[str, str]] = {
     "swv": {"site": "swv"},
     "country": {"site": "country"},
 }
+_PATIENCE_SECONDS = 3600.0
+_PAUSE_SECONDS = 0.5
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ def noisy_sector(
     Raises:
         NoiseLostError: an earlier draw was cut short.
         NotReservedError: the release paid nothing for this sector.
+        OtherLayoutError: the register changed since the answers were kept: they are of other sites or areas.
     """
     spend = begin(gateway, request.release, request.population)
     noise = Noise.model_validate_json(spend.noise)
@@ -80,7 +87,9 @@ def noisy_sector(
     built = build_table(made.counts, terms, seed=seed_for(seed, made.counts, terms), executor=executor)  # (3)
     frame = built.protected.frame
     frame = frame.join(made.intervals(frame))  # (4)
-    return Noisy(built, frame, privacy_of(noise, len(contract.kinds.members)))
+    with gateway.reading() as session:
+        of_period = spent_in_period(session, request)
+    return Noisy(built, frame, privacy_of(noise, len(contract.kinds.members), of_period))
 
 
 def design_of(table: SectorTable, noise: Noise) -> Design:
@@ -98,14 +107,21 @@ def errors_ahead(table: SectorTable, contract: Contract, noise: Noise) -> dict[s
     return {named[tuple(query.items())]: error for query, error in found}
 
 
-def privacy_of(noise: Noise, kinds: int) -> dict[str, object]:
-    """What a release with noise promises: mechanism, unit, budget, and that budget as epsilon and delta."""
+def privacy_of(noise: Noise, kinds: int, of_period: int) -> dict[str, object]:
+    """What a release with noise promises: mechanism, unit, budget, and that budget as epsilon and delta.
+
+    The unit is in other releases of its period too, and whoever reads this one may have those: so also what was spent
+    on it in all of them by then, this one and builds that were rejected included.
+    """
     gaussian = noise.mechanism == "gaussian"
+    unit = "rho" if gaussian else "epsilon"
     return {
         "mechanism": f"discrete {noise.mechanism}",
         "unit": "the absence of one enrolment in one period; head-counts are public",
-        "rho_millionths" if gaussian else "epsilon_millionths": noise.per_release,
+        f"{unit}_millionths": noise.per_release,
         "epsilon": epsilon_of(noise.mechanism, kinds, noise.per_release),
+        f"{unit}_millionths_of_period": of_period,
+        "epsilon_of_period": epsilon_of(noise.mechanism, kinds, of_period),
         "delta": DELTA if gaussian else 0,
     }
 
@@ -124,8 +140,21 @@ def _answers(
         structural_zeros=table.structural_zeros,
         design=design,
     )
-    keep(gateway, request, measured.to_bytes())
+    _keep(gateway, request, measured.to_bytes())
     return measured
+
+
+def _keep(gateway: Gateway, request: Request, answers: bytes) -> None:
+    """Keep answers, which are the only ones there will be: a database that is away is waited for."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            return keep(gateway, request, answers)
+        except UNAVAILABLE as error:
+            if time.monotonic() > until:
+                raise
+            _logger.warning("the answers of a draw wait for the database (%s)", type(error).__name__)
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _consistent(answers: Measured, table: SectorTable, contract: Contract, design: Design) -> Estimate:

@@ -21,7 +21,7 @@ from gateway.http.bodies import answer_file
 from gateway.http.callers import session_of
 from gateway.http.problems import decision_body, entry_of
 from gateway.identity import ABSOLUTE, IDLE, Identity
-from gateway.messages import Language, catalogue, named, number, problem_text
+from gateway.messages import Language, catalogue, decimal, named, number, problem_text
 from gateway.outcome import Fault, Refused
 from gateway.store import WebSession
 from gateway.web import words
@@ -251,6 +251,7 @@ def _words(language: Language, gateway: Gateway) -> dict[str, Any]:
         "day": lambda value: words.day(value, language),
         "moment": lambda at: words.moment(at, language),
         "number": lambda value: number(value, language),
+        "decimal": lambda value, places: decimal(value, places, language),
         "code": lambda value: named(value, language),
         "short": lambda value: words.short(value, language),
         "fault_text": lambda fault: words.fault_text(fault, language),

@@ -21,7 +21,7 @@ from policies.register import register_document
 _SECURITY_DAYS = timedelta(days=180)
 _SECTIONS = {
     "about": ("what", "operators", "connection", "log"),
-    "differences": ("moment", "unit", "hours", "enrolments", "hidden", "late"),
+    "differences": ("moment", "unit", "hours", "enrolments", "hidden", "noise", "late"),
     "accessibility": ("standard", "tested", "known", "report"),
     "contact": ("operator", "school", "privacy", "security"),
 }

@@ -67,9 +67,9 @@ class View:
         return [(sector, list(found)) for sector, found in groupby(self.drawn, lambda pair: pair[0].sector)]
 
     @property
-    def noisy(self) -> bool:
-        """Whether some figure has noise, so that intervals must be explained."""
-        return any(line.noisy for line, _ in self.drawn)
+    def noisy(self) -> list[str]:
+        """Sectors of which some figure has noise, so that it must be explained."""
+        return list(dict.fromkeys(line.sector for line, _ in self.drawn if line.noisy))
 
     @property
     def coverage(self) -> bool:

@@ -10,11 +10,11 @@ from disclosure import Inequality, perturb
 from disclosure.consistency.nonnegative import on_simplex
 from disclosure.consistency.squares import Squares
 from disclosure.consistency.whole import whole
-from disclosure.errors import DisclosureError
+from disclosure.errors import DisclosureError, OtherLayoutError
 from disclosure.keys import Keys
 from disclosure.noise import sampler_of
 from disclosure.perturb import Ask, Design, Measured, estimate, expected_error, measure
-from tests.disclosure.noisy_world import QUERIES, ZEROS, Fixed, arguments, counts_of, design, dimensions
+from tests.disclosure.noisy_world import PLACES, QUERIES, ZEROS, Fixed, arguments, counts_of, design, dimensions
 
 KEYS = Keys.of(dimensions(), moves="step", structural_zeros=ZEROS)
 heads = st.lists(st.integers(0, 60), min_size=16, max_size=16).map(lambda found: np.array(found).reshape(8, 2))
@@ -32,7 +32,7 @@ def test_a_consistent_table_is_whole_and_keeps_every_head_count(found: np.ndarra
         .reshape(cells, 2, 4)
         for (query, _), cells in zip(QUERIES, (14, 8, 6, 4, 2), strict=True)
     )
-    made = estimate(Measured(true[:, 0].sum(axis=1), answers), **arguments(), design=design())
+    made = estimate(Measured(KEYS.layout, true[:, 0].sum(axis=1), answers), **arguments(), design=design())
     table = KEYS.table(made.counts, "n")
     assert (table >= 0).all()
     assert np.array_equal(table.sum(axis=2), true.sum(axis=2))
@@ -55,6 +55,18 @@ def test_the_same_answers_give_the_same_table() -> None:
     again = Measured.from_bytes(measured.to_bytes())
     first, second = (estimate(each, **arguments(), design=design()).counts for each in (measured, again))
     assert first.equals(second)
+
+
+@pytest.mark.parametrize("changed", [
+    {"dimensions": dimensions(PLACES.assign(town=["t2", "t1", "t1", "t1", "t2", "t3", "t3", "t3"]))},
+    {"structural_zeros": ZEROS.assign(item=["apple", "pear"])},
+    {"dimensions": dimensions(PLACES.assign(shop=[f"s{number}" for number in (0, 1, 2, 3, 4, 5, 6, 8)]))},
+])  # fmt: skip
+def test_answers_are_read_as_the_cells_they_are_of(changed: dict[str, object]) -> None:
+    """Kept answers go by place: where units changed areas since, other rows can exist or one is new, none is made."""
+    measured = measure(counts_of(np.full((8, 2), 25), 5), **arguments(), design=design())
+    with pytest.raises(OtherLayoutError):
+        estimate(Measured.from_bytes(measured.to_bytes()), **(arguments() | changed), design=design())
 
 
 def test_orders_that_hold_in_truth_bring_the_table_nearer() -> None:

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from gateway.collections import load_contracts
-from gateway.messages import LANGUAGES, Language, named, text
+from gateway.messages import LANGUAGES, Language, named, number, text
 from gateway.publish.charts import chart, charts
 from gateway.publish.protecting import Slice
 from gateway.table import TableRow
@@ -61,7 +61,11 @@ def test_a_long_name_is_broken_and_not_cut_off() -> None:
 @pytest.mark.parametrize(("language", "said"), [("nl", "n = 8.361"), ("en", "n = 8,361")])
 def test_a_chart_writes_numbers_as_the_pages_do(language: Language, said: str) -> None:
     """With the separator of thousands of its language."""
-    assert said in chart([row("total", "8361", "100"), *ROWS[1:]], "Verband", CONTRACT, language).decode()
+    many = [row("total", "8361", "100"), *ROWS[1:]]
+    rows = [each._replace(sites_delivered="7012", sites_expected="7464") for each in many]
+    picture = chart(rows, "Verband", CONTRACT, language).decode()
+    assert said in picture
+    assert all(number(sites, language) in picture for sites in (7012, 7464))
 
 
 def test_every_line_of_a_chart_is_drawn_or_says_why() -> None:

@@ -30,11 +30,12 @@ from gateway.store import Period, Release, ReleaseSlice, Submission
 from gateway.table import TableRow, decode_rows
 from policies.engine import Engine
 from tests.gateway.conftest import PERIOD, TABLE, World, build_world
-from tests.gateway.noisy_release import accounts, deliver, delivered, person
+from tests.gateway.noisy_release import SETTINGS, accounts, decree, deliver, delivered, noise, person
 from tests.gateway.test_deciding import under, working
 
 LATE = 3
-NOT_FOR_SWVS = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != "absence-insight-swv"])
+SWV = "absence-insight-swv"
+NOT_FOR_SWVS = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != SWV])
 
 
 def released(world: World) -> Release:
@@ -316,6 +317,40 @@ def test_a_correction_leaves_noise_alone_where_nothing_changed(mixed: World) -> 
     assert before != after
     assert accounts(mixed.gateway) == spent
     assert '"narrowed": 0' in second.certificate
+
+
+@pytest.mark.parametrize("change", ["ended", "moved"])
+def test_noise_is_left_alone_under_the_register_of_then_only(mixed: World, change: str) -> None:
+    """By the register of now a site of then is in another gemeente, or in none: nothing is built."""
+    released(mixed)
+    site = next(site for site in mixed.region.sites if site.sector == "vo")
+    elsewhere = next(gemeente for gemeente in mixed.region.gemeenten if gemeente != site.gemeente)
+    if change == "ended":
+        must(mixed.desk.end_site(site.code, date(2026, 8, 1)))
+    else:
+        must(mixed.desk.register([replace(site.entry, gemeente=elsewhere)], [], date(2026, 8, 1)))
+    changed_late(mixed)
+    assert failure_of_a_correction(mixed) == "register-changed"
+
+
+def test_noise_is_left_alone_under_the_list_of_then_only(
+    new_world: Callable[..., World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Less may be shown since the first release: what it showed more of a sector that nobody changed does not leave."""
+    decree(monkeypatch, noise(per_release=125_000, per_period=250_000, per_school_year=1_000_000))
+    world = delivered(new_world(settings=SETTINGS))
+    released(world)
+    changed_late(world)
+    less = Engine.load(in_force=[each for each in IN_FORCE if each.purpose != SWV], methods=SETTINGS.methods)
+    assert failure_of_a_correction(working(world, less)) == "law-changed"
+
+
+def failure_of_a_correction(world: World) -> str | None:
+    """Why a correction that was asked for could not be built."""
+    asked: Release = must(request_build(world.gateway, person(world, "first"), TABLE, PERIOD))
+    build(world.gateway, asked.id)
+    with world.gateway.reading() as session:
+        return session.get_one(Release, asked.id).failure
 
 
 def test_a_correction_of_noise_costs_budget(mixed: World) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError, TimeoutError  # noqa: A004  the pool'
 from sqlmodel import Session, select
 
 from audit.events import Event
+from audit.schema import PENDING
 from gateway.app import create_deployment
 from gateway.budgets import BudgetAccount, BudgetSpend, SpendState, YearMethod
 from gateway.context import Gateway
@@ -58,6 +60,10 @@ def under_way(gateway: Gateway) -> Request:
         told = {"period_id": period.id, "purposes": "insight", "builder_id": builder.id, "seed": b""}
         session.add(Release(id=asked.release, **told))
     return asked
+
+
+def code_of(refused: Refused | None) -> str | None:
+    return refused.code if refused else None
 
 
 def ask(gateway: Gateway, *requests: Request) -> Refused | None:
@@ -126,8 +132,8 @@ def test_a_cap_is_never_raised_and_a_lower_one_holds_at_once(gateway: Gateway) -
     ask(gateway, request())
     more, less = noise(per_period=900, per_school_year=3600), noise(per_period=120, per_school_year=480)
     with gateway.reading() as session:
-        assert [a.cap for a in balances(session, request(noise=more))] == [250, 1000]
-        assert [a.left for a in balances(session, request(noise=less))] == [20, 380]
+        assert [a.cap for a in balances(session, request(noise=more))] == [1000, 250]
+        assert [a.left for a in balances(session, request(noise=less))] == [380, 20]
     assert ask(gateway, request(1, noise=less)) is not None
 
 
@@ -151,6 +157,15 @@ def test_rho_and_epsilon_do_not_share_an_account(gateway: Gateway) -> None:
     assert (refused.code, refused.facts["method"]) == ("other-method", "gaussian")
 
 
+def test_a_refused_request_fixes_nothing_of_an_account(gateway: Gateway) -> None:
+    """The year's account counts in rho: Laplace noise is refused, and leaves no account that counts in epsilon."""
+    ask(gateway, request())
+    later = request(1, period="2026-2027-2")
+    other = noise(mechanism="laplace", per_period=400, per_school_year=1600)
+    assert [code_of(ask(gateway, each)) for each in (replace(later, noise=other), later)] == ["other-method", None]
+    assert accounts(gateway)["absence-counts/2026-2027-2/insight/vo"] == (250, 100)
+
+
 def test_a_draw_is_begun_once(gateway: Gateway) -> None:
     """The first to begin finds `reserved`; whoever comes later finds that it was begun, then that it was drawn."""
     asked = under_way(gateway)
@@ -163,12 +178,16 @@ def test_a_draw_is_begun_once(gateway: Gateway) -> None:
 
 
 def test_answers_are_kept_once(gateway: Gateway) -> None:
-    """Answers without a draw that was begun, or a second time, are a broken invariant."""
+    """The same answers twice are kept and logged once; others, or some without a draw that was begun, are refused."""
     asked = under_way(gateway)
     with pytest.raises(GatewayError, match="not begun"):
         keep(gateway, asked, b"early")
     begin(gateway, asked.release, "vo")
-    keep(gateway, asked, b"answers")
+    for _ in range(2):
+        keep(gateway, asked, b"answers")
+    with gateway.reading() as session:
+        waiting = session.connection().execute(PENDING.select()).all()
+    assert [json.loads(row.data)["event"] for row in waiting].count(Event.BUDGET_SPENT) == 1
     with pytest.raises(GatewayError, match="kept before"):
         keep(gateway, asked, b"again")
 

@@ -7,11 +7,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import pandas as pd
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import delete, select, update
 
 from disclosure.perturb import Measured
@@ -35,7 +37,7 @@ from gateway.working import background
 from policies.engine import Engine
 from policies.release import NoisyLevel
 
-from .conftest import NOW, PERIOD, TABLE, World, build_world
+from .conftest import NOW, PERIOD, SINCE, TABLE, World, build_world
 from .noisy_release import (
     KILLS,
     SETTINGS,
@@ -146,6 +148,20 @@ def test_noise_is_drawn_once_and_downloads_serve_what_was_stored(
     assert (len(drawn), accounts(embedded.gateway)) == (sectors, paid)
 
 
+def test_a_certificate_says_what_its_period_cost_in_all(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second build of a period: what it promises of an enrolment by itself, and with what was drawn before."""
+    decree(monkeypatch, noise(per_release=125_000, per_period=250_000, per_school_year=1_000_000))
+    first = asked(embedded)
+    with embedded.gateway.writing() as session:
+        session.get_one(Release, first.id).state = "rejected"
+    second = must(request_build(embedded.gateway, person(embedded, "again"), TABLE, PERIOD))
+    build(embedded.gateway, second.id)
+    with embedded.gateway.reading() as session:
+        told = json.loads(session.get_one(Release, second.id).certificate)["sectors"]["vo"]["privacy"]
+    assert (told["rho_millionths"], told["rho_millionths_of_period"]) == (125_000, 250_000)
+    assert (told["epsilon"], told["epsilon_of_period"]) == (2.861, 4.161)
+
+
 def test_noise_is_drawn_as_it_was_paid_for(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Paid with 10,000; the worker's purpose files say 125,000 by then: 10,000 is drawn and certified."""
     with monkeypatch.context() as patch:
@@ -225,6 +241,22 @@ def test_who_lost_its_lease_draws_and_keeps_nothing(embedded: World, monkeypatch
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_draw_outlives_a_database_that_is_away(embedded: World, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restarted just when answers are to be kept, or before it could say that they are: they are offered again."""
+    drawn, real, away = count_draws(monkeypatch), noisy.keep, [OperationalError("COMMIT", {}, Exception("restarting"))]
+
+    def keep(*given: object) -> None:
+        if kept or not away:
+            real(*given)  # type: ignore[arg-type]  # passed on as they came
+        if away:
+            raise away.pop()
+
+    monkeypatch.setattr(noisy, "keep", keep)
+    build(embedded.gateway, asked(embedded).id)
+    assert (release_of(embedded.gateway).state, len(drawn)) == ("built", len(spends(embedded.gateway)))
+
+
 def test_answers_are_kept_no_longer_than_the_build(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small figures stand in them unsuppressed: stored, they are gone; what was spent stays spent."""
     assert all(spend.answers for spend in drawn_only(embedded, asked(embedded), monkeypatch).values())
@@ -258,6 +290,18 @@ def test_building_again_after_a_crash_gives_the_same_bytes(embedded: World, monk
     release, first = built_and_forgotten(embedded, monkeypatch)
     build(embedded.gateway, release.id)
     assert stored(embedded) == first
+
+
+def test_answers_of_another_register_are_not_published(embedded: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn, then a site is put in another gemeente before the next worker goes on: nothing is built of the answers."""
+    release = asked(embedded)
+    drawn_only(embedded, release, monkeypatch)
+    first, *rest = (site.entry for site in embedded.region.sites)
+    other = next(entry.gemeente for entry in rest if entry.gemeente != first.gemeente)
+    must(embedded.desk.register([replace(first, gemeente=other)], [], NOW.date() - SINCE))
+    build(embedded.gateway, release.id)
+    found = release_of(embedded.gateway)
+    assert (found.state, found.failure) == ("failed", "noise-outdated")
 
 
 @pytest.mark.parametrize("step", KILLS)

@@ -8,14 +8,16 @@ import httpx
 import pytest
 from sqlmodel import delete
 
-from gateway.demo.people import must
+from gateway.budgets import BudgetAccount
+from gateway.demo.people import IN_FORCE, must
 from gateway.identity import add_person, issue_link
 from gateway.publish.ahead import ahead
 from gateway.publish.asking import request_build
 from gateway.publish.deciding import publish, review
+from gateway.settings import Settings
 from gateway.store import Period, Release, ReleaseSource, ReleaseState
 from tests.gateway.conftest import PERIOD, TABLE, Site, build_world, running
-from tests.gateway.noisy_release import SETTINGS, delivered, person
+from tests.gateway.noisy_release import SETTINGS, decree, delivered, noise, person
 
 ADDRESS = f"/operator/periods/{TABLE}/{PERIOD}"
 
@@ -71,11 +73,11 @@ def test_the_operator_sees_cost_balances_and_error_before_a_build(site: Site) ->
         shown = client.get(ADDRESS).text
     for each in found:
         assert f"{each.sector}/2026-2027</code></dt><dd>0 van 500.000 besteed, 500.000 over" in shown
-    assert "Bouwen kost 125.000 miljoenste rho (ε = 2.861)" in shown
+    assert "Bouwen kost 125.000 miljoenste rho (ε = 2,861 bij δ = 0,00000001)" in shown
 
 
 def test_who_reviews_hears_that_rejecting_gives_nothing_back(site: Site) -> None:
-    """The draw was seen, so it is spent: that stands above the two buttons."""
+    """It was drawn, so it is spent: that stands above the two buttons."""
     release = built(site)
     with logged_in(site, site.world.gateway.settings.operator, "operator") as client:
         shown = client.get(f"/operator/releases/{release.id}").text
@@ -100,12 +102,25 @@ def test_what_does_not_fit_is_said_before_and_after_asking(site: Site) -> None:
         assert f"<dt>{term}</dt><dd>{figure}</dd>" in answer.text
 
 
+def test_who_asks_for_another_way_reads_which_sector_and_which_way(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The year's budget counts in rho and the purpose files ask for Laplace noise: sector, way and wish are told."""
+    gateway = site.world.gateway
+    with gateway.writing() as session:
+        session.add(BudgetAccount(name="po/2026-2027", mechanism="gaussian", cap=500_000, spent=1))
+    decree(monkeypatch, noise(mechanism="laplace"))
+    with logged_in(site, gateway.settings.operator, "operator") as client:
+        token = client.get(ADDRESS).text.split('name="csrf" value="')[1].split('"')[0]
+        answer = client.post(ADDRESS, data={"csrf": token, "act": "build"}, headers={"Origin": site.url})
+    for told in ("primair onderwijs", "met ruis van Gauss, geteld in rho", "met ruis van Laplace, geteld in epsilon"):
+        assert f"<dd>{told}</dd>" in answer.text
+
+
 def test_a_recipient_reads_bounds_and_what_they_mean(site: Site) -> None:
     """The table shows an interval beside noisy counts and says in plain words what noise is."""
     release = released(site)
     with logged_in(site, next(iter(site.world.region.swvs)), "recipient") as client:
         shown = client.get(f"/releases/{release.id}", params={"level": "swv"}).text
-    assert "Deze cijfers bevatten ruis" in shown
+    assert "Met ruis: " in shown
     assert "–" in shown.split('class="figures"')[1]
 
 
@@ -120,6 +135,20 @@ def test_shares_over_periods_and_beside_own_figures_are_told_as_noisy(site: Site
         with logged_in(site, party, role) as client:
             pages[path] = client.get(path).text
     assert ["In dit aandeel zit ruis" in shown for shown in pages.values()] == [True, True]
+
+
+def test_which_sectors_have_noise_is_said_below_the_figures_that_have_it(tmp_path: Path) -> None:
+    """Secondary schools alone leave with noise: below a gemeente's own bars, and below a table of all its sectors."""
+    settings = Settings(in_force=IN_FORCE, methods={"vo": "dp"})
+    world = delivered(build_world(tmp_path / "data", settings=settings))
+    secondary = next(each for each in world.region.sites if each.sector == "vo")
+    with running(world.ticking()) as made:
+        address = f"/releases/{released(made).id}"
+        with logged_in(made, secondary.gemeente, "recipient") as client:
+            own, every = client.get(address).text, client.get(address, params={"level": "gemeente", "sector": "*"}).text
+    assert "Met ruis: voortgezet onderwijs" in own.split('aria-labelledby="whole"')[0]
+    assert "Met ruis: voortgezet onderwijs<" in every.split('aria-labelledby="whole"')[1]
+    world.gateway.database.dispose()
 
 
 def test_a_release_without_noise_says_nothing_of_it(tmp_path: Path) -> None:

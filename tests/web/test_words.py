@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from markupsafe import Markup
 
-from gateway.messages import named, number
+from gateway.messages import LANGUAGES, decimal, named, number
 from gateway.outcome import Fault
 from gateway.web import words
 from tests.policies.world import law
@@ -17,6 +17,12 @@ def test_moments_are_said_in_amsterdam_time() -> None:
     assert words.moment(datetime(2026, 7, 1, 12, tzinfo=UTC), "en") == "1 July 2026 14:00"
     assert words.day(date(2027, 3, 9), "nl") == words.day("2027-03-09", "nl") == "9 maart 2027"
     assert words.moment(None, "nl") == words.NOTHING
+
+
+def test_decimals_have_the_signs_of_the_language() -> None:
+    """In Dutch a point separates thousands: an epsilon with one would be read a thousand times too large."""
+    assert [decimal(1234.5, 2, language) for language in LANGUAGES] == ["1.234,50", "1,234.50"]
+    assert [decimal(1e-8, 8, language) for language in LANGUAGES] == ["0,00000001", "0.00000001"]
 
 
 def test_numbers_have_the_separator_of_the_language() -> None:
