@@ -10,8 +10,7 @@ from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
-from gateway.context import OPERATION, Gateway, allowed
-from gateway.database import take_turns
+from gateway.context import OPERATION, Gateway, allowed, take_the_desk
 from gateway.delivered import asks, without_place
 from gateway.identity import (
     SCOPES,
@@ -52,7 +51,6 @@ from policies.question import Action
 from policies.things import Installation
 from pseudonymisation.rotation import half_succeeded
 
-_DESK = b"the operator's desk"
 Result = TypeVar("Result")
 Act = Callable[[Session, Actor, Decision], Result | Refused]
 
@@ -367,7 +365,7 @@ class Desk:
         actor, decision = permitted
         with self.gateway.writing() as session:
             if alone:  # two operators who press the same button at once find what the first one did
-                take_turns(session, _DESK)
+                take_the_desk(session)
             good = still_good(session, self.identity, self.gateway.clock())
             result = act(session, actor, decision) if good else Refused("unauthenticated")
             if isinstance(result, Refused):
