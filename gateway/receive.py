@@ -248,9 +248,11 @@ def _store(
     tag = gateway.tag(b"content", upload.collection.encode(), upload.body)
 
     def store(session: Session) -> Received | Refused | None:
+        stays = keep_open(session, matter.period, upload.site)  # whoever waits here holds nothing, and looks afterwards
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
-        return _past_term(gateway, matter) or _Storing(gateway, session, matter, decision, upload, made, tag).store()
+        storing = _Storing(gateway, session, matter, decision, upload, made, tag)
+        return _past_term(gateway, matter) or storing.store(stays=stays)
 
     return gateway.together(store)  # (5)
 
@@ -290,10 +292,9 @@ class _Storing:
     made: Prepared
     tag: bytes
 
-    def store(self) -> Received | Refused | None:
+    def store(self, *, stays: bool) -> Received | Refused | None:
         """Keep the file's counts and rows as a new version, unless it is there already; None when its keys went."""
         site, period_id = self.upload.site, self.matter.period.id
-        stays = keep_open(self.session, self.matter.period, site)
         self.session.connection().execute(_LOCK_SITE, {"site": site}).all()
         if not stays:
             return Refused("period-closed")

@@ -26,7 +26,7 @@ from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import counts_are_over, hold_year, rows_end, school_year_on
+from gateway.periods import counts_are_over, hold_periods, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.publish.asking import EXPIRED, UNDER_WAY
 from gateway.publish.ledger import forget_answers
@@ -221,10 +221,12 @@ def _keyless_years(keyring: Keyring) -> set[str | None]:
 def _counts(gateway: Gateway, session: Session) -> int:
     """Counts of periods past their term, and what repeats them: receipts, tags, and what the judge of a release saw.
 
-    A build that is under way ends: what it would keep is of these counts.
+    What is being kept of them ends first, and nothing is kept after it. A build that is under way ends: what it would
+    keep is of these counts.
     """
     over = [one for one in session.exec(select(Period)) if counts_are_over(gateway.law.purposes, one, gateway.today)]
     of_these = [period.id for period in over]
+    hold_periods(session, col(Period.id).in_(of_these))
     sent = select(Submission.id).where(col(Submission.period_id).in_(of_these))
     own = [f"table:{period.table_id}/{period.code}" for period in over]
     session.execute(delete(Receipt).where(col(Receipt.subject).in_(sent) | col(Receipt.subject).in_(own)))

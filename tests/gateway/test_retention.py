@@ -5,13 +5,15 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, update
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from audit.schema import SUBJECT
 from gateway import consent_ends, retention
+from gateway import receive as receiving
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.deliveries import Seen, confirm, read, receipt_of
@@ -24,6 +26,7 @@ from gateway.jobs import ATTEMPTS, run_one
 from gateway.outcome import Refused
 from gateway.periods import COUNTS
 from gateway.prepared import Prepared
+from gateway.publish import handing
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
@@ -257,6 +260,63 @@ def test_a_delivery_across_the_end_of_a_term_is_erased_or_refused(
     erased(over)
     assert told == ([Refused("key-missing")] if moment == "after the run" else [])
     assert (rows(world), overdue(over.gateway)) == ([], 0)
+
+
+@pytest.mark.parametrize("moment", ["being kept", "after the run"])
+def test_a_delivery_across_the_end_of_its_counts_is_erased_or_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Checked on the last day: the run waits for one that is being kept, and erases its receipt; none comes after."""
+    eve, over = world.at(COUNTS_OVER - timedelta(days=1)), world.at(COUNTS_OVER)
+    erased(eve)  # keys and rows of the year go long before its counts
+    upload, tried = Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0)), list[object]()
+    keep, hold = Prepared.store, receiving.keep_open
+
+    def erasing(made: Prepared, connection: Connection) -> None:
+        with pytest.raises(UNAVAILABLE):
+            run(other.gateway, machine(over))
+        keep(made, connection)
+
+    def waited(session: Session, period: Period, site: str) -> bool:
+        moments.append(COUNTS_OVER)
+        return hold(session, period, site)
+
+    moments = [eve.gateway.clock()]
+    slow = eve.by(lambda: moments[-1])
+    with monkeypatch.context() as patch, elsewhere(over) as other:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        if moment == "being kept":
+            patch.setattr(Prepared, "store", erasing)
+        else:
+            patch.setattr(receiving, "keep_open", waited)
+        tried.append(receive(slow.gateway, world.site(0), upload))
+    erased(over)
+    with world.gateway.reading() as session:
+        left = [session.exec(select(table)).all() for table in (Count, Receipt)]
+    assert isinstance(tried[0], Received) if moment == "being kept" else tried == [Refused("counts-erased")]
+    assert (left, tags(world)) == ([[], []], [b""] if moment == "being kept" else [])
+
+
+def test_own_figures_go_out_within_their_term_and_their_receipt_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run waits for figures that are being handed out, and erases their receipt; later ones are refused."""
+    noisy_release.deliver(world, 0, world.counts(0))
+    eve, over, issue = world.at(COUNTS_OVER - timedelta(days=1)), world.at(COUNTS_OVER), handing.issue
+
+    def erasing(*given: Any, **named: Any) -> str:  # noqa: ANN401  passed on as it came
+        with pytest.raises(UNAVAILABLE):
+            run(other.gateway, machine(over))
+        return issue(*given, **named)
+
+    with monkeypatch.context() as patch, elsewhere(over) as other:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setattr(handing, "issue", erasing)
+        assert isinstance(hold_own(eve.gateway, world.site(0), TABLE, PERIOD, Format.CSV), Held)
+    assert hold_own(over.gateway, world.site(0), TABLE, PERIOD, Format.CSV) == Refused("no-own-figures")
+    erased(over)
+    with world.gateway.reading() as session:
+        assert session.exec(select(Receipt)).all() == []
 
 
 def due(world: World) -> Collection[datetime]:
