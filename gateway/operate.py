@@ -343,7 +343,8 @@ class Desk:
                 return Refused("operator-at-provider")
             if role == "operator" and self.identity.person is not None:
                 return Refused("operator-by-command")
-            person = find_person(session, party, role, known_as) or add_person(session, party, role, known_as)
+            found = find_person(session, party, role, known_as, hold=True)
+            person = found or add_person(session, party, role, known_as)
             secret = issue_link(session, person, self.gateway.clock())
             entry = _entry(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
             self.gateway.append(session, entry, decision)

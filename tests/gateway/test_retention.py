@@ -1,7 +1,7 @@
 """The retention run: what goes, when, that nothing goes a day early, and that backups die with the keys."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, insert, update
 from sqlmodel import Session, select
 
 from audit.schema import SUBJECT
-from gateway import consent_ends, retention
+from gateway import consent_ends, identity, openid, retention
 from gateway import receive as receiving
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
@@ -23,6 +23,7 @@ from gateway.grants import end_agreement, register_agreements
 from gateway.http.models import SubmissionBody
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import ATTEMPTS, run_one
+from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import COUNTS
 from gateway.prepared import Prepared
@@ -33,6 +34,7 @@ from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import Held, hold, hold_own
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.retention import Erased, overdue, run
+from gateway.settings import OpenId
 from gateway.shelf import SavedView
 from gateway.store import (
     Approval,
@@ -40,6 +42,7 @@ from gateway.store import (
     Enrolment,
     Job,
     JobState,
+    LoginLink,
     Period,
     Person,
     Receipt,
@@ -530,6 +533,69 @@ def test_an_invitation_that_is_open_keeps_a_name(world: World) -> None:
     assert isinstance(later.desk.invite(world.gateway.settings.operator, "operator", "again"), str)
     assert "contacts" not in erased(later)
     assert named(world) == {again: "again"}
+
+
+def logged_in(desk: Desk) -> int:
+    """Who it is that the provider sends back as `gone`."""
+    gateway, operator = desk.gateway, desk.gateway.settings.operator
+    provider = OpenId(issuer="https://idp.example", client_id="x", secret=Path("x"), roles={"beheer": "operator"})
+    claims = {"sub": "gone", "organisation": operator, "roles": ["beheer"], "name": "gone"}
+    with gateway.writing() as session:
+        person, now = openid._person_of(gateway, session, provider, claims), gateway.clock()
+        identity.start_session(session, person, now, proven_at=now, proven_for=gateway.settings.proven_for)
+        return person.id or 0
+
+
+def invited(desk: Desk) -> int:
+    """Whom a new link is of that is made for `gone`."""
+    must(desk.invite(desk.gateway.settings.operator, "operator", "gone"))
+    with desk.gateway.reading() as session:
+        return session.exec(select(LoginLink.person_id)).one()
+
+
+@pytest.mark.parametrize("comes", [invited, logged_in])
+def test_who_comes_back_while_the_name_is_erased_waits_and_is_new(
+    world: World, monkeypatch: pytest.MonkeyPatch, comes: Callable[[Desk], int]
+) -> None:
+    """Nobody is let in as somebody whose name is gone a moment later, who could come again as another."""
+    gone, later = logged_in(world.desk), world.at(NOW + UNSEEN + timedelta(days=1))
+    erase = retention._KINDS["contacts"]
+
+    def meanwhile(gateway: Gateway, session: Session) -> int:
+        many = erase(gateway, session)
+        with pytest.raises(UNAVAILABLE):
+            comes(away)
+        return many
+
+    with monkeypatch.context() as patch, elsewhere(later) as away:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setitem(retention._KINDS, "contacts", meanwhile)  # type: ignore[arg-type]  # it is a dictionary
+        assert erased(later)["contacts"] == 1
+    fresh = comes(later.desk)
+    assert named(world) == {gone: "", fresh: "gone"}
+
+
+@pytest.mark.parametrize(
+    ("comes", "step"), [(invited, "gateway.operate.issue_link"), (logged_in, "gateway.identity.start_session")]
+)
+def test_who_comes_back_before_the_name_is_erased_keeps_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, comes: Callable[[Desk], int], step: str
+) -> None:
+    """The run waits for an invitation or a login that is under way, and sees it."""
+    gone, later = logged_in(world.desk), world.at(NOW + UNSEEN + timedelta(days=1))
+    real = {"issue_link": issue_link, "start_session": identity.start_session}[step.rpartition(".")[2]]
+
+    def meanwhile(*given: Any, **named: Any) -> object:  # noqa: ANN401  passed on as it came
+        with pytest.raises(UNAVAILABLE):
+            run(away.gateway, machine(later))
+        return real(*given, **named)
+
+    with monkeypatch.context() as patch, elsewhere(later) as away:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setattr(step, meanwhile)
+        assert comes(later.desk) == gone
+    assert "contacts" not in erased(later)
+    assert named(world) == {gone: "gone"}
 
 
 def test_who_never_logged_in_is_counted_from_the_first_run(world: World) -> None:
