@@ -48,6 +48,7 @@ _POOL: Mapping[str, Any] = {
     "hide_parameters": True, "poolclass": QueuePool, "pool_size": 16, "pool_timeout": BUSY_SECONDS,
 }  # fmt: skip
 _TURN = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
+_SHARED_TURN = select(func.pg_advisory_xact_lock_shared(bindparam("number", type_=BigInteger)))
 
 
 class DatabaseBusy(MendableError):  # noqa: N818  the name says what is the matter
@@ -123,14 +124,14 @@ def reading(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def take_turns(session: Session, what: bytes) -> None:
+def take_turns(session: Session, what: bytes, *, shared: bool = False) -> None:
     """Let one transaction at a time do this, until it ends: for what no row stands for yet that could be locked.
 
-    On SQLite there is one writer anyway.
+    Those that share a turn wait for none of each other. On SQLite there is one writer anyway.
     """
     if session.connection().dialect.name == "postgresql":
         number = int.from_bytes(hashlib.sha256(what).digest()[:8], signed=True)
-        session.connection().execute(_TURN, {"number": number})
+        session.connection().execute(_SHARED_TURN if shared else _TURN, {"number": number})
 
 
 def forget_log(engine: Engine) -> None:

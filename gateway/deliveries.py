@@ -15,7 +15,8 @@ from gateway.context import Gateway
 from gateway.delivered import CURRENT
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import counts_are_over, keep_open
+from gateway.periods import counts_are_over, keep_open, school_year
+from gateway.prepared import hold_pids
 from gateway.proving import proof_of
 from gateway.receive import VERSIONS, Matter, counts_of, decide_on, keep_receipt, look_up
 from gateway.records.expected import Cell
@@ -29,6 +30,7 @@ from policies.things import Delivery
 # Built once: statements of every confirmation.
 _WITH_PERIOD = select(Submission, Period.code).join(Period).where(Submission.id == bindparam("id"))
 _LOCKED_VERSIONS = VERSIONS.with_for_update()
+_WITH_ROWS = VERSIONS.where(col(Submission.pid_key_id) != "").limit(1)
 _TURN = update(table_of(Submission)).where(table_of(Submission).c.id == bindparam("of"))
 
 
@@ -174,6 +176,12 @@ class _Found:
     matter: Matter
     decision: Decision
 
+    def hold_rows(self, session: Session) -> None:
+        """Let nobody re-key or change rows of this delivery, where it has had any, until the transaction ends."""
+        about = {"period": self.submission.period_id, "site": self.submission.site}
+        if session.connection().execute(_WITH_ROWS, about).first() is not None:
+            hold_pids(session, school_year(self.matter.period.code), shared=True)
+
     def stays(self, session: Session) -> bool:
         """Whether its site may still deliver; until the transaction ends the period is not closed."""
         return keep_open(session, self.matter.period, self.submission.site)
@@ -223,6 +231,7 @@ def _act(
         return found
 
     def work(session: Session) -> Seen | Refused:
+        found.hold_rows(session)
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         return change(gateway, session, found)

@@ -355,8 +355,8 @@ class Desk:
     def act(self, action: Action, act: Act[Result], *, exercise: bool = False, alone: bool = True) -> Result | Refused:
         """Ask the law, then act and log in one transaction; a refusal has its own.
 
-        A person hands out credentials only shortly after proving who it is. One act at a time is done alone at the
-        desk; one that takes long is not, and keeps away by itself what it must not meet.
+        A person hands out credentials only shortly after proving who it is. One act at a time is done alone at its
+        desk; one that takes or waits long is not, and keeps away by itself what it must not meet.
         """
         if action is Action.MANAGE_ACCESS and self.identity.person is not None and not self.identity.proven:
             return Refused("step-up")
@@ -366,7 +366,7 @@ class Desk:
         actor, decision = permitted
         with self.gateway.writing() as session:
             if alone:  # two operators who press the same button at once find what the first one did
-                take_the_desk(session)
+                take_the_desk(session, action)
             good = still_good(session, self.identity, self.gateway.clock())
             result = act(session, actor, decision) if good else Refused("unauthenticated")
             if isinstance(result, Refused):

@@ -100,7 +100,7 @@ def _held(session: Session, release_id: str, event: Event) -> tuple[Release, Per
     """
     goes_on = event in _ONWARDS
     if goes_on:
-        take_the_desk(session)
+        take_the_desk(session, _ACTIONS[event])
     of_it = session.get_one(Release, release_id).period_id
     period = session.get_one(Period, of_it, with_for_update=goes_on)
     return session.get_one(Release, release_id, with_for_update=True), period
