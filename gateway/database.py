@@ -43,6 +43,7 @@ _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
 _SINCE = "verzuimpoort_since"
 _IDLE_SECONDS = 1.0
+_WAIT = "PRAGMA busy_timeout={:.0f}"
 # On SQLite the pool is no smaller than a server has threads (40): a connection costs a file that is open.
 _POOL: Mapping[str, Any] = {
     "hide_parameters": True, "poolclass": QueuePool, "pool_size": 16, "pool_timeout": BUSY_SECONDS,
@@ -134,14 +135,19 @@ def take_turns(session: Session, what: bytes, *, shared: bool = False) -> None:
         session.connection().execute(_SHARED_TURN if shared else _TURN, {"number": number})
 
 
-def forget_log(engine: Engine) -> None:
+def forget_log(engine: Engine, *, within: float | None = None) -> None:
     """On SQLite, empty the write-ahead log, where copies of erased and re-keyed rows last; elsewhere vacuum does it.
 
-    A reader may hold on to the log for a moment; what it keeps goes with the next call.
+    Who reads at this moment holds on to the log, and is waited for as a writer is, or so many seconds; what is left
+    then goes with the next call, which is the worker's.
     """
     if engine.dialect.name == "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql(_WAIT.format(1_000 * (BUSY_SECONDS if within is None else within)))
+            try:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.exec_driver_sql(_WAIT.format(1_000 * BUSY_SECONDS))
 
 
 def insert_rows(
