@@ -115,6 +115,7 @@ class Sequencer:
 
         Raises:
             LogClosedError: It is closed already.
+            NotLoggedError: Another log took over before its final checkpoint.
             ClockError: Its newest checkpoint was made after `now`.
         """
         with self._engine.begin() as connection:
@@ -222,9 +223,11 @@ class Sequencer:
         return replace(self._log, clock=lambda: now).append(connection, entry)
 
     def _publish(self, state: LogState, now: int) -> str | None:
-        """Recount what is committed but not signed, sign it, store the checkpoint."""
+        """Recount what is committed but not signed, sign it, store the checkpoint; nothing once another log goes on."""
         with self._engine.begin() as connection:
             take_lead(connection, wait=True)
+            if logs(connection)[-1].log != state.log:  # a take-over: for what this key signed now nobody would answer
+                return None
             size = signed_size(connection, state.log)
             if size:
                 signed = open_checkpoint(log_note(connection, state.log, size), [self._signer.key]).checkpoint

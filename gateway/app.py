@@ -215,7 +215,7 @@ def first_links(gateway: Gateway, labels: Iterable[str]) -> list[FirstPerson]:
     with gateway.writing() as session:
         for label in labels:
             who = (gateway.settings.operator, "operator", label)
-            person = find_person(session, *who) or add_person(session, *who)
+            person = find_person(session, *who, hold=True) or add_person(session, *who)
             made.append(FirstPerson(person, issue_link(session, person, gateway.clock())))
             about = Object(f"link:{gateway.new_id()}")
             gateway.append(session, Entry(event=Event.LINK_ISSUED, actor=actor, party=who[0], object=about))

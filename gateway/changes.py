@@ -126,9 +126,9 @@ def _store(
     site, year, rows = matter.caller.acting.code, school_year(matter.period.code), 0
     own = select(col(Submission.id)).join(Period).where(col(Submission.site) == site, col(Period.code).startswith(year))
     with gateway.writing() as session:
+        hold_pids(session, year)
         if (refused := hold(gateway, session, identity, matter)) is not None:
             return refused
-        hold_pids(session, year)
         hold_versions(session, year, col(Submission.site) == site)
         current = gateway.keyring.active(ROWS, year)
         if current is None or current.key_id not in made:

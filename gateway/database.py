@@ -43,11 +43,13 @@ _READ_ONLY = "verzuimpoort_read_only"
 _WRITER = "verzuimpoort_writer"
 _SINCE = "verzuimpoort_since"
 _IDLE_SECONDS = 1.0
+_WAIT = "PRAGMA busy_timeout={:.0f}"
 # On SQLite the pool is no smaller than a server has threads (40): a connection costs a file that is open.
 _POOL: Mapping[str, Any] = {
     "hide_parameters": True, "poolclass": QueuePool, "pool_size": 16, "pool_timeout": BUSY_SECONDS,
 }  # fmt: skip
 _TURN = select(func.pg_advisory_xact_lock(bindparam("number", type_=BigInteger)))
+_SHARED_TURN = select(func.pg_advisory_xact_lock_shared(bindparam("number", type_=BigInteger)))
 
 
 class DatabaseBusy(MendableError):  # noqa: N818  the name says what is the matter
@@ -123,24 +125,29 @@ def reading(engine: Engine) -> Iterator[Session]:
         yield session
 
 
-def take_turns(session: Session, what: bytes) -> None:
+def take_turns(session: Session, what: bytes, *, shared: bool = False) -> None:
     """Let one transaction at a time do this, until it ends: for what no row stands for yet that could be locked.
 
-    On SQLite there is one writer anyway.
+    Those that share a turn wait for none of each other. On SQLite there is one writer anyway.
     """
     if session.connection().dialect.name == "postgresql":
         number = int.from_bytes(hashlib.sha256(what).digest()[:8], signed=True)
-        session.connection().execute(_TURN, {"number": number})
+        session.connection().execute(_SHARED_TURN if shared else _TURN, {"number": number})
 
 
-def forget_log(engine: Engine) -> None:
+def forget_log(engine: Engine, *, within: float | None = None) -> None:
     """On SQLite, empty the write-ahead log, where copies of erased and re-keyed rows last; elsewhere vacuum does it.
 
-    A reader may hold on to the log for a moment; what it keeps goes with the next call.
+    Who reads at this moment holds on to the log, and is waited for as a writer is, or so many seconds; what is left
+    then goes with the next call, which is the worker's.
     """
     if engine.dialect.name == "sqlite":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql(_WAIT.format(1_000 * (BUSY_SECONDS if within is None else within)))
+            try:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").close()
+            finally:
+                connection.exec_driver_sql(_WAIT.format(1_000 * BUSY_SECONDS))
 
 
 def insert_rows(

@@ -16,7 +16,8 @@ from gateway.delivered import CURRENT
 from gateway.identity import Identity, caller_of
 from gateway.matter import Matter, decide_on, hold, look_up
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import counts_are_over, keep_open
+from gateway.periods import counts_are_over, keep_open, school_year
+from gateway.prepared import hold_pids
 from gateway.proving import proof_of
 from gateway.receive import VERSIONS, counts_of, keep_receipt
 from gateway.records.expected import Cell
@@ -30,6 +31,7 @@ from policies.things import Delivery
 # Built once: statements of every confirmation.
 _WITH_PERIOD = select(Submission, Period.code).join(Period).where(Submission.id == bindparam("id"))
 _LOCKED_VERSIONS = VERSIONS.with_for_update()
+_WITH_ROWS = VERSIONS.where(col(Submission.pid_key_id) != "").limit(1)
 _TURN = update(table_of(Submission)).where(table_of(Submission).c.id == bindparam("of"))
 
 
@@ -176,6 +178,12 @@ class _Found:
     matter: Matter
     decision: Decision
 
+    def hold_rows(self, session: Session) -> None:
+        """Let nobody re-key or change rows of this delivery, where it has had any, until the transaction ends."""
+        about = {"period": self.submission.period_id, "site": self.submission.site}
+        if session.connection().execute(_WITH_ROWS, about).first() is not None:
+            hold_pids(session, school_year(self.matter.period.code), shared=True)
+
     def stays(self, session: Session) -> bool:
         """Whether its site may still deliver; until the transaction ends the period is not closed."""
         return keep_open(session, self.matter.period, self.submission.site)
@@ -219,9 +227,13 @@ def _act(gateway: Gateway, identity: Identity, submission_id: str, action: Actio
 
 def _done(gateway: Gateway, identity: Identity, found: _Found, act: _Act) -> Seen | Refused:
     """Act while what the law was told holds; what it permitted and was not done is logged."""
-    outcome = gateway.together(
-        lambda session: hold(gateway, session, identity, found.matter) or act(gateway, session, found)
-    )
+
+    def work(session: Session) -> Seen | Refused:
+        if act is not _read:
+            found.hold_rows(session)
+        return hold(gateway, session, identity, found.matter) or act(gateway, session, found)
+
+    outcome = gateway.together(work)
     return found.undone(gateway, outcome) if isinstance(outcome, Refused) else outcome
 
 

@@ -220,13 +220,15 @@ def add_person(session: Session, party: str, role: str, label: str) -> Person:
     return person
 
 
-def find_person(session: Session, party: str, role: str, label: str) -> Person | None:
+def find_person(session: Session, party: str, role: str, label: str, *, hold: bool = False) -> Person | None:
     """Who goes by a label at a party in a role: the first that was registered; by none goes whose label was erased.
 
-    Four eyes are two persons, so nobody may become a second one by being invited again.
+    Four eyes are two persons, so nobody may become a second one by being invited again: of who is held the label is not
+    erased before the transaction ends.
     """
     named = select(Person).where(Person.party == party, Person.role == role, Person.label == label, Person.label != "")
-    return session.exec(named.order_by(col(Person.id))).first()
+    query = named.order_by(col(Person.id))
+    return session.exec(query.with_for_update() if hold else query).first()
 
 
 def issue_link(session: Session, person: Person, now: datetime) -> str:

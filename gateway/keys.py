@@ -12,7 +12,7 @@ from sqlmodel import Session, col, select
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from audit.subjects import erase_year
-from gateway.context import Gateway
+from gateway.context import Gateway, take_the_desk
 from gateway.database import forget_log
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
@@ -110,16 +110,18 @@ def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
     One in use is put away in that transaction, after the deliveries that are being kept: no other is kept under it.
     The key of a consent ends with its consent, and one through which a key in use passes with `renounce`.
     """
-    gateway = desk.gateway
+    gateway, known = desk.gateway, desk.gateway.keyring.record(key_id)
+    year = (known and known.school_year) or ""
 
     def act(session: Session, actor: Actor, decision: Decision) -> Rotated | Refused:
+        hold_pids(session, year)
+        take_the_desk(session, Action.MANAGE_KEYS)
         record = gateway.keyring.record(key_id)
         if record is None or record.school_year is None or record.state is KeyState.DESTROYED:
             return Refused("unknown-key")
         if key_id in gateway.keyring.needed():
             return Refused("key-needed")
-        hold_pids(session, record.school_year)
-        hold_year(session, record.school_year)
+        hold_year(session, year)
         erased = _erase_under(gateway, session, record)
         if isinstance(erased, Refused):
             return erased
@@ -128,7 +130,7 @@ def destroy(desk: Desk, key_id: str) -> Rotated | Refused:
             gateway.keyring.retire(key_id)
         return Rotated(key_id, record.purpose, erased)
 
-    gone = desk.act(Action.MANAGE_KEYS, act)
+    gone = desk.act(Action.MANAGE_KEYS, act, alone=False)  # at the desk nobody waits for a rotation
     if not isinstance(gone, Refused):
         gateway.keyring.destroy(key_id)
         forget_log(gateway.database)
@@ -236,7 +238,7 @@ def _rekey(desk: Desk, successor: KeyRecord) -> int | Refused:
             gateway.append(session, _entry(Event.KEY_ROTATED, actor, successor), decision)
         return moved
 
-    return desk.act(Action.MANAGE_KEYS, act, alone=False)  # it takes minutes, and a party is locked out at once
+    return desk.act(Action.MANAGE_KEYS, act, alone=False)  # it takes minutes
 
 
 def _entry(event: Event, actor: Actor, record: KeyRecord) -> Entry:

@@ -5,7 +5,8 @@ be shut out. So every act on a delivery begins its transaction with `hold`: all 
 does until that transaction ends, or nothing is done. Keys are looked at again where they are used (`prepared`), and the
 period where it has to be open (`periods.keep_open`).
 
-Locks are taken in this order: credential, mandate, the site with its agreement (`hold`), pids, period, versions, rows.
+Locks are taken in this order: pids, credential, mandate, the site with its agreement (`hold`), period, versions, rows;
+who receives holds the period first. Who waits for a rotation or a retention run holds nothing yet, and looks afterwards.
 """
 
 from dataclasses import dataclass, replace

@@ -225,7 +225,8 @@ def _person_of(gateway: Gateway, session: Session, provider: OpenId, claims: Map
     subject = gateway.tag(b"openid", provider.issuer.encode(), str(claims["sub"]).encode())
     take_turns(session, b"person" + subject)  # whoever logs in twice at once for the first time is still one person
     known = select(Person).where(Person.subject == subject, Person.party == code, Person.role == role)
-    person = session.exec(known).first() or add_person(session, code, role, str(claims.get(provider.label_claim, role)))
+    found = session.exec(known.with_for_update()).first()  # of whom the retention run forgets nothing now
+    person = found or add_person(session, code, role, str(claims.get(provider.label_claim, role)))
     person.subject = subject
     return person
 

@@ -10,8 +10,7 @@ from sqlmodel import Session, col, select
 
 from audit.entry import Actor, Entry, Object
 from audit.events import Event
-from gateway.context import OPERATION, Gateway, allowed
-from gateway.database import take_turns
+from gateway.context import OPERATION, Gateway, allowed, take_the_desk
 from gateway.delivered import asks, without_place
 from gateway.identity import (
     SCOPES,
@@ -52,7 +51,6 @@ from policies.question import Action
 from policies.things import Installation
 from pseudonymisation.rotation import half_succeeded
 
-_DESK = b"the operator's desk"
 Result = TypeVar("Result")
 Act = Callable[[Session, Actor, Decision], Result | Refused]
 
@@ -345,7 +343,8 @@ class Desk:
                 return Refused("operator-at-provider")
             if role == "operator" and self.identity.person is not None:
                 return Refused("operator-by-command")
-            person = find_person(session, party, role, known_as) or add_person(session, party, role, known_as)
+            found = find_person(session, party, role, known_as, hold=True)
+            person = found or add_person(session, party, role, known_as)
             secret = issue_link(session, person, self.gateway.clock())
             entry = _entry(Event.LINK_ISSUED, actor, party, f"link:{self.gateway.new_id()}")
             self.gateway.append(session, entry, decision)
@@ -356,8 +355,8 @@ class Desk:
     def act(self, action: Action, act: Act[Result], *, exercise: bool = False, alone: bool = True) -> Result | Refused:
         """Ask the law, then act and log in one transaction; a refusal has its own.
 
-        A person hands out credentials only shortly after proving who it is. One act at a time is done alone at the
-        desk; one that takes long is not, and keeps away by itself what it must not meet.
+        A person hands out credentials only shortly after proving who it is. One act at a time is done alone at its
+        desk; one that takes or waits long is not, and keeps away by itself what it must not meet.
         """
         if action is Action.MANAGE_ACCESS and self.identity.person is not None and not self.identity.proven:
             return Refused("step-up")
@@ -367,7 +366,7 @@ class Desk:
         actor, decision = permitted
         with self.gateway.writing() as session:
             if alone:  # two operators who press the same button at once find what the first one did
-                take_turns(session, _DESK)
+                take_the_desk(session, action)
             good = still_good(session, self.identity, self.gateway.clock())
             result = act(session, actor, decision) if good else Refused("unauthenticated")
             if isinstance(result, Refused):

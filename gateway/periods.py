@@ -3,7 +3,7 @@
 import re
 from datetime import date, timedelta
 
-from sqlalchemy import bindparam
+from sqlalchemy import ColumnElement, bindparam
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -149,8 +149,18 @@ def keep_open(session: Session, period: Period, site: str) -> bool:
 
 def hold_year(session: Session, year: str) -> None:
     """Let the deliveries of a school year that are being stored end, and no other begin until this transaction ends."""
-    of_year = core_select(_ROW.id).where(_ROW.code.startswith(year)).order_by(_ROW.id).with_for_update()
-    session.connection().execute(of_year).all()
+    hold_periods(session, _ROW.code.startswith(year))
+
+
+def hold_periods(session: Session, which: ColumnElement[bool]) -> None:
+    """The same of the deliveries of some periods; and no figures of a site's own of them go out."""
+    session.connection().execute(core_select(_ROW.id).where(which).order_by(_ROW.id).with_for_update()).all()
+
+
+def keeps_counts(session: Session, purposes: Purposes, period: Period, today: date) -> bool:
+    """Whether the counts of a period are within their term; until the transaction ends none of them is erased."""
+    held = session.get_one(Period, period.id, with_for_update={"read": True})
+    return not counts_are_over(purposes, held, today)
 
 
 def reopened_for(session: Session, period: Period) -> list[str]:

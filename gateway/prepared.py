@@ -34,9 +34,13 @@ _COUNT = ("submission_id", "subdivision", "kind", "band", "pupils")
 _ENROLMENT = ("submission_id", "pid", "key_id", "subdivision", "scheduled", "hours")
 
 
-def hold_pids(session: Session, year: str) -> None:
-    """Let nobody else re-key or change stored pids of a school year until this transaction ends."""
-    take_turns(session, b"pids" + year.encode())
+def hold_pids(session: Session, year: str, *, shared: bool = False) -> None:
+    """Let nobody else re-key or change stored pids of a school year until this transaction ends.
+
+    A rotation keeps them for minutes: they are held before anything that somebody else may wait for. Versions that end
+    share them.
+    """
+    take_turns(session, b"pids" + year.encode(), shared=shared)
 
 
 def hold_versions(session: Session, year: str, which: ColumnElement[bool]) -> None:

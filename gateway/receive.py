@@ -151,8 +151,9 @@ def _store(gateway: Gateway, identity: Identity, upload: Upload, read: _Read) ->
     tag = gateway.tag(b"content", upload.collection.encode(), upload.body)
 
     def store(session: Session) -> Received | Refused:
+        stays = keep_open(session, matter.period, upload.site)  # whoever waits here holds nothing, and looks afterwards
         refused = hold(gateway, session, identity, matter) or _past_term(gateway, matter)
-        return refused or _Storing(gateway, session, matter, decision, upload, made, tag).store()
+        return refused or _Storing(gateway, session, matter, decision, upload, made, tag).store(stays=stays)
 
     return gateway.together(store)  # (5)
 
@@ -192,10 +193,10 @@ class _Storing:
     made: Prepared
     tag: bytes
 
-    def store(self) -> Received | Refused:
+    def store(self, *, stays: bool) -> Received | Refused:
         """Keep the file's counts and rows as a new version, unless it is there already."""
         site, period_id = self.upload.site, self.matter.period.id
-        if not keep_open(self.session, self.matter.period, site):
+        if not stays:
             return Refused("period-closed")
         if not self.made.is_current(self.gateway.keyring):
             return CHANGED

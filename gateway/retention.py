@@ -26,7 +26,7 @@ from gateway.jobs import enqueue
 from gateway.messages import MendableError
 from gateway.operate import Desk
 from gateway.outcome import GatewayError, Refused
-from gateway.periods import counts_are_over, hold_year, rows_end, school_year_on
+from gateway.periods import counts_are_over, hold_periods, hold_year, rows_end, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.publish.asking import EXPIRED, UNDER_WAY
 from gateway.publish.ledger import forget_answers
@@ -221,10 +221,12 @@ def _keyless_years(keyring: Keyring) -> set[str | None]:
 def _counts(gateway: Gateway, session: Session) -> int:
     """Counts of periods past their term, and what repeats them: receipts, tags, and what the judge of a release saw.
 
-    A build that is under way ends: what it would keep is of these counts.
+    What is being kept of them ends first, and nothing is kept after it. A build that is under way ends: what it would
+    keep is of these counts.
     """
     over = [one for one in session.exec(select(Period)) if counts_are_over(gateway.law.purposes, one, gateway.today)]
     of_these = [period.id for period in over]
+    hold_periods(session, col(Period.id).in_(of_these))
     sent = select(Submission.id).where(col(Submission.period_id).in_(of_these))
     own = [f"table:{period.table_id}/{period.code}" for period in over]
     session.execute(delete(Receipt).where(col(Receipt.subject).in_(sent) | col(Receipt.subject).in_(own)))
@@ -308,8 +310,9 @@ def _contacts(gateway: Gateway, session: Session) -> int:
 
     Their rows stay, for the log of four eyes.
 
-    Not yet of who built or judged a release that can still go on: a second login would be a second pair of eyes. Who
-    never logged in is counted from the first run.
+    Not yet of who built or judged a release that can still go on: a second login would be a second pair of eyes. Nor of
+    who is invited or logs in at this moment: either that is done before and seen here, or it finds nobody of that name.
+    Who never logged in is counted from the first run.
     """
     session.execute(update(Person).where(col(Person.seen_on).is_(None)).values(seen_on=gateway.today))
     before = gateway.today - timedelta(days=_days(gateway, OPERATION))
@@ -320,7 +323,8 @@ def _contacts(gateway: Gateway, session: Session) -> int:
         select(Approval.person_id).where(col(Approval.release_id).in_(waiting)),
     )
     gone = select(Person.id).where(col(Person.seen_on) < before, Person.label != "", col(Person.id).not_in(kept))
-    over = session.exec(gone).all()
+    held = session.exec(gone.order_by(col(Person.id)).with_for_update()).all()
+    over = session.exec(gone.where(col(Person.id).in_(held))).all()
     session.execute(delete(SavedView).where(col(SavedView.person_id).in_(over)))
     session.execute(update(Approval).where(col(Approval.person_id).in_(over)).values(reason=""))
     return _gone(session, update(Person).where(col(Person.id).in_(over)).values(label="", subject=b""))
@@ -342,10 +346,10 @@ _KINDS: Mapping[str, Callable[[Gateway, Session], int]] = {
     "answers": _answers,
     "tables": _tables,
     "consents": _consents,
-    "credentials": _credentials,
-    "contacts": _contacts,
     "jobs": _jobs,
     "logs": _logs,
+    "credentials": _credentials,  # these last: who is locked out or invited meanwhile waits for them
+    "contacts": _contacts,
 }
 
 

@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from sqlalchemy import Connection, text
 
 from audit.guards import grants
-from audit.schema import CHECKPOINT
+from audit.schema import CHECKPOINT, METADATA
 from gateway.messages import MendableError
 from gateway.store import Party, table_of
 
@@ -75,14 +75,15 @@ def demand_sequencing(connection: Connection) -> None:
 
 
 def grant_rights(connection: Connection) -> None:
-    """Give the roles, where there are any, what they need; after each migration again."""
+    """Give the roles, where there are any, what they need and take what they lost since; after each migration again."""
     if connection.dialect.name != "postgresql":
         return
     roles = roles_of(connection)
     if _there(connection, roles) < len(roles):
         return
     tables = table_of(Party).metadata.sorted_tables
-    names = ", ".join(f'"{table.name}"' for table in tables)
+    names, evidence = (", ".join(f'"{table.name}"' for table in some) for some in (tables, METADATA.sorted_tables))
+    connection.exec_driver_sql(f"REVOKE ALL ON {names}, {evidence}, alembic_version FROM {', '.join(roles)}")
     connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {names} TO {roles.app}")
     connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {roles.app}")
     for table in tables:

@@ -5,14 +5,14 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 
 from audit.errors import AuditError
 from gateway import consents, lawbook, retention, witnesses
 from gateway.app import demand_workable, open_gateway, yearly_log
 from gateway.context import Gateway
-from gateway.database import UNAVAILABLE
+from gateway.database import UNAVAILABLE, forget_log
 from gateway.executors import executor_of
 from gateway.jobs import Work, run_until
 from gateway.publish import asking, building
@@ -21,6 +21,7 @@ from gateway.telemetry import set_up_logging
 from gateway.yearly import YearlyLog
 
 AWAY_SECONDS = 1.0
+FORGET_SECONDS = 60.0
 _logger = logging.getLogger(__name__)
 
 
@@ -90,7 +91,7 @@ def work_until(gateway: Gateway, stop: threading.Event) -> None:
 
 @contextmanager
 def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
-    """Worker, sequencer and the asking of witnesses of this gateway as threads, for as long as the block runs.
+    """Worker, sequencer, the asking of witnesses and SQLite's forgetting as threads, for as long as the block runs.
 
     Raises:
         AuditError: the log contradicts itself; the event told all of them to stop, and it is raised after the block.
@@ -105,6 +106,7 @@ def background(gateway: Gateway, stop: threading.Event) -> Iterator[None]:
         threading.Thread(target=run_until, args=(gateway, WORK, stop), name="worker", daemon=True),
         threading.Thread(target=_sequence, args=(log, stop, broken), name="sequencer", daemon=True),
         threading.Thread(target=witnesses.ask_until, args=(gateway, stop), name="witnesses", daemon=True),
+        threading.Thread(target=_forget, args=(gateway, stop), name="forgetting", daemon=True),
     ]
     for thread in threads:
         thread.start()
@@ -125,3 +127,10 @@ def _sequence(log: YearlyLog, stop: threading.Event, broken: list[AuditError]) -
     except AuditError as error:
         broken.append(error)
         stop.set()
+
+
+def _forget(gateway: Gateway, stop: threading.Event) -> None:
+    """Every minute, what was erased leaves SQLite's write-ahead log too, whoever held on to it when it was."""
+    while not stop.wait(FORGET_SECONDS):
+        with suppress(*UNAVAILABLE):
+            forget_log(gateway.database, within=1)

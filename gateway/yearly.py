@@ -2,7 +2,7 @@
 
 On 1 August the log of the year that ended gets its last entry and final checkpoint, and the log of the new year begins
 with an entry that commits to it. A process that was down over the summer does the same when it starts: what waited goes
-to the log of the year in which it was done.
+to the log of the year in which it was done. What is committed only after that goes to the next one, with its own time.
 """
 
 import logging

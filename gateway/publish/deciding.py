@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from audit.entry import Entry, Object
 from audit.events import Event
-from gateway.context import Gateway, actor_of
+from gateway.context import Gateway, actor_of, take_the_desk
 from gateway.identity import Identity, caller_of, still_good
 from gateway.outcome import Refused
 from gateway.periods import school_year
@@ -72,13 +72,12 @@ def _act(gateway: Gateway, identity: Identity, release_id: str, event: Event, re
 def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event, reason: str) -> Release | Refused:
     """Ask again with the facts of the transaction, and act in it."""
     with gateway.writing() as session:
-        release = session.get_one(Release, release_id, with_for_update=True)
+        release, period = _held(session, release_id, event)
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         again = _ask(gateway, session, identity, release_id, event=event, reason=reason)
         if isinstance(again, Refused) or isinstance(again.decision, Deny) or release.state not in _FROM[event]:
             return Refused("release-state", facts={"state": release.state})
-        period = session.get_one(Period, release.period_id)
         hindered = _hindered(gateway, session, release, period, event)
         if hindered is not None:
             session.rollback()
@@ -92,6 +91,19 @@ def _act_now(gateway: Gateway, identity: Identity, release_id: str, event: Event
         )
         gateway.append(session, entry, again.decision)
         return release
+
+
+def _held(session: Session, release_id: str, event: Event) -> tuple[Release, Period]:
+    """A release that nobody else acts on until the transaction ends, and its period.
+
+    Where it goes on, nothing that it counts changes either: neither the register nor a delivery.
+    """
+    goes_on = event in _ONWARDS
+    if goes_on:
+        take_the_desk(session, _ACTIONS[event])
+    of_it = session.get_one(Release, release_id).period_id
+    period = session.get_one(Period, of_it, with_for_update=goes_on)
+    return session.get_one(Release, release_id, with_for_update=True), period
 
 
 def _hindered(gateway: Gateway, session: Session, release: Release, period: Period, event: Event) -> Refused | None:

@@ -166,7 +166,7 @@ def hold_own(gateway: Gateway, identity: Identity, collection: str, period_code:
         period=period.code,
         object=Object(f"table:{contract.table}/{period.code}"),
     )
-    return keep(gateway, identity, entry, decision, body=body, form=form)
+    return keep(gateway, identity, entry, decision, body=body, form=form, own=period)
 
 
 def read_certificate(gateway: Gateway, identity: Identity | None, release_id: str) -> str | Refused:

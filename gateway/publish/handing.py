@@ -15,8 +15,9 @@ from gateway.context import Gateway
 from gateway.formats.write import Format
 from gateway.identity import Identity, still_good
 from gateway.outcome import Refused
+from gateway.periods import keeps_counts
 from gateway.proving import FOLLOWS, proof_of
-from gateway.store import Receipt, Release
+from gateway.store import Period, Receipt, Release
 from policies.days import milliseconds
 from policies.decision import Decision
 
@@ -58,6 +59,7 @@ def keep(
     body: bytes,
     form: Format,
     state: str | None = None,
+    own: Period | None = None,
 ) -> Held | Refused:
     """Log that these bytes go to this recipient, with their receipt, unless something ended while they were written.
 
@@ -69,13 +71,12 @@ def keep(
         body: the file.
         form: of the file.
         state: of the release when it was decided.
+        own: their period, where they are the recipient's own figures.
     """
     nonce, subject = gateway.random(NONCE_BYTES), entry.object.id if entry.object else ""
     with gateway.writing() as session:
-        ended = _ended(gateway, session, identity, subject, state)
-        if ended is None:
-            about = Object(subject, commit(nonce, body))
-            appended = gateway.append(session, replace(entry, object=about), decision)
+        if (ended := _ended(gateway, session, identity, subject, state=state, own=own)) is None:
+            appended = gateway.append(session, replace(entry, object=Object(subject, commit(nonce, body))), decision)
             receipt = issue(
                 gateway.receipts,
                 kind="download",
@@ -92,11 +93,19 @@ def keep(
 
 
 def _ended(
-    gateway: Gateway, session: Session, identity: Identity | None, subject: str, state: str | None
+    gateway: Gateway,
+    session: Session,
+    identity: Identity | None,
+    subject: str,
+    *,
+    state: str | None,
+    own: Period | None,
 ) -> Refused | None:
     """Why a file may go to nobody any more; until the transaction ends, what it rests on stays as it is."""
     if identity is not None and not still_good(session, identity, gateway.clock()):
         return Refused("unauthenticated")
+    if own is not None and not keeps_counts(session, gateway.law.purposes, own, gateway.today):
+        return Refused("no-own-figures")
     if state is None:
         return None
     release = session.get_one(Release, subject.removeprefix("release:"), with_for_update={"read": True})

@@ -16,8 +16,9 @@ from audit.export import ldv_records, write_csv
 from audit.lead import ADVISORY_LOCK
 from audit.leaf import parse
 from audit.merkle import leaf_hash
-from audit.proofs import locate, logs, root
+from audit.proofs import LogState, locate, logs, root, signed_size
 from audit.schema import CHECKPOINT, ENTRY, PENDING
+from audit.sequencer import Sequencer
 from audit.timeline import UNREADABLE, Filter, find
 from tests.audit.world import DAY, HOUR, MORNING, ORIGIN, World, entry, make_world, root_of, signer
 from tests.databases import new_database
@@ -322,6 +323,25 @@ def test_after_a_restored_backup_a_new_origin_takes_over_and_the_old_key_stays_s
         world.step()
     with pytest.raises(LogClosedError, match="no open log of another"):
         following.take_over(MORNING, MORNING + YEARS)
+
+
+def test_a_log_that_was_taken_over_between_order_and_signature_signs_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was under way when its key was renewed leaves its entries as the next log found them."""
+    world.step()
+    world.append(entry())
+    following, publish = world.sequencer_of("verzuimpoort.example/audit/2026-2027/2", 2), Sequencer._publish
+
+    def late(sequencer: Sequencer, state: LogState, now: int) -> str | None:
+        following.take_over(MORNING, MORNING + YEARS)
+        return publish(sequencer, state, now)
+
+    monkeypatch.setattr(Sequencer, "_publish", late)
+    step = world.step()
+    old = world.read(logs)[0]
+    assert (step.sequenced, step.signed) == (1, None)
+    assert (old.size, world.read(lambda c: signed_size(c, old.log))) == (2, 1)
 
 
 def test_a_log_is_not_closed_before_its_newest_checkpoint(world: World) -> None:

@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 
 import policies
+from audit.events import Event
 from gateway.context import vocabulary
+from gateway.database import UNAVAILABLE
 from gateway.deliveries import own_submissions, withdraw
 from gateway.demo.people import IN_FORCE, must
 from gateway.outcome import Refused
 from gateway.periods import find_period
+from gateway.publish import deciding
 from gateway.publish.asking import request_build, sources_of, to_correct
 from gateway.publish.building import build, give_up
 from gateway.publish.deciding import publish, review
@@ -22,6 +25,7 @@ from policies.engine import Engine
 from policies.purpose import InForce
 from tests.gateway.conftest import PERIOD, TABLE, World
 from tests.gateway.noisy_release import SETTINGS, deliver, delivered, person
+from tests.gateway.records import elsewhere, events
 from tests.gateway.test_consents import entries
 
 CARE = "absence-insight-care"
@@ -232,6 +236,42 @@ def test_figures_that_count_no_more_do_not_leave(world: World) -> None:
     assert publish(world.gateway, approver, second, reason="due") == Refused("release-outdated")
     with world.gateway.reading() as session:
         assert sources_of(session, waiting) != sources_of(session, second)
+
+
+@pytest.mark.parametrize("event", [Event.RELEASE_APPROVED, Event.RELEASE_PUBLISHED])
+@pytest.mark.parametrize("act", ["withdraw", "end the site"])
+def test_what_a_release_counts_stays_until_its_entry_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, event: Event, act: str
+) -> None:
+    """Between the look at what it counts and the entry no delivery of it is withdrawn, and no site of it ends."""
+    builder, other, school = person(world, "builder"), person(world, "other"), world.region.sites[0].code
+    release = must(request_build(delivered(world).gateway, builder, TABLE, PERIOD)).id
+    build(world.gateway, release)
+    if event is Event.RELEASE_PUBLISHED:
+        must(review(world.gateway, other, release, approved=True, reason="checked"))
+    must(world.desk.reopen_for(TABLE, PERIOD, school))
+    sent = own_submissions(world.gateway, world.site(0))[0][0].id
+    look, looked = deciding.outdated, list[bool]()
+    acts: dict[str, Callable[..., object]] = {
+        "withdraw": lambda desk: withdraw(desk.gateway, world.site(0), sent),
+        "end the site": lambda desk: desk.end_site(school, date(2026, 9, 1)),
+    }
+
+    def then_acting(*given: Any) -> bool:  # noqa: ANN401  passed on as it came
+        looked.append(look(*given))
+        with pytest.raises(UNAVAILABLE):
+            acts[act](away)
+        return looked[-1]
+
+    with monkeypatch.context() as patch, elsewhere(world) as away:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setattr(deciding, "outdated", then_acting)
+        if event is Event.RELEASE_PUBLISHED:
+            must(publish(world.gateway, builder, release, reason="due"))
+        else:
+            must(review(world.gateway, other, release, approved=True, reason="checked"))
+    assert looked == [False]
+    assert events(world)[-1] == event.value
 
 
 def test_a_release_with_noise_goes_out_as_it_was_drawn(new_world: Callable[..., World]) -> None:

@@ -1,16 +1,23 @@
 """Keys after a leak: followed, renounced, destroyed; each act logged with what it did."""
 
+import sqlite3
+import threading
+import time
 from collections.abc import Callable
-from datetime import date
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from gateway import receive
+from gateway import receive, working
 from gateway.access import Held, answer
+from gateway.changes import change_numbers
 from gateway.database import UNAVAILABLE
+from gateway.deliveries import confirm, own_submissions
 from gateway.demo.people import must
-from gateway.identity import Identity
+from gateway.identity import Identity, identify_token
 from gateway.keys import Rotated, destroy, renew_keks, renounce, rotate
 from gateway.operate import Desk
 from gateway.outcome import Refused
@@ -20,8 +27,9 @@ from pseudonymisation import rotation
 from pseudonymisation.errors import KeyringError
 from pseudonymisation.keyring import KeyRecord, Keyring, KeyState
 
-from .conftest import TABLE, World
+from .conftest import PERIOD, TABLE, World
 from .records import delivered, elsewhere, events, full_disk, rows, sent
+from .test_changes import document
 
 YEAR, PURPOSE = "2026-2027", "counting-for-school"
 
@@ -131,6 +139,55 @@ def test_a_party_is_locked_out_while_pids_are_rekeyed(world: World, monkeypatch:
         acts(patch, lambda: ended.append(other.end_credentials(party)))
         rotated(world)
     assert ended == [0]
+
+
+def waiting(world: World) -> int:
+    """How many wait for a lock."""
+    of_ours = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with world.gateway.database.connect() as connection:
+        return int(connection.scalar(text(of_ours)) or 0)
+
+
+def confirming(world: World, identity: Identity) -> object:
+    return confirm(world.gateway, identity, own_submissions(world.gateway, identity)[0][0].id)
+
+
+def changing(world: World, identity: Identity) -> object:
+    return change_numbers(world.gateway, identity, document(world, (bytes([1]) * 64, bytes([2]) * 64)))
+
+
+def destroying_tags(world: World, _: Identity) -> object:
+    tags = world.gateway.keyring.active(SUBJECTS, YEAR)
+    assert tags is not None
+    return destroy(world.desk, tags.key_id)
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("act", [confirming, changing, destroying_tags])
+def test_who_waits_for_a_rotation_keeps_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[World, Identity], object]
+) -> None:
+    """Meanwhile its own party is locked out and the period closed, at once; what waited then comes to nothing."""
+    delivered(world)
+    party, now = world.region.sites[0].code, world.gateway.clock()
+    token = must(world.desk.issue_token(party, scopes=["all"], expires_at=now + timedelta(days=1)))
+    with world.gateway.reading() as session:
+        shown = identify_token(session, token, now)
+    assert shown is not None
+    done = list[object]()
+
+    def meanwhile() -> None:
+        waits.append(pool.submit(act, world, shown))
+        while not waiting(world):
+            assert not waits[0].done()
+        done.extend([other.end_credentials(party), must(other.close_period(TABLE, PERIOD)).state])
+
+    waits = list[Future[object]]()
+    with monkeypatch.context() as patch, elsewhere(world) as other, ThreadPoolExecutor(1) as pool:
+        acts(patch, meanwhile)
+        rotated(world)
+    assert done == [1, "closed"]
+    assert (waits[0].result() == Refused("unauthenticated")) is (act is not destroying_tags)
 
 
 def test_no_key_is_destroyed_before_the_pids_that_come_under_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -468,6 +525,14 @@ def test_only_the_operator_turns_keys(world: World) -> None:
     assert {row.key_id for row in rows(world)} == {key.key_id}
 
 
+def left(world: World, old: list[bytes]) -> list[bytes]:
+    """Those of some pids that stand in a file of the database."""
+    files = list(world.gateway.home.folder.glob("gateway.sqlite*"))
+    assert files
+    held = b"".join(file.read_bytes() for file in files)
+    return [pid for pid in old if pid in held]
+
+
 def test_old_pids_leave_the_files_of_sqlite(world: World) -> None:
     """After a rotation no byte of an old pid is left in the database file or its write-ahead log."""
     if world.gateway.database.dialect.name != "sqlite":
@@ -475,7 +540,27 @@ def test_old_pids_leave_the_files_of_sqlite(world: World) -> None:
     delivered(world)
     before = [row.pid for row in rows(world)]
     rotated(world)
-    files = list(world.gateway.home.folder.glob("gateway.sqlite*"))
-    assert files
-    held = b"".join(file.read_bytes() for file in files)
-    assert not [pid for pid in before if pid in held]
+    assert not left(world, before)
+
+
+@pytest.mark.parametrize("world", ["sqlite"], indirect=True)
+def test_old_pids_that_a_reader_held_on_to_leave_the_files_a_moment_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody reads while pids are re-keyed, as a backup does: once that is done they go by the worker's hand."""
+    monkeypatch.setattr(working, "FORGET_SECONDS", 0.05)
+    delivered(world)
+    before = [row.pid for row in rows(world)]
+    with (
+        closing(sqlite3.connect(world.gateway.home.folder / "gateway.sqlite")) as reader,
+        monkeypatch.context() as patch,
+    ):
+        patch.setattr("gateway.database.BUSY_SECONDS", 0.1)
+        reader.executescript("BEGIN; SELECT count(*) FROM enrolment")
+        rotated(world)
+        assert left(world, before)
+    until = time.monotonic() + 60
+    with working.background(world.gateway, threading.Event()):
+        while left(world, before):
+            assert time.monotonic() < until
+            time.sleep(0.05)

@@ -9,6 +9,8 @@ import pytest
 from sqlmodel import select
 
 from gateway.app import first_links
+from gateway.context import take_the_desk
+from gateway.database import UNAVAILABLE
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import Identity, link_is_open, open_session
@@ -21,10 +23,11 @@ from gateway.register import SiteEntry
 from gateway.settings import OpenId, SettingsError, read_settings
 from gateway.store import LoginLink, Party, Period, PeriodState, Person, Release, ReleaseState
 from policies.decision import Deny
+from policies.question import Action
 from pseudonymisation.keyring import KeyState
 
 from .conftest import NOW, PERIOD, TABLE, World
-from .records import events, full_disk
+from .records import elsewhere, events, full_disk
 from .test_consents import entries
 from .test_recipient_key import KEY
 
@@ -38,6 +41,16 @@ def rules(outcome: object) -> set[str]:
     assert outcome.report is not None
     assert all(rule_text(fault, language) for fault in outcome.report.faults for language in LANGUAGES)
     return set(outcome.report.totals)
+
+
+@pytest.mark.parametrize("world", ["postgresql"], indirect=True)
+def test_a_party_is_locked_out_while_somebody_waits_at_the_desk(world: World) -> None:
+    """Whatever keeps the operator's other work waiting, what ends what opens a door is done at once."""
+    with elsewhere(world) as other, world.gateway.writing() as session:
+        take_the_desk(session, Action.MANAGE_PERIODS)
+        with pytest.raises(UNAVAILABLE):
+            other.close_period(TABLE, PERIOD)
+        assert other.end_credentials(world.region.sites[0].code) == 0
 
 
 def test_a_period_is_opened_once(world: World) -> None:

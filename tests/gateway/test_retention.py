@@ -1,17 +1,19 @@
 """The retention run: what goes, when, that nothing goes a day early, and that backups die with the keys."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, insert, update
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from audit.schema import SUBJECT
-from gateway import consent_ends, retention
+from gateway import consent_ends, identity, openid, retention
+from gateway import receive as receiving
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.deliveries import Seen, confirm, read, receipt_of
@@ -21,15 +23,18 @@ from gateway.grants import end_agreement, register_agreements
 from gateway.http.models import SubmissionBody
 from gateway.identity import Identity, add_person, find_person, issue_link, open_session
 from gateway.jobs import ATTEMPTS, run_one
+from gateway.operate import Desk
 from gateway.outcome import Refused
 from gateway.periods import COUNTS
 from gateway.prepared import Prepared
+from gateway.publish import handing
 from gateway.publish.asking import request_build
 from gateway.publish.building import build
 from gateway.publish.deciding import publish, review, withdraw_release
 from gateway.publish.downloading import Held, hold, hold_own
 from gateway.receive import Checked, Received, Upload, receive
 from gateway.retention import Erased, overdue, run
+from gateway.settings import OpenId
 from gateway.shelf import SavedView
 from gateway.store import (
     Approval,
@@ -37,6 +42,7 @@ from gateway.store import (
     Enrolment,
     Job,
     JobState,
+    LoginLink,
     Period,
     Person,
     Receipt,
@@ -259,6 +265,63 @@ def test_a_delivery_across_the_end_of_a_term_is_erased_or_refused(
     assert (rows(world), overdue(over.gateway)) == ([], 0)
 
 
+@pytest.mark.parametrize("moment", ["being kept", "after the run"])
+def test_a_delivery_across_the_end_of_its_counts_is_erased_or_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """Checked on the last day: the run waits for one that is being kept, and erases its receipt; none comes after."""
+    eve, over = world.at(COUNTS_OVER - timedelta(days=1)), world.at(COUNTS_OVER)
+    erased(eve)  # keys and rows of the year go long before its counts
+    upload, tried = Upload(TABLE, world.region.sites[0].code, PERIOD, world.counts(0)), list[object]()
+    keep, hold = Prepared.store, receiving.keep_open
+
+    def erasing(made: Prepared, connection: Connection) -> None:
+        with pytest.raises(UNAVAILABLE):
+            run(other.gateway, machine(over))
+        keep(made, connection)
+
+    def waited(session: Session, period: Period, site: str) -> bool:
+        moments.append(COUNTS_OVER)
+        return hold(session, period, site)
+
+    moments = [eve.gateway.clock()]
+    slow = eve.by(lambda: moments[-1])
+    with monkeypatch.context() as patch, elsewhere(over) as other:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        if moment == "being kept":
+            patch.setattr(Prepared, "store", erasing)
+        else:
+            patch.setattr(receiving, "keep_open", waited)
+        tried.append(receive(slow.gateway, world.site(0), upload))
+    erased(over)
+    with world.gateway.reading() as session:
+        left = [session.exec(select(table)).all() for table in (Count, Receipt)]
+    assert isinstance(tried[0], Received) if moment == "being kept" else tried == [Refused("counts-erased")]
+    assert (left, tags(world)) == ([[], []], [b""] if moment == "being kept" else [])
+
+
+def test_own_figures_go_out_within_their_term_and_their_receipt_with_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run waits for figures that are being handed out, and erases their receipt; later ones are refused."""
+    noisy_release.deliver(world, 0, world.counts(0))
+    eve, over, issue = world.at(COUNTS_OVER - timedelta(days=1)), world.at(COUNTS_OVER), handing.issue
+
+    def erasing(*given: Any, **named: Any) -> str:  # noqa: ANN401  passed on as it came
+        with pytest.raises(UNAVAILABLE):
+            run(other.gateway, machine(over))
+        return issue(*given, **named)
+
+    with monkeypatch.context() as patch, elsewhere(over) as other:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setattr(handing, "issue", erasing)
+        assert isinstance(hold_own(eve.gateway, world.site(0), TABLE, PERIOD, Format.CSV), Held)
+    assert hold_own(over.gateway, world.site(0), TABLE, PERIOD, Format.CSV) == Refused("no-own-figures")
+    erased(over)
+    with world.gateway.reading() as session:
+        assert session.exec(select(Receipt)).all() == []
+
+
 def due(world: World) -> Collection[datetime]:
     """When the runs that wait are due."""
     with world.gateway.reading() as session:
@@ -470,6 +533,69 @@ def test_an_invitation_that_is_open_keeps_a_name(world: World) -> None:
     assert isinstance(later.desk.invite(world.gateway.settings.operator, "operator", "again"), str)
     assert "contacts" not in erased(later)
     assert named(world) == {again: "again"}
+
+
+def logged_in(desk: Desk) -> int:
+    """Who it is that the provider sends back as `gone`."""
+    gateway, operator = desk.gateway, desk.gateway.settings.operator
+    provider = OpenId(issuer="https://idp.example", client_id="x", secret=Path("x"), roles={"beheer": "operator"})
+    claims = {"sub": "gone", "organisation": operator, "roles": ["beheer"], "name": "gone"}
+    with gateway.writing() as session:
+        person, now = openid._person_of(gateway, session, provider, claims), gateway.clock()
+        identity.start_session(session, person, now, proven_at=now, proven_for=gateway.settings.proven_for)
+        return person.id or 0
+
+
+def invited(desk: Desk) -> int:
+    """Whom a new link is of that is made for `gone`."""
+    must(desk.invite(desk.gateway.settings.operator, "operator", "gone"))
+    with desk.gateway.reading() as session:
+        return session.exec(select(LoginLink.person_id)).one()
+
+
+@pytest.mark.parametrize("comes", [invited, logged_in])
+def test_who_comes_back_while_the_name_is_erased_waits_and_is_new(
+    world: World, monkeypatch: pytest.MonkeyPatch, comes: Callable[[Desk], int]
+) -> None:
+    """Nobody is let in as somebody whose name is gone a moment later, who could come again as another."""
+    gone, later = logged_in(world.desk), world.at(NOW + UNSEEN + timedelta(days=1))
+    erase = retention._KINDS["contacts"]
+
+    def meanwhile(gateway: Gateway, session: Session) -> int:
+        many = erase(gateway, session)
+        with pytest.raises(UNAVAILABLE):
+            comes(away)
+        return many
+
+    with monkeypatch.context() as patch, elsewhere(later) as away:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setitem(retention._KINDS, "contacts", meanwhile)  # type: ignore[arg-type]  # it is a dictionary
+        assert erased(later)["contacts"] == 1
+    fresh = comes(later.desk)
+    assert named(world) == {gone: "", fresh: "gone"}
+
+
+@pytest.mark.parametrize(
+    ("comes", "step"), [(invited, "gateway.operate.issue_link"), (logged_in, "gateway.identity.start_session")]
+)
+def test_who_comes_back_before_the_name_is_erased_keeps_it(
+    world: World, monkeypatch: pytest.MonkeyPatch, comes: Callable[[Desk], int], step: str
+) -> None:
+    """The run waits for an invitation or a login that is under way, and sees it."""
+    gone, later = logged_in(world.desk), world.at(NOW + UNSEEN + timedelta(days=1))
+    real = {"issue_link": issue_link, "start_session": identity.start_session}[step.rpartition(".")[2]]
+
+    def meanwhile(*given: Any, **named: Any) -> object:  # noqa: ANN401  passed on as it came
+        with pytest.raises(UNAVAILABLE):
+            run(away.gateway, machine(later))
+        return real(*given, **named)
+
+    with monkeypatch.context() as patch, elsewhere(later) as away:
+        patch.setattr("gateway.database.BUSY_SECONDS", 0)
+        patch.setattr(step, meanwhile)
+        assert comes(later.desk) == gone
+    assert "contacts" not in erased(later)
+    assert named(world) == {gone: "gone"}
 
 
 def test_who_never_logged_in_is_counted_from_the_first_run(world: World) -> None:

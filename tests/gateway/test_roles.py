@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from audit.schema import PENDING
+from audit.schema import ENTRY, PENDING, SUBJECT
 from gateway.app import migrate, renew_log_key
 from gateway.backup import backup
 from gateway.database import open_database
@@ -26,7 +26,10 @@ from .conftest import PERIOD, TABLE, World, build_world
 
 As = Callable[[str], World]
 APP, SEQUENCER, OFFICER = Roles._fields
-GRANTED = text("SELECT relname, relacl::text FROM pg_class WHERE relacl::text LIKE '%_app=%' ORDER BY relname")
+GRANTED = text(
+    "SELECT relname, relacl::text, (SELECT string_agg(attname || attacl::text, ' ' ORDER BY attname) FROM pg_attribute"
+    " WHERE attrelid = pg_class.oid AND attacl IS NOT NULL) FROM pg_class WHERE relacl::text LIKE '%_app=%' ORDER BY 1"
+)
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +120,18 @@ def test_a_role_has_its_own_rights_only(as_role: As, role: str, statement: str, 
     assert allowed(as_role(role), statement) is may
 
 
-def test_rights_are_given_once(postgresql: str) -> None:
-    """A second run of `migrate --roles` changes nothing of what each role may do."""
+def test_a_migration_leaves_each_role_the_rights_it_has_by_now(postgresql: str) -> None:
+    """A second run of `migrate --roles` changes nothing, and takes what a role was given by an older version."""
     engine, given = create_engine(new_database(postgresql)), []
-    for _ in range(2):
+    for _ in range(3):
         migrate(engine, roles=True)
-        with engine.connect() as connection:
+        with engine.begin() as connection:
             given.append(connection.execute(GRANTED).all())
+            app = roles_of(connection).app
+            connection.exec_driver_sql(f"GRANT UPDATE (slots) ON {SUBJECT.name} TO {app}")
+            connection.exec_driver_sql(f"GRANT DELETE ON {ENTRY.name} TO {app}")
     engine.dispose()
-    assert given[0] == given[1] != []
+    assert given[0] == given[1] == given[2] != []
 
 
 def test_the_worker_backs_up_and_erases_and_a_server_does_neither(as_role: As, tmp_path: Path) -> None:
