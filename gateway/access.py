@@ -140,8 +140,9 @@ def answer(
     except NotLoggedError:
         gateway.log_undone(refused, decision)
         return Refused("log-behind", retry_after=1)
-    gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
-    return held
+    answered = Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller))
+    logged = gateway.log_for(identity, answered, decision, undone=refused)
+    return logged if isinstance(logged, Refused) else held
 
 
 def may_have_rows(identity: Identity) -> bool:

@@ -47,7 +47,9 @@ def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -
     if isinstance(allowed, Refused):
         return allowed
     actor, decision = allowed
-    gateway.log_act(Entry(event=Event.REGISTER_READ, actor=actor), decision)
+    logged = gateway.log_for(identity, Entry(event=Event.REGISTER_READ, actor=actor), decision)
+    if isinstance(logged, Refused):
+        return logged
     standing = gateway.engine.standing(gateway.clock())
     return register_document(
         gateway.law, on=gateway.today, standing=standing, measured=measured(gateway), commit=commit

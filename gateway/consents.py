@@ -143,8 +143,9 @@ def read(gateway: Gateway, identity: Identity, consent_id: str) -> Standing | Re
     decision = decide(gateway, identity, standing, Action.READ_CONSENT)
     if isinstance(decision, Deny):
         return refuse(gateway, decision)
-    gateway.log_act(entry(gateway, AuditEvent.CONSENT_READ, consent_id), decision)
-    return standing
+    undone = entry(gateway, AuditEvent.RECORD_REFUSED, gateway.new_id())
+    logged = gateway.log_for(identity, entry(gateway, AuditEvent.CONSENT_READ, consent_id), decision, undone)
+    return logged if isinstance(logged, Refused) else standing
 
 
 def own(gateway: Gateway, identity: Identity) -> list[Standing]:
