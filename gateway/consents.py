@@ -65,6 +65,8 @@ _LOGGED = {
 }
 _logger = logging.getLogger(__name__)
 _WAITING = (Stage.ASKED, Stage.UNCONFIRMED)
+CHANGED = Refused("consent-changed")
+"""What an act goes by changed while it was under way: the events, the school's agreement, the recipient's key."""
 Make = Callable[[datetime], Event]
 
 
@@ -107,9 +109,11 @@ def ask(
     fresh = Standing(before.id, identity.party, "", (), State())
     if not before.events:
         made = _append(gateway, identity, fresh, new, Action.REGISTER_CONSENT)
-        if isinstance(made, Standing) or made.code != "not-current":
+        if made != CHANGED:
             return made
-        before = load(gateway, fresh.id)  # asked at the same moment
+        before = load(gateway, fresh.id)
+        if not before.events:  # it was not asked at the same moment, but its school's agreement ended
+            return made
     if [event.model_copy(update={"at": now}) for event in before.events if event.at == before.events[0].at] != new:
         return Refused("idempotency-conflict")
     seen = read(gateway, identity, before.id)
@@ -272,7 +276,7 @@ def _append(
         faults = [Fault(f"{CONSENT}{problem.code.upper()}") for problem in problems]
         incomplete = decide(gateway, identity, about, action, complete=False)
         return undone(gateway, Refused("faults-in-request", report=Report.of(faults)), incomplete)
-    stopped = _keep(gateway, identity, standing, new, decision)
+    stopped = _keep(gateway, identity, standing, about, decision)
     if stopped is not None:
         return undone(gateway, stopped, decision)
     if state.closed or isinstance(new[-1], Narrowed):
@@ -284,18 +288,24 @@ def _append(
 
 
 def _keep(
-    gateway: Gateway, identity: Identity, standing: Standing, new: Sequence[Event], decision: Decision
+    gateway: Gateway, identity: Identity, standing: Standing, proposed: Standing, decision: Decision
 ) -> Refused | None:
-    """The one transaction of an event; a consent that changed meanwhile, or a credential that ended, stops it."""
+    """The one transaction of an event; what changed meanwhile of all that the law went by stops it.
+
+    An agreement is needed by what is given or goes on, and not by what ends.
+    """
+    state, new = proposed.state, proposed.events[len(standing.events) :]
     with gateway.writing() as session:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         if standing.events:
-            session.get_one(ConsentRecord, standing.id, with_for_update=True)
+            session.get(ConsentRecord, standing.id, with_for_update=True)
         else:
             take_turns(session, standing.id.encode())  # two may ask under one key at once
         if events_of(session, standing.id) != standing.events:
-            return Refused("not-current")
+            return CHANGED
+        if state.given and not state.closed and not has_agreement(session, standing.site, gateway.today, hold=True):
+            return CHANGED
         keep_events(gateway, session, standing, new, decision)
         return None
 

@@ -23,7 +23,7 @@ from tests.gateway.conftest import NOW, TABLE
 from tests.gateway.test_consents import EVIDENCE
 
 from .house import OPEN, House
-from .moment import at_once, counting, entries, events, statuses
+from .moment import at_once, counting, entries, events
 
 NUMBERS = itertools.count(10)
 
@@ -200,7 +200,8 @@ def test_a_consent_is_withdrawn_once(house: House, monkeypatch: pytest.MonkeyPat
     consent = consent_of(house)
     with counting(house) as added:
         answers = at_once(monkeypatch, *[lambda: withdrawal_of(house, consent)] * 2)
-    assert sorted(statuses(answers)) == [201, 409]
+    told = sorted((answer.status_code, answer.json().get("type")) for answer in answers)
+    assert told == [(201, None), (409, "/problems/consent-changed")]
     assert (added["consent.withdrawn"], added["consent.notice-sent"], added["record.refused"]) == (1, 1, 1)
 
 
