@@ -16,7 +16,7 @@ from sqlmodel import Session, col, or_, select
 from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.timeline import Filter, find
-from gateway.consent_keys import destroy_keys, open_key, renew_key
+from gateway.consent_keys import destroy_keys, renew_key
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
@@ -331,9 +331,10 @@ def keep_events(
     if state.closed:
         _end(gateway, session, standing.id, state)
     elif state.given and state.terms is not None:
-        open_key(gateway, row, state.terms)
-        if isinstance(new[-1], Narrowed):
+        narrowed = isinstance(new[-1], Narrowed)
+        if narrowed or not row.key_id:
             renew_key(gateway, session, row, state.terms)
+        if narrowed:
             enqueue(session, gateway, DESTROY_KEY, standing.id)
 
 

@@ -18,7 +18,7 @@ from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
 from gateway.retention import run
 from gateway.store import ConsentedHealth
-from policies.consent import Given, Giver, Stage, Withdrawn
+from policies.consent import Confirmed, Given, Giver, Signature, Stage, Withdrawn
 from policies.consent import Refused as SaidNo
 from policies.decision import Decision
 from policies.engine import Engine
@@ -27,7 +27,7 @@ from policies.withdrawal import Answer
 from pseudonymisation.keyring import Keyring, KeyState
 
 from .conftest import NOW, World
-from .test_consents import HOURS, KEY, care, entries, given, sealed, signed, terms
+from .test_consents import EVIDENCE, HOURS, KEY, care, entries, given, sealed, signed, terms
 from .test_deciding import grounds, grounds_of
 
 
@@ -202,6 +202,26 @@ def test_the_first_record_under_another_agreement_is_sent_again(world: World, mo
 
     once_decided(monkeypatch, lambda: told.append(sent()))
     assert (sent(), bool(told[0]), records(world)) == (None, True, 1)
+
+
+def test_no_consent_takes_a_key_that_a_run_destroys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another agreement its pupil confirms it, before the run that emptied it ends: what is sent can be read."""
+    later, destroy = world.at(NOW + timedelta(days=1)), Keyring.destroy
+    recipient, standing, school = care(world), given(world, older_on=later.gateway.today), world.site(0)
+    must(end_agreement(world.desk, school.party))
+    own = Signature(giver=Giver.PUPIL, date=later.gateway.today, evidence=EVIDENCE)
+
+    def late(ring: Keyring, *key_ids: str) -> None:
+        monkeypatch.undo()
+        must(register_agreements(world.desk, [school.party], NOW.date()))
+        event = "confirmed-12"
+        must(append(later.gateway, school, standing.id, lambda at: Confirmed(at=at, event=event, signature=own)))
+        destroy(ring, *key_ids)
+
+    monkeypatch.setattr(Keyring, "destroy", late)
+    empty(world.gateway)
+    must(send(later.gateway, school, standing.id, sealed(), HOURS))
+    assert [one.hours for one in read_all(later.gateway, recipient)] == [HOURS]
 
 
 def test_nothing_is_sealed_to_a_key_that_was_just_withdrawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
