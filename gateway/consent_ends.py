@@ -69,10 +69,11 @@ def _emptied(gateway: Gateway, consent_id: str) -> list[str]:
 def end_keyless(gateway: Gateway) -> int:
     """After a restore: end what was given and whose key is gone, because it ended after the backup; returns how many.
 
-    Who ended it is not in the backup: it runs out.
+    Who ended it is not in the backup: it runs out. What had no key then lost none (`empty`), and goes on.
     """
     with gateway.reading() as session:
-        ids = [row.id for row in session.exec(select(ConsentRecord)) if not has_key(gateway, row)]
+        had = session.exec(select(ConsentRecord).where(ConsentRecord.key_id != "")).all()
+        ids = [row.id for row in had if not has_key(gateway, row)]
         lost = [one for one in standings(gateway, session, ids) if _holds(one)]
     for standing in lost:
         with gateway.writing() as session:

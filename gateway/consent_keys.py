@@ -35,7 +35,7 @@ def renew_key(gateway: Gateway, session: Session, row: ConsentRecord, terms: Ter
 
 def has_key(gateway: Gateway, row: ConsentRecord) -> bool:
     """Whether what was sent under a consent can be opened."""
-    record = gateway.consent_keys.record(row.key_id) if row.key_id else None
+    record = gateway.consent_keys.record(row.key_id)
     return record is not None and record.state is not KeyState.DESTROYED
 
 

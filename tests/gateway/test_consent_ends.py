@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from gateway.consent_ends import empty, expire
+from gateway.consent_ends import empty, end_keyless, expire
 from gateway.consented import Sent, read_all, send
 from gateway.consents import CHANGED, PURPOSE, Standing, append, ask, load
 from gateway.context import Gateway
@@ -222,6 +222,16 @@ def test_no_consent_takes_a_key_that_a_run_destroys(world: World, monkeypatch: p
     empty(world.gateway)
     must(send(later.gateway, school, standing.id, sealed(), HOURS))
     assert [one.hours for one in read_all(later.gateway, recipient)] == [HOURS]
+
+
+def test_a_restore_ends_no_consent_that_had_no_key(world: World) -> None:
+    """Of its school the agreement ended once: nothing was lost, and entries of its end would tell whose it is."""
+    standing, other = emptied(world), given(world)
+    before = len(entries(world))
+    world.gateway.consent_keys.destroy(other.key_id)
+    assert end_keyless(world.gateway) == 1
+    assert [load(world.gateway, one.id).state.closed for one in (standing, other)] == [False, True]
+    assert {entry["object"]["id"] for entry in entries(world)[before:]} == {f"consent:{other.id}"}
 
 
 def test_nothing_is_sealed_to_a_key_that_was_just_withdrawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
