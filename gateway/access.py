@@ -20,7 +20,6 @@ from audit.subjects import Held as HeldSubject
 from audit.subjects import find, tag
 from audit.timeline import Filter, tally
 from gateway.consented import HeldHours, held_under
-from gateway.consents import Standing
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.notices import Notified, notified
@@ -28,6 +27,7 @@ from gateway.outcome import Refused
 from gateway.periods import ROWS, is_school_year, rows_end, school_year
 from gateway.prepared import SUBJECTS, years_cut
 from gateway.register import kind_of_code
+from gateway.standing import Standing
 from gateway.store import Enrolment, Period, Submission
 from policies.days import moment_of
 from policies.decision import Deny

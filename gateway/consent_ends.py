@@ -9,9 +9,10 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 
 from gateway.consent_keys import destroy_keys, has_key, keys_of
-from gateway.consents import PURPOSE, Standing, keep_events, standing_in, standings
+from gateway.consents import PURPOSE, keep_events
 from gateway.context import Gateway
 from gateway.register import agreed
+from gateway.standing import Standing, standing_in, standings
 from gateway.store import Agreement, ConsentedHealth, ConsentRecord
 from policies.consent import Event, Expired, Narrowed, Stage, happened
 from policies.purpose import Purpose
@@ -25,7 +26,7 @@ def expire(gateway: Gateway) -> int:
     A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
     """
     with gateway.reading() as session:
-        found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
+        found = standings(session, session.exec(select(ConsentRecord.id)).all(), gateway.clock())
     over = set(to_expire({one.id: one.events for one in found}, gateway.clock()))
     if _is_over(gateway.law.purposes[PURPOSE], gateway.today):
         over |= {one.id for one in found if _holds(one)}
@@ -74,7 +75,7 @@ def end_keyless(gateway: Gateway) -> int:
     with gateway.reading() as session:
         had = session.exec(select(ConsentRecord).where(ConsentRecord.key_id != "")).all()
         ids = [row.id for row in had if not has_key(gateway, row)]
-        lost = [one for one in standings(gateway, session, ids) if _holds(one)]
+        lost = [one for one in standings(session, ids, gateway.clock()) if _holds(one)]
     for standing in lost:
         with gateway.writing() as session:
             keep_events(gateway, session, standing, _ending(gateway, standing), None)

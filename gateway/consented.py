@@ -19,7 +19,7 @@ from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.receipt import NONCE_BYTES, commit, issue
 from gateway.consent_keys import decrypted, encrypted, renew_key
-from gateway.consents import CHANGED, COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, standings, undone
+from gateway.consents import CHANGED, COLLECTION, PURPOSE, entry, load, refuse, undone
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, policy_party, still_good
@@ -29,6 +29,7 @@ from gateway.publish import handing
 from gateway.recipient_key import read_jwk
 from gateway.register import has_agreement, holding_on
 from gateway.sealed import read_seal
+from gateway.standing import Standing, standing_in, standings
 from gateway.store import Agreement, ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
 from policies.days import milliseconds
@@ -163,7 +164,8 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
         query = select(ConsentedHealth).join(ConsentRecord).where(ConsentRecord.recipient == identity.party)
         query = query.where(col(ConsentRecord.site).in_(served))
         rows = session.exec(query.order_by(col(ConsentedHealth.sent_at))).all()
-        under = {one.id: one for one in standings(gateway, session, sorted({row.consent_id for row in rows}))}
+        known = sorted({row.consent_id for row in rows})
+        under = {one.id: one for one in standings(session, known, gateway.clock())}
     opened = []
     for row in rows:
         standing = under.get(row.consent_id)

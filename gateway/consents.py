@@ -6,9 +6,10 @@ their object a random id.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, or_, select
@@ -24,12 +25,11 @@ from gateway.jobs import enqueue
 from gateway.messages import CONSENT
 from gateway.outcome import Fault, GatewayError, Refused, Report
 from gateway.register import has_agreement
+from gateway.standing import Standing, events_of, standing_in, standings
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentRecord, Party
 from policies.consent import (
     EVENTS,
     Asked,
-    BrokenHistory,
-    Confirmed,
     Event,
     Given,
     Narrowed,
@@ -68,23 +68,6 @@ _WAITING = (Stage.ASKED, Stage.UNCONFIRMED)
 CHANGED = Refused("consent-changed")
 """What an act goes by changed while it was under way: the events, the school's agreement, the recipient's key."""
 Make = Callable[[datetime], Event]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A consent as it stands: its id, its site, its events and their fold; `asked_again` under a key used before."""
-
-    id: str
-    site: str
-    key_id: str
-    events: tuple[Event, ...]
-    state: State
-    asked_again: bool = False
-
-    def signatures(self) -> tuple[Signature, ...]:
-        """Who consented, and the pupil who confirmed since growing older."""
-        said_yes = (event for event in self.events if isinstance(event, Given | Confirmed))
-        return tuple(signature for event in said_yes for signature in event.signatures)
 
 
 def ask(
@@ -155,13 +138,21 @@ def read(gateway: Gateway, identity: Identity, consent_id: str) -> Standing | Re
 def own(gateway: Gateway, identity: Identity) -> list[Standing]:
     """Every consent the caller may know of, what waits for an answer first, then the newest.
 
-    A site knows those it registered, a recipient those that were given and name it; the law is asked for each.
+    A site knows those it registered, a recipient those that were given and name it; the law is asked once for all that
+    are alike to it, as a recipient has those of hundreds of schools.
     """
     mine = or_(ConsentRecord.site == identity.party, ConsentRecord.recipient == identity.party)
     with gateway.reading() as session:
-        ids = session.exec(select(ConsentRecord.id).where(mine)).all()
-        found = standings(gateway, session, ids)
-    found = [one for one in found if isinstance(decide(gateway, identity, one, Action.READ_CONSENT), Permit)]
+        caller = caller_of(session, identity, gateway.today)
+        agreed = cache(lambda site: has_agreement(session, site, gateway.today))
+
+        @cache
+        def is_theirs(thing: ConsentThing) -> bool:
+            asked = gateway.decide(caller, Action.READ_CONSENT, thing, (PURPOSE,), COLLECTION)
+            return isinstance(asked, Permit)
+
+        known = standings(session, session.exec(select(ConsentRecord.id).where(mine)).all(), gateway.clock())
+        found = [one for one in known if is_theirs(_thing(gateway, one, agreement=agreed(one.site)))]
     found.sort(key=lambda one: one.events[-1].at, reverse=True)
     return sorted(found, key=lambda one: one.state.stage not in _WAITING)
 
@@ -212,8 +203,13 @@ def decide(
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
         agreement = has_agreement(session, standing.site, gateway.today)
+    thing = _thing(gateway, standing, agreement=agreement, complete=complete)
+    return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
+
+
+def _thing(gateway: Gateway, standing: Standing, *, agreement: bool, complete: bool = True) -> ConsentThing:
     terms = standing.state.terms
-    thing = ConsentThing(
+    return ConsentThing(
         party=standing.site,
         recipient=terms.recipient if terms else "",
         recipient_is=terms.recipient_is if terms else Kind.OTHER,
@@ -223,7 +219,6 @@ def decide(
         latest=end_of_school_year(gateway.today),
         agreement=agreement,
     )
-    return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
 
 
 def refuse(gateway: Gateway, decision: Deny) -> Refused:
@@ -352,38 +347,6 @@ def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> N
     )
     session.add(row)
     gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_SENT, consent_id))
-
-
-def standing_in(session: Session, consent_id: str, now: datetime) -> Standing:
-    """A consent as it is in a transaction.
-
-    Raises:
-        BrokenHistory: its events contradict each other.
-    """
-    row = session.get(ConsentRecord, consent_id)
-    if row is None:
-        return Standing(consent_id, "", "", (), State())
-    events = events_of(session, consent_id)
-    return Standing(row.id, row.site, row.key_id, events, fold(events, happened(events, now)))
-
-
-def standings(gateway: Gateway, session: Session, consent_ids: Iterable[str]) -> list[Standing]:
-    """Consents as they are; one whose events contradict each other is reported and left out: it stops no other."""
-    found = []
-    for consent_id in consent_ids:
-        try:
-            found.append(standing_in(session, consent_id, gateway.clock()))
-        except BrokenHistory:
-            _logger.exception("nothing is done under consent %s, for its events contradict each other", consent_id)
-    return found
-
-
-def events_of(session: Session, consent_id: str) -> tuple[Event, ...]:
-    """What happened to a consent."""
-    rows = session.exec(
-        select(ConsentEvent.event).where(ConsentEvent.consent_id == consent_id).order_by(col(ConsentEvent.number))
-    ).all()
-    return EVENTS.validate_json(f"[{','.join(rows)}]")
 
 
 def _dump(event: Event) -> str:

@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import func
 from sqlmodel import select
 
-from gateway import consent_ends, consents
+from gateway import consent_ends
 from gateway.demo.people import MINISTER, must
 from gateway.identity import add_person, close_sessions_of, identify_session, issue_link, start_session
+from gateway.standing import standing_in
 from gateway.store import ConsentedHealth
 from policies.consent import Event
 from tests.gateway.conftest import NOW, TABLE
@@ -245,5 +246,5 @@ def test_a_consent_ends_in_one_way(house: House, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(consent_ends, "to_expire", overtaken)
     consent_ends.expire(late)
     with gateway.reading() as session:
-        told = [event.event for event in consents.standing_in(session, consent, late.clock()).events]
+        told = [event.event for event in standing_in(session, consent, late.clock()).events]
     assert told == ["asked", "given", "withdrawn"]

@@ -10,13 +10,14 @@ from sqlmodel import select
 
 from gateway.consent_ends import empty, end_keyless, expire
 from gateway.consented import Sent, read_all, send
-from gateway.consents import CHANGED, PURPOSE, Standing, append, ask, load
+from gateway.consents import CHANGED, PURPOSE, append, ask, load
 from gateway.context import Gateway
 from gateway.demo.people import must
 from gateway.grants import end_agreement, register_agreements
 from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
 from gateway.retention import run
+from gateway.standing import Standing
 from gateway.store import ConsentedHealth
 from policies.consent import Confirmed, Given, Giver, Signature, Stage, Withdrawn
 from policies.consent import Refused as SaidNo
