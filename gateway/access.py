@@ -21,7 +21,6 @@ from audit.subjects import Held as HeldSubject
 from audit.subjects import find, tag
 from audit.timeline import Filter, tally
 from gateway.consented import HeldHours, held_under
-from gateway.consents import Standing
 from gateway.context import ACCOUNTABILITY, Gateway, actor_of
 from gateway.identity import Identity, caller_of, still_good
 from gateway.notices import Notified, notified
@@ -29,6 +28,7 @@ from gateway.outcome import Refused
 from gateway.periods import ROWS, is_school_year, rows_end, school_year
 from gateway.prepared import SUBJECTS, years_cut
 from gateway.register import kind_of_code
+from gateway.standing import Standing
 from gateway.store import Enrolment, Period, Submission
 from policies.days import moment_of
 from policies.decision import Deny
@@ -143,8 +143,9 @@ def answer(
     except NotLoggedError:
         gateway.log_undone(refused, decision)
         return Refused("log-behind", retry_after=1)
-    gateway.log_act(Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller)), decision)
-    return held
+    answered = Entry(event=Event.ACCESS_ANSWERED, actor=actor_of(caller))
+    logged = gateway.log_for(identity, answered, decision, undone=refused)
+    return logged if isinstance(logged, Refused) else held
 
 
 def may_have_rows(identity: Identity) -> bool:

@@ -10,13 +10,13 @@ from audit.events import Event
 from audit.merkle import leaf_hash
 from audit.timeline import Filter, find
 from gateway import retention
-from gateway.consents import events_of, standings
 from gateway.context import Gateway, operator_of
 from gateway.identity import Identity, caller_of
 from gateway.notices import overdue_notices
 from gateway.outcome import Refused
 from gateway.oversight import WHOLE_LOG, may
 from gateway.publish.asking import certificate_of
+from gateway.standing import events_of, standings
 from gateway.store import ConsentedHealth, ConsentRecord, Period, Release, ReleaseState
 from policies.authzen import answer, what_if
 from policies.days import LOCAL, moment_of
@@ -47,7 +47,9 @@ def register(gateway: Gateway, identity: Identity | None, *, commit: str = "") -
     if isinstance(allowed, Refused):
         return allowed
     actor, decision = allowed
-    gateway.log_act(Entry(event=Event.REGISTER_READ, actor=actor), decision)
+    logged = gateway.log_for(identity, Entry(event=Event.REGISTER_READ, actor=actor), decision)
+    if isinstance(logged, Refused):
+        return logged
     standing = gateway.engine.standing(gateway.clock())
     return register_document(
         gateway.law, on=gateway.today, standing=standing, measured=measured(gateway), commit=commit
@@ -82,7 +84,7 @@ def consents_by_id(gateway: Gateway) -> list[Mapping[str, object]] | Refused:
         counted = select(ConsentedHealth.consent_id, func.count()).group_by(ConsentedHealth.consent_id)
         held = dict(session.exec(counted).all())
         ids = session.exec(select(ConsentRecord.id)).all()
-        found = standings(gateway, session, ids)
+        found = standings(session, ids, gateway.clock())
     return [
         {
             "id": one.id,

@@ -9,9 +9,10 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 
 from gateway.consent_keys import destroy_keys, has_key, keys_of
-from gateway.consents import PURPOSE, Standing, keep_events, standing_in, standings
+from gateway.consents import PURPOSE, keep_events
 from gateway.context import Gateway
 from gateway.register import agreed
+from gateway.standing import Standing, standing_in, standings
 from gateway.store import Agreement, ConsentedHealth, ConsentRecord
 from policies.consent import Event, Expired, Narrowed, Stage, happened
 from policies.purpose import Purpose
@@ -25,7 +26,7 @@ def expire(gateway: Gateway) -> int:
     A key that could not be destroyed when its consent ended or was narrowed is destroyed too.
     """
     with gateway.reading() as session:
-        found = standings(gateway, session, session.exec(select(ConsentRecord.id)).all())
+        found = standings(session, session.exec(select(ConsentRecord.id)).all(), gateway.clock())
     over = set(to_expire({one.id: one.events for one in found}, gateway.clock()))
     if _is_over(gateway.law.purposes[PURPOSE], gateway.today):
         over |= {one.id for one in found if _holds(one)}
@@ -69,11 +70,12 @@ def _emptied(gateway: Gateway, consent_id: str) -> list[str]:
 def end_keyless(gateway: Gateway) -> int:
     """After a restore: end what was given and whose key is gone, because it ended after the backup; returns how many.
 
-    Who ended it is not in the backup: it runs out.
+    Who ended it is not in the backup: it runs out. What had no key then lost none (`empty`), and goes on.
     """
     with gateway.reading() as session:
-        ids = [row.id for row in session.exec(select(ConsentRecord)) if not has_key(gateway, row)]
-        lost = [one for one in standings(gateway, session, ids) if _holds(one)]
+        had = session.exec(select(ConsentRecord).where(ConsentRecord.key_id != "")).all()
+        ids = [row.id for row in had if not has_key(gateway, row)]
+        lost = [one for one in standings(session, ids, gateway.clock()) if _holds(one)]
     for standing in lost:
         with gateway.writing() as session:
             keep_events(gateway, session, standing, _ending(gateway, standing), None)

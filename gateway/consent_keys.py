@@ -1,6 +1,6 @@
-"""The data key of a consent: opened when it is given, another one when it is narrowed, gone when it ended.
+"""The data key of a consent: made when it is given, another one when it is narrowed, gone when it ended.
 
-Gone also when the processor agreement of its site ended; under another agreement the first record opens a new one.
+Gone also when the processor agreement of its site ended; under another agreement the first record gets a new one.
 
 A backup of before then opens nothing of what was sent under it: whatever the key of its rows was, it is destroyed.
 """
@@ -20,15 +20,11 @@ _NONCE = 12
 _PADDED = 128  # longer than any hours of illness as JSON, which may end in blanks
 
 
-def open_key(gateway: Gateway, row: ConsentRecord, terms: Terms) -> None:
-    """A key from the moment it is given, also when nothing is sent; does nothing where there is one."""
-    if not row.key_id:
-        first, last = terms.first_day, terms.last_day + timedelta(days=1)
-        row.key_id = gateway.consent_keys.open(_purpose(row.id), None, not_before=first, not_after=last).key_id
-
-
 def renew_key(gateway: Gateway, session: Session, row: ConsentRecord, terms: Terms) -> None:
-    """A fresh key, under which go the records that are there; the one before is destroyed after this transaction."""
+    """A fresh key, under which go the records that are there; the one before is destroyed after this transaction.
+
+    Never one that is there, also where a consent has none any more: it may be about to be destroyed.
+    """
     first, last = terms.first_day, terms.last_day + timedelta(days=1)
     made = gateway.consent_keys.create(_purpose(row.id), None, not_before=first, not_after=last)
     fresh = gateway.consent_keys.activate(made.key_id).key_id
@@ -39,7 +35,7 @@ def renew_key(gateway: Gateway, session: Session, row: ConsentRecord, terms: Ter
 
 def has_key(gateway: Gateway, row: ConsentRecord) -> bool:
     """Whether what was sent under a consent can be opened."""
-    record = gateway.consent_keys.record(row.key_id) if row.key_id else None
+    record = gateway.consent_keys.record(row.key_id)
     return record is not None and record.state is not KeyState.DESTROYED
 
 

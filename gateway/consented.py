@@ -19,7 +19,7 @@ from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.receipt import NONCE_BYTES, commit, issue
 from gateway.consent_keys import decrypted, encrypted, renew_key
-from gateway.consents import COLLECTION, PURPOSE, Standing, entry, load, refuse, standing_in, standings, undone
+from gateway.consents import CHANGED, COLLECTION, PURPOSE, entry, load, refuse, undone
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, policy_party, still_good
@@ -29,6 +29,7 @@ from gateway.publish import handing
 from gateway.recipient_key import read_jwk
 from gateway.register import has_agreement, holding_on
 from gateway.sealed import read_seal
+from gateway.standing import Standing, standing_in, standings
 from gateway.store import Agreement, ConsentedHealth, ConsentRecord, PartyKey
 from policies.consent import record_under
 from policies.days import milliseconds
@@ -99,7 +100,8 @@ def send(  # noqa: PLR0917  a record's parts, by name at its callers
     the same: the ciphertext under its key, the entry.
     """
     standing = load(gateway, consent_id)  # (1)
-    sealed = _is_sealed(gateway, standing, reference)
+    with gateway.reading() as session:
+        sealed = _is_sealed(session, standing, reference)
     decision = _decide(gateway, identity, standing, Action.SUBMIT_CONSENTED_RECORD, sealed=sealed)
     if isinstance(decision, Deny):  # (2)
         return refuse(gateway, decision)
@@ -123,15 +125,17 @@ def _keep(  # noqa: PLR0917  one act, split where its transaction begins
     with gateway.writing() as session:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
-        row = session.get_one(ConsentRecord, consent_id, with_for_update=True)
+        row = session.get(ConsentRecord, consent_id, with_for_update=True)
         now = standing_in(session, consent_id, gateway.clock())
-        if now.state != standing.state or not has_agreement(session, row.site, gateway.today):
-            return Refused("not-current")
+        if row is None or now.state != standing.state or not _is_sealed(session, now, reference, hold=True):
+            return CHANGED
+        if not has_agreement(session, row.site, gateway.today, hold=True):
+            return CHANGED
         take_turns(session, record_id.encode())  # a site may use one key under two consents at once
         before = session.get(ConsentedHealth, record_id)
         if before is not None:
             same = (before.consent_id, before.reference) == (consent_id, reference)
-            return Sent(before, None) if same and _open(gateway, standing, before) == hours else _CONFLICT
+            return Sent(before, None) if same and _open(gateway, now, before) == hours else _CONFLICT
         if not row.key_id and standing.state.terms is not None:  # its site has an agreement anew
             renew_key(gateway, session, row, standing.state.terms)
         record = _encrypted(gateway, row, record_id, reference, hours)
@@ -160,7 +164,8 @@ def read_all(gateway: Gateway, identity: Identity) -> list[Opened]:
         query = select(ConsentedHealth).join(ConsentRecord).where(ConsentRecord.recipient == identity.party)
         query = query.where(col(ConsentRecord.site).in_(served))
         rows = session.exec(query.order_by(col(ConsentedHealth.sent_at))).all()
-        under = {one.id: one for one in standings(gateway, session, sorted({row.consent_id for row in rows}))}
+        known = sorted({row.consent_id for row in rows})
+        under = {one.id: one for one in standings(session, known, gateway.clock())}
     opened = []
     for row in rows:
         standing = under.get(row.consent_id)
@@ -185,11 +190,13 @@ def _hand_out(
     with gateway.writing() as session:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
-        session.get_one(ConsentRecord, row.consent_id, with_for_update={"read": True})
-        now = standing_in(session, row.consent_id, gateway.clock())
-        if now.state != standing.state or session.get(ConsentedHealth, row.id) is None:
-            return Refused("not-current")
-        hours = _open(gateway, standing, row)
+        session.get(ConsentRecord, row.consent_id, with_for_update={"read": True})
+        now, kept = standing_in(session, row.consent_id, gateway.clock()), session.get(ConsentedHealth, row.id)
+        if kept is None or now.state != standing.state:
+            return CHANGED
+        if not has_agreement(session, now.site, gateway.today, hold=True):
+            return CHANGED
+        hours = _open(gateway, now, kept)
         reading = entry(gateway, AuditEvent.RECORD_READ, row.consent_id)
         entry_id, receipt = _log(gateway, session, reading, hours, decision)
     return Opened(row.id, row.consent_id, row.sent_at, row.reference, hours, entry_id, receipt)
@@ -251,13 +258,15 @@ def _decide(gateway: Gateway, identity: Identity, standing: Standing, action: Ac
     return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
 
 
-def _is_sealed(gateway: Gateway, standing: Standing, reference: str) -> bool:
-    """Whether a case reference is a JWE to a registered key of the recipient; what is in it stays unknown here."""
+def _is_sealed(session: Session, standing: Standing, reference: str, *, hold: bool = False) -> bool:
+    """Whether a case reference is a JWE to a registered key of the recipient; what is in it stays unknown here.
+
+    Held, the key is not withdrawn before this transaction ends.
+    """
     seal = read_seal(reference)
     if standing.state.terms is None or seal is None:
         return False
-    with gateway.reading() as session:
-        key = session.get(PartyKey, seal.kid)
+    key = session.get(PartyKey, seal.kid, with_for_update={"read": True} if hold else None)
     return key is not None and key.party == standing.state.terms.recipient and seal.fits(read_jwk(key.jwk))
 
 

@@ -6,9 +6,10 @@ their object a random id.
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
+from functools import cache
 
 from sqlalchemy import delete
 from sqlmodel import Session, col, or_, select
@@ -16,7 +17,7 @@ from sqlmodel import Session, col, or_, select
 from audit.entry import Entry, Object
 from audit.events import Event as AuditEvent
 from audit.timeline import Filter, find
-from gateway.consent_keys import destroy_keys, open_key, renew_key
+from gateway.consent_keys import destroy_keys, renew_key
 from gateway.context import Gateway
 from gateway.database import take_turns
 from gateway.identity import Identity, caller_of, still_good
@@ -24,12 +25,11 @@ from gateway.jobs import enqueue
 from gateway.messages import CONSENT
 from gateway.outcome import Fault, GatewayError, Refused, Report
 from gateway.register import has_agreement
+from gateway.standing import Standing, events_of, standing_in, standings
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentNotice, ConsentRecord, Party
 from policies.consent import (
     EVENTS,
     Asked,
-    BrokenHistory,
-    Confirmed,
     Event,
     Given,
     Narrowed,
@@ -65,24 +65,9 @@ _LOGGED = {
 }
 _logger = logging.getLogger(__name__)
 _WAITING = (Stage.ASKED, Stage.UNCONFIRMED)
+CHANGED = Refused("consent-changed")
+"""What an act goes by changed while it was under way: the events, the school's agreement, the recipient's key."""
 Make = Callable[[datetime], Event]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """A consent as it stands: its id, its site, its events and their fold; `asked_again` under a key used before."""
-
-    id: str
-    site: str
-    key_id: str
-    events: tuple[Event, ...]
-    state: State
-    asked_again: bool = False
-
-    def signatures(self) -> tuple[Signature, ...]:
-        """Who consented, and the pupil who confirmed since growing older."""
-        said_yes = (event for event in self.events if isinstance(event, Given | Confirmed))
-        return tuple(signature for event in said_yes for signature in event.signatures)
 
 
 def ask(
@@ -107,9 +92,11 @@ def ask(
     fresh = Standing(before.id, identity.party, "", (), State())
     if not before.events:
         made = _append(gateway, identity, fresh, new, Action.REGISTER_CONSENT)
-        if isinstance(made, Standing) or made.code != "not-current":
+        if made != CHANGED:
             return made
-        before = load(gateway, fresh.id)  # asked at the same moment
+        before = load(gateway, fresh.id)
+        if not before.events:  # it was not asked at the same moment, but its school's agreement ended
+            return made
     if [event.model_copy(update={"at": now}) for event in before.events if event.at == before.events[0].at] != new:
         return Refused("idempotency-conflict")
     seen = read(gateway, identity, before.id)
@@ -143,20 +130,29 @@ def read(gateway: Gateway, identity: Identity, consent_id: str) -> Standing | Re
     decision = decide(gateway, identity, standing, Action.READ_CONSENT)
     if isinstance(decision, Deny):
         return refuse(gateway, decision)
-    gateway.log_act(entry(gateway, AuditEvent.CONSENT_READ, consent_id), decision)
-    return standing
+    undone = entry(gateway, AuditEvent.RECORD_REFUSED, gateway.new_id())
+    logged = gateway.log_for(identity, entry(gateway, AuditEvent.CONSENT_READ, consent_id), decision, undone)
+    return logged if isinstance(logged, Refused) else standing
 
 
 def own(gateway: Gateway, identity: Identity) -> list[Standing]:
     """Every consent the caller may know of, what waits for an answer first, then the newest.
 
-    A site knows those it registered, a recipient those that were given and name it; the law is asked for each.
+    A site knows those it registered, a recipient those that were given and name it; the law is asked once for all that
+    are alike to it, as a recipient has those of hundreds of schools.
     """
     mine = or_(ConsentRecord.site == identity.party, ConsentRecord.recipient == identity.party)
     with gateway.reading() as session:
-        ids = session.exec(select(ConsentRecord.id).where(mine)).all()
-        found = standings(gateway, session, ids)
-    found = [one for one in found if isinstance(decide(gateway, identity, one, Action.READ_CONSENT), Permit)]
+        caller = caller_of(session, identity, gateway.today)
+        agreed = cache(lambda site: has_agreement(session, site, gateway.today))
+
+        @cache
+        def is_theirs(thing: ConsentThing) -> bool:
+            asked = gateway.decide(caller, Action.READ_CONSENT, thing, (PURPOSE,), COLLECTION)
+            return isinstance(asked, Permit)
+
+        known = standings(session, session.exec(select(ConsentRecord.id).where(mine)).all(), gateway.clock())
+        found = [one for one in known if is_theirs(_thing(gateway, one, agreement=agreed(one.site)))]
     found.sort(key=lambda one: one.events[-1].at, reverse=True)
     return sorted(found, key=lambda one: one.state.stage not in _WAITING)
 
@@ -207,8 +203,13 @@ def decide(
     with gateway.reading() as session:
         caller = caller_of(session, identity, gateway.today)
         agreement = has_agreement(session, standing.site, gateway.today)
+    thing = _thing(gateway, standing, agreement=agreement, complete=complete)
+    return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
+
+
+def _thing(gateway: Gateway, standing: Standing, *, agreement: bool, complete: bool = True) -> ConsentThing:
     terms = standing.state.terms
-    thing = ConsentThing(
+    return ConsentThing(
         party=standing.site,
         recipient=terms.recipient if terms else "",
         recipient_is=terms.recipient_is if terms else Kind.OTHER,
@@ -218,7 +219,6 @@ def decide(
         latest=end_of_school_year(gateway.today),
         agreement=agreement,
     )
-    return gateway.decide(caller, action, thing, (PURPOSE,), COLLECTION)
 
 
 def refuse(gateway: Gateway, decision: Deny) -> Refused:
@@ -271,7 +271,7 @@ def _append(
         faults = [Fault(f"{CONSENT}{problem.code.upper()}") for problem in problems]
         incomplete = decide(gateway, identity, about, action, complete=False)
         return undone(gateway, Refused("faults-in-request", report=Report.of(faults)), incomplete)
-    stopped = _keep(gateway, identity, standing, new, decision)
+    stopped = _keep(gateway, identity, standing, about, decision)
     if stopped is not None:
         return undone(gateway, stopped, decision)
     if state.closed or isinstance(new[-1], Narrowed):
@@ -283,18 +283,24 @@ def _append(
 
 
 def _keep(
-    gateway: Gateway, identity: Identity, standing: Standing, new: Sequence[Event], decision: Decision
+    gateway: Gateway, identity: Identity, standing: Standing, proposed: Standing, decision: Decision
 ) -> Refused | None:
-    """The one transaction of an event; a consent that changed meanwhile, or a credential that ended, stops it."""
+    """The one transaction of an event; what changed meanwhile of all that the law went by stops it.
+
+    An agreement is needed by what is given or goes on, and not by what ends.
+    """
+    state, new = proposed.state, proposed.events[len(standing.events) :]
     with gateway.writing() as session:
         if not still_good(session, identity, gateway.clock()):
             return Refused("unauthenticated")
         if standing.events:
-            session.get_one(ConsentRecord, standing.id, with_for_update=True)
+            session.get(ConsentRecord, standing.id, with_for_update=True)
         else:
             take_turns(session, standing.id.encode())  # two may ask under one key at once
         if events_of(session, standing.id) != standing.events:
-            return Refused("not-current")
+            return CHANGED
+        if state.given and not state.closed and not has_agreement(session, standing.site, gateway.today, hold=True):
+            return CHANGED
         keep_events(gateway, session, standing, new, decision)
         return None
 
@@ -320,9 +326,10 @@ def keep_events(
     if state.closed:
         _end(gateway, session, standing.id, state)
     elif state.given and state.terms is not None:
-        open_key(gateway, row, state.terms)
-        if isinstance(new[-1], Narrowed):
+        narrowed = isinstance(new[-1], Narrowed)
+        if narrowed or not row.key_id:
             renew_key(gateway, session, row, state.terms)
+        if narrowed:
             enqueue(session, gateway, DESTROY_KEY, standing.id)
 
 
@@ -340,38 +347,6 @@ def _end(gateway: Gateway, session: Session, consent_id: str, state: State) -> N
     )
     session.add(row)
     gateway.append(session, entry(gateway, AuditEvent.CONSENT_NOTICE_SENT, consent_id))
-
-
-def standing_in(session: Session, consent_id: str, now: datetime) -> Standing:
-    """A consent as it is in a transaction.
-
-    Raises:
-        BrokenHistory: its events contradict each other.
-    """
-    row = session.get(ConsentRecord, consent_id)
-    if row is None:
-        return Standing(consent_id, "", "", (), State())
-    events = events_of(session, consent_id)
-    return Standing(row.id, row.site, row.key_id, events, fold(events, happened(events, now)))
-
-
-def standings(gateway: Gateway, session: Session, consent_ids: Iterable[str]) -> list[Standing]:
-    """Consents as they are; one whose events contradict each other is reported and left out: it stops no other."""
-    found = []
-    for consent_id in consent_ids:
-        try:
-            found.append(standing_in(session, consent_id, gateway.clock()))
-        except BrokenHistory:
-            _logger.exception("nothing is done under consent %s, for its events contradict each other", consent_id)
-    return found
-
-
-def events_of(session: Session, consent_id: str) -> tuple[Event, ...]:
-    """What happened to a consent."""
-    rows = session.exec(
-        select(ConsentEvent.event).where(ConsentEvent.consent_id == consent_id).order_by(col(ConsentEvent.number))
-    ).all()
-    return EVENTS.validate_json(f"[{','.join(rows)}]")
 
 
 def _dump(event: Event) -> str:

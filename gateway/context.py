@@ -22,7 +22,7 @@ from audit.note import Signer
 from audit.receipt import equality_tag
 from gateway.collections import Contracts
 from gateway.database import joining, reading, take_turns, writing
-from gateway.identity import Identity, caller_of
+from gateway.identity import Identity, caller_of, still_good
 from gateway.messages import catalogue
 from gateway.outcome import Refused
 from gateway.settings import Home, Settings
@@ -195,6 +195,31 @@ class Gateway:
     def log_act(self, entry: Entry, decision: Decision | None = None) -> Appended:
         """Log an act that changes nothing else, in a transaction of its own."""
         return self.together(lambda session: self.append(session, entry, decision))
+
+    def log_for(
+        self, identity: Identity | None, entry: Entry, decision: Decision, undone: Entry | None = None
+    ) -> Appended | Refused:
+        """Log what goes out to somebody, or to the public, by a credential that is good when its entry is made.
+
+        Nothing may go out after the entry of the act that ended it. What then does not is logged too, by itself.
+
+        Args:
+            identity: To whom; None is the public.
+            entry: What goes out.
+            decision: The permit.
+            undone: The entry where it does not; by default that a request was refused.
+        """
+
+        def work(session: Session) -> Appended | None:
+            if identity is not None and not still_good(session, identity, self.clock()):
+                return None
+            return self.append(session, entry, decision)
+
+        appended = self.together(work)
+        if appended is not None:
+            return appended
+        self.log_undone(undone or Entry(event=Event.REQUEST_REFUSED, actor=entry.actor), decision)
+        return Refused("unauthenticated")
 
     def reading(self) -> AbstractContextManager[Session]:
         """A read-only transaction on this gateway's database."""

@@ -111,14 +111,20 @@ def bundle_of_entries(gateway: Gateway, identity: Identity, log: int, tile: Tile
 
 
 def _hand_out(gateway: Gateway, identity: Identity, read: Callable[[], Taken | Refused]) -> Taken | Refused:
-    """Ask the law, and log before anything leaves that it did, or that nothing could although the law permits it."""
+    """Ask the law, and log before anything leaves that it did, or that nothing could although the law permits it.
+
+    Writing all of a year takes minutes: who was shut out in them takes nothing along.
+    """
     allowed = may(gateway, identity, Action.EXPORT_AUDIT)
     if isinstance(allowed, Refused):
         return allowed
     (actor, decision), taken = allowed, read()
-    log = gateway.log_undone if isinstance(taken, Refused) else gateway.log_act
-    log(Entry(event=Event.AUDIT_EXPORTED, actor=actor), decision)
-    return taken
+    entry = Entry(event=Event.AUDIT_EXPORTED, actor=actor)
+    if isinstance(taken, Refused):
+        gateway.log_undone(entry, decision)
+        return taken
+    logged = gateway.log_for(identity, entry, decision, undone=entry)
+    return logged if isinstance(logged, Refused) else taken
 
 
 def _bundle(session: Session, mine: Filter, out: IO[bytes], policy: str) -> None:

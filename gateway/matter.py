@@ -6,7 +6,7 @@ does until that transaction ends, or nothing is done. Keys are looked at again w
 period where it has to be open (`periods.keep_open`).
 
 Locks are taken in this order: pids, credential, mandate, the site with its agreement (`hold`), period, versions, rows;
-who receives holds the period first. Who waits for a rotation or a retention run holds nothing yet, and looks afterwards.
+who receives holds the period first. Who waits for a rotation or a retention run holds nothing, and looks afterwards.
 """
 
 from dataclasses import dataclass, replace

@@ -6,10 +6,11 @@ from datetime import date
 from sqlmodel import col, select
 
 from audit.events import Event as AuditEvent
-from gateway.consents import Standing, decide, entry, load, refuse, standings, undone
+from gateway.consents import decide, entry, load, refuse, undone
 from gateway.context import Gateway
 from gateway.identity import Identity, still_good
 from gateway.outcome import Refused
+from gateway.standing import Standing, standings
 from gateway.store import ConsentNotice
 from policies.decision import Deny
 from policies.question import Action
@@ -72,6 +73,6 @@ def overdue_notices(gateway: Gateway) -> tuple[Notice, ...]:
     """Notices without an answer after their last day, for the privacy officer."""
     with gateway.reading() as session:
         rows = session.exec(select(ConsentNotice)).all()
-        ended = standings(gateway, session, [row.consent_id for row in rows])
+        ended = standings(session, [row.consent_id for row in rows], gateway.clock())
         sent = [notice(one.id, one.state) for one in ended]
     return overdue(sent, [row.consent_id for row in rows if row.answer], gateway.today)

@@ -191,9 +191,13 @@ def stays_of(
             yield first, until
 
 
-def has_agreement(session: Session, site: str, day: date) -> bool:
-    """Whether a processor agreement of the site holds on a day (AVG art. 28)."""
-    return session.connection().execute(_AGREEMENT, {"site": site, "day": day}).first() is not None
+def has_agreement(session: Session, site: str, day: date, *, hold: bool = False) -> bool:
+    """Whether a processor agreement of the site holds on a day (AVG art. 28).
+
+    Held, it does not end before this transaction does.
+    """
+    query = _AGREEMENT.with_for_update(read=True) if hold else _AGREEMENT
+    return session.connection().execute(query, {"site": site, "day": day}).first() is not None
 
 
 def agreed(day: date) -> SelectOfScalar[str]:

@@ -18,7 +18,7 @@ from audit.errors import ClockError
 from audit.events import Event
 from audit.proofs import logs
 from audit.subjects import erase_year
-from gateway import consent_ends, consents
+from gateway import consent_ends
 from gateway.context import ACCOUNTABILITY, OPERATION, Gateway, allowed
 from gateway.database import forget_log, take_turns
 from gateway.identity import ABSOLUTE, Identity
@@ -32,6 +32,7 @@ from gateway.publish.asking import EXPIRED, UNDER_WAY
 from gateway.publish.ledger import forget_answers
 from gateway.register import agreed
 from gateway.shelf import SavedView
+from gateway.standing import standings
 from gateway.store import (
     Approval,
     ConsentEvent,
@@ -282,7 +283,7 @@ def _consents(gateway: Gateway, session: Session) -> int:
     Of a refusal, and of a question nobody answered, the log keeps the moment.
     """
     before, gone = gateway.clock() - timedelta(days=_days(gateway, ACCOUNTABILITY)), 0
-    for one in consents.standings(gateway, session, session.exec(select(ConsentRecord.id)).all()):
+    for one in standings(session, session.exec(select(ConsentRecord.id)).all(), gateway.clock()):
         if one.state.closed and one.state.last is not None and (one.state.last < before or not one.state.given):
             for table, key in (
                 (ConsentNotice, ConsentNotice.consent_id),

@@ -134,8 +134,7 @@ def check_entry(gateway: Gateway, identity: Identity, leaf: str) -> tuple[Proven
         verdict = Verdict(fault.kind, fault.index)
     else:
         verdict = Verdict(entries=1, signed_by=tree.origin)
-    _log_check(gateway, identity, [verdict], f"entry:{proven.leaf}")
-    return proven, verdict
+    return _log_check(gateway, identity, [verdict], f"entry:{proven.leaf}") or (proven, verdict)
 
 
 def check_log(gateway: Gateway, identity: Identity) -> Sequence[Verdict] | Refused:
@@ -156,8 +155,7 @@ def check_log(gateway: Gateway, identity: Identity) -> Sequence[Verdict] | Refus
         verdicts = []
     if not verdicts:
         return Refused("log-behind", retry_after=1)
-    _log_check(gateway, identity, verdicts, WHOLE_LOG)
-    return verdicts
+    return _log_check(gateway, identity, verdicts, WHOLE_LOG) or verdicts
 
 
 def _check(gateway: Gateway, log: LogState, *, is_former: bool) -> Verdict:
@@ -249,7 +247,8 @@ def correct(
         return Refused("not-found")
     (actor, decision), event, cause = allowed, Event.ENTRY_CORRECTED, leaf_hash(wrong.found.data)
     entry = Entry(event=event, actor=actor, cause=cause, party=party, recipient=recipient, period=period)
-    return gateway.log_act(entry, decision).entry_id
+    logged = gateway.log_for(identity, entry, decision)
+    return logged if isinstance(logged, Refused) else logged.entry_id
 
 
 def report(gateway: Gateway, identity: Identity, wanted: Filter) -> Mapping[str, Mapping[str, int]] | Refused:
@@ -286,8 +285,8 @@ def _look(
     if isinstance(allowed, Refused):
         return allowed
     actor, decision = allowed
-    gateway.log_act(Entry(event=event, actor=actor, object=about), decision)
-    return None
+    logged = gateway.log_for(identity, Entry(event=event, actor=actor, object=about), decision)
+    return logged if isinstance(logged, Refused) else None
 
 
 def _prove(gateway: Gateway, session: Session, identity: Identity, leaf: bytes) -> Proven | Refused:
@@ -304,11 +303,12 @@ def _prove(gateway: Gateway, session: Session, identity: Identity, leaf: bytes) 
     return Proven(found[0], found[0].fields(), leaf.hex(), steps, size, note, corrected_by)
 
 
-def _log_check(gateway: Gateway, identity: Identity, verdicts: Sequence[Verdict], about: str) -> None:
+def _log_check(gateway: Gateway, identity: Identity, verdicts: Sequence[Verdict], about: str) -> Refused | None:
     allowed = may(gateway, identity, Action.READ_AUDIT)
     if isinstance(allowed, Refused):
-        return
+        return allowed
     actor, decision = allowed
     outcome = Outcome.ERROR if any(each.fault for each in verdicts) else Outcome.PERMIT
     checked = Entry(event=Event.AUDIT_VERIFIED, actor=actor, object=Object(about), decision=outcome)
-    gateway.log_act(checked, decision)
+    logged = gateway.log_for(identity, checked, decision)
+    return logged if isinstance(logged, Refused) else None

@@ -16,6 +16,7 @@ from gateway.http.models import instant, notice_body
 from gateway.http.problems import problem
 from gateway.notices import answer_notice, notices_of, notified
 from gateway.outcome import Refused
+from gateway.standing import Standing
 from gateway.store import PartyKey
 from policies.consent import Event, Giver, Signature, Terms, Withdrawn
 from policies.withdrawal import Answer
@@ -67,11 +68,11 @@ async def register(request: Request, gateway: TheGateway, caller: Somebody, idem
     if isinstance(body, Refused):
         return problem(request, body)
 
-    def act() -> consents.Standing | Refused:
+    def act() -> Standing | Refused:
         return consents.ask(gateway, caller, body.terms, body.signatures, key=idempotency_key)
 
     outcome = await run_in_threadpool(act)
-    again = isinstance(outcome, consents.Standing) and outcome.asked_again
+    again = isinstance(outcome, Standing) and outcome.asked_again
     return _answer(request, gateway, outcome, 200 if again else 201)
 
 
@@ -85,7 +86,7 @@ async def append(request: Request, gateway: TheGateway, caller: Somebody, consen
     if isinstance(stamped, Refused):
         return problem(request, stamped)
 
-    def act() -> consents.Standing | Refused:
+    def act() -> Standing | Refused:
         try:
             event = _EVENT.validate_json(_stamp(stamped, gateway))
         except ValidationError:
@@ -108,7 +109,7 @@ async def withdraw(request: Request, gateway: TheGateway, caller: Somebody, cons
     if isinstance(body, Refused):
         return problem(request, body)
 
-    def act() -> consents.Standing | Refused:
+    def act() -> Standing | Refused:
         return consents.append(gateway, caller, consent_id, lambda at: Withdrawn(at=at, by=body.by))
 
     return _answer(request, gateway, await run_in_threadpool(act), 201)
@@ -162,7 +163,7 @@ async def answer(request: Request, gateway: TheGateway, caller: Somebody, consen
     if isinstance(stamped, Refused):
         return problem(request, stamped)
 
-    def act() -> consents.Standing | Refused:
+    def act() -> Standing | Refused:
         try:
             given = Answer.model_validate_json(_stamp(stamped, gateway))
         except ValidationError:
@@ -230,7 +231,7 @@ def keys(gateway: TheGateway, party: str) -> Response:
     return Response(f'{{"keys":[{",".join(rows)}]}}', media_type="application/json")
 
 
-def _listed(one: consents.Standing) -> dict[str, object]:
+def _listed(one: Standing) -> dict[str, object]:
     terms = one.state.terms
     return {
         "id": one.id,
@@ -245,7 +246,7 @@ def _stamp(body: Mapping[str, Any], gateway: Gateway) -> bytes:
     return _UNSTAMPED.dump_json({**body, "at": gateway.clock()})
 
 
-def _answer(request: Request, gateway: Gateway, outcome: consents.Standing | Refused, status: int) -> Response:
+def _answer(request: Request, gateway: Gateway, outcome: Standing | Refused, status: int) -> Response:
     if isinstance(outcome, Refused):
         return problem(request, outcome)
     body = {

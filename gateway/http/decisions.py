@@ -89,8 +89,8 @@ def _decide(gateway: Gateway, identity: Identity, body: bytes) -> dict[str, obje
         return allowed
     actor, permit = allowed
     decision = gateway.engine.decide(asked.request, at=asked.at or gateway.clock())
-    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor), permit)
-    return as_answer(decision)
+    logged = gateway.log_for(identity, Entry(event=Event.DECISION_ASKED, actor=actor), permit)
+    return logged if isinstance(logged, Refused) else as_answer(decision)
 
 
 def held_body(held: access.Held) -> dict[str, object]:

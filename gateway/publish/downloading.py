@@ -187,7 +187,9 @@ def read_certificate(gateway: Gateway, identity: Identity | None, release_id: st
         period=period.code,
         object=Object(f"release:{release_id}"),
     )
-    gateway.log_act(entry, decision)
+    logged = gateway.log_for(identity, entry, decision)
+    if isinstance(logged, Refused):
+        return logged
     return str(gateway.receipts.sign(json.dumps(certificate_of(release), sort_keys=True) + "\n"))
 
 

@@ -80,7 +80,9 @@ def _answers(gateway: Gateway, identity: Identity, kind: Kind, case: Case) -> li
     if isinstance(allowed, Refused):
         return allowed
     actor, permit = allowed
-    gateway.log_act(Entry(event=Event.DECISION_ASKED, actor=actor), permit)
+    logged = gateway.log_for(identity, Entry(event=Event.DECISION_ASKED, actor=actor), permit)
+    if isinstance(logged, Refused):
+        return logged
     role = Role.SCHOOL if kind is Kind.SITE else Role.RECIPIENT
     caller = Caller(Party(MADE_UP, kind, sectors=frozenset({"po"})), role)
     found = []

@@ -13,11 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway import consents, overview
-from gateway.consents import PURPOSE, Standing
+from gateway.consents import PURPOSE
 from gateway.context import Gateway
 from gateway.notices import notified
 from gateway.outcome import Fault, Refused
 from gateway.register import kind_of_code, names
+from gateway.standing import Standing
 from gateway.web.forms import Form, act, day_of, show, then
 from gateway.web.pages import Visitor, attachment, gateway_of, page, refusal, see_other
 from gateway.web.words import day

@@ -132,10 +132,12 @@ class Desk:
             if spent is not None and store_answer(
                 connection, digest=batch.digest, site=batch.site, school_year=batch.school_year, key_id=batch.key_id,
                 elements=len(batch.elements), answer=answer, now=self.clock(),
-            ):  # fmt: skip
+            ) and self._in_use(batch.key_id):  # fmt: skip
                 self.append(connection, "evaluation-answered", batch.fields())
                 return Answer(batch.key_id, answer, batch.left(spent))
             connection.rollback()
+        if self._in_use(batch.key_id) is None:  # its year was closed while it was evaluated
+            return self._refuse(batch.site, Problem("key-unknown"))
         return self._known(batch) or Problem("busy", {"retry_after": 1})
 
     def refuse_elements(self, batch: Batch, *, english: bool) -> Problem:
@@ -181,8 +183,8 @@ class Desk:
             request = EvaluationRequest.model_validate_json(body)
         except ValidationError as error:
             return malformed(error, english=english)
-        record = self.keyring.record(request.key_id)
-        if record is None or record.purpose != EVALUATION or record.state is not KeyState.ACTIVE:
+        record = self._in_use(request.key_id)
+        if record is None:
             return Problem("key-unknown")
         if (problem := _unfit(record, request.period, today)) is not None:
             return problem
@@ -198,6 +200,11 @@ class Desk:
             info=service_info(school_year), elements=tuple(elements), base=base_quota(site.pupils),
             digest=sha256(f"{site.site}\0{record.key_id}\0".encode() + b"".join(elements)).digest(),
         )  # fmt: skip
+
+    def _in_use(self, key_id: str) -> KeyRecord | None:
+        record = self.keyring.record(key_id)
+        usable = record is not None and record.purpose == EVALUATION and record.state is KeyState.ACTIVE
+        return record if usable else None
 
     def _repeat(self, batch: Batch, answer: bytes, left: int) -> Answer:
         with self.engine.begin() as connection:

@@ -233,7 +233,8 @@ def grant_quota(
 def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: str) -> bool:
     """End a school year: its answers are erased and its keys destroyed; quotas and grants stay for accountability.
 
-    The answers go first: running this again after a crash completes it.
+    First its keys are out of use, then the answers go, also those of batches that were evaluated at that moment, then
+    the keys: running this again after a crash completes it.
 
     Returns:
         Whether it still had a key; one that was closed already gets no second entry.
@@ -246,7 +247,12 @@ def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: st
         years = sorted({record.school_year for record in keyring.records() if record.school_year is not None})
         raise KeyringError("year-never-opened", year=school_year, years=", ".join(years))
     had_key = any(record.state is not KeyState.DESTROYED for record in doomed)
+    for record in doomed:
+        if record.state is KeyState.ACTIVE:
+            keyring.retire(record.key_id)
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":  # SQLite has one writer
+            connection.exec_driver_sql(f"LOCK TABLE {_batch.name} IN SHARE ROW EXCLUSIVE MODE")
         connection.execute(delete(_batch).where(_batch.c.school_year == school_year))
         if had_key:
             append(connection, "school-year-closed", {"school_year": school_year})

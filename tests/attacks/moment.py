@@ -1,6 +1,7 @@
 """Acts at the same moment, and what they leave in the log."""
 
 import itertools
+import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -60,8 +61,13 @@ def counting(house: House) -> Iterator[Counter[str]]:
 
 def events(house: House) -> list[str]:
     """Event of every entry, sequenced or waiting, in their order."""
+    return [str(entry["event"]) for entry in entries(house)]
+
+
+def entries(house: House) -> list[dict[str, object]]:
+    """Every entry, sequenced or waiting, in their order."""
     with house.site.world.gateway.reading() as session:
         connection = session.connection()
         kept = connection.scalars(select(ENTRY.c.data).order_by(ENTRY.c.idx)).all()
         waiting = connection.scalars(select(PENDING.c.data).order_by(PENDING.c.id)).all()
-    return [bytes(data).partition(b'"event":"')[2].partition(b'"')[0].decode() for data in (*kept, *waiting)]
+    return [json.loads(data) for data in (*kept, *waiting)]

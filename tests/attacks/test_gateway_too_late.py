@@ -1,6 +1,7 @@
 """Who is shut out, or whose consent has ended, while something of it is under way: it comes to nothing."""
 
 import dataclasses
+import importlib
 import itertools
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -13,16 +14,17 @@ import pytest
 from sqlalchemy import func
 from sqlmodel import select
 
-from gateway import consent_ends, consents
-from gateway.demo.people import must
+from gateway import consent_ends
+from gateway.demo.people import MINISTER, must
 from gateway.identity import add_person, close_sessions_of, identify_session, issue_link, start_session
+from gateway.standing import standing_in
 from gateway.store import ConsentedHealth
 from policies.consent import Event
 from tests.gateway.conftest import NOW, TABLE
 from tests.gateway.test_consents import EVIDENCE
 
 from .house import OPEN, House
-from .moment import at_once, counting, events, statuses
+from .moment import at_once, counting, entries, events
 
 NUMBERS = itertools.count(10)
 
@@ -59,22 +61,28 @@ def test_a_token_that_is_revoked_keeps_nothing_of_a_slow_body(house: House, oper
 
 def test_a_person_who_is_logged_out_publishes_nothing(house: House) -> None:
     """Logged out everywhere while a verdict on a release is under way: 401, and all that happened is that refusal."""
+    person, cookie, csrf = logged_in(house, house.site.world.gateway.settings.operator, "operator")
+    head = (
+        f"POST /v1/releases/{house.ids['release']}/withdrawal HTTP/1.1\r\nCookie: verzuimpoort={cookie}\r\n"
+        f"X-CSRF-Token: {csrf}\r\nContent-Type: application/json\r\n"
+    )
+    with counting(house) as added:
+        answer = slowly(house, head, b'{"reason":"x"}', lambda: end_of(house, person))
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert added == {"request.refused": 1}
+
+
+def logged_in(house: House, party: str, role: str) -> tuple[int, str, str]:
+    """Another person of a party, just logged in: the row, the cookie and the token of its forms."""
     gateway = house.site.world.gateway
     now, lasts = gateway.clock(), gateway.settings.proven_for
     with gateway.writing() as session:
-        person = add_person(session, gateway.settings.operator, "operator", "another")
+        person = add_person(session, party, role, "another")
         opened = start_session(session, person, now, proven_at=now, proven_for=lasts)
     with gateway.reading() as session:
         found = identify_session(session, opened.secret, now, proven_for=lasts)
     assert found is not None
-    head = (
-        f"POST /v1/releases/{house.ids['release']}/withdrawal HTTP/1.1\r\nCookie: verzuimpoort={opened.secret}\r\n"
-        f"X-CSRF-Token: {found[1].csrf}\r\nContent-Type: application/json\r\n"
-    )
-    with counting(house) as added:
-        answer = slowly(house, head, b'{"reason":"x"}', lambda: end_of(house, person.id or 0))
-    assert answer.startswith(b"HTTP/1.1 401")
-    assert added == {"request.refused": 1}
+    return person.id or 0, opened.secret, found[1].csrf
 
 
 def test_a_session_that_is_ended_keeps_nothing_of_a_slow_form(house: House) -> None:
@@ -95,6 +103,43 @@ def test_a_session_that_is_ended_keeps_nothing_of_a_slow_form(house: House) -> N
         answer = slowly(house, head, f"csrf={csrf}&act=deliver".encode(), lambda: end_of(house, person.id or 0))
     assert answer.startswith(b"HTTP/1.1 401")
     assert not added
+
+
+READS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
+    "readConsent": ("school", "consents.decide", {"record.refused": 1}),
+    "requestAccess": ("school", "access._held", {"access.requested": 1, "access.refused": 1}),
+    "exportLog": ("controller-officer", "exports._write", {"audit.exported": 1}),
+    "listEntries": ("controller-officer", "trail.may", {"request.refused": 1}),
+    "readCertificate": ("operator", "publish.downloading._decide_on_release", {"request.refused": 1}),
+}
+"""What is read by whom, what the session does not outlive, and the entries of it."""
+
+
+@pytest.mark.parametrize("operation", READS)
+def test_nothing_goes_out_to_who_was_shut_out(house: House, operation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logged out once the law had answered, while a year of the log was written or counts were looked up: 401.
+
+    Nothing goes out after the entry of what shut somebody out, and the log says that it did not.
+    """
+    (role, moment, left), door = READS[operation], house.doors[operation]
+    operator = house.site.world.gateway.settings.operator
+    party = {"school": house.ids["code"], "controller-officer": MINISTER, "operator": operator}[role]
+    person, cookie, csrf = logged_in(house, party, role)
+    module, name = moment.rsplit(".", 1)
+    real = getattr(importlib.import_module(f"gateway.{module}"), name)
+
+    def meanwhile(*given: object, **named: object) -> object:
+        found = real(*given, **named)
+        end_of(house, person)
+        return found
+
+    monkeypatch.setattr(f"gateway.{moment}", meanwhile)
+    address, shown = f"{house.site.url}/v1{door.path}?{urlencode(door.params)}", {"verzuimpoort": cookie}
+    with counting(house) as added:
+        answer = httpx.request(
+            door.method, address, cookies=shown, headers={"X-CSRF-Token": csrf}, content=door.body, timeout=60
+        )
+    assert (answer.status_code, added, entries(house)[-1]["decision"]) == (401, left, "deny")
 
 
 def end_of(house: House, person: int) -> None:
@@ -156,7 +201,8 @@ def test_a_consent_is_withdrawn_once(house: House, monkeypatch: pytest.MonkeyPat
     consent = consent_of(house)
     with counting(house) as added:
         answers = at_once(monkeypatch, *[lambda: withdrawal_of(house, consent)] * 2)
-    assert sorted(statuses(answers)) == [201, 409]
+    told = sorted((answer.status_code, answer.json().get("type")) for answer in answers)
+    assert told == [(201, None), (409, "/problems/consent-changed")]
     assert (added["consent.withdrawn"], added["consent.notice-sent"], added["record.refused"]) == (1, 1, 1)
 
 
@@ -200,5 +246,5 @@ def test_a_consent_ends_in_one_way(house: House, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(consent_ends, "to_expire", overtaken)
     consent_ends.expire(late)
     with gateway.reading() as session:
-        told = [event.event for event in consents.standing_in(session, consent, late.clock()).events]
+        told = [event.event for event in standing_in(session, consent, late.clock()).events]
     assert told == ["asked", "given", "withdrawn"]

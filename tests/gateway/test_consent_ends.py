@@ -1,31 +1,34 @@
 """Consents that end without anybody withdrawing them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
-from gateway.consent_ends import empty, expire
+from gateway.consent_ends import empty, end_keyless, expire
 from gateway.consented import Sent, read_all, send
-from gateway.consents import PURPOSE, Standing, append, ask, load
+from gateway.consents import CHANGED, PURPOSE, append, ask, load
 from gateway.context import Gateway
 from gateway.demo.people import must
 from gateway.grants import end_agreement, register_agreements
 from gateway.notices import answer_notice, notices_of
 from gateway.outcome import Refused
-from gateway.periods import school_year
 from gateway.retention import run
+from gateway.standing import Standing
 from gateway.store import ConsentedHealth
-from policies.consent import Giver, Stage, Withdrawn
+from policies.consent import Confirmed, Given, Giver, Signature, Stage, Withdrawn
 from policies.consent import Refused as SaidNo
+from policies.decision import Decision
 from policies.engine import Engine
 from policies.purpose import Purposes
 from policies.withdrawal import Answer
 from pseudonymisation.keyring import Keyring, KeyState
 
 from .conftest import NOW, World
-from .test_consents import HOURS, care, entries, given, sealed, signed, terms
+from .test_consents import EVIDENCE, HOURS, KEY, care, entries, given, sealed, signed, terms
 from .test_deciding import grounds, grounds_of
 
 
@@ -140,18 +143,103 @@ def test_keys_that_a_run_could_not_destroy_are_destroyed_by_the_next(
     assert alive(world) == []
 
 
-def test_nothing_is_kept_for_a_school_whose_agreement_just_ended(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between the law's answer and the transaction of a record it ended: the record comes to nothing."""
+def once_decided(patch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> None:
+    """Let something happen once, between the law's next answer and the transaction of the act it is about."""
+    real, left = Gateway.decide, [meanwhile]
+
+    def decide(*given: Any, **named: Any) -> Decision:  # noqa: ANN401  whatever the law is asked
+        found = real(*given, **named)
+        while left:
+            left.pop()()
+        return found
+
+    patch.setattr(Gateway, "decide", decide)
+
+
+@pytest.mark.parametrize("what", ["sent", "read", "given"])
+def test_nothing_passes_for_a_school_whose_agreement_just_ended(
+    world: World, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the law's answer and the transaction it ended: no record comes in or goes out, none is given."""
+    recipient, standing, school = care(world), given(world), world.site(0)
+    must(send(world.gateway, school, standing.id, sealed(), HOURS))
+    once_decided(monkeypatch, lambda: must(end_agreement(world.desk, school.party)))
+    passed = {
+        "sent": lambda: send(world.gateway, school, standing.id, sealed(), HOURS),
+        "read": lambda: read_all(world.gateway, recipient) or CHANGED,
+        "given": lambda: ask(world.gateway, school, terms(), signed(Giver.PARENT)),
+    }[what]()
+    assert (passed, records(world)) == (CHANGED, 1)
+    assert [entry["event"] for entry in entries(world)[-2:]] == ["agreement.ended", "record.refused"]
+
+
+def test_a_question_that_was_erased_a_moment_ago_is_not_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given in the second in which the retention run ends it: refused as what changed meanwhile, with an entry."""
     care(world)
-    standing, school = given(world), world.site(0)
+    asked = must(ask(world.gateway, world.site(0), terms(last_day=NOW.date())))
+    after = world.at(NOW + timedelta(days=1))
+    once_decided(monkeypatch, lambda: must(run(after.gateway, after.desk.identity)))
+    said_yes = append(world.gateway, world.site(0), asked.id, lambda at: Given(at=at, signatures=signed(Giver.PARENT)))
+    assert said_yes == CHANGED
+    assert [entry["event"] for entry in entries(world)[-2:]] == ["retention.run", "record.refused"]
 
-    def meanwhile(period: str) -> str:
-        must(end_agreement(world.desk, school.party))
-        return school_year(period)
 
-    monkeypatch.setattr("gateway.consented.school_year", meanwhile)
-    assert send(world.gateway, school, standing.id, sealed(), HOURS) == Refused("not-current")
-    assert records(world) == 0
+def emptied(world: World) -> Standing:
+    """A consent whose school had no agreement for a while, so that what was sent under it went with its key."""
+    care(world)
+    standing, school = given(world), world.site(0).party
+    must(end_agreement(world.desk, school))
+    must(run(world.gateway, world.desk.identity))
+    must(register_agreements(world.desk, [school], NOW.date()))
+    return standing
+
+
+def test_the_first_record_under_another_agreement_is_sent_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice at once under one idempotency key: stored once, under the key that the first of them made."""
+    standing, reference, told = emptied(world), sealed(), []
+
+    def sent() -> object:
+        return must(send(world.gateway, world.site(0), standing.id, reference, HOURS, "k")).receipt
+
+    once_decided(monkeypatch, lambda: told.append(sent()))
+    assert (sent(), bool(told[0]), records(world)) == (None, True, 1)
+
+
+def test_no_consent_takes_a_key_that_a_run_destroys(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under another agreement its pupil confirms it, before the run that emptied it ends: what is sent can be read."""
+    later, destroy = world.at(NOW + timedelta(days=1)), Keyring.destroy
+    recipient, standing, school = care(world), given(world, older_on=later.gateway.today), world.site(0)
+    must(end_agreement(world.desk, school.party))
+    own = Signature(giver=Giver.PUPIL, date=later.gateway.today, evidence=EVIDENCE)
+
+    def late(ring: Keyring, *key_ids: str) -> None:
+        monkeypatch.undo()
+        must(register_agreements(world.desk, [school.party], NOW.date()))
+        event = "confirmed-12"
+        must(append(later.gateway, school, standing.id, lambda at: Confirmed(at=at, event=event, signature=own)))
+        destroy(ring, *key_ids)
+
+    monkeypatch.setattr(Keyring, "destroy", late)
+    empty(world.gateway)
+    must(send(later.gateway, school, standing.id, sealed(), HOURS))
+    assert [one.hours for one in read_all(later.gateway, recipient)] == [HOURS]
+
+
+def test_a_restore_ends_no_consent_that_had_no_key(world: World) -> None:
+    """Of its school the agreement ended once: nothing was lost, and entries of its end would tell whose it is."""
+    standing, other = emptied(world), given(world)
+    before = len(entries(world))
+    world.gateway.consent_keys.destroy(other.key_id)
+    assert end_keyless(world.gateway) == 1
+    assert [load(world.gateway, one.id).state.closed for one in (standing, other)] == [False, True]
+    assert {entry["object"]["id"] for entry in entries(world)[before:]} == {f"consent:{other.id}"}
+
+
+def test_nothing_is_sealed_to_a_key_that_was_just_withdrawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lost, and withdrawn between the law's answer and the transaction of a record: the record comes to nothing."""
+    recipient, standing = care(world), given(world)
+    once_decided(monkeypatch, lambda: must(world.desk.withdraw_key(recipient.party, str(KEY.kid))))
+    assert (send(world.gateway, world.site(0), standing.id, sealed(), HOURS), records(world)) == (CHANGED, 0)
 
 
 def article_of(outcome: object) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
 from pydantic import ValidationError
+from sqlalchemy.event import listen
 from sqlmodel import select
 
 from audit.quorum import parse_policy
@@ -24,14 +26,8 @@ from gateway.app import open_gateway
 from gateway.backup import backup, restore
 from gateway.consent_ends import expire
 from gateway.consented import IllnessHours, Opened, Sent, proven, read_all, send
-from gateway.consents import (
-    Standing,
-    append,
-    ask,
-    own,
-    read,
-    receipt_for,
-)
+from gateway.consents import append, ask, own, read, receipt_for
+from gateway.context import Gateway
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.notices import Notified, answer_notice, notices_of, notified, overdue_notices
@@ -39,6 +35,7 @@ from gateway.outcome import Refused
 from gateway.oversight import policy_text
 from gateway.retention import Erased, run
 from gateway.settings import Home
+from gateway.standing import Standing
 from gateway.store import ConsentedHealth, ConsentEvent, ConsentRecord, Receipt
 from policies.consent import EVENTS, AgeGroup, Confirmed, Event, Given, Giver, Narrowed, Signature, Terms, Withdrawn
 from policies.consent import Refused as SaidNo
@@ -283,6 +280,20 @@ def test_everybody_lists_the_own_consents_only(world: World) -> None:
     assert [one.id for one in own(world.gateway, world.site(0))] == [waiting.id, first.id]
     assert [one.id for one in own(world.gateway, recipient)] == [first.id]
     assert own(world.gateway, world.site(1)) == []
+
+
+def test_a_long_list_of_consents_asks_no_more_than_a_short_one(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many statements and questions to the law for five alike as for one: a recipient has those of many schools."""
+    recipient, first = care(world), given(world)
+    asked: Counter[str] = Counter()
+    decide = Gateway.decide
+    listen(world.gateway.database, "before_cursor_execute", lambda *_: asked.update(["statements"]))
+    monkeypatch.setattr(Gateway, "decide", lambda *given: asked.update(["law"]) or decide(*given))
+    assert own(world.gateway, recipient) == [first]
+    of_one, more = Counter(asked), [given(world) for _ in range(4)]
+    asked.clear()
+    assert len(own(world.gateway, recipient)) == len([first, *more])
+    assert (asked, asked["law"]) == (of_one, 1)
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,8 @@ def test_the_law_is_asked_no_further_than_a_page_reaches(world: World, monkeypat
 @pytest.mark.parametrize("late", [False, True])
 def test_signatures_are_of_today_or_before(world: World, late: bool) -> None:
     """A signature of tomorrow is refused: somebody's clock is wrong; the moment of an event is the gateway's own."""
-    from gateway.consents import Standing, ask  # noqa: PLC0415  beside its only use
+    from gateway.consents import ask  # noqa: PLC0415  beside its only use
+    from gateway.standing import Standing  # noqa: PLC0415  beside its only use
 
     care(world)
     signature = signed(Giver.PARENT)[0].model_copy(update={"date": date(2026, 11, 3 if late else 2)})

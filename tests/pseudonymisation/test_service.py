@@ -18,6 +18,8 @@ from pseudonymisation.key_document import read_key_document
 from pseudonymisation.keyring import KeyState
 from pseudonymisation.oprf import blind, finalise, known_output
 from pseudonymisation.service import GrantReason, app, close_year, create_service, grant_quota, open_year, worker_pool
+from pseudonymisation.service.evaluation import Answer, Batch, Desk
+from pseudonymisation.service.problems import Problem
 from pseudonymisation.text64 import from_text, to_text
 from tests.pseudonymisation.world import OTHER, SITE, YEAR, InProcess, World, append, token_of
 
@@ -310,6 +312,22 @@ def test_an_ended_year_is_erased_and_its_key_destroyed(anywhere: World) -> None:
     with anywhere.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM service_batch")).scalar() == 0
         assert connection.execute(text("SELECT used FROM service_quota")).scalar() == 5
+
+
+def test_nothing_of_an_ended_year_is_answered_or_kept(anywhere: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is evaluated while its year is closed: refused, it costs nothing, and no answer stands here."""
+    conclude, body = Desk.conclude, anywhere.request(5)
+
+    def late(desk: Desk, batch: Batch, answer: bytes) -> Answer | Problem:
+        close_year(anywhere.engine, append, anywhere.keyring, YEAR)
+        return conclude(desk, batch, answer)
+
+    monkeypatch.setattr(Desk, "conclude", late)
+    assert problem(ask(anywhere, body)) == (404, "key-unknown")
+    assert anywhere.events()[-2:] == ["school-year-closed", "evaluation-refused"]
+    with anywhere.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM service_batch")).scalar() == 0
+        assert not connection.execute(text("SELECT sum(used) FROM service_quota")).scalar()
 
 
 class DeadPool(ThreadPoolExecutor):
