@@ -78,7 +78,7 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
 async def change_numbers(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """Let pupils of the own site go on under a new number: pairs of pseudonyms, all of them or none."""
     demand_scope(caller, "submit")
-    body = await read_body(request)
+    body = await read_body(request, changes.MOST_BYTES)
     if isinstance(body, Refused):
         return problem(request, body)
     outcome = await run_in_threadpool(changes.change_numbers, gateway, caller, body)
