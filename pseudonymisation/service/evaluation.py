@@ -126,16 +126,23 @@ class Desk:
         return self._known(batch) or batch
 
     def conclude(self, batch: Batch, answer: bytes) -> Answer | Problem:
-        """Step 7; if another request was faster with the same batch or the last of the quota, steps 4 and 5 again."""
+        """Step 7; if another request was faster with the same batch or the last of the quota, steps 4 and 5 again.
+
+        A key that went out of use while its batch waited or was evaluated gives no answer any more.
+        """
         with self.engine.begin() as connection:
             spent = charge(connection, batch.site, batch.school_year, len(batch.elements), batch.base)
-            if spent is not None and store_answer(
+            kept = spent is not None and store_answer(
                 connection, digest=batch.digest, site=batch.site, school_year=batch.school_year, key_id=batch.key_id,
                 elements=len(batch.elements), answer=answer, now=self.clock(),
-            ):  # fmt: skip
+            )  # fmt: skip
+            in_use = self._key_in_use(batch.key_id) is not None
+            if spent is not None and kept and in_use:
                 self.append(connection, "evaluation-answered", batch.fields())
                 return Answer(batch.key_id, answer, batch.left(spent))
             connection.rollback()
+        if not in_use:
+            return self._refuse(batch.site, Problem("key-unknown"))
         return self._known(batch) or Problem("busy", {"retry_after": 1})
 
     def refuse_elements(self, batch: Batch, *, english: bool) -> Problem:
@@ -181,8 +188,8 @@ class Desk:
             request = EvaluationRequest.model_validate_json(body)
         except ValidationError as error:
             return malformed(error, english=english)
-        record = self.keyring.record(request.key_id)
-        if record is None or record.purpose != EVALUATION or record.state is not KeyState.ACTIVE:
+        record = self._key_in_use(request.key_id)
+        if record is None:
             return Problem("key-unknown")
         if (problem := _unfit(record, request.period, today)) is not None:
             return problem
@@ -198,6 +205,11 @@ class Desk:
             info=service_info(school_year), elements=tuple(elements), base=base_quota(site.pupils),
             digest=sha256(f"{site.site}\0{record.key_id}\0".encode() + b"".join(elements)).digest(),
         )  # fmt: skip
+
+    def _key_in_use(self, key_id: str) -> KeyRecord | None:
+        record = self.keyring.record(key_id)
+        evaluates = record is not None and record.purpose == EVALUATION and record.state is KeyState.ACTIVE
+        return record if evaluates else None
 
     def _repeat(self, batch: Batch, answer: bytes, left: int) -> Answer:
         with self.engine.begin() as connection:

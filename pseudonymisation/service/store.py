@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -90,6 +91,8 @@ _CHARGE = (
 )
 _ENLARGE = update(_quota).where(_OF).values(granted=_quota.c.granted + _ELEMENTS)
 _ALL = bindparam("base", type_=Integer) + _quota.c.granted
+# Answers that are being kept are kept first, and the next ones wait; SQLite has one writer anyway.
+_AFTER_ANSWERS = text("LOCK TABLE service_batch IN SHARE MODE")
 _USE_UP = update(_quota).where(_OF, _quota.c.used < _ALL).values(used=_ALL)
 
 
@@ -233,7 +236,8 @@ def grant_quota(
 def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: str) -> bool:
     """End a school year: its answers are erased and its keys destroyed; quotas and grants stay for accountability.
 
-    The answers go first: running this again after a crash completes it.
+    Its keys go out of use first, and what was evaluated until then is waited for: nothing is answered under a key that
+    the log calls destroyed, and no answer stays. The answers go next: running this again after a crash completes it.
 
     Returns:
         Whether it still had a key; one that was closed already gets no second entry.
@@ -246,7 +250,12 @@ def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: st
         years = sorted({record.school_year for record in keyring.records() if record.school_year is not None})
         raise KeyringError("year-never-opened", year=school_year, years=", ".join(years))
     had_key = any(record.state is not KeyState.DESTROYED for record in doomed)
+    for record in doomed:
+        if record.state is KeyState.ACTIVE:
+            keyring.retire(record.key_id)
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(_AFTER_ANSWERS)
         connection.execute(delete(_batch).where(_batch.c.school_year == school_year))
         if had_key:
             append(connection, "school-year-closed", {"school_year": school_year})
