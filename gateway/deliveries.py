@@ -28,6 +28,7 @@ from policies.things import Delivery
 
 # Built once: statements of every confirmation.
 _WITH_PERIOD = select(Submission, Period.code).join(Period).where(Submission.id == bindparam("id"))
+_AT_ONCE = 100
 _LOCKED_VERSIONS = VERSIONS.with_for_update()
 _TURN = update(table_of(Submission)).where(table_of(Submission).c.id == bindparam("of"))
 
@@ -157,7 +158,8 @@ def own_submissions(
                 readable[about] = _may_read(gateway, session, identity, row, code)
             return readable.get(about, True)
 
-        return list(islice(((row, code) for row, code in session.exec(query).all() if may_read(row, code)), most))
+        found = session.exec(query, execution_options={"yield_per": _AT_ONCE})
+        return list(islice(((row, code) for row, code in found if may_read(row, code)), most))
 
 
 def _may_read(gateway: Gateway, session: Session, identity: Identity, submission: Submission, period: str) -> bool:
