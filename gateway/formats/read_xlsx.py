@@ -33,7 +33,7 @@ RATIO_FROM = 1_000_000
 MAX_PARTS = 1_000
 # openpyxl makes an object of every element, of some hundred bytes: of all of a part at once, or of a row, a string.
 MAX_ELEMENTS = 50_000
-MAX_ELEMENTS_IN_ROWS = 30 * MAX_ROWS  # ten cells a row, each with its text in it
+MAX_ELEMENTS_IN_ROWS = MAX_VALUES  # of cells with a text three each: ten such cells a row
 # A workbook is read part by part, the sheet that counts three times: its strings, and that sheet as full as it may be.
 MAX_ELEMENTS_READ = 6 * MAX_ELEMENTS_IN_ROWS
 # From one element to the next: a tag with its attributes and the text after it, a sign of which may be `&quot;`.
@@ -66,16 +66,13 @@ def read_xlsx(body: bytes, known: Collection[str] = ()) -> Sheet:
         reader.read()
         workbook = reader.wb
         try:
-            for sheet in workbook.worksheets:
-                sheet.reset_dimensions()  # what a sheet says of its own size may be less than what it holds
-            _refuse_copies(workbook)
+            _prepare(workbook)
             room = _Room()
             chosen, sheets = _chosen(workbook, known, room), enumerate(workbook.worksheets, start=1)
             others = ((number, _read_filled(sheet, number, room)) for number, sheet in sheets if sheet is not chosen)
             beside = tuple((number, other) for number, other in others if other is not None)
-            read = replace(
-                _read(chosen, room, _hidden(chosen)), content=Content.XLSX, title=chosen.title, beside=beside
-            )
+            table = _read(chosen, room, _hidden(chosen))
+            read = replace(table, content=Content.XLSX, title=chosen.title, beside=beside)
             seen = {number for number, sheet in enumerate(workbook.worksheets, start=1) if _is_visible(sheet)}
             _refuse_second(read, seen if _is_visible(chosen) else {number for number, _ in beside}, known)
             return read
@@ -186,8 +183,10 @@ def _elements(xml: bytes) -> int:
     return xml.count(b"<") - xml.count(b"</")
 
 
-def _refuse_copies(workbook: "Workbook") -> None:
-    """Refuse a workbook of which two sheets are one part: no program writes that, and each would be read again."""
+def _prepare(workbook: "Workbook") -> None:
+    """Let sheets be read whole, and refuse two that are one part: no program writes that, and each would be read."""
+    for sheet in workbook.worksheets:
+        sheet.reset_dimensions()  # what a sheet says of its own size may be less than what it holds
     parts = [sheet._worksheet_path for sheet in workbook.worksheets]  # noqa: SLF001  only it knows which part it is
     if len(set(parts)) < len(parts):
         raise UnreadableFile("FILE-XLSX-BOMB")

@@ -13,4 +13,4 @@ MODULES = [each.name for each in pkgutil.walk_packages(benchmarks.__path__, "ben
 @pytest.mark.parametrize("name", [each for each in MODULES if not each.endswith("__main__")])
 def test_a_module_of_the_benchmarks_imports(name: str) -> None:
     """What it takes from the rooms and from the tests is still there."""
-    import_module(name)
+    assert import_module(name).__doc__
