@@ -1,6 +1,7 @@
 """What happens to a submission after its receipt: confirmed, withdrawn, read back by its own site."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -158,8 +159,8 @@ def own_submissions(
                 readable[about] = _may_read(gateway, session, identity, row, code)
             return readable.get(about, True)
 
-        found = session.exec(query, execution_options={"yield_per": _AT_ONCE})
-        return list(islice(((row, code) for row, code in found if may_read(row, code)), most))
+        with closing(session.exec(query, execution_options={"yield_per": _AT_ONCE})) as found:
+            return list(islice(((row, code) for row, code in found if may_read(row, code)), most))
 
 
 def _may_read(gateway: Gateway, session: Session, identity: Identity, submission: Submission, period: str) -> bool:
