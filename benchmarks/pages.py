@@ -28,7 +28,7 @@ from gateway.register import SiteEntry
 from gateway.store import Period, Release, ReleaseSlice, ReleaseState, Submission, table_of
 from gateway.table import TableRow, encode_rows, share_of
 from tests.gateway.conftest import NOW, PERIOD, TABLE, World, build_world, running
-from tests.web.conftest import Stage, register_people, ticking
+from tests.web.conftest import Stage, register_people
 
 SITES, GEMEENTEN, SWVS, LARGEST, ENTRIES = 8_500, 342, 148, 250, 300_000
 PURPOSES = "absence-insight-gemeente absence-insight-swv national-picture"
@@ -144,7 +144,7 @@ def measure(client: httpx.Client, path: str, requests: int) -> tuple[list[float]
 def main(requests: int = 20) -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        world = ticking(build_world(Path(folder) / "data"))
+        world = build_world(Path(folder) / "data").ticking()
         people = fill(world)
         fill_log(world)
         with running(world) as site:

@@ -23,5 +23,5 @@ def create_app(gateway: Gateway) -> ASGIApp:
     api = create_api(gateway)
     site.mount("/v1", api)
     site.router.routes.append(Route("/v1", api))  # without a slash it is no page either
-    site.mount("/", create_pages(gateway, api.state.public, api.state.checks))
+    site.mount("/", create_pages(gateway, api.state.limits))
     return Edge(site, secure=gateway.settings.secure, proxies=frozenset(gateway.settings.proxies))

@@ -1,6 +1,7 @@
 """What happens to a submission after its receipt: confirmed, withdrawn, read back by its own site."""
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -30,6 +31,7 @@ from policies.things import Delivery
 
 # Built once: statements of every confirmation.
 _WITH_PERIOD = select(Submission, Period.code).join(Period).where(Submission.id == bindparam("id"))
+_AT_ONCE = 100
 _LOCKED_VERSIONS = VERSIONS.with_for_update()
 _WITH_ROWS = VERSIONS.where(col(Submission.pid_key_id) != "").limit(1)
 _TURN = update(table_of(Submission)).where(table_of(Submission).c.id == bindparam("of"))
@@ -161,7 +163,8 @@ def own_submissions(
                 readable[about] = _may_read(gateway, session, identity, row, code)
             return readable.get(about, True)
 
-        return list(islice(((row, code) for row, code in session.exec(query).all() if may_read(row, code)), most))
+        with closing(session.exec(query, execution_options={"yield_per": _AT_ONCE})) as found:
+            return list(islice(((row, code) for row, code in found if may_read(row, code)), most))
 
 
 def _may_read(gateway: Gateway, session: Session, identity: Identity, submission: Submission, period: str) -> bool:

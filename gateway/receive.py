@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, func, insert, or_, select
 from sqlmodel import Session
 
 from audit.entry import Entry, Object
@@ -29,9 +29,13 @@ from policies.question import Action
 _TRIES = 3  # something comes in between once, if ever
 # Statements of every delivery are built once, and ask for columns: to make an object of a row costs as much again.
 _SUBMISSION = table_of(Submission).c
+_ANY = table_of(Submission).alias().c
+_NEWEST = select(func.max(_ANY.version)).where(_ANY.period_id == bindparam("period"), _ANY.site == bindparam("site"))
+# Those in force and the newest: a program may have sent any number of them.
 VERSIONS = (
     select(_SUBMISSION.id, _SUBMISSION.version, _SUBMISSION.state, _SUBMISSION.tag)
     .where(_SUBMISSION.period_id == bindparam("period"), _SUBMISSION.site == bindparam("site"))
+    .where(or_(_SUBMISSION.state.in_(CURRENT), _SUBMISSION.version == _NEWEST.scalar_subquery()))
     .order_by(_SUBMISSION.version.desc())
 )
 _OF_COUNT = table_of(Count).c

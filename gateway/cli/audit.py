@@ -18,7 +18,7 @@ from audit.events import COLUMNS, Decision, Event
 from gateway.cli.common import Data, File, Json, Lang, Output, TokenFile, deployment, desk, done, keep, say, say_json
 from gateway.cli.failing import language, say_error
 from gateway.cli.following import Followed, follow, memory_of, told
-from gateway.cli.remote import anonymous, connection, document_of, expect, media_type, not_the_gateway
+from gateway.cli.remote import TO_FILE, anonymous, connection, document_of, expect, media_type, not_the_gateway
 from gateway.messages import text
 from policies.days import span
 
@@ -239,7 +239,7 @@ def _download(
     with TemporaryFile() as file:
         with (
             connection(gateway, token_file, lang) as http,
-            http.stream("GET", "/v1/audit/export", params=dict(wanted)) as answer,
+            http.stream("GET", "/v1/audit/export", params=dict(wanted), extensions=TO_FILE) as answer,
         ):
             if answer.status_code != httpx.codes.OK:
                 answer.read()

@@ -144,5 +144,6 @@ def language(lang: str | None) -> Language:
 
 
 def say_error(line: str) -> None:
-    """One line to the user about what went wrong."""
-    sys.stderr.write(f"{line}\n")
+    """One line to the user about what went wrong; what a terminal would obey, and not show, is left out."""
+    shown = "".join(sign for sign in line if sign.isprintable() or sign in "\n\t\N{NO-BREAK SPACE}")
+    sys.stderr.write(f"{shown}\n")

@@ -5,16 +5,42 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import httpx
 import typer
+from pydantic import BaseModel, ValidationError
 
 from gateway.cli.common import say_faults, secret_token
 from gateway.cli.failing import language, say_error
 from gateway.messages import text
 
 SECONDS = 60.0
+# What is read into memory: more than the release of the country, and not what whoever answers likes to send.
+MOST_BYTES = 256_000_000
+TO_FILE = {"verzuimpoort.to-file": True}
+"""Extension of a request whose answer goes to a file part by part, however long it is."""
+
+
+class _Fault(BaseModel):
+    row: int | None
+    column: str
+    message: str
+    rule: str
+
+
+class _Decision(BaseModel):
+    reasons: tuple[str, ...] = ()
+
+
+class _Problem(BaseModel):
+    """What is said of a problem document."""
+
+    title: str = ""
+    detail: str = ""
+    fields: str = ""
+    errors: tuple[_Fault, ...] = ()
+    decision: _Decision | None = None
 
 
 @contextmanager
@@ -45,11 +71,38 @@ def http_client(address: str, lang: str, headers: Mapping[str, str]) -> httpx.Cl
     """
     url = safe(address, lang)
     try:
-        return httpx.Client(base_url=url, headers=headers, timeout=SECONDS)
+        plain = {"Accept-Encoding": "identity"} | dict(headers)
+        return httpx.Client(base_url=url, headers=plain, timeout=SECONDS, event_hooks={"response": [_bounded]})
     except OSError:  # `ssl.SSLError` too
         _stop("certificates-unread", lang)
     except (ImportError, ValueError, httpx.InvalidURL):
         _stop("proxy-wrong", lang)
+
+
+class _Bounded(httpx.SyncByteStream):
+    """The bytes of an answer, up to the most that is read."""
+
+    def __init__(self, answer: httpx.Response) -> None:
+        self._answer = answer
+        self._stream = answer.stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        taken = 0
+        for part in cast("httpx.SyncByteStream", self._stream):
+            taken += len(part)
+            if taken > MOST_BYTES:
+                raise httpx.RemoteProtocolError("too long", request=self._answer.request)
+            yield part
+
+    def close(self) -> None:
+        cast("httpx.SyncByteStream", self._stream).close()
+
+
+def _bounded(answer: httpx.Response) -> None:
+    """Let nobody who answers fill the memory: no more than so many bytes, and nothing that unpacks to more."""
+    answer.headers.pop("Content-Encoding", None)  # none was asked for
+    if not (answer.is_success and TO_FILE.items() <= answer.request.extensions.items()):
+        answer.stream = _Bounded(answer)
 
 
 def safe(address: str, lang: str) -> httpx.URL:
@@ -68,13 +121,13 @@ def expect(answer: httpx.Response, lang: str, *good: int) -> None:
     """Say a problem the way the gateway worded it, and stop."""
     if answer.status_code in good:
         return
-    problem = _document(answer, "application/problem+json", lang)
-    say_error(f"{problem.get('title', '')}. {problem.get('detail', '')}")
-    if "fields" in problem:
-        say_error(f"  {problem['fields']}")
-    errors = problem.get("errors", ())
-    say_faults(((one["row"] or 0, one["column"], one["message"], one["rule"]) for one in errors), language(lang))
-    for reason in problem.get("decision", {}).get("reasons", ()):
+    problem = _problem(answer, lang)
+    say_error(f"{problem.title}. {problem.detail}")
+    if problem.fields:
+        say_error(f"  {problem.fields}")
+    told = ((one.row or 0, one.column, one.message, one.rule) for one in problem.errors)
+    say_faults(told, language(lang))
+    for reason in problem.decision.reasons if problem.decision is not None else ():
         say_error(f"  {reason}")
     raise typer.Exit(1)
 
@@ -105,6 +158,14 @@ def media_type(answer: httpx.Response) -> str:
 def not_the_gateway(answer: httpx.Response, lang: str) -> NoReturn:
     """Say that somebody else answers at this address, and stop."""
     _stop("no-gateway", lang, status=str(answer.status_code))
+
+
+def _problem(answer: httpx.Response, lang: str) -> _Problem:
+    """A problem as the gateway words it; that of another service is told as such, whatever it has in it."""
+    try:
+        return _Problem.model_validate(_document(answer, "application/problem+json", lang))
+    except ValidationError:
+        not_the_gateway(answer, lang)
 
 
 def _document(answer: httpx.Response, wanted: str, lang: str) -> dict[str, Any]:

@@ -12,6 +12,9 @@ DELIMITERS = ";,\t"
 _BLANK = DELIMITERS + string.whitespace
 # The first line by which Excel is told the delimiter: Excel does not show it, so rows are counted from the next one.
 _FOR_EXCEL = re.compile(r"sep=.\r?\n", re.IGNORECASE)
+# A row is told to be too wide before it becomes cells; spreadsheets write 16,384 columns of which most are empty, and a
+# text between quotation marks may hold delimiters.
+MAX_DELIMITERS = 100_000
 csv.field_size_limit(MAX_CELL + 1)
 
 
@@ -55,8 +58,28 @@ def read_csv(body: bytes, known: Collection[str]) -> Sheet:
     told = _FOR_EXCEL.match(text)
     text = text[told.end() :] if told else text
     first_line = next((line for line in io.StringIO(text) if line.strip(_BLANK)), "")
-    delimiter = delimiter_of(first_line, known)
+    delimiter = delimiter_of(first_line[:MAX_CELL], known)
     return checked_rows(_numbered(text, delimiter, known), notes)
+
+
+class _TooWide(Exception):  # noqa: N818  carries an outcome out of the lines, which have no number of a row
+    """A row of more delimiters than one may have."""
+
+
+class _Lines:
+    """The lines of a text, as long as a row of them has no more delimiters than one may have."""
+
+    def __init__(self, text: str, delimiter: str) -> None:
+        self._lines = io.StringIO(text, newline="")
+        self._delimiter = delimiter
+        self.delimiters = 0
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self.delimiters += line.count(self._delimiter)
+            if self.delimiters > MAX_DELIMITERS:
+                raise _TooWide
+            yield line
 
 
 def _numbered(text: str, delimiter: str, known: Collection[str]) -> Iterator[tuple[int, list[str]]]:
@@ -66,8 +89,10 @@ def _numbered(text: str, delimiter: str, known: Collection[str]) -> Iterator[tup
     could tell that later.
     """
     number = width = 0
+    lines = _Lines(text, delimiter)
     try:
-        for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
+        for number, row in enumerate(csv.reader(lines, delimiter=delimiter, strict=True), 1):
+            lines.delimiters = 0
             filled = any(cell.strip() for cell in row)
             if delimiter == "," and filled and 0 < width < len(row):
                 if found_in(row, known) <= 1:
@@ -75,6 +100,8 @@ def _numbered(text: str, delimiter: str, known: Collection[str]) -> Iterator[tup
                 width = len(row)  # the heading, below a title
             width = width or filled * len(row)
             yield number, row
+    except _TooWide:
+        raise UnreadableFile("FILE-COLUMNS", number + 1) from None
     except csv.Error as error:
         rule = "FILE-CELL" if "field limit" in str(error) else "FILE-QUOTES"
         raise UnreadableFile(rule, number + 1) from error

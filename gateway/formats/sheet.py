@@ -11,6 +11,8 @@ MAX_BYTES = 16_000_000
 MAX_ROWS = 50_000
 MAX_CELL = 64_000
 MAX_COLUMNS = 200
+# What all rows hold together: each value is an object of some fifty bytes, however short it is.
+MAX_VALUES = 30 * MAX_ROWS
 # Blank rows carry nothing, but reading them costs time: a file may not hide its end behind a million of them.
 MAX_ROWS_WITH_BLANKS = 2 * MAX_ROWS
 
@@ -84,8 +86,9 @@ def checked_rows(numbered: Iterator[tuple[int, Sequence[str]]], notes: tuple[str
         notes: What the reader tolerated.
 
     Raises:
-        UnreadableFile: no header, or more rows, columns or text in a cell than an upload may have.
+        UnreadableFile: no header, or more rows, columns, values or text than an upload may have.
     """
+    values = 0
     header: tuple[str, ...] | None = None
     rows: list[tuple[int, tuple[str, ...]]] = []
     for number, raw in numbered:
@@ -98,6 +101,9 @@ def checked_rows(numbered: Iterator[tuple[int, Sequence[str]]], notes: tuple[str
             raise UnreadableFile("FILE-COLUMNS", number)
         if any(len(cell) > MAX_CELL for cell in cells):
             raise UnreadableFile("FILE-CELL", number)
+        values += len(cells)
+        if values > MAX_VALUES:
+            raise UnreadableFile("FILE-VALUES", number)
         if header is None:
             header = cells
         elif len(rows) == MAX_ROWS:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from anyio import CapacityLimiter
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -20,7 +19,7 @@ from gateway.http import audit, consents, decisions, following, public, releases
 from gateway.http.callers import NotAllowed, forget_session, optional_identity
 from gateway.http.document import publish_document
 from gateway.http.edge import API_VERSION, WAIT_SECONDS, Edge
-from gateway.http.limits import CHECKS_PER_MINUTE, Limit
+from gateway.http.limits import Limits
 from gateway.http.problems import problem
 from gateway.http.queries import declared, only_declared
 from gateway.outcome import Refused, malformed
@@ -29,8 +28,6 @@ from policies.sources import misfits
 
 # FastAPI's own spans and logs would hold addresses, values and messages; what is watched is in `gateway.telemetry`.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
-RECEIVED_AT_ONCE = 3
-"""Files that one process reads and stores: with more, threads only take one another's turn on its one core."""
 _logger = logging.getLogger(__name__)
 PROBLEM_OF = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 415: "unsupported-media"}
 
@@ -40,10 +37,8 @@ def create_api(gateway: Gateway) -> FastAPI:
     routers = [part.router for part in (submissions, releases, consents, decisions, following, audit, public)]
     api = _application(routers, f"{gateway.settings.base_url}/v1")
     api.state.gateway = api.state.log = gateway
-    api.state.checks = Limit(CHECKS_PER_MINUTE, gateway.clock)
-    api.state.receiving = CapacityLimiter(RECEIVED_AT_ONCE)
-    api.state.requests = Limit(gateway.settings.requests_per_minute, gateway.clock)
-    api.state.public = Limit(gateway.settings.public_per_minute, gateway.clock)
+    a_minute = {"requests": gateway.settings.requests_per_minute, "public": gateway.settings.public_per_minute}
+    api.state.limits = Limits.of(gateway.clock, **a_minute)
     contact = {"name": "Verzuimpoort", "url": gateway.settings.base_url, "email": gateway.settings.contact}
     publish_document(api, _operations(routers), contact=contact)
     return api
@@ -52,7 +47,7 @@ def create_api(gateway: Gateway) -> FastAPI:
 def doors_to(kept: KeepsLog) -> Route:
     """What everybody follows a log by, in an application that has no other part of the API; there all are strangers."""
     doors = _application([following.router])
-    doors.state.log, doors.state.public = kept, Limit(PUBLIC_PER_MINUTE, wall_clock)
+    doors.state.log, doors.state.limits = kept, Limits.of(wall_clock, requests=0, public=PUBLIC_PER_MINUTE)
     doors.dependency_overrides[optional_identity] = _nobody
     return Route("/v1/audit/{door:path}", Edge(Mount("/v1", doors), secure=True))
 

@@ -15,6 +15,7 @@ from gateway import exports, trail
 from gateway.http.bodies import answer_file
 from gateway.http.callers import Anybody, NotAllowed, Somebody, TheGateway, demand_scope
 from gateway.http.following import MOST, Log
+from gateway.http.limits import alone_with_log
 from gateway.http.paging import Before, link, name_of, place_of
 from gateway.http.problems import problem
 from gateway.identity import Identity
@@ -158,7 +159,8 @@ def export(request: Request, gateway: TheGateway, caller: Officer, asked: Annota
     year, as after a restore; a bundle is of one, so then it is asked for by number (`/v1/audit/logs`).
     Everything for the controller's officer, else the own entries. What is filtered proves presence, not completeness.
     """
-    taken = exports.take_out(gateway, caller, asked.form, asked.wanted(), asked.log or "")
+    wanted = asked.wanted()
+    taken = alone_with_log(request, lambda: exports.take_out(gateway, caller, asked.form, wanted, asked.log or ""))
     return problem(request, taken) if isinstance(taken, Refused) else answer_file(taken, asked.form.media_type)
 
 

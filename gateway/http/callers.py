@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Request, Response
 
 from gateway.context import Gateway
 from gateway.http.certificate import HEADER, oin_of
+from gateway.http.limits import limits_of, take_person
 from gateway.identity import Identity, identify_oin, identify_session, identify_token, keep_alive
 from gateway.outcome import Refused
 from gateway.store import WebSession
@@ -86,7 +87,7 @@ def optional_identity(request: Request, gateway: TheGateway) -> Identity | None:
     """The caller, or None for the public."""
     machine = _machine(request, gateway)
     if machine is not None:
-        limited = request.app.state.requests.take(machine.party)
+        limited = limits_of(request).requests.take(machine.party)
         if limited is not None:
             raise NotAllowed(limited)
         if request.method not in SAFE and "authorization" not in request.headers and not same_origin(request):
@@ -98,6 +99,9 @@ def optional_identity(request: Request, gateway: TheGateway) -> Identity | None:
             raise NotAllowed(Refused("unauthenticated"), ended=True)
         return None
     identity, web = found
+    limited = take_person(request, identity.party)
+    if limited is not None:
+        raise NotAllowed(limited)
     given = request.headers.get(CSRF_HEADER, "")
     if request.method not in SAFE and not hmac.compare_digest(given.encode(), web.csrf.encode()):
         raise NotAllowed(Refused("csrf"))

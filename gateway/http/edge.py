@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -148,8 +148,10 @@ class _Answer:
         await self._send(message)
 
 
-async def read_body(request: Request, most: int = MAX_BYTES) -> bytes | Refused:
-    """A body, read as a stream: one byte above the limit ends it."""
+async def read_body(
+    request: Request, most: int = MAX_BYTES, *, hold: Callable[[int], bool] | None = None
+) -> bytes | Refused:
+    """A body, read as a stream: one byte above the limit ends it, or the first for which there is no room."""
     refused = Refused("too-large" if most == MAX_BYTES else "body-too-large")
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > most:
@@ -159,4 +161,6 @@ async def read_body(request: Request, most: int = MAX_BYTES) -> bytes | Refused:
         body += chunk
         if len(body) > most:
             return refused
+        if hold is not None and not hold(len(chunk)):
+            return Refused("busy", retry_after=WAIT_SECONDS)
     return bytes(body)

@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from gateway import changes, deliveries
 from gateway.formats.sheet import Content, content_of, is_no_table
 from gateway.http.bodies import answer_json, body_of
 from gateway.http.callers import Key, Somebody, TheGateway, demand_scope
 from gateway.http.edge import read_body
-from gateway.http.limits import take_check
+from gateway.http.limits import limits_of, take_check
 from gateway.http.models import CheckedBody, ReportBody, SubmissionBody, SubmissionItem, head_count
 from gateway.http.paging import Paged
 from gateway.http.problems import problem
@@ -58,12 +57,13 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
     """Deliver a file, or check it with `dryRun=true`. 201 with a signed receipt; 200 for the same bytes again."""
     demand_scope(caller, "submit")
     limited = take_check(request, caller.party) if dry_run else None
-    body = limited or await read_body(request)
-    if isinstance(body, Refused):
-        return problem(request, body)
-    upload = Upload(collection, party, period, body, idempotency_key)
-    check = partial(receive, gateway, caller, upload, dry_run=dry_run)
-    outcome = await to_thread.run_sync(check, limiter=request.app.state.receiving)
+    with limits_of(request).bodies.of(caller.party) as hold:
+        body = limited or await read_body(request, hold=hold)
+        if isinstance(body, Refused):
+            return problem(request, body)
+        upload = Upload(collection, party, period, body, idempotency_key)
+        check = partial(receive, gateway, caller, upload, dry_run=dry_run)
+        outcome = await to_thread.run_sync(check, limiter=limits_of(request).receiving)
     if isinstance(outcome, Refused):
         no_file_of_ours = outcome.code == "faults-in-file" and content_of(body) is Content.CSV and is_no_table(body)
         return problem(request, Refused("unsupported-media") if no_file_of_ours else outcome)
@@ -78,10 +78,12 @@ async def submit(  # noqa: PLR0917  FastAPI passes parameters by name
 async def change_numbers(request: Request, gateway: TheGateway, caller: Somebody) -> Response:
     """Let pupils of the own site go on under a new number: pairs of pseudonyms, all of them or none."""
     demand_scope(caller, "submit")
-    body = await read_body(request)
-    if isinstance(body, Refused):
-        return problem(request, body)
-    outcome = await run_in_threadpool(changes.change_numbers, gateway, caller, body)
+    with limits_of(request).bodies.of(caller.party) as hold:
+        body = await read_body(request, changes.MOST_BYTES, hold=hold)
+        if isinstance(body, Refused):
+            return problem(request, body)
+        change = partial(changes.change_numbers, gateway, caller, body)
+        outcome = await to_thread.run_sync(change, limiter=limits_of(request).receiving)
     if isinstance(outcome, Refused):
         return problem(request, outcome)
     return answer_json({"pupils": outcome.pupils, "rows": outcome.rows})

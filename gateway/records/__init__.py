@@ -10,7 +10,7 @@ from gateway.formats.sheet import MAX_BYTES, Content, UnreadableFile, content_of
 from gateway.outcome import Fault, Report
 from gateway.records.clean import accept
 from gateway.records.counts import COLUMNS, counts_of_document, counts_of_sheet
-from gateway.records.document import read_document
+from gateway.records.document import read_document, refuse_crowded
 from gateway.records.expected import Expected, Parsed, Row
 from gateway.records.leaving import raw_document
 from gateway.records.raw import raw_sheets, raw_table
@@ -64,6 +64,7 @@ def raw_in(body: bytes) -> Report | None:
 def _read(body: bytes, expected: Expected) -> Parsed | list[Fault]:
     content = content_of(body)
     if content is Content.JSON:
+        refuse_crowded(body)
         if expected.contract.collection.form == "records":
             return accept(body, expected) or records_of_document(read_document(body), expected)
         return counts_of_document(read_document(body), expected)

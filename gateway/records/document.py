@@ -5,11 +5,29 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import NoReturn, TypeAlias
 
-from gateway.formats.sheet import MAX_ROWS, UnreadableFile
+from gateway.formats.sheet import MAX_COLUMNS, MAX_ROWS, UnreadableFile
 from gateway.outcome import Fault
 from gateway.records.expected import Expected
 
+# Objects and lists; a document has a list of rows for what it is about and one for each kind that arrives counted.
+MAX_ENTRIES = 4 * MAX_ROWS
+# Fields of all rows together.
+MAX_FIELDS = 15 * MAX_ROWS
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | Decimal | bool | None"
+
+
+def refuse_crowded(body: bytes) -> None:
+    """Refuse a document with more values than any upload has, before anything is made of it.
+
+    A body of fewer bytes cannot have them, so what is delivered every day is not looked through.
+
+    Raises:
+        UnreadableFile: more objects and lists, or more values, than a document of the longest file.
+    """
+    if len(body) > MAX_ENTRIES and body.count(b"{") + body.count(b"[") > MAX_ENTRIES:
+        raise UnreadableFile("FILE-ROWS", MAX_ROWS + 1)
+    if len(body) > MAX_FIELDS and body.count(b",") > MAX_FIELDS:
+        raise UnreadableFile("FILE-VALUES")
 
 
 def read_document(body: bytes) -> Mapping[str, Json]:
@@ -17,8 +35,9 @@ def read_document(body: bytes) -> Mapping[str, Json]:
 
     Raises:
         UnreadableFile: not JSON, not UTF-8, not an object, NaN, Infinity or beyond any number, a key twice in one
-            object, nested too deep.
+            object, nested too deep, or more in it than an upload has.
     """
+    refuse_crowded(body)
     try:
         document = json.loads(
             body.decode("utf-8-sig"),
@@ -65,6 +84,8 @@ def entries_in(document: Mapping[str, Json], name: str) -> list[Json] | Fault:
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    if len(pairs) > MAX_COLUMNS:
+        raise UnreadableFile("FILE-COLUMNS")
     unique = dict(pairs)
     if len(unique) != len(pairs):
         raise UnreadableFile("JSON-DUPLICATE-KEY")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+from anyio import to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
@@ -14,7 +15,8 @@ from starlette.types import Message
 from gateway.collections import MAX_CELLS
 from gateway.formats.sheet import MAX_BYTES
 from gateway.http.callers import same_origin
-from gateway.http.edge import is_kept
+from gateway.http.edge import WAIT_SECONDS, is_kept
+from gateway.http.limits import Hold, limits_of, take_person
 from gateway.messages import language_of
 from gateway.outcome import Refused
 from gateway.web.pages import Visitor, page, refusal, remember_language, see_other, token_fits, visitor
@@ -79,18 +81,20 @@ def act(path: str, roles: str, handler: FormHandler, *, file: bool = False, agai
         who, closed = await run_in_threadpool(_gate, request, roles)  # (1)
         if closed is not None and (who.identity is not None or not _is_typed(request)):
             return closed
-        form = await _read(request, file=file)  # (2)
-        request.state.typed = form.values if isinstance(form, Form) and same_origin(request) else {}
-        who, closed = await run_in_threadpool(_gate, request, roles)
-        if closed is not None:
-            return closed
-        if isinstance(form, Form) and not (same_origin(request) and (not roles or token_fits(who, form["csrf"]))):
-            form = Refused("csrf")  # (3)
-        if isinstance(form, Refused):
-            return await run_in_threadpool(refusal, request, who, form)
-        if again is not None and form["speak"]:  # (4)
-            return await run_in_threadpool(_spoken, request, who, form, again)
-        return await run_in_threadpool(handler, request, who, form)
+        with limits_of(request).bodies.of(who.known.party if who.identity else "") as hold:
+            form = await _read(request, hold, file=file)  # (2)
+            request.state.typed = form.values if isinstance(form, Form) and same_origin(request) else {}
+            who, closed = await run_in_threadpool(_look_again, request, roles)
+            if closed is not None:
+                return closed
+            if isinstance(form, Form) and not (same_origin(request) and (not roles or token_fits(who, form["csrf"]))):
+                form = Refused("csrf")  # (3)
+            if isinstance(form, Refused):
+                return await run_in_threadpool(refusal, request, who, form)
+            if again is not None and form["speak"]:  # (4)
+                return await run_in_threadpool(_spoken, request, who, form, again)
+            turn = limits_of(request).receiving if file else None
+            return await to_thread.run_sync(handler, request, who, form, limiter=turn)
 
     return Route(path, endpoint, methods=["POST"])
 
@@ -124,6 +128,12 @@ def _is_typed(request: Request) -> bool:
 
 def _gate(request: Request, roles: str) -> tuple[Visitor, Response | None]:
     who = visitor(request)
+    limited = take_person(request, who.known.party) if who.identity is not None else None
+    return who, refusal(request, who, limited) if limited is not None else _closed(request, who, roles)
+
+
+def _look_again(request: Request, roles: str) -> tuple[Visitor, Response | None]:
+    who = visitor(request)
     return who, _closed(request, who, roles)
 
 
@@ -136,11 +146,16 @@ def _closed(request: Request, who: Visitor, roles: str) -> Response | None:
     return None if who.role in roles.split() else refusal(request, who, Refused("not-found"))
 
 
-class _TooLarge(Exception):  # noqa: N818  carries an outcome out of the form parser
-    """More bytes than an upload may have."""
+class _NotTaken(Exception):  # noqa: N818  carries an outcome out of the form parser
+    """More bytes than an upload may have, or than there is room for now."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.code)
+        self.refused = refused
 
 
-async def _read(request: Request, *, file: bool) -> Form | Refused:
+async def _read(request: Request, hold: Hold, *, file: bool) -> Form | Refused:
+    large = Refused("too-large" if file else "body-too-large")
     most = (MAX_BYTES if file else _MAX_FIELD_BYTES) + _ENVELOPE
     taken, whole = 0, False
 
@@ -149,13 +164,15 @@ async def _read(request: Request, *, file: bool) -> Form | Refused:
         message = await request.receive()
         taken, whole = taken + len(message.get("body", b"")), not message.get("more_body", False)
         if taken > most:
-            raise _TooLarge
+            raise _NotTaken(large)
+        if not hold(len(message.get("body", b""))):
+            raise _NotTaken(Refused("busy", retry_after=WAIT_SECONDS))
         return message
 
     limited, declared = Request(request.scope, receive), request.headers.get("content-length", "")
     try:
         if declared.isdecimal() and int(declared) > most:
-            raise _TooLarge
+            raise _NotTaken(large)
         async with limited.form(max_files=int(file), max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES) as parts:
             values = {name: value.strip() for name, value in parts.items() if isinstance(value, str)}
             if not all(is_kept(text) for pair in values.items() for text in pair):
@@ -164,10 +181,10 @@ async def _read(request: Request, *, file: bool) -> Form | Refused:
             return Form(values, await files[0].read() if files else None)
     except UnicodeError:  # of a charset that can say no text
         return Refused("invalid-request")
-    except _TooLarge:
+    except _NotTaken as error:
         if not whole:
             await _throw_away(request, taken)
-        return Refused("too-large" if file else "body-too-large")
+        return error.refused
 
 
 async def _throw_away(request: Request, taken: int) -> None:

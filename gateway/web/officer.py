@@ -14,6 +14,7 @@ from audit.merkle import leaf_hash
 from audit.verify import FAULTS
 from gateway import exports, lawbook, trail
 from gateway.context import Gateway
+from gateway.http.limits import alone_with_log
 from gateway.http.paging import name_of, place_of
 from gateway.outcome import Refused
 from gateway.oversight import kept_logs, policy_text, scope_of
@@ -135,7 +136,7 @@ def check(request: Request, who: Visitor, verdicts: Sequence[trail.Verdict] = ()
 
 def run_check(request: Request, who: Visitor, _form: Form) -> Response:
     """Have every log that is kept checked, and say the verdicts plainly."""
-    verdicts = trail.check_log(gateway_of(request), who.known)
+    verdicts = alone_with_log(request, lambda: trail.check_log(gateway_of(request), who.known))
     if isinstance(verdicts, Refused):
         return refusal(request, who, verdicts)
     return check(request, who, verdicts)
@@ -148,7 +149,7 @@ def _file_name(gateway: Gateway, ending: str) -> str:
 def bundle(request: Request, who: Visitor, form: Form) -> Response:
     """The bundle to keep, of the log in use or of a former one: checked elsewhere, without this gateway."""
     gateway = gateway_of(request)
-    taken = exports.take_out(gateway, who.known, name=form["log"])
+    taken = alone_with_log(request, lambda: exports.take_out(gateway, who.known, name=form["log"]))
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
     return attachment(taken, _file_name(gateway, "zip"), "application/zip")
@@ -159,7 +160,7 @@ def selection(request: Request, who: Visitor, form: Form) -> Response:
     gateway, wanted = gateway_of(request), filter_of(asked_of(dict(parse_qsl(form["query"]))))
     if wanted is None:
         return refusal(request, who, Refused("invalid-request"))
-    taken = exports.take_out(gateway, who.known, exports.Form.CSV, wanted)
+    taken = alone_with_log(request, lambda: exports.take_out(gateway, who.known, exports.Form.CSV, wanted))
     if isinstance(taken, Refused):
         return refusal(request, who, taken)
     return attachment(taken, _file_name(gateway, "csv"), "text/csv; charset=utf-8")

@@ -12,7 +12,7 @@ from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.http.api import PROBLEM_OF, allowed, gone
 from gateway.http.edge import WAIT_SECONDS
-from gateway.http.limits import Limit
+from gateway.http.limits import Limits
 from gateway.messages import LANGUAGES, problem_text, text
 from gateway.outcome import Refused
 from gateway.web import (
@@ -39,8 +39,8 @@ from gateway.web import (
 from gateway.web.pages import Visitor, refusal, visitor
 
 
-def create_pages(gateway: Gateway, public_limit: Limit, checks: Limit) -> Starlette:
-    """All pages of a gateway, under `/`; the public shares its limit with the API, and so does checking of a file."""
+def create_pages(gateway: Gateway, limits: Limits) -> Starlette:
+    """All pages of a gateway, under `/`, with the limits of the API."""
     routes = [
         *public.ROUTES, *ruling.ROUTES, *login.ROUTES, *sign_on.ROUTES,
         *school.ROUTES, *delivering.ROUTES, *own_figures.ROUTES, *consenting.ROUTES,
@@ -54,8 +54,7 @@ def create_pages(gateway: Gateway, public_limit: Limit, checks: Limit) -> Starle
     })  # fmt: skip
     pages.router.redirect_slashes = False
     pages.state.gateway = gateway
-    pages.state.public = public_limit
-    pages.state.checks = checks
+    pages.state.limits = limits
     return pages
 
 

@@ -8,7 +8,8 @@ No number is kept, not even encrypted: with the key one can ask whether a number
 
 import os
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from hmac import digest
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from pseudonymisation.private_file import make_private, make_private_folder, rea
 _KEY = 64
 _TAG = 16
 _NONCE = 12
+_TURN_SECONDS = 60.0  # as long as the service may take for the batch of another run
 
 
 def open_cache(folder: Path, school_year: str) -> "Cache | Refusal":
@@ -70,7 +72,7 @@ class Cache:
             raise MalformedError("the key of the cache has exactly 64 bytes")
         self.name = path.name
         self._tags, self._aead = key[:32], AESGCM(key[32:])
-        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database = sqlite3.connect(path, isolation_level=None, timeout=_TURN_SECONDS)
         try:
             self._database.execute("PRAGMA secure_delete=ON")
             self._database.execute(
@@ -88,6 +90,16 @@ class Cache:
     ) -> None:
         self._database.close()
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else keeps anything until this ends; who comes meanwhile waits, and then finds what was kept."""
+        if self._database.in_transaction:
+            yield
+            return
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            yield
+
     def get(self, key_id: str, numbers: Collection[str]) -> dict[str, bytes]:
         """The pseudonyms that are known, by number; an entry that was tampered with counts as unknown."""
         found = {}
@@ -104,8 +116,7 @@ class Cache:
         for digits, y in pseudonyms.items():
             tag, nonce = self._tag(key_id, digits), os.urandom(_NONCE)
             rows.append((tag, nonce + self._aead.encrypt(nonce, y, tag)))
-        with self._database:
-            self._database.execute("BEGIN IMMEDIATE")
+        with self.alone():
             self._database.executemany("INSERT OR REPLACE INTO pseudonym VALUES (?, ?)", rows)
 
     def _tag(self, key_id: str, digits: str) -> bytes:

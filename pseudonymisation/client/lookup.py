@@ -69,17 +69,25 @@ def pseudonyms_of(numbers: Sequence[str], source: Source, cache: Cache, progress
 def _complete(numbers: Sequence[str], source: Source, cache: Cache, tell: Progress) -> Found | Refusal:
     known = cache.get(source.key_id, numbers)
     wanted = [digits for digits in numbers if digits not in known]
+    asked = 0
     for start in range(0, len(wanted), BATCH):
         tell(len(known), len(numbers))
         batch = wanted[start : start + BATCH]
-        made = source.evaluate([number_input(digits) for digits in batch], missing=len(wanted) - start)
-        if isinstance(made, Refusal):
-            return made
-        fresh = dict(zip(batch, made, strict=True))
-        cache.put(source.key_id, fresh)
+        with cache.alone():  # another run may have had it made since, and what is asked twice is paid twice
+            known |= cache.get(source.key_id, batch)
+            missing = [digits for digits in batch if digits not in known]
+            if not missing:
+                continue
+            left = len(missing) + len(wanted[start + BATCH :])
+            made = source.evaluate([number_input(digits) for digits in missing], missing=left)
+            if isinstance(made, Refusal):
+                return made
+            fresh = dict(zip(missing, made, strict=True))
+            cache.put(source.key_id, fresh)
         known |= fresh
+        asked += len(fresh)
     tell(len(known), len(numbers))
-    return Found(known, len(wanted))
+    return Found(known, asked)
 
 
 def misnamed(site: str, period: str) -> Refusal | None:

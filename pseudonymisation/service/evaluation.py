@@ -126,17 +126,22 @@ class Desk:
         return self._known(batch) or batch
 
     def conclude(self, batch: Batch, answer: bytes) -> Answer | Problem:
-        """Step 7; if another request was faster with the same batch or the last of the quota, steps 4 and 5 again."""
+        """Step 7; if another request was faster with the same batch or the last of the quota, steps 4 and 5 again.
+
+        A key that went out of use while its batch waited or was evaluated gives no answer any more.
+        """
         with self.engine.begin() as connection:
             spent = charge(connection, batch.site, batch.school_year, len(batch.elements), batch.base)
-            if spent is not None and store_answer(
+            kept = spent is not None and store_answer(
                 connection, digest=batch.digest, site=batch.site, school_year=batch.school_year, key_id=batch.key_id,
                 elements=len(batch.elements), answer=answer, now=self.clock(),
-            ) and self._in_use(batch.key_id):  # fmt: skip
+            )  # fmt: skip
+            in_use = self._key_in_use(batch.key_id) is not None
+            if spent is not None and kept and in_use:
                 self.append(connection, "evaluation-answered", batch.fields())
                 return Answer(batch.key_id, answer, batch.left(spent))
             connection.rollback()
-        if self._in_use(batch.key_id) is None:  # its year was closed while it was evaluated
+        if not in_use:
             return self._refuse(batch.site, Problem("key-unknown"))
         return self._known(batch) or Problem("busy", {"retry_after": 1})
 
@@ -183,7 +188,7 @@ class Desk:
             request = EvaluationRequest.model_validate_json(body)
         except ValidationError as error:
             return malformed(error, english=english)
-        record = self._in_use(request.key_id)
+        record = self._key_in_use(request.key_id)
         if record is None:
             return Problem("key-unknown")
         if (problem := _unfit(record, request.period, today)) is not None:
@@ -201,10 +206,10 @@ class Desk:
             digest=sha256(f"{site.site}\0{record.key_id}\0".encode() + b"".join(elements)).digest(),
         )  # fmt: skip
 
-    def _in_use(self, key_id: str) -> KeyRecord | None:
+    def _key_in_use(self, key_id: str) -> KeyRecord | None:
         record = self.keyring.record(key_id)
-        usable = record is not None and record.purpose == EVALUATION and record.state is KeyState.ACTIVE
-        return record if usable else None
+        evaluates = record is not None and record.purpose == EVALUATION and record.state is KeyState.ACTIVE
+        return record if evaluates else None
 
     def _repeat(self, batch: Batch, answer: bytes, left: int) -> Answer:
         with self.engine.begin() as connection:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -90,6 +91,8 @@ _CHARGE = (
 )
 _ENLARGE = update(_quota).where(_OF).values(granted=_quota.c.granted + _ELEMENTS)
 _ALL = bindparam("base", type_=Integer) + _quota.c.granted
+# Answers that are being kept are kept first, and the next ones wait; SQLite has one writer anyway.
+_AFTER_ANSWERS = text("LOCK TABLE service_batch IN SHARE MODE")
 _USE_UP = update(_quota).where(_OF, _quota.c.used < _ALL).values(used=_ALL)
 
 
@@ -233,8 +236,8 @@ def grant_quota(
 def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: str) -> bool:
     """End a school year: its answers are erased and its keys destroyed; quotas and grants stay for accountability.
 
-    First its keys are out of use, then the answers go, also those of batches that were evaluated at that moment, then
-    the keys: running this again after a crash completes it.
+    Its keys go out of use first, and what was evaluated until then is waited for: nothing is answered under a key that
+    the log calls destroyed, and no answer stays. The answers go next: running this again after a crash completes it.
 
     Returns:
         Whether it still had a key; one that was closed already gets no second entry.
@@ -251,8 +254,8 @@ def close_year(engine: Engine, append: Append, keyring: Keyring, school_year: st
         if record.state is KeyState.ACTIVE:
             keyring.retire(record.key_id)
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":  # SQLite has one writer
-            connection.exec_driver_sql(f"LOCK TABLE {_batch.name} IN SHARE ROW EXCLUSIVE MODE")
+        if connection.dialect.name == "postgresql":
+            connection.execute(_AFTER_ANSWERS)
         connection.execute(delete(_batch).where(_batch.c.school_year == school_year))
         if had_key:
             append(connection, "school-year-closed", {"school_year": school_year})

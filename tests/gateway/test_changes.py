@@ -10,14 +10,14 @@ from sqlmodel import col
 
 from gateway import changes, keys
 from gateway.access import Held, answer
-from gateway.changes import Changed, change_numbers
+from gateway.changes import Changed, NumberChanges, change_numbers
 from gateway.context import Gateway
 from gateway.database import UNAVAILABLE
 from gateway.demo.people import must
 from gateway.identity import Identity
 from gateway.keys import Rotated
 from gateway.matter import Matter
-from gateway.outcome import Refused
+from gateway.outcome import Refused, malformed
 from gateway.store import Enrolment
 from pseudonymisation import rotation
 from pseudonymisation.domain import Domain
@@ -110,6 +110,30 @@ def test_a_malformed_document_is_refused_without_echo(world: World, change: dict
     outcome = change_numbers(world.gateway, world.site(0), document(world, (first, NEW), **change))
     assert isinstance(outcome, Refused)
     assert not [sent for sent in (pseudonym_text(first), "123456782") if sent in repr(outcome)]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"changes": [' + b"0," * 3 * changes.MOST + b"0]}",
+        b"{" + b",".join(b'"%x":0' % key for key in range(3 * changes.MOST)) + b"}",
+        b'{"changes": ["' + b"0" * changes.MOST_BYTES + b'"]}',
+    ],
+)
+def test_a_list_above_the_limits_is_refused_unread(world: World, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    """More values or bytes than the longest list there is: nothing is made of them, no fault of each either."""
+    with monkeypatch.context() as patch:
+        patch.setattr(NumberChanges, "model_validate_json", None)
+        outcome = change_numbers(world.gateway, world.site(0), body)
+    assert outcome == malformed([("changes", "too_long")])
+
+
+def test_the_longest_list_is_read(world: World) -> None:
+    """As many pupils as a list may have, with an indent: found or not, the document is no fault."""
+    pairs = [(bytes(60) + number.to_bytes(4), bytes([1] * 60) + number.to_bytes(4)) for number in range(changes.MOST)]
+    delivered(world)
+    body = json.dumps(json.loads(document(world, *pairs)), indent=2).encode()
+    assert change_numbers(world.gateway, world.site(0), body) == Changed(pupils=changes.MOST, rows=0)
 
 
 def held(world: World, pseudonym: bytes) -> int:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import gzip
 import http.server
 import json
 import os
@@ -16,7 +17,7 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
-from gateway.cli import app, school
+from gateway.cli import app, remote, school
 from gateway.cli.common import secret_token, table
 from gateway.cli.remote import safe
 from gateway.collections import load_contracts
@@ -352,6 +353,52 @@ def test_a_page_of_the_network_is_no_answer_of_the_gateway(
     client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(lambda _: given))
     monkeypatch.setattr(school, "connection", lambda *_: client)
     assert f"HTTP {status}" in submit(tmp_path, DOCUMENT, "http://gateway")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"errors": [{"detail": "must be a positive integer", "pointer": "#/age"}]},
+        {"decision": "deny"},
+        {"title": ["a"]},
+    ],
+)
+def test_a_problem_of_another_service_is_no_answer_of_the_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: dict[str, object]
+) -> None:
+    """A problem document (RFC 9457) of the network's own has other members: that somebody else answers is said."""
+    given = httpx.Response(422, json=said, headers={"Content-Type": "application/problem+json"})
+    client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(lambda _: given))
+    monkeypatch.setattr(school, "connection", lambda *_: client)
+    assert "HTTP 422" in submit(tmp_path, DOCUMENT, "http://gateway")
+
+
+def test_what_a_terminal_would_obey_is_not_written_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The title of a problem clears no screen and colours no word."""
+    said = {"title": "\x1b]0;x\x07\x1b[2J\x1b[32mOntvangen\r", "detail": "Eén\N{NO-BREAK SPACE}ding"}
+    given = httpx.Response(403, json=said, headers={"Content-Type": "application/problem+json"})
+    client = httpx.Client(base_url="http://gateway", transport=httpx.MockTransport(lambda _: given))
+    monkeypatch.setattr(school, "connection", lambda *_: client)
+    assert "]0;x[2J[32mOntvangen. Eén\N{NO-BREAK SPACE}ding" in submit(tmp_path, DOCUMENT, "http://gateway")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    """What is longer than any answer is cut off, and what would unpack to more than was sent is not unpacked."""
+    body = gzip.compress(bytes(10_000)) if packed else bytes(10_000)
+    headers = {"Content-Encoding": "gzip"} if packed else {}
+    parts = (body[at : at + 100] for at in range(0, len(body), 100))
+    monkeypatch.setattr(remote, "MOST_BYTES", 1_000)
+    monkeypatch.setattr(
+        httpx.HTTPTransport, "handle_request", lambda *_: httpx.Response(200, headers=headers, content=parts)
+    )
+    with remote.http_client("https://gateway.example", "nl", {}) as client:
+        if packed:
+            assert client.get("/").content == body
+        else:
+            with pytest.raises(httpx.RequestError):
+                client.get("/")
+    assert (next(parts, None) is None) is packed
 
 
 @pytest.mark.parametrize(("command", "kept"), [("submit", "pipe.confirmation"), ("download", "pipe.receipt")])

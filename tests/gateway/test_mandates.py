@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import event
+from sqlmodel import select
 
 from gateway import deliveries
 from gateway.deliveries import own_submissions
@@ -11,9 +13,10 @@ from gateway.demo.people import must
 from gateway.grants import MANDATED, USUAL, end_agreement, end_mandate, grant_mandate, register_agreements
 from gateway.identity import Identity
 from gateway.outcome import Refused
-from gateway.receive import Checked, Received, Upload, receive
+from gateway.receive import VERSIONS, Checked, Received, Upload, receive
 from gateway.register import has_agreement
 from gateway.repeat import to_repeat
+from gateway.store import Period, Submission
 from policies.consent import Giver
 
 from .conftest import NOW, PERIOD, TABLE, Site, World
@@ -110,6 +113,28 @@ def test_the_law_is_asked_no_further_than_a_page_reaches(world: World, monkeypat
     monkeypatch.setattr(deliveries, "decide_on", lambda *question: asked.append(question) or decide(*question))
     found = own_submissions(world.gateway, AS_SUPPLIER, most=2)
     assert (len(found), len(asked)) == (2, 2)
+
+
+def test_a_site_of_many_versions_is_not_read_whole(world: World) -> None:
+    """Of hundreds of versions a page takes those it shows, and an act the newest and those in force."""
+    site, many, read = world.region.sites[0].code, 4 * deliveries._AT_ONCE, list[object]()
+    with world.gateway.writing() as session:
+        period = session.exec(select(Period)).one().id or 0
+        sent = {"period_id": period, "site": site, "sender": site, "received_at": NOW, "collection": TABLE}
+        sent |= {"tag": b"x", "entry_id": "y"}
+        session.add_all(
+            Submission(id=f"{at:032x}", version=at, state="confirmed" if at == 7 else "replaced", **sent)
+            for at in range(1, many + 1)
+        )
+    event.listen(Submission, "load", seen := lambda one, _: read.append(one))
+    try:
+        assert len(own_submissions(world.gateway, world.site(0), most=3)) == 3
+    finally:
+        event.remove(Submission, "load", seen)
+    assert len(read) <= deliveries._AT_ONCE
+    with world.gateway.reading() as session:
+        found = session.connection().execute(VERSIONS, {"period": period, "site": site})
+        assert [row.version for row in found] == [many, 7]
 
 
 @pytest.mark.parametrize("late", [False, True])

@@ -3,7 +3,9 @@
 import json
 import stat
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from threading import Barrier
 
 import httpx
 import pytest
@@ -17,7 +19,8 @@ from pseudonymisation.client import (
     pseudonymise,
     unsafe_local_source,
 )
-from pseudonymisation.client.cache import Cache
+from pseudonymisation.client.cache import Cache, open_cache
+from pseudonymisation.client.lookup import Found, pseudonyms_of
 from pseudonymisation.client.source import Source
 from pseudonymisation.domain import number_input, service_info
 from pseudonymisation.oprf import known_output
@@ -181,6 +184,30 @@ def test_a_place_that_cannot_be_written_is_said(world: World, cache: Cache) -> N
     assert isinstance(outcome, Refusal)
     assert outcome.code == "output-unwritable"
     assert len(cache.get(world.key.key_id, DIGITS)) == 120
+
+
+def test_two_runs_of_one_school_at_once_pay_for_each_number_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both looked before either asked; what the one had made the other finds, and both have every pseudonym."""
+    looked, get = Barrier(2), Cache.get
+
+    def together(cache: Cache, key_id: str, asked: Sequence[str]) -> dict[str, bytes]:
+        found = get(cache, key_id, asked)
+        if len(asked) == len(DIGITS):
+            looked.wait(60)
+        return found
+
+    def alone(_: int) -> Found | Refusal:
+        made = open_cache(world.folder / "together", YEAR)
+        assert isinstance(made, Cache)
+        with made:
+            return pseudonyms_of(DIGITS, ServiceSource(world.http(), world.key, PERIOD), made, None)
+
+    monkeypatch.setattr(Cache, "get", together)
+    assert world.app is not None  # made once, before two ask for it
+    with ThreadPoolExecutor(2) as runs:
+        found = list(runs.map(alone, range(2)))
+    assert [len(one.pseudonyms) for one in found if isinstance(one, Found)] == [len(DIGITS)] * 2
+    assert sum(one.asked for one in found if isinstance(one, Found)) == len(DIGITS)
 
 
 def test_a_cache_that_fails_half_way_is_said(world: World, cache: Cache) -> None:

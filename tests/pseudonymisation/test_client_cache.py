@@ -4,7 +4,6 @@ import os
 import sqlite3
 import stat
 from contextlib import closing
-from functools import partial
 from multiprocessing import get_context
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
@@ -191,7 +190,7 @@ def test_schema_is_the_documented_one(tmp_path: Path) -> None:
 def test_a_cache_in_use_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While another command has it, the school is told to try again, not to move it away at the cost of quota."""
     opened(tmp_path / "cache").__exit__(None, None, None)
-    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0))
+    monkeypatch.setattr("pseudonymisation.client.cache._TURN_SECONDS", 0)
     with closing(sqlite3.connect(tmp_path / "cache" / f"pseudonyms-{YEAR}.sqlite")) as other:
         other.execute("BEGIN EXCLUSIVE")
         outcome = open_cache(tmp_path / "cache", YEAR)

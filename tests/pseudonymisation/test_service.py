@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import date
+from itertools import count
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -17,9 +19,16 @@ from pseudonymisation.domain import number_input, service_info
 from pseudonymisation.key_document import read_key_document
 from pseudonymisation.keyring import KeyState
 from pseudonymisation.oprf import blind, finalise, known_output
-from pseudonymisation.service import GrantReason, app, close_year, create_service, grant_quota, open_year, worker_pool
-from pseudonymisation.service.evaluation import Answer, Batch, Desk
-from pseudonymisation.service.problems import Problem
+from pseudonymisation.service import (
+    GrantReason,
+    app,
+    close_year,
+    create_service,
+    evaluation,
+    grant_quota,
+    open_year,
+    worker_pool,
+)
 from pseudonymisation.text64 import from_text, to_text
 from tests.pseudonymisation.world import OTHER, SITE, YEAR, InProcess, World, append, token_of
 
@@ -314,20 +323,43 @@ def test_an_ended_year_is_erased_and_its_key_destroyed(anywhere: World) -> None:
         assert connection.execute(text("SELECT used FROM service_quota")).scalar() == 5
 
 
-def test_nothing_of_an_ended_year_is_answered_or_kept(anywhere: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch that is evaluated while its year is closed: refused, it costs nothing, and no answer stands here."""
-    conclude, body = Desk.conclude, anywhere.request(5)
+def test_a_batch_under_way_when_its_year_ends_is_not_answered(anywhere: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluated before the year was closed and ready after it: no answer, nothing kept, nothing of the quota used."""
+    conclude = evaluation.Desk.conclude
 
-    def late(desk: Desk, batch: Batch, answer: bytes) -> Answer | Problem:
+    def too_late(desk: evaluation.Desk, batch: evaluation.Batch, answer: bytes) -> object:
         close_year(anywhere.engine, append, anywhere.keyring, YEAR)
         return conclude(desk, batch, answer)
 
-    monkeypatch.setattr(Desk, "conclude", late)
+    body = anywhere.request(5)
+    monkeypatch.setattr(evaluation.Desk, "conclude", too_late)
     assert problem(ask(anywhere, body)) == (404, "key-unknown")
     assert anywhere.events()[-2:] == ["school-year-closed", "evaluation-refused"]
     with anywhere.engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM service_batch")).scalar() == 0
-        assert not connection.execute(text("SELECT sum(used) FROM service_quota")).scalar()
+        assert connection.execute(text("SELECT coalesce(sum(used), 0) FROM service_quota")).scalar() == 0
+
+
+def test_a_year_ends_after_the_answers_that_are_being_kept(anywhere: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that looked at its key in time is answered and logged before the end, and its answer erased with it."""
+    closed, looks = Event(), count()
+    in_use = evaluation.Desk._key_in_use
+    closing = Thread(target=lambda: (close_year(anywhere.engine, append, anywhere.keyring, YEAR), closed.set()))
+
+    def slowly(desk: evaluation.Desk, key_id: str) -> object:
+        found = in_use(desk, key_id)
+        if next(looks):  # the second, when the answer is kept
+            closing.start()
+            assert not closed.wait(0.5)
+        return found
+
+    body = anywhere.request(5)
+    monkeypatch.setattr(evaluation.Desk, "_key_in_use", slowly)
+    assert ask(anywhere, body).status_code == 200
+    closing.join()
+    assert anywhere.events()[-2:] == ["evaluation-answered", "school-year-closed"]
+    with anywhere.engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM service_batch")).scalar() == 0
 
 
 class DeadPool(ThreadPoolExecutor):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from starlette.requests import Request
 
 from gateway.context import Gateway
-from gateway.http.limits import Limit
+from gateway.http.limits import Limits
 from gateway.identity import Identity
 from gateway.web.forms import Form, FormHandler, PageHandler
 from gateway.web.pages import Visitor
@@ -25,6 +25,6 @@ def sent(gateway: Gateway, page: FormHandler, who: Identity, form: Mapping[str, 
 def _request(gateway: Gateway, path: Mapping[str, str], query: str = "") -> Request:
     scope = {
         "type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": [],
-        "path_params": path, "app": create_pages(gateway, *[Limit(1, gateway.clock)] * 2),
+        "path_params": path, "app": create_pages(gateway, Limits.of(gateway.clock, requests=1, public=1)),
     }  # fmt: skip
     return Request(scope)

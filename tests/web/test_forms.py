@@ -117,7 +117,7 @@ def test_checking_on_the_page_and_over_the_api_share_one_limit(
     small_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A school that had its share over the API is told to wait on the page, with what it typed."""
-    monkeypatch.setattr("gateway.http.api.CHECKS_PER_MINUTE", 1)
+    monkeypatch.setattr("gateway.http.limits.CHECKS_PER_MINUTE", 1)
     world = small_world.ticking()
     form, code = f"/school/periods/{TABLE}/{PERIOD}", world.region.sites[0].code
     with world.gateway.writing() as session:

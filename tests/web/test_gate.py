@@ -15,7 +15,7 @@ from starlette.routing import Route
 from audit.schema import ENTRY, PENDING
 from gateway.asgi import create_app
 from gateway.formats.sheet import MAX_BYTES
-from gateway.http.limits import Limit
+from gateway.http.limits import Limits
 from gateway.identity import LINK_LIFE
 from gateway.store import LoginLink
 from gateway.web.site import create_pages
@@ -146,8 +146,8 @@ def test_logging_out_ends_the_session_and_both_are_logged(stage: Stage) -> None:
 
 def test_the_language_switch_never_leads_to_a_page_that_is_not_there(stage: Stage) -> None:
     """Where a form has no page of its own, the switch leads to the page above it; elsewhere it stays where it is."""
-    limit = Limit(1, stage.gateway.clock)
-    routes = [route for route in create_pages(stage.gateway, limit, limit).routes if isinstance(route, Route)]
+    pages = create_pages(stage.gateway, Limits.of(stage.gateway.clock, requests=1, public=1))
+    routes = [route for route in pages.routes if isinstance(route, Route)]
     shown = {route.path for route in routes if "GET" in (route.methods or ())}
     sent = [route.path for route in routes if "POST" in (route.methods or ())]
     assert len(set(sent) - shown) > 5
@@ -228,7 +228,8 @@ def test_a_title_is_text(stage: Stage) -> None:
 def test_the_operators_own_address_stands_where_people_look_for_it(stage: Stage, path: str) -> None:
     """The address of the settings, as a link to write to; never one that came with the product."""
     settings = stage.gateway.settings.model_copy(update={"contact": OWN_CONTACT})
-    pages = create_pages(dataclasses.replace(stage.gateway, settings=settings), *[Limit(1, stage.gateway.clock)] * 2)
+    limits = Limits.of(stage.gateway.clock, requests=1, public=1)
+    pages = create_pages(dataclasses.replace(stage.gateway, settings=settings), limits)
 
     async def read() -> str:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(pages), base_url=stage.url) as client:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from sqlmodel import delete, select
 
-from gateway.store import Approval, Period, Release, ReleaseState
+from gateway.store import Approval, Party, Period, Person, Release, ReleaseState
 from tests.gateway.conftest import NOW
 from tests.web.conftest import OPEN_PERIOD, Stage, Visit, age, csrf
 
@@ -44,6 +44,22 @@ def test_a_judge_does_not_read_the_verdict_of_another(stage: Stage, judged: str)
     assert "Keur goed" in before[0]
     assert "Keur goed" not in before[1]
     assert REASON in after
+
+
+def test_a_party_of_one_long_word_stays_on_the_page(stage: Stage, visit: Visit) -> None:
+    """The name in the bar of every page is broken where the page ends, also on a phone."""
+    with stage.gateway.writing() as session:
+        party = session.get_one(Party, session.get_one(Person, stage.people["swv"]).party)
+        before, party.name = party.name, "Samenwerkingsverbandpassendonderwijsnoordoost"
+        code = party.code
+    try:
+        page = visit("swv", viewport={"width": 320, "height": 800})
+        page.goto("/releases")
+        assert page.locator(".who").inner_text().startswith("Samenwerkingsverbandpassend")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    finally:
+        with stage.gateway.writing() as session:
+            session.get_one(Party, code).name = before
 
 
 def test_a_reason_of_one_long_word_stays_on_the_page(stage: Stage, judged: str, visit: Visit) -> None:

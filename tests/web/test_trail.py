@@ -14,7 +14,7 @@ from audit.events import Event, Role
 from audit.merkle import leaf_hash, node_hash
 from audit.note import Signer, parse_note
 from audit.proofs import checkpoint, signed_size
-from audit.schema import COSIGNATURE, PENDING
+from audit.schema import COSIGNATURE, INDEX, PENDING
 from audit.tiles import Tile
 from audit.timeline import Filter
 from gateway import exports, trail
@@ -23,7 +23,9 @@ from gateway.demo.people import MINISTER, must
 from gateway.identity import Identity
 from gateway.outcome import Refused
 from gateway.oversight import policy_text
+from gateway.web.officer import timeline
 from tests.gateway.conftest import World
+from tests.web.asking import said
 from tests.web.conftest import entry_page, register_people
 
 OFFICER = Identity(MINISTER, "controller-officer")
@@ -59,6 +61,21 @@ def test_a_proof_leads_from_the_entry_to_what_was_signed(logged: World) -> None:
             assert have.hex() == step.result
         covered = {proven.found.place.index}.union(*(range(s.first, s.last + 1) for s in proven.steps))
         assert covered == set(range(proven.size))
+
+
+@pytest.mark.parametrize(("schools", "listed"), [(200, True), (201, False)])
+def test_a_filter_of_hundreds_of_recipients_is_typed(logged: World, schools: int, listed: bool) -> None:
+    """Once every school looked at its own figures nobody picks from a list of them, which would be most of the page."""
+    lines = [
+        {"log": 1, "idx": 1_000_000 + at, "ts": at, "event": "own-table.downloaded", "decision": "permit"}
+        | {"period": "2026-2027-1", "recipient": f"{at:02}AB00"}
+        for at in range(schools)
+    ]
+    with logged.gateway.database.begin() as connection:
+        connection.execute(insert(INDEX), lines)
+    page = said(logged.gateway, timeline, OFFICER, query="recipient=07AB00")
+    typed = '<input id="recipient" name="recipient" value="07AB00" size="9">'
+    assert (typed in page, '<option value="07AB00" selected' in page) == (not listed, listed)
 
 
 def test_looking_is_itself_an_entry(logged: World) -> None:
@@ -150,8 +167,8 @@ def test_a_correction_of_a_consent_names_no_site(logged: World) -> None:
     leaf, site = logged.gateway.log_act(given).entry_id, logged.region.sites[0].code
     for _ in range(3):
         logged.sequence()
-        for said in ({"party": site}, {"recipient": site}, {"period": "2026-2027-1"}):
-            assert trail.correct(logged.gateway, OFFICER, leaf, **said) == Refused("unlinkable")
+        for about in ({"party": site}, {"recipient": site}, {"period": "2026-2027-1"}):
+            assert trail.correct(logged.gateway, OFFICER, leaf, **about) == Refused("unlinkable")
         leaf = must(trail.correct(logged.gateway, OFFICER, leaf))
 
 
