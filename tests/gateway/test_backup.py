@@ -31,6 +31,8 @@ from gateway.cli import app
 from gateway.consents import load
 from gateway.context import Gateway, wall_clock
 from gateway.database import open_database
+from gateway.delivered import counted
+from gateway.deliveries import confirm, withdraw
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import Identity, add_person, identify_token
@@ -42,10 +44,11 @@ from gateway.outcome import GatewayError, Refused
 from gateway.periods import last_day, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.pseudonyms import issue_service_tokens
+from gateway.repeat import to_repeat
 from gateway.roles import create_roles, roles_of
 from gateway.running import free_port
 from gateway.settings import DATABASE_VARIABLE, WITNESSES_FILE, Home, Settings, database_url
-from gateway.store import Enrolment, Release, ReleaseState, ServiceCredential, Submission
+from gateway.store import Enrolment, Period, Release, ReleaseState, ServiceCredential, Submission
 from gateway.witnesses import quorum_text
 from gateway.working import background
 from policies.consent import Stage
@@ -55,8 +58,8 @@ from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import KeyRecord
 from tests.databases import KINDS, new_database
 
-from .conftest import TABLE, World, build_world
-from .records import delivered, events, rows
+from .conftest import PERIOD, TABLE, World, build_world
+from .records import delivered, events, rows, sent
 from .test_consents import care, given
 
 PURPOSE, YEAR = "counting-for-school", "2026-2027"
@@ -521,6 +524,32 @@ def test_the_operator_goes_through_what_may_have_ended_since(
         assert "b" * 32 not in told
         assert "mandate end ORG-SUP SITE" in told
         assert "party withdraw-key ORG-JGZ care-key-2026" in told
+
+
+def test_deliveries_of_after_the_backup_are_asked_for(world: World, copies: Copies, tmp_path: Path) -> None:
+    """One that its school withdrew counts again and one that came is gone: the period is named, before it is built."""
+    site, other = world.site(0), world.site(1)
+    wrong, kept = (must(sent(world, index)).submission.id for index in (0, 1))
+    must(confirm(world.gateway, site, wrong))
+    must(confirm(world.gateway, other, kept))
+    made(world, copies)
+    must(withdraw(world.gateway, site, wrong))
+    must(confirm(world.gateway, site, must(sent(world, 0, drawn=2)).submission.id))
+    _, gateway = restored(world, copies, tmp_path)
+    with gateway.reading() as session:
+        assert set(counted(session, session.exec(select(Period)).one())) == {wrong, kept}
+        again = dict(to_repeat(session, gateway.today))
+    assert again["deliveries"] == {"collection": TABLE, "period": PERIOD, "sites": "2"}
+    assert again["sites"] == {"number": "10"}
+    gateway.database.dispose()
+
+
+def test_a_period_whose_counts_are_over_is_not_asked_for(world: World) -> None:
+    """Nothing of it is built any more."""
+    with world.gateway.writing() as session:
+        session.exec(select(Period)).one().counts_erased_on = world.gateway.today
+    with world.gateway.reading() as session:
+        assert "deliveries" not in dict(to_repeat(session, world.gateway.today))
 
 
 def test_a_correction_comes_back_with_what_it_corrects(lite_world: World, copies: Copies, home: Home) -> None:
