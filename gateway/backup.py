@@ -51,6 +51,7 @@ from gateway.revision import demand_newest, revision_of, upgrade
 from gateway.roles import grant_rights
 from gateway.settings import FORMER_RECEIPTS_FILE, SETTINGS_FILE, WITNESSES_FILE, Home
 from gateway.store import Enrolment, LoginLink, Oin, ServiceCredential, Token, WebSession, table_of
+from gateway.yearly import demand_name
 from policies.days import milliseconds, moment_of
 from policies.decision import Decision
 from policies.question import Action
@@ -177,6 +178,7 @@ def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
     with gateway.writing() as session:
         connection, now = session.connection(), gateway.clock()
         demand_newest(connection)
+        demand_name(connection, gateway.settings.log_name, gateway.home)
         under = session.exec(select(Enrolment.key_id, func.count()).group_by(Enrolment.key_id))
         _demand_keys(gateway, dict(under.all()), (), lost)
         known_until = _newest_act(connection, now) if unsettled.begin(connection) else None
