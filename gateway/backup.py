@@ -9,7 +9,7 @@ One of those in `consent-kek.json` is renewed whenever a consent ends, which nob
 Restored without it, every consent is over and is asked for again; what else there is does not hang on it. The data may
 be of any day.
 
-    {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
+    {"format": "verzuimpoort/backup/v1", "revision": "0007", "version": "0.1.0", "made": "2026-11-23T18:00:00+00:00"}
 
 After a restore nothing goes on as if nothing had happened: rows without a key are erased, those under a key that leaked
 since are re-keyed, consents whose key is gone are over, privacy budgets are used up, nothing is released of a school
@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -147,7 +148,7 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
                 _demand_empty(connection)
             _demand_same(ring, where.keys)
             refused = _take_in(gateway, archive, ring, lost)  # (2)
-            rows = _fill(gateway.database, archive, about["revision"])  # (3)
+            rows = _fill(gateway.database, archive, about)  # (3)
             ended, erased = settle(gateway, lost=lost)  # (4)
         finally:
             gateway.database.dispose()
@@ -207,7 +208,8 @@ def _write_data(gateway: Gateway, target: Path) -> None:
         connection = session.connection()
         demand_newest(connection)
         _demand_all(connection)
-        about = {"format": FORMAT, "revision": revision_of(connection), "made": gateway.clock().isoformat()}
+        about = {"format": FORMAT, "revision": revision_of(connection), "version": version("verzuimpoort")}
+        about["made"] = gateway.clock().isoformat()
         archive.writestr(_ABOUT, json.dumps(about))
         _put_in(archive, _DATA_FILES, gateway.home.folder, Path.read_bytes)
         for table in tables():
@@ -330,12 +332,12 @@ def _record(data: bytes) -> KeyRecord:
         raise MendableError("backup-key") from error
 
 
-def _fill(database: Engine, archive: zipfile.ZipFile, revision: str) -> int:
+def _fill(database: Engine, archive: zipfile.ZipFile, about: Mapping[str, str]) -> int:
     with database.begin() as connection:
         _demand_empty(connection)
         upgrade(connection)
-        if revision_of(connection) != revision:
-            raise MendableError("backup-revision", revision=revision)
+        if revision_of(connection) != about["revision"]:
+            raise MendableError("backup-revision", revision=about["revision"], version=about.get("version", "?"))
         audit_schema.METADATA.create_all(connection)
         rows = fill(connection, archive)
         guards.create(connection)

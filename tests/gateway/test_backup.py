@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -483,6 +485,18 @@ def test_nothing_runs_on_what_was_restored_half(
     with background(gateway, threading.Event()):
         assert len(rows(World(gateway, lite_world.region))) == many
     gateway.database.dispose()
+
+
+def test_a_backup_of_another_version_names_it(lite_world: World, copies: Copies, home: Home, tmp_path: Path) -> None:
+    """That is what restores it, and this version migrates it then."""
+    made(lite_world, copies)
+    other = Copies(tmp_path / "other.zip", copies.keys)
+    with zipfile.ZipFile(copies.data) as old, zipfile.ZipFile(other.data, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'"revision": "0', b'"revision": "1'))
+    with pytest.raises(MendableError, match=f"{re.escape(version('verzuimpoort'))}.* migrate"):
+        restore(home, other.data, other.keys)
+    assert tables(home) == []
 
 
 def test_a_restore_that_cannot_be_settled_fills_nothing(lite_world: World, copies: Copies, home: Home) -> None:
