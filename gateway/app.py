@@ -103,7 +103,7 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
         make_private(where.keys / _LOG_NAME, _own_log_name(read_settings(where)).encode())
     for name in (_RECEIPTS, LOG_KEY, _TAGS):
         make_private(where.keys / name, os.urandom(SEED))
-    begin_kek("kek", where.keys / _KEK, read_settings(where).pkcs11, os.urandom(NAME))
+    begin_keyring(where)
     gateway = open_gateway(where)
     migrate(gateway.database)
     with gateway.writing() as session:
@@ -127,6 +127,11 @@ def migrate(engine: Engine, *, roles: bool = False) -> None:
         if roles:
             create_roles(connection)
         grant_rights(connection)
+
+
+def begin_keyring(where: Home) -> None:
+    """Make the key-encryption key of a deployment that has no keys under it yet, or none any more: see `begin_kek`."""
+    begin_kek("kek", where.keys / _KEK, read_settings(where).pkcs11, os.urandom(NAME))
 
 
 def open_keyring(where: Home, settings: Settings) -> Keyring:

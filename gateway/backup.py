@@ -38,7 +38,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from audit.timeline import newest
 from gateway import consent_ends, retention, unsettled
-from gateway.app import CONSENTS, KEY_FILES, open_gateway, yearly_log
+from gateway.app import CONSENTS, KEY_FILES, begin_keyring, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of, operator_of
 from gateway.identity import caller_of
 from gateway.key_store import RING
@@ -130,7 +130,8 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
         where: Folder and empty database.
         data: The file with the data, of any day.
         keys: The newest file with the keys.
-        lost: How many keys are gone for good, as the operator says: what stands under them is erased.
+        lost: How many keys are gone for good, as the operator says: what stands under them is erased. If their
+            key-encryption key is too, another is made.
 
     Raises:
         MendableError: not a backup, of another version, the database is not empty, other keys are there, or keys stay
@@ -142,6 +143,8 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
         about = _about(archive)
         _put_back(archive, _DATA_FILES, where.folder)  # (1)
         _put_back(ring, KEY_FILES, where.keys)
+        if lost:
+            begin_keyring(where)
         gateway = open_gateway(where)
         try:
             with gateway.database.begin() as connection:

@@ -25,6 +25,7 @@ from audit import leaf
 from audit.proofs import logs, signed_size
 from audit.schema import ENTRY, PENDING
 from audit.subjects import find, tag
+from gateway import retention
 from gateway.access import Held, answer
 from gateway.app import create_deployment, open_gateway, renew_log_key, yearly_log
 from gateway.backup import Restored, backup, restore, settle
@@ -343,6 +344,42 @@ def test_without_the_key_encryption_key_nothing_is_restored(world: World, copies
     with pytest.raises(KeyringError, match="safe"):
         restore(home, copies.data, copies.keys)
     assert not (home.folder / "gateway.sqlite").exists()
+
+
+def test_where_the_key_encryption_key_is_gone_for_good_all_else_comes_back(
+    world: World, copies: Copies, tmp_path: Path
+) -> None:
+    """The operator says how many keys go with it, which the refusal counts; only what stands under them is erased."""
+    delivered(world)
+    made(world, copies)
+    home = elsewhere(world, tmp_path)
+    (home.keys / "kek.json").unlink()
+    with pytest.raises(MendableError, match="--lost 2"):
+        restore(home, copies.data, copies.keys, lost=1)
+    outcome = restore(home, copies.data, copies.keys, lost=2)
+    assert outcome.refused == 2
+    assert outcome.erased["rows"] > 0
+    gateway = open_gateway(home)
+    again = World(gateway, world.region).at(world.gateway.clock())
+    assert must(again.desk.create_keys(PERIOD)) == 2
+    delivered(again, 1)
+    assert rows(again)
+    gateway.database.dispose()
+
+
+def test_a_deployment_that_lost_its_key_encryption_key_goes_on_without_those_rows(world: World) -> None:
+    """As the runbook says: the ring is put away, `init` makes another key, and a retention run erases the rows."""
+    delivered(world)
+    home = world.gateway.home
+    (home.keys / "kek.json").unlink()
+    (home.keys / "ring").rename(home.keys / "ring-lost")
+    made_anew = create_deployment(home, Settings())
+    again = World(made_anew, world.region).at(world.gateway.clock())
+    assert must(retention.run(again.gateway, again.desk.identity)).of["rows"] > 0
+    assert must(again.desk.create_keys(PERIOD)) == 2
+    delivered(again, 1)
+    assert rows(again)
+    made_anew.database.dispose()
 
 
 def test_a_restore_overwrites_nothing(world: World, copies: Copies) -> None:
