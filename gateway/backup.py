@@ -161,12 +161,12 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
 def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
     """After any restore, by this program or by the database's own means: make true what happened since.
 
-    Steps, completed by running them again: (1) sessions, links and tokens end, for what was revoked since has come
-    back; (2) privacy budgets are used up and builds end, for what was spent and published since is unknown here,
-    and of school years that had begun nothing is released until the operator tells it (`told.tell`); (3) the log,
-    which says until here of which moment the backup is, goes on under a new name; (4) consents whose key is gone
-    are over; (5) rows and tags of before a rotation go through it once more; (6) a retention run, which also erases
-    rows without a key; (7) servers and workers may start.
+    Steps, completed by running them again: (1) the roles get their rights, also to connect; sessions, links and tokens
+    end, for what was revoked since has come back; (2) privacy budgets are used up and builds end, for what was spent
+    and published since is unknown here, and of school years that had begun nothing is released until the operator tells
+    it (`told.tell`); (3) the log, which says until here of which moment the backup is, goes on under a new name; (4)
+    consents whose key is gone are over; (5) rows and tags of before a rotation go through it once more; (6) a retention
+    run, which also erases rows without a key; (7) servers and workers may start.
 
     Args:
         gateway: On the database that was restored.
@@ -188,6 +188,7 @@ def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
         known_until = _newest_act(connection, now) if unsettled.begin(connection) else None
         caller = caller_of(session, operator, gateway.today)
         gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
+        grant_rights(connection)
         _end_credentials(session, now)  # (1)
         ledger.settle(session, known_until=known_until, now=now)  # (2)
     yearly_log(gateway).take_over()  # (3)

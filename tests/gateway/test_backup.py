@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy import select as sql
 from sqlmodel import select
 from typer.testing import CliRunner
@@ -637,6 +637,35 @@ def test_after_a_restore_the_roles_have_their_rights(
         connection.exec_driver_sql(f"SET LOCAL ROLE {roles.sequencer}")
         assert connection.exec_driver_sql("SELECT count(*) FROM audit_pending").scalar() is not None
     engine.dispose()
+
+
+def test_after_a_restore_nobody_else_connects(
+    lite_world: World, copies: Copies, tmp_path: Path, postgresql: str
+) -> None:
+    """A database made anew lets every login of the server in: restoring shuts it, and so does settling by itself."""
+    made(lite_world, copies)
+    home = dataclasses.replace(elsewhere(lite_world, tmp_path), database=new_database(postgresql))
+    engine = open_database(home.database)
+    with engine.begin() as connection:
+        create_roles(connection)
+        assert all_connect(connection)
+    restore(home, copies.data, copies.keys)
+    with engine.begin() as connection:
+        assert not all_connect(connection)
+        connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{engine.url.database}" TO PUBLIC')
+    gateway = open_gateway(home)
+    settle(gateway)
+    with engine.begin() as connection:
+        assert not all_connect(connection)
+    for each in (engine, gateway.database):
+        each.dispose()
+
+
+def all_connect(connection: Connection) -> bool:
+    """Whether any login of the server may connect to this database."""
+    return bool(
+        connection.exec_driver_sql("SELECT has_database_privilege('public', current_database(), 'CONNECT')").scalar()
+    )
 
 
 DAY = timedelta(days=1)
