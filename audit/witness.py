@@ -34,11 +34,24 @@ MAX_BODY: Final = 65_536
 SECONDS_A_REQUEST: Final = 10
 
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS seen (origin TEXT PRIMARY KEY, hash TEXT UNIQUE NOT NULL, size INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS seen (log TEXT PRIMARY KEY, hash TEXT NOT NULL, size INTEGER NOT NULL,
   root BLOB NOT NULL, note TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS split (origin TEXT NOT NULL, size INTEGER NOT NULL, at INTEGER NOT NULL, seen TEXT NOT NULL,
-  other TEXT NOT NULL, PRIMARY KEY (origin, size)) STRICT;
+CREATE TABLE IF NOT EXISTS split (log TEXT NOT NULL, size INTEGER NOT NULL, at INTEGER NOT NULL, seen TEXT NOT NULL,
+  other TEXT NOT NULL, PRIMARY KEY (log, size)) STRICT;
 """
+_BY_NAME: Final = "SELECT 1 FROM pragma_table_info('seen') WHERE name = 'origin'"
+_BY_KEY: Final = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE seen RENAME TO seen_by_name;
+ALTER TABLE split RENAME TO split_by_name;
+{_TABLES}
+INSERT INTO seen SELECT log_of(origin, note), hash, size, root, note FROM seen_by_name;
+INSERT INTO split SELECT log_of(origin, seen), size, at, seen, other FROM split_by_name;
+DROP TABLE seen_by_name;
+DROP TABLE split_by_name;
+COMMIT;
+"""  # noqa: S608  nothing but the tables above
+"""A state of before, in which logs went by their name alone."""
 
 
 class Answer(NamedTuple):
@@ -64,7 +77,9 @@ class Witness:
     ) -> None:
         self._path, self._cosigner, self._logs, self._reread = path, cosigner, logs, reread
         with closing(self._open()) as state:
-            state.executescript(f"PRAGMA journal_mode = WAL; {_TABLES}")
+            state.execute("PRAGMA journal_mode = WAL")
+            state.create_function("log_of", 2, _log_of, deterministic=True)
+            state.executescript(_BY_KEY if state.execute(_BY_NAME).fetchone() else _TABLES)
 
     def add_checkpoint(self, body: str, now: int) -> Answer:
         """Cosign a checkpoint if it continues the one cosigned last.
@@ -83,13 +98,15 @@ class Witness:
         """
         try:
             request = Continuation.parse(body)
-            claimed = parse_note(request.checkpoint).text.partition("\n")[0]
+            note = parse_note(request.checkpoint)
         except NoteError:
             return Answer(400)
-        if self._is_unknown(claimed) and self._reread is not None:
+        claimed = note.text.partition("\n")[0]
+        mine = [key for key in self._logs if key.name == claimed]
+        if self._reread is not None and not any(line.is_by(key) for key in mine for line in note.signatures):
             with suppress(NoteError):
                 self._logs = self._reread()
-        if self._is_unknown(claimed):  # 1
+        if all(key.name != claimed for key in self._logs):  # 1
             return Answer(404)
         try:
             new = open_checkpoint(request.checkpoint, self._logs)
@@ -101,12 +118,9 @@ class Witness:
             state.execute("COMMIT")  # 4
         return answer
 
-    def _is_unknown(self, origin: str) -> bool:
-        return all(key.name != origin for key in self._logs)
-
     def _judge(self, state: sqlite3.Connection, request: Continuation, new: Signed, now: int) -> Answer:
-        tree = new.checkpoint
-        row = state.execute("SELECT size, root, note FROM seen WHERE origin = ?", (tree.origin,)).fetchone()
+        tree, log = new.checkpoint, _named(new.by.name, new.by.id)
+        row = state.execute("SELECT size, root, note FROM seen WHERE log = ?", (log,)).fetchone()
         last = Checkpoint(tree.origin, *row[:2]) if row else Checkpoint(tree.origin, 0, EMPTY_ROOT)
         if request.old > tree.size:  # 2
             return Answer(400)
@@ -117,27 +131,38 @@ class Witness:
             verify_continues(last, tree, request.proof)  # 3
         except ProofError:
             if row and tree.size == last.size and tree.root != last.root:
-                found = (tree.origin, tree.size, now, row[2], note)
+                found = (log, tree.size, now, row[2], note)
                 state.execute("INSERT INTO split VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING", found)
             return Answer(422)
         line = str(self._cosigner.cosign(tree, now))
         state.execute(
-            "INSERT INTO seen VALUES (?, ?, ?, ?, ?) ON CONFLICT (origin) DO UPDATE"
+            "INSERT INTO seen VALUES (?, ?, ?, ?, ?) ON CONFLICT (log) DO UPDATE"
             " SET size = excluded.size, root = excluded.root, note = excluded.note",
-            (tree.origin, sha256(tree.origin.encode()).hexdigest(), tree.size, tree.root, f"{note}{line}"),
+            (log, sha256(tree.origin.encode()).hexdigest(), tree.size, tree.root, f"{note}{line}"),
         )
         return Answer(200, line)
 
     def latest(self, origin_hash: str) -> Answer:
-        """The checkpoint cosigned last for the log whose origin has this SHA-256, in hexadecimal."""
+        """The checkpoint cosigned last for the log whose origin has this SHA-256, in hexadecimal; of two the larger."""
         with closing(self._open()) as state:
-            row = state.execute("SELECT note FROM seen WHERE hash = ?", (origin_hash,)).fetchone()
+            found = state.execute("SELECT note FROM seen WHERE hash = ? ORDER BY size DESC", (origin_hash,))
+            row = found.fetchone()
         return Answer(200, row[0]) if row else Answer(404)
 
     def _open(self) -> sqlite3.Connection:
         state = sqlite3.connect(self._path, timeout=SECONDS_A_REQUEST, isolation_level=None)
         state.execute("PRAGMA synchronous = FULL")
         return state
+
+
+def _named(origin: str, key_id: bytes) -> str:
+    """A log as a policy file names it: two of one name, each with its own key, are two logs."""
+    return f"{origin}+{key_id.hex()}"
+
+
+def _log_of(origin: str, note: str) -> str:
+    """The log that signed a checkpoint which was cosigned."""
+    return next(_named(origin, line.key_id) for line in parse_note(note).signatures if line.name == origin)
 
 
 def serve(witness: Witness, address: tuple[str, int]) -> ThreadingHTTPServer:

@@ -1,8 +1,10 @@
 """The composition root: opens keys, law, contracts and database, and hands them to everything else as one value."""
 
 import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from sqlalchemy import Engine
 from sqlmodel import Session
@@ -27,7 +29,7 @@ from gateway.roles import create_roles, demand_sequencing, grant_rights
 from gateway.settings import Home, Settings, read_settings, write_settings
 from gateway.store import Person
 from gateway.unsettled import demand_settled
-from gateway.yearly import LOG_KEY, YearlyLog, demand_own
+from gateway.yearly import LOG_KEY, YearlyLog, demand_name, demand_own
 from policies.decision import Decision
 from policies.engine import Engine as PolicyEngine
 from policies.errors import BadPolicy
@@ -37,9 +39,10 @@ from pseudonymisation.private_file import make_private, make_private_folder, rea
 
 SEED = 32
 _RECEIPTS, _TAGS, _KEK = "receipts.key", "tags.key", "kek.json"
+_LOG_NAME, _NAME_OF_BEFORE = "log.name", "verzuimpoort.example/audit"
 CONSENTS = "consents"
 _BRANCHES = 64  # of the keys of consents: 6,400 of them live a hundred to a branch
-KEY_FILES = (_RECEIPTS, LOG_KEY, _TAGS, "register.key", NAME_FILE)
+KEY_FILES = (_RECEIPTS, LOG_KEY, _TAGS, "register.key", NAME_FILE, _LOG_NAME)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,9 @@ def open_gateway(where: Home, settings: Settings | None = None) -> Gateway:
         BadPolicy: a rule or purpose is wrong; says where.
         CollectionError: a contract is wrong.
         KeyringError: a key is missing or open to others.
-        MendableError: the key-encryption key of the consents is missing.
+        MendableError: the key-encryption key of the consents is missing, or the log has another name.
     """
-    settings = settings or read_settings(where)
+    settings = _with_log_name(where, settings or read_settings(where))
     engine, contracts = read_law(settings)
     return Gateway(
         home=where,
@@ -107,9 +110,11 @@ def create_deployment(where: Home, settings: Settings) -> Gateway:
     _demand_own(where)
     write_settings(where, settings)
     make_private_folder(where.keys)
+    if not (where.keys / _RECEIPTS).exists():
+        make_private(where.keys / _LOG_NAME, _own_log_name(read_settings(where)).encode())
     for name in (_RECEIPTS, LOG_KEY, _TAGS):
         make_private(where.keys / name, os.urandom(SEED))
-    begin_kek("kek", where.keys / _KEK, read_settings(where).pkcs11, os.urandom(NAME))
+    begin_keyring(where)
     gateway = open_gateway(where)
     migrate(gateway.database)
     with gateway.writing() as session:
@@ -133,6 +138,11 @@ def migrate(engine: Engine, *, roles: bool = False) -> None:
         if roles:
             create_roles(connection)
         grant_rights(connection)
+
+
+def begin_keyring(where: Home) -> None:
+    """Make the key-encryption key of a deployment that has no keys under it yet, or none any more: see `begin_kek`."""
+    begin_kek("kek", where.keys / _KEK, read_settings(where).pkcs11, os.urandom(NAME))
 
 
 def open_keyring(where: Home, settings: Settings) -> Keyring:
@@ -171,6 +181,7 @@ def demand_workable(gateway: Gateway) -> None:
         demand_newest(session.connection())
         demand_own(session.connection(), gateway.home)
         demand_tables(session, gateway.contracts)
+        demand_name(session.connection(), gateway.settings.log_name, gateway.home)
 
 
 def yearly_log(gateway: Gateway) -> YearlyLog:
@@ -194,6 +205,7 @@ def renew_log_key(desk: Desk) -> str | Refused:
     gateway = desk.gateway
     with gateway.reading() as session:
         demand_sequencing(session.connection())
+        demand_name(session.connection(), gateway.settings.log_name, gateway.home)
 
     def act(session: Session, actor: Actor, decision: Decision) -> None:
         about = Object(f"key:gateway/{school_year_on(gateway.today)}")
@@ -230,6 +242,25 @@ def _demand_own(where: Home) -> None:
             demand_own(session.connection(), where)
     finally:
         database.dispose()
+
+
+def _own_log_name(settings: Settings) -> str:
+    """The name of the log of a new deployment, which no other has: a witness and an auditor see many."""
+    host = urlsplit(settings.base_url).hostname or ""
+    return settings.log_name or f"{re.sub(r'[^a-z0-9.-]', '-', host)}/audit"
+
+
+def _with_log_name(where: Home, settings: Settings) -> Settings:
+    """The settings with the name that the log got when the deployment was made.
+
+    Raises:
+        MendableError: they name another now; no receipt of before would be one of this gateway's any more.
+    """
+    file = where.keys / _LOG_NAME
+    name = read_private(file).decode() if file.exists() else settings.log_name or _NAME_OF_BEFORE
+    if settings.log_name not in {"", name}:
+        raise MendableError("log-name-fixed", file=where.settings_file, log=name)
+    return settings.model_copy(update={"log_name": name})
 
 
 def _kinds(contracts: Contracts) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,7 @@ One of those in `consent-kek.json` is renewed whenever a consent ends, which nob
 Restored without it, every consent is over and is asked for again; what else there is does not hang on it. The data may
 be of any day.
 
-    {"format": "verzuimpoort/backup/v1", "revision": "0001", "made": "2026-11-23T18:00:00+00:00"}
+    {"format": "verzuimpoort/backup/v1", "revision": "0007", "version": "0.1.0", "made": "2026-11-23T18:00:00+00:00"}
 
 After a restore nothing goes on as if nothing had happened: rows without a key are erased, those under a key that leaked
 since are re-keyed, consents whose key is gone are over, privacy budgets are used up, nothing is released of a school
@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -37,7 +38,7 @@ from audit.entry import Actor, Entry, Object
 from audit.events import Event
 from audit.timeline import newest
 from gateway import consent_ends, retention, unsettled
-from gateway.app import CONSENTS, KEY_FILES, open_gateway, yearly_log
+from gateway.app import CONSENTS, KEY_FILES, begin_keyring, open_gateway, yearly_log
 from gateway.context import Gateway, actor_of, operator_of
 from gateway.identity import caller_of
 from gateway.key_store import RING
@@ -51,6 +52,7 @@ from gateway.revision import demand_newest, revision_of, upgrade
 from gateway.roles import grant_rights
 from gateway.settings import FORMER_RECEIPTS_FILE, SETTINGS_FILE, WITNESSES_FILE, Home
 from gateway.store import Enrolment, LoginLink, Oin, ServiceCredential, Token, WebSession, table_of
+from gateway.yearly import demand_name
 from policies.days import milliseconds, moment_of
 from policies.decision import Decision
 from policies.question import Action
@@ -128,7 +130,8 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
         where: Folder and empty database.
         data: The file with the data, of any day.
         keys: The newest file with the keys.
-        lost: How many keys are gone for good, as the operator says: what stands under them is erased.
+        lost: How many keys are gone for good, as the operator says: what stands under them is erased. If their
+            key-encryption key is too, another is made.
 
     Raises:
         MendableError: not a backup, of another version, the database is not empty, other keys are there, or keys stay
@@ -140,13 +143,15 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
         about = _about(archive)
         _put_back(archive, _DATA_FILES, where.folder)  # (1)
         _put_back(ring, KEY_FILES, where.keys)
+        if lost:
+            begin_keyring(where)
         gateway = open_gateway(where)
         try:
             with gateway.database.begin() as connection:
                 _demand_empty(connection)
             _demand_same(ring, where.keys)
             refused = _take_in(gateway, archive, ring, lost)  # (2)
-            rows = _fill(gateway.database, archive, about["revision"])  # (3)
+            rows = _fill(gateway.database, archive, about)  # (3)
             ended, erased = settle(gateway, lost=lost)  # (4)
         finally:
             gateway.database.dispose()
@@ -156,12 +161,12 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
 def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
     """After any restore, by this program or by the database's own means: make true what happened since.
 
-    Steps, completed by running them again: (1) sessions, links and tokens end, for what was revoked since has come
-    back; (2) privacy budgets are used up and builds end, for what was spent and published since is unknown here,
-    and of school years that had begun nothing is released until the operator tells it (`told.tell`); (3) the log,
-    which says until here of which moment the backup is, goes on under a new name; (4) consents whose key is gone
-    are over; (5) rows and tags of before a rotation go through it once more; (6) a retention run, which also erases
-    rows without a key; (7) servers and workers may start.
+    Steps, completed by running them again: (1) the roles get their rights, also to connect; sessions, links and tokens
+    end, for what was revoked since has come back; (2) privacy budgets are used up and builds end, for what was spent
+    and published since is unknown here, and of school years that had begun nothing is released until the operator tells
+    it (`told.tell`); (3) the log, which says until here of which moment the backup is, goes on under a new name; (4)
+    consents whose key is gone are over; (5) rows and tags of before a rotation go through it once more; (6) a retention
+    run, which also erases rows without a key; (7) servers and workers may start.
 
     Args:
         gateway: On the database that was restored.
@@ -177,11 +182,13 @@ def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
     with gateway.writing() as session:
         connection, now = session.connection(), gateway.clock()
         demand_newest(connection)
+        demand_name(connection, gateway.settings.log_name, gateway.home)
         under = session.exec(select(Enrolment.key_id, func.count()).group_by(Enrolment.key_id))
         _demand_keys(gateway, dict(under.all()), (), lost)
         known_until = _newest_act(connection, now) if unsettled.begin(connection) else None
         caller = caller_of(session, operator, gateway.today)
         gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
+        grant_rights(connection)
         _end_credentials(session, now)  # (1)
         ledger.settle(session, known_until=known_until, now=now)  # (2)
     yearly_log(gateway).take_over()  # (3)
@@ -205,7 +212,8 @@ def _write_data(gateway: Gateway, target: Path) -> None:
         connection = session.connection()
         demand_newest(connection)
         _demand_all(connection)
-        about = {"format": FORMAT, "revision": revision_of(connection), "made": gateway.clock().isoformat()}
+        about = {"format": FORMAT, "revision": revision_of(connection), "version": version("verzuimpoort")}
+        about["made"] = gateway.clock().isoformat()
         archive.writestr(_ABOUT, json.dumps(about))
         _put_in(archive, _DATA_FILES, gateway.home.folder, Path.read_bytes)
         for table in tables():
@@ -328,12 +336,12 @@ def _record(data: bytes) -> KeyRecord:
         raise MendableError("backup-key") from error
 
 
-def _fill(database: Engine, archive: zipfile.ZipFile, revision: str) -> int:
+def _fill(database: Engine, archive: zipfile.ZipFile, about: Mapping[str, str]) -> int:
     with database.begin() as connection:
         _demand_empty(connection)
         upgrade(connection)
-        if revision_of(connection) != revision:
-            raise MendableError("backup-revision", revision=revision)
+        if revision_of(connection) != about["revision"]:
+            raise MendableError("backup-revision", revision=about["revision"], version=about.get("version", "?"))
         audit_schema.METADATA.create_all(connection)
         rows = fill(connection, archive)
         guards.create(connection)

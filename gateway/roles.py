@@ -46,7 +46,7 @@ def roles_of(connection: Connection) -> Roles:
 
 
 def create_roles(connection: Connection) -> None:
-    """Make the roles that are missing, and let nobody else connect; the owner needs the right CREATEROLE.
+    """Make the roles that are missing; the owner needs the right CREATEROLE.
 
     Raises:
         MendableError: the name of the database makes no name of a role.
@@ -60,8 +60,6 @@ def create_roles(connection: Connection) -> None:
     # Granting again what another owner granted would ask for a right over these roles that this one may not have.
     if not connection.scalar(_IS_IN, {"member": roles.sequencer, "role": roles.app}):
         connection.exec_driver_sql(f"GRANT {roles.app} TO {roles.sequencer}")
-    connection.exec_driver_sql(f'REVOKE CONNECT ON DATABASE "{name}" FROM PUBLIC')
-    connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{name}" TO {", ".join(roles)}')
 
 
 def demand_sequencing(connection: Connection) -> None:
@@ -75,15 +73,21 @@ def demand_sequencing(connection: Connection) -> None:
 
 
 def grant_rights(connection: Connection) -> None:
-    """Give the roles, where there are any, what they need and take what they lost since; after each migration again."""
+    """Give the roles, where there are any, what they need and no more, and let nobody else connect.
+
+    After each migration and each restore again: a role keeps nothing that a version before gave it.
+    """
     if connection.dialect.name != "postgresql":
         return
     roles = roles_of(connection)
     if _there(connection, roles) < len(roles):
         return
     tables = table_of(Party).metadata.sorted_tables
-    names, evidence = (", ".join(f'"{table.name}"' for table in some) for some in (tables, METADATA.sorted_tables))
-    connection.exec_driver_sql(f"REVOKE ALL ON {names}, {evidence}, alembic_version FROM {', '.join(roles)}")
+    names = ", ".join(f'"{table.name}"' for table in tables)
+    logged, everybody = ", ".join(table.name for table in METADATA.sorted_tables), ", ".join(roles)
+    connection.exec_driver_sql(f'REVOKE CONNECT ON DATABASE "{_database(connection)}" FROM PUBLIC')
+    connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{_database(connection)}" TO {everybody}')
+    connection.exec_driver_sql(f"REVOKE ALL ON {names}, {logged}, alembic_version FROM {everybody}")
     connection.exec_driver_sql(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {names} TO {roles.app}")
     connection.exec_driver_sql(f"GRANT SELECT ON alembic_version TO {roles.app}")
     for table in tables:

@@ -6,7 +6,7 @@ data/
   witnesses.txt      who cosigns the log, where somebody does: `gateway.witnesses`
   former-receipts.txt  keys of receipts that were renewed, as the policy of before the renewal: `gateway.witnesses`
   gateway.sqlite     the embedded default database
-  keys/              0700: receipt and log keys, key-encryption keys, ring/ and consents/
+  keys/              0700: receipt and log keys, the log's name, key-encryption keys, ring/ and consents/
   pseudonym/         the pseudonym service's own folder, when it runs here
 ```
 """
@@ -87,7 +87,8 @@ class Settings(BaseModel):
         service_operator: Code of the party that runs the pseudonym service.
         unsafe_single_operator: Both are one party and real periods are wanted all the same.
         contact: E-mail address for questions and reports, on the pages and in `security.txt`.
-        log_name: Name of the audit log in its checkpoints; the school year is put behind it.
+        log_name: Name of the audit log in its checkpoints, before the school year; else that of the host of `base_url`.
+            `init` fixes it, in `keys/log.name`: receipts are signed under it too.
         purposes: Folders of further purpose files.
         collections: Folders of further contract files.
         in_force: Proposed purposes the operator has set in force, with day and citation.
@@ -113,7 +114,7 @@ class Settings(BaseModel):
     service_operator: str = Field(default="ORG-POORT", pattern=r"^ORG-[A-Z0-9-]+$")
     unsafe_single_operator: bool = False
     contact: str = Field(default="beheer@verzuimpoort.example", pattern=r"^[^@\s]+@[^@\s]+$")
-    log_name: str = Field(default="verzuimpoort.example/audit", pattern=r"^[a-z0-9.-]+(/[a-z0-9.-]+)*$")
+    log_name: str = Field(default="", pattern=r"^([a-z0-9.-]+(/[a-z0-9.-]+)*)?$")
     purposes: tuple[Path, ...] = ()
     collections: tuple[Path, ...] = ()
     in_force: tuple[InForce, ...] = ()

@@ -148,6 +148,18 @@ def demand_own(connection: Connection, where: Home) -> None:
         raise MendableError("database-of-another", folder=where.folder, variable=DATABASE_VARIABLE)
 
 
+def demand_name(connection: Connection, name: str, where: Home) -> None:
+    """Refuse to go on with the log under another name: no receipt of before would be one of this gateway's any more.
+
+    Raises:
+        MendableError: says what its name is.
+    """
+    chain = logs(connection)
+    if chain and not chain[-1].origin.startswith(f"{name}/"):
+        had = chain[-1].origin.partition(f"/{_year_of(chain[-1].origin, '')}")[0]
+        raise MendableError("log-name-fixed", file=where.settings_file, log=had)
+
+
 def _year_of(origin: str, year: str) -> str:
     """The school year in the name of a log, or this one where it names none."""
     return next((part for part in reversed(origin.split("/")) if is_school_year(part)), year)

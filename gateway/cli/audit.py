@@ -31,8 +31,10 @@ witness = typer.Typer(name="witness", no_args_is_help=True, help="Getuigen van h
 groups = (audit, witness)
 Remote = Annotated[str | None, typer.Option("--gateway", help="Adres van de poort / address of the gateway.")]
 _IS: Mapping[str, str] = {"bundle": "application/zip", "ldv": "application/json", "csv": "text/csv"}
+_ASKED = (*COLUMNS, "organisation", "object")
 _VALUES: Mapping[str, Sequence[str]] = {"event": (*Event, "unreadable"), "decision": tuple(Decision)}
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+Only = Annotated[list[str] | None, typer.Option("--only", help=f"{', '.join(_ASKED)}: event=release.built.")]
 AtLeast = Annotated[
     int | None, typer.Option("--at-least", min=1, help="Zoveel getuigen zijn genoeg / so many suffice.")
 ]
@@ -43,9 +45,7 @@ def audit_export(
     output: Output,
     form: Annotated[str, typer.Option("--format", help="bundle, ldv, csv.")] = "bundle",
     log: Annotated[str, typer.Option("--log", help="Schooljaar of nummer ervan / its school year or number.")] = "",
-    only: Annotated[
-        list[str] | None, typer.Option("--only", help=f"{', '.join(COLUMNS)}: event=release.built.")
-    ] = None,
+    only: Only = None,
     since: Day = None,
     until: Day = None,
     gateway: Remote = None,
@@ -79,6 +79,7 @@ def audit_export(
 
 @audit.command("report")
 def audit_report(
+    only: Only = None,
     since: Day = None,
     until: Day = None,
     gateway: Remote = None,
@@ -91,16 +92,16 @@ def audit_report(
 
     Van --since tot en met --until / both days included.
     """
-    days = _days(since, until)
+    chosen = _chosen(only or ()) | _days(since, until)
     counted: Mapping[str, Mapping[str, int]]
     if gateway is not None:
-        answer = _fetch(gateway, "report", token_file, lang, days, "application/json")
+        answer = _fetch(gateway, "report", token_file, lang, chosen, "application/json")
         counted = document_of(answer, lang, httpx.codes.OK, needs=("event",))
     else:
         from audit.timeline import Filter
         from gateway import trail
 
-        counted = done(trail.report(*_officer(data), Filter(**days)), lang)
+        counted = done(trail.report(*_officer(data), Filter(**chosen)), lang)
     if as_json:
         say_json(counted)
         return
@@ -288,8 +289,8 @@ def _chosen(only: Sequence[str]) -> dict[str, Any]:
 def _condition(given: str) -> tuple[str, str]:
     """`event=release.built` as a part of a filter."""
     name, _, value = given.partition("=")
-    if name not in COLUMNS or not value:
-        raise typer.BadParameter(f"--only: {', '.join(f'{each}=…' for each in COLUMNS)}")
+    if name not in _ASKED or not value:
+        raise typer.BadParameter(f"--only: {', '.join(f'{each}=…' for each in _ASKED)}")
     if value not in _VALUES.get(name, (value,)):
         raise typer.BadParameter(f"--only {name}=: {', '.join(_VALUES[name])}")
     return name, value

@@ -44,7 +44,10 @@ _FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EIO}
 _INSUFFICIENT_PRIVILEGE, _DISK_FULL = "42501", "53100"  # PostgreSQL, appendix A
 _UNWRITTEN, _BROKEN = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY"), ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 # A server that lets nobody in gives no code to the driver, only its words.
-_NOT_LET_IN = re.compile(r'authentication failed|no password supplied|no pg_hba\.conf entry|role ".+" does not exist')
+_NOT_LET_IN = re.compile(
+    r'authentication failed|no password supplied|no pg_hba\.conf entry|role ".+" does not exist'
+    r"|permission denied for database"
+)
 _KNOWN = (AuditError, GatewayError, PolicyError, PseudonymisationError)
 _OPENED: ContextVar[ExitStack] = ContextVar("opened")
 
@@ -72,7 +75,10 @@ class Plain(TyperGroup):
         except Exception as error:
             if not _is_of_database(error):
                 raise
-            facts = {"variable": DATABASE_VARIABLE, "trouble": str(getattr(error, "orig", None) or error)}
+            facts = {
+                "variable": DATABASE_VARIABLE,
+                "trouble": str(getattr(error, "orig", None) or error).partition("\n")[0],
+            }
             _fail(text("mends", _trouble(error), language(ctx.obj), **facts))
 
 

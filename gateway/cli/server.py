@@ -8,8 +8,8 @@ import typer
 
 from gateway.cli.common import Data, Json, Lang, app, say, say_json
 from gateway.cli.failing import at_the_end, language, say_error
-from gateway.messages import text
-from gateway.settings import Settings, home
+from gateway.messages import MendableError, text
+from gateway.settings import DATABASE_VARIABLE, Settings, home
 
 Port = Annotated[int, typer.Option("--port", min=1, max=65535)]
 Host = Annotated[str, typer.Option("--host")]
@@ -67,13 +67,25 @@ def pseudonym_service(
 def migrate(
     data: Data = None,
     roles: Annotated[bool, typer.Option("--roles", help="Maak de rollen van PostgreSQL / make the roles.")] = False,
-    _lang: Lang = "nl",
+    lang: Lang = "nl",
 ) -> None:
     """Breng de database bij, als eigenaar van de tabellen / bring the database to the newest revision, as its owner."""
     from gateway.app import migrate as to_newest
     from gateway.database import open_database
+    from gateway.revision import revision_of
+    from gateway.yearly import LOG_KEY
 
-    to_newest(open_database(home(data).database), roles=roles)
+    where = home(data)
+    engine = open_database(where.database)
+    at_the_end(engine.dispose)
+    with engine.connect() as connection:
+        before = revision_of(connection)
+    if not before and (where.keys / LOG_KEY).exists():
+        raise MendableError("database-empty", database=engine.url, variable=DATABASE_VARIABLE)
+    to_newest(engine, roles=roles)
+    with engine.connect() as connection:
+        facts = {"database": str(engine.url), "before": before or "-", "after": revision_of(connection)}
+    say(text("cli", "migrated", language(lang), **facts))
 
 
 @app.command()

@@ -33,6 +33,7 @@ from tests.audit.world import ORIGIN, World, entry, root_of, signer
 
 COSIGNER = Cosigner("witness.example/w1", bytes([8]) * 32)
 STRANGER = Cosigner("witness.example/w1", bytes(32))
+_LOG = f"{ORIGIN}+{signer().key.id.hex()}"
 NOW = 1_795_420_900
 LEAVES = [leaf_hash(str(number).encode()) for number in range(20)]
 
@@ -107,7 +108,37 @@ def test_a_split_is_kept_as_proof_once(witness: Witness, tmp_path: Path) -> None
     for later in range(3):
         assert witness.add_checkpoint(forged, NOW + later).status == 422
     seen, other = (Continuation.parse(each).checkpoint for each in (_request(0, 3), forged))
-    assert _splits(tmp_path) == [(ORIGIN, 3, NOW, seen + line, other)]
+    assert _splits(tmp_path) == [(_LOG, 3, NOW, seen + line, other)]
+
+
+def test_two_honest_logs_of_one_name_raise_no_alarm(tmp_path: Path) -> None:
+    """A trial beside the real one, or a deployment made anew: another key is another log, with a past of its own."""
+    known = [signer().key]
+    witness = Witness(tmp_path / "witness.db", COSIGNER, (known[0],), lambda: tuple(known))
+    assert witness.add_checkpoint(_request(0, 3), NOW).status == 200
+    assert witness.add_checkpoint(_request(0, 3, LEAVES[5:], seed=2), NOW).status == 403
+    known.append(signer(seed=2).key)
+    assert witness.add_checkpoint(_request(0, 3, LEAVES[5:], seed=2), NOW).status == 200
+    assert [witness.add_checkpoint(_request(3, 8, *rest), NOW).status for rest in ((LEAVES[5:],), ())] == [422, 200]
+    assert witness.add_checkpoint(_request(3, 8, LEAVES[5:], seed=2), NOW).status == 200
+    assert _splits(tmp_path) == []
+
+
+def test_a_state_of_when_names_told_logs_apart_goes_on(tmp_path: Path) -> None:
+    """What it cosigned last, and the proof of a split, stand under name and key from then on."""
+    honest, forged = (Continuation.parse(_request(0, 3, leaves)).checkpoint for leaves in (LEAVES, LEAVES[5:]))
+    with closing(sqlite3.connect(tmp_path / "witness.db")) as state:
+        state.execute("CREATE TABLE seen (origin TEXT UNIQUE, hash TEXT UNIQUE, size INTEGER, root BLOB, note TEXT)")
+        state.execute("CREATE TABLE split (origin TEXT, size INTEGER, at INTEGER, seen TEXT, other TEXT)")
+        hashed = sha256(ORIGIN.encode()).hexdigest()
+        state.execute("INSERT INTO seen VALUES (?, ?, 3, ?, ?)", (ORIGIN, hashed, root_of(LEAVES[:3]), honest))
+        state.execute("INSERT INTO split VALUES (?, 3, ?, ?, ?)", (ORIGIN, NOW, honest, forged))
+        state.commit()
+    for _ in range(2):
+        witness = Witness(tmp_path / "witness.db", COSIGNER, (signer().key,))
+        assert _splits(tmp_path) == [(_LOG, 3, NOW, honest, forged)]
+    assert witness.add_checkpoint(_request(0, 3, LEAVES[5:]), NOW).body == "3\n"
+    assert witness.add_checkpoint(_request(3, 8), NOW).status == 200
 
 
 def test_nobody_fills_a_witness_with_proof_against_an_honest_log(witness: Witness, tmp_path: Path) -> None:
@@ -122,7 +153,7 @@ def test_nobody_fills_a_witness_with_proof_against_an_honest_log(witness: Witnes
 
 def _splits(folder: Path) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(folder / "witness.db")) as state:
-        return state.execute("SELECT origin, size, at, seen, other FROM split").fetchall()
+        return state.execute("SELECT log, size, at, seen, other FROM split").fetchall()
 
 
 def test_a_log_that_was_added_is_known_without_a_restart(world: World, tmp_path: Path) -> None:

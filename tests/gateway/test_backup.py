@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -11,10 +12,11 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert, inspect, text
+from sqlalchemy import Connection, insert, inspect, text
 from sqlalchemy import select as sql
 from sqlmodel import select
 from typer.testing import CliRunner
@@ -23,6 +25,7 @@ from audit import leaf
 from audit.proofs import logs, signed_size
 from audit.schema import ENTRY, PENDING
 from audit.subjects import find, tag
+from gateway import retention
 from gateway.access import Held, answer
 from gateway.app import create_deployment, open_gateway, renew_log_key, yearly_log
 from gateway.backup import Restored, backup, restore, settle
@@ -31,6 +34,8 @@ from gateway.cli import app
 from gateway.consents import load
 from gateway.context import Gateway, wall_clock
 from gateway.database import open_database
+from gateway.delivered import counted
+from gateway.deliveries import confirm, withdraw
 from gateway.demo.people import must
 from gateway.grants import grant_mandate
 from gateway.identity import Identity, add_person, identify_token
@@ -42,10 +47,11 @@ from gateway.outcome import GatewayError, Refused
 from gateway.periods import last_day, school_year_on
 from gateway.prepared import SUBJECTS
 from gateway.pseudonyms import issue_service_tokens
+from gateway.repeat import to_repeat
 from gateway.roles import create_roles, roles_of
 from gateway.running import free_port
 from gateway.settings import DATABASE_VARIABLE, WITNESSES_FILE, Home, Settings, database_url
-from gateway.store import Enrolment, Release, ReleaseState, ServiceCredential, Submission
+from gateway.store import Enrolment, Period, Release, ReleaseState, ServiceCredential, Submission
 from gateway.witnesses import quorum_text
 from gateway.working import background
 from policies.consent import Stage
@@ -55,8 +61,8 @@ from pseudonymisation.kek import FileKek
 from pseudonymisation.keyring import KeyRecord
 from tests.databases import KINDS, new_database
 
-from .conftest import TABLE, World, build_world
-from .records import delivered, events, rows
+from .conftest import PERIOD, TABLE, World, build_world
+from .records import delivered, events, rows, sent
 from .test_consents import care, given
 
 PURPOSE, YEAR = "counting-for-school", "2026-2027"
@@ -340,6 +346,42 @@ def test_without_the_key_encryption_key_nothing_is_restored(world: World, copies
     assert not (home.folder / "gateway.sqlite").exists()
 
 
+def test_where_the_key_encryption_key_is_gone_for_good_all_else_comes_back(
+    world: World, copies: Copies, tmp_path: Path
+) -> None:
+    """The operator says how many keys go with it, which the refusal counts; only what stands under them is erased."""
+    delivered(world)
+    made(world, copies)
+    home = elsewhere(world, tmp_path)
+    (home.keys / "kek.json").unlink()
+    with pytest.raises(MendableError, match="--lost 2"):
+        restore(home, copies.data, copies.keys, lost=1)
+    outcome = restore(home, copies.data, copies.keys, lost=2)
+    assert outcome.refused == 2
+    assert outcome.erased["rows"] > 0
+    gateway = open_gateway(home)
+    again = World(gateway, world.region).at(world.gateway.clock())
+    assert must(again.desk.create_keys(PERIOD)) == 2
+    delivered(again, 1)
+    assert rows(again)
+    gateway.database.dispose()
+
+
+def test_a_deployment_that_lost_its_key_encryption_key_goes_on_without_those_rows(world: World) -> None:
+    """As the runbook says: the ring is put away, `init` makes another key, and a retention run erases the rows."""
+    delivered(world)
+    home = world.gateway.home
+    (home.keys / "kek.json").unlink()
+    (home.keys / "ring").rename(home.keys / "ring-lost")
+    made_anew = create_deployment(home, Settings())
+    again = World(made_anew, world.region).at(world.gateway.clock())
+    assert must(retention.run(again.gateway, again.desk.identity)).of["rows"] > 0
+    assert must(again.desk.create_keys(PERIOD)) == 2
+    delivered(again, 1)
+    assert rows(again)
+    made_anew.database.dispose()
+
+
 def test_a_restore_overwrites_nothing(world: World, copies: Copies) -> None:
     """A database with tables in it is left as it is; so is a backup that is there already."""
     delivered(world)
@@ -482,6 +524,18 @@ def test_nothing_runs_on_what_was_restored_half(
     gateway.database.dispose()
 
 
+def test_a_backup_of_another_version_names_it(lite_world: World, copies: Copies, home: Home, tmp_path: Path) -> None:
+    """That is what restores it, and this version migrates it then."""
+    made(lite_world, copies)
+    other = Copies(tmp_path / "other.zip", copies.keys)
+    with zipfile.ZipFile(copies.data) as old, zipfile.ZipFile(other.data, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b'"revision": "0', b'"revision": "1'))
+    with pytest.raises(MendableError, match=f"{re.escape(version('verzuimpoort'))}.* migrate"):
+        restore(home, other.data, other.keys)
+    assert tables(home) == []
+
+
 def test_a_restore_that_cannot_be_settled_fills_nothing(lite_world: World, copies: Copies, home: Home) -> None:
     """A folder that is not on the new machine is told before any table is there; mended, the same command works."""
     delivered(lite_world)
@@ -523,6 +577,32 @@ def test_the_operator_goes_through_what_may_have_ended_since(
         assert "party withdraw-key ORG-JGZ care-key-2026" in told
 
 
+def test_deliveries_of_after_the_backup_are_asked_for(world: World, copies: Copies, tmp_path: Path) -> None:
+    """One that its school withdrew counts again and one that came is gone: the period is named, before it is built."""
+    site, other = world.site(0), world.site(1)
+    wrong, kept = (must(sent(world, index)).submission.id for index in (0, 1))
+    must(confirm(world.gateway, site, wrong))
+    must(confirm(world.gateway, other, kept))
+    made(world, copies)
+    must(withdraw(world.gateway, site, wrong))
+    must(confirm(world.gateway, site, must(sent(world, 0, drawn=2)).submission.id))
+    _, gateway = restored(world, copies, tmp_path)
+    with gateway.reading() as session:
+        assert set(counted(session, session.exec(select(Period)).one())) == {wrong, kept}
+        again = dict(to_repeat(session, gateway.today))
+    assert again["deliveries"] == {"collection": TABLE, "period": PERIOD, "sites": "2"}
+    assert again["sites"] == {"number": "10"}
+    gateway.database.dispose()
+
+
+def test_a_period_whose_counts_are_over_is_not_asked_for(world: World) -> None:
+    """Nothing of it is built any more."""
+    with world.gateway.writing() as session:
+        session.exec(select(Period)).one().counts_erased_on = world.gateway.today
+    with world.gateway.reading() as session:
+        assert "deliveries" not in dict(to_repeat(session, world.gateway.today))
+
+
 def test_a_correction_comes_back_with_what_it_corrects(lite_world: World, copies: Copies, home: Home) -> None:
     """Also where its random id stands before the one it refers to."""
     gateway = lite_world.gateway
@@ -557,6 +637,35 @@ def test_after_a_restore_the_roles_have_their_rights(
         connection.exec_driver_sql(f"SET LOCAL ROLE {roles.sequencer}")
         assert connection.exec_driver_sql("SELECT count(*) FROM audit_pending").scalar() is not None
     engine.dispose()
+
+
+def test_after_a_restore_nobody_else_connects(
+    lite_world: World, copies: Copies, tmp_path: Path, postgresql: str
+) -> None:
+    """A database made anew lets every login of the server in: restoring shuts it, and so does settling by itself."""
+    made(lite_world, copies)
+    home = dataclasses.replace(elsewhere(lite_world, tmp_path), database=new_database(postgresql))
+    engine = open_database(home.database)
+    with engine.begin() as connection:
+        create_roles(connection)
+        assert all_connect(connection)
+    restore(home, copies.data, copies.keys)
+    with engine.begin() as connection:
+        assert not all_connect(connection)
+        connection.exec_driver_sql(f'GRANT CONNECT ON DATABASE "{engine.url.database}" TO PUBLIC')
+    gateway = open_gateway(home)
+    settle(gateway)
+    with engine.begin() as connection:
+        assert not all_connect(connection)
+    for each in (engine, gateway.database):
+        each.dispose()
+
+
+def all_connect(connection: Connection) -> bool:
+    """Whether any login of the server may connect to this database."""
+    return bool(
+        connection.exec_driver_sql("SELECT has_database_privilege('public', current_database(), 'CONNECT')").scalar()
+    )
 
 
 DAY = timedelta(days=1)
@@ -641,4 +750,4 @@ def test_a_log_that_was_closed_and_not_signed_is_taken_over(
         old, new = logs(connection)
         sizes = [signed_size(connection, log.log) for log in (old, new)]
     assert (old.is_closed, old.size > sizes[0], new.size) == (True, True, sizes[1])
-    assert new.origin.startswith(f"verzuimpoort.example/audit/{school_year_on(turn.date())}/")
+    assert new.origin.startswith(f"127.0.0.1/audit/{school_year_on(turn.date())}/")

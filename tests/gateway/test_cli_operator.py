@@ -453,6 +453,17 @@ def test_a_report_includes_its_first_and_its_last_day(run: Run, monkeypatch: pyt
     assert asked == [Filter(since=first, until=first + (24 + 23) * 3_600_000)]
 
 
+def test_what_a_leaked_token_did_can_be_asked_for(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one organisation, or about one thing, in numbers and entry by entry."""
+    asked: list[object] = []
+    monkeypatch.setattr("gateway.trail.report", lambda _gateway, _who, wanted: asked.append(wanted) or {"event": {}})
+    monkeypatch.setattr("gateway.exports.take_out", lambda *given: asked.append(given[3]) or io.BytesIO())
+    leaked = ("--only", "organisation=ORG-OPA", "--only", "object=token:1")
+    run("audit", "report", "--json", *leaked)
+    run("audit", "export", "--format", "csv", "-o", tmp_path / "log.csv", *leaked)
+    assert asked == [Filter(organisation="ORG-OPA", object="token:1")] * 2
+
+
 def test_what_is_taken_out_is_of_the_days_asked_for(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both included, beside whatever else is chosen."""
     asked: list[object] = []

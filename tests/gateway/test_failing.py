@@ -110,6 +110,22 @@ def test_a_file_that_cannot_be_written_and_a_database_that_is_not_there_are_one_
         assert DATABASE_VARIABLE in fails("party", "list", **data, **{DATABASE_VARIABLE: url})
 
 
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_what_the_database_says_is_told_in_one_line(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that is not there sends nobody to `migrate` alone; what follows the first line may hold values."""
+    said = OperationalError("SELECT", {}, Exception('root certificate file "/x.pem" does not exist\nmore'))
+    monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=said))
+    told = fails("party", "list", "--lang", language)
+    assert ('root certificate file "/x.pem" does not exist' in told, "more" in told) == (True, False)
+
+
+def test_a_login_that_may_not_connect_is_not_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One outside the roles of the database: nobody is sent to `migrate`."""
+    said = OperationalError("SELECT", {}, Exception('FATAL: permission denied for database "poort"'))
+    monkeypatch.setattr("gateway.cli.operator.deployment", Mock(side_effect=said))
+    assert "does not let this login in" in fails("party", "list", "--lang", "en")
+
+
 @pytest.mark.parametrize(("language", "told"), [("nl", "maak ruimte"), ("en", "make room")])
 def test_a_full_disk_is_one_line(language: str, told: str, tmp_path: Path) -> None:
     """The disk names no file when it takes no more bytes of it."""

@@ -226,4 +226,4 @@ def test_after_a_restore_what_begins_later_is_gone_through_too(world: World) -> 
     must(register_agreements(world.desk, [site], tomorrow))
     with world.gateway.reading() as session:
         again = dict(to_repeat(session, world.gateway.today))
-    assert again == {"mandates": {"supplier": SUPPLIER, "sites": "2"}, "agreements": {"number": "10"}}
+    assert (again["mandates"], again["agreements"]) == ({"supplier": SUPPLIER, "sites": "2"}, {"number": "10"})

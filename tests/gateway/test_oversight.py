@@ -30,7 +30,7 @@ from gateway.yearly import KEEP
 from .conftest import NOW, World
 from .test_receive import received
 
-NAME = "verzuimpoort.example/audit/2026-2027"
+NAME = "127.0.0.1/audit/2026-2027"
 AUGUST = datetime(2027, 8, 1, tzinfo=UTC)
 
 

@@ -5,13 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import make_url
+from typer.testing import CliRunner
 
 from gateway.app import migrate
 from gateway.backup import backup
+from gateway.cli import app
+from gateway.database import open_database
 from gateway.messages import MendableError
 from gateway.running import app_from_environment
-from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE
+from gateway.settings import DATA_VARIABLE, DATABASE_VARIABLE, database_url
 from gateway.working import background
 
 from .conftest import World
@@ -38,6 +42,29 @@ def test_nothing_runs_on_a_database_of_another_version(
     with pytest.raises(MendableError, match=mend):
         backup(world.desk, data=file, keys=None)
     assert not file.exists()
+
+
+def test_migrating_says_of_which_database_and_from_where_to_where(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its password apart."""
+    of_revision(world, "0006")
+    monkeypatch.setenv(DATABASE_VARIABLE, world.gateway.home.database)
+    done = CliRunner().invoke(app, ["migrate", "--data", str(world.gateway.home.folder)])
+    assert done.exit_code == 0
+    assert f"{make_url(world.gateway.home.database)}: revisie 0006 → " in done.output
+
+
+def test_a_database_that_was_forgotten_is_not_made_beside_the_real_one(
+    new_world: Callable[..., World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the variable it is another one: nothing is made there, and what was forgotten is named."""
+    monkeypatch.setenv(DATABASE_VARIABLE, database_url(tmp_path / "other.sqlite"))
+    done = CliRunner().invoke(app, ["migrate", "--data", str(new_world().gateway.home.folder), "--lang", "en"])
+    assert (done.exit_code, DATABASE_VARIABLE in done.output) == (1, True)
+    engine = open_database(database_url(tmp_path / "other.sqlite"))
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
 
 
 def test_a_newer_database_is_not_migrated(new_world: Callable[..., World]) -> None:

@@ -134,6 +134,22 @@ def test_a_migration_leaves_each_role_the_rights_it_has_by_now(postgresql: str) 
     assert given[0] == given[1] == given[2] != []
 
 
+def test_a_role_keeps_nothing_that_an_older_version_gave_it(postgresql: str) -> None:
+    """Migrating takes what is no longer given: of a table, and of a column."""
+    engine, given = create_engine(new_database(postgresql)), []
+    migrate(engine, roles=True)
+    for older in ("UPDATE (slots) ON audit_subject", "TRUNCATE ON party"):
+        with engine.begin() as connection:
+            given.append(connection.execute(GRANTED).all())
+            connection.exec_driver_sql(f"GRANT {older} TO {', '.join(roles_of(connection))}")
+        migrate(engine)
+    with engine.connect() as connection:
+        given.append(connection.execute(GRANTED).all())
+        columns = connection.scalar(text("SELECT attacl FROM pg_attribute WHERE attname = 'slots' AND attnum > 0"))
+    engine.dispose()
+    assert (given[0] == given[1] == given[2] != [], columns) == (True, None)
+
+
 def test_the_worker_backs_up_and_erases_and_a_server_does_neither(as_role: As, tmp_path: Path) -> None:
     """As the commands that are typed say when they are refused."""
     for role, may in ((SEQUENCER, True), (APP, False)):

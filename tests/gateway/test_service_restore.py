@@ -201,4 +201,4 @@ def test_it_is_typed_with_yes(restored: Restore) -> None:
     done = CliRunner().invoke(app, ["service", "settle-restore", "--folder", folder, "--yes", "--lang", "en"])
     assert done.exit_code == 0, done.output
     assert f"org-dienst.pseudonym-service/{YEAR}/" in done.output
-    assert "--reason service-restored" in done.output
+    assert "--reason service-restored --school-year YEAR --folder DIR" in done.output

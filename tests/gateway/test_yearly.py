@@ -32,7 +32,7 @@ from .test_receive import received
 
 JULY = datetime(2027, 7, 31, 21, 59, 59, tzinfo=UTC)  # a second before midnight in Amsterdam
 AUGUST = JULY + timedelta(seconds=1)
-NAME = "verzuimpoort.example/audit"
+NAME = "127.0.0.1/audit"
 OFFICER = Identity(MINISTER, "controller-officer")
 
 

@@ -201,7 +201,7 @@ def test_a_log_in_order_is_said_to_be_so(logged: World) -> None:
     """Entry and whole log pass, and the check is logged."""
     assert must(trail.check_entry(logged.gateway, OFFICER, leaves(logged)[0]))[1].fault == ""
     verdict = verdict_on(logged)
-    assert (verdict.fault, verdict.signed_by) == ("", "verzuimpoort.example/audit/2026-2027")
+    assert (verdict.fault, verdict.signed_by) == ("", "127.0.0.1/audit/2026-2027")
     logged.sequence()
     assert len(leaves(logged, Filter(event="audit.verified"))) == 2
 
@@ -219,7 +219,7 @@ def test_the_check_of_an_entry_is_about_the_entry_however_it_is_spelled(
 
 def test_a_log_signed_by_somebody_else_is_noticed(logged: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """With other keys than the ones kept, neither an entry nor the log passes."""
-    stranger = Signer("verzuimpoort.example/audit/2026-2027", bytes(32)).key
+    stranger = Signer("127.0.0.1/audit/2026-2027", bytes(32)).key
     policy = f"log {stranger}\nreceipt {logged.gateway.receipts.key}\nquorum none\n"
     monkeypatch.setattr(trail, "policy_text", lambda _: policy)
     assert must(trail.check_entry(logged.gateway, OFFICER, leaves(logged)[0]))[1].fault == "key"
@@ -275,7 +275,7 @@ def test_an_entry_that_was_taken_away_is_named_and_the_finding_logged(logged: Wo
     with logged.gateway.database.begin() as connection:
         disarm(connection)
         connection.execute(text("DELETE FROM audit_entry WHERE idx = 5"))
-    assert verdict_on(logged) == trail.Verdict("missing", 5, signed_by="verzuimpoort.example/audit/2026-2027")
+    assert verdict_on(logged) == trail.Verdict("missing", 5, signed_by="127.0.0.1/audit/2026-2027")
     assert exports.take_out(logged.gateway, OFFICER) == Refused("log-broken", facts={"entry": "5"})
     logged.sequence()
     assert leaves(logged, Filter(event="audit.verified", decision="error"))
