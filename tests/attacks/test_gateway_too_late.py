@@ -106,6 +106,8 @@ def test_a_session_that_is_ended_keeps_nothing_of_a_slow_form(house: House) -> N
 
 
 READS: Mapping[str, tuple[str, str, Mapping[str, int]]] = {
+    "readSubmission": ("school", "deliveries.decide_on", {"submission.refused": 1}),
+    "readReceipt": ("school", "deliveries.proof_of", {"submission.refused": 1}),
     "readConsent": ("school", "consents.decide", {"record.refused": 1}),
     "requestAccess": ("school", "access._held", {"access.requested": 1, "access.refused": 1}),
     "exportLog": ("controller-officer", "exports._write", {"audit.exported": 1}),
