@@ -161,12 +161,12 @@ def restore(where: Home, data: Path, keys: Path, *, lost: int = 0) -> Restored:
 def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
     """After any restore, by this program or by the database's own means: make true what happened since.
 
-    Steps, completed by running them again: (1) the roles get their rights, also to connect; sessions, links and tokens
-    end, for what was revoked since has come back; (2) privacy budgets are used up and builds end, for what was spent
-    and published since is unknown here, and of school years that had begun nothing is released until the operator tells
-    it (`told.tell`); (3) the log, which says until here of which moment the backup is, goes on under a new name; (4)
-    consents whose key is gone are over; (5) rows and tags of before a rotation go through it once more; (6) a retention
-    run, which also erases rows without a key; (7) servers and workers may start.
+    Steps, completed by running them again: (1) the roles get their rights, also to connect; sessions, links and
+    tokens end, for what was revoked since has come back; (2) privacy budgets are used up and builds end, for what
+    was spent and published since is unknown, and of school years that had begun nothing is released until the
+    operator tells it (`told.tell`); (3) the log, which says until here of which moment the backup is, goes on under
+    a new name; (4) consents whose key is gone are over; (5) rows and tags of before a rotation go through it once
+    more; (6) a retention run, which also erases rows without a key; (7) servers and workers may start.
 
     Args:
         gateway: On the database that was restored.
@@ -178,18 +178,16 @@ def settle(gateway: Gateway, *, lost: int = 0) -> tuple[int, Mapping[str, int]]:
     Raises:
         MendableError: the database is of another version, or keys of its rows stay away; nothing was changed.
     """
-    operator = operator_of(gateway)
+    operator, now = operator_of(gateway), gateway.clock()
     with gateway.writing() as session:
-        connection, now = session.connection(), gateway.clock()
-        demand_newest(connection)
+        demand_newest(connection := session.connection())
         demand_name(connection, gateway.settings.log_name, gateway.home)
         under = session.exec(select(Enrolment.key_id, func.count()).group_by(Enrolment.key_id))
         _demand_keys(gateway, dict(under.all()), (), lost)
         known_until = _newest_act(connection, now) if unsettled.begin(connection) else None
-        caller = caller_of(session, operator, gateway.today)
-        gateway.append(session, Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller)))
-        grant_rights(connection)
-        _end_credentials(session, now)  # (1)
+        acted = Entry(event=Event.BACKUP_RESTORED, actor=actor_of(caller_of(session, operator, gateway.today)))
+        gateway.append(session, acted)
+        _settle_access(session, now)  # (1)
         ledger.settle(session, known_until=known_until, now=now)  # (2)
     yearly_log(gateway).take_over()  # (3)
     ended = consent_ends.end_keyless(gateway)  # (4)
@@ -361,7 +359,8 @@ def _demand_empty(connection: Connection) -> None:
         raise MendableError("restore-not-empty")
 
 
-def _end_credentials(session: Session, now: datetime) -> None:
+def _settle_access(session: Session, now: datetime) -> None:
+    grant_rights(session.connection())
     for gone in (LoginLink, WebSession, ServiceCredential):
         session.execute(delete(gone))
     for kept in (Token, Oin):

@@ -35,7 +35,6 @@ ALLOWED = {
     ("sql", "audit/proofs.py"): (1, "as many question marks as there are positions"),
     ("equality", "gateway/receive.py"): (2, "tags of two files of the same sender: it holds both, and learns nothing"),
     ("sql", "audit/guards.py"): (11, "triggers on tables named in our own code"),
-    ("sql", "audit/witness.py"): (1, "a pragma named in our own code"),
     ("sql", "gateway/roles.py"): (6, "tables named in our own code; roles and a database of letters, digits, _"),
     ("equality", "audit/verify.py"): (1, "the root of the empty tree, which everybody knows"),
     ("equality", "gateway/identity.py"): (2, "a row is looked up by the hash of 32 random bytes"),
