@@ -29,16 +29,14 @@ def primary_of(grid: Grid, values: np.ndarray, listed: np.ndarray, watched: np.n
     primary = find_primary(grid, values, listed, watched, rule=terms.rule, public=terms.public)
     told = primary.told & (terms.rule.lowest == 0)
     said = np.where(told, primary.lower, 0), np.where(told, primary.upper, FAR)
-    if terms.known is None:
-        return _shrunk(grid, values, primary, said)
-    place, known = _bounds_of(grid, values, terms.known)
-    told = primary.told.copy()
-    told[place] = False
-    lower, upper = primary.lower.copy(), primary.upper.copy()
-    for low, high in (said, (lower, upper)):
-        np.maximum.at(low, place, known[0])
-        np.minimum.at(high, place, known[1])
-    primary = replace(primary, told=told, lower=lower, upper=upper)
+    if terms.known is not None:
+        place, known = _bounds_of(grid, values, terms.known)
+        told, lower, upper = primary.told.copy(), primary.lower.copy(), primary.upper.copy()
+        told[place] = False
+        for low, high in (said, (lower, upper)):
+            np.maximum.at(low, place, known[0])
+            np.minimum.at(high, place, known[1])
+        primary = replace(primary, told=told, lower=lower, upper=upper)
     return _shrunk(grid, values, primary, said)
 
 
