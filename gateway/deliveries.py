@@ -51,7 +51,7 @@ def confirm(gateway: Gateway, identity: Identity, submission_id: str) -> Seen | 
 
     The version that was confirmed before is replaced and loses its rows. Confirming twice changes nothing.
     """
-    return _act(gateway, identity, submission_id, Action.CONFIRM, _confirm)
+    return _act(gateway, identity, submission_id, Action.CONFIRM, _confirm, ends=True)
 
 
 def _confirm(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
@@ -82,7 +82,7 @@ def withdraw(gateway: Gateway, identity: Identity, submission_id: str) -> Seen |
 
     Of the confirmed version the site has no delivery until it confirms another; of one that waits nothing changes.
     """
-    return _act(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION, _withdraw)
+    return _act(gateway, identity, submission_id, Action.WITHDRAW_SUBMISSION, _withdraw, ends=True)
 
 
 def _withdraw(gateway: Gateway, session: Session, found: "_Found") -> Seen | Refused:
@@ -222,17 +222,22 @@ class _Found:
 _Act = Callable[[Gateway, Session, _Found], Seen | Refused]
 
 
-def _act(gateway: Gateway, identity: Identity, submission_id: str, action: Action, act: _Act) -> Seen | Refused:
+def _act(
+    gateway: Gateway, identity: Identity, submission_id: str, action: Action, act: _Act, *, ends: bool = False
+) -> Seen | Refused:
     """Find a submission and act on it."""
     found = _find(gateway, identity, submission_id, action)
-    return found if isinstance(found, Refused) else _done(gateway, identity, found, act)
+    return found if isinstance(found, Refused) else _done(gateway, identity, found, act, ends=ends)
 
 
-def _done(gateway: Gateway, identity: Identity, found: _Found, act: _Act) -> Seen | Refused:
-    """Act while what the law was told holds; what it permitted and was not done is logged."""
+def _done(gateway: Gateway, identity: Identity, found: _Found, act: _Act, *, ends: bool = False) -> Seen | Refused:
+    """Act while what the law was told holds, on rows that stay as they are where a version ends.
+
+    What it permitted and was not done is logged.
+    """
 
     def work(session: Session) -> Seen | Refused:
-        if act is not _read:
+        if ends:
             found.hold_rows(session)
         return hold(gateway, session, identity, found.matter) or act(gateway, session, found)
 

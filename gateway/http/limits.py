@@ -1,4 +1,4 @@
-"""How often a party may ask: a window of a minute per party and kind of request, in this process."""
+"""What one process allows: how often a party may ask in a minute, what is held of bodies, turns at what takes long."""
 
 import threading
 from collections import Counter, deque
