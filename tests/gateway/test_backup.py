@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, insert, inspect, text
+from sqlalchemy import Connection, Engine, insert, inspect, text
 from sqlalchemy import select as sql
 from sqlmodel import select
 from typer.testing import CliRunner
@@ -620,15 +620,21 @@ def test_a_correction_comes_back_with_what_it_corrects(lite_world: World, copies
     gateway.database.dispose()
 
 
+def with_roles(world: World, copies: Copies, folder: Path, server: str) -> tuple[Home, Engine]:
+    """A backup, and an empty database for it on a server that knows the roles."""
+    made(world, copies)
+    home = dataclasses.replace(elsewhere(world, folder), database=new_database(server))
+    engine = open_database(home.database)
+    with engine.begin() as connection:
+        create_roles(connection)
+    return home, engine
+
+
 def test_after_a_restore_the_roles_have_their_rights(
     lite_world: World, copies: Copies, tmp_path: Path, postgresql: str
 ) -> None:
     """Where the server knows the roles, the web's role reads and the worker's sequences, as after `migrate`."""
-    made(lite_world, copies)
-    home = dataclasses.replace(elsewhere(lite_world, tmp_path), database=new_database(postgresql))
-    engine = open_database(home.database)
-    with engine.begin() as connection:
-        create_roles(connection)
+    home, engine = with_roles(lite_world, copies, tmp_path, postgresql)
     restore(home, copies.data, copies.keys)
     with engine.begin() as connection:
         roles = roles_of(connection)
@@ -643,11 +649,8 @@ def test_after_a_restore_nobody_else_connects(
     lite_world: World, copies: Copies, tmp_path: Path, postgresql: str
 ) -> None:
     """A database made anew lets every login of the server in: restoring shuts it, and so does settling by itself."""
-    made(lite_world, copies)
-    home = dataclasses.replace(elsewhere(lite_world, tmp_path), database=new_database(postgresql))
-    engine = open_database(home.database)
+    home, engine = with_roles(lite_world, copies, tmp_path, postgresql)
     with engine.begin() as connection:
-        create_roles(connection)
         assert all_connect(connection)
     restore(home, copies.data, copies.keys)
     with engine.begin() as connection:

@@ -146,6 +146,13 @@ def test_a_deployment_adds_purposes_without_touching_the_product() -> None:
     ]
 
 
+def another(folder: Path, name: str, like: str, was: str, becomes: str) -> None:
+    """A purpose of a deployment's own, like one of the product's but for one word."""
+    text = (PACKAGED / "purposes" / f"{like}.toml").read_text(encoding="utf-8")
+    text = text.replace(f'id = "{like}"', f'id = "{name}"').replace(was, becomes)
+    (folder / f"{name}.toml").write_text(text, encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("was", "becomes", "told"),
     [
@@ -157,9 +164,7 @@ def test_a_deployment_adds_purposes_without_touching_the_product() -> None:
 )
 def test_rows_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, becomes: str, told: str) -> None:
     """They stand under one key a school year: who takes them and keeps them longer or shorter does not load."""
-    text = (PACKAGED / "purposes" / "counting-for-school.toml").read_text(encoding="utf-8")
-    text = text.replace('id = "counting-for-school"', 'id = "attendance-support"').replace(was, becomes)
-    (tmp_path / "attendance-support.toml").write_text(text, encoding="utf-8")
+    another(tmp_path, "attendance-support", "counting-for-school", was, becomes)
     if told:
         with pytest.raises(BadPolicy, match=f"{told}, counting-for-school 30 days after school_year"):
             load_purposes([tmp_path])
@@ -178,9 +183,7 @@ def test_rows_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, bec
 )
 def test_counts_have_one_term_whatever_they_came_for(tmp_path: Path, was: str, becomes: str, told: str) -> None:
     """They go with their period: who takes them and tells parents another term than is kept does not load."""
-    text = (PACKAGED / "purposes" / "statutory-counts.toml").read_text(encoding="utf-8")
-    text = text.replace('id = "statutory-counts"', 'id = "attendance-pilot"').replace(was, becomes)
-    (tmp_path / "attendance-pilot.toml").write_text(text, encoding="utf-8")
+    another(tmp_path, "attendance-pilot", "statutory-counts", was, becomes)
     if told:
         with pytest.raises(BadPolicy, match=f"counts are kept for more than one term: {told}, statutory-counts 400"):
             load_purposes([tmp_path])
